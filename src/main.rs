@@ -1,0 +1,3 @@
+//! The `oxidis` server binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! RESP, the Redis serialization protocol, versions 2 and 3.
