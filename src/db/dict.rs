@@ -1,0 +1,282 @@
+//! The keys of a database, and the index of those that expire, kept in step.
+//!
+//! The index is a second table whose items point to entries of the first. Active expiry and the volatile eviction policies
+//! sample from it, however few of the keys expire. Every change to an entry goes through [`DictSlot::update`],
+//! which compares before and after: has the entry moved, has it got or lost an expiry? So nobody above this file can let
+//! the two differ, and the index never points to an entry that is gone: on that invariant rests the one unsafe call.
+
+// An index entry is a pointer to an entry that the first table owns, which borrows cannot express.
+#![allow(unsafe_code)]
+
+#[cfg(test)]
+mod tests;
+
+use super::entry::{Entry, EntryRef, EntryView};
+use super::table::{Probe, SlotMut, Statistics, Table, VacantSlot};
+use crate::util::random::Random;
+use crate::util::siphash::HashSeed;
+use std::ptr::NonNull;
+
+/// The keys of a database. Callers hash a key once, early, and pass the hash to each call.
+pub struct Dict {
+    keys: Table<Entry>,
+    /// One item for each entry of `keys` that has an expiry, under the same hash.
+    expires: Table<EntryRef>,
+}
+
+impl Dict {
+    /// An empty dictionary that hashes with `seed`.
+    pub fn new(seed: HashSeed) -> Self {
+        Self {
+            keys: Table::new(seed),
+            expires: Table::new(seed),
+        }
+    }
+
+    /// The number of keys.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there are no keys.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The number of keys that have an expiry.
+    pub fn expires_len(&self) -> usize {
+        self.expires.len()
+    }
+
+    /// The hash to pass to the other calls.
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.keys.hash(key)
+    }
+
+    /// See [`Table::set_resizing`].
+    pub fn set_resizing(&mut self, allowed: bool) {
+        self.keys.set_resizing(allowed);
+        self.expires.set_resizing(allowed);
+    }
+
+    /// The entry of a key.
+    #[inline]
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<EntryView<'_>> {
+        self.keys.find(hash, key)
+    }
+
+    /// The entry of a key, to be changed or removed.
+    #[inline]
+    pub fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<DictSlot<'_>> {
+        let slot = self.keys.find_mut(hash, key)?;
+        Some(DictSlot {
+            slot,
+            expires: &mut self.expires,
+            hash,
+        })
+    }
+
+    /// The entry of a key, or where to put it.
+    #[inline]
+    pub fn probe(&mut self, hash: u64, key: &[u8]) -> DictProbe<'_> {
+        let expires = &mut self.expires;
+        match self.keys.probe(hash, key) {
+            Probe::Found(slot) => DictProbe::Found(DictSlot {
+                slot,
+                expires,
+                hash,
+            }),
+            Probe::Vacant(slot) => DictProbe::Vacant(VacantDictSlot {
+                slot,
+                expires,
+                hash,
+            }),
+        }
+    }
+
+    /// Puts in an entry whose key is not there yet.
+    #[inline]
+    pub fn insert_new(&mut self, hash: u64, entry: Entry) -> DictSlot<'_> {
+        let slot = self.keys.insert_new(hash, entry);
+        DictSlot::inserted(slot, &mut self.expires, hash)
+    }
+
+    /// Removes the entry of a key.
+    pub fn remove(&mut self, hash: u64, key: &[u8]) -> Option<Entry> {
+        self.find_mut(hash, key).map(DictSlot::remove)
+    }
+
+    /// See [`Table::prefetch_bucket`].
+    #[inline(always)]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        self.keys.prefetch_bucket(hash);
+    }
+
+    /// See [`Table::prefetch_item`].
+    #[inline(always)]
+    pub fn prefetch_entry(&self, hash: u64) {
+        self.keys.prefetch_item(hash);
+    }
+
+    /// See [`Table::scan`].
+    pub fn scan<'a>(&'a self, cursor: u64, emit: impl FnMut(EntryView<'a>)) -> u64 {
+        self.keys.scan(cursor, emit)
+    }
+
+    /// [`Table::scan`] over the keys that have an expiry.
+    pub fn scan_expires<'a>(&'a self, cursor: u64, emit: impl FnMut(EntryView<'a>)) -> u64 {
+        self.expires.scan(cursor, emit)
+    }
+
+    /// See [`Table::random`].
+    pub fn random(&self, random: &mut Random) -> Option<EntryView<'_>> {
+        self.keys.random(random)
+    }
+
+    /// [`Table::random`] among the keys that have an expiry.
+    pub fn random_expiring(&self, random: &mut Random) -> Option<EntryView<'_>> {
+        self.expires.random(random)
+    }
+
+    /// All entries.
+    pub fn iter(&self) -> impl Iterator<Item = EntryView<'_>> {
+        self.keys.iter()
+    }
+
+    /// Moves all entries out into a dictionary of their own, which another thread may drop.
+    pub fn take(&mut self) -> Self {
+        Self {
+            keys: self.keys.take(),
+            expires: self.expires.take(),
+        }
+    }
+
+    /// Memory of both tables without the entries, in bytes.
+    pub fn overhead_bytes(&self) -> usize {
+        self.keys.overhead_bytes() + self.expires.overhead_bytes()
+    }
+
+    /// See [`Table::statistics`]: those of all keys, and those of the index.
+    pub fn statistics(&self) -> (Statistics, Statistics) {
+        (self.keys.statistics(), self.expires.statistics())
+    }
+}
+
+/// What [`Dict::probe`] finds.
+pub enum DictProbe<'a> {
+    /// The key is there.
+    Found(DictSlot<'a>),
+    /// The key is not there.
+    Vacant(VacantDictSlot<'a>),
+}
+
+/// Leave to insert the key that was not found.
+pub struct VacantDictSlot<'a> {
+    slot: VacantSlot<'a, Entry>,
+    expires: &'a mut Table<EntryRef>,
+    hash: u64,
+}
+
+impl<'a> VacantDictSlot<'a> {
+    /// Puts in the entry of the key that was looked for.
+    #[inline]
+    pub fn insert(self, entry: Entry) -> DictSlot<'a> {
+        DictSlot::inserted(self.slot.insert(entry), self.expires, self.hash)
+    }
+}
+
+/// An entry in its dictionary, mutably borrowed.
+pub struct DictSlot<'a> {
+    slot: SlotMut<'a, Entry>,
+    expires: &'a mut Table<EntryRef>,
+    hash: u64,
+}
+
+impl<'a> DictSlot<'a> {
+    #[inline]
+    fn inserted(slot: SlotMut<'a, Entry>, expires: &'a mut Table<EntryRef>, hash: u64) -> Self {
+        let mut slot = Self {
+            slot,
+            expires,
+            hash,
+        };
+        slot.reindex(None);
+        slot
+    }
+
+    /// The entry.
+    #[inline(always)]
+    pub fn view(&self) -> EntryView<'_> {
+        self.slot.view()
+    }
+
+    /// The entry, for as long as the dictionary was borrowed.
+    #[inline(always)]
+    pub fn into_view(self) -> EntryView<'a> {
+        self.slot.into_view()
+    }
+
+    /// Changes the entry, or replaces it by another of the same key.
+    #[inline]
+    pub fn update<R>(&mut self, change: impl FnOnce(&mut Entry) -> R) -> R {
+        /// Brings the index up to date, also when `change` panics.
+        struct Reindex<'s, 'a>(&'s mut DictSlot<'a>, Option<NonNull<u8>>);
+        impl Drop for Reindex<'_, '_> {
+            #[inline(always)]
+            fn drop(&mut self) {
+                self.0.reindex(self.1);
+            }
+        }
+        let before = self.indexed_address();
+        Reindex(self, before).0.slot.update(change)
+    }
+
+    /// Takes the entry out.
+    #[inline]
+    pub fn remove(mut self) -> Entry {
+        if let Some(address) = self.indexed_address() {
+            self.unindex(address);
+        }
+        self.slot.remove()
+    }
+
+    /// Where the entry lies if it belongs into the index.
+    #[inline(always)]
+    fn indexed_address(&self) -> Option<NonNull<u8>> {
+        self.view().expire_at().map(|_| self.slot.address())
+    }
+
+    /// Brings the index up to date with an entry that was indexed under `before`, which may be gone by now.
+    #[inline(always)]
+    fn reindex(&mut self, before: Option<NonNull<u8>>) {
+        let after = self.indexed_address();
+        if before == after {
+            return;
+        }
+        match (before, after) {
+            (Some(before), None) => self.unindex(before),
+            (None, Some(after)) => {
+                // SAFETY: as below.
+                let item = unsafe { EntryRef::new(after) };
+                self.expires.insert_new(self.hash, item);
+            }
+            (Some(before), Some(after)) => {
+                // SAFETY: the entry lies in `keys`. Whatever moves it or takes it out of there corrects the index in the same call,
+                // without reading the old entry; both tables are borrowed as one.
+                let item = unsafe { EntryRef::new(after) };
+                if let Some(mut slot) = self.expires.find_address(self.hash, before) {
+                    slot.update(|old| *old = item);
+                }
+            }
+            (None, None) => {}
+        }
+    }
+
+    #[cold]
+    fn unindex(&mut self, before: NonNull<u8>) {
+        let slot = self.expires.find_address(self.hash, before);
+        debug_assert!(slot.is_some(), "an expiring entry without an index item");
+        slot.map(SlotMut::remove);
+    }
+}

@@ -1,0 +1,132 @@
+//! The dictionary against two maps: values and expiries.
+
+use super::*;
+use crate::db::entry::StringRef;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+#[derive(Debug, Clone)]
+enum Operation {
+    Set(u16, usize, Option<i64>),
+    Expire(u16, Option<i64>),
+    Append(u16, usize),
+    Replace(u16, Option<i64>),
+    Remove(u16),
+    RemoveMany(u16, u16),
+    Take,
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let number = 0..400u16;
+    prop_oneof![
+        30 => (number.clone(), 0..100usize, any::<Option<i64>>()).prop_map(|(n, l, e)| Operation::Set(n, l, e)),
+        10 => (number.clone(), any::<Option<i64>>()).prop_map(|(n, e)| Operation::Expire(n, e)),
+        5 => (number.clone(), 0..100usize).prop_map(|(n, l)| Operation::Append(n, l)),
+        5 => (number.clone(), any::<Option<i64>>()).prop_map(|(n, e)| Operation::Replace(n, e)),
+        15 => number.clone().prop_map(Operation::Remove),
+        2 => (number, 0..200u16).prop_map(|(from, count)| Operation::RemoveMany(from, count)),
+        1 => Just(Operation::Take),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn index_of_expiries_stays_in_step(operations in prop::collection::vec(operation(), 0..600)) {
+        let mut dict = Dict::new(HashSeed(3, 4));
+        let mut twin: BTreeMap<Vec<u8>, (usize, Option<i64>)> = BTreeMap::new();
+        let remove = |dict: &mut Dict, twin: &mut BTreeMap<_, _>, number: u16| {
+            let key = number.to_be_bytes().to_vec();
+            let hash = dict.hash(&key);
+            assert_eq!(dict.remove(hash, &key).is_some(), twin.remove(&key).is_some());
+        };
+        for operation in operations {
+            match operation {
+                Operation::Set(number, length, expire) => {
+                    let key = number.to_be_bytes().to_vec();
+                    let value = vec![b'v'; length];
+                    match dict.probe(dict.hash(&key), &key) {
+                        DictProbe::Found(mut slot) => slot.update(|entry| {
+                            entry.set_string(&value);
+                            entry.set_expire(expire);
+                        }),
+                        DictProbe::Vacant(slot) => {
+                            let view = slot.insert(Entry::string(&key, &value, expire, 0)).into_view();
+                            prop_assert_eq!(view.expire_at(), expire);
+                        }
+                    }
+                    twin.insert(key, (length, expire));
+                }
+                Operation::Expire(number, expire) => {
+                    let key = number.to_be_bytes().to_vec();
+                    let hash = dict.hash(&key);
+                    dict.find_mut(hash, &key).into_iter().for_each(|mut slot| slot.update(|entry| entry.set_expire(expire)));
+                    twin.get_mut(&key).into_iter().for_each(|known| known.1 = expire);
+                }
+                Operation::Append(number, length) => {
+                    let key = number.to_be_bytes().to_vec();
+                    let hash = dict.hash(&key);
+                    let added = vec![b'a'; length];
+                    dict.find_mut(hash, &key).into_iter().for_each(|mut slot| slot.update(|entry| entry.append(&added)));
+                    twin.get_mut(&key).into_iter().for_each(|known| known.0 += length);
+                }
+                Operation::Replace(number, expire) => {
+                    let key = number.to_be_bytes().to_vec();
+                    let hash = dict.hash(&key);
+                    let new = Entry::string(&key, b"", expire, 0);
+                    let old = dict.find_mut(hash, &key).map(|mut slot| slot.update(|entry| std::mem::replace(entry, new)));
+                    prop_assert_eq!(old.is_some(), twin.contains_key(&key));
+                    twin.get_mut(&key).into_iter().for_each(|known| *known = (0, expire));
+                }
+                Operation::Remove(number) => remove(&mut dict, &mut twin, number),
+                Operation::RemoveMany(from, count) => {
+                    (from..from + count).for_each(|number| remove(&mut dict, &mut twin, number));
+                }
+                Operation::Take => {
+                    prop_assert_eq!(dict.take().len(), twin.len());
+                    twin.clear();
+                }
+            }
+        }
+        let all: BTreeMap<Vec<u8>, (usize, Option<i64>)> = dict
+            .iter()
+            .map(|view| (view.key().to_vec(), (view.string().map_or(0, StringRef::len), view.expire_at())))
+            .collect();
+        prop_assert_eq!(&all, &twin);
+        let mut expiring = BTreeMap::new();
+        let mut cursor = 0;
+        loop {
+            cursor = dict.scan_expires(cursor, |view| _ = expiring.insert(view.key().to_vec(), view.expire_at()));
+            if cursor == 0 {
+                break;
+            }
+        }
+        twin.retain(|_, known| known.1.is_some());
+        prop_assert_eq!(dict.expires_len(), twin.len());
+        prop_assert!(expiring.into_iter().eq(twin.into_iter().map(|(key, known)| (key, known.1))));
+    }
+}
+
+#[test]
+fn a_panic_while_changing_leaves_the_index_in_step() {
+    let mut dict = Dict::new(HashSeed(1, 2));
+    let hash = dict.hash(b"key");
+    dict.insert_new(hash, Entry::string(b"key", b"short", Some(5), 0));
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        dict.find_mut(hash, b"key")
+            .into_iter()
+            .for_each(|mut slot| {
+                slot.update(|entry| {
+                    entry.set_string(&[b'x'; 500]);
+                    std::panic::resume_unwind(Box::new(()));
+                })
+            });
+    }));
+    assert!(result.is_err());
+    let mut random = Random::from_seed(1);
+    assert_eq!(
+        dict.random_expiring(&mut random).map(|view| view.key()),
+        Some(&b"key"[..])
+    );
+    assert!(dict.remove(hash, b"key").is_some());
+    assert_eq!(dict.expires_len(), 0);
+}

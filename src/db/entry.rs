@@ -1,0 +1,897 @@
+//! A key with its value and all that is known about it, in one allocation behind a thin pointer.
+//!
+//! ```text
+//! header  8 bytes   kind 8 bits | flags 8 | access 24 | key length 8 | inline value length 16
+//! expiry  8 bytes   unix time in ms, if the flag EXPIRES is set
+//! slot    8 bytes   for kinds that have one: an integer, or the address of a value that lies elsewhere
+//! length  4 bytes   of the key, if the 8 bits above are 255
+//! key, then the inline value
+//! ```
+//! A key of 16 bytes with a value of 32 takes 56 bytes, header and key at the front where the first cache line has
+//! them. The allocation is as large as the size class of what it holds, so its layout follows from its content, and a
+//! change that stays within the class is made in place. (The classes are those of mimalloc as this crate configures it;
+//! with another allocator they merely fit less well.)
+//!
+//! Strings have three kinds: integers, short bytes inline, and longer bytes in a shared vector, so that a reply can
+//! hold a big value without copying it. A kind says how the slot is to be copied, measured and freed; a new type of
+//! value adds its kinds to [`Kind`], and the compiler lists the places.
+//!
+//! Invariant: header, expiry and slot are changed by this file only, and describe what follows them. All access goes
+//! through the raw pointer, never through a reference to the header, so the access field can be set while the key is borrowed.
+
+// One allocation of variable layout behind a thin pointer cannot be written in safe Rust.
+#![allow(unsafe_code)]
+
+#[cfg(test)]
+mod tests;
+
+use super::table::Packed;
+use crate::util::prefetch::prefetch_read;
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+/// Longest string, in bytes, that lies in the entry itself.
+pub const INLINE_MAX: usize = 1024;
+/// A shared string that has been cut to this many bytes moves into the entry. Half of the limit, so that a
+/// string about as long as the limit does not move to and fro.
+const RETURN_INLINE_MAX: usize = INLINE_MAX / 2;
+/// The access field of an entry has that many bits.
+pub const ACCESS_BITS: u32 = 24;
+/// Longest string that Redis keeps together with its object header, which OBJECT ENCODING tells apart.
+const EMBEDDED_MAX: usize = 44;
+
+const WORD: usize = 8;
+const LONG_KEY: u64 = 255;
+const EXPIRES: u64 = 1;
+const RAW: u64 = 2;
+/// Strong count, weak count and the vector itself.
+const SHARED_BYTES: usize = 2 * WORD + size_of::<Vec<u8>>();
+
+/// How the value of an entry is represented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// A string that is the shortest decimal form of a 64-bit integer, as the integer in the slot.
+    Int = 0,
+    /// A string in the entry.
+    Inline = 1,
+    /// A string in a shared vector whose address is in the slot.
+    Shared = 2,
+}
+
+/// The data types of Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueType {
+    /// Bytes.
+    String,
+}
+
+impl ValueType {
+    /// The name that TYPE gives.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+        }
+    }
+}
+
+impl Kind {
+    /// The data type this kind represents.
+    pub fn value_type(self) -> ValueType {
+        match self {
+            Self::Int | Self::Inline | Self::Shared => ValueType::String,
+        }
+    }
+
+    #[inline(always)]
+    fn has_slot(self) -> bool {
+        match self {
+            Self::Int | Self::Shared => true,
+            Self::Inline => false,
+        }
+    }
+}
+
+/// The size of the block that the allocator gives for `bytes`: multiples of 8 up to 64, then four sizes per doubling,
+/// whole pages from 64 KiB.
+#[inline]
+pub fn size_class(bytes: usize) -> usize {
+    if bytes <= 64 {
+        return bytes.next_multiple_of(8).max(8);
+    }
+    if bytes > 64 * 1024 {
+        return bytes.next_multiple_of(4096);
+    }
+    bytes.next_multiple_of(1 << ((bytes - 1).ilog2() - 2))
+}
+
+/// The first word of an entry, decoded.
+#[derive(Clone, Copy)]
+struct Header(u64);
+
+impl Header {
+    fn new(kind: Kind, flags: u64, access: u32, key: usize, value: usize) -> Self {
+        debug_assert!(value <= INLINE_MAX && access >> ACCESS_BITS == 0);
+        let key = (key as u64).min(LONG_KEY);
+        Self(kind as u64 | flags << 8 | u64::from(access) << 16 | key << 40 | (value as u64) << 48)
+    }
+
+    #[inline(always)]
+    fn kind(self) -> Kind {
+        // SAFETY: `Header::new` put a `Kind` into these bits.
+        unsafe { std::mem::transmute::<u8, Kind>(self.0 as u8) }
+    }
+
+    #[inline(always)]
+    fn flags(self) -> u64 {
+        self.0 >> 8 & 0xff
+    }
+
+    #[inline(always)]
+    fn expires(self) -> bool {
+        self.flags() & EXPIRES != 0
+    }
+
+    #[inline(always)]
+    fn access(self) -> u32 {
+        (self.0 >> 16) as u32 & ((1 << ACCESS_BITS) - 1)
+    }
+
+    #[inline(always)]
+    fn short_key_len(self) -> u64 {
+        self.0 >> 40 & 0xff
+    }
+
+    #[inline(always)]
+    fn value_len(self) -> usize {
+        (self.0 >> 48) as usize
+    }
+
+    #[inline(always)]
+    fn slot_offset(self) -> usize {
+        WORD + if self.expires() { WORD } else { 0 }
+    }
+
+    #[inline(always)]
+    fn key_offset(self) -> usize {
+        self.slot_offset()
+            + if self.kind().has_slot() { WORD } else { 0 }
+            + if self.short_key_len() == LONG_KEY {
+                size_of::<u32>()
+            } else {
+                0
+            }
+    }
+}
+
+/// A borrowed entry. Its lifetime is that of the borrow, not of this value, so what it returns may outlive it.
+#[derive(Clone, Copy)]
+pub struct EntryView<'a> {
+    raw: NonNull<u8>,
+    borrow: PhantomData<&'a Entry>,
+}
+
+/// The bytes of a string value, in the form they are kept in.
+#[derive(Clone, Copy)]
+pub enum StringRef<'a> {
+    /// An integer, kept as a number.
+    Int(i64),
+    /// Bytes in the entry.
+    Bytes(&'a [u8]),
+    /// Bytes elsewhere, which can be shared.
+    Shared(SharedRef<'a>),
+}
+
+/// Borrowed shared bytes.
+#[derive(Clone, Copy)]
+pub struct SharedRef<'a> {
+    address: NonNull<Vec<u8>>,
+    borrow: PhantomData<&'a Vec<u8>>,
+}
+
+impl<'a> SharedRef<'a> {
+    /// The bytes.
+    pub fn bytes(self) -> &'a [u8] {
+        self.vec()
+    }
+
+    fn vec(self) -> &'a Vec<u8> {
+        // SAFETY: see `to_arc`; the vector changes only under `&mut Entry`.
+        unsafe { self.address.as_ref() }
+    }
+
+    /// A handle that keeps the bytes as they are now, however the key changes.
+    pub fn to_arc(self) -> Arc<Vec<u8>> {
+        let address = self.address.as_ptr();
+        // SAFETY: a `SharedRef` is only made from the slot of a live entry, which holds one count of an `Arc` from
+        // `into_raw`; the count added here is the returned handle's.
+        unsafe {
+            Arc::increment_strong_count(address);
+            Arc::from_raw(address)
+        }
+    }
+}
+
+impl<'a> StringRef<'a> {
+    /// The bytes; those of an integer are printed into `digits`.
+    #[inline]
+    pub fn bytes<'b>(self, digits: &'b mut itoa::Buffer) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::Int(number) => digits.format(number).as_bytes(),
+            Self::Bytes(bytes) => bytes,
+            Self::Shared(shared) => shared.bytes(),
+        }
+    }
+
+    /// The number of bytes.
+    pub fn len(self) -> usize {
+        self.bytes(&mut itoa::Buffer::new()).len()
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// A copy of the bytes.
+    pub fn to_vec(self) -> Vec<u8> {
+        self.bytes(&mut itoa::Buffer::new()).to_vec()
+    }
+}
+
+impl<'a> EntryView<'a> {
+    /// # Safety
+    /// The entry at `raw` is alive, and only its access field changes, during `'a`.
+    #[inline(always)]
+    unsafe fn new(raw: NonNull<u8>) -> Self {
+        Self {
+            raw,
+            borrow: PhantomData,
+        }
+    }
+
+    #[inline(always)]
+    fn header(self) -> Header {
+        // SAFETY: every entry begins with its header.
+        Header(unsafe { self.raw.cast().read() })
+    }
+
+    #[inline(always)]
+    fn slot(self) -> u64 {
+        debug_assert!(self.kind().has_slot());
+        // SAFETY: callers have seen a kind with a slot.
+        unsafe { self.raw.add(self.header().slot_offset()).cast().read() }
+    }
+
+    /// The number of bytes in the key.
+    #[inline(always)]
+    pub fn key_len(self) -> usize {
+        let header = self.header();
+        match header.short_key_len() {
+            // SAFETY: a long key has its length right before it.
+            LONG_KEY => unsafe {
+                self.raw.add(header.key_offset() - 4).cast::<u32>().read() as usize
+            },
+            short => short as usize,
+        }
+    }
+
+    /// The key.
+    #[inline(always)]
+    pub fn key(self) -> &'a [u8] {
+        let offset = self.header().key_offset();
+        // SAFETY: the entry holds that many bytes of key there, unchanged during `'a`.
+        unsafe { std::slice::from_raw_parts(self.raw.add(offset).as_ptr(), self.key_len()) }
+    }
+
+    #[inline(always)]
+    fn inline_value(self) -> &'a [u8] {
+        let offset = self.header().key_offset() + self.key_len();
+        // SAFETY: the inline value follows the key and is unchanged during `'a`.
+        unsafe {
+            std::slice::from_raw_parts(self.raw.add(offset).as_ptr(), self.header().value_len())
+        }
+    }
+
+    #[inline(always)]
+    fn shared(self) -> SharedRef<'a> {
+        debug_assert!(self.kind() == Kind::Shared);
+        let address = std::ptr::with_exposed_provenance_mut(self.slot() as usize);
+        // SAFETY: callers have seen the kind `Shared`, whose slot holds the address from `Arc::into_raw`, never null.
+        SharedRef {
+            address: unsafe { NonNull::new_unchecked(address) },
+            borrow: PhantomData,
+        }
+    }
+
+    /// How the value is represented.
+    #[inline(always)]
+    pub fn kind(self) -> Kind {
+        self.header().kind()
+    }
+
+    /// When the key expires, as unix time in ms.
+    #[inline(always)]
+    pub fn expire_at(self) -> Option<i64> {
+        // SAFETY: the flag says that the expiry follows the header.
+        self.header()
+            .expires()
+            .then(|| unsafe { self.raw.add(WORD).cast().read() })
+    }
+
+    /// The 24 bits kept for LRU or LFU.
+    #[inline(always)]
+    pub fn access(self) -> u32 {
+        self.header().access()
+    }
+
+    /// Sets the 24 bits kept for LRU or LFU; higher bits are dropped.
+    #[inline(always)]
+    pub fn set_access(self, access: u32) {
+        const MASK: u64 = ((1 << ACCESS_BITS) - 1) << 16;
+        let header = self.header().0 & !MASK | u64::from(access) << 16 & MASK;
+        // SAFETY: entries and views stay on one thread while borrowed (neither is `Sync`, views are not `Send`), and no
+        // reference to the header exists.
+        unsafe { self.raw.cast().write(header) }
+    }
+
+    /// The value, if it is a string.
+    #[inline(always)]
+    pub fn string(self) -> Option<StringRef<'a>> {
+        match self.kind() {
+            Kind::Int => Some(StringRef::Int(self.slot() as i64)),
+            Kind::Inline => Some(StringRef::Bytes(self.inline_value())),
+            Kind::Shared => Some(StringRef::Shared(self.shared())),
+        }
+    }
+
+    /// The name that OBJECT ENCODING gives.
+    pub fn encoding(self) -> &'static str {
+        match self.kind() {
+            Kind::Int => "int",
+            Kind::Inline
+                if self.header().flags() & RAW == 0
+                    && self.header().value_len() <= EMBEDDED_MAX =>
+            {
+                "embstr"
+            }
+            Kind::Inline | Kind::Shared => "raw",
+        }
+    }
+
+    /// Memory of the entry and what it owns, in bytes; a shared value counts in full.
+    pub fn heap_bytes(self) -> usize {
+        let elsewhere = match self.kind() {
+            Kind::Int | Kind::Inline => 0,
+            Kind::Shared => size_class(SHARED_BYTES) + size_class(self.shared().vec().capacity()),
+        };
+        self.layout().size() + elsewhere
+    }
+
+    #[inline(always)]
+    fn layout(self) -> Layout {
+        layout(self.header().key_offset() + self.key_len() + self.header().value_len())
+    }
+}
+
+#[inline(always)]
+fn layout(bytes: usize) -> Layout {
+    let size = size_class(bytes);
+    // SAFETY: 8 is a power of two. Sizes stay below `isize::MAX`: a key is at most u32::MAX bytes, and exists.
+    unsafe { Layout::from_size_align_unchecked(size, WORD) }
+}
+
+/// All of an entry but the bytes of key and inline value.
+#[derive(Clone, Copy)]
+struct Shape {
+    kind: Kind,
+    raw: bool,
+    expire: Option<i64>,
+    slot: u64,
+}
+
+impl Shape {
+    fn string(kind: Kind, expire: Option<i64>, slot: u64) -> Self {
+        Self {
+            kind,
+            raw: false,
+            expire,
+            slot,
+        }
+    }
+
+    fn header(&self, access: u32, key: usize, value: usize) -> Header {
+        let flags =
+            if self.expire.is_some() { EXPIRES } else { 0 } | if self.raw { RAW } else { 0 };
+        Header::new(self.kind, flags, access, key, value)
+    }
+}
+
+/// An owned entry: a thin pointer, never null.
+#[repr(transparent)]
+pub struct Entry(NonNull<u8>);
+
+// SAFETY: an entry owns all it points to, or shares it by `Arc` as bytes that are never changed while shared. So it may
+// be sent to another thread, as lazy freeing does. It is not `Sync`: reading sets the access field.
+unsafe impl Send for Entry {}
+
+impl Entry {
+    /// A string entry in its most compact form. `access` has 24 bits. Panics if the key is longer than `u32::MAX`.
+    pub fn string(key: &[u8], value: &[u8], expire: Option<i64>, access: u32) -> Self {
+        if let Some(number) = canonical_i64(value) {
+            Self::build(
+                key,
+                &[],
+                access,
+                Shape::string(Kind::Int, expire, number as u64),
+            )
+        } else if value.len() <= INLINE_MAX {
+            Self::build(key, value, access, Shape::string(Kind::Inline, expire, 0))
+        } else {
+            Self::build(
+                key,
+                &[],
+                access,
+                Shape::string(Kind::Shared, expire, into_slot(value.to_vec())),
+            )
+        }
+    }
+
+    /// Like [`Entry::string`]; a long value keeps its memory.
+    pub fn string_from_vec(key: &[u8], value: Vec<u8>, expire: Option<i64>, access: u32) -> Self {
+        if value.len() <= INLINE_MAX {
+            return Self::string(key, &value, expire, access);
+        }
+        Self::build(
+            key,
+            &[],
+            access,
+            Shape::string(Kind::Shared, expire, into_slot(value)),
+        )
+    }
+
+    /// An integer entry.
+    pub fn int(key: &[u8], value: i64, expire: Option<i64>, access: u32) -> Self {
+        Self::build(
+            key,
+            &[],
+            access,
+            Shape::string(Kind::Int, expire, value as u64),
+        )
+    }
+
+    fn build(key: &[u8], value: &[u8], access: u32, shape: Shape) -> Self {
+        assert!(u32::try_from(key.len()).is_ok(), "a key of more than 4 GiB");
+        let header = shape.header(access & ((1 << ACCESS_BITS) - 1), key.len(), value.len());
+        let entry = Self(allocate(layout(
+            header.key_offset() + key.len() + value.len(),
+        )));
+        let offset = header.key_offset();
+        // SAFETY: the allocation has room for header, key and value, and nobody else knows it.
+        unsafe {
+            entry
+                .0
+                .add(offset)
+                .copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
+            entry
+                .0
+                .add(offset + key.len())
+                .copy_from_nonoverlapping(NonNull::from(value).cast(), value.len());
+            entry.write_front(header, key.len(), shape);
+        }
+        entry
+    }
+
+    /// Writes all that stands before the key.
+    ///
+    /// # Safety
+    /// The allocation has room for it, and the header fits the allocation and the shape.
+    #[inline(always)]
+    unsafe fn write_front(&self, header: Header, key_len: usize, shape: Shape) {
+        // SAFETY: by contract; all offsets are multiples of 8 but the last, which is one of 4.
+        unsafe {
+            self.0.cast().write(header.0);
+            if let Some(expire) = shape.expire {
+                self.0.add(WORD).cast().write(expire);
+            }
+            if shape.kind.has_slot() {
+                self.0.add(header.slot_offset()).cast().write(shape.slot);
+            }
+            if header.short_key_len() == LONG_KEY {
+                self.0
+                    .add(header.key_offset() - 4)
+                    .cast()
+                    .write(key_len as u32);
+            }
+        }
+    }
+
+    /// The entry, borrowed.
+    #[inline(always)]
+    pub fn view(&self) -> EntryView<'_> {
+        // SAFETY: alive and unchanged while borrowed.
+        unsafe { EntryView::new(self.0) }
+    }
+
+    fn shape(&self) -> Shape {
+        let view = self.view();
+        let slot = if view.kind().has_slot() {
+            view.slot()
+        } else {
+            0
+        };
+        Shape {
+            kind: view.kind(),
+            raw: view.header().flags() & RAW != 0,
+            expire: view.expire_at(),
+            slot,
+        }
+    }
+
+    /// Gives the entry another shape, and as inline value the first `kept` bytes of the old one followed by `added`:
+    /// in place if the size class stays. What the old slot owned is the caller's.
+    fn reshape(&mut self, shape: Shape, kept: usize, added: &[u8]) {
+        let view = self.view();
+        let (old_header, old_layout) = (view.header(), view.layout());
+        let key_len = view.key_len();
+        debug_assert!(kept <= old_header.value_len());
+        let header = shape.header(old_header.access(), key_len, kept + added.len());
+        let (from, to) = (old_header.key_offset(), header.key_offset());
+        let new_layout = layout(to + key_len + kept + added.len());
+        let moved = key_len + kept;
+        // SAFETY: both allocations have room for what their headers say, of which key and value are copied; the source
+        // `added` is not part of this entry, which is mutably borrowed. Old and new places may overlap in place only.
+        unsafe {
+            if new_layout == old_layout {
+                if from != to {
+                    self.0.add(to).copy_from(self.0.add(from), moved);
+                }
+            } else {
+                let new = allocate(new_layout);
+                new.add(to)
+                    .copy_from_nonoverlapping(self.0.add(from), moved);
+                let old = std::mem::replace(&mut self.0, new);
+                dealloc(old.as_ptr(), old_layout);
+            }
+            self.0
+                .add(to + moved)
+                .copy_from_nonoverlapping(NonNull::from(added).cast(), added.len());
+            self.write_front(header, key_len, shape);
+        }
+    }
+
+    /// Replaces a string value; key, expiry and access stay.
+    pub fn set_string(&mut self, value: &[u8]) {
+        if let Some(number) = canonical_i64(value) {
+            self.set_int(number);
+        } else if value.len() <= INLINE_MAX {
+            self.set_inline(value, false);
+        } else {
+            self.set_shared(value.to_vec());
+        }
+    }
+
+    /// Like [`Entry::set_string`]; a long value keeps its memory.
+    pub fn set_string_vec(&mut self, value: Vec<u8>) {
+        if value.len() <= INLINE_MAX {
+            self.set_string(&value);
+        } else {
+            self.set_shared(value);
+        }
+    }
+
+    /// Replaces the value by an integer; key, expiry and access stay.
+    pub fn set_int(&mut self, value: i64) {
+        self.free_slot();
+        self.reshape(
+            Shape::string(Kind::Int, self.view().expire_at(), value as u64),
+            0,
+            &[],
+        );
+    }
+
+    fn set_inline(&mut self, value: &[u8], raw: bool) {
+        self.free_slot();
+        let shape = Shape {
+            raw,
+            ..Shape::string(Kind::Inline, self.view().expire_at(), 0)
+        };
+        self.reshape(shape, 0, value);
+    }
+
+    fn set_shared(&mut self, value: Vec<u8>) {
+        self.free_slot();
+        self.reshape(
+            Shape::string(Kind::Shared, self.view().expire_at(), into_slot(value)),
+            0,
+            &[],
+        );
+    }
+
+    /// Frees what the slot owns. The caller gives the entry another shape right away, or frees it.
+    #[inline(always)]
+    fn free_slot(&mut self) {
+        match self.view().kind() {
+            Kind::Int | Kind::Inline => {}
+            Kind::Shared => drop(ManuallyDrop::into_inner(self.shared_arc())),
+        }
+    }
+
+    /// The `Arc` whose count the slot of a shared string holds.
+    fn shared_arc(&self) -> ManuallyDrop<Arc<Vec<u8>>> {
+        let address: *const Vec<u8> =
+            std::ptr::with_exposed_provenance(self.view().slot() as usize);
+        // SAFETY: callers have seen the kind `Shared`, whose slot holds the address from `Arc::into_raw`.
+        ManuallyDrop::new(unsafe { Arc::from_raw(address) })
+    }
+
+    /// The vector of a shared string, shared no more: a copy if others have it too.
+    fn shared_vec(&mut self) -> &mut Vec<u8> {
+        let mut shared = self.shared_arc();
+        if Arc::get_mut(&mut shared).is_none() {
+            let copy = into_slot(shared.as_ref().clone());
+            let shape = Shape {
+                slot: copy,
+                ..self.shape()
+            };
+            drop(ManuallyDrop::into_inner(shared));
+            self.reshape(shape, 0, &[]);
+        }
+        let address: *mut Vec<u8> =
+            std::ptr::with_exposed_provenance_mut(self.view().slot() as usize);
+        // SAFETY: this is the only handle, no weak ones are made, and `self` is mutably borrowed meanwhile.
+        unsafe { &mut *address }
+    }
+
+    /// Sets or removes the expiry.
+    pub fn set_expire(&mut self, expire: Option<i64>) {
+        if self.view().expire_at() == expire {
+            return;
+        }
+        let kept = self.view().header().value_len();
+        self.reshape(
+            Shape {
+                expire,
+                ..self.shape()
+            },
+            kept,
+            &[],
+        );
+    }
+
+    /// This entry under another key.
+    pub fn rename(self, key: &[u8]) -> Self {
+        let view = self.view();
+        let renamed = Self::build(key, view.inline_value(), view.access(), self.shape());
+        let old = ManuallyDrop::new(self);
+        // SAFETY: the slot belongs to the new entry now; nobody uses the old memory any more.
+        unsafe { dealloc(old.0.as_ptr(), old.view().layout()) }
+        renamed
+    }
+
+    /// A copy of this entry under another key, expiry and access included.
+    pub fn duplicate(&self, key: &[u8]) -> Self {
+        let view = self.view();
+        let slot = match view.kind() {
+            Kind::Int => view.slot(),
+            Kind::Inline => 0,
+            Kind::Shared => Arc::into_raw(view.shared().to_arc()).expose_provenance() as u64,
+        };
+        Self::build(
+            key,
+            view.inline_value(),
+            view.access(),
+            Shape {
+                slot,
+                ..self.shape()
+            },
+        )
+    }
+
+    /// The bytes of a string, to be changed in place; none if they are kept as an integer.
+    /// The string is "raw" to OBJECT ENCODING afterwards.
+    pub fn bytes_mut(&mut self) -> Option<&mut [u8]> {
+        match self.view().kind() {
+            Kind::Int => None,
+            Kind::Shared => Some(self.shared_vec()),
+            Kind::Inline => {
+                let header = Header(self.view().header().0 | RAW << 8);
+                let offset = header.key_offset() + self.view().key_len();
+                // SAFETY: only the flag changes. The value lies within the entry, which is mutably borrowed.
+                unsafe {
+                    self.0.cast().write(header.0);
+                    Some(std::slice::from_raw_parts_mut(
+                        self.0.add(offset).as_ptr(),
+                        header.value_len(),
+                    ))
+                }
+            }
+        }
+    }
+
+    /// Changes the bytes of a string in any way. The string is "raw" to OBJECT ENCODING afterwards.
+    pub fn modify_bytes<R>(&mut self, change: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        match self.view().kind() {
+            Kind::Int | Kind::Inline => {
+                let mut bytes = self
+                    .view()
+                    .string()
+                    .map(StringRef::to_vec)
+                    .unwrap_or_default();
+                let result = change(&mut bytes);
+                self.set_raw(bytes);
+                result
+            }
+            Kind::Shared => {
+                let bytes = self.shared_vec();
+                let result = change(bytes);
+                if bytes.len() <= RETURN_INLINE_MAX {
+                    let bytes = std::mem::take(bytes);
+                    self.set_raw(bytes);
+                }
+                result
+            }
+        }
+    }
+
+    /// Adds bytes at the end of a string, in amortised constant time per byte.
+    /// The string is "raw" to OBJECT ENCODING afterwards.
+    pub fn append(&mut self, added: &[u8]) {
+        let kept = self.view().header().value_len();
+        match self.view().kind() {
+            Kind::Inline if kept + added.len() <= INLINE_MAX => {
+                let shape = Shape {
+                    raw: true,
+                    ..self.shape()
+                };
+                self.reshape(shape, kept, added);
+            }
+            Kind::Int | Kind::Inline | Kind::Shared => {
+                self.modify_bytes(|bytes| bytes.extend_from_slice(added))
+            }
+        }
+    }
+
+    fn set_raw(&mut self, value: Vec<u8>) {
+        if value.len() <= INLINE_MAX {
+            self.set_inline(&value, true)
+        } else {
+            self.set_shared(value)
+        }
+    }
+}
+
+fn allocate(layout: Layout) -> NonNull<u8> {
+    // SAFETY: no size class is 0.
+    let memory = unsafe { alloc(layout) };
+    NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(layout))
+}
+
+/// Shares a vector and gives the slot that holds the one count of it.
+fn into_slot(mut value: Vec<u8>) -> u64 {
+    if value.capacity() - value.len() > value.len() {
+        value.shrink_to_fit();
+    }
+    Arc::into_raw(Arc::new(value)).expose_provenance() as u64
+}
+
+/// The integer that prints as exactly these bytes.
+fn canonical_i64(bytes: &[u8]) -> Option<i64> {
+    let (negative, digits) = match bytes.split_first()? {
+        (b'-', digits) => (true, digits),
+        _ => (false, bytes),
+    };
+    let (&first, rest) = digits.split_first()?;
+    if digits.len() > 19 || !matches!(first, b'1'..=b'9') {
+        return (bytes == b"0").then_some(0);
+    }
+    let mut magnitude = u64::from(first - b'0');
+    for digit in rest {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        magnitude = magnitude * 10 + u64::from(digit - b'0');
+    }
+    if negative {
+        0i64.checked_sub_unsigned(magnitude)
+    } else {
+        i64::try_from(magnitude).ok()
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let layout = self.view().layout();
+        self.free_slot();
+        // SAFETY: allocated with the layout that its content gives; nobody uses it any more.
+        unsafe { dealloc(self.0.as_ptr(), layout) }
+    }
+}
+
+// SAFETY: the raw pointer is that of the allocation, aligned to 8; the table shares items only as views, as long as it is
+// borrowed; no method of an entry in place changes its key.
+unsafe impl Packed for Entry {
+    type Ref<'a> = EntryView<'a>;
+
+    #[inline(always)]
+    fn into_raw(self) -> NonNull<u8> {
+        ManuallyDrop::new(self).0
+    }
+
+    #[inline(always)]
+    unsafe fn from_raw(raw: NonNull<u8>) -> Self {
+        Self(raw)
+    }
+
+    #[inline(always)]
+    unsafe fn view<'a>(raw: NonNull<u8>) -> EntryView<'a> {
+        // SAFETY: by contract.
+        unsafe { EntryView::new(raw) }
+    }
+
+    #[inline(always)]
+    unsafe fn key_of<'a>(raw: NonNull<u8>) -> &'a [u8] {
+        // SAFETY: by contract.
+        unsafe { EntryView::new(raw) }.key()
+    }
+
+    #[inline(always)]
+    fn prefetch(raw: NonNull<u8>) {
+        // A short entry begins in one line and mostly ends in the next.
+        prefetch_read(raw.as_ptr());
+        prefetch_read(raw.as_ptr().wrapping_add(48));
+    }
+}
+
+/// An entry that another table owns, for an index over some of the keys.
+pub struct EntryRef(NonNull<u8>);
+
+// SAFETY: see `EntryRef::new`: its maker answers for the entry, wherever the index goes.
+unsafe impl Send for EntryRef {}
+
+impl EntryRef {
+    /// # Safety
+    /// There is an entry at this address for as long as the reference is in a table or in use, and it is not changed while it is
+    /// borrowed from there. (Removing the reference and [`super::table::Table::find_address`] do not read the entry.)
+    pub unsafe fn new(address: NonNull<u8>) -> Self {
+        Self(address)
+    }
+}
+
+// SAFETY: as for `Entry`; that the entry is alive is promised by whoever made the reference.
+unsafe impl Packed for EntryRef {
+    type Ref<'a> = EntryView<'a>;
+
+    #[inline(always)]
+    fn into_raw(self) -> NonNull<u8> {
+        self.0
+    }
+
+    #[inline(always)]
+    unsafe fn from_raw(raw: NonNull<u8>) -> Self {
+        Self(raw)
+    }
+
+    #[inline(always)]
+    unsafe fn view<'a>(raw: NonNull<u8>) -> EntryView<'a> {
+        // SAFETY: by contract.
+        unsafe { EntryView::new(raw) }
+    }
+
+    #[inline(always)]
+    unsafe fn key_of<'a>(raw: NonNull<u8>) -> &'a [u8] {
+        // SAFETY: by contract.
+        unsafe { EntryView::new(raw) }.key()
+    }
+
+    #[inline(always)]
+    fn prefetch(raw: NonNull<u8>) {
+        Entry::prefetch(raw);
+    }
+}

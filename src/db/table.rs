@@ -1,0 +1,767 @@
+//! The hash table: segments of cache-line buckets behind a directory, all in the order of hashes.
+//!
+//! ```text
+//! 64-bit hash   | depth bits: segment | 23 bits: position in the segment | the rest |
+//! directory     16-byte cells, 2^depth of them; a segment of fewer depth bits stands in several
+//! segment       an array of 64-byte buckets (see `segment`); an item is a thin pointer
+//! ```
+//! A lookup reads a directory cell (the directory is small and stays in cache: 16 bytes for some 3,000 keys), one
+//! bucket and one item. Growth is local, as in extendible hashing: a full segment gets a fifth or so more buckets, or
+//! above a limit is split in two by one more hash bit, so no insertion waits for more than one segment, however many
+//! keys there are. Re-bucketing needs no hash; a split hashes the keys of one segment again. Removal shrinks a
+//! segment, and merges it with its buddy when both together are small. The directory doubles for the first split
+//! beyond its depth and halves after the last merge. A segment that cannot usefully be split (equal hash bits,
+//! which the secret seed denies to strangers) grows beyond the limit instead: slow, but correct.
+//!
+//! # The scan cursor
+//! A cursor is a lower bound, 48 bits, of the hashes not yet visited. A call visits one home bucket: every item whose
+//! home it is and whose hash is not below the cursor; it returns the least hash that belongs to a later home. Homes
+//! partition the hashes into ranges in ascending order, whatever the sizes of segments. So the items visited by a call
+//! are exactly those present with hashes from the old cursor up to the new, and the ranges of successive calls are
+//! disjoint and cover everything, though the table be resized between them: a key present all the while is visited
+//! exactly once. Slot and tag hold `depth + 23` hash bits, which is enough to compare except at a tie, after a merge;
+//! then the item is hashed. A new cursor has at most `depth + 23 <= 47` significant bits: it fits.
+//!
+//! # Limits
+//! Addresses of items have 48 bits and are multiples of 8. 2^24 directory cells, 2^24 buckets to a segment.
+
+// A table entry is a pointer packed with hash bits: reading it back is beyond the compiler's reach.
+#![allow(unsafe_code)]
+
+mod segment;
+#[cfg(test)]
+mod tests;
+
+use crate::util::prefetch::prefetch_read;
+use crate::util::random::Random;
+use crate::util::siphash::HashSeed;
+use segment::{POSITION_BITS, Place, SLOTS, Segment};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+/// A segment that must grow while it holds this many items or more is split.
+const SPLIT_LIMIT: u32 = 4096;
+const DEPTH_MAX: u32 = 24;
+/// The directory doubles only while there are that many times fewer cells than items per segment at the limit.
+const SPARSE_MAX: usize = 16;
+const CURSOR_BITS: u32 = 48;
+const RANDOM_TRIES_MAX: u32 = 4096;
+
+/// An owned or borrowed thin pointer that a table can hold.
+///
+/// # Safety
+/// `from_raw` undoes `into_raw`. The pointer is a multiple of 8. `view` and `key_of` may be called for as long as the
+/// item is in a table, and `key_of` always gives the same bytes.
+pub unsafe trait Packed: Sized {
+    /// What a reader of the table is given.
+    type Ref<'a>: Copy;
+
+    /// The item as an address.
+    fn into_raw(self) -> NonNull<u8>;
+
+    /// The item of an address.
+    ///
+    /// # Safety
+    /// The address comes from `into_raw`, and is used once.
+    unsafe fn from_raw(raw: NonNull<u8>) -> Self;
+
+    /// The item, borrowed.
+    ///
+    /// # Safety
+    /// The address comes from `into_raw`, and the item lives and is not changed during `'a`.
+    unsafe fn view<'a>(raw: NonNull<u8>) -> Self::Ref<'a>;
+
+    /// The key of the item.
+    ///
+    /// # Safety
+    /// As for `view`.
+    unsafe fn key_of<'a>(raw: NonNull<u8>) -> &'a [u8];
+
+    /// Asks for the memory that a reader of the item will need first. Any address is fine.
+    #[inline(always)]
+    fn prefetch(raw: NonNull<u8>) {
+        prefetch_read(raw.as_ptr());
+    }
+}
+
+/// The keyed hash of a table.
+pub trait KeyHash: Copy {
+    /// The hash of a key: always the same for the same key.
+    fn hash_key(&self, key: &[u8]) -> u64;
+}
+
+impl KeyHash for HashSeed {
+    #[inline]
+    fn hash_key(&self, key: &[u8]) -> u64 {
+        self.hash(key)
+    }
+}
+
+/// A hash table of items that carry their keys. Callers hash once, early, and pass the hash to each call.
+pub struct Table<T: Packed, H: KeyHash = HashSeed> {
+    /// 2^depth cells. The first cell of a segment holds its count; the others may lag behind in that.
+    directory: Vec<Segment>,
+    depth: u32,
+    len: usize,
+    hasher: H,
+    resizing: bool,
+    split_limit: u32,
+    /// Segments as deep as the directory.
+    deepest: usize,
+    /// Buckets of all segments.
+    buckets: usize,
+    /// An upper bound of buckets per directory cell, for fair sampling; `stale` counts what may have lowered it.
+    cell_buckets_max: u32,
+    stale: usize,
+    owns: PhantomData<T>,
+}
+
+// SAFETY: the table owns its segments, and its items as if they were `T`s.
+unsafe impl<T: Packed + Send, H: KeyHash + Send> Send for Table<T, H> {}
+
+/// Table and segment sizes, for DEBUG HTSTATS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Items in the table.
+    pub items: usize,
+    /// Cells of the directory.
+    pub directory_cells: usize,
+    /// Distinct segments, those without memory included.
+    pub segments: usize,
+    /// Buckets of all segments, seven slots each.
+    pub buckets: usize,
+    /// Items that do not lie in their home bucket.
+    pub displaced: usize,
+    /// The furthest that an item lies from home, in buckets.
+    pub distance_max: u32,
+    /// Items of the fullest segment.
+    pub segment_items_max: u32,
+    /// Memory of the table without its items, in bytes.
+    pub bytes: usize,
+}
+
+impl<T: Packed, H: KeyHash> Table<T, H> {
+    /// An empty table; it allocates its first bucket with its first item.
+    pub fn new(hasher: H) -> Self {
+        Self {
+            directory: vec![Segment::empty(0)],
+            depth: 0,
+            len: 0,
+            hasher,
+            resizing: true,
+            split_limit: SPLIT_LIMIT,
+            deepest: 1,
+            buckets: 0,
+            cell_buckets_max: 0,
+            stale: 0,
+            owns: PhantomData,
+        }
+    }
+
+    /// The number of items.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are no items.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The hash to pass to the other calls.
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.hasher.hash_key(key)
+    }
+
+    /// Whether segments may grow and shrink for comfort. While a forked child shares the memory it is better they do
+    /// not; insertion still succeeds, and grows what is all but full.
+    pub fn set_resizing(&mut self, allowed: bool) {
+        self.resizing = allowed;
+    }
+
+    /// The item of a key.
+    #[inline]
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<T::Ref<'_>> {
+        let segment = self.segment(hash);
+        let place = self.place_of(segment, hash, key)?;
+        // SAFETY: the item lives in the table, which is borrowed.
+        Some(unsafe { T::view(segment.raw_at(place)) })
+    }
+
+    /// The item of a key, to be changed or removed.
+    #[inline]
+    pub fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<SlotMut<'_, T, H>> {
+        let place = self.place_of(self.segment(hash), hash, key)?;
+        Some(SlotMut {
+            table: self,
+            hash,
+            place,
+        })
+    }
+
+    /// The item at an address, found by its hash and without reading it.
+    pub fn find_address(&mut self, hash: u64, address: NonNull<u8>) -> Option<SlotMut<'_, T, H>> {
+        let segment = self.segment(hash);
+        let place = segment.find(segment.position_of(hash), |raw| raw == address)?;
+        Some(SlotMut {
+            table: self,
+            hash,
+            place,
+        })
+    }
+
+    /// The item of a key, or where to put it.
+    #[inline]
+    pub fn probe(&mut self, hash: u64, key: &[u8]) -> Probe<'_, T, H> {
+        match self.place_of(self.segment(hash), hash, key) {
+            Some(place) => Probe::Found(SlotMut {
+                table: self,
+                hash,
+                place,
+            }),
+            None => Probe::Vacant(VacantSlot { table: self, hash }),
+        }
+    }
+
+    /// Removes the item of a key.
+    pub fn remove(&mut self, hash: u64, key: &[u8]) -> Option<T> {
+        self.find_mut(hash, key).map(SlotMut::remove)
+    }
+
+    /// Puts in an item whose key is not there yet.
+    #[inline]
+    pub fn insert_new(&mut self, hash: u64, item: T) -> SlotMut<'_, T, H> {
+        let raw = item.into_raw();
+        // SAFETY: the item is alive.
+        let key = unsafe { T::key_of(raw) };
+        debug_assert!(self.find(hash, key).is_none(), "the key is there already");
+        while self.is_full(hash) {
+            self.make_room(hash);
+        }
+        let cell = self.cell(hash);
+        let mut segment = self.directory[cell];
+        let place = segment.place(segment.position_of(hash), raw);
+        let first = self.first_cell(cell);
+        self.directory[first].count += 1;
+        self.len += 1;
+        SlotMut {
+            table: self,
+            hash,
+            place,
+        }
+    }
+
+    /// Asks for the home bucket of a hash.
+    #[inline(always)]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        let segment = self.segment(hash);
+        segment.prefetch_bucket(segment.position_of(hash));
+    }
+
+    /// Asks for the item of a hash, as far as the home bucket, which should be there by now, tells.
+    #[inline(always)]
+    pub fn prefetch_item(&self, hash: u64) {
+        let segment = self.segment(hash);
+        segment.prefetch_item::<T>(segment.position_of(hash));
+    }
+
+    /// Calls `emit` for the items of one bucket and returns the cursor for the next call; 0 begins and 0 ends.
+    ///
+    /// An item present from the first call to the last is emitted exactly once, whatever comes, goes or grows meanwhile.
+    pub fn scan<'a>(&'a self, cursor: u64, mut emit: impl FnMut(T::Ref<'a>)) -> u64 {
+        let cursor = cursor & ((1 << CURSOR_BITS) - 1);
+        let lowest = cursor << (64 - CURSOR_BITS);
+        let segment = self.segment(lowest);
+        let position = segment.position_of(lowest);
+        let home = segment.home(position);
+        let known_bits = segment.depth() + POSITION_BITS;
+        let tie_decides = lowest << known_bits != 0;
+        segment.for_each_of_home(home, |item_position, raw| {
+            if item_position < position {
+                return;
+            }
+            // SAFETY: the item lives in the table, which is borrowed.
+            let (view, key) = unsafe { (T::view(raw), T::key_of(raw)) };
+            if item_position > position || !tie_decides || self.hash(key) >= lowest {
+                emit(view);
+            }
+        });
+        let segment_start = (lowest & !(u64::MAX >> segment.depth())) >> (64 - CURSOR_BITS);
+        let next_position = match home + 1 < segment.buckets() {
+            true => segment.first_position(home + 1),
+            false => 1 << POSITION_BITS,
+        };
+        let next = segment_start + (next_position << (CURSOR_BITS - known_bits));
+        if next >> CURSOR_BITS == 0 { next } else { 0 }
+    }
+
+    /// An item chosen at random, each with the same probability.
+    ///
+    /// (A table that is all but empty after removals with resizing off is the exception: there, after some thousand
+    /// tries, the item that follows a random place is taken.)
+    pub fn random(&self, random: &mut Random) -> Option<T::Ref<'_>> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut cell = 0;
+        for _ in 0..RANDOM_TRIES_MAX {
+            // The buckets of a segment are dealt out in turn to its cells. Cells are equally likely, then bucket
+            // numbers below a bound that holds for all cells: a number that does not exist is no hit.
+            cell = self.cell(random.next_u64());
+            let segment = self.directory[cell];
+            let spread = self.depth - segment.depth();
+            let dealt = random.below(u64::from(self.cell_buckets_max));
+            let bucket = dealt << spread | (cell & ((1 << spread) - 1)) as u64;
+            if bucket >= u64::from(segment.buckets()) {
+                continue;
+            }
+            let place = Place {
+                bucket: bucket as u32,
+                slot: random.below(u64::from(SLOTS)) as u32,
+            };
+            if let Some(raw) = segment.raw_if_occupied(place) {
+                // SAFETY: the item lives in the table, which is borrowed.
+                return Some(unsafe { T::view(raw) });
+            }
+        }
+        let cells = self.directory.len();
+        let next = (0..cells)
+            .find_map(|step| self.directory[(cell + step) % cells].next_from(Place::FIRST));
+        // SAFETY: as above.
+        next.map(|(_, raw)| unsafe { T::view(raw) })
+    }
+
+    /// All items, in the order of buckets.
+    pub fn iter(&self) -> Iter<'_, T, H> {
+        Iter {
+            table: self,
+            cell: 0,
+            place: Place::FIRST,
+        }
+    }
+
+    /// Moves all items out into a table of their own, which another thread may drop.
+    pub fn take(&mut self) -> Self {
+        let mut empty = Self::new(self.hasher);
+        (empty.resizing, empty.split_limit) = (self.resizing, self.split_limit);
+        std::mem::replace(self, empty)
+    }
+
+    /// Drops all items.
+    pub fn clear(&mut self) {
+        drop(self.take());
+    }
+
+    /// Memory of the table without its items, in bytes.
+    pub fn overhead_bytes(&self) -> usize {
+        self.directory.capacity() * size_of::<Segment>() + self.buckets * 64
+    }
+
+    /// The figures of DEBUG HTSTATS. Reads every bucket.
+    pub fn statistics(&self) -> Statistics {
+        let mut statistics = Statistics {
+            items: self.len,
+            directory_cells: self.directory.len(),
+            buckets: self.buckets,
+            bytes: self.overhead_bytes(),
+            ..Statistics::default()
+        };
+        for cell in self.first_cells() {
+            let segment = self.directory[cell];
+            statistics.segments += 1;
+            statistics.segment_items_max = statistics.segment_items_max.max(segment.count);
+            segment.for_each_distance(|distance| {
+                statistics.displaced += usize::from(distance > 0);
+                statistics.distance_max = statistics.distance_max.max(distance);
+            });
+        }
+        statistics
+    }
+
+    #[inline(always)]
+    fn cell(&self, hash: u64) -> usize {
+        (hash >> 1 >> (63 - self.depth)) as usize
+    }
+
+    /// The segment of a hash. Its count may be out of date.
+    #[inline(always)]
+    fn segment(&self, hash: u64) -> Segment {
+        let cell = self.cell(hash);
+        debug_assert!(cell < self.directory.len());
+        // SAFETY: there are 2^depth cells, and `cell` has `depth` bits.
+        unsafe { *self.directory.get_unchecked(cell) }
+    }
+
+    /// The first of the cells that share this cell's segment.
+    #[inline(always)]
+    fn first_cell(&self, cell: usize) -> usize {
+        cell & !(self.cells_of(self.directory[cell]) - 1)
+    }
+
+    /// How many cells a segment stands in.
+    #[inline(always)]
+    fn cells_of(&self, segment: Segment) -> usize {
+        1 << (self.depth - segment.depth())
+    }
+
+    /// The first cell of each segment.
+    fn first_cells(&self) -> impl Iterator<Item = usize> + '_ {
+        let mut cell = 0;
+        std::iter::from_fn(move || {
+            let first = cell;
+            cell += self.cells_of(*self.directory.get(first)?);
+            Some(first)
+        })
+    }
+
+    #[inline(always)]
+    fn place_of(&self, segment: Segment, hash: u64, key: &[u8]) -> Option<Place> {
+        // SAFETY: the item lives in the table, which is borrowed.
+        segment.find(
+            segment.position_of(hash),
+            |raw| unsafe { T::key_of(raw) } == key,
+        )
+    }
+}
+
+/// Growing, shrinking, splitting and merging.
+impl<T: Packed, H: KeyHash> Table<T, H> {
+    #[inline(always)]
+    fn is_full(&self, hash: u64) -> bool {
+        let segment = self.directory[self.first_cell(self.cell(hash))];
+        segment.count >= Segment::comfortable(segment.buckets())
+            && (self.resizing || segment.count >= Segment::critical(segment.buckets()))
+    }
+
+    #[cold]
+    fn make_room(&mut self, hash: u64) {
+        let first = self.first_cell(self.cell(hash));
+        let segment = self.directory[first];
+        if segment.count >= self.split_limit && self.may_split(segment) {
+            self.split(hash);
+        } else {
+            self.rebuild(first, ladder(segment.buckets() + 1));
+        }
+    }
+
+    fn may_split(&self, segment: Segment) -> bool {
+        let sparse = self.len / (self.split_limit as usize / SPARSE_MAX).max(1);
+        segment.depth() < DEPTH_MAX
+            && (segment.depth() < self.depth || self.directory.len() * 2 <= sparse)
+    }
+
+    /// Gives a segment another number of buckets.
+    fn rebuild(&mut self, first: usize, buckets: u32) {
+        let old = self.directory[first];
+        let mut new = Segment::with_buckets(buckets, old.depth());
+        new.count = old.count;
+        old.for_each(|position, raw| _ = new.place(position, raw));
+        self.buckets += buckets as usize;
+        self.set_segment(first, new);
+        self.free(old);
+    }
+
+    /// Divides the segment of a hash by one more hash bit.
+    fn split(&mut self, hash: u64) {
+        if self.segment(hash).depth() == self.depth {
+            self.double_directory();
+        }
+        let first = self.first_cell(self.cell(hash));
+        let old = self.directory[first];
+        let depth = old.depth() + 1;
+        let mut high_count = 0;
+        old.for_each(|position, _| high_count += position >> (POSITION_BITS - 1));
+        let mut halves = [old.count - high_count, high_count].map(|count| {
+            let mut half = Segment::with_buckets(buckets_for(count, count / 16), depth);
+            half.count = count;
+            half
+        });
+        old.for_each_prefetched(|position, raw| {
+            let half = &mut halves[(position >> (POSITION_BITS - 1)) as usize];
+            // SAFETY: the item lives in the table.
+            let hash = self.hasher.hash_key(unsafe { T::key_of(raw) });
+            half.place(half.position_of(hash), raw);
+        });
+        let [low, high] = halves;
+        self.buckets += (low.buckets() + high.buckets()) as usize;
+        if depth == self.depth {
+            self.deepest += 2;
+        }
+        self.set_segment(first, low);
+        self.set_segment(first + self.cells_of(low), high);
+        self.free(old);
+    }
+
+    fn double_directory(&mut self) {
+        self.directory = self
+            .directory
+            .iter()
+            .flat_map(|&segment| [segment; 2])
+            .collect();
+        self.depth += 1;
+        self.deepest = 0;
+        self.cell_buckets_max = self.cell_buckets_max.div_ceil(2);
+    }
+
+    fn set_segment(&mut self, first: usize, segment: Segment) {
+        let cells = self.cells_of(segment);
+        self.directory[first..first + cells].fill(segment);
+        self.cell_buckets_max = self
+            .cell_buckets_max
+            .max(segment.buckets().div_ceil(cells as u32));
+    }
+
+    /// Frees buckets that no cell refers to any more.
+    fn free(&mut self, segment: Segment) {
+        self.buckets -= segment.buckets() as usize;
+        // SAFETY: callers have put other segments into all cells of this one.
+        unsafe { segment.free() }
+    }
+
+    #[inline(always)]
+    fn is_sparse(&self, segment: Segment) -> bool {
+        match segment.buckets() {
+            // One bucket is kept while it is the only segment, so that a lone key may come and go cheaply.
+            0 | 1 => segment.count == 0 && segment.depth() > 0,
+            buckets => segment.count * 8 < Segment::comfortable(buckets) * 3,
+        }
+    }
+
+    #[cold]
+    fn shrink(&mut self, hash: u64) {
+        while self.merge(hash) {}
+        let first = self.first_cell(self.cell(hash));
+        let segment = self.directory[first];
+        let buckets = buckets_for(segment.count, segment.count / 4);
+        if buckets < segment.buckets() {
+            self.rebuild(first, buckets);
+        }
+        while self.deepest == 0 && self.depth > 0 {
+            self.halve_directory();
+        }
+        self.stale += 1;
+        if self.stale > self.directory.len() {
+            self.measure_cells();
+        }
+    }
+
+    /// Joins the segment of a hash and its buddy if they are small together.
+    fn merge(&mut self, hash: u64) -> bool {
+        let first = self.first_cell(self.cell(hash));
+        let depth = self.directory[first].depth();
+        if depth == 0 {
+            return false;
+        }
+        let bit = self.cells_of(self.directory[first]);
+        let (low_cell, high_cell) = (first & !bit, first | bit);
+        let (low, high) = (self.directory[low_cell], self.directory[high_cell]);
+        let count = low.count + high.count;
+        if low.depth() != high.depth() || count > self.split_limit / 2 {
+            return false;
+        }
+        let mut whole = Segment::with_buckets(buckets_for(count, count / 4), depth - 1);
+        whole.count = count;
+        low.for_each(|position, raw| _ = whole.place(position >> 1, raw));
+        high.for_each(|position, raw| {
+            _ = whole.place(1 << (POSITION_BITS - 1) | position >> 1, raw)
+        });
+        if depth == self.depth {
+            self.deepest -= 2;
+        }
+        self.buckets += whole.buckets() as usize;
+        self.set_segment(low_cell, whole);
+        self.free(low);
+        self.free(high);
+        true
+    }
+
+    fn halve_directory(&mut self) {
+        self.directory = self.directory.iter().step_by(2).copied().collect();
+        self.depth -= 1;
+        self.deepest = self
+            .first_cells()
+            .filter(|&cell| self.directory[cell].depth() == self.depth)
+            .count();
+        self.measure_cells();
+    }
+
+    fn measure_cells(&mut self) {
+        let each = self
+            .directory
+            .iter()
+            .map(|&segment| segment.buckets().div_ceil(self.cells_of(segment) as u32));
+        self.cell_buckets_max = each.max().unwrap_or(0);
+        self.stale = 0;
+    }
+}
+
+/// The least number of buckets, not below `buckets`, that fills a size class of the allocator: four to each doubling,
+/// less the line that the allocator takes to align the rest.
+fn ladder(buckets: u32) -> u32 {
+    let lines = buckets + 1;
+    if buckets <= 1 || lines <= 8 {
+        return buckets;
+    }
+    let step = 1 << ((lines - 1).ilog2() - 2);
+    lines.next_multiple_of(step) - 1
+}
+
+/// Buckets for a segment of `count` items that has room for at least `spare` more, and one, before it is full.
+fn buckets_for(count: u32, spare: u32) -> u32 {
+    if count == 0 {
+        return 0;
+    }
+    let wanted = count + spare.max(1);
+    let mut buckets = ladder(wanted.div_ceil(SLOTS));
+    while Segment::comfortable(buckets) < wanted {
+        buckets = ladder(buckets + 1);
+    }
+    buckets
+}
+
+impl<T: Packed, H: KeyHash> Drop for Table<T, H> {
+    fn drop(&mut self) {
+        let mut cell = 0;
+        while let Some(&segment) = self.directory.get(cell) {
+            cell += self.cells_of(segment);
+            if std::mem::needs_drop::<T>() {
+                // SAFETY: each item is visited once, and nobody reads the table after this.
+                segment.for_each_prefetched(|_, raw| drop(unsafe { T::from_raw(raw) }));
+            }
+            // SAFETY: the other cells of the segment are skipped.
+            unsafe { segment.free() }
+        }
+    }
+}
+
+/// What [`Table::probe`] finds.
+pub enum Probe<'a, T: Packed, H: KeyHash = HashSeed> {
+    /// The key is there.
+    Found(SlotMut<'a, T, H>),
+    /// The key is not there.
+    Vacant(VacantSlot<'a, T, H>),
+}
+
+/// Leave to insert the key that was not found.
+pub struct VacantSlot<'a, T: Packed, H: KeyHash = HashSeed> {
+    table: &'a mut Table<T, H>,
+    hash: u64,
+}
+
+impl<'a, T: Packed, H: KeyHash> VacantSlot<'a, T, H> {
+    /// Puts in the item of the key that was looked for.
+    #[inline]
+    pub fn insert(self, item: T) -> SlotMut<'a, T, H> {
+        self.table.insert_new(self.hash, item)
+    }
+}
+
+/// An item in its table, mutably borrowed.
+pub struct SlotMut<'a, T: Packed, H: KeyHash = HashSeed> {
+    table: &'a mut Table<T, H>,
+    hash: u64,
+    place: Place,
+}
+
+impl<'a, T: Packed, H: KeyHash> SlotMut<'a, T, H> {
+    /// The item as an address; see [`Table::find_address`].
+    #[inline(always)]
+    pub fn address(&self) -> NonNull<u8> {
+        self.table.segment(self.hash).raw_at(self.place)
+    }
+
+    /// The item.
+    #[inline(always)]
+    pub fn view(&self) -> T::Ref<'_> {
+        // SAFETY: the item lives in the table, which is borrowed.
+        unsafe { T::view(self.address()) }
+    }
+
+    /// The item, for as long as the table was borrowed.
+    #[inline(always)]
+    pub fn into_view(self) -> T::Ref<'a> {
+        // SAFETY: the item lives in the table, which is borrowed for `'a`.
+        unsafe { T::view(self.address()) }
+    }
+
+    /// Changes the item, which may move to another address but keeps its key.
+    #[inline(always)]
+    pub fn update<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R {
+        /// Puts the item back, also when `change` panics: the table never holds an item that is gone.
+        struct PutBack<T: Packed> {
+            item: Option<T>,
+            before: NonNull<u8>,
+            segment: Segment,
+            place: Place,
+        }
+        impl<T: Packed> Drop for PutBack<T> {
+            #[inline(always)]
+            fn drop(&mut self) {
+                if let Some(item) = self.item.take() {
+                    let raw = item.into_raw();
+                    if raw != self.before {
+                        self.segment.set_raw(self.place, raw);
+                    }
+                }
+            }
+        }
+        let before = self.address();
+        // SAFETY: the table is mutably borrowed, so nobody reads the item until it is put back.
+        let item = Some(unsafe { T::from_raw(before) });
+        let mut slot = PutBack {
+            item,
+            before,
+            segment: self.table.segment(self.hash),
+            place: self.place,
+        };
+        match &mut slot.item {
+            Some(item) => change(item),
+            None => unreachable!("filled two lines above"),
+        }
+    }
+
+    /// Takes the item out of the table.
+    #[inline]
+    pub fn remove(self) -> T {
+        let raw = self.address();
+        let table = self.table;
+        let first = table.first_cell(table.cell(self.hash));
+        table.directory[first].count -= 1;
+        table.len -= 1;
+        let mut segment = table.directory[first];
+        segment.remove(self.place);
+        if table.is_sparse(segment) && table.resizing {
+            table.shrink(self.hash);
+        }
+        // SAFETY: the table has forgotten the item.
+        unsafe { T::from_raw(raw) }
+    }
+}
+
+/// All items of a table; see [`Table::iter`].
+pub struct Iter<'a, T: Packed, H: KeyHash> {
+    table: &'a Table<T, H>,
+    cell: usize,
+    place: Place,
+}
+
+impl<'a, T: Packed, H: KeyHash> Iterator for Iter<'a, T, H> {
+    type Item = T::Ref<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let segment = *self.table.directory.get(self.cell)?;
+            if let Some((place, raw)) = segment.next_from(self.place) {
+                self.place = Place {
+                    bucket: place.bucket,
+                    slot: place.slot + 1,
+                };
+                // SAFETY: the item lives in the table, which is borrowed.
+                return Some(unsafe { T::view(raw) });
+            }
+            self.cell += self.table.cells_of(segment);
+            self.place = Place::FIRST;
+        }
+    }
+}

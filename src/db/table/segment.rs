@@ -1,0 +1,522 @@
+//! One segment: an array of buckets, each a cache line.
+//!
+//! ```text
+//! bucket, 64 bytes   | slot 0 | slot 1 | … | slot 6 | meta |
+//! slot, 64 bits      | high 16 of the position | 48 bits of the item's address |
+//! meta, 64 bits      | overflow counter | tag 6 | … | tag 1 | tag 0 |
+//! tag, 8 bits        | 1 = occupied | low 7 of the position |
+//! ```
+//! The *position* of an item is the 23 hash bits below those that chose the segment. Slot and tag together hold
+//! all of it, so a segment is re-bucketed without touching an item, and a lookup touches an item only when all 23
+//! bits agree. The home bucket is `position * buckets >> 23`: it keeps the order of hashes and allows any number
+//! of buckets.
+//!
+//! An item whose home is full goes to the next bucket with room (the last is followed by the first), and every full
+//! bucket it passes counts it in its overflow counter. So a lookup stops at the first bucket whose counter is 0, and
+//! removal leaves no tombstone. A counter that has reached 255 no longer counts and stays there until the segment
+//! is rebuilt: lookups then walk further than they need, never less far.
+
+use super::Packed;
+use crate::util::prefetch::prefetch_read;
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+
+/// Slots in a bucket.
+pub const SLOTS: u32 = 7;
+/// Hash bits of a position.
+pub const POSITION_BITS: u32 = 23;
+
+const TAG_BITS: u32 = 7;
+const TAG_PRESENT: u64 = 0x80;
+const ADDRESS_BITS: u32 = 48;
+const ADDRESS_MASK: u64 = (1 << ADDRESS_BITS) - 1;
+const BUCKETS_MAX: u32 = (1 << 24) - 1;
+const OVERFLOW_MAX: u64 = 255;
+/// How many items one removal pulls nearer to their homes at most.
+const PULLS_MAX: u32 = 8;
+
+/// The top bit of each of the seven tags.
+const OCCUPIED: u64 = 0x0080_8080_8080_8080;
+/// A one in each of the seven tags.
+const EACH_TAG: u64 = 0x0001_0101_0101_0101;
+
+/// Seven slots and, last, the meta word. `repr(C)`: 64 zero bytes are an empty bucket.
+#[repr(C, align(64))]
+struct Bucket([u64; 8]);
+
+static EMPTY_BUCKET: Bucket = Bucket([0; 8]);
+
+impl Bucket {
+    #[inline(always)]
+    fn word(&self, slot: u32) -> u64 {
+        self.0[(slot & 7) as usize]
+    }
+
+    #[inline(always)]
+    fn meta(&self) -> u64 {
+        self.0[SLOTS as usize]
+    }
+
+    /// One bit, the top one of its tag, for every slot in use.
+    #[inline(always)]
+    fn occupied(&self) -> u64 {
+        self.meta() & OCCUPIED
+    }
+
+    /// One bit, the top one of its tag, for every slot whose tag is that of `position`.
+    #[inline(always)]
+    fn tagged(&self, position: u32) -> u64 {
+        let differing = self.meta() ^ (tag(position) * EACH_TAG);
+        // A byte is zero exactly when neither its low seven bits, carried into the top one, nor the top one is set.
+        !(((differing & !OCCUPIED) + (OCCUPIED - EACH_TAG)) | differing) & OCCUPIED
+    }
+
+    #[inline(always)]
+    fn overflow(&self) -> u64 {
+        self.meta() >> 56
+    }
+
+    fn count_passing(&mut self) {
+        if self.overflow() < OVERFLOW_MAX {
+            self.0[SLOTS as usize] += 1 << 56;
+        }
+    }
+
+    fn uncount_passing(&mut self) {
+        if self.overflow() < OVERFLOW_MAX {
+            debug_assert!(self.overflow() > 0);
+            self.0[SLOTS as usize] -= 1 << 56;
+        }
+    }
+
+    #[inline(always)]
+    fn fill(&mut self, slot: u32, position: u32, raw: NonNull<u8>) {
+        let address = raw.as_ptr().expose_provenance() as u64;
+        assert!(
+            address & !ADDRESS_MASK == 0,
+            "an address of more than 48 bits"
+        );
+        debug_assert!(address.is_multiple_of(8));
+        self.0[(slot & 7) as usize] = address | u64::from(position >> TAG_BITS) << ADDRESS_BITS;
+        self.0[SLOTS as usize] |= tag(position) << (slot * 8);
+    }
+
+    fn vacate(&mut self, slot: u32) {
+        self.0[SLOTS as usize] &= !(0xff << (slot * 8));
+    }
+
+    #[inline(always)]
+    fn raw(&self, slot: u32) -> NonNull<u8> {
+        let address = (self.word(slot) & ADDRESS_MASK) as usize;
+        // SAFETY: only occupied slots are asked for, and `fill` put the address of a `NonNull` there.
+        unsafe { NonNull::new_unchecked(std::ptr::with_exposed_provenance_mut(address)) }
+    }
+
+    #[inline(always)]
+    fn position(&self, slot: u32) -> u32 {
+        let high = (self.word(slot) >> ADDRESS_BITS) as u32;
+        high << TAG_BITS | (self.meta() >> (slot * 8)) as u32 & ((1 << TAG_BITS) - 1)
+    }
+
+    /// The slots in use.
+    fn slots(&self) -> impl Iterator<Item = u32> + use<> {
+        let mut occupied = self.occupied();
+        std::iter::from_fn(move || {
+            let slot = (occupied != 0).then(|| slot_of(occupied))?;
+            occupied &= occupied - 1;
+            Some(slot)
+        })
+    }
+}
+
+#[inline(always)]
+fn tag(position: u32) -> u64 {
+    TAG_PRESENT | u64::from(position) & (TAG_PRESENT - 1)
+}
+
+/// The slot of the lowest bit in a mask of tags.
+#[inline(always)]
+fn slot_of(mask: u64) -> u32 {
+    mask.trailing_zeros() / 8
+}
+
+/// Where in its segment an item lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub bucket: u32,
+    pub slot: u32,
+}
+
+impl Place {
+    /// Where a walk through a segment begins.
+    pub const FIRST: Self = Self { bucket: 0, slot: 0 };
+}
+
+/// A handle to an array of buckets; 16 bytes, so that four share a cache line of the directory.
+///
+/// Handles are copied freely within the directory of one table. All of them point to live buckets: whoever calls
+/// the unsafe [`Segment::free`] has replaced every other copy first. On this rest the SAFETY comments below.
+#[derive(Debug, Clone, Copy)]
+pub struct Segment {
+    buckets: NonNull<Bucket>,
+    /// Items held. Only the copy in the first directory cell of a segment is kept up to date.
+    pub count: u32,
+    /// Number of buckets, above 8 bits of depth.
+    shape: u32,
+}
+
+impl Segment {
+    /// A segment that owns no memory and has no room; lookups in it find nothing.
+    pub const fn empty(depth: u32) -> Self {
+        // SAFETY: the address of a static is not null. It is only read: there is no item and no room here.
+        let buckets = unsafe { NonNull::new_unchecked((&raw const EMPTY_BUCKET).cast_mut()) };
+        Self {
+            buckets,
+            count: 0,
+            shape: depth,
+        }
+    }
+
+    /// A segment of `buckets` empty buckets.
+    pub fn with_buckets(buckets: u32, depth: u32) -> Self {
+        assert!(buckets <= BUCKETS_MAX);
+        if buckets == 0 {
+            return Self::empty(depth);
+        }
+        let layout = Self::layout(buckets);
+        // SAFETY: the layout is not empty.
+        let memory = unsafe { alloc_zeroed(layout) };
+        let Some(memory) = NonNull::new(memory) else {
+            handle_alloc_error(layout)
+        };
+        Self {
+            buckets: memory.cast(),
+            count: 0,
+            shape: buckets << 8 | depth,
+        }
+    }
+
+    fn layout(buckets: u32) -> Layout {
+        Layout::array::<Bucket>(buckets as usize)
+            .unwrap_or_else(|_| unreachable!("2^24 buckets of 64 bytes"))
+    }
+
+    /// Gives the buckets back.
+    ///
+    /// # Safety
+    /// No copy of this handle is used afterwards.
+    pub unsafe fn free(self) {
+        if self.buckets() > 0 {
+            // SAFETY: allocated by `with_buckets` with this layout; nobody uses it any more.
+            unsafe { dealloc(self.buckets.as_ptr().cast(), Self::layout(self.buckets())) }
+        }
+    }
+
+    /// How many hash bits, from the top, all items of this segment share.
+    #[inline(always)]
+    pub fn depth(self) -> u32 {
+        self.shape & 0xff
+    }
+
+    /// The number of buckets; 0 for a segment without memory.
+    #[inline(always)]
+    pub fn buckets(self) -> u32 {
+        self.shape >> 8
+    }
+
+    /// The items this many buckets hold before the segment should grow: 7/8 of the slots, all seven of one bucket.
+    #[inline(always)]
+    pub fn comfortable(buckets: u32) -> u32 {
+        buckets * SLOTS - buckets * SLOTS / 8
+    }
+
+    /// The items this many buckets hold before growth cannot be put off: 31/32 of the slots.
+    pub fn critical(buckets: u32) -> u32 {
+        buckets * SLOTS - buckets * SLOTS / 32
+    }
+
+    /// The position of a hash in this segment.
+    #[inline(always)]
+    pub fn position_of(self, hash: u64) -> u32 {
+        ((hash << self.depth()) >> (64 - POSITION_BITS)) as u32
+    }
+
+    /// The home bucket of a position.
+    #[inline(always)]
+    pub fn home(self, position: u32) -> u32 {
+        ((u64::from(position) * u64::from(self.buckets())) >> POSITION_BITS) as u32
+    }
+
+    /// The lowest position whose home is `bucket` or a later one; 2^23 when there is none.
+    pub fn first_position(self, bucket: u32) -> u64 {
+        (u64::from(bucket) << POSITION_BITS).div_ceil(u64::from(self.buckets().max(1)))
+    }
+
+    #[inline(always)]
+    fn bucket(&self, index: u32) -> &Bucket {
+        debug_assert!(index < self.buckets().max(1));
+        // SAFETY: below the number of buckets, or 0 and the bucket is the static empty one.
+        unsafe { self.buckets.add(index as usize).as_ref() }
+    }
+
+    #[inline(always)]
+    fn bucket_mut(&mut self, index: u32) -> &mut Bucket {
+        debug_assert!(index < self.buckets());
+        // SAFETY: below the number of buckets, which is not 0 as there is an item or room for one; the table is
+        // borrowed mutably, and other copies of the handle are not in use.
+        unsafe { self.buckets.add(index as usize).as_mut() }
+    }
+
+    #[inline(always)]
+    fn after(&self, bucket: u32) -> u32 {
+        if bucket + 1 >= self.buckets() {
+            0
+        } else {
+            bucket + 1
+        }
+    }
+
+    /// The first item at `position` that `accepts` says yes to.
+    #[inline(always)]
+    pub fn find(
+        &self,
+        position: u32,
+        mut accepts: impl FnMut(NonNull<u8>) -> bool,
+    ) -> Option<Place> {
+        let high = u64::from(position >> TAG_BITS);
+        let home = self.home(position);
+        let mut index = home;
+        loop {
+            let bucket = self.bucket(index);
+            let mut tagged = bucket.tagged(position);
+            while tagged != 0 {
+                let slot = slot_of(tagged);
+                if bucket.word(slot) >> ADDRESS_BITS == high && accepts(bucket.raw(slot)) {
+                    return Some(Place {
+                        bucket: index,
+                        slot,
+                    });
+                }
+                tagged &= tagged - 1;
+            }
+            if bucket.overflow() == 0 {
+                return None;
+            }
+            index = self.after(index);
+            if index == home {
+                return None;
+            }
+        }
+    }
+
+    /// Every item whose home is `home`, wherever it lies, with its position.
+    pub fn for_each_of_home(&self, home: u32, mut visit: impl FnMut(u32, NonNull<u8>)) {
+        let mut index = home;
+        loop {
+            let bucket = self.bucket(index);
+            for slot in bucket.slots() {
+                let position = bucket.position(slot);
+                if self.home(position) == home {
+                    visit(position, bucket.raw(slot));
+                }
+            }
+            index = self.after(index);
+            if bucket.overflow() == 0 || index == home {
+                return;
+            }
+        }
+    }
+
+    /// Puts an item in. There is room: fewer than all slots are in use. The count is the caller's.
+    #[inline]
+    pub fn place(&mut self, position: u32, raw: NonNull<u8>) -> Place {
+        let mut index = self.home(position);
+        loop {
+            let bucket = self.bucket_mut(index);
+            let vacant = bucket.occupied() ^ OCCUPIED;
+            if vacant != 0 {
+                let slot = slot_of(vacant);
+                bucket.fill(slot, position, raw);
+                return Place {
+                    bucket: index,
+                    slot,
+                };
+            }
+            bucket.count_passing();
+            index = self.after(index);
+        }
+    }
+
+    /// Takes an item out. The count is the caller's.
+    ///
+    /// Items that had to pass this place move up, so that probes stay short however often keys come and go.
+    pub fn remove(&mut self, place: Place) {
+        let mut index = self.home(self.bucket(place.bucket).position(place.slot));
+        while index != place.bucket {
+            self.bucket_mut(index).uncount_passing();
+            index = self.after(index);
+        }
+        self.bucket_mut(place.bucket).vacate(place.slot);
+        let mut hole = place;
+        for _ in 0..PULLS_MAX {
+            if self.bucket(hole.bucket).overflow() == 0 {
+                return;
+            }
+            let next = self.after(hole.bucket);
+            let neighbour = self.bucket(next);
+            // What lies in the next bucket without being at home there has passed this one.
+            let guest = neighbour
+                .slots()
+                .find(|&slot| self.home(neighbour.position(slot)) != next);
+            let Some(slot) = guest else { return };
+            let (position, raw) = (neighbour.position(slot), neighbour.raw(slot));
+            self.bucket_mut(next).vacate(slot);
+            let bucket = self.bucket_mut(hole.bucket);
+            bucket.fill(hole.slot, position, raw);
+            bucket.uncount_passing();
+            hole = Place { bucket: next, slot };
+        }
+    }
+
+    /// The item at an occupied place.
+    #[inline(always)]
+    pub fn raw_at(&self, place: Place) -> NonNull<u8> {
+        self.bucket(place.bucket).raw(place.slot)
+    }
+
+    /// The item at a place, if there is one.
+    pub fn raw_if_occupied(&self, place: Place) -> Option<NonNull<u8>> {
+        let bucket = self.bucket(place.bucket);
+        (bucket.occupied() >> (place.slot * 8) & 0xff != 0).then(|| bucket.raw(place.slot))
+    }
+
+    /// Replaces the item at an occupied place by one of the same hash.
+    #[inline]
+    pub fn set_raw(&mut self, place: Place, raw: NonNull<u8>) {
+        let bucket = self.bucket_mut(place.bucket);
+        let position = bucket.position(place.slot);
+        bucket.fill(place.slot, position, raw);
+    }
+
+    /// The first item from `place` on, and its place.
+    pub fn next_from(&self, place: Place) -> Option<(Place, NonNull<u8>)> {
+        let mut slot = place.slot;
+        for index in place.bucket..self.buckets() {
+            let bucket = self.bucket(index);
+            let rest = bucket.occupied() & u64::MAX << (slot * 8);
+            if rest != 0 {
+                let slot = slot_of(rest);
+                return Some((
+                    Place {
+                        bucket: index,
+                        slot,
+                    },
+                    bucket.raw(slot),
+                ));
+            }
+            slot = 0;
+        }
+        None
+    }
+
+    /// Calls `visit` with position and item, in the order of buckets.
+    pub fn for_each(&self, mut visit: impl FnMut(u32, NonNull<u8>)) {
+        for index in 0..self.buckets() {
+            let bucket = self.bucket(index);
+            for slot in bucket.slots() {
+                visit(bucket.position(slot), bucket.raw(slot));
+            }
+        }
+    }
+
+    /// Like [`Segment::for_each`] for visitors that will read the items: their memory is asked for ahead.
+    pub fn for_each_prefetched(&self, mut visit: impl FnMut(u32, NonNull<u8>)) {
+        const BUCKETS_AHEAD: u32 = 2;
+        let prefetch = |index: u32| {
+            let bucket = self.bucket(index);
+            bucket
+                .slots()
+                .for_each(|slot| prefetch_read(bucket.raw(slot).as_ptr()));
+        };
+        (0..BUCKETS_AHEAD.min(self.buckets())).for_each(prefetch);
+        for index in 0..self.buckets() {
+            if index + BUCKETS_AHEAD < self.buckets() {
+                prefetch(index + BUCKETS_AHEAD);
+            }
+            let bucket = self.bucket(index);
+            for slot in bucket.slots() {
+                visit(bucket.position(slot), bucket.raw(slot));
+            }
+        }
+    }
+
+    /// Asks for the home bucket of a position.
+    #[inline(always)]
+    pub fn prefetch_bucket(&self, position: u32) {
+        prefetch_read(self.bucket(self.home(position)));
+    }
+
+    /// Reads the home bucket of a position and asks for the item there that agrees in all 23 bits.
+    #[inline(always)]
+    pub fn prefetch_item<T: Packed>(&self, position: u32) {
+        let bucket = self.bucket(self.home(position));
+        let high = u64::from(position >> TAG_BITS);
+        let mut tagged = bucket.tagged(position);
+        while tagged != 0 {
+            let slot = slot_of(tagged);
+            if bucket.word(slot) >> ADDRESS_BITS == high {
+                return T::prefetch(bucket.raw(slot));
+            }
+            tagged &= tagged - 1;
+        }
+    }
+
+    /// How many buckets each item lies away from home, for every item.
+    pub fn for_each_distance(&self, mut visit: impl FnMut(u32)) {
+        for index in 0..self.buckets() {
+            let bucket = self.bucket(index);
+            for slot in bucket.slots() {
+                let home = self.home(bucket.position(slot));
+                visit(if index >= home {
+                    index - home
+                } else {
+                    index + self.buckets() - home
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl Segment {
+    /// Panics unless the counters are those of a naive count.
+    pub fn check(&self) {
+        let mut passed = vec![0u64; self.buckets() as usize];
+        let mut items = 0;
+        for index in 0..self.buckets() {
+            for slot in self.bucket(index).slots() {
+                items += 1;
+                let mut passing = self.home(self.bucket(index).position(slot));
+                while passing != index {
+                    passed[passing as usize] += 1;
+                    passing = self.after(passing);
+                }
+            }
+        }
+        assert_eq!(items, self.count, "count of items");
+        for (index, passed) in passed.into_iter().enumerate() {
+            let counter = self.bucket(index as u32).overflow();
+            assert!(
+                counter == passed || counter == OVERFLOW_MAX,
+                "bucket {index}: {counter} for {passed}"
+            );
+        }
+    }
+
+    /// How many counters have stopped counting.
+    pub fn stuck_counters(&self) -> usize {
+        (0..self.buckets())
+            .filter(|&index| self.bucket(index).overflow() == OVERFLOW_MAX)
+            .count()
+    }
+}
