@@ -1,1 +1,4 @@
 //! Small tools that know nothing of Redis commands.
+
+pub mod glob;
+pub mod quote;
