@@ -1,6 +1,6 @@
 //! Oxidis, a drop-in Redis server.
 
-mod config;
+pub mod config;
 mod db;
 pub mod resp;
 mod util;

@@ -1,8 +1,13 @@
 //! Small tools that know nothing of Redis commands.
 
-#[allow(dead_code, reason = "used by the keyspace, which is built on top")]
+pub mod alloc;
+pub mod clock;
+pub mod glob;
+pub mod histogram;
+pub mod long_double;
+mod natural;
+pub mod number;
 pub mod prefetch;
-#[allow(dead_code, reason = "used by the keyspace, which is built on top")]
+pub mod quote;
 pub mod random;
-#[allow(dead_code, reason = "used by the keyspace, which is built on top")]
 pub mod siphash;

@@ -1,0 +1,240 @@
+//! Directives that take one word of a list, as Rust enums.
+//!
+//! A variant may have several names; the first is the one reported. The order is that of Redis's
+//! error text, which lists all names.
+
+/// An enum whose variants have names in the configuration.
+pub trait Choice: Copy + PartialEq + 'static {
+    /// All names with their variants, in the order of the error text.
+    const NAMES: &'static [(&'static str, Self)];
+
+    /// The name CONFIG GET reports.
+    fn name(self) -> &'static str {
+        Self::NAMES
+            .iter()
+            .find(|(_, choice)| *choice == self)
+            .map_or("unknown", |(name, _)| name)
+    }
+
+    /// The variant of a name, in any case.
+    fn from_name(name: &[u8]) -> Option<Self> {
+        let known = Self::NAMES
+            .iter()
+            .find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
+        known.map(|&(_, choice)| choice)
+    }
+}
+
+macro_rules! choices {
+    ($(
+        $(#[$doc:meta])*
+        $enum:ident { $( $(#[$variant_doc:meta])* $variant:ident = $($name:literal)|+ ),+ $(,)? }
+    )+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $enum { $( $(#[$variant_doc])* $variant ),+ }
+
+        impl Choice for $enum {
+            const NAMES: &'static [(&'static str, Self)] = &[$($(($name, $enum::$variant)),+),+];
+        }
+    )+};
+}
+
+choices! {
+    /// `loglevel`, from the most talkative.
+    LogLevel {
+        /// Everything.
+        Debug = "debug",
+        /// Much that is rarely useful.
+        Verbose = "verbose",
+        /// What one wants to know in production.
+        Notice = "notice",
+        /// Only what matters.
+        Warning = "warning",
+    }
+    /// `maxmemory-policy`: which keys make room.
+    MaxmemoryPolicy {
+        /// Least recently used among those that expire.
+        VolatileLru = "volatile-lru",
+        /// Least frequently used among those that expire.
+        VolatileLfu = "volatile-lfu",
+        /// Any among those that expire.
+        VolatileRandom = "volatile-random",
+        /// The nearest to expire.
+        VolatileTtl = "volatile-ttl",
+        /// Least recently used of all.
+        AllkeysLru = "allkeys-lru",
+        /// Least frequently used of all.
+        AllkeysLfu = "allkeys-lfu",
+        /// Any of all.
+        AllkeysRandom = "allkeys-random",
+        /// None: writes fail.
+        NoEviction = "noeviction",
+    }
+    /// `appendfsync`: when the append-only file reaches the disk.
+    AppendFsync {
+        /// Once a second.
+        EverySec = "everysec",
+        /// Before the reply to the write.
+        Always = "always",
+        /// When the kernel sees fit.
+        No = "no",
+    }
+    /// `syslog-facility`.
+    SyslogFacility {
+        /// Facility `LOG_USER`.
+        User = "user",
+        /// Facility `LOG_LOCAL0`.
+        Local0 = "local0",
+        /// Facility `LOG_LOCAL1`.
+        Local1 = "local1",
+        /// Facility `LOG_LOCAL2`.
+        Local2 = "local2",
+        /// Facility `LOG_LOCAL3`.
+        Local3 = "local3",
+        /// Facility `LOG_LOCAL4`.
+        Local4 = "local4",
+        /// Facility `LOG_LOCAL5`.
+        Local5 = "local5",
+        /// Facility `LOG_LOCAL6`.
+        Local6 = "local6",
+        /// Facility `LOG_LOCAL7`.
+        Local7 = "local7",
+    }
+    /// `supervised`: who watches over the process.
+    Supervised {
+        /// Upstart, told by a stop signal.
+        Upstart = "upstart",
+        /// systemd, told through its notification socket.
+        Systemd = "systemd",
+        /// Whichever the environment shows.
+        Auto = "auto",
+        /// Nobody.
+        No = "no",
+    }
+    /// `repl-diskless-load`: whether a replica parses a full sync from the socket.
+    ReplDisklessLoad {
+        /// Through a file.
+        Disabled = "disabled",
+        /// From the socket when there is nothing to lose.
+        OnEmptyDb = "on-empty-db",
+        /// From the socket, with the old data kept aside.
+        SwapDb = "swapdb",
+    }
+    /// `tls-auth-clients`: whether clients must show a certificate.
+    TlsAuthClients {
+        /// Not asked for.
+        No = "no",
+        /// Required.
+        Yes = "yes",
+        /// Checked when shown.
+        Optional = "optional",
+    }
+    /// `oom-score-adj`: how the scores are written to the kernel.
+    OomScoreAdj {
+        /// Not at all.
+        No = "no",
+        /// Added to the score at start.
+        Relative = "yes" | "relative",
+        /// As they are.
+        Absolute = "absolute",
+    }
+    /// `acl-pubsub-default`: channels of a new user.
+    AclPubsubDefault {
+        /// All.
+        AllChannels = "allchannels",
+        /// None.
+        ResetChannels = "resetchannels",
+    }
+    /// `sanitize-dump-payload`: deep checks of RESTORE payloads and RDB files.
+    SanitizeDumpPayload {
+        /// Never.
+        No = "no",
+        /// Always.
+        Yes = "yes",
+        /// For clients without the `skip-sanitize-payload` right.
+        Clients = "clients",
+    }
+    /// Who may do something dangerous.
+    ProtectedAction {
+        /// Nobody.
+        No = "no",
+        /// Anybody.
+        Yes = "yes",
+        /// Clients of this machine.
+        Local = "local",
+    }
+    /// `cluster-preferred-endpoint-type`: how redirections name a node.
+    ClusterEndpointType {
+        /// By address.
+        Ip = "ip",
+        /// By announced name.
+        Hostname = "hostname",
+        /// Not at all: same address, other port.
+        UnknownEndpoint = "unknown-endpoint",
+    }
+    /// `propagation-error-behavior`: what an error on a replicated command means.
+    PropagationErrorBehavior {
+        /// It is counted and logged.
+        Ignore = "ignore",
+        /// The server stops.
+        Panic = "panic",
+        /// A replica stops.
+        PanicOnReplicas = "panic-on-replicas",
+    }
+}
+
+impl ProtectedAction {
+    /// Whether a client may, given that it is of this machine or not.
+    pub fn allows(self, local_client: bool) -> bool {
+        match self {
+            Self::No => false,
+            Self::Yes => true,
+            Self::Local => local_client,
+        }
+    }
+}
+
+impl MaxmemoryPolicy {
+    /// Whether only keys that expire may go.
+    pub fn is_volatile(self) -> bool {
+        matches!(
+            self,
+            Self::VolatileLru | Self::VolatileLfu | Self::VolatileRandom | Self::VolatileTtl
+        )
+    }
+
+    /// Whether keys carry an access frequency in place of an access time.
+    pub fn is_lfu(self) -> bool {
+        matches!(self, Self::VolatileLfu | Self::AllkeysLfu)
+    }
+
+    /// Whether the age of the last access decides.
+    pub fn is_lru(self) -> bool {
+        matches!(self, Self::VolatileLru | Self::AllkeysLru)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_name_is_reported_and_any_case_is_read() {
+        assert_eq!(
+            OomScoreAdj::from_name(b"relative"),
+            Some(OomScoreAdj::Relative)
+        );
+        assert_eq!(OomScoreAdj::Relative.name(), "yes");
+        assert_eq!(LogLevel::from_name(b"NOTICE"), Some(LogLevel::Notice));
+        assert_eq!(LogLevel::from_name(b""), None);
+    }
+
+    #[test]
+    fn local_means_clients_of_this_machine() {
+        assert!(ProtectedAction::Local.allows(true));
+        assert!(!ProtectedAction::Local.allows(false));
+        assert!(ProtectedAction::Yes.allows(false));
+        assert!(!ProtectedAction::No.allows(true));
+    }
+}

@@ -1,0 +1,481 @@
+//! The kinds of values most directives have: yes/no, number, text, one of several words.
+//!
+//! A kind parses words into a value, shows a value to CONFIG GET and writes it into a file. The
+//! three don't agree in Redis, and so not here: `maxmemory 100mb` is shown as `104857600` and
+//! rewritten as `100mb`; texts are shown bare and rewritten in quotes.
+//! Error texts are Redis's, since clients and tests match on them.
+
+use super::choices::Choice;
+use super::directive::Occurrence;
+use std::marker::PhantomData;
+
+pub(super) const INT_MIN: i128 = i32::MIN as i128;
+pub(super) const INT_MAX: i128 = i32::MAX as i128;
+pub(super) const UINT_MAX: i128 = u32::MAX as i128;
+pub(super) const LONG_MAX: i128 = i64::MAX as i128;
+pub(super) const ULONG_MAX: i128 = u64::MAX as i128;
+
+/// A line for the rewritten file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// The whole line, name included.
+    pub text: Vec<u8>,
+    /// Whether to write it although the file doesn't mention the directive.
+    pub force: bool,
+}
+
+impl Line {
+    pub(super) fn new(name: &str, value: &[u8], force: bool) -> Line {
+        let text = [name.as_bytes(), b" ", value].concat();
+        Line { text, force }
+    }
+}
+
+/// How values of one type are read, shown and rewritten.
+pub(super) trait Kind {
+    type Value: Clone + PartialEq;
+
+    /// Reads words; `current` is for kinds where a text states only a part of the value.
+    fn parse(
+        &self,
+        words: &[Vec<u8>],
+        current: &Self::Value,
+        occurrence: Occurrence,
+    ) -> Result<Self::Value, String>;
+
+    /// As CONFIG GET shows it.
+    fn show(&self, value: &Self::Value) -> Vec<u8>;
+
+    /// As CONFIG REWRITE writes it; no line removes the directive from the file.
+    fn lines(&self, name: &str, value: &Self::Value, default: &Self::Value) -> Vec<Line> {
+        vec![Line::new(name, &self.show(value), value != default)]
+    }
+}
+
+/// Parses into a field, and tells whether it changed. The field is untouched on error.
+pub(super) fn set_field<K: Kind>(
+    kind: K,
+    field: &mut K::Value,
+    words: &[Vec<u8>],
+    occurrence: Occurrence,
+) -> Result<bool, String> {
+    let value = kind.parse(words, field, occurrence)?;
+    let changed = value != *field;
+    *field = value;
+    Ok(changed)
+}
+
+/// The only word.
+pub(super) fn single(words: &[Vec<u8>]) -> Result<&[u8], String> {
+    match words {
+        [word] => Ok(word),
+        _ => Err("wrong number of arguments".into()),
+    }
+}
+
+fn check<V: ?Sized>(check: Option<Check<V>>, value: &V) -> Result<(), String> {
+    check
+        .map_or(Ok(()), |check| check(value))
+        .map_err(str::to_owned)
+}
+
+/// A further condition on a value, with the error text when it isn't met.
+pub(super) type Check<V> = fn(&V) -> Result<(), &'static str>;
+
+/// `yes` or `no`.
+pub(super) struct YesNo(pub Option<Check<bool>>);
+
+pub(super) const YES_NO: YesNo = YesNo(None);
+
+impl Kind for YesNo {
+    type Value = bool;
+
+    fn parse(&self, words: &[Vec<u8>], _: &bool, _: Occurrence) -> Result<bool, String> {
+        let word = single(words)?;
+        let value = match word {
+            _ if word.eq_ignore_ascii_case(b"yes") => true,
+            _ if word.eq_ignore_ascii_case(b"no") => false,
+            _ => return Err("argument must be 'yes' or 'no'".into()),
+        };
+        check(self.0, &value)?;
+        Ok(value)
+    }
+
+    fn show(&self, value: &bool) -> Vec<u8> {
+        if *value {
+            b"yes".to_vec()
+        } else {
+            b"no".to_vec()
+        }
+    }
+}
+
+/// One word of a [`Choice`].
+pub(super) struct OneOf<T>(PhantomData<T>);
+
+impl<T> OneOf<T> {
+    pub(super) const fn names() -> Self {
+        OneOf(PhantomData)
+    }
+}
+
+/// The error that lists the words which would have been right.
+pub(super) fn not_among<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    format!(
+        "argument(s) must be one of the following: {}",
+        names.join(", ")
+    )
+}
+
+impl<T: Choice> Kind for OneOf<T> {
+    type Value = T;
+
+    fn parse(&self, words: &[Vec<u8>], _: &T, _: Occurrence) -> Result<T, String> {
+        T::from_name(single(words)?)
+            .ok_or_else(|| not_among(T::NAMES.iter().map(|(name, _)| *name)))
+    }
+
+    fn show(&self, value: &T) -> Vec<u8> {
+        value.name().into()
+    }
+}
+
+/// Integer types that hold a [`Number`].
+pub(super) trait Integer: Copy + PartialEq {
+    fn from_wide(wide: i128) -> Option<Self>;
+    fn wide(self) -> i128;
+}
+
+macro_rules! integers {
+    ($($type:ty)*) => {$(
+        impl Integer for $type {
+            fn from_wide(wide: i128) -> Option<Self> {
+                <$type>::try_from(wide).ok()
+            }
+            fn wide(self) -> i128 {
+                self as i128
+            }
+        }
+    )*};
+}
+integers!(u16 u32 u64 usize i32 i64);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    One,
+    Byte,
+    Octal,
+}
+
+/// A number between two bounds, both included.
+pub(super) struct Number<T> {
+    min: i128,
+    max: i128,
+    unit: Unit,
+    clamp: Option<(i128, i128)>,
+    holder: PhantomData<T>,
+}
+
+impl<T> Number<T> {
+    /// A decimal number.
+    pub(super) const fn between(min: i128, max: i128) -> Self {
+        Number {
+            min,
+            max,
+            unit: Unit::One,
+            clamp: None,
+            holder: PhantomData,
+        }
+    }
+
+    /// A number of bytes, with units like `100mb`.
+    pub(super) const fn bytes(min: i128, max: i128) -> Self {
+        Number {
+            unit: Unit::Byte,
+            ..Self::between(min, max)
+        }
+    }
+
+    /// A number in base eight.
+    pub(super) const fn octal(min: i128, max: i128) -> Self {
+        Number {
+            unit: Unit::Octal,
+            ..Self::between(min, max)
+        }
+    }
+
+    /// Moves accepted values into a narrower range.
+    pub(super) const fn clamped(self, low: i128, high: i128) -> Self {
+        Number {
+            clamp: Some((low, high)),
+            ..self
+        }
+    }
+
+    fn out_of_range(&self) -> String {
+        let Number { min, max, .. } = self;
+        match self.unit {
+            Unit::Octal => format!("argument must be between {min:o} and {max:o} inclusive"),
+            Unit::One | Unit::Byte => format!("argument must be between {min} and {max} inclusive"),
+        }
+    }
+}
+
+impl<T: Integer> Kind for Number<T> {
+    type Value = T;
+
+    fn parse(&self, words: &[Vec<u8>], _: &T, _: Occurrence) -> Result<T, String> {
+        let word = single(words)?;
+        let parsed = match self.unit {
+            Unit::One => strict_integer(word)
+                .map(i128::from)
+                .ok_or("argument couldn't be parsed into an integer"),
+            Unit::Byte => memory(word)
+                .map(i128::from)
+                .ok_or("argument must be a memory value"),
+            Unit::Octal => loose_integer(word, 8)
+                .map(i128::from)
+                .ok_or("argument couldn't be parsed as an octal number"),
+        };
+        let mut value = parsed?;
+        if !(self.min..=self.max).contains(&value) {
+            return Err(self.out_of_range());
+        }
+        if let Some((low, high)) = self.clamp {
+            value = value.clamp(low, high);
+        }
+        T::from_wide(value).ok_or_else(|| self.out_of_range())
+    }
+
+    fn show(&self, value: &T) -> Vec<u8> {
+        match self.unit {
+            Unit::Octal => format!("{:o}", value.wide()).into(),
+            Unit::One | Unit::Byte => value.wide().to_string().into(),
+        }
+    }
+
+    fn lines(&self, name: &str, value: &T, default: &T) -> Vec<Line> {
+        let text = match (self.unit, u64::try_from(value.wide())) {
+            (Unit::Byte, Ok(bytes)) => show_memory(bytes).into(),
+            _ => self.show(value),
+        };
+        vec![Line::new(name, &text, value != default)]
+    }
+}
+
+/// A number of bytes, or a share of `maxmemory`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryShare {
+    /// Bytes; 0 is no limit.
+    Bytes(u64),
+    /// Percent of `maxmemory`, 1 to 100.
+    Percent(u8),
+}
+
+/// [`MemoryShare`]: `10mb` or `5%`.
+pub(super) struct BytesOrPercent;
+
+impl Kind for BytesOrPercent {
+    type Value = MemoryShare;
+
+    fn parse(
+        &self,
+        words: &[Vec<u8>],
+        _: &MemoryShare,
+        _: Occurrence,
+    ) -> Result<MemoryShare, String> {
+        let word = single(words)?;
+        if let Some(bytes) = memory(word) {
+            if i64::try_from(bytes).is_err() {
+                return Err(format!(
+                    "argument must be between -100 and {LONG_MAX} inclusive"
+                ));
+            }
+            return Ok(MemoryShare::Bytes(bytes));
+        }
+        let percent = word
+            .strip_suffix(b"%")
+            .and_then(strict_integer)
+            .filter(|&percent| percent >= 0);
+        match percent.map(u8::try_from) {
+            None => Err("argument must be a memory or percent value".into()),
+            Some(Ok(0)) => Ok(MemoryShare::Bytes(0)),
+            Some(Ok(percent)) if percent <= 100 => Ok(MemoryShare::Percent(percent)),
+            Some(_) => Err("percentage argument must be less or equal to 100".into()),
+        }
+    }
+
+    fn show(&self, value: &MemoryShare) -> Vec<u8> {
+        match value {
+            MemoryShare::Bytes(bytes) => bytes.to_string().into(),
+            MemoryShare::Percent(percent) => format!("{percent}%").into(),
+        }
+    }
+
+    fn lines(&self, name: &str, value: &MemoryShare, default: &MemoryShare) -> Vec<Line> {
+        let text = match value {
+            MemoryShare::Bytes(bytes) => show_memory(*bytes).into(),
+            MemoryShare::Percent(_) => self.show(value),
+        };
+        vec![Line::new(name, &text, value != default)]
+    }
+}
+
+/// A text, possibly empty.
+pub(super) struct Text(pub Option<Check<str>>);
+
+pub(super) const TEXT: Text = Text(None);
+
+pub(super) fn utf8(word: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(word).map_err(|_| "argument must be valid UTF-8".into())
+}
+
+impl Kind for Text {
+    type Value = String;
+
+    fn parse(&self, words: &[Vec<u8>], _: &String, _: Occurrence) -> Result<String, String> {
+        let text = utf8(single(words)?)?;
+        check(self.0, text)?;
+        Ok(text.to_owned())
+    }
+
+    fn show(&self, value: &String) -> Vec<u8> {
+        value.clone().into()
+    }
+
+    fn lines(&self, name: &str, value: &String, default: &String) -> Vec<Line> {
+        vec![Line::new(name, &quoted(value.as_bytes()), value != default)]
+    }
+}
+
+/// A text whose absence is written as the empty text.
+pub(super) struct OptionalText(pub Option<Check<str>>);
+
+pub(super) const OPTIONAL_TEXT: OptionalText = OptionalText(None);
+
+impl Kind for OptionalText {
+    type Value = Option<String>;
+
+    fn parse(
+        &self,
+        words: &[Vec<u8>],
+        _: &Self::Value,
+        _: Occurrence,
+    ) -> Result<Self::Value, String> {
+        let text = utf8(single(words)?)?;
+        check(self.0, text)?;
+        Ok((!text.is_empty()).then(|| text.to_owned()))
+    }
+
+    fn show(&self, value: &Self::Value) -> Vec<u8> {
+        value.clone().unwrap_or_default().into()
+    }
+
+    fn lines(&self, name: &str, value: &Self::Value, default: &Self::Value) -> Vec<Line> {
+        let line = value
+            .as_ref()
+            .map(|text| Line::new(name, &quoted(text.as_bytes()), value != default));
+        line.into_iter().collect()
+    }
+}
+
+/// Any bytes, for passwords; absence is written as the empty text.
+pub(super) struct OptionalBytes;
+
+impl Kind for OptionalBytes {
+    type Value = Option<Vec<u8>>;
+
+    fn parse(
+        &self,
+        words: &[Vec<u8>],
+        _: &Self::Value,
+        _: Occurrence,
+    ) -> Result<Self::Value, String> {
+        let bytes = single(words)?;
+        Ok((!bytes.is_empty()).then(|| bytes.to_vec()))
+    }
+
+    fn show(&self, value: &Self::Value) -> Vec<u8> {
+        value.clone().unwrap_or_default()
+    }
+
+    fn lines(&self, name: &str, value: &Self::Value, default: &Self::Value) -> Vec<Line> {
+        let line = value
+            .as_ref()
+            .map(|bytes| Line::new(name, &quoted(bytes), value != default));
+        line.into_iter().collect()
+    }
+}
+
+/// Reads a number of bytes: digits, then nothing, `b`, `k`, `kb`, `m`, `mb`, `g` or `gb` in any case.
+/// `k`, `m` and `g` are powers of 1000, `kb`, `mb` and `gb` of 1024. No digits are 0, as in Redis.
+pub fn memory(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit.to_ascii_lowercase().as_slice() {
+        b"" | b"b" => 1,
+        b"k" => 1000,
+        b"kb" => 1 << 10,
+        b"m" => 1000 * 1000,
+        b"mb" => 1 << 20,
+        b"g" => 1000 * 1000 * 1000,
+        b"gb" => 1 << 30,
+        _ => return None,
+    };
+    let number: u64 = if number.is_empty() {
+        0
+    } else {
+        std::str::from_utf8(number).ok()?.parse().ok()?
+    };
+    number.checked_mul(factor)
+}
+
+/// The shortest text [`memory`] reads back, with the largest unit that divides.
+pub(super) fn show_memory(bytes: u64) -> String {
+    for (shift, unit) in [(30, "gb"), (20, "mb"), (10, "kb")] {
+        if bytes != 0 && bytes.trailing_zeros() >= shift {
+            return format!("{}{unit}", bytes >> shift);
+        }
+    }
+    bytes.to_string()
+}
+
+/// An integer in its one canonical form: no spaces, no plus sign, no leading zeros.
+pub(super) fn strict_integer(text: &[u8]) -> Option<i64> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    match digits {
+        [b'0'] if digits.len() == text.len() => Some(0),
+        [b'1'..=b'9', ..] => std::str::from_utf8(text).ok()?.parse().ok(),
+        _ => None,
+    }
+}
+
+/// An integer as C's `strtoll` reads it, provided that it reads to the end; nothing at all is 0.
+pub(super) fn loose_integer(text: &[u8], radix: u32) -> Option<i64> {
+    let text = text.trim_ascii_start();
+    if text.is_empty() {
+        return Some(0);
+    }
+    i64::from_str_radix(std::str::from_utf8(text).ok()?, radix).ok()
+}
+
+/// In double quotes, with escapes for what a line can't hold.
+pub(super) fn quoted(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    out.push(b'"');
+    for &byte in text {
+        match byte {
+            b'\\' | b'"' => out.extend([b'\\', byte]),
+            b'\n' => out.extend(b"\\n"),
+            b'\r' => out.extend(b"\\r"),
+            b'\t' => out.extend(b"\\t"),
+            7 => out.extend(b"\\a"),
+            8 => out.extend(b"\\b"),
+            b' '..=b'~' => out.push(byte),
+            _ => out.extend(format!("\\x{byte:02x}").bytes()),
+        }
+    }
+    out.push(b'"');
+    out
+}

@@ -1,0 +1,562 @@
+//! The table: a row is a directive, and nothing about it stands elsewhere.
+//!
+//! ```text
+//! /// What the field means.
+//! "name" | "older-name" => field: type = default, kind, flags, Effect;
+//! ```
+//!
+//! Alias and effect may be missing. Names, ranges and defaults are those of Redis 7.0; fields carry
+//! the directive's name, with its unit where the name leaves that open.
+
+use super::choices::*;
+use super::directive::{Directive, Effect, flags::*};
+use super::kinds::*;
+use super::load::Statement;
+use super::special::*;
+use std::path::PathBuf;
+
+macro_rules! optional {
+    () => {
+        None
+    };
+    ($value:expr) => {
+        Some($value)
+    };
+}
+
+macro_rules! directives {
+    ($(
+        $(#[$doc:meta])*
+        $name:literal $(| $alias:literal)? => $field:ident : $type:ty = $default:expr,
+            $kind:expr, $flags:expr $(, $effect:ident)? ;
+    )*) => {
+        /// The value of every directive.
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct Config {
+            $( $(#[$doc])* pub $field: $type, )*
+            /// The file given at start, absolute; CONFIG REWRITE writes it.
+            pub config_file: Option<PathBuf>,
+            /// `rename-command` lines, for whoever knows commands.
+            pub renamed_commands: Vec<Statement>,
+            /// `user` lines, for whoever knows users.
+            pub users: Vec<Statement>,
+            /// `loadmodule` lines.
+            pub modules: Vec<Statement>,
+            /// `module.directive` lines.
+            pub module_directives: Vec<Statement>,
+        }
+
+        impl Default for Config {
+            fn default() -> Config {
+                Config {
+                    $( $field: $default, )*
+                    config_file: None,
+                    renamed_commands: Vec::new(),
+                    users: Vec::new(),
+                    modules: Vec::new(),
+                    module_directives: Vec::new(),
+                }
+            }
+        }
+
+        /// All rows.
+        pub static DIRECTIVES: &[Directive] = &[$(
+            Directive {
+                name: $name,
+                alias: optional!($($alias)?),
+                flags: $flags,
+                effect: optional!($(Effect::$effect)?),
+                get: |config| $kind.show(&config.$field),
+                set: |config, words, occurrence| set_field($kind, &mut config.$field, words, occurrence),
+                lines: |config, default| $kind.lines($name, &config.$field, &default.$field),
+            },
+        )*];
+    };
+}
+
+directives! {
+    // Network
+
+    /// Addresses to listen on; `-` before one that may be missing, `*` for all.
+    "bind" => bind: Vec<String> = vec!["*".into(), "-::*".into()], Addresses, MULTI_ARG, Bind;
+    /// Address outgoing connections start from.
+    "bind-source-addr" => bind_source_addr: Option<String> = None, OPTIONAL_TEXT, MUTABLE;
+    /// TCP port; 0 for none.
+    "port" => port: u16 = 6379, Number::between(0, 65535), MUTABLE, Port;
+    /// Refuse strangers from other machines while there is no password.
+    "protected-mode" => protected_mode: bool = true, YES_NO, MUTABLE;
+    /// Connections the kernel may hold ready.
+    "tcp-backlog" => tcp_backlog: u32 = 511, Number::between(0, INT_MAX), IMMUTABLE;
+    /// Seconds between probes of a silent connection; 0 for none.
+    "tcp-keepalive" => tcp_keepalive: u32 = 300, Number::between(0, INT_MAX), MUTABLE;
+    /// Seconds after which an idle client is closed; 0 for never.
+    "timeout" => timeout: u32 = 0, Number::between(0, INT_MAX), MUTABLE;
+    /// Path of a Unix socket to listen on.
+    "unixsocket" => unixsocket: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
+    /// Its permission bits; 0 leaves them to the umask.
+    "unixsocketperm" => unixsocketperm: u32 = 0, Number::octal(0, 0o777), IMMUTABLE;
+    /// Mark for the firewall on listening sockets; 0 for none.
+    "socket-mark-id" => socket_mark_id: u32 = 0, Number::between(0, UINT_MAX), IMMUTABLE;
+    /// Connections at a time.
+    "maxclients" => maxclients: u32 = 10000, Number::between(1, UINT_MAX), MUTABLE, MaxClients;
+    /// Unread output allowed per class of clients.
+    "client-output-buffer-limit" => client_output_buffer_limit: OutputLimits = OutputLimits::DEFAULT,
+        OutputLimitsByClass, MULTI_ARG;
+    /// Bytes of unfinished commands a client may pile up.
+    "client-query-buffer-limit" => client_query_buffer_limit: usize = 1 << 30,
+        Number::bytes(1 << 20, LONG_MAX), MUTABLE;
+    /// Bytes of one argument.
+    "proto-max-bulk-len" => proto_max_bulk_len: usize = 512 << 20, Number::bytes(1 << 20, LONG_MAX), MUTABLE;
+    /// Memory of all clients together.
+    "maxmemory-clients" => maxmemory_clients: MemoryShare = MemoryShare::Bytes(0),
+        BytesOrPercent, MUTABLE, ClientMemory;
+    /// Threads that write to sockets.
+    "io-threads" => io_threads: u32 = 1, Number::between(1, 128), IMMUTABLE;
+    /// Whether those threads read, too.
+    "io-threads-do-reads" => io_threads_do_reads: bool = false, YES_NO, IMMUTABLE;
+
+    // TLS
+
+    /// TLS port; 0 for none.
+    "tls-port" => tls_port: u16 = 0, Number::between(0, 65535), MUTABLE, TlsPort;
+    /// Sessions kept for resumption.
+    "tls-session-cache-size" => tls_session_cache_size: u32 = 20 * 1024, Number::between(0, INT_MAX), MUTABLE, Tls;
+    /// Seconds they are kept.
+    "tls-session-cache-timeout" => tls_session_cache_timeout: u32 = 300, Number::between(0, INT_MAX), MUTABLE, Tls;
+    /// Whether the cluster bus speaks TLS.
+    "tls-cluster" => tls_cluster: bool = false, YES_NO, MUTABLE, Tls;
+    /// Whether links to a primary speak TLS.
+    "tls-replication" => tls_replication: bool = false, YES_NO, MUTABLE, Tls;
+    /// Whether clients must show a certificate.
+    "tls-auth-clients" => tls_auth_clients: TlsAuthClients = TlsAuthClients::Yes, OneOf::names(), MUTABLE;
+    /// Whether the server's order of ciphers counts.
+    "tls-prefer-server-ciphers" => tls_prefer_server_ciphers: bool = false, YES_NO, MUTABLE, Tls;
+    /// Whether sessions are resumed.
+    "tls-session-caching" => tls_session_caching: bool = true, YES_NO, MUTABLE, Tls;
+    /// The server's certificate.
+    "tls-cert-file" => tls_cert_file: Option<String> = None, OPTIONAL_TEXT, VOLATILE, Tls;
+    /// Its private key.
+    "tls-key-file" => tls_key_file: Option<String> = None, OPTIONAL_TEXT, VOLATILE, Tls;
+    /// The password of that key.
+    "tls-key-file-pass" => tls_key_file_pass: Option<String> = None, OPTIONAL_TEXT, MUTABLE, Tls;
+    /// The certificate shown when connecting to others.
+    "tls-client-cert-file" => tls_client_cert_file: Option<String> = None, OPTIONAL_TEXT, VOLATILE, Tls;
+    /// Its private key.
+    "tls-client-key-file" => tls_client_key_file: Option<String> = None, OPTIONAL_TEXT, VOLATILE, Tls;
+    /// The password of that key.
+    "tls-client-key-file-pass" => tls_client_key_file_pass: Option<String> = None, OPTIONAL_TEXT, MUTABLE, Tls;
+    /// Diffie-Hellman parameters.
+    "tls-dh-params-file" => tls_dh_params_file: Option<String> = None, OPTIONAL_TEXT, VOLATILE, Tls;
+    /// Certificates of trusted authorities, in a file.
+    "tls-ca-cert-file" => tls_ca_cert_file: Option<String> = None, OPTIONAL_TEXT, VOLATILE, Tls;
+    /// Certificates of trusted authorities, in a folder.
+    "tls-ca-cert-dir" => tls_ca_cert_dir: Option<String> = None, OPTIONAL_TEXT, VOLATILE, Tls;
+    /// Versions of TLS to speak.
+    "tls-protocols" => tls_protocols: Option<String> = None, OPTIONAL_TEXT, MUTABLE, Tls;
+    /// Ciphers up to TLS 1.2.
+    "tls-ciphers" => tls_ciphers: Option<String> = None, OPTIONAL_TEXT, MUTABLE, Tls;
+    /// Ciphers of TLS 1.3.
+    "tls-ciphersuites" => tls_ciphersuites: Option<String> = None, OPTIONAL_TEXT, MUTABLE, Tls;
+
+    // Process
+
+    /// Run in the background.
+    "daemonize" => daemonize: bool = false, YES_NO, IMMUTABLE;
+    /// Who watches over the process.
+    "supervised" => supervised: Supervised = Supervised::No, OneOf::names(), IMMUTABLE;
+    /// File to write the process id to.
+    "pidfile" => pidfile: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
+    /// Least weight of messages logged.
+    "loglevel" => loglevel: LogLevel = LogLevel::Notice, OneOf::names(), MUTABLE, LogLevel;
+    /// File to log to; empty for standard output.
+    "logfile" => logfile: String = String::new(), TEXT, IMMUTABLE;
+    /// Log to the system logger, too.
+    "syslog-enabled" => syslog_enabled: bool = false, YES_NO, IMMUTABLE;
+    /// Name given to the system logger.
+    "syslog-ident" => syslog_ident: String = "redis".into(), TEXT, IMMUTABLE;
+    /// Facility given to the system logger.
+    "syslog-facility" => syslog_facility: SyslogFacility = SyslogFacility::Local0, OneOf::names(), IMMUTABLE;
+    /// Write a report on a crash.
+    "crash-log-enabled" => crash_log_enabled: bool = true, YES_NO, MUTABLE, CrashLog;
+    /// Check the memory in that report.
+    "crash-memcheck-enabled" => crash_memcheck_enabled: bool = true, YES_NO, MUTABLE;
+    /// Exit rather than abort on a panic.
+    "use-exit-on-panic" => use_exit_on_panic: bool = false, YES_NO, HIDDEN;
+    /// Number of databases.
+    "databases" => databases: u32 = 16, Number::between(1, INT_MAX), IMMUTABLE;
+    /// Show the logo even when the log isn't a terminal.
+    "always-show-logo" => always_show_logo: bool = false, YES_NO, IMMUTABLE;
+    /// Show the state in the title of the process.
+    "set-proc-title" => set_proc_title: bool = true, YES_NO, IMMUTABLE;
+    /// What to show there.
+    "proc-title-template" => proc_title_template: String = "{title} {listen-addr} {server-mode}".into(),
+        Text(Some(valid_proc_title)), MUTABLE, ProcTitle;
+    /// Warnings about the system that don't keep the server from starting.
+    "ignore-warnings" => ignore_warnings: String = String::new(), TEXT, MUTABLE;
+    /// Turn transparent huge pages off.
+    "disable-thp" => disable_thp: bool = true, YES_NO, IMMUTABLE;
+    /// Whether to tell the kernel whom to kill first when memory runs out.
+    "oom-score-adj" => oom_score_adj: OomScoreAdj = OomScoreAdj::No, OneOf::names(), MUTABLE, OomScore;
+    /// Scores of a primary, a replica, a saving child.
+    "oom-score-adj-values" => oom_score_adj_values: [i32; 3] = [0, 200, 800], OomScores, MULTI_ARG, OomScore;
+    /// Processors for the server.
+    "server_cpulist" => server_cpulist: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
+    /// Processors for helper threads.
+    "bio_cpulist" => bio_cpulist: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
+    /// Processors for the child that rewrites the append-only file.
+    "aof_rewrite_cpulist" => aof_rewrite_cpulist: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
+    /// Processors for the child that saves.
+    "bgsave_cpulist" => bgsave_cpulist: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
+    /// Turns of periodic work in a second, from 1 to 500.
+    "hz" => hz: u32 = 10, Number::between(0, INT_MAX).clamped(1, 500), MUTABLE, Hz;
+    /// More turns while there are many clients.
+    "dynamic-hz" => dynamic_hz: bool = true, YES_NO, MUTABLE;
+    /// Milliseconds after which a stuck server logs where; 0 for never.
+    "watchdog-period" => watchdog_period_ms: u32 = 0, Number::between(0, INT_MAX), HIDDEN, Watchdog;
+    /// Seconds to wait at shutdown for replicas to catch up.
+    "shutdown-timeout" => shutdown_timeout: u32 = 10, Number::between(0, INT_MAX), MUTABLE;
+    /// How to shut down on SIGINT.
+    "shutdown-on-sigint" => shutdown_on_sigint: SignalFlags = SignalFlags::default(), SignalWords, MULTI_ARG;
+    /// How to shut down on SIGTERM.
+    "shutdown-on-sigterm" => shutdown_on_sigterm: SignalFlags = SignalFlags::default(), SignalWords, MULTI_ARG;
+
+    // Rights
+
+    /// Password of the default user.
+    "requirepass" => requirepass: Option<Vec<u8>> = None, OptionalBytes, SENSITIVE, RequirePass;
+    /// File with users.
+    "aclfile" => aclfile: String = String::new(), TEXT, IMMUTABLE;
+    /// Entries of ACL LOG.
+    "acllog-max-len" => acllog_max_len: usize = 128, Number::between(0, LONG_MAX), MUTABLE;
+    /// Channels of a new user.
+    "acl-pubsub-default" => acl_pubsub_default: AclPubsubDefault = AclPubsubDefault::ResetChannels,
+        OneOf::names(), MUTABLE;
+    /// Who may CONFIG SET what could harm the machine.
+    "enable-protected-configs" => enable_protected_configs: ProtectedAction = ProtectedAction::No,
+        OneOf::names(), IMMUTABLE;
+    /// Who may DEBUG.
+    "enable-debug-command" => enable_debug_command: ProtectedAction = ProtectedAction::No,
+        OneOf::names(), IMMUTABLE;
+    /// Who may MODULE.
+    "enable-module-command" => enable_module_command: ProtectedAction = ProtectedAction::No,
+        OneOf::names(), IMMUTABLE;
+
+    // Memory
+
+    /// Bytes of data; 0 for no limit.
+    "maxmemory" => maxmemory: u64 = 0, Number::bytes(0, ULONG_MAX), MUTABLE, MaxMemory;
+    /// Which keys make room.
+    "maxmemory-policy" => maxmemory_policy: MaxmemoryPolicy = MaxmemoryPolicy::NoEviction, OneOf::names(), MUTABLE;
+    /// Keys looked at for each that goes.
+    "maxmemory-samples" => maxmemory_samples: u32 = 5, Number::between(1, INT_MAX), MUTABLE;
+    /// How long eviction may hold up commands: 0 hardly, 100 without end.
+    "maxmemory-eviction-tenacity" => maxmemory_eviction_tenacity: u32 = 10, Number::between(0, 100), MUTABLE;
+    /// How slowly access counters grow.
+    "lfu-log-factor" => lfu_log_factor: u32 = 10, Number::between(0, INT_MAX), MUTABLE;
+    /// Minutes in which they lose one.
+    "lfu-decay-time" => lfu_decay_time: u32 = 1, Number::between(0, INT_MAX), MUTABLE;
+    /// How hard expired keys are looked for, 1 to 10.
+    "active-expire-effort" => active_expire_effort: u32 = 1, Number::between(1, 10), MUTABLE;
+    /// Evict on a helper thread.
+    "lazyfree-lazy-eviction" => lazyfree_lazy_eviction: bool = false, YES_NO, MUTABLE;
+    /// Expire on a helper thread.
+    "lazyfree-lazy-expire" => lazyfree_lazy_expire: bool = false, YES_NO, MUTABLE;
+    /// Free overwritten values on a helper thread.
+    "lazyfree-lazy-server-del" => lazyfree_lazy_server_del: bool = false, YES_NO, MUTABLE;
+    /// DEL means UNLINK.
+    "lazyfree-lazy-user-del" => lazyfree_lazy_user_del: bool = false, YES_NO, MUTABLE;
+    /// FLUSHALL means FLUSHALL ASYNC.
+    "lazyfree-lazy-user-flush" => lazyfree_lazy_user_flush: bool = false, YES_NO, MUTABLE;
+    /// Rehash while idle.
+    "activerehashing" => activerehashing: bool = true, YES_NO, MUTABLE;
+    /// Return memory to the system on a thread.
+    "jemalloc-bg-thread" => jemalloc_bg_thread: bool = true, YES_NO, MUTABLE;
+    /// Move values together while running.
+    "activedefrag" => activedefrag: bool = false, YesNo(Some(no_defragmentation)), MUTABLE;
+    /// Least processor time for that, in percent.
+    "active-defrag-cycle-min" => active_defrag_cycle_min: u32 = 1, Number::between(1, 99), MUTABLE;
+    /// Most processor time for that, in percent.
+    "active-defrag-cycle-max" => active_defrag_cycle_max: u32 = 25, Number::between(1, 99), MUTABLE;
+    /// Percent of fragmentation at which it starts.
+    "active-defrag-threshold-lower" => active_defrag_threshold_lower: u32 = 10, Number::between(0, 1000), MUTABLE;
+    /// Percent of fragmentation at which it does its most.
+    "active-defrag-threshold-upper" => active_defrag_threshold_upper: u32 = 100, Number::between(0, 1000), MUTABLE;
+    /// Bytes of fragmentation at which it starts.
+    "active-defrag-ignore-bytes" => active_defrag_ignore_bytes: usize = 100 << 20, Number::bytes(1, LONG_MAX), MUTABLE;
+    /// Fields above which a value is moved bit by bit.
+    "active-defrag-max-scan-fields" => active_defrag_max_scan_fields: usize = 1000, Number::between(1, LONG_MAX), MUTABLE;
+
+    // Encodings of values
+
+    /// Fields of a compact hash.
+    "hash-max-listpack-entries" | "hash-max-ziplist-entries" => hash_max_listpack_entries: usize = 512,
+        Number::between(0, LONG_MAX), MUTABLE;
+    /// Bytes of a field or value of a compact hash.
+    "hash-max-listpack-value" | "hash-max-ziplist-value" => hash_max_listpack_value: usize = 64,
+        Number::bytes(0, LONG_MAX), MUTABLE;
+    /// Elements of a compact list node, or its size class when negative.
+    "list-max-listpack-size" | "list-max-ziplist-size" => list_max_listpack_size: i32 = -2,
+        Number::between(INT_MIN, INT_MAX), MUTABLE;
+    /// Nodes at both ends of a list that stay uncompressed; 0 to compress none.
+    "list-compress-depth" => list_compress_depth: u32 = 0, Number::between(0, INT_MAX), MUTABLE;
+    /// Members of a set of integers kept as such.
+    "set-max-intset-entries" => set_max_intset_entries: usize = 512, Number::between(0, LONG_MAX), MUTABLE;
+    /// Members of a compact sorted set.
+    "zset-max-listpack-entries" | "zset-max-ziplist-entries" => zset_max_listpack_entries: usize = 128,
+        Number::between(0, LONG_MAX), MUTABLE;
+    /// Bytes of a member of a compact sorted set.
+    "zset-max-listpack-value" | "zset-max-ziplist-value" => zset_max_listpack_value: usize = 64,
+        Number::bytes(0, LONG_MAX), MUTABLE;
+    /// Bytes of a sparse HyperLogLog.
+    "hll-sparse-max-bytes" => hll_sparse_max_bytes: usize = 3000, Number::bytes(0, LONG_MAX), MUTABLE;
+    /// Bytes of a stream node; 0 for no limit.
+    "stream-node-max-bytes" => stream_node_max_bytes: usize = 4096, Number::bytes(0, LONG_MAX), MUTABLE;
+    /// Entries of a stream node; 0 for no limit.
+    "stream-node-max-entries" => stream_node_max_entries: u64 = 100, Number::between(0, LONG_MAX), MUTABLE;
+
+    // Snapshots
+
+    /// When to save by itself.
+    "save" => save: Vec<SavePoint> = default_save_points(), SavePoints, MULTI_ARG;
+    /// Where files are read and written; absolute.
+    "dir" => dir: String = working_directory(), Directory, PROTECTED | DENY_LOADING, Dir;
+    /// Name of the snapshot.
+    "dbfilename" => dbfilename: String = "dump.rdb".into(), Text(Some(valid_snapshot_name)), PROTECTED;
+    /// Whether the snapshot ends with a checksum.
+    "rdbchecksum" => rdbchecksum: bool = true, YES_NO, IMMUTABLE;
+    /// Compress strings in the snapshot.
+    "rdbcompression" => rdbcompression: bool = true, YES_NO, MUTABLE;
+    /// Remove snapshots made only for replication.
+    "rdb-del-sync-files" => rdb_del_sync_files: bool = false, YES_NO, MUTABLE;
+    /// Hand the snapshot to the disk piece by piece.
+    "rdb-save-incremental-fsync" => rdb_save_incremental_fsync: bool = true, YES_NO, MUTABLE;
+    /// Refuse writes when the last snapshot failed.
+    "stop-writes-on-bgsave-error" => stop_writes_on_bgsave_error: bool = true, YES_NO, MUTABLE;
+    /// Check values deeply before taking them over.
+    "sanitize-dump-payload" => sanitize_dump_payload: SanitizeDumpPayload = SanitizeDumpPayload::No,
+        OneOf::names(), MUTABLE;
+    /// Microseconds to sleep per key while saving; negative for a fraction. For tests.
+    "rdb-key-save-delay" => rdb_key_save_delay_us: i32 = 0, Number::between(INT_MIN, INT_MAX), HIDDEN;
+    /// Microseconds to sleep per key while loading; negative for a fraction. For tests.
+    "key-load-delay" => key_load_delay_us: i32 = 0, Number::between(INT_MIN, INT_MAX), HIDDEN;
+    /// Bytes loaded between turns of the event loop.
+    "loading-process-events-interval-bytes" => loading_process_events_interval_bytes: u64 = 2 << 20,
+        Number::between(1024, INT_MAX), HIDDEN;
+
+    // Append-only file
+
+    /// Keep an append-only file.
+    "appendonly" => appendonly: bool = false, YES_NO, DENY_LOADING, AppendOnly;
+    /// First part of its names.
+    "appendfilename" => appendfilename: String = "appendonly.aof".into(), Text(Some(valid_append_name)), IMMUTABLE;
+    /// Folder for it.
+    "appenddirname" => appenddirname: String = "appendonlydir".into(), Text(Some(valid_append_folder)), IMMUTABLE;
+    /// When it reaches the disk.
+    "appendfsync" => appendfsync: AppendFsync = AppendFsync::EverySec, OneOf::names(), MUTABLE;
+    /// Leave that to the kernel while a child writes.
+    "no-appendfsync-on-rewrite" => no_appendfsync_on_rewrite: bool = false, YES_NO, MUTABLE;
+    /// Growth in percent at which it is rewritten; 0 for never.
+    "auto-aof-rewrite-percentage" => auto_aof_rewrite_percentage: u32 = 100, Number::between(0, INT_MAX), MUTABLE;
+    /// Bytes below which it is not.
+    "auto-aof-rewrite-min-size" => auto_aof_rewrite_min_size: u64 = 64 << 20, Number::bytes(0, LONG_MAX), MUTABLE;
+    /// Hand the rewritten file to the disk piece by piece.
+    "aof-rewrite-incremental-fsync" => aof_rewrite_incremental_fsync: bool = true, YES_NO, MUTABLE;
+    /// Load a file whose end is cut off.
+    "aof-load-truncated" => aof_load_truncated: bool = true, YES_NO, MUTABLE;
+    /// Begin a rewritten file with a snapshot.
+    "aof-use-rdb-preamble" => aof_use_rdb_preamble: bool = true, YES_NO, MUTABLE;
+    /// Write times between the commands.
+    "aof-timestamp-enabled" => aof_timestamp_enabled: bool = false, YES_NO, MUTABLE;
+    /// Keep files that are no longer needed.
+    "aof-disable-auto-gc" => aof_disable_auto_gc: bool = false, YES_NO, MUTABLE, AofHistory;
+
+    // Replication
+
+    /// The server to copy.
+    "replicaof" | "slaveof" => replicaof: Option<ReplicaOf> = None, Primary, IMMUTABLE | MULTI_ARG;
+    /// User to log in to it as.
+    "masteruser" => masteruser: Option<String> = None, OPTIONAL_TEXT, SENSITIVE;
+    /// Password for that.
+    "masterauth" => masterauth: Option<Vec<u8>> = None, OptionalBytes, SENSITIVE;
+    /// Answer reads while cut off from the primary.
+    "replica-serve-stale-data" | "slave-serve-stale-data" => replica_serve_stale_data: bool = true, YES_NO, MUTABLE;
+    /// Refuse writes of clients.
+    "replica-read-only" | "slave-read-only" => replica_read_only: bool = true, YES_NO, MUTABLE;
+    /// Leave eviction to the primary.
+    "replica-ignore-maxmemory" | "slave-ignore-maxmemory" => replica_ignore_maxmemory: bool = true, YES_NO, MUTABLE;
+    /// Drop the old data on a helper thread before a full sync.
+    "replica-lazy-flush" | "slave-lazy-flush" => replica_lazy_flush: bool = false, YES_NO, MUTABLE;
+    /// Go on when writing to disk fails.
+    "replica-ignore-disk-write-errors" => replica_ignore_disk_write_errors: bool = false, YES_NO, MUTABLE;
+    /// Rank for promotion, lowest first; 0 for never.
+    "replica-priority" | "slave-priority" => replica_priority: u32 = 100, Number::between(0, INT_MAX), MUTABLE;
+    /// Be listed by sentinels.
+    "replica-announced" => replica_announced: bool = true, YES_NO, MUTABLE;
+    /// Address to be listed with.
+    "replica-announce-ip" | "slave-announce-ip" => replica_announce_ip: Option<String> = None, OPTIONAL_TEXT, MUTABLE;
+    /// Port to be listed with; 0 for the real one.
+    "replica-announce-port" | "slave-announce-port" => replica_announce_port: u16 = 0, Number::between(0, 65535), MUTABLE;
+    /// Send a full sync without a file between.
+    "repl-diskless-sync" => repl_diskless_sync: bool = true, YES_NO, MUTABLE;
+    /// Seconds to wait for more replicas before that.
+    "repl-diskless-sync-delay" => repl_diskless_sync_delay: u32 = 5, Number::between(0, INT_MAX), MUTABLE;
+    /// Replicas at which it starts at once; 0 for no such number.
+    "repl-diskless-sync-max-replicas" => repl_diskless_sync_max_replicas: u32 = 0, Number::between(0, INT_MAX), MUTABLE;
+    /// Receive a full sync without a file between.
+    "repl-diskless-load" => repl_diskless_load: ReplDisklessLoad = ReplDisklessLoad::Disabled,
+        OneOf::names(), DENY_LOADING;
+    /// Fewer, later packets to replicas.
+    "repl-disable-tcp-nodelay" => repl_disable_tcp_nodelay: bool = false, YES_NO, MUTABLE;
+    /// Seconds between pings to replicas.
+    "repl-ping-replica-period" | "repl-ping-slave-period" => repl_ping_replica_period: u32 = 10,
+        Number::between(1, INT_MAX), MUTABLE;
+    /// Seconds of silence after which a link is dead.
+    "repl-timeout" => repl_timeout: u32 = 60, Number::between(1, INT_MAX), MUTABLE;
+    /// Bytes kept for replicas that come back.
+    "repl-backlog-size" => repl_backlog_size: u64 = 1 << 20, Number::bytes(1, LONG_MAX), MUTABLE, ReplicationBacklog;
+    /// Seconds they are kept without any replica; 0 for ever.
+    "repl-backlog-ttl" => repl_backlog_ttl: u64 = 3600, Number::between(0, LONG_MAX), MUTABLE;
+    /// Good replicas needed to accept writes.
+    "min-replicas-to-write" | "min-slaves-to-write" => min_replicas_to_write: u32 = 0,
+        Number::between(0, INT_MAX), MUTABLE, GoodReplicas;
+    /// Seconds of lag up to which a replica is good.
+    "min-replicas-max-lag" | "min-slaves-max-lag" => min_replicas_max_lag: u32 = 10,
+        Number::between(0, INT_MAX), MUTABLE, GoodReplicas;
+    /// What an error on a replicated command means.
+    "propagation-error-behavior" => propagation_error_behavior: PropagationErrorBehavior =
+        PropagationErrorBehavior::Ignore, OneOf::names(), MUTABLE;
+
+    // Cluster
+
+    /// Be a node of a cluster.
+    "cluster-enabled" => cluster_enabled: bool = false, YES_NO, IMMUTABLE;
+    /// File the node keeps its view of the cluster in.
+    "cluster-config-file" => cluster_config_file: String = "nodes.conf".into(), TEXT, IMMUTABLE;
+    /// Port of the bus; 0 for 10000 above the client port.
+    "cluster-port" => cluster_port: u16 = 0, Number::between(0, 65535), IMMUTABLE;
+    /// Milliseconds of silence after which a node is failing.
+    "cluster-node-timeout" => cluster_node_timeout_ms: u64 = 15000, Number::between(0, LONG_MAX), MUTABLE;
+    /// How stale a replica may be and still stand for election.
+    "cluster-replica-validity-factor" | "cluster-slave-validity-factor" => cluster_replica_validity_factor: u32 = 10,
+        Number::between(0, INT_MAX), MUTABLE;
+    /// Never stand for election.
+    "cluster-replica-no-failover" | "cluster-slave-no-failover" => cluster_replica_no_failover: bool = false,
+        YES_NO, MUTABLE, ClusterFlags;
+    /// Replicas a primary keeps when one of them moves to another.
+    "cluster-migration-barrier" => cluster_migration_barrier: u32 = 1, Number::between(0, INT_MAX), MUTABLE;
+    /// Whether replicas move at all.
+    "cluster-allow-replica-migration" => cluster_allow_replica_migration: bool = true, YES_NO, MUTABLE;
+    /// Stop serving when a slot has no node.
+    "cluster-require-full-coverage" => cluster_require_full_coverage: bool = true, YES_NO, MUTABLE;
+    /// Answer reads while the cluster is down.
+    "cluster-allow-reads-when-down" => cluster_allow_reads_when_down: bool = false, YES_NO, MUTABLE;
+    /// Serve shard channels while the cluster is down.
+    "cluster-allow-pubsubshard-when-down" => cluster_allow_pubsubshard_when_down: bool = true, YES_NO, MUTABLE;
+    /// Bytes a link of the bus may pile up; 0 for no limit.
+    "cluster-link-sendbuf-limit" => cluster_link_sendbuf_limit: u64 = 0, Number::bytes(0, ULONG_MAX), MUTABLE;
+    /// Address to be known by.
+    "cluster-announce-ip" => cluster_announce_ip: Option<String> = None, OPTIONAL_TEXT, MUTABLE, ClusterAnnounce;
+    /// Name to be known by.
+    "cluster-announce-hostname" => cluster_announce_hostname: Option<String> = None,
+        OptionalText(Some(valid_hostname)), MUTABLE, ClusterAnnounce;
+    /// Port to be known by; 0 for the real one.
+    "cluster-announce-port" => cluster_announce_port: u16 = 0, Number::between(0, 65535), MUTABLE, ClusterAnnounce;
+    /// TLS port to be known by; 0 for the real one.
+    "cluster-announce-tls-port" => cluster_announce_tls_port: u16 = 0,
+        Number::between(0, 65535), MUTABLE, ClusterAnnounce;
+    /// Bus port to be known by; 0 for the real one.
+    "cluster-announce-bus-port" => cluster_announce_bus_port: u16 = 0,
+        Number::between(0, 65535), MUTABLE, ClusterAnnounce;
+    /// How redirections name a node.
+    "cluster-preferred-endpoint-type" => cluster_preferred_endpoint_type: ClusterEndpointType =
+        ClusterEndpointType::Ip, OneOf::names(), MUTABLE;
+
+    // Scripts
+
+    /// Milliseconds after which others are told that a script is running.
+    "busy-reply-threshold" | "lua-time-limit" => busy_reply_threshold_ms: u64 = 5000,
+        Number::between(0, LONG_MAX), MUTABLE;
+    /// Offer calls that Redis has deprecated.
+    "lua-enable-deprecated-api" => lua_enable_deprecated_api: bool = false, YES_NO, IMMUTABLE | HIDDEN;
+
+    // Watching the server
+
+    /// Events to publish.
+    "notify-keyspace-events" => notify_keyspace_events: NotifyFlags = NotifyFlags::default(), NotifyLetters, MUTABLE;
+    /// Keys remembered for client-side caching.
+    "tracking-table-max-keys" => tracking_table_max_keys: usize = 1_000_000, Number::between(0, LONG_MAX), MUTABLE;
+    /// Microseconds above which a command enters the slow log; -1 for never.
+    "slowlog-log-slower-than" => slowlog_log_slower_than_us: i64 = 10000, Number::between(-1, LONG_MAX), MUTABLE;
+    /// Entries of the slow log.
+    "slowlog-max-len" => slowlog_max_len: usize = 128, Number::between(0, LONG_MAX), MUTABLE;
+    /// Milliseconds above which the latency monitor takes note; 0 for never.
+    "latency-monitor-threshold" => latency_monitor_threshold_ms: u64 = 0, Number::between(0, LONG_MAX), MUTABLE;
+    /// Keep the distribution of times per command.
+    "latency-tracking" => latency_tracking: bool = true, YES_NO, MUTABLE;
+    /// Percentiles of it that INFO shows.
+    "latency-tracking-info-percentiles" => latency_tracking_info_percentiles: Vec<f64> = vec![50.0, 99.0, 99.9],
+        Percentiles, MULTI_ARG;
+}
+
+fn default_save_points() -> Vec<SavePoint> {
+    let rules = [(3600, 1), (300, 100), (60, 10000)];
+    rules
+        .map(|(seconds, changes)| SavePoint { seconds, changes })
+        .into()
+}
+
+fn working_directory() -> String {
+    let path = std::env::current_dir().unwrap_or_default();
+    path.into_os_string().into_string().unwrap_or_default()
+}
+
+fn is_base_name(name: &str) -> bool {
+    !name.contains(['/', '\\'])
+}
+
+fn valid_snapshot_name(name: &str) -> Result<(), &'static str> {
+    if is_base_name(name) {
+        Ok(())
+    } else {
+        Err("dbfilename can't be a path, just a filename")
+    }
+}
+
+fn valid_append_name(name: &str) -> Result<(), &'static str> {
+    match name {
+        "" => Err("appendfilename can't be empty"),
+        _ if !is_base_name(name) => Err("appendfilename can't be a path, just a filename"),
+        _ => Ok(()),
+    }
+}
+
+fn valid_append_folder(name: &str) -> Result<(), &'static str> {
+    match name {
+        "" => Err("appenddirname can't be empty"),
+        _ if !is_base_name(name) => Err("appenddirname can't be a path, just a dirname"),
+        _ => Ok(()),
+    }
+}
+
+fn valid_hostname(name: &str) -> Result<(), &'static str> {
+    if name.len() >= 256 {
+        return Err("Hostnames must be less than 256 characters");
+    }
+    if !name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
+    {
+        return Err("Hostnames may only contain alphanumeric characters, hyphens or dots");
+    }
+    Ok(())
+}
+
+fn no_defragmentation(enabled: &bool) -> Result<(), &'static str> {
+    if *enabled {
+        return Err(
+            "Active defragmentation cannot be enabled: it requires a Redis server compiled with a \
+                    modified Jemalloc like the one shipped by default with the Redis source distribution",
+        );
+    }
+    Ok(())
+}
