@@ -1,0 +1,457 @@
+//! Numbers as Redis reads and writes them in text.
+//!
+//! Redis is strict where it reads: an integer is exactly the text it would print (`07`, `+7`, `-0` and
+//! ` 7` are strings), because a value that is an integer may be stored as one and must read back the
+//! same. Floats follow C's `strtod` without its blanks and without NaN.
+//!
+//! Doubles are written as Redis 7.2 and later do: shortest digits that read back to the same double,
+//! integers up to 2^62 without a point, small exponents spelt out. (Redis finds its digits with Grisu2,
+//! which misses the shortest form for about one double in a thousand; such a value reads back the same
+//! in both.)
+
+use super::long_double::{hexadecimal_digits, round, scan_hexadecimal, split_sign};
+
+/// Reads a signed integer in its one canonical form.
+#[inline]
+pub fn parse_i64(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    match digits {
+        [b'0'] if !negative => return Some(0),
+        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
+        _ => return None,
+    }
+    // Nineteen digits are below 2^64, so the sum needs no check on its way.
+    let mut magnitude = 0u64;
+    for &byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        magnitude = magnitude * 10 + u64::from(digit);
+    }
+    if negative {
+        0i64.checked_sub_unsigned(magnitude)
+    } else {
+        i64::try_from(magnitude).ok()
+    }
+}
+
+/// Reads an unsigned integer. Leading zeros and a plus sign are allowed here, as in the parts of a stream ID.
+pub fn parse_u64(text: &[u8]) -> Option<u64> {
+    let digits = text.strip_prefix(b"+").unwrap_or(text);
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |value, byte| {
+        let digit = byte.is_ascii_digit().then(|| byte - b'0')?;
+        value.checked_mul(10)?.checked_add(u64::from(digit))
+    })
+}
+
+/// Reads a double: decimal, hexadecimal (`0x1.8p3`), or an infinity in any case.
+///
+/// Refused: blanks, NaN, and finite texts that would read as infinity or zero.
+pub fn parse_f64(text: &[u8]) -> Option<f64> {
+    let (negative, magnitude) = split_sign(text);
+    if let Some(digits) = hexadecimal_digits(magnitude) {
+        let value = hexadecimal_f64(digits)?;
+        return Some(if negative { -value } else { value });
+    }
+    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    let refused = value.is_nan()
+        || value.is_infinite() && magnitude.iter().any(u8::is_ascii_digit)
+        || value == 0.0 && mantissa_has_digit_above_zero(magnitude);
+    (!refused).then_some(value)
+}
+
+fn mantissa_has_digit_above_zero(magnitude: &[u8]) -> bool {
+    magnitude
+        .iter()
+        .take_while(|byte| !matches!(byte, b'e' | b'E'))
+        .any(|byte| matches!(byte, b'1'..=b'9'))
+}
+
+fn hexadecimal_f64(digits: &[u8]) -> Option<f64> {
+    let (significand, exponent) = scan_hexadecimal(digits)?;
+    let (mantissa, exponent) = round(significand, exponent, 53, -1074);
+    if mantissa == 0 {
+        return (significand == 0).then_some(0.0);
+    }
+    if exponent > 971 {
+        return None;
+    }
+    // In two exact steps, because 2^exponent alone may lie below the normal doubles.
+    let half = exponent / 2;
+    Some(mantissa as f64 * 2f64.powi(half) * 2f64.powi(exponent - half))
+}
+
+/// Appends a signed integer in decimal.
+#[inline]
+pub fn append_i64(out: &mut Vec<u8>, value: i64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// A signed integer in decimal.
+pub fn i64_text(value: i64) -> Vec<u8> {
+    itoa::Buffer::new().format(value).as_bytes().to_vec()
+}
+
+/// Appends a double as replies print it; NaN is `nan`.
+pub fn append_f64(out: &mut Vec<u8>, value: f64) {
+    if value.is_nan() {
+        out.extend_from_slice(b"nan");
+        return;
+    }
+    if value.is_sign_negative() {
+        out.push(b'-');
+    }
+    let magnitude = value.abs();
+    if magnitude.is_infinite() {
+        out.extend_from_slice(b"inf");
+    } else if magnitude <= (1u64 << 62) as f64 && magnitude.fract() == 0.0 {
+        out.extend_from_slice(itoa::Buffer::new().format(magnitude as u64).as_bytes());
+    } else {
+        let mut digits = [0; 17];
+        let (count, exponent) = shortest_digits(magnitude, &mut digits);
+        append_decimal(out, digits.get(..count).unwrap_or_default(), exponent);
+    }
+}
+
+/// A double as replies print it.
+pub fn f64_text(value: f64) -> Vec<u8> {
+    let mut text = Vec::with_capacity(24);
+    append_f64(&mut text, value);
+    text
+}
+
+/// The shortest digits that read back to a finite double above zero: `digits · 10^exponent`.
+fn shortest_digits(magnitude: f64, digits: &mut [u8; 17]) -> (usize, i32) {
+    let mut buffer = ryu::Buffer::new();
+    let text = buffer.format_finite(magnitude);
+    let (number, power) = text.split_once('e').unwrap_or((text, "0"));
+    let mut exponent: i32 = power.parse().unwrap_or(0);
+    let (mut count, mut after_point) = (0, false);
+    for byte in number.bytes() {
+        match byte {
+            b'.' => after_point = true,
+            b'0' if count == 0 => exponent -= i32::from(after_point),
+            _ => {
+                exponent -= i32::from(after_point);
+                // Zeros past the seventeenth digit only spell out the magnitude.
+                match digits.get_mut(count) {
+                    Some(slot) => (*slot, count) = (byte, count + 1),
+                    None => exponent += 1,
+                }
+            }
+        }
+    }
+    while count > 1 && digits.get(count - 1) == Some(&b'0') {
+        count -= 1;
+        exponent += 1;
+    }
+    (count, exponent)
+}
+
+/// Chooses between `123000`, `0.00123` and `1.23e+25` by the rules of Redis's printer.
+fn append_decimal(out: &mut Vec<u8>, digits: &[u8], exponent: i32) {
+    let count = digits.len() as i32;
+    let power = exponent + count - 1;
+    if exponent >= 0 && power.abs() < count + 7 {
+        out.extend_from_slice(digits);
+        out.resize(out.len() + exponent.unsigned_abs() as usize, b'0');
+    } else if exponent < 0 && (exponent > -7 || power.abs() < 4) {
+        let point = count + exponent;
+        let (integer, fraction) = digits
+            .split_at_checked(point.max(0) as usize)
+            .unwrap_or((digits, b""));
+        out.extend_from_slice(if integer.is_empty() { b"0" } else { integer });
+        out.push(b'.');
+        out.resize(out.len() + (-point).max(0) as usize, b'0');
+        out.extend_from_slice(fraction);
+    } else {
+        let (first, rest) = digits.split_at_checked(1).unwrap_or((digits, b""));
+        out.extend_from_slice(first);
+        if !rest.is_empty() {
+            out.push(b'.');
+            out.extend_from_slice(rest);
+        }
+        out.extend_from_slice(if power < 0 { b"e-" } else { b"e+" });
+        append_i64(out, i64::from(power.abs()));
+    }
+}
+
+/// Reads an amount of memory in bytes: digits and an optional unit in any case.
+///
+/// `k`, `m`, `g` are powers of 1000, `kb`, `mb`, `gb` powers of 1024, `b` is one byte. No digits mean
+/// zero, as in Redis; more than a `u64` can hold is refused.
+pub fn parse_memory(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, unit) = text.split_at_checked(digits)?;
+    let unit: u64 = match unit.to_ascii_lowercase().as_slice() {
+        b"" | b"b" => 1,
+        b"k" => 1_000,
+        b"kb" => 1 << 10,
+        b"m" => 1_000_000,
+        b"mb" => 1 << 20,
+        b"g" => 1_000_000_000,
+        b"gb" => 1 << 30,
+        _ => return None,
+    };
+    if digits.is_empty() {
+        return Some(0);
+    }
+    parse_u64(digits)?.checked_mul(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn printed(value: f64) -> String {
+        String::from_utf8(f64_text(value)).expect("numbers are ASCII")
+    }
+
+    #[test]
+    fn integers_have_one_form() {
+        for (text, value) in [
+            ("0", 0),
+            ("7", 7),
+            ("-7", -7),
+            ("1234567890", 1_234_567_890),
+            ("9223372036854775807", i64::MAX),
+            ("-9223372036854775808", i64::MIN),
+        ] {
+            assert_eq!(parse_i64(text.as_bytes()), Some(value));
+            assert_eq!(i64_text(value), text.as_bytes());
+        }
+        for text in [
+            "",
+            "-",
+            "+7",
+            "-0",
+            "00",
+            "07",
+            "-07",
+            " 7",
+            "7 ",
+            "7a",
+            "a",
+            "0x7",
+            "1e3",
+            "7.0",
+            "9223372036854775808",
+            "-9223372036854775809",
+            "18446744073709551616",
+            "99999999999999999999",
+            "7\0",
+            "--7",
+            ":1",
+            "/",
+        ] {
+            assert_eq!(parse_i64(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn unsigned_integers_may_have_leading_zeros() {
+        for (text, value) in [
+            ("0", 0),
+            ("007", 7),
+            ("+7", 7),
+            ("18446744073709551615", u64::MAX),
+        ] {
+            assert_eq!(parse_u64(text.as_bytes()), Some(value));
+        }
+        for text in [
+            "",
+            "+",
+            "-1",
+            "18446744073709551616",
+            " 1",
+            "1 ",
+            "a",
+            "++1",
+        ] {
+            assert_eq!(parse_u64(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn floats_are_read_as_by_strtod() {
+        for (text, value) in [
+            ("3.0e3", 3000.0),
+            ("+1", 1.0),
+            ("-0", 0.0),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("1E+5", 1e5),
+            ("0e-999", 0.0),
+            ("inf", f64::INFINITY),
+            ("+Infinity", f64::INFINITY),
+            ("-INF", f64::NEG_INFINITY),
+            ("5e-324", 5e-324),
+            ("0x1.8p3", 12.0),
+            ("-0XFF", -255.0),
+            ("0x.8", 0.5),
+            ("0x0p999999999999", 0.0),
+            ("0x1p-1074", 5e-324),
+            ("0x1.fffffffffffffp1023", f64::MAX),
+            ("0x1.00000000000008", 1.0),
+            (
+                "0x1.00000000000008000000000000000000000000000000000001",
+                1.0000000000000002,
+            ),
+        ] {
+            assert_eq!(parse_f64(text.as_bytes()), Some(value), "{text}");
+        }
+        for text in [
+            "",
+            "+",
+            ".",
+            "1e",
+            "e1",
+            " 1",
+            "1 ",
+            "nan",
+            "-NaN",
+            "1e400",
+            "-1e400",
+            "1e-400",
+            "0x",
+            "0x1p",
+            "0x1p1024",
+            "0x1p-1075",
+            "0x1p-99999999999999",
+            "1.2.3",
+            "1\0",
+            "infinit",
+            "0x-1",
+            "1_0",
+            "\u{ff11}",
+        ] {
+            assert_eq!(parse_f64(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    /// Scores that Redis 8.2 prints for `ZADD key score member`, `ZSCORE key member`.
+    #[test]
+    fn doubles_print_as_in_redis() {
+        for (value, expected) in [
+            (3.25, "3.25"),
+            (1e20, "1e+20"),
+            (1e17, "100000000000000000"),
+            (4e18, "4000000000000000000"),
+            (5e18, "5e+18"),
+            (1.5e19, "1.5e+19"),
+            (123456789012345678901.0, "123456789012345680000"),
+            (12345678901234567890.0, "12345678901234567000"),
+            (4611686018427387904.0, "4611686018427387904"),
+            (-4611686018427387904.0, "-4611686018427387904"),
+            (4611686018427389000.0, "4611686018427389000"),
+            (9007199254740993.0, "9007199254740992"),
+            (1e-5, "0.00001"),
+            (1e-6, "0.000001"),
+            (1e-7, "1e-7"),
+            (1.5e-7, "1.5e-7"),
+            (2.5e-5, "0.000025"),
+            (0.00001234, "1.234e-5"),
+            (0.00000123456, "1.23456e-6"),
+            (9.5367431640625e-7, "9.5367431640625e-7"),
+            (1.2345e-10, "1.2345e-10"),
+            (-1.5e-9, "-1.5e-9"),
+            (0.001, "0.001"),
+            (0.0001, "0.0001"),
+            (1e100, "1e+100"),
+            (6.02214076e23, "6.02214076e+23"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
+            (5e-324, "5e-324"),
+            (0.1, "0.1"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (100.5, "100.5"),
+            (12345678.9, "12345678.9"),
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (-1.0, "-1"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+        ] {
+            assert_eq!(printed(value), expected);
+        }
+    }
+
+    #[test]
+    fn memory_sizes_have_two_families_of_units() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("100", 100),
+            ("5b", 5),
+            ("1k", 1_000),
+            ("1KB", 1_024),
+            ("2m", 2_000_000),
+            ("2mb", 2 << 20),
+            ("1g", 1_000_000_000),
+            ("1Gb", 1 << 30),
+            ("", 0),
+            ("kb", 0),
+            ("18446744073709551615", u64::MAX),
+        ] {
+            assert_eq!(parse_memory(text.as_bytes()), Some(bytes), "{text:?}");
+        }
+        for text in [
+            "-1",
+            "1t",
+            "1 kb",
+            "1.5mb",
+            "k1",
+            "18446744073709551616",
+            "18446744073709551615kb",
+            "50%",
+        ] {
+            assert_eq!(parse_memory(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn integers_round_trip(value: i64) {
+            prop_assert_eq!(parse_i64(&i64_text(value)), Some(value));
+        }
+
+        #[test]
+        fn an_integer_is_the_text_it_prints(text in "[-+ 0]?[0-9]{0,21}") {
+            if let Some(value) = parse_i64(text.as_bytes()) {
+                prop_assert_eq!(i64_text(value), text.as_bytes());
+            }
+        }
+
+        #[test]
+        fn doubles_round_trip(bits: u64) {
+            let value = f64::from_bits(bits);
+            prop_assume!(!value.is_nan());
+            prop_assert_eq!(parse_f64(&f64_text(value)).map(f64::to_bits), Some(value.to_bits()));
+        }
+
+        #[test]
+        fn everyday_doubles_round_trip(integer in -1_000_000_000i64..1_000_000_000, scale in 0i32..25) {
+            let value = integer as f64 / 10f64.powi(scale);
+            prop_assert_eq!(parse_f64(&f64_text(value)), Some(value));
+        }
+
+        #[test]
+        fn hexadecimal_doubles_are_exact(mantissa in 0u64..(1 << 53), exponent in -1000i32..900) {
+            let text = format!("0x{mantissa:x}p{exponent}");
+            prop_assert_eq!(parse_f64(text.as_bytes()), Some(mantissa as f64 * 2f64.powi(exponent)));
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(text in proptest::collection::vec(any::<u8>(), 0..30)) {
+            let _ = (parse_i64(&text), parse_u64(&text), parse_f64(&text), parse_memory(&text));
+        }
+    }
+}
