@@ -1,6 +1,43 @@
-//! Oxidis, a drop-in Redis server.
+//! Oxidis, a drop-in Redis server: one process, one thread that runs commands, one event loop.
+//!
+//! The way of a request:
+//! ```text
+//! socket ──> net::event_loop ──> net::pipeline: read, frame a batch (resp::request), look up, prefetch
+//!                                     │
+//!                                     ▼
+//!                command::exec: gate ──> handler (commands::…) ──> db ──> reply, straight into the output
+//!                                     │
+//!                                     ▼
+//!                command::effects: WATCH, events, propagation, MONITOR, blocked clients
+//!                                     │
+//!                  cron::before_wait  ▼
+//!                         one write per client (net::connection)
+//! ```
+//! - [`resp`] is the protocol, usable as a library by itself.
+//! - `db` is the keyspace, deaf to the wire. `command` is the machinery of commands, `commands` the commands.
+//! - `client` is what a connection is to commands, `net` what it is to the system.
+//! - `config` holds every directive, one row each. `server` owns the parts, `cron` does what happens by itself.
 
-pub mod config;
+mod client;
+mod command;
+mod commands;
+mod config;
+mod cron;
 mod db;
+mod latency;
+mod log_format;
+mod net;
+mod pubsub;
+mod repl;
 pub mod resp;
+mod server;
+mod signals;
+mod slowlog;
+mod start;
+mod stats;
 mod util;
+
+pub use start::main;
+
+#[global_allocator]
+static ALLOCATOR: util::alloc::CountingAllocator = util::alloc::CountingAllocator;

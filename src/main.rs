@@ -1,3 +1,5 @@
-//! The `oxidis` server binary.
+//! The `oxidis` server. What it does is in the library of the same name.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    oxidis::main()
+}

@@ -46,6 +46,7 @@
 
 pub mod decoder;
 pub mod reply;
+pub mod request;
 pub mod value;
 
 pub use decoder::{Decoder, ProtocolError, parse};

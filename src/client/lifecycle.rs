@@ -1,0 +1,75 @@
+//! The end of a client, and what RESET leaves of it.
+
+use super::{ClientKey, Modes, ReplyMode};
+use crate::command::effects::Observers;
+use crate::server::Server;
+
+/// Takes a client out of everything that knows it, before it is removed.
+pub fn forget(server: &mut Server, key: ClientKey) {
+    unwatch(server, key);
+    crate::pubsub::forget(server, key);
+    server.unblock(key);
+    stop_monitoring(server, key);
+}
+
+/// Ends a client's WATCH.
+pub fn unwatch(server: &mut Server, key: ClientKey) {
+    let Some(client) = server.clients.get_mut(key) else { return };
+    client.dirty = false;
+    for watched in std::mem::take(&mut client.watched) {
+        server.watches.remove(key, watched.db, &watched.key);
+    }
+    server.observers.set(Observers::WATCH, !server.watches.is_empty());
+}
+
+/// Ends a client's MONITOR.
+pub fn stop_monitoring(server: &mut Server, key: ClientKey) {
+    let Some(client) = server.clients.get_mut(key) else { return };
+    if client.modes.has(Modes::MONITOR) {
+        client.modes.set(Modes::MONITOR, false);
+        let others = server.clients.iter().any(|(_, client)| client.modes.has(Modes::MONITOR));
+        server.observers.set(Observers::MONITOR, others);
+    }
+}
+
+/// Puts a client back into the state of a new connection: RESET. The reply's protocol is the caller's to set.
+pub fn reset(server: &mut Server, key: ClientKey) {
+    unwatch(server, key);
+    stop_monitoring(server, key);
+    crate::pubsub::forget(server, key);
+    let needs_password = server.needs_password();
+    let client = server.clients.at_mut(key);
+    client.transaction = None;
+    client.db = 0;
+    client.resp3 = false;
+    client.name = None;
+    client.no_evict = false;
+    client.reply_mode = ReplyMode::On;
+    client.user = b"default".as_slice().into();
+    client.modes = Modes::default();
+    client.modes.set(Modes::UNAUTHENTICATED, needs_password);
+}
+
+/// Closes a client whose output has grown past `client-output-buffer-limit`: at once past the hard limit, or when it
+/// stays past the soft one for too long.
+pub fn check_output_limit(server: &mut Server, key: ClientKey) {
+    let now = server.clock.unix_ms();
+    let Some(client) = server.clients.get_mut(key) else { return };
+    let limits = &server.config.client_output_buffer_limit;
+    let limit = if client.subscriptions.is_some() { &limits.pubsub } else { &limits.normal };
+    let waiting = client.output.len() as u64;
+    let hard = limit.hard_bytes != 0 && waiting >= limit.hard_bytes;
+    let soft = limit.soft_bytes != 0 && waiting >= limit.soft_bytes;
+    let since = match (soft, client.connection.output_over_soft_since) {
+        (false, _) => None,
+        (true, None) => Some(now),
+        (true, since) => since,
+    };
+    client.connection.output_over_soft_since = since;
+    let overdue = since.is_some_and(|since| now - since > limit.soft_seconds * 1000);
+    if (hard || overdue) && !client.connection.doomed {
+        log::warn!("Client closed for overcoming of output buffer limits.");
+        server.stats.output_buffer_disconnections += 1;
+        server.clients.close_soon(key);
+    }
+}

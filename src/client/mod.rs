@@ -1,0 +1,240 @@
+//! What a connection is to commands: its database, user, protocol, modes, and what waits for it.
+//!
+//! A client lives in the [`registry`], under a [`ClientKey`] that stays the same as long as it is connected. Handlers
+//! reach their own client through the context and others through the registry, one at a time.
+
+pub mod lifecycle;
+pub mod registry;
+
+use crate::command::CommandId;
+use crate::net::connection::Connection;
+use crate::resp::reply::Reply;
+use crate::resp::request::OwnedRequest;
+use std::collections::HashSet;
+
+/// A client's place in the registry.
+pub type ClientKey = usize;
+
+/// A set of conditions that make the gate look closer at each command of a client; none is set for most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Modes(pub u16);
+
+impl Modes {
+    /// Has yet to authenticate.
+    pub const UNAUTHENTICATED: Modes = Modes(1 << 0);
+    /// Collects commands for EXEC.
+    pub const MULTI: Modes = Modes(1 << 1);
+    /// Has subscriptions and speaks RESP2.
+    pub const SUBSCRIBED: Modes = Modes(1 << 2);
+    /// Waits in a blocking command or for the end of a pause.
+    pub const BLOCKED: Modes = Modes(1 << 3);
+    /// To be closed once its output is written; reads no more.
+    pub const CLOSING: Modes = Modes(1 << 4);
+    /// Wants some of its replies not to be sent.
+    pub const REPLY_OFF: Modes = Modes(1 << 5);
+    /// Shows the commands of all clients.
+    pub const MONITOR: Modes = Modes(1 << 6);
+    /// Does not change the access time of keys.
+    pub const NO_TOUCH: Modes = Modes(1 << 7);
+
+    /// Whether any of `other` is set.
+    #[inline]
+    pub fn has(self, other: Modes) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Sets or clears.
+    pub fn set(&mut self, other: Modes, on: bool) {
+        self.0 = if on { self.0 | other.0 } else { self.0 & !other.0 };
+    }
+}
+
+/// What CLIENT REPLY asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplyMode {
+    /// All replies are sent.
+    #[default]
+    On,
+    /// None is.
+    Off,
+    /// The next command's is not, this one's neither.
+    SkipNext,
+    /// This command's is not.
+    Skip,
+}
+
+/// The commands collected since MULTI.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    /// The commands, each with its row.
+    pub queue: Vec<(CommandId, OwnedRequest)>,
+    /// All flags of the queued commands together.
+    pub flags: crate::command::Flags,
+    /// A command was refused while queueing: EXEC will fail.
+    pub refused: bool,
+}
+
+/// What a client is subscribed to.
+#[derive(Debug, Default)]
+pub struct Subscriptions {
+    /// Channels.
+    pub channels: HashSet<Box<[u8]>>,
+    /// Patterns, in the order of subscription.
+    pub patterns: Vec<Box<[u8]>>,
+    /// Shard channels.
+    pub shard_channels: HashSet<Box<[u8]>>,
+}
+
+impl Subscriptions {
+    /// The number that replies to SUBSCRIBE and PSUBSCRIBE carry.
+    pub fn count(&self) -> usize {
+        self.channels.len() + self.patterns.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count() + self.shard_channels.len() == 0
+    }
+}
+
+/// Why a client is blocked.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub enum BlockedFor {
+    /// Until one of some keys is ready.
+    Keys,
+    /// Until CLIENT PAUSE ends.
+    Pause,
+}
+
+/// A blocked client's state.
+#[derive(Debug)]
+pub struct Blocked {
+    /// Why.
+    pub reason: BlockedFor,
+    /// When it gives up, in Unix milliseconds; `None` waits forever.
+    pub deadline_ms: Option<i64>,
+    /// The keys waited for, with their database.
+    pub keys: Vec<Box<[u8]>>,
+    /// The database of the keys.
+    pub db: usize,
+    /// The command to run again.
+    pub request: OwnedRequest,
+    /// Its row.
+    pub command: CommandId,
+    /// What is answered when the time is up: the null of RESP2 arrays rather than of bulk strings.
+    pub null_array: bool,
+}
+
+/// A connected client.
+#[derive(Debug)]
+pub struct Client {
+    /// Its number, never used twice.
+    pub id: u64,
+    /// Its socket and input.
+    pub connection: Connection,
+    /// What is to be sent.
+    pub output: Reply,
+    /// Whether it speaks RESP3.
+    pub resp3: bool,
+    /// Selected database.
+    pub db: usize,
+    /// Conditions the gate looks at.
+    pub modes: Modes,
+    /// CLIENT REPLY.
+    pub reply_mode: ReplyMode,
+    /// CLIENT SETNAME.
+    pub name: Option<Box<[u8]>>,
+    /// CLIENT SETINFO LIB-NAME.
+    pub lib_name: Option<Box<[u8]>>,
+    /// CLIENT SETINFO LIB-VER.
+    pub lib_version: Option<Box<[u8]>>,
+    /// The user it acts as.
+    pub user: Box<[u8]>,
+    /// CLIENT NO-EVICT.
+    pub no_evict: bool,
+    /// When it connected, in Unix milliseconds.
+    pub created_ms: i64,
+    /// When it last sent something or was sent something, in Unix milliseconds.
+    pub active_ms: i64,
+    /// Its latest command.
+    pub last_command: Option<CommandId>,
+    /// MULTI.
+    pub transaction: Option<Box<Transaction>>,
+    /// Keys under WATCH: database and key, and whether the key was already gone through expiry then.
+    pub watched: Vec<WatchedKey>,
+    /// A watched key has changed: EXEC answers null.
+    pub dirty: bool,
+    /// SUBSCRIBE and its kin.
+    pub subscriptions: Option<Box<Subscriptions>>,
+    /// A blocking command or a pause.
+    pub blocked: Option<Box<Blocked>>,
+    /// Whether it stands in the list of clients with output to be sent.
+    pub flush_pending: bool,
+    /// Largest input seen lately, in bytes: what the cron shrinks its buffer by.
+    pub input_peak: usize,
+}
+
+/// A key under WATCH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchedKey {
+    /// Its database.
+    pub db: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// It had expired when it was watched but was not deleted yet: its deletion is no change.
+    pub was_expired: bool,
+}
+
+impl Client {
+    /// A new client on a connection, at `now_ms`.
+    pub fn new(id: u64, connection: Connection, now_ms: i64) -> Client {
+        Client {
+            id,
+            connection,
+            output: Reply::default(),
+            resp3: false,
+            db: 0,
+            modes: Modes::default(),
+            reply_mode: ReplyMode::On,
+            name: None,
+            lib_name: None,
+            lib_version: None,
+            user: b"default".as_slice().into(),
+            no_evict: false,
+            created_ms: now_ms,
+            active_ms: now_ms,
+            last_command: None,
+            transaction: None,
+            watched: Vec::new(),
+            dirty: false,
+            subscriptions: None,
+            blocked: None,
+            flush_pending: false,
+            input_peak: 0,
+        }
+    }
+
+    /// Whether it waits.
+    pub fn is_blocked(&self) -> bool {
+        self.modes.has(Modes::BLOCKED)
+    }
+
+    /// Closes it once its output is written.
+    pub fn close_after_reply(&mut self) {
+        self.modes.set(Modes::CLOSING, true);
+    }
+
+    /// Its subscriptions, made when it has none.
+    pub fn subscriptions_mut(&mut self) -> &mut Subscriptions {
+        self.subscriptions.get_or_insert_default()
+    }
+
+    /// Brings the modes in line with its subscriptions and protocol; call it after either changed.
+    pub fn update_subscribed_mode(&mut self) {
+        let subscribed = self.subscriptions.as_ref().is_some_and(|subscriptions| !subscriptions.is_empty());
+        if !subscribed {
+            self.subscriptions = None;
+        }
+        self.modes.set(Modes::SUBSCRIBED, subscribed);
+    }
+}

@@ -1,0 +1,150 @@
+//! All connected clients.
+
+use slab::Slab;
+
+use super::{BlockedFor, Client, ClientKey, Modes};
+
+/// The clients, in a slab: a key is a small number and is used again once its client is gone, an id never.
+#[derive(Debug, Default)]
+pub struct Clients {
+    slab: Slab<Client>,
+    last_id: u64,
+    /// Clients that have output and wait for the flush before the next poll.
+    flush: Vec<ClientKey>,
+    /// Clients to be closed, each once.
+    doomed: Vec<ClientKey>,
+    /// Clients whose input or socket has something left for the next turn.
+    read_on: Vec<ClientKey>,
+    /// How many are blocked.
+    pub blocked: usize,
+}
+
+impl Clients {
+    /// The id for the next client.
+    pub fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// The place the next client will take.
+    pub fn next_key(&self) -> ClientKey {
+        self.slab.vacant_key()
+    }
+
+    /// Adds a client.
+    pub fn insert(&mut self, client: Client) -> ClientKey {
+        self.slab.insert(client)
+    }
+
+    /// Takes a client out.
+    pub fn remove(&mut self, key: ClientKey) -> Option<Client> {
+        self.slab.try_remove(key)
+    }
+
+    /// A client that is connected for sure: the one a command runs for.
+    #[inline]
+    pub fn at(&self, key: ClientKey) -> &Client {
+        &self.slab[key]
+    }
+
+    /// Like [`Clients::at`], to change it.
+    #[inline]
+    pub fn at_mut(&mut self, key: ClientKey) -> &mut Client {
+        &mut self.slab[key]
+    }
+
+    /// A client, if it is still connected.
+    pub fn get(&self, key: ClientKey) -> Option<&Client> {
+        self.slab.get(key)
+    }
+
+    /// Like [`Clients::get`], to change it.
+    #[inline]
+    pub fn get_mut(&mut self, key: ClientKey) -> Option<&mut Client> {
+        self.slab.get_mut(key)
+    }
+
+    /// How many are connected.
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// The keys of up to `count` clients from key `from` on.
+    pub fn keys_from(&self, from: ClientKey, count: usize) -> Vec<ClientKey> {
+        (from..self.slab.capacity()).filter(|key| self.slab.contains(*key)).take(count).collect()
+    }
+
+    /// The clients that wait for the end of a pause.
+    pub fn held_by_pause(&self) -> Vec<ClientKey> {
+        let held = |client: &Client| client.blocked.as_ref().is_some_and(|blocked| blocked.reason == BlockedFor::Pause);
+        self.slab.iter().filter(|(_, client)| held(client)).map(|(key, _)| key).collect()
+    }
+
+    /// All clients, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (ClientKey, &Client)> {
+        self.slab.iter()
+    }
+
+    /// All clients, by key, to change them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (ClientKey, &mut Client)> {
+        self.slab.iter_mut()
+    }
+
+    /// Where the client with an id is.
+    pub fn find_id(&self, id: u64) -> Option<ClientKey> {
+        self.slab.iter().find(|(_, client)| client.id == id).map(|(key, _)| key)
+    }
+
+    /// Has a client's output flushed before the next poll.
+    #[inline]
+    pub fn flush_later(&mut self, key: ClientKey) {
+        if let Some(client) = self.slab.get_mut(key) {
+            if !client.flush_pending {
+                client.flush_pending = true;
+                self.flush.push(key);
+            }
+        }
+    }
+
+    /// The clients to flush now; the list starts anew, in the room handed in.
+    pub fn take_flush_list(&mut self, room: &mut Vec<ClientKey>) {
+        room.clear();
+        std::mem::swap(&mut self.flush, room);
+    }
+
+    /// Has the event loop go on with a client's input in the next turn.
+    pub fn read_on_later(&mut self, key: ClientKey) {
+        if let Some(client) = self.slab.get_mut(key) {
+            if !client.connection.read_on_pending {
+                client.connection.read_on_pending = true;
+                self.read_on.push(key);
+            }
+        }
+    }
+
+    /// Whether there are such clients.
+    pub fn has_read_on(&self) -> bool {
+        !self.read_on.is_empty()
+    }
+
+    /// The clients to go on with.
+    pub fn take_read_on(&mut self) -> Vec<ClientKey> {
+        std::mem::take(&mut self.read_on)
+    }
+
+    /// Has a client closed at the end of the turn, its output unsent. Anyone may say so; the event loop does it.
+    pub fn close_soon(&mut self, key: ClientKey) {
+        if let Some(client) = self.slab.get_mut(key) {
+            client.modes.set(Modes::CLOSING, true);
+            if !client.connection.doomed {
+                client.connection.doomed = true;
+                self.doomed.push(key);
+            }
+        }
+    }
+
+    /// The clients to close now.
+    pub fn take_doomed(&mut self) -> Vec<ClientKey> {
+        std::mem::take(&mut self.doomed)
+    }
+}

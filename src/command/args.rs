@@ -1,0 +1,99 @@
+//! The arguments of a call: ranges over the bytes the client sent, read through typed accessors.
+
+use std::ops::Deref;
+
+use super::error::{Error, NOT_A_FLOAT, NOT_AN_INTEGER, NOT_POSITIVE, OUT_OF_RANGE};
+use crate::db::Key;
+use crate::resp::request::ArgView;
+use crate::util::number;
+
+/// The arguments of one call. Copy it freely.
+#[derive(Clone, Copy, Debug)]
+pub struct Args<'a> {
+    view: ArgView<'a>,
+    /// The argument whose hash is known already (0: none), and that hash.
+    hashed: usize,
+    hash: u64,
+}
+
+impl<'a> Deref for Args<'a> {
+    type Target = ArgView<'a>;
+    #[inline]
+    fn deref(&self) -> &ArgView<'a> {
+        &self.view
+    }
+}
+
+impl<'a> From<ArgView<'a>> for Args<'a> {
+    fn from(view: ArgView<'a>) -> Args<'a> {
+        Args { view, hashed: 0, hash: 0 }
+    }
+}
+
+impl<'a> Args<'a> {
+    /// Arguments of which one, a key, has been hashed in advance.
+    #[inline]
+    pub fn with_hash(view: ArgView<'a>, hashed: usize, hash: u64) -> Args<'a> {
+        Args { view, hashed, hash }
+    }
+
+    /// Argument `index` as a key.
+    #[inline]
+    pub fn key(&self, index: usize) -> Key<'a> {
+        let bytes = self.get(index);
+        if index == self.hashed { Key::hashed(bytes, self.hash) } else { Key::new(bytes) }
+    }
+
+    /// The keys at `from`, `from + step` and so on.
+    pub fn keys(self, from: usize, step: usize) -> impl Iterator<Item = Key<'a>> {
+        (from..self.len()).step_by(step).map(move |index| self.key(index))
+    }
+
+    /// The arguments from `from` on, as bytes.
+    pub fn rest(self, from: usize) -> impl Iterator<Item = &'a [u8]> {
+        (from..self.len()).map(move |index| self.get(index))
+    }
+
+    /// Argument `index` if there is one.
+    pub fn try_get(&self, index: usize) -> Option<&'a [u8]> {
+        (index < self.len()).then(|| self.get(index))
+    }
+
+    /// Argument `index` as a signed integer.
+    #[inline]
+    pub fn integer(&self, index: usize) -> Result<i64, Error> {
+        number::parse_i64(self.get(index)).ok_or(NOT_AN_INTEGER)
+    }
+
+    /// Argument `index` as an integer of at least zero; a negative one is called out of range.
+    pub fn positive(&self, index: usize) -> Result<usize, Error> {
+        let value = number::parse_i64(self.get(index)).ok_or(NOT_POSITIVE)?;
+        usize::try_from(value).map_err(|_| NOT_POSITIVE)
+    }
+
+    /// Argument `index` as an integer in a range, else the error given.
+    pub fn integer_in(&self, index: usize, range: std::ops::RangeInclusive<i64>, error: Error) -> Result<i64, Error> {
+        number::parse_i64(self.get(index)).filter(|value| range.contains(value)).ok_or(error)
+    }
+
+    /// Argument `index` as a float.
+    pub fn float(&self, index: usize) -> Result<f64, Error> {
+        number::parse_f64(self.get(index)).ok_or(NOT_A_FLOAT)
+    }
+
+    /// Argument `index` as the number of one of `databases` databases.
+    pub fn database(&self, index: usize, databases: usize) -> Result<usize, Error> {
+        let value = self.integer(index)?;
+        usize::try_from(value).ok().filter(|value| *value < databases).ok_or(OUT_OF_RANGE)
+    }
+
+    /// Whether argument `index` exists and is this word, in any case.
+    pub fn is(&self, index: usize, word: &str) -> bool {
+        self.try_get(index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+    }
+}
+
+/// Argument text for an error message: at most 128 bytes of it.
+pub fn shown(arg: &[u8]) -> String {
+    String::from_utf8_lossy(&arg[..arg.len().min(128)]).into_owned()
+}

@@ -1,0 +1,142 @@
+//! What a handler is given: its database, the server, and where its reply goes.
+
+use super::table::CommandId;
+use super::{Command, Error};
+use crate::client::{Client, ClientKey};
+use crate::config::NotifyFlags;
+use crate::db::{Databases, Key};
+use crate::resp::reply::Reply;
+use crate::resp::request::OwnedRequest;
+use crate::server::Server;
+
+/// The surroundings of one call.
+pub struct Ctx<'a> {
+    /// The databases; lookups go to the one the client has selected.
+    pub db: &'a mut Databases,
+    /// Everything else the server has.
+    pub server: &'a mut Server,
+    /// The reply to this client.
+    pub reply: &'a mut Reply,
+    /// The client.
+    pub client: ClientKey,
+    /// The command that runs.
+    pub command: CommandId,
+}
+
+/// A keyspace event: its class and its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The class of `notify-keyspace-events`.
+    pub class: NotifyFlags,
+    /// The name subscribers are told.
+    pub name: &'static str,
+}
+
+impl Event {
+    /// An event of any type of key: `del`, `expire`, `rename_from` …
+    pub const fn generic(name: &'static str) -> Event {
+        Event { class: NotifyFlags::GENERIC, name }
+    }
+
+    /// An event of a string.
+    pub const fn string(name: &'static str) -> Event {
+        Event { class: NotifyFlags::STRING, name }
+    }
+}
+
+impl Ctx<'_> {
+    /// The client.
+    #[inline]
+    pub fn client(&self) -> &Client {
+        self.server.clients.at(self.client)
+    }
+
+    /// The client, to change it.
+    #[inline]
+    pub fn client_mut(&mut self) -> &mut Client {
+        self.server.clients.at_mut(self.client)
+    }
+
+    /// The row of the command that runs.
+    pub fn row(&self) -> &'static Command {
+        self.server.commands.entry(self.command).row
+    }
+
+    /// The time of this command, in Unix milliseconds. It stands still while a command or transaction runs.
+    #[inline]
+    pub fn now_ms(&self) -> i64 {
+        self.db.now_ms()
+    }
+
+    /// Says that a key has changed: the single duty of a writer. Counts it for persistence, fails transactions that
+    /// watch it, tells subscribers of keyspace events, wakes clients blocked on it, and has the command propagated.
+    #[inline]
+    pub fn changed(&mut self, key: &Key<'_>, event: Event) {
+        self.db.dirty += 1;
+        self.touched(key, event);
+    }
+
+    /// Like [`Ctx::changed`] for a further key or event of a change that was counted already.
+    #[inline]
+    pub fn touched(&mut self, key: &Key<'_>, event: Event) {
+        if self.server.observers.any() {
+            super::effects::touched(self, self.db.selected(), key.bytes(), event);
+        }
+    }
+
+    /// Like [`Ctx::touched`] for a key of another database.
+    pub fn touched_in(&mut self, db: usize, key: &[u8], event: Event) {
+        if self.server.observers.any() {
+            super::effects::touched(self, db, key, event);
+        }
+    }
+
+    /// A keyspace event of a key that did not change.
+    pub fn notify(&mut self, key: &[u8], event: Event) {
+        let db = self.db.selected();
+        self.server.effects.notify(&self.server.config.notify_keyspace_events, db, key, event);
+    }
+
+    /// Has something else than the command as sent propagated to the append-only file and replicas: the first call
+    /// takes the command's place, further ones follow it. Costs nothing when nobody listens.
+    pub fn propagate_instead<T: AsRef<[u8]>>(&mut self, args: &[T]) {
+        if self.server.observers.propagates() {
+            let db = self.db.selected();
+            self.server.effects.propagate_instead(db, OwnedRequest::of(args));
+        }
+    }
+
+    /// Has the command not propagated at all.
+    pub fn propagate_nothing(&mut self) {
+        self.server.effects.propagate_nothing();
+    }
+
+    /// Whether a user may run such a command: `enable-debug-command` and the like say `no`, `yes` or `local`.
+    pub fn is_local(&self) -> bool {
+        self.client().connection.peer_is_local()
+    }
+
+    /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply
+    /// when it is this very client. `None` when it is gone.
+    pub fn push_to(&mut self, target: ClientKey) -> Option<&mut Reply> {
+        self.server.push_to(target)
+    }
+
+    /// The error for a subcommand nobody knows.
+    pub fn unknown_subcommand(&self, given: &[u8]) -> Error {
+        let name = self.row().name.to_ascii_uppercase();
+        let given = super::args::shown(given);
+        Error::text(format!("ERR unknown subcommand '{given}'. Try {name} HELP."))
+    }
+
+    /// Answers a HELP subcommand: lines on the subcommands of the running command's container.
+    pub fn reply_help(&mut self, lines: &[&str]) {
+        let full_name = &self.server.commands.entry(self.command).full_name;
+        let container = full_name.split('|').next().unwrap_or_default().to_ascii_uppercase();
+        let head = format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+        let tail = ["HELP", "    Print this help."];
+        self.reply.array(lines.len() + 3);
+        self.reply.simple(&head);
+        lines.iter().chain(&tail).for_each(|line| self.reply.simple(line));
+    }
+}

@@ -1,0 +1,261 @@
+//! What follows from commands, carried out in one place: failed transactions, keyspace events, propagation, MONITOR,
+//! blocked clients woken, messages to other clients.
+//!
+//! Handlers only say what changed. While a command runs its effects are noted in [`Effects`]; [`after_call`] settles
+//! those of each call, [`finish`] those that wait for the end of the outermost command, so that nothing reaches
+//! another client (or this one) in the middle of a transaction's reply. When nobody observes anything (see
+//! [`Observers`]), none of this is entered at all.
+
+use super::context::Event;
+use super::gate::shown_to_monitors;
+use super::spec::RUNS_QUEUE;
+use super::{Args, CommandId, Ctx};
+use crate::client::{ClientKey, Modes};
+use crate::config::NotifyFlags;
+use crate::db::Databases;
+use crate::resp::reply::Reply;
+use crate::resp::request::{ArgView, OwnedRequest};
+use crate::server::Server;
+use crate::util::quote;
+
+/// Who wants to know of changes; kept up to date by those who come and go. Usually nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Observers(u8);
+
+impl Observers {
+    /// Some keyspace events are enabled.
+    pub const NOTIFY: Observers = Observers(1 << 0);
+    /// Some key is watched.
+    pub const WATCH: Observers = Observers(1 << 1);
+    /// Some client is blocked on a key.
+    pub const WAITERS: Observers = Observers(1 << 2);
+    /// Some client runs MONITOR.
+    pub const MONITOR: Observers = Observers(1 << 3);
+    /// The append-only file or a replica wants the changes.
+    pub const PROPAGATE: Observers = Observers(1 << 4);
+    /// Something waits for the end of the command.
+    pub const PENDING: Observers = Observers(1 << 5);
+
+    /// Whether there is anyone.
+    #[inline]
+    pub fn any(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Whether changes are propagated.
+    #[inline]
+    pub fn propagates(self) -> bool {
+        self.has(Observers::PROPAGATE)
+    }
+
+    /// Whether any of `other` is set.
+    pub fn has(self, other: Observers) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Sets or clears.
+    pub fn set(&mut self, other: Observers, on: bool) {
+        self.0 = if on { self.0 | other.0 } else { self.0 & !other.0 };
+    }
+}
+
+/// How a call is propagated.
+#[derive(Debug, Default)]
+enum Propagation {
+    /// As the client sent it, if it changed something.
+    #[default]
+    Verbatim,
+    /// As these requests.
+    Instead(Vec<(usize, OwnedRequest)>),
+    /// Not at all.
+    Nothing,
+}
+
+/// Effects noted and not yet carried out.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Keyspace events: database, key, event.
+    events: Vec<(usize, Box<[u8]>, Event)>,
+    propagation: Propagation,
+    /// What is to be propagated at the end of the outermost command: database and request.
+    outgoing: Vec<(usize, OwnedRequest)>,
+    /// Keys on which somebody waits and something came, in order.
+    ready: Vec<(usize, Box<[u8]>)>,
+    /// Messages to the client whose command runs, sent behind its reply.
+    to_self: Reply,
+}
+
+impl Effects {
+    /// Notes a keyspace event if its class is enabled.
+    pub fn notify(&mut self, enabled: &NotifyFlags, db: usize, key: &[u8], event: Event) {
+        if enabled.contains(event.class) {
+            self.events.push((db, key.into(), event));
+        }
+    }
+
+    /// See [`Ctx::propagate_instead`].
+    pub fn propagate_instead(&mut self, db: usize, request: OwnedRequest) {
+        match &mut self.propagation {
+            Propagation::Instead(requests) => requests.push((db, request)),
+            other => *other = Propagation::Instead(vec![(db, request)]),
+        }
+    }
+
+    /// See [`Ctx::propagate_nothing`].
+    pub fn propagate_nothing(&mut self) {
+        self.propagation = Propagation::Nothing;
+    }
+
+    /// Where messages to the running client are collected.
+    pub fn to_self(&mut self, resp3: bool) -> &mut Reply {
+        self.to_self.set_resp3(resp3);
+        &mut self.to_self
+    }
+
+    /// What was propagated and not yet taken by a consumer: database and request, in order.
+    pub fn take_outgoing(&mut self) -> Vec<(usize, OwnedRequest)> {
+        std::mem::take(&mut self.outgoing)
+    }
+}
+
+/// A key changed: see [`Ctx::changed`].
+pub fn touched(cx: &mut Ctx<'_>, db: usize, key: &[u8], event: Event) {
+    settle_expired(cx.server, cx.db);
+    mark_touched(cx.server, db, key);
+    cx.server.effects.notify(&cx.server.config.notify_keyspace_events, db, key, event);
+}
+
+/// Fails the transactions that watch a key and notes that its waiters can be served.
+pub fn mark_touched(server: &mut Server, db: usize, key: &[u8]) {
+    server.watches.touch(db, key, |client| {
+        if let Some(client) = server.clients.get_mut(client) {
+            client.dirty = true;
+        }
+    });
+    if server.waiters.waits_on(db, key) {
+        server.effects.ready.push((db, key.into()));
+    }
+}
+
+/// Carries out what the expiry of keys entails: they are propagated as DEL and told to subscribers.
+pub fn settle_expired(server: &mut Server, db: &mut Databases) {
+    for (index, key) in db.take_expired() {
+        mark_touched(server, index, &key);
+        let event = Event { class: NotifyFlags::EXPIRED, name: "expired" };
+        server.effects.notify(&server.config.notify_keyspace_events, index, &key, event);
+        if server.observers.propagates() {
+            server.effects.outgoing.push((index, OwnedRequest::of(&[b"DEL".as_slice(), &key])));
+        }
+    }
+}
+
+/// Settles the effects of one call.
+pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: bool) {
+    settle_expired(cx.server, cx.db);
+    let flags = cx.server.commands.entry(id).row.flags;
+    if cx.server.observers.has(Observers::MONITOR) && shown_to_monitors(flags) {
+        feed_monitors(cx.server, cx.client, args);
+    }
+    let propagation = std::mem::take(&mut cx.server.effects.propagation);
+    if cx.server.observers.propagates() && !flags.has(RUNS_QUEUE) {
+        let db = cx.db.selected();
+        let outgoing = &mut cx.server.effects.outgoing;
+        match propagation {
+            Propagation::Verbatim if changed => outgoing.push((db, OwnedRequest::copy(args))),
+            Propagation::Instead(requests) if changed => outgoing.extend(requests),
+            Propagation::Verbatim | Propagation::Instead(_) | Propagation::Nothing => {}
+        }
+    }
+}
+
+/// Settles what waits for the end of the outermost command.
+pub fn finish(cx: &mut Ctx<'_>) {
+    settle(cx.server, cx.db, Some(cx.client));
+    let own = &mut cx.server.effects.to_self;
+    if !own.is_empty() {
+        cx.reply.append(own);
+    }
+    cx.server.observers.set(Observers::PENDING, false);
+}
+
+/// Tells subscribers of noted events and serves blocked clients, until nothing is left.
+pub fn settle(server: &mut Server, db: &mut Databases, current: Option<ClientKey>) {
+    deliver_events(server, current);
+    while !server.effects.ready.is_empty() {
+        for (index, key) in std::mem::take(&mut server.effects.ready) {
+            serve_waiters(server, db, index, &key);
+        }
+        deliver_events(server, current);
+    }
+    crate::repl::propagate::hand_over(server);
+}
+
+fn deliver_events(server: &mut Server, current: Option<ClientKey>) {
+    if server.effects.events.is_empty() {
+        return;
+    }
+    server.current = current;
+    for (db, key, event) in std::mem::take(&mut server.effects.events) {
+        let enabled = server.config.notify_keyspace_events;
+        if enabled.contains(NotifyFlags::KEYSPACE) {
+            let channel = [format!("__keyspace@{db}__:").as_bytes(), &key].concat();
+            crate::pubsub::publish(server, &channel, event.name.as_bytes());
+        }
+        if enabled.contains(NotifyFlags::KEYEVENT) {
+            let channel = format!("__keyevent@{db}__:{}", event.name);
+            crate::pubsub::publish(server, channel.as_bytes(), &key);
+        }
+    }
+}
+
+/// Runs the commands of the clients that wait on a key, the longest waiting first, until one of them finds nothing.
+fn serve_waiters(server: &mut Server, db: &mut Databases, index: usize, key: &[u8]) {
+    for client in server.waiters.of(index, key) {
+        let Some(blocked) = server.clients.get_mut(client).and_then(|client| client.blocked.take()) else { continue };
+        run_blocked(server, db, client, *blocked);
+    }
+}
+
+/// Runs a blocked client's command again. When it still finds nothing, the client goes on waiting at its old place.
+fn run_blocked(server: &mut Server, db: &mut Databases, client: ClientKey, blocked: crate::client::Blocked) {
+    let mut reply = std::mem::take(&mut server.clients.at_mut(client).output);
+    let id = blocked.command;
+    db.begin_command(blocked.db, server.clock.unix_ms());
+    server.current = Some(client);
+    let mut cx = Ctx { db, server, reply: &mut reply, client, command: id };
+    super::exec::call(&mut cx, id, Args::from(blocked.request.view()));
+    let own = &mut server.effects.to_self;
+    if !own.is_empty() {
+        reply.append(own);
+    }
+    server.clients.at_mut(client).output = reply;
+    if server.clients.at(client).blocked.is_none() {
+        server.waiters.remove(client, blocked.db, &blocked.keys);
+        server.release(client);
+    }
+    server.clients.flush_later(client);
+}
+
+/// Shows a command to all clients in MONITOR mode.
+fn feed_monitors(server: &mut Server, client: ClientKey, args: &ArgView<'_>) {
+    let micros = crate::util::clock::unix_micros();
+    let from = server.clients.at(client);
+    let peer = from.connection.peer_name();
+    let mut line =
+        format!("+{}.{:06} [{} {peer}]", micros / 1_000_000, micros % 1_000_000, from.db).into_bytes();
+    let redacted = server.redacted_args(args);
+    for index in 0..args.len() {
+        line.push(b' ');
+        let arg = if redacted.contains(&index) { b"(redacted)" } else { args.get(index) };
+        quote::quote(arg, &mut line);
+    }
+    line.extend_from_slice(b"\r\n");
+    let monitors: Vec<ClientKey> =
+        server.clients.iter().filter(|(_, other)| other.modes.has(Modes::MONITOR)).map(|(key, _)| key).collect();
+    server.current = Some(client);
+    for monitor in monitors {
+        if let Some(out) = server.push_to(monitor) {
+            out.raw(&line);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! May this command run now? Asked only when something unusual holds for the client, the server or the command; the
+//! checks and their order are those of Redis, and they ask for flags of the row, never for a command's name.
+
+use super::spec::{
+    ADMIN, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, NO_QUEUE, PROTECTED,
+    REPORTS_DISK_ERROR, RUNS_QUEUE, WRITE,
+};
+use super::{Ctx, Error, Flags, CommandId};
+use crate::client::Modes;
+use crate::config::ProtectedAction;
+use crate::server::{PauseKind, ServerModes};
+
+/// What becomes of a command.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It runs.
+    Run,
+    /// It is refused with an error.
+    Refuse(Error),
+    /// It waits for EXEC.
+    Queue,
+    /// It waits for the end of a pause.
+    Postpone,
+    /// Its client is cut off without a word.
+    Disconnect,
+}
+
+const NO_AUTH_ERROR: Error = Error::fixed("NOAUTH Authentication required.");
+const OOM: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
+const LOADING_ERROR: Error = Error::fixed("LOADING Redis is loading the dataset in memory");
+
+/// Flags that always bring a command before the gate.
+pub const ALWAYS_CHECKED: Flags = Flags(PROTECTED.0 | FOREIGN.0);
+
+/// Decides about a command whose name and arity are right.
+pub fn check(cx: &mut Ctx<'_>, id: CommandId) -> Verdict {
+    let entry = cx.server.commands.entry(id);
+    let row = entry.row;
+    let modes = cx.client().modes;
+    if row.flags.has(FOREIGN) {
+        return Verdict::Disconnect;
+    }
+    if row.flags.has(PROTECTED) && !protected_allowed(cx) {
+        return Verdict::Refuse(protected_error(entry.row.name));
+    }
+    // EXEC counts as everything it is going to run.
+    let queued = match &cx.client().transaction {
+        Some(transaction) if row.flags.has(RUNS_QUEUE) => transaction.flags,
+        _ => Flags::default(),
+    };
+    let flags = row.flags | queued;
+    if modes.has(Modes::UNAUTHENTICATED) && !row.flags.has(NO_AUTH) {
+        return Verdict::Refuse(NO_AUTH_ERROR);
+    }
+    if modes.has(Modes::MULTI) && row.flags.has(NO_MULTI) {
+        return Verdict::Refuse(Error::fixed("ERR Command not allowed inside a transaction"));
+    }
+    let queueing = modes.has(Modes::MULTI) && !row.flags.has(NO_QUEUE);
+    if cx.server.modes.has(ServerModes::MEMORY_LIMIT) && (flags.has(DENYOOM) || queueing) && cx.server.out_of_memory()
+    {
+        return Verdict::Refuse(OOM);
+    }
+    if cx.server.modes.has(ServerModes::DISK_ERROR) && flags.has(WRITE | REPORTS_DISK_ERROR) {
+        return Verdict::Refuse(Error::fixed(
+            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
+             Commands that may modify the data set are disabled, because this instance is configured to report \
+             errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the \
+             Redis logs for details about the RDB error.",
+        ));
+    }
+    if modes.has(Modes::SUBSCRIBED) && !cx.reply.is_resp3() && !row.flags.has(IN_SUBSCRIPTION) {
+        let name = &cx.server.commands.entry(id).full_name;
+        return Verdict::Refuse(Error::text(format!(
+            "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \
+             this context"
+        )));
+    }
+    if cx.server.modes.has(ServerModes::LOADING) && !row.flags.has(LOADING) {
+        return Verdict::Refuse(LOADING_ERROR);
+    }
+    let held = match cx.server.pause.kind() {
+        Some(PauseKind::All) => true,
+        Some(PauseKind::Write) => flags.has(WRITE | MAY_REPLICATE),
+        None => false,
+    };
+    if held {
+        return Verdict::Postpone;
+    }
+    if queueing { Verdict::Queue } else { Verdict::Run }
+}
+
+fn protected_allowed(cx: &Ctx<'_>) -> bool {
+    let setting = match cx.row().name {
+        "debug" => cx.server.config.enable_debug_command,
+        _ => cx.server.config.enable_module_command,
+    };
+    match setting {
+        ProtectedAction::Yes => true,
+        ProtectedAction::No => false,
+        ProtectedAction::Local => cx.is_local(),
+    }
+}
+
+fn protected_error(name: &str) -> Error {
+    let upper = name.to_ascii_uppercase();
+    Error::text(format!(
+        "ERR {upper} command not allowed. If the enable-{name}-command option is set to \"local\", you can run it from \
+         a local connection, otherwise you need to set this option in the configuration file, and then restart the \
+         server."
+    ))
+}
+
+/// Whether MONITOR may show a command.
+pub fn shown_to_monitors(flags: Flags) -> bool {
+    !flags.has(super::spec::SKIP_MONITOR | ADMIN)
+}

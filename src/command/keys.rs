@@ -1,0 +1,1 @@
+//! Which arguments of a call are keys: the rules of the row, applied.

@@ -1,0 +1,21 @@
+//! The machinery of commands; what each command does stands in `commands/`.
+//!
+//! A request becomes a call in these steps: [`table`] resolves its name to a row ([`spec`]), [`gate`] decides from the
+//! row's flags whether it may run now, [`exec`] calls its handler with a [`Ctx`] and its [`Args`], counts it, and has
+//! [`effects`] carry out what the handler said it changed.
+
+pub mod args;
+pub mod context;
+pub mod effects;
+pub mod error;
+pub mod exec;
+pub mod gate;
+pub mod keys;
+pub mod spec;
+pub mod table;
+
+pub use args::Args;
+pub use context::Ctx;
+pub use error::{CmdResult, Error};
+pub use spec::{Access, Arity, Categories, Command, Flags, Group, Keys};
+pub use table::{CommandId, CommandTable};

@@ -1,0 +1,491 @@
+//! The row of a command: everything that is known about it besides what it does.
+//!
+//! Each family file under `commands/` has one table of rows, each row beside its handler. Arity checks, gates, COMMAND
+//! and its subcommands, ACL categories, key extraction and statistics all read the row; nothing about a command stands
+//! anywhere else.
+
+use super::{Args, CmdResult, Ctx};
+use crate::resp::request::ArgView;
+
+/// What a command does when it is called.
+pub type Handler = fn(&mut Ctx<'_>, Args<'_>) -> CmdResult;
+
+/// A set of command flags, as COMMAND INFO shows them plus a few of our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Flags(pub u32);
+
+impl Flags {
+    /// Whether any flag of `other` is in this set.
+    #[inline]
+    pub const fn has(self, other: Flags) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+impl std::ops::BitOr for Flags {
+    type Output = Flags;
+    fn bitor(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+}
+
+macro_rules! flags {
+    ($($(#[$doc:meta])* $name:ident = $bit:expr, $shown:expr;)*) => {
+        $($(#[$doc])* pub const $name: Flags = Flags(1 << $bit);)*
+        /// Flags that COMMAND INFO shows, in its order, with their names.
+        pub const FLAG_NAMES: &[(Flags, &str)] = &[$(($name, $shown)),*];
+    };
+}
+
+flags! {
+    /// May change the data set.
+    WRITE = 0, "write";
+    /// Reads keys and changes nothing.
+    READONLY = 1, "readonly";
+    /// Refused when memory is exhausted.
+    DENYOOM = 2, "denyoom";
+    /// Of interest to operators only; not shown to MONITOR.
+    ADMIN = 3, "admin";
+    /// Belongs to publish/subscribe.
+    PUBSUB = 4, "pubsub";
+    /// Not to be called from scripts.
+    NOSCRIPT = 5, "noscript";
+    /// May block its client.
+    BLOCKING = 6, "blocking";
+    /// Allowed while the data set is loaded.
+    LOADING = 7, "loading";
+    /// Allowed on a replica with stale data.
+    STALE = 8, "stale";
+    /// Not shown to MONITOR.
+    SKIP_MONITOR = 9, "skip_monitor";
+    /// Not entered into the slow log.
+    SKIP_SLOWLOG = 10, "skip_slowlog";
+    /// Implies ASKING in a cluster.
+    ASKING = 11, "asking";
+    /// Takes constant or logarithmic time.
+    FAST = 12, "fast";
+    /// Allowed before authentication.
+    NO_AUTH = 13, "no_auth";
+    /// Takes keys, but can be called without any.
+    NO_MANDATORY_KEYS = 14, "no_mandatory_keys";
+    /// Refused during an asynchronous load.
+    NO_ASYNC_LOADING = 15, "no_async_loading";
+    /// Refused in a transaction.
+    NO_MULTI = 16, "no_multi";
+    /// Its keys cannot be found by a first/last/step rule alone.
+    MOVABLE_KEYS = 17, "movablekeys";
+    /// Allowed while a script runs too long.
+    ALLOW_BUSY = 18, "allow_busy";
+}
+
+/// May have effects that replicas must see though it writes no key (PUBLISH, EVAL).
+pub const MAY_REPLICATE: Flags = Flags(1 << 24);
+/// Needs `enable-debug-command` or `enable-module-command`.
+pub const PROTECTED: Flags = Flags(1 << 25);
+/// Runs at once inside MULTI instead of being queued.
+pub const NO_QUEUE: Flags = Flags(1 << 26);
+/// Allowed to a RESP2 client that has subscriptions.
+pub const IN_SUBSCRIPTION: Flags = Flags(1 << 27);
+/// Takes the flags of the commands queued by its client (EXEC).
+pub const RUNS_QUEUE: Flags = Flags(1 << 28);
+/// Refused with the persistence error when the last save failed, though it writes nothing (PING).
+pub const REPORTS_DISK_ERROR: Flags = Flags(1 << 29);
+/// Closes the connection: the words browsers send (POST, Host:).
+pub const FOREIGN: Flags = Flags(1 << 30);
+/// Names no key in its arguments but touches keys at its own choice (SCAN, FLUSHALL, RANDOMKEY).
+pub const ARBITRARY_KEYS: Flags = Flags(1 << 31);
+
+/// ACL categories, one bit each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Categories(pub u32);
+
+macro_rules! categories {
+    ($($name:ident = $bit:expr, $shown:expr;)*) => {
+        #[allow(missing_docs)]
+        impl Categories { $(pub const $name: Categories = Categories(1 << $bit);)* }
+        /// All categories with their names, in the order Redis lists them.
+        pub const CATEGORY_NAMES: &[(Categories, &str)] = &[$((Categories::$name, $shown)),*];
+    };
+}
+
+categories! {
+    KEYSPACE = 0, "keyspace";
+    READ = 1, "read";
+    WRITE = 2, "write";
+    SET = 3, "set";
+    SORTEDSET = 4, "sortedset";
+    LIST = 5, "list";
+    HASH = 6, "hash";
+    STRING = 7, "string";
+    BITMAP = 8, "bitmap";
+    HYPERLOGLOG = 9, "hyperloglog";
+    GEO = 10, "geo";
+    STREAM = 11, "stream";
+    PUBSUB = 12, "pubsub";
+    ADMIN = 13, "admin";
+    FAST = 14, "fast";
+    SLOW = 15, "slow";
+    BLOCKING = 16, "blocking";
+    DANGEROUS = 17, "dangerous";
+    CONNECTION = 18, "connection";
+    TRANSACTION = 19, "transaction";
+    SCRIPTING = 20, "scripting";
+}
+
+impl Categories {
+    /// Whether any category of `other` is in this set.
+    pub const fn has(self, other: Categories) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// The chapter of the documentation a command belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Group {
+    Bitmap,
+    Connection,
+    Generic,
+    Pubsub,
+    Server,
+    String,
+    Transactions,
+}
+
+impl Group {
+    /// Its name in COMMAND DOCS.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Group::Bitmap => "bitmap",
+            Group::Connection => "connection",
+            Group::Generic => "generic",
+            Group::Pubsub => "pubsub",
+            Group::Server => "server",
+            Group::String => "string",
+            Group::Transactions => "transactions",
+        }
+    }
+
+    /// The ACL category all its commands are in.
+    const fn category(self) -> Categories {
+        match self {
+            Group::Bitmap => Categories::BITMAP,
+            Group::Connection => Categories::CONNECTION,
+            Group::Generic => Categories::KEYSPACE,
+            Group::Pubsub => Categories::PUBSUB,
+            Group::Server => Categories(0),
+            Group::String => Categories::STRING,
+            Group::Transactions => Categories::TRANSACTION,
+        }
+    }
+}
+
+/// How many arguments a command takes, its name counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arity {
+    min: u16,
+    /// The most that are allowed; `u16::MAX` for no bound.
+    max: u16,
+    /// What COMMAND INFO says: the number, negative for a minimum.
+    shown: i16,
+}
+
+impl Arity {
+    /// Exactly `count` arguments.
+    pub const fn exactly(count: u16) -> Arity {
+        Arity { min: count, max: count, shown: count as i16 }
+    }
+
+    /// `count` arguments or more.
+    pub const fn at_least(count: u16) -> Arity {
+        Arity { min: count, max: u16::MAX, shown: -(count as i16) }
+    }
+
+    /// Whether `count` arguments are right.
+    #[inline]
+    pub const fn allows(self, count: usize) -> bool {
+        count >= self.min as usize && (count <= self.max as usize || self.max == u16::MAX)
+    }
+
+    /// The number of COMMAND INFO.
+    pub const fn shown(self) -> i64 {
+        self.shown as i64
+    }
+}
+
+/// What a command does with a key: the mode and the operations of Redis's key specifications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access(pub u16);
+
+#[allow(missing_docs)]
+impl Access {
+    pub const RO: Access = Access(1 << 0);
+    pub const RW: Access = Access(1 << 1);
+    pub const OW: Access = Access(1 << 2);
+    pub const RM: Access = Access(1 << 3);
+    pub const ACCESS: Access = Access(1 << 4);
+    pub const UPDATE: Access = Access(1 << 5);
+    pub const INSERT: Access = Access(1 << 6);
+    pub const DELETE: Access = Access(1 << 7);
+    pub const NOT_KEY: Access = Access(1 << 8);
+    pub const INCOMPLETE: Access = Access(1 << 9);
+    pub const VARIABLE_FLAGS: Access = Access(1 << 10);
+
+    /// Both sets.
+    pub const fn and(self, other: Access) -> Access {
+        Access(self.0 | other.0)
+    }
+
+    /// Whether any flag of `other` is in this set.
+    pub const fn has(self, other: Access) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// Flags of key specifications with their names, in the order Redis lists them.
+pub const ACCESS_NAMES: &[(Access, &str)] = &[
+    (Access::RO, "RO"),
+    (Access::RW, "RW"),
+    (Access::OW, "OW"),
+    (Access::RM, "RM"),
+    (Access::ACCESS, "access"),
+    (Access::UPDATE, "update"),
+    (Access::INSERT, "insert"),
+    (Access::DELETE, "delete"),
+    (Access::NOT_KEY, "not_key"),
+    (Access::INCOMPLETE, "incomplete"),
+    (Access::VARIABLE_FLAGS, "variable_flags"),
+];
+
+/// Where the search for keys begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// At this argument.
+    Index(u16),
+    /// Behind this word, searched from an argument on (negative: backwards from the end).
+    Keyword(&'static str, i16),
+    /// Not to be told by a rule.
+    Unknown,
+}
+
+/// How the keys follow from where the search began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Find {
+    /// Every `step`th argument up to `last`, which counts from the beginning, or from the end where negative;
+    /// `limit` n > 1 stops after the n-th part of what remains.
+    Range { last: i16, step: u16, limit: u16 },
+    /// A count stands `count` arguments behind the beginning, keys from `first` on.
+    Count { count: u16, first: u16, step: u16 },
+    /// Not to be told by a rule.
+    Unknown,
+}
+
+/// One rule that finds keys among the arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// Where to begin.
+    pub begin: Begin,
+    /// How to go on.
+    pub find: Find,
+    /// What is done with these keys.
+    pub access: Access,
+}
+
+impl Keys {
+    /// One key at argument `index`.
+    pub const fn at(index: u16, access: Access) -> Keys {
+        Keys { begin: Begin::Index(index), find: Find::Range { last: 0, step: 1, limit: 0 }, access }
+    }
+
+    /// Keys from argument `index` to `last` (negative: from the end), every `step`th.
+    pub const fn range(index: u16, last: i16, step: u16, access: Access) -> Keys {
+        Keys { begin: Begin::Index(index), find: Find::Range { last, step, limit: 0 }, access }
+    }
+}
+
+/// A command, or a subcommand such as CLIENT LIST. Build it with [`Command::new`] and the methods that follow it.
+#[derive(Debug)]
+pub struct Command {
+    /// Lower-case name; of a subcommand, its own word alone.
+    pub name: &'static str,
+    /// How many arguments it takes.
+    pub arity: Arity,
+    /// What it does. A command with subcommands answers for the unknown ones by itself.
+    pub handler: Handler,
+    /// Its chapter.
+    pub group: Group,
+    /// Its flags.
+    pub flags: Flags,
+    /// Where its keys are.
+    pub keys: &'static [Keys],
+    /// Its subcommands.
+    pub subcommands: &'static [Command],
+    /// The Redis version that introduced it.
+    pub since: &'static str,
+    /// Its arguments in the notation of the Redis documentation.
+    pub syntax: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Which arguments are secrets, not to be shown by MONITOR or SLOWLOG.
+    pub secrets: fn(&ArgView<'_>) -> Vec<usize>,
+    /// Hints to clients, as COMMAND INFO shows them.
+    pub tips: &'static [&'static str],
+    /// Categories besides those that follow from group and flags.
+    extra_categories: Categories,
+    /// Whether the group's own category applies.
+    in_group_category: bool,
+    /// A command that answers for several rows of one name by an argument: finds keys no rule describes.
+    pub find_keys: Option<fn(Args<'_>) -> Option<Vec<FoundKey>>>,
+}
+
+/// A key found among the arguments of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundKey {
+    /// Which argument it is.
+    pub index: usize,
+    /// What is done with it.
+    pub access: Access,
+}
+
+impl Command {
+    /// A row with its name, arity and handler; the rest follows through the other methods.
+    pub const fn new(name: &'static str, arity: Arity, handler: Handler) -> Command {
+        Command {
+            name,
+            arity,
+            handler,
+            group: Group::Generic,
+            flags: Flags(0),
+            keys: &[],
+            subcommands: &[],
+            since: "1.0.0",
+            syntax: "",
+            summary: "",
+            secrets: |_| Vec::new(),
+            tips: &[],
+            extra_categories: Categories(0),
+            in_group_category: true,
+            find_keys: None,
+        }
+    }
+
+    /// A command that only carries subcommands.
+    pub const fn container(name: &'static str, subcommands: &'static [Command]) -> Command {
+        let mut row = Command::new(name, Arity::at_least(2), super::exec::unknown_subcommand);
+        row.subcommands = subcommands;
+        row
+    }
+
+    /// Sets the chapter.
+    pub const fn group(mut self, group: Group) -> Command {
+        self.group = group;
+        self
+    }
+
+    /// Adds flags.
+    pub const fn flags(mut self, flags: &[Flags]) -> Command {
+        let mut index = 0;
+        while index < flags.len() {
+            self.flags.0 |= flags[index].0;
+            index += 1;
+        }
+        self
+    }
+
+    /// Sets the rules that find the keys.
+    pub const fn keys(mut self, keys: &'static [Keys]) -> Command {
+        self.keys = keys;
+        self
+    }
+
+    /// Adds subcommands to a command that is also callable by itself.
+    pub const fn subcommands(mut self, subcommands: &'static [Command]) -> Command {
+        self.subcommands = subcommands;
+        self
+    }
+
+    /// Sets the version, the syntax of the arguments and the sentence of the documentation.
+    pub const fn docs(mut self, since: &'static str, syntax: &'static str, summary: &'static str) -> Command {
+        self.since = since;
+        self.syntax = syntax;
+        self.summary = summary;
+        self
+    }
+
+    /// Sets the function that names the secret arguments.
+    pub const fn secrets(mut self, secrets: fn(&ArgView<'_>) -> Vec<usize>) -> Command {
+        self.secrets = secrets;
+        self
+    }
+
+    /// Sets the hints to clients.
+    pub const fn tips(mut self, tips: &'static [&'static str]) -> Command {
+        self.tips = tips;
+        self
+    }
+
+    /// Adds ACL categories.
+    pub const fn acl(mut self, categories: Categories) -> Command {
+        self.extra_categories.0 |= categories.0;
+        self
+    }
+
+    /// Leaves the group's own category out.
+    pub const fn outside_group_category(mut self) -> Command {
+        self.in_group_category = false;
+        self
+    }
+
+    /// Sets a function that finds the keys where rules can't.
+    pub const fn find_keys(mut self, find: fn(Args<'_>) -> Option<Vec<FoundKey>>) -> Command {
+        self.find_keys = Some(find);
+        self
+    }
+
+    /// Its ACL categories.
+    pub const fn categories(&self) -> Categories {
+        let mut all = self.extra_categories.0;
+        if self.in_group_category {
+            all |= self.group.category().0;
+        }
+        let implied = [
+            (WRITE, Categories::WRITE),
+            (PUBSUB, Categories::PUBSUB),
+            (ADMIN, Categories(Categories::ADMIN.0 | Categories::DANGEROUS.0)),
+            (BLOCKING, Categories::BLOCKING),
+        ];
+        let mut index = 0;
+        while index < implied.len() {
+            if self.flags.has(implied[index].0) {
+                all |= implied[index].1.0;
+            }
+            index += 1;
+        }
+        if self.flags.has(READONLY) && all & Categories::SCRIPTING.0 == 0 {
+            all |= Categories::READ.0;
+        }
+        all |= if self.flags.has(FAST) { Categories::FAST.0 } else { Categories::SLOW.0 };
+        Categories(all)
+    }
+
+    /// Its flags as COMMAND INFO shows them: movable keys follow from the rules.
+    pub fn shown_flags(&self) -> Flags {
+        let fixed = |keys: &Keys| matches!((keys.begin, keys.find), (Begin::Index(_), Find::Range { .. }));
+        let incomplete = self.keys.iter().any(|keys| keys.access.has(Access::INCOMPLETE));
+        // Only a first rule that is a plain range fits the first/last/step form all by itself.
+        let movable = incomplete || self.keys.iter().any(|keys| !fixed(keys));
+        if movable { self.flags | MOVABLE_KEYS } else { self.flags }
+    }
+
+    /// The first key's argument where one stands at a fixed place: what can be hashed before the call.
+    pub const fn first_key(&self) -> u16 {
+        match self.keys {
+            [Keys { begin: Begin::Index(index), find: Find::Range { .. }, access }, ..]
+                if !access.has(Access::NOT_KEY) =>
+            {
+                *index
+            }
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The table of commands at run time: names to rows, and what is counted for each.
+
+use std::collections::HashMap;
+
+use super::spec::Command;
+use crate::util::histogram::Histogram;
+
+/// A row's place in the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CommandId(u16);
+
+/// The longest name that is looked up, in bytes.
+const NAME_MAX: usize = 64;
+
+/// What is counted for a command; CONFIG RESETSTAT clears it.
+#[derive(Debug, Default)]
+pub struct CommandStats {
+    /// Times it ran.
+    pub calls: u64,
+    /// Time it ran, in microseconds.
+    pub micros: u64,
+    /// Times it was refused before it ran.
+    pub rejected: u64,
+    /// Times it answered with an error.
+    pub failed: u64,
+    /// Distribution of its run time in nanoseconds, made at the first call.
+    pub latency: Option<Box<Histogram>>,
+}
+
+/// A command of the table.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its row.
+    pub row: &'static Command,
+    /// Its name; of a subcommand `container|name`.
+    pub full_name: String,
+    /// What is counted.
+    pub stats: CommandStats,
+    /// Its subcommands by name.
+    subcommands: Vec<(&'static str, CommandId)>,
+    /// The argument that is hashed in advance; 0 for none.
+    pub first_key: u16,
+    /// Whether it is a subcommand.
+    pub is_subcommand: bool,
+}
+
+/// All commands.
+#[derive(Debug)]
+pub struct CommandTable {
+    entries: Vec<Entry>,
+    by_name: HashMap<Box<[u8]>, CommandId>,
+    /// The commands with short names, by a hash of the name: most calls are found here without hashing a string.
+    short: Box<[Option<(u64, CommandId)>; SHORT_SLOTS]>,
+}
+
+const SHORT_SLOTS: usize = 512;
+
+/// A name of up to eight bytes as one word, case folded; different names may fold to one word.
+#[inline]
+fn short_word(name: &[u8]) -> Option<u64> {
+    let mut bytes = [0; 8];
+    bytes.get_mut(..name.len())?.copy_from_slice(name);
+    Some(u64::from_le_bytes(bytes) | 0x2020_2020_2020_2020)
+}
+
+#[inline]
+fn short_slot(word: u64) -> usize {
+    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55) as usize
+}
+
+impl CommandTable {
+    /// Builds the table of all families.
+    pub fn new(families: &[&'static [Command]]) -> CommandTable {
+        let (entries, by_name, short) = (Vec::new(), HashMap::new(), Box::new([None; SHORT_SLOTS]));
+        let mut table = CommandTable { entries, by_name, short };
+        for row in families.iter().flat_map(|family| family.iter()) {
+            let id = table.add(row, row.name.to_owned(), false);
+            let previous = table.by_name.insert(row.name.as_bytes().into(), id);
+            debug_assert!(previous.is_none(), "{} stands in the table twice", row.name);
+            for sub in row.subcommands {
+                let sub_id = table.add(sub, format!("{}|{}", row.name, sub.name), true);
+                table.entries[usize::from(id.0)].subcommands.push((sub.name, sub_id));
+            }
+        }
+        table.index_short_names();
+        table
+    }
+
+    fn index_short_names(&mut self) {
+        self.short.fill(None);
+        for (name, id) in &self.by_name {
+            if let Some(word) = short_word(name) {
+                self.short[short_slot(word)] = Some((word, *id));
+            }
+        }
+    }
+
+    fn add(&mut self, row: &'static Command, full_name: String, is_subcommand: bool) -> CommandId {
+        let id = CommandId(self.entries.len() as u16);
+        let stats = CommandStats::default();
+        let first_key = row.first_key();
+        self.entries.push(Entry { row, full_name, stats, subcommands: Vec::new(), first_key, is_subcommand });
+        id
+    }
+
+    /// Renames a command, or removes it when `to` is empty: `rename-command`.
+    ///
+    /// # Errors
+    /// Says what is wrong with the names.
+    pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), &'static str> {
+        let from = from.to_ascii_lowercase();
+        let to = to.to_ascii_lowercase();
+        if !to.is_empty() && self.by_name.contains_key(&to[..]) {
+            return Err("Target command name already exists");
+        }
+        let id = self.by_name.remove(&from[..]).ok_or("No such command in rename-command")?;
+        if !to.is_empty() {
+            self.by_name.insert(to.into(), id);
+        }
+        self.index_short_names();
+        Ok(())
+    }
+
+    /// The command called `name`, in any case.
+    #[inline]
+    pub fn find(&self, name: &[u8]) -> Option<CommandId> {
+        if let Some(word) = short_word(name) {
+            if let Some((found, id)) = self.short[short_slot(word)] {
+                // A renamed command is found the long way.
+                if found == word && name.eq_ignore_ascii_case(self.entry(id).row.name.as_bytes()) {
+                    return Some(id);
+                }
+            }
+        }
+        let mut lower = [0; NAME_MAX];
+        let lower = lower.get_mut(..name.len())?;
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        self.by_name.get(&*lower).copied()
+    }
+
+    /// The subcommand of `container` called `name`, in any case.
+    pub fn find_sub(&self, container: CommandId, name: &[u8]) -> Option<CommandId> {
+        let subcommands = &self.entry(container).subcommands;
+        subcommands.iter().find(|(sub, _)| name.eq_ignore_ascii_case(sub.as_bytes())).map(|(_, id)| *id)
+    }
+
+    /// The command that `name` and the argument behind it call. A container with an unknown or missing subcommand is
+    /// found as itself.
+    #[inline]
+    pub fn resolve(&self, name: &[u8], next: Option<&[u8]>) -> Option<CommandId> {
+        let id = self.find(name)?;
+        if self.entry(id).subcommands.is_empty() {
+            return Some(id);
+        }
+        Some(next.and_then(|next| self.find_sub(id, next)).unwrap_or(id))
+    }
+
+    /// The command of a full name (`get`, `client|list`), in any case.
+    pub fn find_full(&self, full_name: &[u8]) -> Option<CommandId> {
+        let mut parts = full_name.splitn(2, |byte| *byte == b'|');
+        let id = self.find(parts.next()?)?;
+        match parts.next() {
+            Some(sub) => self.find_sub(id, sub),
+            None => Some(id),
+        }
+    }
+
+    /// An entry.
+    #[inline]
+    pub fn entry(&self, id: CommandId) -> &Entry {
+        &self.entries[usize::from(id.0)]
+    }
+
+    /// An entry's counters.
+    #[inline]
+    pub fn stats_mut(&mut self, id: CommandId) -> &mut CommandStats {
+        &mut self.entries[usize::from(id.0)].stats
+    }
+
+    /// The commands that are not subcommands and can be called (not renamed away), in the table's order.
+    pub fn top_level(&self) -> Vec<CommandId> {
+        let mut ids: Vec<CommandId> = self.by_name.values().copied().collect();
+        ids.sort_by_key(|id| id.0);
+        ids
+    }
+
+    /// The subcommands of a command.
+    pub fn subcommands(&self, id: CommandId) -> impl Iterator<Item = CommandId> {
+        self.entry(id).subcommands.iter().map(|(_, id)| *id)
+    }
+
+    /// All entries, for the statistics.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    /// Clears what is counted for all commands.
+    pub fn reset_stats(&mut self) {
+        self.entries.iter_mut().for_each(|entry| entry.stats = CommandStats::default());
+    }
+}

@@ -1,0 +1,155 @@
+//! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
+//!
+//! Between MULTI and EXEC commands are checked and queued. One that is refused dooms the transaction: EXEC answers
+//! EXECABORT. A watched key that changed, or expired, since WATCH makes EXEC answer null. What runs inside EXEC sees
+//! one point of time, and its effects for others wait until the end.
+
+use crate::client::{Modes, Transaction, WatchedKey, lifecycle};
+use crate::command::effects::Observers;
+use crate::command::error::CmdResult;
+use crate::command::spec::*;
+use crate::command::{Args, CommandId, Ctx, Error, exec};
+use crate::db::Key;
+use crate::resp::request::OwnedRequest;
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[
+    Command::new("multi", Arity::exactly(1), multi)
+        .group(Group::Transactions)
+        .flags(&[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY, NO_QUEUE])
+        .docs("1.2.0", "", "Begins a transaction."),
+    Command::new("exec", Arity::exactly(1), exec_queue)
+        .group(Group::Transactions)
+        .flags(&[NOSCRIPT, LOADING, STALE, SKIP_SLOWLOG, NO_QUEUE, RUNS_QUEUE])
+        .docs("1.2.0", "", "Runs the commands of a transaction."),
+    Command::new("discard", Arity::exactly(1), discard)
+        .group(Group::Transactions)
+        .flags(&[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY, NO_QUEUE])
+        .docs("2.0.0", "", "Forgets a transaction."),
+    Command::new("watch", Arity::at_least(2), watch)
+        .group(Group::Transactions)
+        .flags(&[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY, NO_QUEUE])
+        .keys(&[Keys::range(1, -1, 1, Access::RO)])
+        .docs("2.2.0", "key [key ...]", "Has the next transaction fail if one of these keys changes before it."),
+    Command::new("unwatch", Arity::exactly(1), unwatch)
+        .group(Group::Transactions)
+        .flags(&[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY])
+        .docs("2.2.0", "", "Forgets the watched keys."),
+];
+
+fn multi(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let client = cx.client_mut();
+    if client.transaction.is_some() {
+        return Err(Error::fixed("ERR MULTI calls can not be nested"));
+    }
+    client.transaction = Some(Box::default());
+    client.modes.set(Modes::MULTI, true);
+    cx.reply.ok();
+    Ok(())
+}
+
+/// Queues a command for EXEC. Nothing is kept of a transaction that will fail anyway.
+pub fn queue(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) {
+    let flags = cx.server.commands.entry(id).row.flags;
+    let client = cx.client_mut();
+    let doomed = client.dirty;
+    if let Some(transaction) = &mut client.transaction {
+        if !transaction.refused && !doomed {
+            transaction.queue.push((id, OwnedRequest::copy(args)));
+            transaction.flags = transaction.flags | flags;
+        }
+    }
+    cx.reply.simple("QUEUED");
+}
+
+/// EXEC was refused before it ran: the transaction is over, and the reason is part of the error.
+pub fn abort(cx: &mut Ctx<'_>, error: &Error) {
+    end(cx);
+    let reason = String::from_utf8_lossy(error.line());
+    let reason = reason.strip_prefix("ERR ").unwrap_or(&reason);
+    cx.reply.error(format!("EXECABORT Transaction discarded because of: {reason}"));
+    cx.server.stats.count_error(b"EXECABORT");
+}
+
+/// Ends the client's transaction and returns it.
+fn end(cx: &mut Ctx<'_>) -> Option<Box<Transaction>> {
+    lifecycle::unwatch(cx.server, cx.client);
+    let client = cx.client_mut();
+    client.modes.set(Modes::MULTI, false);
+    client.transaction.take()
+}
+
+fn exec_queue(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    if cx.client().transaction.is_none() {
+        return Err(Error::fixed("ERR EXEC without MULTI"));
+    }
+    let stale = cx.client().dirty || watched_key_expired(cx);
+    let Some(transaction) = end(cx) else { return Ok(()) };
+    if transaction.refused {
+        return Err(Error::fixed("EXECABORT Transaction discarded because of previous errors."));
+    }
+    if stale {
+        cx.reply.null_array();
+        return Ok(());
+    }
+    cx.reply.array(transaction.queue.len());
+    cx.server.in_exec = true;
+    for (id, request) in &transaction.queue {
+        cx.command = *id;
+        let db = cx.client().db;
+        cx.db.select(db);
+        exec::call(cx, *id, Args::from(request.view()));
+    }
+    cx.server.in_exec = false;
+    Ok(())
+}
+
+/// Whether a watched key's time has come since it was watched.
+fn watched_key_expired(cx: &mut Ctx<'_>) -> bool {
+    let now_ms = cx.now_ms();
+    let watched = cx.client().watched.clone();
+    watched.iter().any(|watched| {
+        let key = Key::new(&watched.key);
+        let entry = cx.db.database(watched.db).dict.find(key.hash(), key.bytes());
+        let due = entry.and_then(|entry| entry.expire_at()).is_some_and(|at| at <= now_ms);
+        due && !watched.was_expired
+    })
+}
+
+fn discard(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    if cx.client().transaction.is_none() {
+        return Err(Error::fixed("ERR DISCARD without MULTI"));
+    }
+    end(cx);
+    cx.reply.ok();
+    Ok(())
+}
+
+fn watch(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    if cx.client().transaction.is_some() {
+        return Err(Error::fixed("ERR WATCH inside MULTI is not allowed"));
+    }
+    let (db, now_ms) = (cx.db.selected(), cx.now_ms());
+    // A transaction that will fail anyway needs no more reasons.
+    if !cx.client().dirty {
+        for key in args.keys(1, 1) {
+            let entry = cx.db.dict().find(key.hash(), key.bytes());
+            let was_expired = entry.and_then(|entry| entry.expire_at()).is_some_and(|at| at <= now_ms);
+            let watched = WatchedKey { db, key: key.bytes().into(), was_expired };
+            let client = cx.server.clients.at_mut(cx.client);
+            if client.watched.iter().all(|other| (other.db, &other.key) != (db, &watched.key)) {
+                client.watched.push(watched);
+                cx.server.watches.add(cx.client, db, key.bytes());
+            }
+        }
+        cx.server.observers.set(Observers::WATCH, true);
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+fn unwatch(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    lifecycle::unwatch(cx.server, cx.client);
+    cx.reply.ok();
+    Ok(())
+}

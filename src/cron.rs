@@ -1,0 +1,183 @@
+//! What happens by itself: [`before_wait`] each time the loop is about to wait, [`tick`] `hz` times a second.
+//!
+//! The steps stand in an order with reasons; add one where its reason holds.
+
+use crate::client::{BlockedFor, Client, ClientKey, Modes};
+use crate::command::effects;
+use crate::db::Databases;
+use crate::server::{Server, ServerModes};
+
+/// The share of time a slow expiry cycle may take, in per cent, and what each step of effort adds.
+const EXPIRE_TIME_PERCENT: u64 = 25;
+const EXPIRE_TIME_PERCENT_PER_EFFORT: u64 = 2;
+/// How long a fast expiry cycle may take, in microseconds, and what each step of effort adds.
+const FAST_EXPIRE_US: u64 = 1000;
+const FAST_EXPIRE_US_PER_EFFORT: u64 = 250;
+/// Milliseconds between two samples of the rates.
+const SAMPLE_EVERY_MS: i64 = 100;
+/// An input buffer unused for this long is given back, in milliseconds.
+const INPUT_IDLE_MS: i64 = 2000;
+/// Input buffers up to this size are not worth shrinking, in bytes.
+const INPUT_KEPT_BYTES: usize = 32 * 1024;
+
+/// When the cron did what.
+#[derive(Debug, Default)]
+pub struct CronState {
+    next_ms: i64,
+    last_sample_ms: i64,
+    last_fast_expire: Option<crate::util::clock::Ticks>,
+    /// The last cycle left stale keys behind.
+    stale: bool,
+    /// Where the walk over the clients goes on.
+    next_client: ClientKey,
+}
+
+/// When the cron is due, in Unix milliseconds.
+pub fn next_ms(server: &Server) -> i64 {
+    server.cron.next_ms
+}
+
+/// Steps before the loop waits for sockets.
+pub fn before_wait(server: &mut Server, db: &mut Databases) {
+    server.current = None;
+    // Deadlines first: a client that gives up now must not be served by a key that turns ready below.
+    time_out_blocked(server);
+    end_pause(server);
+    // Stale keys are freed while nobody waits for an answer longer than this takes.
+    if server.cron.stale {
+        fast_expire(server, db);
+    }
+    // Whatever the steps above changed is told before the outputs are sent.
+    if server.observers.any() {
+        effects::settle_expired(server, db);
+        effects::settle(server, db, None);
+    } else {
+        db.take_expired();
+    }
+}
+
+/// The periodic steps, when they are due.
+pub fn tick(server: &mut Server, db: &mut Databases) {
+    let now = server.clock.unix_ms();
+    if now < server.cron.next_ms {
+        return;
+    }
+    server.cron.next_ms = now + 1000 / i64::from(server.config.hz.max(1));
+    server.clock.calibrate();
+    db.begin_command(0, now);
+    let used = crate::util::alloc::used_memory();
+    server.stats.peak_memory = server.stats.peak_memory.max(used);
+    if now - server.cron.last_sample_ms >= SAMPLE_EVERY_MS {
+        server.cron.last_sample_ms = now;
+        server.stats.sample_rates(now);
+    }
+    slow_expire(server, db);
+    visit_clients(server, now);
+}
+
+fn slow_expire(server: &mut Server, db: &mut Databases) {
+    // A pause means that the data stands still.
+    if !server.active_expire || server.modes.has(ServerModes::PAUSED) {
+        return;
+    }
+    let effort = u64::from(server.config.active_expire_effort) - 1;
+    let percent = EXPIRE_TIME_PERCENT + EXPIRE_TIME_PERCENT_PER_EFFORT * effort;
+    let limit_us = percent * 1_000_000 / u64::from(server.config.hz.max(1)) / 100;
+    expire(server, db, limit_us);
+}
+
+fn fast_expire(server: &mut Server, db: &mut Databases) {
+    if !server.active_expire || server.modes.has(ServerModes::PAUSED) {
+        return;
+    }
+    let effort = u64::from(server.config.active_expire_effort) - 1;
+    let limit_us = FAST_EXPIRE_US + FAST_EXPIRE_US_PER_EFFORT * effort;
+    let now = server.clock.tick();
+    let rested = server.cron.last_fast_expire.is_none_or(|last| server.clock.micros_between(last, now) >= limit_us * 2);
+    if rested {
+        server.cron.last_fast_expire = Some(now);
+        expire(server, db, limit_us);
+    }
+}
+
+fn expire(server: &mut Server, db: &mut Databases, limit_us: u64) {
+    let started = server.clock.tick();
+    db.begin_command(0, server.clock.unix_ms());
+    let report = db.expire_cycle(server.config.active_expire_effort, || {
+        let now = server.clock.tick();
+        server.clock.micros_between(started, now) >= limit_us
+    });
+    let ended = server.clock.tick();
+    server.stats.expire_cycle_us += server.clock.micros_between(started, ended);
+    server.stats.expired_time_cap_reached += u64::from(report.out_of_time);
+    server.cron.stale = report.out_of_time;
+    if report.sampled > 0 {
+        let percent = report.expired as f64 * 100.0 / report.sampled as f64;
+        server.stats.expired_stale_percent = percent * 0.05 + server.stats.expired_stale_percent * 0.95;
+    }
+}
+
+/// Answers blocked clients whose time is up.
+fn time_out_blocked(server: &mut Server) {
+    let now = server.clock.unix_ms();
+    while let Some(key) = server.deadlines.take_passed(now) {
+        let Some(blocked) = server.unblock(key) else { continue };
+        let client = server.clients.at_mut(key);
+        match blocked.null_array {
+            true => client.output.null_array(),
+            false => client.output.null(),
+        }
+        server.clients.flush_later(key);
+    }
+}
+
+/// Lets the clients held by CLIENT PAUSE go on once it is over.
+fn end_pause(server: &mut Server) {
+    if server.pause.end_ms().is_some_and(|end| end <= server.clock.unix_ms()) {
+        server.end_pause();
+    }
+}
+
+/// Looks after some of the clients, so that each is seen about once a second: idle ones, oversized buffers.
+fn visit_clients(server: &mut Server, now: i64) {
+    let total = server.clients.len();
+    if total == 0 {
+        return;
+    }
+    let share = (total / server.config.hz.max(1) as usize).max(total.min(5));
+    let from = server.cron.next_client;
+    let mut visit: Vec<ClientKey> = server.clients.keys_from(from, share);
+    if visit.len() < share {
+        visit.extend(server.clients.keys_from(0, share - visit.len()));
+    }
+    server.cron.next_client = visit.last().map_or(0, |last| last + 1);
+    for key in visit {
+        let Some(client) = server.clients.get_mut(key) else { continue };
+        let idle_ms = now - client.active_ms;
+        shrink_input(client, idle_ms);
+        let timeout_ms = i64::from(server.config.timeout) * 1000;
+        let waits = client.blocked.is_some() || client.subscriptions.is_some() || client.modes.has(Modes::MONITOR);
+        if timeout_ms > 0 && idle_ms > timeout_ms && !waits {
+            log::info!("Closing idle client");
+            server.clients.close_soon(key);
+        } else {
+            crate::client::lifecycle::check_output_limit(server, key);
+        }
+    }
+}
+
+/// Gives back an input buffer that is idle, or much larger than what came lately.
+fn shrink_input(client: &mut Client, idle_ms: i64) {
+    let peak = std::mem::take(&mut client.input_peak);
+    let input = &mut client.connection.input;
+    let idle = idle_ms > INPUT_IDLE_MS && input.is_empty();
+    let oversized = input.capacity() > INPUT_KEPT_BYTES && input.capacity() / 2 > peak.max(input.len());
+    if idle || oversized {
+        input.shrink_to(if idle { 0 } else { peak.max(input.len()) });
+    }
+}
+
+/// Whether a blocked client waits for keys, rather than for the end of a pause.
+pub fn waits_for_keys(client: &Client) -> bool {
+    client.blocked.as_ref().is_some_and(|blocked| blocked.reason == BlockedFor::Keys)
+}

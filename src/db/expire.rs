@@ -1,0 +1,103 @@
+//! Active expiry: deleting keys whose time has come though nobody asks for them.
+//!
+//! A cycle walks the index of expiring keys in hash order, a piece of it per database, and goes on with a database
+//! as long as a noticeable share of what it saw had expired. Two kinds of cycle run: a slow one from the cron, bounded
+//! by a share of the processor's time, and a fast one before waiting for sockets, when the slow one left stale keys.
+
+use super::keyspace::Databases;
+use super::Key;
+
+/// Keys looked at in one database before asking whether to go on.
+const KEYS_PER_LOOP: usize = 20;
+/// Share of expired keys, in per cent, below which a database is left alone.
+const ACCEPTABLE_STALE_PERCENT: usize = 10;
+/// Loops between two looks at the clock.
+const LOOPS_PER_CLOCK: u32 = 16;
+
+/// What a database remembers of its cycle.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExpireCycle {
+    cursor: u64,
+    /// Average time to live of the keys that were looked at, in milliseconds.
+    pub average_ttl_ms: i64,
+}
+
+/// What a cycle came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CycleReport {
+    /// Keys looked at.
+    pub sampled: usize,
+    /// Keys deleted.
+    pub expired: usize,
+    /// It ended because its time was up.
+    pub out_of_time: bool,
+}
+
+impl Databases {
+    /// Runs a cycle over all databases. `effort` is `active-expire-effort`, 1 to 10; `out_of_time` is asked now and
+    /// then.
+    pub fn expire_cycle(&mut self, effort: u32, mut out_of_time: impl FnMut() -> bool) -> CycleReport {
+        let effort = effort.clamp(1, 10) as usize - 1;
+        let per_loop = KEYS_PER_LOOP + KEYS_PER_LOOP / 4 * effort;
+        let acceptable = ACCEPTABLE_STALE_PERCENT - effort;
+        let mut report = CycleReport::default();
+        let mut loops = 0;
+        for db in 0..self.count() {
+            while self.database(db).dict.expires_len() > 0 {
+                let (sampled, expired, wrapped) = self.expire_some(db, per_loop);
+                report.sampled += sampled;
+                report.expired += expired;
+                loops += 1;
+                if loops % LOOPS_PER_CLOCK == 0 && out_of_time() {
+                    report.out_of_time = true;
+                    return report;
+                }
+                let stale = sampled > 0 && expired * 100 / sampled > acceptable;
+                if wrapped || !stale {
+                    break;
+                }
+            }
+        }
+        report
+    }
+
+    /// Looks at some expiring keys of a database from where the last look ended: how many, how many of them had
+    /// expired, and whether the end of the index was reached.
+    fn expire_some(&mut self, db: usize, wanted: usize) -> (usize, usize, bool) {
+        let now_ms = self.now_ms();
+        let Db { dict, cycle } = self.database_mut(db);
+        let mut due = Vec::new();
+        let (mut sampled, mut ttl_sum, mut live) = (0, 0, 0);
+        let mut steps = 0;
+        while sampled < wanted && steps < wanted * 20 {
+            cycle.cursor = dict.scan_expires(cycle.cursor, |entry| {
+                sampled += 1;
+                let ttl = entry.expire_at().map_or(0, |at| at - now_ms);
+                if ttl <= 0 {
+                    due.push(entry.key().to_vec());
+                } else {
+                    ttl_sum += ttl;
+                    live += 1;
+                }
+            });
+            steps += 1;
+            if cycle.cursor == 0 {
+                break;
+            }
+        }
+        if live > 0 {
+            let average = ttl_sum / live;
+            let old = if cycle.average_ttl_ms == 0 { average } else { cycle.average_ttl_ms };
+            cycle.average_ttl_ms = old / 50 * 49 + average / 50;
+        }
+        let wrapped = cycle.cursor == 0;
+        for key in &due {
+            let hashed = Key::new(key);
+            self.database_mut(db).dict.remove(hashed.hash(), key);
+            self.note_expired(db, key);
+        }
+        (sampled, due.len(), wrapped)
+    }
+}
+
+use super::keyspace::Db;

@@ -1,0 +1,465 @@
+//! The databases as commands see them.
+//!
+//! A key whose time has come is treated as absent by every lookup and deleted by the first that meets it; the deletion is
+//! noted in a list ([`Databases::take_expired`]) whose consequences — propagation, events, watched keys — are carried
+//! out by `command::effects`. Time stands still during a command: expiry is judged by the time it began.
+//!
+//! Lookups come in four kinds: [`read`](Databases::read) and [`inspect`](Databases::inspect) for reading commands,
+//! with and without touching the access time; [`write`](Databases::write) for changing what is there; and
+//! [`set`](Databases::set) and its kin for replacing it. Only reading counts as hit or miss.
+
+use std::sync::Arc;
+
+use super::dict::{Dict, DictProbe, DictSlot};
+use super::entry::{Entry, EntryView, StringRef};
+use super::expire::ExpireCycle;
+use super::lazyfree::LazyFree;
+use super::{Key, seed};
+use crate::util::random::Random;
+
+/// The key holds a value of another type than the command works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongType;
+
+/// What happens to a key's expiry when its value is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// It goes.
+    Clear,
+    /// It stays.
+    Keep,
+    /// It becomes this time, in Unix milliseconds.
+    At(i64),
+}
+
+/// A new string value.
+#[derive(Clone, Copy, Debug)]
+pub enum NewString<'a> {
+    /// Bytes to be copied.
+    Bytes(&'a [u8]),
+    /// Bytes in an allocation of their own, which is kept.
+    Shared(&'a Arc<Vec<u8>>),
+    /// An integer.
+    Int(i64),
+}
+
+/// One database.
+pub struct Db {
+    /// Its keys.
+    pub dict: Dict,
+    /// Where active expiry goes on.
+    pub cycle: ExpireCycle,
+}
+
+impl Db {
+    fn new() -> Db {
+        Db { dict: Dict::new(seed()), cycle: ExpireCycle::default() }
+    }
+
+    /// Asks the memory of a key's bucket into the cache.
+    #[inline(always)]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        self.dict.prefetch_bucket(hash);
+    }
+
+    /// Asks the memory of a key's entry into the cache; its bucket should have been asked for before.
+    #[inline(always)]
+    pub fn prefetch_entry(&self, hash: u64) {
+        self.dict.prefetch_entry(hash);
+    }
+}
+
+/// Hits, misses and the like.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeyspaceStats {
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Keys deleted because their time had come.
+    pub expired: u64,
+}
+
+/// How accesses are noted in an entry's 24 bits.
+#[derive(Clone, Copy, Debug)]
+struct AccessClock {
+    /// Least frequently used, rather than recently.
+    frequency: bool,
+    /// The time in seconds, for recency.
+    seconds: u32,
+    /// The time in minutes, for frequency.
+    minutes: u16,
+    log_factor: u32,
+    decay_minutes: u32,
+}
+
+/// The bits of the access field.
+const ACCESS_MASK: u32 = (1 << 24) - 1;
+/// The access counter of a new key: it should live long enough to be counted.
+const NEW_KEY_COUNT: u32 = 5;
+
+/// All databases, of which one is selected by the running command's client.
+pub struct Databases {
+    all: Vec<Db>,
+    selected: usize,
+    now_ms: i64,
+    /// Changes since the last save.
+    pub dirty: u64,
+    /// What is counted.
+    pub stats: KeyspaceStats,
+    /// Where big things are freed.
+    pub lazyfree: LazyFree,
+    /// Whether the running command notes accesses: not for CLIENT NO-TOUCH.
+    pub touches: bool,
+    /// Whether missed reads are noted for keyspace events.
+    pub notes_misses: bool,
+    access: AccessClock,
+    random: Random,
+    expired: Vec<(usize, Box<[u8]>)>,
+    missed: Vec<(usize, Box<[u8]>)>,
+}
+
+impl Databases {
+    /// `count` empty databases.
+    pub fn new(count: usize) -> Databases {
+        Databases {
+            all: (0..count).map(|_| Db::new()).collect(),
+            selected: 0,
+            now_ms: 0,
+            dirty: 0,
+            stats: KeyspaceStats::default(),
+            lazyfree: LazyFree::default(),
+            touches: true,
+            notes_misses: false,
+            access: AccessClock { frequency: false, seconds: 0, minutes: 0, log_factor: 10, decay_minutes: 1 },
+            random: Random::from_entropy(),
+            expired: Vec::new(),
+            missed: Vec::new(),
+        }
+    }
+
+    /// Prepares for a command on database `db` at `now_ms`.
+    #[inline]
+    pub fn begin_command(&mut self, db: usize, now_ms: i64) {
+        self.selected = db;
+        if self.now_ms != now_ms {
+            self.now_ms = now_ms;
+            self.access.seconds = (now_ms / 1000) as u32 & ACCESS_MASK;
+            self.access.minutes = (now_ms / 60_000) as u16;
+        }
+    }
+
+    /// Chooses how accesses are noted: by recency, or by frequency with these parameters.
+    pub fn note_frequency(&mut self, frequency: bool, log_factor: u32, decay_minutes: u32) {
+        self.access.frequency = frequency;
+        self.access.log_factor = log_factor;
+        self.access.decay_minutes = decay_minutes;
+    }
+
+    /// How many databases there are.
+    pub fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The selected database's number.
+    #[inline]
+    pub fn selected(&self) -> usize {
+        self.selected
+    }
+
+    /// Has lookups go to another database, until the next command.
+    pub fn select(&mut self, db: usize) {
+        self.selected = db;
+    }
+
+    /// The time of the command, in Unix milliseconds.
+    #[inline]
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// A database.
+    #[inline]
+    pub fn database(&self, index: usize) -> &Db {
+        &self.all[index]
+    }
+
+    /// A database, to change it.
+    pub fn database_mut(&mut self, index: usize) -> &mut Db {
+        &mut self.all[index]
+    }
+
+    /// Exchanges two databases.
+    pub fn swap(&mut self, one: usize, other: usize) {
+        self.all.swap(one, other);
+    }
+
+    /// The keys of the selected database.
+    #[inline]
+    pub fn dict(&self) -> &Dict {
+        &self.all[self.selected].dict
+    }
+
+    /// The keys that have expired and were deleted since the last call: database and key.
+    pub fn take_expired(&mut self) -> Vec<(usize, Box<[u8]>)> {
+        std::mem::take(&mut self.expired)
+    }
+
+    /// The keys that were read in vain since the last call, if misses are noted.
+    pub fn take_missed(&mut self) -> Vec<(usize, Box<[u8]>)> {
+        std::mem::take(&mut self.missed)
+    }
+
+    /// Notes that a key was deleted because it had expired.
+    pub fn note_expired(&mut self, db: usize, key: &[u8]) {
+        self.stats.expired += 1;
+        self.expired.push((db, key.into()));
+    }
+
+    #[inline]
+    fn is_due(&self, entry: EntryView<'_>) -> bool {
+        entry.expire_at().is_some_and(|at| at <= self.now_ms)
+    }
+
+    /// The entry of a key that has not expired.
+    #[inline]
+    fn live(&mut self, key: &Key<'_>) -> Option<DictSlot<'_>> {
+        let now_ms = self.now_ms;
+        let slot = self.all[self.selected].dict.find_mut(key.hash(), key.bytes())?;
+        if slot.view().expire_at().is_some_and(|at| at <= now_ms) {
+            slot.remove();
+            self.stats.expired += 1;
+            self.expired.push((self.selected, key.bytes().into()));
+            return None;
+        }
+        Some(slot)
+    }
+
+    /// Looks a key up for reading, and notes the access.
+    #[inline]
+    pub fn read(&mut self, key: &Key<'_>) -> Option<EntryView<'_>> {
+        self.look_up(key, self.touches)
+    }
+
+    /// Looks a key up for a command that asks about the key rather than for its value: the access time stays.
+    #[inline]
+    pub fn inspect(&mut self, key: &Key<'_>) -> Option<EntryView<'_>> {
+        self.look_up(key, false)
+    }
+
+    #[inline]
+    fn look_up(&mut self, key: &Key<'_>, touch: bool) -> Option<EntryView<'_>> {
+        let now_ms = self.now_ms;
+        let Some(slot) = self.all[self.selected].dict.find_mut(key.hash(), key.bytes()) else {
+            self.stats.misses += 1;
+            if self.notes_misses {
+                self.missed.push((self.selected, key.bytes().into()));
+            }
+            return None;
+        };
+        if slot.view().expire_at().is_some_and(|at| at <= now_ms) {
+            slot.remove();
+            self.stats.misses += 1;
+            self.stats.expired += 1;
+            self.expired.push((self.selected, key.bytes().into()));
+            return None;
+        }
+        self.stats.hits += 1;
+        if touch {
+            self.access.note(slot.view(), &mut self.random);
+        }
+        Some(slot.into_view())
+    }
+
+    /// Looks a key up to change it, and notes the access.
+    #[inline]
+    pub fn write(&mut self, key: &Key<'_>) -> Option<DictSlot<'_>> {
+        let (access, touches) = (self.access, self.touches);
+        let random = self.random.next_u64();
+        let slot = self.live(key)?;
+        if touches {
+            access.note(slot.view(), &mut Random::from_seed(random));
+        }
+        Some(slot)
+    }
+
+    /// Whether a key exists: neither counted nor noted.
+    pub fn exists(&mut self, key: &Key<'_>) -> bool {
+        self.live(key).is_some()
+    }
+
+    /// Reads a string.
+    #[inline]
+    pub fn string(&mut self, key: &Key<'_>) -> Result<Option<StringRef<'_>>, WrongType> {
+        match self.read(key) {
+            None => Ok(None),
+            Some(entry) => entry.string().map(Some).ok_or(WrongType),
+        }
+    }
+
+    /// Looks a string up to change it.
+    #[inline]
+    pub fn string_mut(&mut self, key: &Key<'_>) -> Result<Option<DictSlot<'_>>, WrongType> {
+        match self.write(key) {
+            None => Ok(None),
+            Some(slot) if slot.view().string().is_some() => Ok(Some(slot)),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// Sets a key to a string, whatever it held.
+    #[inline]
+    pub fn set(&mut self, key: &Key<'_>, value: NewString<'_>, expiry: Expiry) {
+        let now_ms = self.now_ms;
+        let access = self.access.new_key();
+        let slot = self.all[self.selected].dict.probe(key.hash(), key.bytes());
+        match slot {
+            DictProbe::Found(mut slot) => {
+                let old = slot.view().expire_at();
+                let due = old.is_some_and(|at| at <= now_ms);
+                let expire = match expiry {
+                    Expiry::Clear => None,
+                    Expiry::Keep if due => None,
+                    Expiry::Keep => old,
+                    Expiry::At(at) => Some(at),
+                };
+                slot.update(|entry| {
+                    if old != expire {
+                        entry.set_expire(expire);
+                    }
+                    match value {
+                        NewString::Bytes(bytes) => entry.set_string(bytes),
+                        NewString::Shared(shared) => entry.set_string_arc(Arc::clone(shared)),
+                        NewString::Int(number) => entry.set_int(number),
+                    }
+                });
+                slot.view().set_access(access);
+                if due {
+                    self.stats.expired += 1;
+                    self.expired.push((self.selected, key.bytes().into()));
+                }
+            }
+            DictProbe::Vacant(slot) => {
+                let expire = match expiry {
+                    Expiry::Clear | Expiry::Keep => None,
+                    Expiry::At(at) => Some(at),
+                };
+                slot.insert(match value {
+                    NewString::Bytes(bytes) => Entry::string(key.bytes(), bytes, expire, access),
+                    NewString::Shared(shared) => {
+                        Entry::string_from_arc(key.bytes(), Arc::clone(shared), expire, access)
+                    }
+                    NewString::Int(number) => Entry::int(key.bytes(), number, expire, access),
+                });
+            }
+        }
+    }
+
+    /// Puts an entry in under its key, in the place of the one that is there.
+    pub fn put(&mut self, key: &Key<'_>, entry: Entry) {
+        debug_assert_eq!(entry.view().key(), key.bytes());
+        match self.all[self.selected].dict.probe(key.hash(), key.bytes()) {
+            DictProbe::Found(mut slot) => slot.update(|old| *old = entry),
+            DictProbe::Vacant(slot) => {
+                slot.insert(entry);
+            }
+        }
+    }
+
+    /// Takes a key's entry out.
+    pub fn take(&mut self, key: &Key<'_>) -> Option<Entry> {
+        self.live(key).map(DictSlot::remove)
+    }
+
+    /// Deletes a key; whether it was there.
+    pub fn delete(&mut self, key: &Key<'_>) -> bool {
+        self.take(key).is_some()
+    }
+
+    /// A random key that has not expired; expired ones met on the way are deleted.
+    pub fn random_key(&mut self) -> Option<Vec<u8>> {
+        loop {
+            let db = &mut self.all[self.selected];
+            let entry = db.dict.random(&mut self.random)?;
+            let (key, due) = (entry.key().to_vec(), entry.expire_at().is_some_and(|at| at <= self.now_ms));
+            if !due {
+                return Some(key);
+            }
+            self.live(&Key::new(&key));
+        }
+    }
+
+    /// One step of an iteration over the selected database's keys; see [`super::table`] for its guarantee. Expired
+    /// keys are deleted instead of being returned.
+    pub fn scan(&mut self, cursor: u64, mut emit: impl FnMut(EntryView<'_>)) -> u64 {
+        let mut due = Vec::new();
+        let next = self.dict().scan(cursor, |entry| {
+            if self.is_due(entry) {
+                due.push(entry.key().to_vec());
+            } else {
+                emit(entry);
+            }
+        });
+        due.iter().for_each(|key| drop(self.live(&Key::new(key))));
+        next
+    }
+
+    /// Empties a database; how many keys it had. With `lazily`, another thread frees them.
+    pub fn flush(&mut self, index: usize, lazily: bool) -> usize {
+        let dict = self.all[index].dict.take();
+        self.all[index].cycle = ExpireCycle::default();
+        let keys = dict.len();
+        if lazily {
+            self.lazyfree.free_later(dict);
+        }
+        keys
+    }
+
+    /// How often an entry was used lately, on a logarithmic scale, when that is what is noted.
+    pub fn frequency(&self, entry: EntryView<'_>) -> u32 {
+        self.access.decayed_count(entry.access())
+    }
+
+    /// Seconds since an entry was last used, when that is what is noted.
+    pub fn idle_seconds(&self, entry: EntryView<'_>) -> u32 {
+        self.access.seconds.wrapping_sub(entry.access()) & ACCESS_MASK
+    }
+
+    /// What a new entry's access field holds.
+    pub fn new_access(&self) -> u32 {
+        self.access.new_key()
+    }
+}
+
+impl AccessClock {
+    #[inline]
+    fn new_key(&self) -> u32 {
+        if self.frequency { u32::from(self.minutes) << 8 | NEW_KEY_COUNT } else { self.seconds }
+    }
+
+    /// Notes an access now. A second access within the clock's unit writes nothing.
+    #[inline]
+    fn note(&self, entry: EntryView<'_>, random: &mut Random) {
+        if !self.frequency {
+            if entry.access() != self.seconds {
+                entry.set_access(self.seconds);
+            }
+            return;
+        }
+        let count = self.decayed_count(entry.access());
+        let base = count.saturating_sub(NEW_KEY_COUNT);
+        let chance = 1.0 / f64::from(base * self.log_factor + 1);
+        let counted = count < 255 && random.unit_f64() < chance;
+        entry.set_access(u32::from(self.minutes) << 8 | (count + u32::from(counted)));
+    }
+
+    /// The access counter less one for each period in which the key was not used.
+    fn decayed_count(&self, access: u32) -> u32 {
+        let (then, count) = ((access >> 8) as u16, access & 0xff);
+        let idle = u32::from(self.minutes.wrapping_sub(then));
+        match idle.checked_div(self.decay_minutes) {
+            Some(periods) => count.saturating_sub(periods),
+            None => count,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The state of one connection: its socket, and input that is not complete.
+//!
+//! Most requests arrive whole and are run from the event loop's shared read buffer, so an idle connection owns no
+//! buffer at all. What is left of an incomplete request moves here, into `input`, with the [`Progress`] of its
+//! framing; from then on the socket is read into `input` until all of it is used up. The buffer is kept for the
+//! next time and given back by the cron when it is idle or larger than needed.
+
+use std::io;
+use std::net::SocketAddr;
+
+use super::socket::Socket;
+use crate::resp::reply::Reply;
+use crate::resp::request::Progress;
+
+/// Pieces of output handed to one write.
+const PIECES_MAX: usize = 64;
+
+/// What a flush came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// All is sent.
+    Done,
+    /// The socket takes no more for now; it will report when it does.
+    Partial,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Connection {
+    socket: Socket,
+    /// Bytes of requests that are incomplete or wait for their turn.
+    pub input: Vec<u8>,
+    /// How far the request at the head of `input` is understood.
+    pub progress: Progress,
+    /// It will be closed at the end of the turn.
+    pub doomed: bool,
+    /// It stands in the list of those to be read on with.
+    pub read_on_pending: bool,
+    /// The socket took less than it was given and has not reported since.
+    pub output_stuck: bool,
+    /// When its output first exceeded the soft limit, in Unix milliseconds.
+    pub output_over_soft_since: Option<i64>,
+    addresses: Option<(SocketAddr, SocketAddr)>,
+    /// The path of the unix socket it came through.
+    unix_path: Option<std::sync::Arc<str>>,
+}
+
+impl Connection {
+    /// A connection over a socket; `unix_path` names the listener of a unix socket.
+    pub fn new(socket: Socket, unix_path: Option<std::sync::Arc<str>>) -> Connection {
+        Connection {
+            addresses: socket.addresses(),
+            socket,
+            input: Vec::new(),
+            progress: Progress::default(),
+            doomed: false,
+            read_on_pending: false,
+            output_stuck: false,
+            output_over_soft_since: None,
+            unix_path,
+        }
+    }
+
+    /// The socket.
+    #[inline]
+    pub fn socket(&mut self) -> &mut Socket {
+        &mut self.socket
+    }
+
+    /// The descriptor's number.
+    pub fn descriptor(&self) -> i32 {
+        self.socket.descriptor()
+    }
+
+    /// The peer's address as CLIENT LIST shows it: `ip:port`, or the path and `:0` for a unix socket.
+    pub fn peer_name(&self) -> String {
+        self.name_of(self.addresses.map(|(peer, _)| peer))
+    }
+
+    /// Our end's address, likewise.
+    pub fn local_name(&self) -> String {
+        self.name_of(self.addresses.map(|(_, local)| local))
+    }
+
+    fn name_of(&self, address: Option<SocketAddr>) -> String {
+        match (address, &self.unix_path) {
+            (Some(address), _) => address_name(address),
+            (None, Some(path)) => format!("{path}:0"),
+            (None, None) => "?:0".to_owned(),
+        }
+    }
+
+    /// Whether it came through a unix socket.
+    pub fn is_unix(&self) -> bool {
+        self.unix_path.is_some()
+    }
+
+    /// Whether the peer is on this machine: a unix socket or a loopback address.
+    pub fn peer_is_local(&self) -> bool {
+        self.is_unix() || self.addresses.is_some_and(|(peer, _)| peer.ip().to_canonical().is_loopback())
+    }
+
+    /// Sends as much of the output as the socket takes.
+    pub fn flush(&mut self, output: &mut Reply) -> io::Result<(Flushed, usize)> {
+        let mut sent = 0;
+        while !output.is_empty() {
+            let result = match output.contiguous() {
+                Some(bytes) => self.socket.write(bytes),
+                None => {
+                    let mut pieces = [const { io::IoSlice::new(&[]) }; PIECES_MAX];
+                    let filled = output.io_slices(&mut pieces);
+                    self.socket.write_vectored(&pieces[..filled])
+                }
+            };
+            match result {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    output.consume(count);
+                    sent += count;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.output_stuck = true;
+                    return Ok((Flushed::Partial, sent));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.output_stuck = false;
+        Ok((Flushed::Done, sent))
+    }
+}
+
+/// `ip:port`, an IPv6 address in brackets; IPv4 in IPv6 as IPv4.
+pub fn address_name(address: SocketAddr) -> String {
+    SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
+}

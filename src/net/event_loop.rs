@@ -1,0 +1,327 @@
+//! The loop everything runs on: wait for sockets, read, run, write.
+//!
+//! One turn goes: wait until something is ready; read each ready socket once and run all complete requests that
+//! came, their replies collecting in the clients' outputs; then, before the next wait, do what has to happen in
+//! between (see [`crate::cron::before_wait`]) and send each output with one write. Events are edge-triggered: a read
+//! that returns less than it was offered has emptied the socket, so it is not read again for the sake of `EAGAIN`,
+//! and writability matters only after a short write.
+//!
+//! Fairness: a turn reads at most [`READ_BYTES`] from a client and runs its commands for at most [`SLICE_US`]; what
+//! is left waits for the next turn, in which the poll does not wait.
+
+use std::io;
+use std::time::Duration;
+
+use mio::{Events, Poll, Token};
+
+use super::connection::{Connection, Flushed};
+use super::listeners::FIRST_TOKEN;
+use super::pipeline::Pipeline;
+use super::socket::Socket;
+use crate::client::{Client, ClientKey, Modes};
+use crate::db::Databases;
+use crate::server::Server;
+
+/// The most bytes read from a client in one turn, and the size of the shared buffer.
+pub const READ_BYTES: usize = 64 * 1024;
+/// How long one client's commands may run before the others get their turn, in microseconds.
+pub const SLICE_US: u64 = 10_000;
+/// Connections accepted from one listener in one turn.
+const ACCEPTS_PER_TURN: usize = 1000;
+/// How long accepting rests when descriptors have run out, in milliseconds.
+const ACCEPT_REST_MS: i64 = 100;
+/// Events taken from one poll.
+const EVENTS: usize = 1024;
+/// Outputs' buffers kept for reuse, and the largest of them, in bytes.
+const SPARE_BUFFERS: usize = 64;
+const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// The token of the signal pipe.
+pub const SIGNAL_TOKEN: Token = Token(usize::MAX - 1);
+
+/// The event loop with all it drives.
+pub struct EventLoop {
+    poll: Poll,
+    server: Server,
+    db: Databases,
+    pipeline: Pipeline,
+    /// Where sockets without input left over are read into.
+    shared: Vec<u8>,
+    /// Output buffers to be used again.
+    spare: Vec<Vec<u8>>,
+    /// Room for the list of outputs to flush.
+    flushing: Vec<ClientKey>,
+    /// Listeners that may have more connections, and when to look.
+    accept_again: Vec<Token>,
+    accept_rest_until_ms: i64,
+    signals: crate::signals::Signals,
+}
+
+impl EventLoop {
+    /// A loop for a server that listens already.
+    pub fn new(poll: Poll, server: Server, db: Databases, signals: crate::signals::Signals) -> EventLoop {
+        EventLoop {
+            poll,
+            server,
+            db,
+            pipeline: Pipeline::default(),
+            shared: vec![0; READ_BYTES],
+            spare: Vec::new(),
+            flushing: Vec::new(),
+            accept_again: Vec::new(),
+            accept_rest_until_ms: 0,
+            signals,
+        }
+    }
+
+    /// Runs until the server is to shut down; the exit status.
+    pub fn run(&mut self) -> i32 {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            self.before_wait();
+            if let Some(shutdown) = self.server.shutdown.take() {
+                return self.shut_down(shutdown.status);
+            }
+            let timeout = self.wait_at_most();
+            match self.poll.poll(&mut events, Some(timeout)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => log::warn!("Waiting for sockets failed: {error}"),
+            }
+            self.server.clock.read_wall();
+            let left_over = self.server.clients.take_read_on();
+            let started = self.server.clock.now();
+            for event in &events {
+                match event.token() {
+                    SIGNAL_TOKEN => self.signals.handle(&mut self.server),
+                    Token(key) if key < FIRST_TOKEN => {
+                        if event.is_writable() {
+                            self.writable(key);
+                        }
+                        if event.is_readable() || event.is_read_closed() || event.is_error() {
+                            self.readable(key, event.is_read_closed() || event.is_error());
+                        }
+                    }
+                    listener => self.accept(listener),
+                }
+            }
+            self.read_on(left_over);
+            self.accept_rest();
+            self.server.stats.loop_cycles += 1;
+            let ended = self.server.clock.tick();
+            self.server.stats.loop_us += self.server.clock.micros_between(started, ended);
+            crate::cron::tick(&mut self.server, &mut self.db);
+        }
+    }
+
+    fn before_wait(&mut self) {
+        crate::cron::before_wait(&mut self.server, &mut self.db);
+        self.flush_outputs();
+        self.close_doomed();
+    }
+
+    /// How long the poll may wait: not at all while somebody's input is left over.
+    fn wait_at_most(&self) -> Duration {
+        if self.server.clients.has_read_on() || !self.accept_again.is_empty() && self.accept_rest_until_ms == 0 {
+            return Duration::ZERO;
+        }
+        let now = self.server.clock.unix_ms();
+        let next = [Some(crate::cron::next_ms(&self.server)), self.server.deadlines.next_ms(), self.server.pause.end_ms()];
+        let next = next.into_iter().flatten().min().unwrap_or(now);
+        Duration::from_millis((next - now).max(0) as u64)
+    }
+
+    fn accept(&mut self, token: Token) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(result) = self.server.listeners.accept(token) else { return };
+            match result {
+                Ok((socket, unix_path)) => self.greet(socket, unix_path),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => {
+                    log::warn!("Accepting client connection: accept: {error}");
+                    self.accept_rest_until_ms = self.server.clock.unix_ms() + ACCEPT_REST_MS;
+                    break;
+                }
+                // The peer has gone already; there may be others.
+                Err(error) => log::debug!("Accepting client connection: accept: {error}"),
+            }
+        }
+        if !self.accept_again.contains(&token) {
+            self.accept_again.push(token);
+        }
+    }
+
+    /// Goes on accepting where a turn's share was used up or descriptors had run out.
+    fn accept_rest(&mut self) {
+        if self.accept_again.is_empty() || self.server.clock.unix_ms() < self.accept_rest_until_ms {
+            return;
+        }
+        self.accept_rest_until_ms = 0;
+        for token in std::mem::take(&mut self.accept_again) {
+            self.accept(token);
+        }
+    }
+
+    /// Takes a new connection in, or says why not.
+    fn greet(&mut self, mut socket: Socket, unix_path: Option<std::sync::Arc<str>>) {
+        let server = &mut self.server;
+        server.stats.connections += 1;
+        if server.clients.len() >= server.config.maxclients as usize {
+            server.stats.rejected_connections += 1;
+            socket.write(b"-ERR max number of clients reached\r\n").ok();
+            return;
+        }
+        if let Err(error) = socket.tune(server.config.tcp_keepalive) {
+            log::debug!("Setting up a client socket: {error}");
+        }
+        let connection = Connection::new(socket, unix_path);
+        let protected = server.config.protected_mode && !server.needs_password();
+        if protected && !connection.peer_is_local() {
+            let mut connection = connection;
+            connection.socket().write(PROTECTED_MODE).ok();
+            server.stats.rejected_connections += 1;
+            return;
+        }
+        let id = server.clients.next_id();
+        let key = server.clients.insert(Client::new(id, connection, server.clock.unix_ms()));
+        let needs_password = server.needs_password();
+        let client = server.clients.at_mut(key);
+        client.modes.set(Modes::UNAUTHENTICATED, needs_password);
+        if let Err(error) = client.connection.socket().register(server.listeners.registry(), Token(key)) {
+            log::warn!("Registering a client socket: {error}");
+            server.clients.remove(key);
+        }
+    }
+
+    /// Reads a client's socket once and runs what came.
+    fn readable(&mut self, key: ClientKey, hung_up: bool) {
+        let Some(client) = self.server.clients.get_mut(key) else { return };
+        if client.connection.doomed {
+            return;
+        }
+        let closing = client.modes.has(Modes::CLOSING);
+        let now = self.server.clock.unix_ms();
+        match self.pipeline.read(client, &mut self.shared) {
+            Ok(read) if read.bytes > 0 => {
+                client.active_ms = now;
+                self.server.stats.input_bytes += read.bytes as u64;
+                self.server.stats.reads_processed += 1;
+                if read.more || hung_up {
+                    self.server.clients.read_on_later(key);
+                }
+                if !closing {
+                    self.run(key, read.into_shared.then_some(read.bytes));
+                }
+            }
+            Ok(_) => self.server.clients.close_soon(key),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.server.clients.read_on_later(key),
+            Err(error) => {
+                log::debug!("Reading from client: {error}");
+                self.server.clients.close_soon(key);
+            }
+        }
+    }
+
+    /// Runs a client's requests: those of the shared buffer, or those left over.
+    fn run(&mut self, key: ClientKey, shared: Option<usize>) {
+        let client = self.server.clients.at_mut(key);
+        if client.output.is_empty() && client.output.capacity() == 0 {
+            if let Some(buffer) = self.spare.pop() {
+                client.output.give_buffer(buffer);
+            }
+        }
+        let bytes = shared.map(|length| &self.shared[..length]);
+        self.pipeline.run(&mut self.server, &mut self.db, key, bytes);
+    }
+
+    /// Goes on with clients whose input was not used up or whose socket was not emptied.
+    fn read_on(&mut self, keys: Vec<ClientKey>) {
+        for key in keys {
+            let Some(client) = self.server.clients.get_mut(key) else { continue };
+            client.connection.read_on_pending = false;
+            let waiting = !client.connection.input.is_empty() && !client.is_blocked();
+            if waiting && !client.modes.has(Modes::CLOSING) {
+                self.run(key, None);
+            }
+            self.readable(key, false);
+        }
+    }
+
+    fn writable(&mut self, key: ClientKey) {
+        if self.server.clients.get(key).is_some_and(|client| client.connection.output_stuck) {
+            self.flush(key);
+        }
+    }
+
+    /// Sends what was answered in this turn, each client's with one write.
+    fn flush_outputs(&mut self) {
+        let mut list = std::mem::take(&mut self.flushing);
+        self.server.clients.take_flush_list(&mut list);
+        for key in &list {
+            if let Some(client) = self.server.clients.get_mut(*key) {
+                client.flush_pending = false;
+                if !client.connection.output_stuck {
+                    self.flush(*key);
+                }
+            }
+        }
+        self.flushing = list;
+    }
+
+    fn flush(&mut self, key: ClientKey) {
+        let server = &mut self.server;
+        let client = server.clients.at_mut(key);
+        match client.connection.flush(&mut client.output) {
+            Ok((Flushed::Done, sent)) => {
+                server.stats.output_bytes += sent as u64;
+                server.stats.writes_processed += 1;
+                client.connection.output_over_soft_since = None;
+                let buffer = client.output.take_buffer();
+                if self.spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX {
+                    self.spare.push(buffer);
+                }
+                if client.modes.has(Modes::CLOSING) {
+                    server.clients.close_soon(key);
+                }
+            }
+            Ok((Flushed::Partial, sent)) => server.stats.output_bytes += sent as u64,
+            Err(error) => {
+                log::debug!("Error writing to client: {error}");
+                server.clients.close_soon(key);
+            }
+        }
+    }
+
+    /// The one place where connections are closed.
+    fn close_doomed(&mut self) {
+        for key in self.server.clients.take_doomed() {
+            crate::client::lifecycle::forget(&mut self.server, key);
+            if let Some(mut client) = self.server.clients.remove(key) {
+                client.connection.socket().deregister(self.server.listeners.registry()).ok();
+            }
+        }
+    }
+
+    fn shut_down(&mut self, status: i32) -> i32 {
+        self.flush_outputs();
+        self.server.listeners.close();
+        if let Some(path) = &self.server.config.pidfile {
+            log::info!("Removing the pid file.");
+            std::fs::remove_file(path).ok();
+        }
+        log::warn!("Redis is now ready to exit, bye bye...");
+        status
+    }
+}
+
+const PROTECTED_MODE: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and no \
+password is set for the default user. In this mode connections are only accepted from the loopback interface. If you \
+want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable \
+protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis \
+from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do \
+so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by \
+editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. \
+3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an \
+authentication password for the default user. NOTE: You only need to do one of the above things in order for the \
+server to start accepting connections from the outside.\r\n";

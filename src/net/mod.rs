@@ -1,0 +1,7 @@
+//! Sockets: the event loop, who listens, and the state of each connection.
+
+pub mod connection;
+pub mod deadlines;
+pub mod event_loop;
+pub mod listeners;
+pub mod socket;

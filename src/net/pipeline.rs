@@ -1,0 +1,221 @@
+//! One client's turn: read its socket, frame its requests, run them, keep what is left.
+//!
+//! Requests are framed in batches. For each request of a batch the row is looked up and the key hashed, and the
+//! bucket the key belongs to is asked into the cache; then the entries behind those buckets; only then are the
+//! commands run. With many keys in memory this hides most of the time that would pass waiting for memory.
+
+use std::io;
+
+use super::event_loop::{READ_BYTES, SLICE_US};
+use crate::client::{Client, ClientKey, Modes};
+use crate::command::{Args, CommandId, Ctx, exec};
+use crate::db::{self, Databases};
+use crate::resp::request::{self, ArgView, Batch, Limits, ProtocolError};
+use crate::server::Server;
+
+/// Requests framed, looked up and prefetched at once.
+const BATCH_MAX: usize = 64;
+/// The most arguments of a request.
+const ARGS_MAX: i64 = i32::MAX as i64;
+
+/// What is known of a request before it runs.
+#[derive(Clone, Copy, Debug)]
+struct Resolved {
+    command: Option<CommandId>,
+    /// The argument that was hashed, 0 for none, and its hash.
+    hashed: usize,
+    hash: u64,
+}
+
+/// What a read came to.
+#[derive(Debug)]
+pub struct Read {
+    /// Bytes read; 0 at the end of the stream.
+    pub bytes: usize,
+    /// The socket may have more.
+    pub more: bool,
+    /// They are in the shared buffer.
+    pub into_shared: bool,
+}
+
+/// Room used for each client's turn.
+#[derive(Debug, Default)]
+pub struct Pipeline {
+    batch: Batch,
+    resolved: Vec<Resolved>,
+}
+
+impl Pipeline {
+    /// Reads a client's socket once: into the shared buffer when nothing is left over, else behind what is left, or
+    /// straight into the big argument that is arriving.
+    pub fn read(&mut self, client: &mut Client, shared: &mut [u8]) -> io::Result<Read> {
+        let own = client.is_blocked() || !client.connection.input.is_empty() || !client.connection.progress.is_idle();
+        if !own {
+            let bytes = client.connection.socket().read(shared)?;
+            return Ok(Read { bytes, more: bytes == shared.len(), into_shared: true });
+        }
+        let mut progress = std::mem::take(&mut client.connection.progress);
+        let result = match progress.arriving() {
+            Some((big, room)) => read_behind(client, None, big, room),
+            None => {
+                let mut input = std::mem::take(&mut client.connection.input);
+                let result = read_behind(client, Some(()), &mut input, READ_BYTES);
+                client.connection.input = input;
+                result
+            }
+        };
+        client.connection.progress = progress;
+        result
+    }
+
+    /// Runs a client's requests. They stand in `shared`, or in its own input when that is `None`.
+    pub fn run(&mut self, server: &mut Server, db: &mut Databases, key: ClientKey, shared: Option<&[u8]>) {
+        let own = if shared.is_none() { std::mem::take(&mut server.clients.at_mut(key).connection.input) } else { Vec::new() };
+        let buffer = shared.unwrap_or(&own);
+        let mut reply = std::mem::take(&mut server.clients.at_mut(key).output);
+        let used = self.run_buffer(server, db, key, &mut reply, buffer);
+        let client = server.clients.at_mut(key);
+        client.output = reply;
+        let waiting = !client.output.is_empty();
+        let left = buffer.len() - used;
+        client.input_peak = client.input_peak.max(buffer.len());
+        match shared {
+            Some(shared) => client.connection.input.extend_from_slice(&shared[used..]),
+            None => {
+                let mut own = own;
+                own.drain(..used);
+                client.connection.input = own;
+            }
+        }
+        if left > server.config.client_query_buffer_limit as usize {
+            log::warn!("Closing client that reached max query buffer length");
+            server.stats.query_buffer_disconnections += 1;
+            server.clients.close_soon(key);
+        } else if waiting || client.modes.has(Modes::CLOSING) {
+            server.clients.flush_later(key);
+        }
+    }
+
+    /// Runs what is complete in `buffer`; how many bytes of it are done with.
+    fn run_buffer(
+        &mut self,
+        server: &mut Server,
+        db: &mut Databases,
+        key: ClientKey,
+        reply: &mut crate::resp::reply::Reply,
+        buffer: &[u8],
+    ) -> usize {
+        let slice_ends = server.clock.ticks_after(server.clock.now(), SLICE_US);
+        let mut used = 0;
+        loop {
+            let client = server.clients.at_mut(key);
+            if client.modes.has(Modes::BLOCKED) {
+                return used;
+            }
+            if client.modes.has(Modes::CLOSING) {
+                return buffer.len();
+            }
+            let limits = Limits {
+                bulk_max: server.config.proto_max_bulk_len as usize,
+                args_max: ARGS_MAX,
+                requests_max: BATCH_MAX,
+                unauthenticated: client.modes.has(Modes::UNAUTHENTICATED),
+            };
+            self.batch.clear();
+            let (end, result) = request::frame(buffer, used, &mut client.connection.progress, &mut self.batch, &limits);
+            let stopped = self.run_batch(server, db, key, reply, buffer, slice_ends);
+            if let Some(next) = stopped {
+                // The rest is framed again later, from the first request that did not run.
+                server.clients.at_mut(key).connection.progress = Default::default();
+                return if next == 0 { used } else { self.batch.requests[next - 1].end as usize };
+            }
+            used = end;
+            if let Err(error) = result {
+                self.refuse(server, key, reply, &error);
+                return buffer.len();
+            }
+            let incomplete = !server.clients.at(key).connection.progress.is_idle();
+            if incomplete || used == buffer.len() || self.batch.requests.is_empty() {
+                return used;
+            }
+        }
+    }
+
+    /// Runs a batch. When it has to stop early (the client is blocked, or its time is up) it returns the index of the
+    /// first request that did not run.
+    fn run_batch(
+        &mut self,
+        server: &mut Server,
+        db: &mut Databases,
+        key: ClientKey,
+        reply: &mut crate::resp::reply::Reply,
+        buffer: &[u8],
+        slice_ends: crate::util::clock::Ticks,
+    ) -> Option<usize> {
+        self.resolve(server, db, key, buffer);
+        server.current = Some(key);
+        for (index, (request, resolved)) in self.batch.requests.iter().zip(&self.resolved).enumerate() {
+            let view = ArgView::of(&self.batch, request, buffer);
+            let args = Args::with_hash(view, resolved.hashed, resolved.hash);
+            let command = resolved.command.unwrap_or_default();
+            let mut cx = Ctx { db, server, reply, client: key, command };
+            exec::process(&mut cx, resolved.command, args);
+            let client = server.clients.at(key);
+            let stop = client.modes.has(Modes(Modes::BLOCKED.0 | Modes::CLOSING.0));
+            let late = server.clock.now() > slice_ends;
+            if (stop || late) && index + 1 < self.batch.requests.len() {
+                if late {
+                    server.clients.read_on_later(key);
+                }
+                return Some(index + 1);
+            }
+        }
+        None
+    }
+
+    /// Looks up the commands of a batch, hashes their first keys, and has the memory behind them fetched.
+    fn resolve(&mut self, server: &Server, db: &Databases, key: ClientKey, buffer: &[u8]) {
+        self.resolved.clear();
+        let keys = db.database(server.clients.at(key).db);
+        for request in &self.batch.requests {
+            let view = ArgView::of(&self.batch, request, buffer);
+            let next = if view.len() > 1 { Some(view.get(1)) } else { None };
+            let command = server.commands.resolve(view.get(0), next);
+            let hashed = command.map_or(0, |id| usize::from(server.commands.entry(id).first_key));
+            let mut resolved = Resolved { command, hashed, hash: 0 };
+            if hashed > 0 && hashed < view.len() {
+                resolved.hash = db::hash_key(view.get(hashed));
+                keys.prefetch_bucket(resolved.hash);
+            } else {
+                resolved.hashed = 0;
+            }
+            self.resolved.push(resolved);
+        }
+        if self.resolved.len() > 1 {
+            for resolved in self.resolved.iter().filter(|resolved| resolved.hashed > 0) {
+                keys.prefetch_entry(resolved.hash);
+            }
+        }
+    }
+
+    /// Answers a breach of the protocol; the client is closed behind the answer.
+    fn refuse(&self, server: &mut Server, key: ClientKey, reply: &mut crate::resp::reply::Reply, error: &ProtocolError) {
+        log::debug!("Protocol error ({}) from client {}", error.0, server.clients.at(key).connection.peer_name());
+        reply.error(format!("ERR Protocol error: {}", error.0).as_bytes());
+        server.stats.count_error(b"ERR");
+        server.clients.at_mut(key).close_after_reply();
+    }
+}
+
+/// Reads up to `room` bytes behind what `buffer` holds.
+fn read_behind(client: &mut Client, grow: Option<()>, buffer: &mut Vec<u8>, room: usize) -> io::Result<Read> {
+    let old = buffer.len();
+    if grow.is_some() {
+        buffer.reserve(room);
+    }
+    buffer.resize(old + room, 0);
+    let result = client.connection.socket().read(&mut buffer[old..]);
+    buffer.truncate(old + *result.as_ref().unwrap_or(&0));
+    let bytes = result?;
+    Ok(Read { bytes, more: bytes == room, into_shared: false })
+}

@@ -1,0 +1,3 @@
+//! Replication: so far, what is handed to it.
+
+pub mod propagate;

@@ -1,0 +1,491 @@
+//! Framing of requests: from the bytes a client sent to ranges over them, without copying.
+//!
+//! A request is a RESP array of bulk strings (`*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`) or an inline line (`GET k\r\n`).
+//! [`frame`] takes as many complete requests as stand in the buffer, up to a budget, and notes for each argument
+//! where it stands. Nothing is copied but
+//! - inline arguments, since quoting may change them (inline is for people), and
+//! - arguments of [`BIG_ARGUMENT`] bytes or more, which are collected in an allocation of their own while they
+//!   arrive, so that a SET can keep it as the value.
+//!
+//! When the last request is incomplete its progress stays in [`Progress`], so bytes are looked at once however
+//! small the pieces they arrive in. What a client announces is never allocated in advance: a big argument's buffer
+//! grows as its bytes arrive.
+
+use std::sync::Arc;
+
+use crate::util::quote;
+
+/// Arguments of at least this many bytes get their own allocation.
+pub const BIG_ARGUMENT: usize = 32 * 1024;
+/// The longest line (an inline request, or the header of an array or bulk) that is waited for, in bytes.
+pub const LINE_MAX: usize = 64 * 1024;
+/// The longest big-argument allocation made ahead of the bytes, in bytes.
+const BIG_STEP: usize = 64 * 1024;
+/// Marks an [`Arg`] that stands in `Batch::big` rather than in the buffer.
+const IN_BIG: u32 = u32::MAX;
+
+/// Where one argument stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arg {
+    start: u32,
+    len: u32,
+}
+
+/// One complete request of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Index of its first argument in [`Batch::args`].
+    pub first: u32,
+    /// How many arguments it has; at least one.
+    pub count: u32,
+    /// Offset in the buffer of the byte behind it.
+    pub end: u32,
+}
+
+/// Complete requests framed from one buffer, in order.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Arguments of all requests.
+    pub args: Vec<Arg>,
+    /// The requests.
+    pub requests: Vec<Request>,
+    /// Arguments that don't stand in the buffer.
+    pub big: Vec<Arc<Vec<u8>>>,
+}
+
+impl Batch {
+    /// Forgets all requests, keeps the room.
+    pub fn clear(&mut self) {
+        self.args.clear();
+        self.requests.clear();
+        self.big.clear();
+    }
+}
+
+/// The argument strings of one request: ranges over a buffer. Copy it freely.
+#[derive(Clone, Copy, Debug)]
+pub struct ArgView<'a> {
+    buffer: &'a [u8],
+    args: &'a [Arg],
+    big: &'a [Arc<Vec<u8>>],
+}
+
+impl<'a> ArgView<'a> {
+    /// The view of one request of `batch`, which was framed from `buffer`.
+    #[inline]
+    pub fn of(batch: &'a Batch, request: &Request, buffer: &'a [u8]) -> ArgView<'a> {
+        let first = request.first as usize;
+        ArgView { buffer, args: &batch.args[first..first + request.count as usize], big: &batch.big }
+    }
+
+    /// Number of arguments, the command's name included.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.args.len()
+    }
+
+    /// Argument `index`; index 0 is the command's name.
+    ///
+    /// # Panics
+    /// When there is no such argument: the arity was checked before.
+    #[inline]
+    pub fn get(&self, index: usize) -> &'a [u8] {
+        let arg = self.args[index];
+        if arg.len == IN_BIG {
+            return &self.big[arg.start as usize];
+        }
+        &self.buffer[arg.start as usize..][..arg.len as usize]
+    }
+
+    /// The allocation of argument `index` where it has its own.
+    pub fn shared(&self, index: usize) -> Option<&'a Arc<Vec<u8>>> {
+        let arg = self.args[index];
+        (arg.len == IN_BIG).then(|| &self.big[arg.start as usize])
+    }
+
+    /// The arguments from `index` on.
+    pub fn tail(&self, index: usize) -> ArgView<'a> {
+        ArgView { args: &self.args[index.min(self.args.len())..], ..*self }
+    }
+}
+
+/// A request that owns its arguments: queued by MULTI, blocked, postponed, or made by the server itself.
+#[derive(Clone, Debug, Default)]
+pub struct OwnedRequest {
+    buffer: Vec<u8>,
+    args: Vec<Arg>,
+    big: Vec<Arc<Vec<u8>>>,
+}
+
+impl OwnedRequest {
+    /// Copies a request; big arguments are shared.
+    pub fn copy(view: &ArgView<'_>) -> OwnedRequest {
+        let small: usize = view.args.iter().filter(|arg| arg.len != IN_BIG).map(|arg| arg.len as usize).sum();
+        let mut owned = OwnedRequest {
+            buffer: Vec::with_capacity(small),
+            args: Vec::with_capacity(view.args.len()),
+            big: Vec::new(),
+        };
+        for index in 0..view.len() {
+            match view.shared(index) {
+                Some(shared) => owned.push_shared(Arc::clone(shared)),
+                None => owned.push(view.get(index)),
+            }
+        }
+        owned
+    }
+
+    /// Makes a request of the given arguments.
+    pub fn of<T: AsRef<[u8]>>(args: &[T]) -> OwnedRequest {
+        let mut owned = OwnedRequest::default();
+        args.iter().for_each(|arg| owned.push(arg.as_ref()));
+        owned
+    }
+
+    /// Appends an argument.
+    pub fn push(&mut self, arg: &[u8]) {
+        if arg.len() >= BIG_ARGUMENT {
+            return self.push_shared(Arc::new(arg.to_vec()));
+        }
+        self.args.push(Arg { start: self.buffer.len() as u32, len: arg.len() as u32 });
+        self.buffer.extend_from_slice(arg);
+    }
+
+    fn push_shared(&mut self, arg: Arc<Vec<u8>>) {
+        self.args.push(Arg { start: self.big.len() as u32, len: IN_BIG });
+        self.big.push(arg);
+    }
+
+    /// The arguments.
+    #[inline]
+    pub fn view(&self) -> ArgView<'_> {
+        ArgView { buffer: &self.buffer, args: &self.args, big: &self.big }
+    }
+
+    /// Bytes it holds.
+    pub fn bytes(&self) -> usize {
+        let big: usize = self.big.iter().map(|big| big.len()).sum();
+        big + self.buffer.capacity() + self.args.capacity() * size_of::<Arg>()
+    }
+}
+
+/// How far the request at the head of a buffer has been read, when it is not complete.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Arguments not yet begun or complete; 0 when no multi-bulk request is under way.
+    missing: usize,
+    /// Announced length of the bulk whose payload is awaited.
+    bulk: Option<usize>,
+    /// Arguments complete so far, ranges from the head of the buffer.
+    args: Vec<Arg>,
+    /// Offset up to which the buffer has been understood.
+    offset: usize,
+    /// Complete big arguments.
+    big: Vec<Arc<Vec<u8>>>,
+    /// The big argument that arrives now, and the length it will have.
+    arriving: Option<Box<(Vec<u8>, usize)>>,
+}
+
+impl Progress {
+    /// Whether a request has been begun.
+    pub fn is_idle(&self) -> bool {
+        self.missing == 0
+    }
+
+    /// Bytes held besides the connection's buffer.
+    pub fn bytes(&self) -> usize {
+        let big: usize = self.big.iter().map(|big| big.capacity()).sum();
+        let arriving = self.arriving.as_ref().map_or(0, |big| big.0.capacity());
+        self.args.capacity() * size_of::<Arg>() + big + arriving
+    }
+
+    /// The allocation of a big argument that waits for more bytes: the socket may be read straight into it. At
+    /// most the returned number of bytes belong to it.
+    pub fn arriving(&mut self) -> Option<(&mut Vec<u8>, usize)> {
+        let (bytes, len) = &mut **self.arriving.as_mut()?;
+        let missing = *len - bytes.len();
+        if missing == 0 {
+            return None;
+        }
+        let step = missing.min(bytes.len().max(BIG_STEP));
+        if bytes.capacity() - bytes.len() < step {
+            bytes.reserve_exact(step);
+        }
+        Some((bytes, step))
+    }
+}
+
+/// The bounds a request must keep.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// `proto-max-bulk-len`: the longest argument, in bytes.
+    pub bulk_max: usize,
+    /// The most arguments.
+    pub args_max: i64,
+    /// The most requests taken at once.
+    pub requests_max: usize,
+    /// Whether the sender has yet to authenticate, which tightens the bounds.
+    pub unauthenticated: bool,
+}
+
+/// Bounds before AUTH, as in Redis: arguments and bytes of each.
+const UNAUTHENTICATED_ARGS_MAX: i64 = 10;
+const UNAUTHENTICATED_BULK_MAX: usize = 16 * 1024;
+
+/// Why a connection must be closed. The text follows `-ERR Protocol error: `.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProtocolError(pub std::borrow::Cow<'static, str>);
+
+impl ProtocolError {
+    fn new(text: &'static str) -> ProtocolError {
+        ProtocolError(std::borrow::Cow::Borrowed(text))
+    }
+}
+
+enum Step {
+    Done,
+    NeedMore,
+}
+
+/// Frames complete requests from `buffer[from..]` into `batch` and returns the offset behind the last of them.
+/// What follows is an incomplete request (or more than the budget); its state stays in `progress`, with ranges that
+/// count from the returned offset: the caller moves those bytes to the head of the connection's own buffer.
+///
+/// On an error the requests framed before it are in the batch and shall be run first.
+pub fn frame(
+    buffer: &[u8],
+    from: usize,
+    progress: &mut Progress,
+    batch: &mut Batch,
+    limits: &Limits,
+) -> (usize, Result<(), ProtocolError>) {
+    let mut head = from;
+    while head < buffer.len() && batch.requests.len() < limits.requests_max {
+        let first = batch.args.len();
+        let step = if progress.is_idle() && buffer[head] != b'*' {
+            inline(buffer, &mut head, batch, limits)
+        } else {
+            multi_bulk(buffer, &mut head, progress, batch, limits)
+        };
+        match step {
+            Ok(Step::Done) if batch.args.len() > first => {
+                let count = (batch.args.len() - first) as u32;
+                batch.requests.push(Request { first: first as u32, count, end: head as u32 });
+            }
+            Ok(Step::Done) => {} // an empty line or `*0`: nothing asked, nothing answered
+            Ok(Step::NeedMore) => break,
+            Err(error) => return (head, Err(error)),
+        }
+    }
+    (head, Ok(()))
+}
+
+/// Reads one inline request. Its arguments go to `batch.big`, since quoting may have changed them.
+fn inline(buffer: &[u8], head: &mut usize, batch: &mut Batch, limits: &Limits) -> Result<Step, ProtocolError> {
+    let rest = &buffer[*head..];
+    let Some(length) = memchr::memchr(b'\n', rest) else {
+        return match rest.len() > LINE_MAX {
+            true => Err(ProtocolError::new("too big inline request")),
+            false => Ok(Step::NeedMore),
+        };
+    };
+    let line = rest[..length].strip_suffix(b"\r").unwrap_or(&rest[..length]);
+    let args = quote::split_args(line).map_err(|_| ProtocolError::new("unbalanced quotes in request"))?;
+    for arg in args {
+        batch.args.push(Arg { start: batch.big.len() as u32, len: IN_BIG });
+        batch.big.push(Arc::new(arg));
+    }
+    *head += length + 1;
+    Ok(Step::Done)
+}
+
+/// Reads or goes on reading one multi-bulk request.
+fn multi_bulk(
+    buffer: &[u8],
+    head: &mut usize,
+    progress: &mut Progress,
+    batch: &mut Batch,
+    limits: &Limits,
+) -> Result<Step, ProtocolError> {
+    let start = *head;
+    let mut at;
+    let mut missing;
+    let mut bulk = None;
+    let first = batch.args.len();
+    if progress.is_idle() {
+        let short = short_number(buffer, start + 1).map(|(count, behind)| (Some(count as i64), behind));
+        let parsed = match short {
+            Some(short) => Some(short),
+            None => header(buffer, start + 1, "too big mbulk count string")?,
+        };
+        let Some((count, behind)) = parsed else { return Ok(Step::NeedMore) };
+        let count = count.filter(|count| *count <= limits.args_max);
+        let Some(count) = count else { return Err(ProtocolError::new("invalid multibulk length")) };
+        if limits.unauthenticated && count > UNAUTHENTICATED_ARGS_MAX {
+            return Err(ProtocolError::new("unauthenticated multibulk length"));
+        }
+        at = behind;
+        if count <= 0 {
+            *head = at;
+            return Ok(Step::Done);
+        }
+        missing = count as usize;
+    } else {
+        resume(progress, batch, start);
+        at = start + progress.offset;
+        missing = progress.missing;
+        bulk = progress.bulk.take();
+    }
+    while missing > 0 {
+        let length = match bulk.take() {
+            Some(length) => length,
+            None => match bulk_header(buffer, at, limits)? {
+                Some((length, behind)) => {
+                    at = behind;
+                    length
+                }
+                None => break,
+            },
+        };
+        if length >= BIG_ARGUMENT {
+            if !batch.requests.is_empty() {
+                // A big argument is collected only for the first request of a batch: run those before it first.
+                batch.args.truncate(first);
+                return Ok(Step::NeedMore);
+            }
+            if !collect_big(buffer, &mut at, length, progress) {
+                bulk = Some(length);
+                break;
+            }
+            batch.args.push(Arg { start: batch.big.len() as u32, len: IN_BIG });
+            if let Some(big) = progress.arriving.take() {
+                batch.big.push(Arc::new(big.0));
+            }
+        } else {
+            if buffer.len() < at + length + 2 {
+                bulk = Some(length);
+                break;
+            }
+            batch.args.push(Arg { start: at as u32, len: length as u32 });
+            at += length + 2;
+        }
+        missing -= 1;
+    }
+    if missing > 0 {
+        suspend(progress, batch, first, start);
+        progress.missing = missing;
+        progress.bulk = bulk;
+        progress.offset = at - start;
+        return Ok(Step::NeedMore);
+    }
+    progress.missing = 0;
+    *head = at;
+    Ok(Step::Done)
+}
+
+/// Puts the arguments already known of an unfinished request back into the batch.
+fn resume(progress: &mut Progress, batch: &mut Batch, start: usize) {
+    let shift = batch.big.len() as u32;
+    for arg in progress.args.drain(..) {
+        batch.args.push(match arg.len {
+            IN_BIG => Arg { start: arg.start + shift, len: IN_BIG },
+            len => Arg { start: arg.start + start as u32, len },
+        });
+    }
+    batch.big.append(&mut progress.big);
+}
+
+/// Takes the arguments of an unfinished request (from index `first` on) out of the batch.
+fn suspend(progress: &mut Progress, batch: &mut Batch, first: usize, start: usize) {
+    progress.args.reserve(batch.args.len() - first);
+    for arg in batch.args.drain(first..) {
+        if arg.len == IN_BIG {
+            progress.args.push(Arg { start: progress.big.len() as u32, len: IN_BIG });
+            progress.big.push(Arc::clone(&batch.big[arg.start as usize]));
+        } else {
+            progress.args.push(Arg { start: arg.start - start as u32, len: arg.len });
+        }
+    }
+    batch.big.truncate(batch.big.len() - progress.big.len());
+}
+
+/// Moves what the buffer has of a big argument into its own allocation; true when it is complete, CRLF included.
+fn collect_big(buffer: &[u8], at: &mut usize, length: usize, progress: &mut Progress) -> bool {
+    let big = progress.arriving.get_or_insert_with(|| Box::new((Vec::new(), length)));
+    let available = &buffer[(*at).min(buffer.len())..];
+    let take = available.len().min(length - big.0.len());
+    if take > 0 {
+        if big.0.capacity() - big.0.len() < take {
+            big.0.reserve_exact(take.max(BIG_STEP).min(length - big.0.len()));
+        }
+        big.0.extend_from_slice(&available[..take]);
+        *at += take;
+    }
+    if big.0.len() < length || buffer.len() < *at + 2 {
+        return false;
+    }
+    *at += 2;
+    true
+}
+
+/// Reads `$<length>\r\n` at `at`: the length and the offset behind it, or `None` when it is incomplete.
+#[inline]
+fn bulk_header(buffer: &[u8], at: usize, limits: &Limits) -> Result<Option<(usize, usize)>, ProtocolError> {
+    if buffer.get(at) == Some(&b'$') {
+        if let Some((length, behind)) = short_number(buffer, at + 1) {
+            if length < UNAUTHENTICATED_BULK_MAX && length <= limits.bulk_max {
+                return Ok(Some((length, behind)));
+            }
+        }
+    }
+    let Some(&kind) = buffer.get(at) else { return Ok(None) };
+    if kind != b'$' && memchr::memchr(b'\r', &buffer[at..]).is_some() {
+        let shown = char::from(kind);
+        return Err(ProtocolError(format!("expected '$', got '{shown}'").into()));
+    }
+    let Some((length, behind)) = header(buffer, at + 1, "too big bulk count string")? else { return Ok(None) };
+    match length.and_then(|length| usize::try_from(length).ok()) {
+        Some(length) if length > limits.bulk_max => Err(ProtocolError::new("invalid bulk length")),
+        Some(length) if limits.unauthenticated && length > UNAUTHENTICATED_BULK_MAX => {
+            Err(ProtocolError::new("unauthenticated bulk length"))
+        }
+        Some(length) => Ok(Some((length, behind))),
+        None => Err(ProtocolError::new("invalid bulk length")),
+    }
+}
+
+/// The common case of a header, by hand: up to six digits without a leading zero, and CRLF.
+#[inline]
+fn short_number(buffer: &[u8], at: usize) -> Option<(usize, usize)> {
+    let rest = buffer.get(at..)?;
+    let mut number = 0;
+    for (index, &byte) in rest.iter().take(7).enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 {
+            number = number * 10 + usize::from(digit);
+            continue;
+        }
+        let plain = index == 1 || (index > 1 && rest[0] != b'0');
+        return (plain && byte == b'\r' && rest.get(index + 1) == Some(&b'\n')).then_some((number, at + index + 2));
+    }
+    None
+}
+
+/// A number (`None` where the text is none) and the offset behind its line.
+type Header = (Option<i64>, usize);
+
+/// Reads the number up to CRLF at `at`. `Ok(None)` when the line is not complete.
+fn header(buffer: &[u8], at: usize, too_big: &'static str) -> Result<Option<Header>, ProtocolError> {
+    let rest = buffer.get(at..).unwrap_or_default();
+    let window = &rest[..rest.len().min(LINE_MAX)];
+    let Some(length) = memchr::memchr(b'\r', window) else {
+        return match rest.len() > LINE_MAX {
+            true => Err(ProtocolError::new(too_big)),
+            false => Ok(None),
+        };
+    };
+    if rest.len() < length + 2 {
+        return Ok(None);
+    }
+    Ok(Some((crate::util::number::parse_i64(&rest[..length]), at + length + 2)))
+}

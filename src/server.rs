@@ -1,0 +1,298 @@
+//! The server's parts, and the few operations that span several of them.
+//!
+//! [`Server`] owns everything but the databases and the sockets' event loop: a command works on `Databases` and
+//! `Server` side by side (see [`crate::command::Ctx`]), so that a value borrowed from a database leaves the rest of
+//! the server free to be used.
+
+use std::path::PathBuf;
+
+use crate::client::registry::Clients;
+use crate::client::{Blocked, ClientKey, Modes};
+use crate::command::effects::{Effects, Observers};
+use crate::command::{CommandId, CommandTable};
+use crate::config::Config;
+use crate::cron::CronState;
+use crate::db::waiters::Waiters;
+use crate::db::watch::Watches;
+use crate::latency::Latency;
+use crate::net::deadlines::Deadlines;
+use crate::net::listeners::Listeners;
+use crate::pubsub::PubSub;
+use crate::resp::reply::Reply;
+use crate::resp::request::{ArgView, OwnedRequest};
+use crate::slowlog::SlowLog;
+use crate::stats::Stats;
+use crate::util::clock::Clock;
+use crate::util::random::Random;
+
+/// Conditions of the whole server that make the gate look closer at each command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerModes(u8);
+
+impl ServerModes {
+    /// The data set is being loaded.
+    pub const LOADING: ServerModes = ServerModes(1 << 0);
+    /// CLIENT PAUSE is in force.
+    pub const PAUSED: ServerModes = ServerModes(1 << 1);
+    /// `maxmemory` is set.
+    pub const MEMORY_LIMIT: ServerModes = ServerModes(1 << 2);
+    /// The last save failed and writes are to be refused.
+    pub const DISK_ERROR: ServerModes = ServerModes(1 << 3);
+
+    /// Whether any is set.
+    #[inline]
+    pub fn any(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Whether any of `other` is set.
+    pub fn has(self, other: ServerModes) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Sets or clears.
+    pub fn set(&mut self, other: ServerModes, on: bool) {
+        self.0 = if on { self.0 | other.0 } else { self.0 & !other.0 };
+    }
+}
+
+/// Which commands CLIENT PAUSE holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PauseKind {
+    /// Those that may change something.
+    Write,
+    /// All.
+    All,
+}
+
+/// CLIENT PAUSE.
+#[derive(Debug, Default)]
+pub struct Pause {
+    active: Option<(PauseKind, i64)>,
+}
+
+impl Pause {
+    /// What is held now.
+    pub fn kind(&self) -> Option<PauseKind> {
+        self.active.map(|(kind, _)| kind)
+    }
+
+    /// When it ends, in Unix milliseconds.
+    pub fn end_ms(&self) -> Option<i64> {
+        self.active.map(|(_, end)| end)
+    }
+
+    /// Begins or prolongs a pause; it never gets weaker or shorter by a second request.
+    pub fn begin(&mut self, kind: PauseKind, end_ms: i64) {
+        let (kind, end_ms) = match self.active {
+            Some((PauseKind::All, end)) => (PauseKind::All, end.max(end_ms)),
+            Some((PauseKind::Write, end)) => (kind, end.max(end_ms)),
+            None => (kind, end_ms),
+        };
+        self.active = Some((kind, end_ms));
+    }
+
+    /// Ends it.
+    pub fn end(&mut self) {
+        self.active = None;
+    }
+}
+
+/// How the server is asked to go down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// The exit status.
+    pub status: i32,
+}
+
+/// The server.
+#[derive(Debug)]
+pub struct Server {
+    /// All directives.
+    pub config: Config,
+    /// Time.
+    pub clock: Clock,
+    /// Random numbers.
+    pub random: Random,
+    /// All commands.
+    pub commands: CommandTable,
+    /// All clients.
+    pub clients: Clients,
+    /// Channels and patterns.
+    pub pubsub: PubSub,
+    /// Keys under WATCH.
+    pub watches: Watches,
+    /// Keys that blocked clients wait on.
+    pub waiters: Waiters,
+    /// When blocked clients give up.
+    pub deadlines: Deadlines,
+    /// CLIENT PAUSE.
+    pub pause: Pause,
+    /// Effects noted while a command runs.
+    pub effects: Effects,
+    /// Who wants to know of changes.
+    pub observers: Observers,
+    /// Conditions the gate looks at.
+    pub modes: ServerModes,
+    /// What is counted.
+    pub stats: Stats,
+    /// SLOWLOG.
+    pub slowlog: SlowLog,
+    /// LATENCY.
+    pub latency: Latency,
+    /// The client whose command runs, while messages are sent.
+    pub current: Option<ClientKey>,
+    /// Ends the event loop at the end of the turn.
+    pub shutdown: Option<Shutdown>,
+    /// The sockets listened on.
+    pub listeners: Listeners,
+    /// Clients whose postponed command is to be run now.
+    pub to_resume: Vec<ClientKey>,
+    /// The cron's memory.
+    pub cron: CronState,
+    /// A transaction runs.
+    pub in_exec: bool,
+    /// Active expiry can be switched off by DEBUG SET-ACTIVE-EXPIRE.
+    pub active_expire: bool,
+    /// Forty hexadecimal digits that name this process.
+    pub run_id: String,
+    /// The configuration file, absolute.
+    pub config_file: Option<PathBuf>,
+    /// The program file, absolute.
+    pub executable: PathBuf,
+    /// Receives what is propagated, while tests listen.
+    pub propagation_tap: Option<Vec<(usize, OwnedRequest)>>,
+}
+
+impl Server {
+    /// A server with these directives; it listens nowhere yet.
+    pub fn new(config: Config, commands: CommandTable, listeners: Listeners) -> Server {
+        let mut random = Random::from_entropy();
+        let run_id: String = (0..5).map(|_| format!("{:08x}", random.next_u64() as u32)).collect();
+        let mut server = Server {
+            clock: Clock::start(),
+            random,
+            commands,
+            clients: Clients::default(),
+            pubsub: PubSub::default(),
+            watches: Watches::default(),
+            waiters: Waiters::default(),
+            deadlines: Deadlines::default(),
+            pause: Pause::default(),
+            effects: Effects::default(),
+            observers: Observers::default(),
+            modes: ServerModes::default(),
+            stats: Stats::default(),
+            slowlog: SlowLog::default(),
+            latency: Latency::default(),
+            current: None,
+            shutdown: None,
+            listeners,
+            to_resume: Vec::new(),
+            cron: CronState::default(),
+            in_exec: false,
+            active_expire: true,
+            run_id,
+            config_file: None,
+            executable: std::env::current_exe().unwrap_or_default(),
+            propagation_tap: None,
+            config,
+        };
+        server.config_changed();
+        server
+    }
+
+    /// Brings what is derived from directives in line with them.
+    pub fn config_changed(&mut self) {
+        self.observers.set(Observers::NOTIFY, !self.config.notify_keyspace_events.is_empty());
+        self.modes.set(ServerModes::MEMORY_LIMIT, self.config.maxmemory > 0);
+        self.slowlog.trim(self.config.slowlog_max_len);
+    }
+
+    /// Whether memory in use exceeds `maxmemory`.
+    pub fn out_of_memory(&self) -> bool {
+        crate::util::alloc::used_memory() as u64 > self.config.maxmemory
+    }
+
+    /// Whether clients have to authenticate.
+    pub fn needs_password(&self) -> bool {
+        self.config.requirepass.is_some()
+    }
+
+    /// See [`crate::command::Ctx::push_to`].
+    pub fn push_to(&mut self, target: ClientKey) -> Option<&mut Reply> {
+        if self.current == Some(target) {
+            self.observers.set(Observers::PENDING, true);
+            let resp3 = self.clients.get(target)?.resp3;
+            return Some(self.effects.to_self(resp3));
+        }
+        self.clients.flush_later(target);
+        self.clients.get_mut(target).map(|client| &mut client.output)
+    }
+
+    /// Ends CLIENT PAUSE: whoever was held goes on.
+    pub fn end_pause(&mut self) {
+        self.pause.end();
+        self.modes.set(ServerModes::PAUSED, false);
+        for key in self.clients.held_by_pause() {
+            self.to_resume.push(key);
+        }
+    }
+
+    /// Blocks a client.
+    pub fn block(&mut self, key: ClientKey, blocked: Blocked) {
+        if let Some(deadline) = blocked.deadline_ms {
+            self.deadlines.add(deadline, key);
+        }
+        for waited in &blocked.keys {
+            self.waiters.add(key, blocked.db, waited);
+        }
+        self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
+        let client = self.clients.at_mut(key);
+        client.modes.set(Modes::BLOCKED, true);
+        client.blocked = Some(Box::new(blocked));
+        self.clients.blocked += 1;
+    }
+
+    /// Ends a client's blocking without an answer and returns what it waited for. Its further input is looked at in
+    /// the next turn.
+    pub fn unblock(&mut self, key: ClientKey) -> Option<Blocked> {
+        let blocked = self.clients.get_mut(key)?.blocked.take()?;
+        self.waiters.remove(key, blocked.db, &blocked.keys);
+        self.release(key);
+        Some(*blocked)
+    }
+
+    /// The common end of blocking: the client reads on.
+    pub fn release(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        client.modes.set(Modes::BLOCKED, false);
+        self.clients.blocked -= 1;
+        self.deadlines.remove(key);
+        self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
+        self.clients.read_on_later(key);
+    }
+
+    /// Enters a command into the slow log.
+    pub fn log_slow_command(&mut self, client: ClientKey, args: &ArgView<'_>, micros: u64) {
+        let redacted = self.redacted_args(args);
+        let from = self.clients.at(client);
+        let (peer, name) = (from.connection.peer_name(), from.name.as_deref().unwrap_or_default());
+        let max = self.config.slowlog_max_len;
+        self.slowlog.add(args, &redacted, micros, self.clock.unix_ms() / 1000, &peer, name, max);
+    }
+
+    /// Which arguments of a call must not be shown: passwords.
+    pub fn redacted_args(&self, args: &ArgView<'_>) -> Vec<usize> {
+        let next = if args.len() > 1 { Some(args.get(1)) } else { None };
+        match self.commands.resolve(args.get(0), next) {
+            Some(id) => (self.commands.entry(id).row.secrets)(args),
+            None => Vec::new(),
+        }
+    }
+
+    /// The full name of a client's latest command, as CLIENT LIST shows it.
+    pub fn command_name(&self, id: Option<CommandId>) -> &str {
+        id.map_or("NULL", |id| self.commands.entry(id).full_name.as_str())
+    }
+}

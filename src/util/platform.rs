@@ -1,0 +1,129 @@
+//! What only the system's C library tells or does. Everything here is a thin, safe wrapper.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem::MaybeUninit;
+
+/// A point of local time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalTime {
+    /// Day of the month.
+    pub day: i32,
+    /// Month, from 0.
+    pub month: i32,
+    /// Year.
+    pub year: i32,
+    /// Hour.
+    pub hour: i32,
+    /// Minute.
+    pub minute: i32,
+    /// Second.
+    pub second: i32,
+}
+
+/// Local time at a point of Unix time, in seconds.
+pub fn local_time(unix_seconds: i64) -> LocalTime {
+    let time = unix_seconds as libc::time_t;
+    let mut parts = MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: both pointers are valid for the call; `tm` is plain data for which all zeroes is a value.
+    let parts = unsafe {
+        libc::localtime_r(&time, parts.as_mut_ptr());
+        parts.assume_init()
+    };
+    LocalTime {
+        day: parts.tm_mday,
+        month: parts.tm_mon,
+        year: parts.tm_year + 1900,
+        hour: parts.tm_hour,
+        minute: parts.tm_min,
+        second: parts.tm_sec,
+    }
+}
+
+/// The limit of open descriptors: soft and hard.
+pub fn descriptor_limit() -> io::Result<(u64, u64)> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is valid for the call.
+    match unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } {
+        #[allow(clippy::unnecessary_cast)] // the type differs between systems
+        0 => Ok((limit.rlim_cur as u64, limit.rlim_max as u64)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Sets the limit of open descriptors.
+pub fn set_descriptor_limit(soft: u64, hard: u64) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: soft as libc::rlim_t, rlim_max: hard as libc::rlim_t };
+    // SAFETY: the pointer is valid for the call.
+    match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Processor time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CpuTimes {
+    /// In the kernel, in seconds.
+    pub system: f64,
+    /// In the program, in seconds.
+    pub user: f64,
+}
+
+/// Whose processor time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CpuOf {
+    /// This process.
+    Process,
+    /// Its children that have ended.
+    Children,
+}
+
+/// Processor time used so far.
+pub fn cpu_times(of: CpuOf) -> CpuTimes {
+    let who = match of {
+        CpuOf::Process => libc::RUSAGE_SELF,
+        CpuOf::Children => libc::RUSAGE_CHILDREN,
+    };
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is valid for the call; `rusage` is plain data for which all zeroes is a value.
+    let usage = unsafe {
+        libc::getrusage(who, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    CpuTimes { system: seconds(usage.ru_stime), user: seconds(usage.ru_utime) }
+}
+
+/// Goes on in a child process without a terminal, while the parent ends. To be called before any thread starts.
+pub fn daemonize() -> io::Result<()> {
+    // SAFETY: no other thread runs, so the child may do whatever the parent could.
+    match unsafe { libc::fork() } {
+        -1 => return Err(io::Error::last_os_error()),
+        0 => {}
+        _ => std::process::exit(0),
+    }
+    // SAFETY: plain system calls; the path is a C string, the descriptor is ours.
+    unsafe {
+        libc::setsid();
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+        if null != -1 {
+            for standard in 0..=2 {
+                libc::dup2(null, standard);
+            }
+            if null > 2 {
+                libc::close(null);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Has writes to closed sockets fail rather than end the process.
+pub fn ignore_broken_pipes() {
+    // SAFETY: ignoring a signal installs no handler.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+        libc::signal(libc::SIGHUP, libc::SIG_IGN);
+    }
+}
