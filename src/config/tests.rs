@@ -378,6 +378,7 @@ fn every_directive_takes_a_new_value_and_keeps_it() {
         let taken = SAMPLES
             .iter()
             .filter(|text| survives(directive, text.as_bytes()))
+            .take(3)
             .count();
         let refuses_all = directive.name == "activedefrag";
         assert_eq!(
