@@ -127,7 +127,7 @@ impl Config {
                 .filter(|directive| !directive.is(flags::HIDDEN))
             {
                 for name in directive.names() {
-                    if glob::matches(pattern, name.as_bytes(), true) {
+                    if glob::matches_ignore_case(pattern, name.as_bytes()) {
                         add(name.as_bytes(), directive);
                     }
                 }

@@ -7,6 +7,7 @@
 
 use super::choices::Choice;
 use super::directive::Occurrence;
+use crate::util::quote;
 use std::marker::PhantomData;
 
 pub(super) const INT_MIN: i128 = i32::MIN as i128;
@@ -459,23 +460,10 @@ pub(super) fn loose_integer(text: &[u8], radix: u32) -> Option<i64> {
     i64::from_str_radix(std::str::from_utf8(text).ok()?, radix).ok()
 }
 
-/// In double quotes, with escapes for what a line can't hold.
+/// As one double-quoted word.
 pub(super) fn quoted(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 2);
-    out.push(b'"');
-    for &byte in text {
-        match byte {
-            b'\\' | b'"' => out.extend([b'\\', byte]),
-            b'\n' => out.extend(b"\\n"),
-            b'\r' => out.extend(b"\\r"),
-            b'\t' => out.extend(b"\\t"),
-            7 => out.extend(b"\\a"),
-            8 => out.extend(b"\\b"),
-            b' '..=b'~' => out.push(byte),
-            _ => out.extend(format!("\\x{byte:02x}").bytes()),
-        }
-    }
-    out.push(b'"');
+    quote::quote(text, &mut out);
     out
 }
 

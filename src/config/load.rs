@@ -314,7 +314,7 @@ fn expand(base: &Path, pattern: &str) -> Vec<PathBuf> {
             let name = entry.file_name();
             let name = name.as_encoded_bytes();
             (part.starts_with('.') || !name.starts_with(b"."))
-                && glob::matches(part.as_bytes(), name, false)
+                && glob::matches(part.as_bytes(), name)
         });
         let mut next: Vec<PathBuf> = matching.map(|entry| entry.path()).collect();
         next.sort();

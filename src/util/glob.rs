@@ -1,7 +1,16 @@
 //! Redis's glob patterns: `*`, `?`, `[a-z]`, `[^a-z]` and `\` before a literal byte.
 
-/// Whether all of `text` matches `pattern`.
-pub fn matches(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {
+/// Whether the whole text matches the pattern.
+pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    matches_with(pattern, text, false)
+}
+
+/// Whether the whole text matches the pattern when ASCII letters of both cases are equal.
+pub fn matches_ignore_case(pattern: &[u8], text: &[u8]) -> bool {
+    matches_with(pattern, text, true)
+}
+
+fn matches_with(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {
     let fold = |byte: u8| {
         if ignore_case {
             byte.to_ascii_lowercase()
