@@ -196,3 +196,229 @@ fn lines_of(words: &[&[u8]], first_may_be_stdin: bool) -> (bool, Vec<u8>) {
     }
     (from_stdin, lines)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "loglevel verbose\nlogfile ''\nsave 900 1\n";
+
+    fn parse(args: &[&str], stdin: &str) -> Result<CommandLine, LoadError> {
+        let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+        parse_command_line(&args, &mut stdin.as_bytes())
+    }
+
+    fn config(args: &[&str], stdin: &str) -> Config {
+        match parse(args, stdin).unwrap() {
+            CommandLine::Run(config) => *config,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The configuration with [`FILE`] as the first argument, as texts.
+    fn with_file(args: &[&str], names: &[&str]) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("default.conf");
+        std::fs::write(&path, FILE).unwrap();
+        let all = [&[path.to_str().unwrap()], args].concat();
+        let config = config(&all, "");
+        let value = |name: &&str| config.get(&[name.as_bytes()]).remove(0).1;
+        names
+            .iter()
+            .map(|name| String::from_utf8(value(name)).unwrap())
+            .collect()
+    }
+
+    fn refused(args: &[&str]) -> String {
+        parse(args, "").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn no_arguments_are_the_defaults() {
+        assert_eq!(config(&[], ""), Config::default());
+    }
+
+    #[test]
+    fn file_then_stdin_then_arguments_win() {
+        assert_eq!(config(&["-"], "port 1\ntimeout 5").port, 1);
+        let config = config(&["--port", "2", "-"], "port 1\ntimeout 5");
+        assert_eq!((config.port, config.timeout), (2, 5));
+        assert_eq!(
+            with_file(&["--loglevel", "debug"], &["loglevel", "save"]),
+            ["debug", "900 1"]
+        );
+        assert_eq!(
+            with_file(&["--SAVE", "100", "100"], &["save"]),
+            ["900 1 100 100"]
+        );
+    }
+
+    #[test]
+    fn the_file_is_remembered_by_its_absolute_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("redis.conf");
+        std::fs::write(&path, "port 7777").unwrap();
+        let config = config(&[path.to_str().unwrap()], "");
+        assert_eq!(config.config_file.as_deref(), Some(path.as_path()));
+        assert!(refused(&["nowhere.conf"]).ends_with("/nowhere.conf': No such file or directory"));
+    }
+
+    #[test]
+    fn name_and_value_may_share_an_argument() {
+        let args = ["--maxmemory 700mb", "--maxmemory-policy volatile-lru"];
+        assert_eq!(
+            with_file(&args, &["maxmemory", "maxmemory-policy"]),
+            ["734003200", "volatile-lru"]
+        );
+        let args = ["loglevel", "debug", "--maxmemory '700mb'"];
+        assert_eq!(
+            with_file(&args, &["loglevel", "maxmemory"]),
+            ["debug", "734003200"]
+        );
+    }
+
+    #[test]
+    fn a_value_may_begin_with_dashes() {
+        let names = ["proc-title-template", "loglevel"];
+        for args in [
+            &[
+                "--proc-title-template",
+                "--my--title",
+                "--loglevel",
+                "debug",
+            ][..],
+            &["--proc-title-template --my--title", "--loglevel debug"],
+        ] {
+            assert_eq!(with_file(args, &names), ["--my--title", "debug"]);
+        }
+    }
+
+    #[test]
+    fn save_without_value_clears_the_rules() {
+        let names = ["save", "loglevel"];
+        for args in [
+            &["--save", "--loglevel", "debug"][..],
+            &["--loglevel", "debug", "--save"],
+            &["--save", "", "--loglevel", "debug"],
+            &["--loglevel", "debug", "--save", ""],
+        ] {
+            assert_eq!(with_file(args, &names), ["", "debug"], "{args:?}");
+        }
+        let args = [
+            "--proc-title-template",
+            "--save",
+            "--save",
+            "",
+            "--loglevel",
+            "debug",
+        ];
+        assert_eq!(
+            with_file(&args, &["proc-title-template", "save", "loglevel"]),
+            ["--save", "", "debug"]
+        );
+    }
+
+    #[test]
+    fn several_words_may_come_as_one() {
+        let args = [
+            "--shutdown-on-sigint",
+            "nosave",
+            "force",
+            "now",
+            "--shutdown-on-sigterm",
+            "nosave force",
+        ];
+        let names = ["shutdown-on-sigint", "shutdown-on-sigterm"];
+        assert_eq!(
+            with_file(&args, &names),
+            ["nosave now force", "nosave force"]
+        );
+    }
+
+    #[test]
+    fn bad_arguments_are_shown_as_lines() {
+        let cases: [(&[&str], &str, &str); 9] = [
+            (&["--port"], "2\n>>> 'port'", "wrong number of arguments"),
+            (
+                &["--port", "6380", "--loglevel"],
+                "3\n>>> 'loglevel'",
+                "wrong number of arguments",
+            ),
+            (
+                &["--port", "6379", "6380"],
+                "2\n>>> 'port \"6379\" \"6380\"'",
+                "wrong number of arguments",
+            ),
+            (
+                &["--port", "--loglevel", "verbose"],
+                "'port \"--loglevel\" \"verbose\"'",
+                "wrong number",
+            ),
+            (
+                &["--port", "--bla", "--loglevel", "verbose"],
+                "'port \"--bla\"'",
+                "couldn't be parsed",
+            ),
+            (
+                &["--shutdown-on-sigint"],
+                "'shutdown-on-sigint'",
+                "must be one of the following",
+            ),
+            (
+                &["--replicaof", "--127.0.0.1", "abc"],
+                "'replicaof \"--127.0.0.1\" \"abc\"'",
+                "Invalid master port",
+            ),
+            (
+                &["--replicaof", "--127.0.0.1", "--abc"],
+                "'replicaof \"--127.0.0.1\"'",
+                "wrong number",
+            ),
+            (
+                &["-x"],
+                "2\n>>> '\"-x\"'",
+                "Bad directive or wrong number of arguments",
+            ),
+        ];
+        for (args, line, reason) in cases {
+            let error = refused(args);
+            assert!(
+                error.contains(line) && error.contains(reason),
+                "{args:?}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn sentinel_as_a_word_alone_is_passed_over() {
+        assert_eq!(config(&["--sentinel", "--port", "1"], "").port, 1);
+        assert_eq!(config(&["--port", "1", "--sentinel"], "").port, 1);
+    }
+
+    #[test]
+    fn own_options_answer_and_end() {
+        let answer = |args: &[&str]| match parse(args, "port 70000").unwrap() {
+            CommandLine::PrintAndExit { text, code } => (text, code),
+            CommandLine::Run(_) => panic!("{args:?} runs"),
+        };
+        for option in ["-v", "--version"] {
+            assert!(
+                answer(&[option])
+                    .0
+                    .starts_with("Redis server v=7.0.15 sha=")
+            );
+        }
+        for option in ["-h", "--help"] {
+            let (text, code) = answer(&[option]);
+            assert!(
+                text.starts_with("Usage: oxidis ") && text.contains("--check-config"),
+                "{text}"
+            );
+            assert_eq!(code, 0);
+        }
+        assert_eq!(answer(&["--test-memory"]).1, 1);
+        assert_eq!(answer(&["--check-system"]).1, 0);
+        assert_eq!(answer(&["--check-config", "--port", "1"]).1, 0);
+        assert!(parse(&["--check-config", "-"], "port 70000").is_err());
+    }
+}

@@ -26,7 +26,7 @@ pub mod flags {
 /// What the server has to do once a new value is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// Show or hide deleted history files of the append-only file.
+    /// Remove files of the append-only file that are no longer needed.
     AofHistory,
     /// Start or stop the append-only file.
     AppendOnly,

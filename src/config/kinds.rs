@@ -7,6 +7,7 @@
 
 use super::choices::Choice;
 use super::directive::Occurrence;
+use crate::util::quote;
 use std::marker::PhantomData;
 
 pub(super) const INT_MIN: i128 = i32::MIN as i128;
@@ -287,10 +288,9 @@ impl Kind for BytesOrPercent {
     ) -> Result<MemoryShare, String> {
         let word = single(words)?;
         if let Some(bytes) = memory(word) {
+            // Beyond a signed number Redis takes the bytes for a percentage, and so for too large a one.
             if i64::try_from(bytes).is_err() {
-                return Err(format!(
-                    "argument must be between -100 and {LONG_MAX} inclusive"
-                ));
+                return Err("percentage argument must be less or equal to 100".into());
             }
             return Ok(MemoryShare::Bytes(bytes));
         }
@@ -460,22 +460,157 @@ pub(super) fn loose_integer(text: &[u8], radix: u32) -> Option<i64> {
     i64::from_str_radix(std::str::from_utf8(text).ok()?, radix).ok()
 }
 
-/// In double quotes, with escapes for what a line can't hold.
+/// As one double-quoted word.
 pub(super) fn quoted(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 2);
-    out.push(b'"');
-    for &byte in text {
-        match byte {
-            b'\\' | b'"' => out.extend([b'\\', byte]),
-            b'\n' => out.extend(b"\\n"),
-            b'\r' => out.extend(b"\\r"),
-            b'\t' => out.extend(b"\\t"),
-            7 => out.extend(b"\\a"),
-            8 => out.extend(b"\\b"),
-            b' '..=b'~' => out.push(byte),
-            _ => out.extend(format!("\\x{byte:02x}").bytes()),
+    quote::quote(text, &mut out);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse<K: Kind>(kind: K, text: &str, current: K::Value) -> Result<K::Value, String> {
+        kind.parse(&[text.into()], &current, Occurrence::First)
+    }
+
+    fn refused(message: &str) -> Result<u32, String> {
+        Err(message.into())
+    }
+
+    #[test]
+    fn memory_knows_powers_of_1000_and_1024() {
+        let read = [
+            ("0", 0),
+            ("12", 12),
+            ("7b", 7),
+            ("2k", 2000),
+            ("2KB", 2048),
+            ("3m", 3_000_000),
+        ];
+        let large = [
+            ("3Mb", 3 << 20),
+            ("1g", 1_000_000_000),
+            ("1gB", 1 << 30),
+            ("", 0),
+            ("mb", 0),
+        ];
+        for (text, bytes) in read.into_iter().chain(large) {
+            assert_eq!(memory(text.as_bytes()), Some(bytes), "{text}");
+        }
+        for text in [
+            "-1",
+            "1 mb",
+            "1tb",
+            "x",
+            "1.5gb",
+            "18446744073709551616",
+            "99999999999gb",
+        ] {
+            assert_eq!(memory(text.as_bytes()), None, "{text}");
         }
     }
-    out.push(b'"');
-    out
+
+    #[test]
+    fn memory_is_rewritten_with_the_largest_unit() {
+        let shown = [
+            (0, "0"),
+            (1023, "1023"),
+            (1024, "1kb"),
+            (100 << 20, "100mb"),
+            (3 << 30, "3gb"),
+        ];
+        for (bytes, text) in shown {
+            assert_eq!(show_memory(bytes), text);
+            assert_eq!(memory(text.as_bytes()), Some(bytes));
+        }
+    }
+
+    #[test]
+    fn numbers_are_canonical_and_in_range() {
+        let number = || Number::<u32>::between(1, 10);
+        assert_eq!(parse(number(), "10", 0), Ok(10));
+        let no_integer = refused("argument couldn't be parsed into an integer");
+        for text in [
+            "",
+            "+1",
+            "01",
+            " 1",
+            "1 ",
+            "1x",
+            "--1",
+            "-0",
+            "-",
+            "99999999999999999999",
+        ] {
+            assert_eq!(parse(number(), text, 0), no_integer, "{text}");
+        }
+        for text in ["0", "-1", "11"] {
+            assert_eq!(
+                parse(number(), text, 0),
+                refused("argument must be between 1 and 10 inclusive")
+            );
+        }
+    }
+
+    #[test]
+    fn octal_numbers_are_read_and_shown_in_octal() {
+        let octal = || Number::<u32>::octal(0, 0o777);
+        assert_eq!(parse(octal(), "0755", 0), Ok(0o755));
+        assert_eq!(octal().show(&0o700), b"700");
+        assert_eq!(
+            parse(octal(), "888", 0),
+            refused("argument couldn't be parsed as an octal number")
+        );
+        assert_eq!(
+            parse(octal(), "1777", 0),
+            refused("argument must be between 0 and 777 inclusive")
+        );
+    }
+
+    #[test]
+    fn clamped_numbers_are_accepted_and_moved() {
+        let hz = || Number::<u32>::between(0, INT_MAX).clamped(1, 500);
+        assert_eq!(parse(hz(), "0", 10), Ok(1));
+        assert_eq!(parse(hz(), "1000", 10), Ok(500));
+    }
+
+    #[test]
+    fn a_share_of_memory_is_bytes_or_percent() {
+        let share = |text| parse(BytesOrPercent, text, MemoryShare::Bytes(0));
+        assert_eq!(share("10kb"), Ok(MemoryShare::Bytes(10240)));
+        assert_eq!(share("5%"), Ok(MemoryShare::Percent(5)));
+        assert_eq!(share("0%"), Ok(MemoryShare::Bytes(0)));
+        assert_eq!(
+            share("200%"),
+            Err("percentage argument must be less or equal to 100".into())
+        );
+        for text in ["-5", "-5%", "%", "x%"] {
+            assert_eq!(
+                share(text),
+                Err("argument must be a memory or percent value".into()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn words_are_refused_with_the_list_of_known_ones() {
+        let yes_no = parse(YES_NO, "maybe", true);
+        assert_eq!(yes_no, Err("argument must be 'yes' or 'no'".into()));
+        assert_eq!(parse(YES_NO, "YES", false), Ok(true));
+        let level = parse(OneOf::names(), "foo", crate::config::LogLevel::Debug);
+        let message = "argument(s) must be one of the following: debug, verbose, notice, warning";
+        assert_eq!(level, Err(message.into()));
+    }
+
+    #[test]
+    fn quoted_text_splits_back_into_itself() {
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(
+            crate::util::quote::split_args(&quoted(&all)).unwrap(),
+            [all]
+        );
+    }
 }

@@ -104,6 +104,9 @@ impl Config {
         if let Some(path) = file {
             read_into(&mut text, path)?;
         }
+        if !more.starts_with(b"\n") {
+            end_line(&mut text);
+        }
         text.extend_from_slice(more);
         let mut config = Config {
             config_file: file.map(Path::to_owned),
@@ -126,6 +129,13 @@ fn read_into(text: &mut Vec<u8>, path: &Path) -> Result<(), LoadError> {
     })?;
     text.extend_from_slice(&content);
     Ok(())
+}
+
+/// What is appended to a text begins a new line.
+fn end_line(text: &mut Vec<u8>) {
+    if text.last().is_some_and(|&byte| byte != b'\n') {
+        text.push(b'\n');
+    }
 }
 
 struct Loader<'a> {
@@ -236,18 +246,17 @@ impl Loader<'_> {
         let mut text = Vec::new();
         if path.contains(['*', '?', '[']) {
             for path in expand(Path::new(&self.config.dir), path) {
+                end_line(&mut text);
                 read_into(&mut text, &path).map_err(Stop::Error)?;
             }
         } else {
             let found = Path::new(&self.config.dir).join(path);
-            let content = fs::read(found);
-            let content = content.map_err(|error| {
+            text = fs::read(found).map_err(|error| {
                 Stop::Error(LoadError::Unreadable {
                     path: path.into(),
                     error,
                 })
             })?;
-            text.extend_from_slice(&content);
         }
         self.depth += 1;
         let included = self.text(&text).map_err(Stop::Error);
@@ -305,11 +314,180 @@ fn expand(base: &Path, pattern: &str) -> Vec<PathBuf> {
             let name = entry.file_name();
             let name = name.as_encoded_bytes();
             (part.starts_with('.') || !name.starts_with(b"."))
-                && glob::matches(part.as_bytes(), name, false)
+                && glob::matches(part.as_bytes(), name)
         });
         let mut next: Vec<PathBuf> = matching.map(|entry| entry.path()).collect();
         next.sort();
         found = next;
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loaded(text: &str) -> Config {
+        Config::load(None, text.as_bytes()).unwrap()
+    }
+
+    fn refused(text: &str) -> String {
+        Config::load(None, text.as_bytes()).unwrap_err().to_string()
+    }
+
+    fn shown(config: &Config, name: &str) -> String {
+        let values = config.get(&[name.as_bytes()]);
+        values
+            .into_iter()
+            .map(|(_, value)| String::from_utf8_lossy(&value).into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn errors_name_line_text_and_reason() {
+        let error = refused("# comment\n  bogus 1  \n");
+        let expected = "\n*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\n\
+                        Reading the configuration file, at line 2\n\
+                        >>> 'bogus 1'\n\
+                        Bad directive or wrong number of arguments\n";
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn each_kind_of_bad_line_has_its_reason() {
+        let cases = [
+            ("foo \"bar", "Unbalanced quotes in configuration line"),
+            ("save \"1 'x\"", "Unbalanced quotes in configuration line"),
+            ("port", "wrong number of arguments"),
+            ("port 1 2", "wrong number of arguments"),
+            ("port x", "argument couldn't be parsed into an integer"),
+            ("include", "Bad directive or wrong number of arguments"),
+            ("include a b", "Bad directive or wrong number of arguments"),
+            (
+                "rename-command x",
+                "Bad directive or wrong number of arguments",
+            ),
+            (
+                "list-max-ziplist-value 1 2",
+                "Bad directive or wrong number of arguments",
+            ),
+            ("module.name", "Module config specified without value"),
+            (
+                "sentinel monitor",
+                "sentinel directive while not in sentinel mode",
+            ),
+            ("replicaof --127.0.0.1", "wrong number of arguments"),
+            ("save 1", "Invalid save parameters"),
+            ("\"\" 1", "Bad directive or wrong number of arguments"),
+        ];
+        for (line, reason) in cases {
+            let error = refused(line);
+            assert!(
+                error.ends_with(&format!("at line 1\n>>> '{line}'\n{reason}\n")),
+                "{line}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_whole_is_checked_after_the_lines() {
+        let error = refused("replicaof a 1\ncluster-enabled yes\n");
+        assert!(error.ends_with("7.0.15) ***\nreplicaof directive not allowed in cluster mode\n"));
+        let error = refused("logfile /nonexistent/folder/file");
+        assert!(
+            error.ends_with("Can't open the log file: No such file or directory\n"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn lines_for_other_parts_are_kept() {
+        let config = loaded(
+            "rename-command FLUSHDB badger\nuser alice on >secret ~*\nloadmodule /m.so a b\nmod.x 1 2\n\
+             sentinel\nlua-replicate-commands no\nlist-max-ziplist-entries 5",
+        );
+        let words = |statements: &[Statement]| statements[0].words.join(&b' ');
+        assert_eq!(words(&config.renamed_commands), b"FLUSHDB badger");
+        assert_eq!(words(&config.users), b"alice on >secret ~*");
+        assert_eq!(words(&config.modules), b"/m.so a b");
+        assert_eq!(words(&config.module_directives), b"mod.x 1 2");
+        let error = config.users[0].error("no such thing").to_string();
+        assert!(
+            error.ends_with("at line 2\n>>> 'user alice on >secret ~*'\nno such thing\n"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn later_lines_win_and_aliases_are_the_same_directive() {
+        let config = loaded("hash-max-listpack-entries 20\nHASH-max-ziplist-entries 21\n");
+        assert_eq!(config.hash_max_listpack_entries, 21);
+    }
+
+    #[test]
+    fn the_first_save_line_replaces_the_defaults_and_others_add_to_it() {
+        assert_eq!(shown(&loaded(""), "save"), "3600 1 300 100 60 10000");
+        assert_eq!(shown(&loaded("save 100 100"), "save"), "100 100");
+        assert_eq!(
+            shown(&loaded("save 900 1\nsave \"100\" \"100\""), "save"),
+            "900 1 100 100"
+        );
+        assert_eq!(shown(&loaded("save 900 1\nsave \"\""), "save"), "");
+        assert_eq!(
+            shown(&loaded("save 900 1\nsave ''\nsave 5 5"), "save"),
+            "5 5"
+        );
+        assert_eq!(
+            shown(&loaded("save \"3600 1 300 100\""), "save"),
+            "3600 1 300 100"
+        );
+    }
+
+    #[test]
+    fn includes_are_read_in_place_by_path_or_pattern() {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("b.conf", "port 2\nsave 2 2");
+        write("a.conf", "port 1\ntimeout 9\nsave 1 1");
+        write(".hidden.conf", "port 3");
+        write("loop.conf", "include loop.conf");
+        let dir = folder.path().display();
+        let config = loaded(&format!(
+            "dir {dir}\nsave 7 7\ninclude *.c[o]nf.none\ninclude [ab].conf\nsave 8 8"
+        ));
+        assert_eq!((config.port, config.timeout), (2, 9));
+        assert_eq!(shown(&config, "save"), "7 7 1 1 2 2 8 8");
+        assert_eq!(loaded(&format!("include {dir}/?.conf")).port, 2);
+        let error = refused(&format!("include {dir}/none.conf"));
+        let expected = format!(
+            "Fatal error, can't open config file '{dir}/none.conf': No such file or directory"
+        );
+        assert_eq!(error, expected);
+        assert!(
+            refused(&format!("dir {dir}\ninclude loop.conf"))
+                .contains("Too many levels of include")
+        );
+    }
+
+    #[test]
+    fn configurations_of_distributions_and_test_suites_load() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "bind 127.0.0.1 -::1\nprotected-mode yes\nport 6379\ntcp-backlog 511\ntimeout 0\n\
+             tcp-keepalive 300\ndaemonize yes\npidfile /run/redis/redis-server.pid\nloglevel notice\n\
+             logfile ''\ndatabases 16\nalways-show-logo no\nset-proc-title yes\n\
+             proc-title-template \"{title} {listen-addr} {server-mode}\"\nsave 900 1\n\
+             slave-serve-stale-data yes\nreplica-read-only yes\nlazyfree-lazy-eviction no\n\
+             oom-score-adj-values 0 200 800\nappendfilename \"appendonly.aof\"\n\
+             auto-aof-rewrite-min-size 64mb\nnotify-keyspace-events \"\"\nlist-max-listpack-size -2\n\
+             client-output-buffer-limit normal 0 0 0\nclient-output-buffer-limit replica 256mb 64mb 60\n\
+             client-output-buffer-limit pubsub 32mb 8mb 60\nenable-debug-command yes\n\
+             propagation-error-behavior panic";
+        let config = loaded(&format!("dir {}\n{text}", folder.path().display()));
+        assert_eq!(config.bind, ["127.0.0.1", "-::1"]);
+        assert_eq!(
+            config.client_output_buffer_limit,
+            super::super::OutputLimits::DEFAULT
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! Configuration: every directive of Redis 7.0, one row each.
 //!
-//! [`table`] is the heart: one macro call whose rows make both the plain typed fields of [`Config`]
+//! `table` is the heart: one macro call whose rows make both the plain typed fields of [`Config`]
 //! and the [`Directive`] that knows how to read, write and rewrite that field. The hot path reads
 //! `config.timeout` and never sees a name or a text; everything that deals in names and texts
 //! (files, the command line, CONFIG GET, SET and REWRITE) walks the rows and never names a field.
@@ -11,13 +11,14 @@
 //! CONFIG SET ──> change ──┘                     └──> change ──> CONFIG GET
 //! ```
 //!
-//! - [`kinds`]: yes/no, numbers with a range and a unit, texts, one of several words;
-//!   [`special`]: directives of several words; [`choices`]: the words as Rust enums.
-//! - [`load`]: text to `Config`, with Redis's errors; [`cli`]: the arguments of the process.
-//! - [`change`]: CONFIG GET and SET, all or nothing; the server applies what a change entails.
-//! - [`rewrite`]: the file written anew around its comments.
+//! - `kinds`: yes/no, numbers with a range and a unit, texts, one of several words;
+//!   `special`, `notify`, `proc_title`: directives with a shape of their own; `choices`: the
+//!   words as Rust enums.
+//! - `load`: text to `Config`, with Redis's errors; `cli`: the arguments of the process.
+//! - `change`: CONFIG GET and SET, all or nothing; the server applies what a change entails.
+//! - `rewrite`: the file written anew around its comments.
 //!
-//! To add a directive, add its row to [`table`]. A row with an [`Effect`] tells the server that a
+//! To add a directive, add its row to `table`. A row with an [`Effect`] tells the server that a
 //! new value needs more than being stored.
 //!
 //! Nothing here logs or touches a socket. The file system is asked three things: to read
@@ -32,6 +33,8 @@ mod cli;
 mod directive;
 mod kinds;
 mod load;
+mod notify;
+mod proc_title;
 mod rewrite;
 mod special;
 mod table;
@@ -42,12 +45,14 @@ pub use cli::{CommandLine, parse_command_line};
 pub use directive::{Directive, Effect, flags};
 pub use kinds::{MemoryShare, memory};
 pub use load::{LoadError, Statement};
+pub use notify::NotifyFlags;
+pub use proc_title::{PROC_TITLE_VARIABLES, expand_proc_title};
 pub use rewrite::Rewrite;
-pub use special::{
-    NotifyFlags, OutputLimit, OutputLimits, PROC_TITLE_VARIABLES, ReplicaOf, SavePoint,
-    SignalFlags, expand_proc_title,
-};
+pub use special::{OutputLimit, OutputLimits, ReplicaOf, SavePoint, SignalFlags};
 pub use table::{Config, DIRECTIVES};
 
 /// The Redis version whose behaviour is reported to clients and tools.
 pub const REDIS_VERSION: &str = "7.0.15";
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,6 @@ use super::directive::Occurrence;
 use super::kinds::{
     Kind, Line, loose_integer, memory, not_among, quoted, show_memory, single, utf8,
 };
-use std::ops::{BitOr, BitOrAssign};
 use std::path::Path;
 
 /// One `save` rule: write the data set when at least `changes` happened in `seconds`.
@@ -175,16 +174,17 @@ impl Kind for OutputLimitsByClass {
         join(classes.into_iter().map(show)).into()
     }
 
+    /// All classes or none, so that writing the file again finds each in its place.
     fn lines(&self, name: &str, value: &OutputLimits, default: &OutputLimits) -> Vec<Line> {
         let classes = [
-            ("normal", value.normal, default.normal),
-            ("replica", value.replica, default.replica),
-            ("pubsub", value.pubsub, default.pubsub),
+            ("normal", value.normal),
+            ("replica", value.replica),
+            ("pubsub", value.pubsub),
         ];
-        let line = |(class, limit, default): (&str, OutputLimit, OutputLimit)| {
+        let line = |(class, limit): (&str, OutputLimit)| {
             let (hard, soft) = (show_memory(limit.hard_bytes), show_memory(limit.soft_bytes));
             let text = format!("{class} {hard} {soft} {}", limit.soft_seconds);
-            Line::new(name, text.as_bytes(), limit != default)
+            Line::new(name, text.as_bytes(), value != default)
         };
         classes.into_iter().map(line).collect()
     }
@@ -282,149 +282,13 @@ impl Kind for SignalWords {
     }
 }
 
-/// `notify-keyspace-events`: classes of events to publish, and on which channels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct NotifyFlags(u32);
-
-impl NotifyFlags {
-    /// `K`: on `__keyspace@db__:key` channels.
-    pub const KEYSPACE: NotifyFlags = NotifyFlags(1);
-    /// `E`: on `__keyevent@db__:event` channels.
-    pub const KEYEVENT: NotifyFlags = NotifyFlags(1 << 1);
-    /// `g`: commands of no type, like DEL and EXPIRE.
-    pub const GENERIC: NotifyFlags = NotifyFlags(1 << 2);
-    /// `$`: strings.
-    pub const STRING: NotifyFlags = NotifyFlags(1 << 3);
-    /// `l`: lists.
-    pub const LIST: NotifyFlags = NotifyFlags(1 << 4);
-    /// `s`: sets.
-    pub const SET: NotifyFlags = NotifyFlags(1 << 5);
-    /// `h`: hashes.
-    pub const HASH: NotifyFlags = NotifyFlags(1 << 6);
-    /// `z`: sorted sets.
-    pub const ZSET: NotifyFlags = NotifyFlags(1 << 7);
-    /// `x`: a key expired.
-    pub const EXPIRED: NotifyFlags = NotifyFlags(1 << 8);
-    /// `e`: a key was evicted.
-    pub const EVICTED: NotifyFlags = NotifyFlags(1 << 9);
-    /// `t`: streams.
-    pub const STREAM: NotifyFlags = NotifyFlags(1 << 10);
-    /// `m`: a key was read that isn't there; not among `A`.
-    pub const KEY_MISS: NotifyFlags = NotifyFlags(1 << 11);
-    /// `d`: types of modules.
-    pub const MODULE: NotifyFlags = NotifyFlags(1 << 13);
-    /// `n`: a key was made; not among `A`.
-    pub const NEW: NotifyFlags = NotifyFlags(1 << 14);
-    /// `A`: `g$lshzxetd`.
-    pub const ALL: NotifyFlags = NotifyFlags(0b10_0111_1111_1100);
-
-    /// Letters in the order CONFIG GET shows them; those before `K` are swallowed by `A`, but `n`.
-    const LETTERS: [(u8, NotifyFlags); 14] = [
-        (b'g', Self::GENERIC),
-        (b'$', Self::STRING),
-        (b'l', Self::LIST),
-        (b's', Self::SET),
-        (b'h', Self::HASH),
-        (b'z', Self::ZSET),
-        (b'x', Self::EXPIRED),
-        (b'e', Self::EVICTED),
-        (b't', Self::STREAM),
-        (b'd', Self::MODULE),
-        (b'n', Self::NEW),
-        (b'K', Self::KEYSPACE),
-        (b'E', Self::KEYEVENT),
-        (b'm', Self::KEY_MISS),
-    ];
-
-    /// Reads letters; `None` when one is unknown.
-    pub fn parse(letters: &[u8]) -> Option<NotifyFlags> {
-        let mut flags = NotifyFlags::default();
-        for letter in letters {
-            flags |= match Self::LETTERS.iter().find(|(known, _)| known == letter) {
-                Some((_, flag)) => *flag,
-                None if *letter == b'A' => Self::ALL,
-                None => return None,
-            };
-        }
-        Some(flags)
-    }
-
-    /// The letters, with `A` for all classes at once. As in Redis `A` hides `n`.
-    pub fn letters(self) -> String {
-        let all = self.contains(Self::ALL);
-        let hidden = if all {
-            Self::ALL | Self::NEW
-        } else {
-            NotifyFlags::default()
-        };
-        let shown = Self::LETTERS
-            .iter()
-            .filter(|(_, flag)| self.contains(*flag) && !hidden.contains(*flag));
-        all.then_some('A')
-            .into_iter()
-            .chain(shown.map(|(letter, _)| char::from(*letter)))
-            .collect()
-    }
-
-    /// Whether all of `other` is set.
-    pub fn contains(self, other: NotifyFlags) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// Whether nothing is published.
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-}
-
-impl BitOr for NotifyFlags {
-    type Output = NotifyFlags;
-
-    fn bitor(self, other: NotifyFlags) -> NotifyFlags {
-        NotifyFlags(self.0 | other.0)
-    }
-}
-
-impl BitOrAssign for NotifyFlags {
-    fn bitor_assign(&mut self, other: NotifyFlags) {
-        self.0 |= other.0;
-    }
-}
-
-pub(super) struct NotifyLetters;
-
-impl Kind for NotifyLetters {
-    type Value = NotifyFlags;
-
-    fn parse(
-        &self,
-        words: &[Vec<u8>],
-        _: &NotifyFlags,
-        _: Occurrence,
-    ) -> Result<NotifyFlags, String> {
-        NotifyFlags::parse(single(words)?)
-            .ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into())
-    }
-
-    fn show(&self, value: &NotifyFlags) -> Vec<u8> {
-        value.letters().into()
-    }
-
-    fn lines(&self, name: &str, value: &NotifyFlags, _: &NotifyFlags) -> Vec<Line> {
-        vec![Line::new(
-            name,
-            &quoted(value.letters().as_bytes()),
-            !value.is_empty(),
-        )]
-    }
-}
-
 /// `bind`: up to 16 addresses, possibly none.
 pub(super) struct Addresses;
 
 impl Kind for Addresses {
     type Value = Vec<String>;
 
+    /// What can't be an address is refused here, with the words of a failure to listen on it.
     fn parse(
         &self,
         words: &[Vec<u8>],
@@ -437,37 +301,37 @@ impl Kind for Addresses {
         if matches!(words, [word] if word.is_empty()) {
             return Ok(Vec::new());
         }
-        words
-            .iter()
-            .map(|word| utf8(word).map(str::to_owned))
-            .collect()
+        let address = |word: &Vec<u8>| match is_plain(word) {
+            true => utf8(word).map(str::to_owned),
+            false => Err("Failed to bind to specified addresses.".into()),
+        };
+        words.iter().map(address).collect()
     }
 
     fn show(&self, value: &Vec<String>) -> Vec<u8> {
         value.join(" ").into()
     }
 
-    /// The default can't be told from what a file without the line means, so the line goes.
+    /// The default is what no line means, so it has none.
     fn lines(&self, name: &str, value: &Vec<String>, default: &Vec<String>) -> Vec<Line> {
         if value == default {
             return Vec::new();
         }
-        let plain = |text: &str| {
-            text.bytes()
-                .all(|byte| byte.is_ascii_graphic() && !b"\"'\\".contains(&byte))
-        };
-        let word = |address: &String| match plain(address) && !address.is_empty() {
-            true => address.clone().into_bytes(),
-            false => quoted(address.as_bytes()),
-        };
-        let words: Vec<Vec<u8>> = value.iter().map(word).collect();
-        let text = if words.is_empty() {
+        let text = if value.is_empty() {
             b"\"\"".to_vec()
         } else {
-            words.join(&b' ')
+            self.show(value)
         };
         vec![Line::new(name, &text, true)]
     }
+}
+
+/// Whether a word is itself in a line without quotes.
+fn is_plain(word: &[u8]) -> bool {
+    !word.is_empty()
+        && word
+            .iter()
+            .all(|byte| byte.is_ascii_graphic() && !b"\"'\\".contains(byte))
 }
 
 /// `replicaof`: the server to copy.
@@ -513,10 +377,17 @@ impl Kind for Primary {
     }
 
     fn lines(&self, name: &str, value: &Self::Value, _: &Self::Value) -> Vec<Line> {
-        let line = value
-            .as_ref()
-            .map(|_| Line::new(name, &self.show(value), true));
-        line.into_iter().collect()
+        let Some(ReplicaOf { host, port }) = value else {
+            return Vec::new();
+        };
+        let bare = is_plain(host.as_bytes());
+        let host = if bare {
+            host.clone().into_bytes()
+        } else {
+            quoted(host.as_bytes())
+        };
+        let text = [host.as_slice(), format!(" {port}").as_bytes()].concat();
+        vec![Line::new(name, &text, true)]
     }
 }
 
@@ -598,52 +469,151 @@ pub(super) fn os_error_text(error: &std::io::Error) -> String {
         .to_owned()
 }
 
-/// The variables a `proc-title-template` may name.
-pub const PROC_TITLE_VARIABLES: [&str; 7] = [
-    "title",
-    "listen-addr",
-    "server-mode",
-    "config-file",
-    "port",
-    "tls-port",
-    "unixsocket",
-];
-
-/// Fills `{variable}`s in; `{{` is a brace. `None` when a variable is unknown or not closed.
-pub fn expand_proc_title(
-    template: &str,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Option<String> {
-    let mut title = String::new();
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        title.push_str(before);
-        if let Some(after) = after.strip_prefix('{') {
-            title.push('{');
-            rest = after;
-            continue;
-        }
-        let (name, after) = after.split_once('}')?;
-        title.push_str(&variable(name)?);
-        rest = after;
-    }
-    title.push_str(rest);
-    Some(title.trim_matches(' ').to_owned())
-}
-
-/// Refuses templates that can't be filled in, or whose result may be empty.
-pub(super) fn valid_proc_title(template: &str) -> Result<(), &'static str> {
-    let variable = |name: &str| match name {
-        "title" | "server-mode" | "unixsocket" => Some(String::new()),
-        known if PROC_TITLE_VARIABLES.contains(&known) => Some(known.to_owned()),
-        _ => None,
-    };
-    match expand_proc_title(template, variable) {
-        Some(title) if !title.is_empty() => Ok(()),
-        _ => Err("template format is invalid or contains unknown variables"),
-    }
-}
-
 fn join(words: impl Iterator<Item = String>) -> String {
     words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<Vec<u8>> {
+        text.split(' ')
+            .map(|word| word.as_bytes().to_vec())
+            .collect()
+    }
+
+    fn parse<K: Kind>(kind: K, text: &str, current: &K::Value) -> Result<K::Value, String> {
+        kind.parse(&words(text), current, Occurrence::First)
+    }
+
+    #[test]
+    fn save_rules_come_in_pairs() {
+        let rules = |text| parse(SavePoints, text, &Vec::new());
+        let show = |text| rules(text).map(|points| SavePoints.show(&points));
+        assert_eq!(show("3600 1 300 100"), Ok(b"3600 1 300 100".to_vec()));
+        assert_eq!(show(""), Ok(Vec::new()));
+        for text in ["1", "0 1", "1 -1", "a 1", "1 2 3", "1 1x"] {
+            assert_eq!(show(text), Err("Invalid save parameters".into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn save_rules_add_up_when_repeated_and_an_empty_one_clears_them() {
+        let current = vec![SavePoint {
+            seconds: 900,
+            changes: 1,
+        }];
+        let repeated = |text: &str| SavePoints.parse(&words(text), &current, Occurrence::Repeated);
+        let points = repeated("100 100").unwrap();
+        assert_eq!(SavePoints.show(&points), b"900 1 100 100");
+        assert_eq!(repeated(""), Ok(Vec::new()));
+        let texts: Vec<_> = SavePoints
+            .lines("save", &Vec::new(), &current)
+            .into_iter()
+            .map(|l| l.text)
+            .collect();
+        assert_eq!(texts, [b"save \"\""]);
+    }
+
+    #[test]
+    fn output_limits_not_named_stay() {
+        let current = OutputLimits::DEFAULT;
+        let limits = parse(OutputLimitsByClass, "slave 1mb 2kb 5", &current).unwrap();
+        let shown = "normal 0 0 0 slave 1048576 2048 5 pubsub 33554432 8388608 60";
+        assert_eq!(OutputLimitsByClass.show(&limits), shown.as_bytes());
+        let lines = OutputLimitsByClass.lines("limit", &limits, &current);
+        let shown: Vec<_> = lines
+            .iter()
+            .map(|line| (String::from_utf8_lossy(&line.text).into_owned(), line.force))
+            .collect();
+        let expected = [
+            ("limit normal 0 0 0".to_owned(), true),
+            ("limit replica 1mb 2kb 5".to_owned(), true),
+            ("limit pubsub 32mb 8mb 60".to_owned(), true),
+        ];
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn output_limits_are_refused_with_the_reason() {
+        let message = |text| parse(OutputLimitsByClass, text, &OutputLimits::DEFAULT).unwrap_err();
+        assert!(message("normal 1 1").starts_with("Wrong number of arguments"));
+        assert!(message("master 1 1 1").starts_with("Invalid client class"));
+        assert!(message("normal x 1 1").starts_with("Error in hard, soft"));
+        assert!(message("normal 1 1 -1").starts_with("Error in hard, soft"));
+    }
+
+    #[test]
+    fn signal_words_add_up_and_are_shown_in_one_order() {
+        let shown =
+            |text| parse(SignalWords, text, &SignalFlags::default()).map(|f| SignalWords.show(&f));
+        assert_eq!(shown("NOSAVE force now"), Ok(b"nosave now force".to_vec()));
+        assert_eq!(shown("default"), Ok(b"default".to_vec()));
+        assert!(shown("save nosave").unwrap_err().contains("simultaneously"));
+        let unknown = "argument(s) must be one of the following: default, save, nosave, now, force";
+        assert_eq!(shown("later"), Err(unknown.into()));
+        assert_eq!(
+            SignalWords.parse(&[], &SignalFlags::default(), Occurrence::First),
+            Err(unknown.into())
+        );
+    }
+
+    #[test]
+    fn at_most_16_addresses_and_an_empty_text_is_none() {
+        assert_eq!(parse(Addresses, "", &Vec::new()), Ok(Vec::new()));
+        let many = vec!["::1"; 17].join(" ");
+        assert_eq!(
+            parse(Addresses, &many, &Vec::new()),
+            Err("Too many bind addresses specified.".into())
+        );
+    }
+
+    #[test]
+    fn a_primary_is_host_and_port_or_no_one() {
+        let shown = |text| parse(Primary, text, &None).map(|primary| Primary.show(&primary));
+        assert_eq!(shown("localhost 6379"), Ok(b"localhost 6379".to_vec()));
+        assert_eq!(shown("NO one"), Ok(Vec::new()));
+        assert_eq!(shown("localhost x"), Err("Invalid master port".into()));
+        assert_eq!(shown("localhost 65536"), Err("Invalid master port".into()));
+        assert_eq!(shown("localhost"), Err("wrong number of arguments".into()));
+    }
+
+    #[test]
+    fn percentiles_lose_trailing_zeros_only_after_the_point() {
+        let shown =
+            |text| parse(Percentiles, text, &Vec::new()).map(|values| Percentiles.show(&values));
+        assert_eq!(
+            shown("1e1 0.5 100 0 99.9999999"),
+            Ok(b"10 0.5 100 0 100".to_vec())
+        );
+        assert!(shown("50 101").unwrap_err().ends_with("[0.0,100.0]"));
+        assert!(shown("50 x").unwrap_err().starts_with("Invalid"));
+        assert!(shown("nan").unwrap_err().starts_with("Invalid"));
+    }
+
+    #[test]
+    fn oom_scores_are_three_within_2000() {
+        let message = |text| parse(OomScores, text, &[0; 3]).unwrap_err();
+        assert_eq!(
+            parse(OomScores, "-2000 0 2000", &[0; 3]),
+            Ok([-2000, 0, 2000])
+        );
+        assert_eq!(message("1 2"), "wrong number of arguments");
+        assert!(message("1 2 2001").ends_with("between -2000 and 2000."));
+    }
+
+    #[test]
+    fn the_directory_is_kept_absolute() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap();
+        let current = path.to_str().unwrap().to_owned();
+        std::fs::create_dir(path.join("data")).unwrap();
+        std::fs::write(path.join("file"), b"").unwrap();
+        let parsed = |text| parse(Directory, text, &current);
+        assert_eq!(parsed("./"), Ok(current.clone()));
+        assert_eq!(parsed("data"), Ok(format!("{current}/data")));
+        assert_eq!(parsed("none"), Err("No such file or directory".into()));
+        assert_eq!(parsed("file"), Err("Not a directory".into()));
+    }
 }

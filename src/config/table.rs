@@ -12,6 +12,8 @@ use super::choices::*;
 use super::directive::{Directive, Effect, flags::*};
 use super::kinds::*;
 use super::load::Statement;
+use super::notify::{NotifyFlags, NotifyLetters};
+use super::proc_title::valid_proc_title;
 use super::special::*;
 use std::path::PathBuf;
 
@@ -106,7 +108,8 @@ directives! {
     "client-query-buffer-limit" => client_query_buffer_limit: usize = 1 << 30,
         Number::bytes(1 << 20, LONG_MAX), MUTABLE;
     /// Bytes of one argument.
-    "proto-max-bulk-len" => proto_max_bulk_len: usize = 512 << 20, Number::bytes(1 << 20, LONG_MAX), MUTABLE;
+    "proto-max-bulk-len" => proto_max_bulk_len: usize = 512 << 20,
+        Number::bytes(1 << 20, LONG_MAX), MUTABLE;
     /// Memory of all clients together.
     "maxmemory-clients" => maxmemory_clients: MemoryShare = MemoryShare::Bytes(0),
         BytesOrPercent, MUTABLE, ClientMemory;
@@ -120,15 +123,18 @@ directives! {
     /// TLS port; 0 for none.
     "tls-port" => tls_port: u16 = 0, Number::between(0, 65535), MUTABLE, TlsPort;
     /// Sessions kept for resumption.
-    "tls-session-cache-size" => tls_session_cache_size: u32 = 20 * 1024, Number::between(0, INT_MAX), MUTABLE, Tls;
+    "tls-session-cache-size" => tls_session_cache_size: u32 = 20 * 1024,
+        Number::between(0, INT_MAX), MUTABLE, Tls;
     /// Seconds they are kept.
-    "tls-session-cache-timeout" => tls_session_cache_timeout: u32 = 300, Number::between(0, INT_MAX), MUTABLE, Tls;
+    "tls-session-cache-timeout" => tls_session_cache_timeout: u32 = 300,
+        Number::between(0, INT_MAX), MUTABLE, Tls;
     /// Whether the cluster bus speaks TLS.
     "tls-cluster" => tls_cluster: bool = false, YES_NO, MUTABLE, Tls;
     /// Whether links to a primary speak TLS.
     "tls-replication" => tls_replication: bool = false, YES_NO, MUTABLE, Tls;
     /// Whether clients must show a certificate.
-    "tls-auth-clients" => tls_auth_clients: TlsAuthClients = TlsAuthClients::Yes, OneOf::names(), MUTABLE;
+    "tls-auth-clients" => tls_auth_clients: TlsAuthClients = TlsAuthClients::Yes,
+        OneOf::names(), MUTABLE;
     /// Whether the server's order of ciphers counts.
     "tls-prefer-server-ciphers" => tls_prefer_server_ciphers: bool = false, YES_NO, MUTABLE, Tls;
     /// Whether sessions are resumed.
@@ -140,11 +146,14 @@ directives! {
     /// The password of that key.
     "tls-key-file-pass" => tls_key_file_pass: Option<String> = None, OPTIONAL_TEXT, MUTABLE, Tls;
     /// The certificate shown when connecting to others.
-    "tls-client-cert-file" => tls_client_cert_file: Option<String> = None, OPTIONAL_TEXT, VOLATILE, Tls;
+    "tls-client-cert-file" => tls_client_cert_file: Option<String> = None,
+        OPTIONAL_TEXT, VOLATILE, Tls;
     /// Its private key.
-    "tls-client-key-file" => tls_client_key_file: Option<String> = None, OPTIONAL_TEXT, VOLATILE, Tls;
+    "tls-client-key-file" => tls_client_key_file: Option<String> = None,
+        OPTIONAL_TEXT, VOLATILE, Tls;
     /// The password of that key.
-    "tls-client-key-file-pass" => tls_client_key_file_pass: Option<String> = None, OPTIONAL_TEXT, MUTABLE, Tls;
+    "tls-client-key-file-pass" => tls_client_key_file_pass: Option<String> = None,
+        OPTIONAL_TEXT, MUTABLE, Tls;
     /// Diffie-Hellman parameters.
     "tls-dh-params-file" => tls_dh_params_file: Option<String> = None, OPTIONAL_TEXT, VOLATILE, Tls;
     /// Certificates of trusted authorities, in a file.
@@ -175,7 +184,8 @@ directives! {
     /// Name given to the system logger.
     "syslog-ident" => syslog_ident: String = "redis".into(), TEXT, IMMUTABLE;
     /// Facility given to the system logger.
-    "syslog-facility" => syslog_facility: SyslogFacility = SyslogFacility::Local0, OneOf::names(), IMMUTABLE;
+    "syslog-facility" => syslog_facility: SyslogFacility = SyslogFacility::Local0,
+        OneOf::names(), IMMUTABLE;
     /// Write a report on a crash.
     "crash-log-enabled" => crash_log_enabled: bool = true, YES_NO, MUTABLE, CrashLog;
     /// Check the memory in that report.
@@ -196,9 +206,11 @@ directives! {
     /// Turn transparent huge pages off.
     "disable-thp" => disable_thp: bool = true, YES_NO, IMMUTABLE;
     /// Whether to tell the kernel whom to kill first when memory runs out.
-    "oom-score-adj" => oom_score_adj: OomScoreAdj = OomScoreAdj::No, OneOf::names(), MUTABLE, OomScore;
+    "oom-score-adj" => oom_score_adj: OomScoreAdj = OomScoreAdj::No,
+        OneOf::names(), MUTABLE, OomScore;
     /// Scores of a primary, a replica, a saving child.
-    "oom-score-adj-values" => oom_score_adj_values: [i32; 3] = [0, 200, 800], OomScores, MULTI_ARG, OomScore;
+    "oom-score-adj-values" => oom_score_adj_values: [i32; 3] = [0, 200, 800],
+        OomScores, MULTI_ARG, OomScore;
     /// Processors for the server.
     "server_cpulist" => server_cpulist: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
     /// Processors for helper threads.
@@ -216,9 +228,11 @@ directives! {
     /// Seconds to wait at shutdown for replicas to catch up.
     "shutdown-timeout" => shutdown_timeout: u32 = 10, Number::between(0, INT_MAX), MUTABLE;
     /// How to shut down on SIGINT.
-    "shutdown-on-sigint" => shutdown_on_sigint: SignalFlags = SignalFlags::default(), SignalWords, MULTI_ARG;
+    "shutdown-on-sigint" => shutdown_on_sigint: SignalFlags = SignalFlags::default(),
+        SignalWords, MULTI_ARG;
     /// How to shut down on SIGTERM.
-    "shutdown-on-sigterm" => shutdown_on_sigterm: SignalFlags = SignalFlags::default(), SignalWords, MULTI_ARG;
+    "shutdown-on-sigterm" => shutdown_on_sigterm: SignalFlags = SignalFlags::default(),
+        SignalWords, MULTI_ARG;
 
     // Rights
 
@@ -246,11 +260,13 @@ directives! {
     /// Bytes of data; 0 for no limit.
     "maxmemory" => maxmemory: u64 = 0, Number::bytes(0, ULONG_MAX), MUTABLE, MaxMemory;
     /// Which keys make room.
-    "maxmemory-policy" => maxmemory_policy: MaxmemoryPolicy = MaxmemoryPolicy::NoEviction, OneOf::names(), MUTABLE;
+    "maxmemory-policy" => maxmemory_policy: MaxmemoryPolicy = MaxmemoryPolicy::NoEviction,
+        OneOf::names(), MUTABLE;
     /// Keys looked at for each that goes.
     "maxmemory-samples" => maxmemory_samples: u32 = 5, Number::between(1, INT_MAX), MUTABLE;
     /// How long eviction may hold up commands: 0 hardly, 100 without end.
-    "maxmemory-eviction-tenacity" => maxmemory_eviction_tenacity: u32 = 10, Number::between(0, 100), MUTABLE;
+    "maxmemory-eviction-tenacity" => maxmemory_eviction_tenacity: u32 = 10,
+        Number::between(0, 100), MUTABLE;
     /// How slowly access counters grow.
     "lfu-log-factor" => lfu_log_factor: u32 = 10, Number::between(0, INT_MAX), MUTABLE;
     /// Minutes in which they lose one.
@@ -278,13 +294,17 @@ directives! {
     /// Most processor time for that, in percent.
     "active-defrag-cycle-max" => active_defrag_cycle_max: u32 = 25, Number::between(1, 99), MUTABLE;
     /// Percent of fragmentation at which it starts.
-    "active-defrag-threshold-lower" => active_defrag_threshold_lower: u32 = 10, Number::between(0, 1000), MUTABLE;
+    "active-defrag-threshold-lower" => active_defrag_threshold_lower: u32 = 10,
+        Number::between(0, 1000), MUTABLE;
     /// Percent of fragmentation at which it does its most.
-    "active-defrag-threshold-upper" => active_defrag_threshold_upper: u32 = 100, Number::between(0, 1000), MUTABLE;
+    "active-defrag-threshold-upper" => active_defrag_threshold_upper: u32 = 100,
+        Number::between(0, 1000), MUTABLE;
     /// Bytes of fragmentation at which it starts.
-    "active-defrag-ignore-bytes" => active_defrag_ignore_bytes: usize = 100 << 20, Number::bytes(1, LONG_MAX), MUTABLE;
+    "active-defrag-ignore-bytes" => active_defrag_ignore_bytes: usize = 100 << 20,
+        Number::bytes(1, LONG_MAX), MUTABLE;
     /// Fields above which a value is moved bit by bit.
-    "active-defrag-max-scan-fields" => active_defrag_max_scan_fields: usize = 1000, Number::between(1, LONG_MAX), MUTABLE;
+    "active-defrag-max-scan-fields" => active_defrag_max_scan_fields: usize = 1000,
+        Number::between(1, LONG_MAX), MUTABLE;
 
     // Encodings of values
 
@@ -300,7 +320,8 @@ directives! {
     /// Nodes at both ends of a list that stay uncompressed; 0 to compress none.
     "list-compress-depth" => list_compress_depth: u32 = 0, Number::between(0, INT_MAX), MUTABLE;
     /// Members of a set of integers kept as such.
-    "set-max-intset-entries" => set_max_intset_entries: usize = 512, Number::between(0, LONG_MAX), MUTABLE;
+    "set-max-intset-entries" => set_max_intset_entries: usize = 512,
+        Number::between(0, LONG_MAX), MUTABLE;
     /// Members of a compact sorted set.
     "zset-max-listpack-entries" | "zset-max-ziplist-entries" => zset_max_listpack_entries: usize = 128,
         Number::between(0, LONG_MAX), MUTABLE;
@@ -308,11 +329,14 @@ directives! {
     "zset-max-listpack-value" | "zset-max-ziplist-value" => zset_max_listpack_value: usize = 64,
         Number::bytes(0, LONG_MAX), MUTABLE;
     /// Bytes of a sparse HyperLogLog.
-    "hll-sparse-max-bytes" => hll_sparse_max_bytes: usize = 3000, Number::bytes(0, LONG_MAX), MUTABLE;
+    "hll-sparse-max-bytes" => hll_sparse_max_bytes: usize = 3000,
+        Number::bytes(0, LONG_MAX), MUTABLE;
     /// Bytes of a stream node; 0 for no limit.
-    "stream-node-max-bytes" => stream_node_max_bytes: usize = 4096, Number::bytes(0, LONG_MAX), MUTABLE;
+    "stream-node-max-bytes" => stream_node_max_bytes: usize = 4096,
+        Number::bytes(0, LONG_MAX), MUTABLE;
     /// Entries of a stream node; 0 for no limit.
-    "stream-node-max-entries" => stream_node_max_entries: u64 = 100, Number::between(0, LONG_MAX), MUTABLE;
+    "stream-node-max-entries" => stream_node_max_entries: u64 = 100,
+        Number::between(0, LONG_MAX), MUTABLE;
 
     // Snapshots
 
@@ -321,7 +345,8 @@ directives! {
     /// Where files are read and written; absolute.
     "dir" => dir: String = working_directory(), Directory, PROTECTED | DENY_LOADING, Dir;
     /// Name of the snapshot.
-    "dbfilename" => dbfilename: String = "dump.rdb".into(), Text(Some(valid_snapshot_name)), PROTECTED;
+    "dbfilename" => dbfilename: String = "dump.rdb".into(),
+        Text(Some(valid_snapshot_name)), PROTECTED;
     /// Whether the snapshot ends with a checksum.
     "rdbchecksum" => rdbchecksum: bool = true, YES_NO, IMMUTABLE;
     /// Compress strings in the snapshot.
@@ -336,7 +361,8 @@ directives! {
     "sanitize-dump-payload" => sanitize_dump_payload: SanitizeDumpPayload = SanitizeDumpPayload::No,
         OneOf::names(), MUTABLE;
     /// Microseconds to sleep per key while saving; negative for a fraction. For tests.
-    "rdb-key-save-delay" => rdb_key_save_delay_us: i32 = 0, Number::between(INT_MIN, INT_MAX), HIDDEN;
+    "rdb-key-save-delay" => rdb_key_save_delay_us: i32 = 0,
+        Number::between(INT_MIN, INT_MAX), HIDDEN;
     /// Microseconds to sleep per key while loading; negative for a fraction. For tests.
     "key-load-delay" => key_load_delay_us: i32 = 0, Number::between(INT_MIN, INT_MAX), HIDDEN;
     /// Bytes loaded between turns of the event loop.
@@ -348,17 +374,21 @@ directives! {
     /// Keep an append-only file.
     "appendonly" => appendonly: bool = false, YES_NO, DENY_LOADING, AppendOnly;
     /// First part of its names.
-    "appendfilename" => appendfilename: String = "appendonly.aof".into(), Text(Some(valid_append_name)), IMMUTABLE;
+    "appendfilename" => appendfilename: String = "appendonly.aof".into(),
+        Text(Some(valid_append_name)), IMMUTABLE;
     /// Folder for it.
-    "appenddirname" => appenddirname: String = "appendonlydir".into(), Text(Some(valid_append_folder)), IMMUTABLE;
+    "appenddirname" => appenddirname: String = "appendonlydir".into(),
+        Text(Some(valid_append_folder)), IMMUTABLE;
     /// When it reaches the disk.
     "appendfsync" => appendfsync: AppendFsync = AppendFsync::EverySec, OneOf::names(), MUTABLE;
     /// Leave that to the kernel while a child writes.
     "no-appendfsync-on-rewrite" => no_appendfsync_on_rewrite: bool = false, YES_NO, MUTABLE;
     /// Growth in percent at which it is rewritten; 0 for never.
-    "auto-aof-rewrite-percentage" => auto_aof_rewrite_percentage: u32 = 100, Number::between(0, INT_MAX), MUTABLE;
+    "auto-aof-rewrite-percentage" => auto_aof_rewrite_percentage: u32 = 100,
+        Number::between(0, INT_MAX), MUTABLE;
     /// Bytes below which it is not.
-    "auto-aof-rewrite-min-size" => auto_aof_rewrite_min_size: u64 = 64 << 20, Number::bytes(0, LONG_MAX), MUTABLE;
+    "auto-aof-rewrite-min-size" => auto_aof_rewrite_min_size: u64 = 64 << 20,
+        Number::bytes(0, LONG_MAX), MUTABLE;
     /// Hand the rewritten file to the disk piece by piece.
     "aof-rewrite-incremental-fsync" => aof_rewrite_incremental_fsync: bool = true, YES_NO, MUTABLE;
     /// Load a file whose end is cut off.
@@ -379,29 +409,37 @@ directives! {
     /// Password for that.
     "masterauth" => masterauth: Option<Vec<u8>> = None, OptionalBytes, SENSITIVE;
     /// Answer reads while cut off from the primary.
-    "replica-serve-stale-data" | "slave-serve-stale-data" => replica_serve_stale_data: bool = true, YES_NO, MUTABLE;
+    "replica-serve-stale-data" | "slave-serve-stale-data" => replica_serve_stale_data: bool = true,
+        YES_NO, MUTABLE;
     /// Refuse writes of clients.
     "replica-read-only" | "slave-read-only" => replica_read_only: bool = true, YES_NO, MUTABLE;
     /// Leave eviction to the primary.
-    "replica-ignore-maxmemory" | "slave-ignore-maxmemory" => replica_ignore_maxmemory: bool = true, YES_NO, MUTABLE;
+    "replica-ignore-maxmemory" | "slave-ignore-maxmemory" => replica_ignore_maxmemory: bool = true,
+        YES_NO, MUTABLE;
     /// Drop the old data on a helper thread before a full sync.
     "replica-lazy-flush" | "slave-lazy-flush" => replica_lazy_flush: bool = false, YES_NO, MUTABLE;
     /// Go on when writing to disk fails.
-    "replica-ignore-disk-write-errors" => replica_ignore_disk_write_errors: bool = false, YES_NO, MUTABLE;
+    "replica-ignore-disk-write-errors" => replica_ignore_disk_write_errors: bool = false,
+        YES_NO, MUTABLE;
     /// Rank for promotion, lowest first; 0 for never.
-    "replica-priority" | "slave-priority" => replica_priority: u32 = 100, Number::between(0, INT_MAX), MUTABLE;
+    "replica-priority" | "slave-priority" => replica_priority: u32 = 100,
+        Number::between(0, INT_MAX), MUTABLE;
     /// Be listed by sentinels.
     "replica-announced" => replica_announced: bool = true, YES_NO, MUTABLE;
     /// Address to be listed with.
-    "replica-announce-ip" | "slave-announce-ip" => replica_announce_ip: Option<String> = None, OPTIONAL_TEXT, MUTABLE;
+    "replica-announce-ip" | "slave-announce-ip" => replica_announce_ip: Option<String> = None,
+        OPTIONAL_TEXT, MUTABLE;
     /// Port to be listed with; 0 for the real one.
-    "replica-announce-port" | "slave-announce-port" => replica_announce_port: u16 = 0, Number::between(0, 65535), MUTABLE;
+    "replica-announce-port" | "slave-announce-port" => replica_announce_port: u16 = 0,
+        Number::between(0, 65535), MUTABLE;
     /// Send a full sync without a file between.
     "repl-diskless-sync" => repl_diskless_sync: bool = true, YES_NO, MUTABLE;
     /// Seconds to wait for more replicas before that.
-    "repl-diskless-sync-delay" => repl_diskless_sync_delay: u32 = 5, Number::between(0, INT_MAX), MUTABLE;
+    "repl-diskless-sync-delay" => repl_diskless_sync_delay: u32 = 5,
+        Number::between(0, INT_MAX), MUTABLE;
     /// Replicas at which it starts at once; 0 for no such number.
-    "repl-diskless-sync-max-replicas" => repl_diskless_sync_max_replicas: u32 = 0, Number::between(0, INT_MAX), MUTABLE;
+    "repl-diskless-sync-max-replicas" => repl_diskless_sync_max_replicas: u32 = 0,
+        Number::between(0, INT_MAX), MUTABLE;
     /// Receive a full sync without a file between.
     "repl-diskless-load" => repl_diskless_load: ReplDisklessLoad = ReplDisklessLoad::Disabled,
         OneOf::names(), DENY_LOADING;
@@ -413,7 +451,8 @@ directives! {
     /// Seconds of silence after which a link is dead.
     "repl-timeout" => repl_timeout: u32 = 60, Number::between(1, INT_MAX), MUTABLE;
     /// Bytes kept for replicas that come back.
-    "repl-backlog-size" => repl_backlog_size: u64 = 1 << 20, Number::bytes(1, LONG_MAX), MUTABLE, ReplicationBacklog;
+    "repl-backlog-size" => repl_backlog_size: u64 = 1 << 20,
+        Number::bytes(1, LONG_MAX), MUTABLE, ReplicationBacklog;
     /// Seconds they are kept without any replica; 0 for ever.
     "repl-backlog-ttl" => repl_backlog_ttl: u64 = 3600, Number::between(0, LONG_MAX), MUTABLE;
     /// Good replicas needed to accept writes.
@@ -435,7 +474,8 @@ directives! {
     /// Port of the bus; 0 for 10000 above the client port.
     "cluster-port" => cluster_port: u16 = 0, Number::between(0, 65535), IMMUTABLE;
     /// Milliseconds of silence after which a node is failing.
-    "cluster-node-timeout" => cluster_node_timeout_ms: u64 = 15000, Number::between(0, LONG_MAX), MUTABLE;
+    "cluster-node-timeout" => cluster_node_timeout_ms: u64 = 15000,
+        Number::between(0, LONG_MAX), MUTABLE;
     /// How stale a replica may be and still stand for election.
     "cluster-replica-validity-factor" | "cluster-slave-validity-factor" => cluster_replica_validity_factor: u32 = 10,
         Number::between(0, INT_MAX), MUTABLE;
@@ -443,24 +483,30 @@ directives! {
     "cluster-replica-no-failover" | "cluster-slave-no-failover" => cluster_replica_no_failover: bool = false,
         YES_NO, MUTABLE, ClusterFlags;
     /// Replicas a primary keeps when one of them moves to another.
-    "cluster-migration-barrier" => cluster_migration_barrier: u32 = 1, Number::between(0, INT_MAX), MUTABLE;
+    "cluster-migration-barrier" => cluster_migration_barrier: u32 = 1,
+        Number::between(0, INT_MAX), MUTABLE;
     /// Whether replicas move at all.
-    "cluster-allow-replica-migration" => cluster_allow_replica_migration: bool = true, YES_NO, MUTABLE;
+    "cluster-allow-replica-migration" => cluster_allow_replica_migration: bool = true,
+        YES_NO, MUTABLE;
     /// Stop serving when a slot has no node.
     "cluster-require-full-coverage" => cluster_require_full_coverage: bool = true, YES_NO, MUTABLE;
     /// Answer reads while the cluster is down.
     "cluster-allow-reads-when-down" => cluster_allow_reads_when_down: bool = false, YES_NO, MUTABLE;
     /// Serve shard channels while the cluster is down.
-    "cluster-allow-pubsubshard-when-down" => cluster_allow_pubsubshard_when_down: bool = true, YES_NO, MUTABLE;
+    "cluster-allow-pubsubshard-when-down" => cluster_allow_pubsubshard_when_down: bool = true,
+        YES_NO, MUTABLE;
     /// Bytes a link of the bus may pile up; 0 for no limit.
-    "cluster-link-sendbuf-limit" => cluster_link_sendbuf_limit: u64 = 0, Number::bytes(0, ULONG_MAX), MUTABLE;
+    "cluster-link-sendbuf-limit" => cluster_link_sendbuf_limit: u64 = 0,
+        Number::bytes(0, ULONG_MAX), MUTABLE;
     /// Address to be known by.
-    "cluster-announce-ip" => cluster_announce_ip: Option<String> = None, OPTIONAL_TEXT, MUTABLE, ClusterAnnounce;
+    "cluster-announce-ip" => cluster_announce_ip: Option<String> = None,
+        OPTIONAL_TEXT, MUTABLE, ClusterAnnounce;
     /// Name to be known by.
     "cluster-announce-hostname" => cluster_announce_hostname: Option<String> = None,
         OptionalText(Some(valid_hostname)), MUTABLE, ClusterAnnounce;
     /// Port to be known by; 0 for the real one.
-    "cluster-announce-port" => cluster_announce_port: u16 = 0, Number::between(0, 65535), MUTABLE, ClusterAnnounce;
+    "cluster-announce-port" => cluster_announce_port: u16 = 0,
+        Number::between(0, 65535), MUTABLE, ClusterAnnounce;
     /// TLS port to be known by; 0 for the real one.
     "cluster-announce-tls-port" => cluster_announce_tls_port: u16 = 0,
         Number::between(0, 65535), MUTABLE, ClusterAnnounce;
@@ -477,20 +523,25 @@ directives! {
     "busy-reply-threshold" | "lua-time-limit" => busy_reply_threshold_ms: u64 = 5000,
         Number::between(0, LONG_MAX), MUTABLE;
     /// Offer calls that Redis has deprecated.
-    "lua-enable-deprecated-api" => lua_enable_deprecated_api: bool = false, YES_NO, IMMUTABLE | HIDDEN;
+    "lua-enable-deprecated-api" => lua_enable_deprecated_api: bool = false,
+        YES_NO, IMMUTABLE | HIDDEN;
 
     // Watching the server
 
     /// Events to publish.
-    "notify-keyspace-events" => notify_keyspace_events: NotifyFlags = NotifyFlags::default(), NotifyLetters, MUTABLE;
+    "notify-keyspace-events" => notify_keyspace_events: NotifyFlags = NotifyFlags::default(),
+        NotifyLetters, MUTABLE;
     /// Keys remembered for client-side caching.
-    "tracking-table-max-keys" => tracking_table_max_keys: usize = 1_000_000, Number::between(0, LONG_MAX), MUTABLE;
+    "tracking-table-max-keys" => tracking_table_max_keys: usize = 1_000_000,
+        Number::between(0, LONG_MAX), MUTABLE;
     /// Microseconds above which a command enters the slow log; -1 for never.
-    "slowlog-log-slower-than" => slowlog_log_slower_than_us: i64 = 10000, Number::between(-1, LONG_MAX), MUTABLE;
+    "slowlog-log-slower-than" => slowlog_log_slower_than_us: i64 = 10000,
+        Number::between(-1, LONG_MAX), MUTABLE;
     /// Entries of the slow log.
     "slowlog-max-len" => slowlog_max_len: usize = 128, Number::between(0, LONG_MAX), MUTABLE;
     /// Milliseconds above which the latency monitor takes note; 0 for never.
-    "latency-monitor-threshold" => latency_monitor_threshold_ms: u64 = 0, Number::between(0, LONG_MAX), MUTABLE;
+    "latency-monitor-threshold" => latency_monitor_threshold_ms: u64 = 0,
+        Number::between(0, LONG_MAX), MUTABLE;
     /// Keep the distribution of times per command.
     "latency-tracking" => latency_tracking: bool = true, YES_NO, MUTABLE;
     /// Percentiles of it that INFO shows.

@@ -1,0 +1,160 @@
+//! `notify-keyspace-events`: letters for classes of events and for the channels they go to.
+
+use super::directive::Occurrence;
+use super::kinds::{Kind, Line, quoted, single};
+use std::ops::{BitOr, BitOrAssign};
+
+/// `notify-keyspace-events`: classes of events to publish, and on which channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct NotifyFlags(u32);
+
+impl NotifyFlags {
+    /// `K`: on `__keyspace@db__:key` channels.
+    pub const KEYSPACE: NotifyFlags = NotifyFlags(1);
+    /// `E`: on `__keyevent@db__:event` channels.
+    pub const KEYEVENT: NotifyFlags = NotifyFlags(1 << 1);
+    /// `g`: commands of no type, like DEL and EXPIRE.
+    pub const GENERIC: NotifyFlags = NotifyFlags(1 << 2);
+    /// `$`: strings.
+    pub const STRING: NotifyFlags = NotifyFlags(1 << 3);
+    /// `l`: lists.
+    pub const LIST: NotifyFlags = NotifyFlags(1 << 4);
+    /// `s`: sets.
+    pub const SET: NotifyFlags = NotifyFlags(1 << 5);
+    /// `h`: hashes.
+    pub const HASH: NotifyFlags = NotifyFlags(1 << 6);
+    /// `z`: sorted sets.
+    pub const ZSET: NotifyFlags = NotifyFlags(1 << 7);
+    /// `x`: a key expired.
+    pub const EXPIRED: NotifyFlags = NotifyFlags(1 << 8);
+    /// `e`: a key was evicted.
+    pub const EVICTED: NotifyFlags = NotifyFlags(1 << 9);
+    /// `t`: streams.
+    pub const STREAM: NotifyFlags = NotifyFlags(1 << 10);
+    /// `m`: a key was read that isn't there; not among `A`.
+    pub const KEY_MISS: NotifyFlags = NotifyFlags(1 << 11);
+    /// `d`: types of modules.
+    pub const MODULE: NotifyFlags = NotifyFlags(1 << 13);
+    /// `n`: a key was made; not among `A`.
+    pub const NEW: NotifyFlags = NotifyFlags(1 << 14);
+    /// `A`: `g$lshzxetd`.
+    pub const ALL: NotifyFlags = NotifyFlags(0b10_0111_1111_1100);
+
+    /// Letters in the order CONFIG GET shows them; those before `K` are swallowed by `A`, but `n`.
+    const LETTERS: [(u8, NotifyFlags); 14] = [
+        (b'g', Self::GENERIC),
+        (b'$', Self::STRING),
+        (b'l', Self::LIST),
+        (b's', Self::SET),
+        (b'h', Self::HASH),
+        (b'z', Self::ZSET),
+        (b'x', Self::EXPIRED),
+        (b'e', Self::EVICTED),
+        (b't', Self::STREAM),
+        (b'd', Self::MODULE),
+        (b'n', Self::NEW),
+        (b'K', Self::KEYSPACE),
+        (b'E', Self::KEYEVENT),
+        (b'm', Self::KEY_MISS),
+    ];
+
+    /// Reads letters; `None` when one is unknown.
+    pub fn parse(letters: &[u8]) -> Option<NotifyFlags> {
+        let mut flags = NotifyFlags::default();
+        for letter in letters {
+            flags |= match Self::LETTERS.iter().find(|(known, _)| known == letter) {
+                Some((_, flag)) => *flag,
+                None if *letter == b'A' => Self::ALL,
+                None => return None,
+            };
+        }
+        Some(flags)
+    }
+
+    /// The letters, with `A` for all classes at once. As in Redis `A` hides `n`.
+    pub fn letters(self) -> String {
+        let all = self.contains(Self::ALL);
+        let hidden = if all {
+            Self::ALL | Self::NEW
+        } else {
+            NotifyFlags::default()
+        };
+        let shown = Self::LETTERS
+            .iter()
+            .filter(|(_, flag)| self.contains(*flag) && !hidden.contains(*flag));
+        all.then_some('A')
+            .into_iter()
+            .chain(shown.map(|(letter, _)| char::from(*letter)))
+            .collect()
+    }
+
+    /// Whether all of `other` is set.
+    pub fn contains(self, other: NotifyFlags) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether nothing is published.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl BitOr for NotifyFlags {
+    type Output = NotifyFlags;
+
+    fn bitor(self, other: NotifyFlags) -> NotifyFlags {
+        NotifyFlags(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for NotifyFlags {
+    fn bitor_assign(&mut self, other: NotifyFlags) {
+        self.0 |= other.0;
+    }
+}
+
+pub(super) struct NotifyLetters;
+
+impl Kind for NotifyLetters {
+    type Value = NotifyFlags;
+
+    fn parse(
+        &self,
+        words: &[Vec<u8>],
+        _: &NotifyFlags,
+        _: Occurrence,
+    ) -> Result<NotifyFlags, String> {
+        NotifyFlags::parse(single(words)?)
+            .ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into())
+    }
+
+    fn show(&self, value: &NotifyFlags) -> Vec<u8> {
+        value.letters().into()
+    }
+
+    fn lines(&self, name: &str, value: &NotifyFlags, _: &NotifyFlags) -> Vec<Line> {
+        vec![Line::new(
+            name,
+            &quoted(value.letters().as_bytes()),
+            !value.is_empty(),
+        )]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn event_classes_are_shown_in_redis_order() {
+        let shown = |letters: &[u8]| NotifyFlags::parse(letters).map(NotifyFlags::letters);
+        assert_eq!(shown(b"KEA").as_deref(), Some("AKE"));
+        assert_eq!(shown(b"g$lshzxetdKE").as_deref(), Some("AKE"));
+        assert_eq!(shown(b"AnKEm").as_deref(), Some("AKEm"));
+        assert_eq!(shown(b"mEKndtexzhsl$").as_deref(), Some("$lshzxetdnKEm"));
+        assert_eq!(shown(b"").as_deref(), Some(""));
+        assert_eq!(shown(b"KEy"), None);
+        assert!(!NotifyFlags::ALL.contains(NotifyFlags::KEY_MISS));
+        assert!(!NotifyFlags::ALL.contains(NotifyFlags::NEW));
+    }
+}

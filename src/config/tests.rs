@@ -1,0 +1,456 @@
+//! What holds for all rows together: Redis's defaults, and the way of a value from CONFIG SET
+//! through CONFIG GET and CONFIG REWRITE back to a loaded file.
+
+use super::kinds::quoted;
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const LOCAL: Access = Access {
+    loading: false,
+    local_client: true,
+};
+
+/// Each name with the value CONFIG GET shows on a redis-server 7.0.15 started without arguments.
+/// `dir` is missing, since it depends on where that was.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("acl-pubsub-default", "resetchannels"),
+    ("aclfile", ""),
+    ("acllog-max-len", "128"),
+    ("active-defrag-cycle-max", "25"),
+    ("active-defrag-cycle-min", "1"),
+    ("active-defrag-ignore-bytes", "104857600"),
+    ("active-defrag-max-scan-fields", "1000"),
+    ("active-defrag-threshold-lower", "10"),
+    ("active-defrag-threshold-upper", "100"),
+    ("active-expire-effort", "1"),
+    ("activedefrag", "no"),
+    ("activerehashing", "yes"),
+    ("always-show-logo", "no"),
+    ("aof-disable-auto-gc", "no"),
+    ("aof-load-truncated", "yes"),
+    ("aof-rewrite-incremental-fsync", "yes"),
+    ("aof-timestamp-enabled", "no"),
+    ("aof-use-rdb-preamble", "yes"),
+    ("aof_rewrite_cpulist", ""),
+    ("appenddirname", "appendonlydir"),
+    ("appendfilename", "appendonly.aof"),
+    ("appendfsync", "everysec"),
+    ("appendonly", "no"),
+    ("auto-aof-rewrite-min-size", "67108864"),
+    ("auto-aof-rewrite-percentage", "100"),
+    ("bgsave_cpulist", ""),
+    ("bind", "* -::*"),
+    ("bind-source-addr", ""),
+    ("bio_cpulist", ""),
+    ("busy-reply-threshold", "5000"),
+    (
+        "client-output-buffer-limit",
+        "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
+    ),
+    ("client-query-buffer-limit", "1073741824"),
+    ("cluster-allow-pubsubshard-when-down", "yes"),
+    ("cluster-allow-reads-when-down", "no"),
+    ("cluster-allow-replica-migration", "yes"),
+    ("cluster-announce-bus-port", "0"),
+    ("cluster-announce-hostname", ""),
+    ("cluster-announce-ip", ""),
+    ("cluster-announce-port", "0"),
+    ("cluster-announce-tls-port", "0"),
+    ("cluster-config-file", "nodes.conf"),
+    ("cluster-enabled", "no"),
+    ("cluster-link-sendbuf-limit", "0"),
+    ("cluster-migration-barrier", "1"),
+    ("cluster-node-timeout", "15000"),
+    ("cluster-port", "0"),
+    ("cluster-preferred-endpoint-type", "ip"),
+    ("cluster-replica-no-failover", "no"),
+    ("cluster-replica-validity-factor", "10"),
+    ("cluster-require-full-coverage", "yes"),
+    ("cluster-slave-no-failover", "no"),
+    ("cluster-slave-validity-factor", "10"),
+    ("crash-log-enabled", "yes"),
+    ("crash-memcheck-enabled", "yes"),
+    ("daemonize", "no"),
+    ("databases", "16"),
+    ("dbfilename", "dump.rdb"),
+    ("disable-thp", "yes"),
+    ("dynamic-hz", "yes"),
+    ("enable-debug-command", "no"),
+    ("enable-module-command", "no"),
+    ("enable-protected-configs", "no"),
+    ("hash-max-listpack-entries", "512"),
+    ("hash-max-listpack-value", "64"),
+    ("hash-max-ziplist-entries", "512"),
+    ("hash-max-ziplist-value", "64"),
+    ("hll-sparse-max-bytes", "3000"),
+    ("hz", "10"),
+    ("ignore-warnings", ""),
+    ("io-threads", "1"),
+    ("io-threads-do-reads", "no"),
+    ("jemalloc-bg-thread", "yes"),
+    ("key-load-delay", "0"),
+    ("latency-monitor-threshold", "0"),
+    ("latency-tracking", "yes"),
+    ("latency-tracking-info-percentiles", "50 99 99.9"),
+    ("lazyfree-lazy-eviction", "no"),
+    ("lazyfree-lazy-expire", "no"),
+    ("lazyfree-lazy-server-del", "no"),
+    ("lazyfree-lazy-user-del", "no"),
+    ("lazyfree-lazy-user-flush", "no"),
+    ("lfu-decay-time", "1"),
+    ("lfu-log-factor", "10"),
+    ("list-compress-depth", "0"),
+    ("list-max-listpack-size", "-2"),
+    ("list-max-ziplist-size", "-2"),
+    ("loading-process-events-interval-bytes", "2097152"),
+    ("logfile", ""),
+    ("loglevel", "notice"),
+    ("lua-enable-deprecated-api", "no"),
+    ("lua-time-limit", "5000"),
+    ("masterauth", ""),
+    ("masteruser", ""),
+    ("maxclients", "10000"),
+    ("maxmemory", "0"),
+    ("maxmemory-clients", "0"),
+    ("maxmemory-eviction-tenacity", "10"),
+    ("maxmemory-policy", "noeviction"),
+    ("maxmemory-samples", "5"),
+    ("min-replicas-max-lag", "10"),
+    ("min-replicas-to-write", "0"),
+    ("min-slaves-max-lag", "10"),
+    ("min-slaves-to-write", "0"),
+    ("no-appendfsync-on-rewrite", "no"),
+    ("notify-keyspace-events", ""),
+    ("oom-score-adj", "no"),
+    ("oom-score-adj-values", "0 200 800"),
+    ("pidfile", ""),
+    ("port", "6379"),
+    ("proc-title-template", "{title} {listen-addr} {server-mode}"),
+    ("propagation-error-behavior", "ignore"),
+    ("protected-mode", "yes"),
+    ("proto-max-bulk-len", "536870912"),
+    ("rdb-del-sync-files", "no"),
+    ("rdb-key-save-delay", "0"),
+    ("rdb-save-incremental-fsync", "yes"),
+    ("rdbchecksum", "yes"),
+    ("rdbcompression", "yes"),
+    ("repl-backlog-size", "1048576"),
+    ("repl-backlog-ttl", "3600"),
+    ("repl-disable-tcp-nodelay", "no"),
+    ("repl-diskless-load", "disabled"),
+    ("repl-diskless-sync", "yes"),
+    ("repl-diskless-sync-delay", "5"),
+    ("repl-diskless-sync-max-replicas", "0"),
+    ("repl-ping-replica-period", "10"),
+    ("repl-ping-slave-period", "10"),
+    ("repl-timeout", "60"),
+    ("replica-announce-ip", ""),
+    ("replica-announce-port", "0"),
+    ("replica-announced", "yes"),
+    ("replica-ignore-disk-write-errors", "no"),
+    ("replica-ignore-maxmemory", "yes"),
+    ("replica-lazy-flush", "no"),
+    ("replica-priority", "100"),
+    ("replica-read-only", "yes"),
+    ("replica-serve-stale-data", "yes"),
+    ("replicaof", ""),
+    ("requirepass", ""),
+    ("sanitize-dump-payload", "no"),
+    ("save", "3600 1 300 100 60 10000"),
+    ("server_cpulist", ""),
+    ("set-max-intset-entries", "512"),
+    ("set-proc-title", "yes"),
+    ("shutdown-on-sigint", "default"),
+    ("shutdown-on-sigterm", "default"),
+    ("shutdown-timeout", "10"),
+    ("slave-announce-ip", ""),
+    ("slave-announce-port", "0"),
+    ("slave-ignore-maxmemory", "yes"),
+    ("slave-lazy-flush", "no"),
+    ("slave-priority", "100"),
+    ("slave-read-only", "yes"),
+    ("slave-serve-stale-data", "yes"),
+    ("slaveof", ""),
+    ("slowlog-log-slower-than", "10000"),
+    ("slowlog-max-len", "128"),
+    ("socket-mark-id", "0"),
+    ("stop-writes-on-bgsave-error", "yes"),
+    ("stream-node-max-bytes", "4096"),
+    ("stream-node-max-entries", "100"),
+    ("supervised", "no"),
+    ("syslog-enabled", "no"),
+    ("syslog-facility", "local0"),
+    ("syslog-ident", "redis"),
+    ("tcp-backlog", "511"),
+    ("tcp-keepalive", "300"),
+    ("timeout", "0"),
+    ("tls-auth-clients", "yes"),
+    ("tls-ca-cert-dir", ""),
+    ("tls-ca-cert-file", ""),
+    ("tls-cert-file", ""),
+    ("tls-ciphers", ""),
+    ("tls-ciphersuites", ""),
+    ("tls-client-cert-file", ""),
+    ("tls-client-key-file", ""),
+    ("tls-client-key-file-pass", ""),
+    ("tls-cluster", "no"),
+    ("tls-dh-params-file", ""),
+    ("tls-key-file", ""),
+    ("tls-key-file-pass", ""),
+    ("tls-port", "0"),
+    ("tls-prefer-server-ciphers", "no"),
+    ("tls-protocols", ""),
+    ("tls-replication", "no"),
+    ("tls-session-cache-size", "20480"),
+    ("tls-session-cache-timeout", "300"),
+    ("tls-session-caching", "yes"),
+    ("tracking-table-max-keys", "1000000"),
+    ("unixsocket", ""),
+    ("unixsocketperm", "0"),
+    ("use-exit-on-panic", "no"),
+    ("watchdog-period", "0"),
+    ("zset-max-listpack-entries", "128"),
+    ("zset-max-listpack-value", "64"),
+    ("zset-max-ziplist-entries", "128"),
+    ("zset-max-ziplist-value", "64"),
+];
+
+#[test]
+fn every_default_is_that_of_redis() {
+    let config = Config::default();
+    let names = DIRECTIVES.iter().flat_map(|directive| directive.names());
+    let ours: BTreeMap<&str, String> = names
+        .filter(|name| *name != "dir")
+        .map(|name| {
+            let (directive, _) = Directive::find(name.as_bytes()).unwrap();
+            (name, String::from_utf8(directive.value(&config)).unwrap())
+        })
+        .collect();
+    let theirs: BTreeMap<&str, String> = DEFAULTS
+        .iter()
+        .map(|&(name, value)| (name, value.to_owned()))
+        .collect();
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn no_two_rows_share_a_name() {
+    let mut names: Vec<&str> = DIRECTIVES
+        .iter()
+        .flat_map(|directive| directive.names())
+        .collect();
+    names.sort_unstable();
+    let count = names.len();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    assert!(names.iter().all(|name| *name == name.to_ascii_lowercase()));
+}
+
+#[test]
+fn every_default_can_be_set_to_itself_without_changing_anything() {
+    for directive in DIRECTIVES
+        .iter()
+        .filter(|directive| !directive.is(flags::IMMUTABLE))
+    {
+        let mut config = Config::default();
+        let value = directive.value(&config);
+        let changed = directive.set_text(&mut config, &value);
+        assert_eq!(
+            changed,
+            Ok(directive.is(flags::VOLATILE)),
+            "{}",
+            directive.name
+        );
+        assert_eq!(config, Config::default(), "{}", directive.name);
+    }
+}
+
+/// Texts of which each directive takes at least one that is not its default.
+const SAMPLES: &[&str] = &[
+    "yes",
+    "no",
+    "1",
+    "2",
+    "0",
+    "7",
+    "99",
+    "5000",
+    "2mb",
+    "3kb",
+    "1gb",
+    "1500001",
+    "100000000",
+    "5%",
+    "644",
+    "",
+    "name",
+    "two words",
+    "it's \"quoted\" \\ here",
+    "10.0.0.1 -::1",
+    "127.0.0.1 6380",
+    "1 2 3",
+    "900 1 60 5",
+    "nosave now",
+    "save",
+    "KEA",
+    "gm",
+    "normal 1mb 2 3 pubsub 1gb 512mb 1",
+    "50 99.5",
+    "/",
+    "{title} on {port}",
+    "debug",
+    "warning",
+    "allkeys-lfu",
+    "always",
+    "local1",
+    "systemd",
+    "swapdb",
+    "optional",
+    "absolute",
+    "allchannels",
+    "clients",
+    "local",
+    "hostname",
+    "panic-on-replicas",
+];
+
+/// Sets a text; when it is taken, checks that it survives CONFIG GET and CONFIG REWRITE. True when
+/// it is not the default.
+fn survives(directive: &Directive, text: &[u8]) -> bool {
+    let mut config = Config::default();
+    if directive.set_text(&mut config, text).is_err() {
+        assert_eq!(
+            config,
+            Config::default(),
+            "{}: changed in spite of the error",
+            directive.name
+        );
+        return false;
+    }
+    let mut again = Config::default();
+    directive
+        .set_text(&mut again, &directive.value(&config))
+        .unwrap();
+    assert_eq!(again, config, "{}: CONFIG GET differs", directive.name);
+    let written = Rewrite::default().text(&config, b"");
+    assert_eq!(
+        load(&written),
+        config,
+        "{}: reloaded differs",
+        directive.name
+    );
+    assert_eq!(
+        Rewrite::default().text(&config, &written),
+        written,
+        "{}: rewrite moves",
+        directive.name
+    );
+    let forced = Rewrite {
+        force_all: true,
+        users: None,
+    }
+    .text(&config, &written);
+    assert_eq!(
+        load(&forced),
+        config,
+        "{}: reloaded in full differs",
+        directive.name
+    );
+    config != Config::default()
+}
+
+fn load(text: &[u8]) -> Config {
+    match Config::load(None, text) {
+        Ok(config) => config,
+        Err(error) => panic!("{error}\n{}", String::from_utf8_lossy(text)),
+    }
+}
+
+/// `logfile` is opened on loading, so its value must name a writable place.
+fn is_pure(directive: &Directive) -> bool {
+    directive.name != "logfile"
+}
+
+#[test]
+fn every_directive_takes_a_new_value_and_keeps_it() {
+    for directive in DIRECTIVES.iter().filter(|directive| is_pure(directive)) {
+        let taken = SAMPLES
+            .iter()
+            .filter(|text| survives(directive, text.as_bytes()))
+            .take(3)
+            .count();
+        let refuses_all = directive.name == "activedefrag";
+        assert_eq!(
+            taken == 0,
+            refuses_all,
+            "{}: {taken} samples taken",
+            directive.name
+        );
+    }
+}
+
+fn any_directive() -> impl Strategy<Value = &'static Directive> {
+    prop::sample::select(
+        DIRECTIVES
+            .iter()
+            .filter(|directive| is_pure(directive))
+            .collect::<Vec<_>>(),
+    )
+}
+
+fn any_text() -> impl Strategy<Value = Vec<u8>> {
+    let number = any::<i64>().prop_map(|number| number.to_string().into_bytes());
+    let small = (
+        0..5000u32,
+        prop::sample::select(vec!["", "kb", "mb", "gb", "k", "m", "g", "%"]),
+    )
+        .prop_map(|(number, unit)| format!("{number}{unit}").into_bytes());
+    let words = prop::collection::vec(0..4000u32, 0..6).prop_map(|numbers| {
+        numbers
+            .iter()
+            .map(u32::to_string)
+            .collect::<Vec<_>>()
+            .join(" ")
+            .into_bytes()
+    });
+    let text = any::<String>().prop_map(String::into_bytes);
+    prop_oneof![
+        number,
+        small,
+        words,
+        text,
+        prop::collection::vec(any::<u8>(), 0..20)
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_accepted_value_survives_rewriting_and_loading(directive in any_directive(), text in any_text()) {
+        survives(directive, &text);
+    }
+
+    #[test]
+    fn any_text_loads_or_is_refused(text in prop::collection::vec(any::<u8>(), 0..200)) {
+        prop_assume!(!text.windows(4).any(|window| window.eq_ignore_ascii_case(b"logf")));
+        let _ = Config::load(None, &text);
+    }
+
+    #[test]
+    fn any_old_file_is_rewritten_into_one_that_loads(
+        lines in prop::collection::vec((any_directive(), any_text(), any::<bool>()), 0..12)
+    ) {
+        let mut config = Config::default();
+        let mut old = Vec::new();
+        for (directive, text, is_set) in lines {
+            if is_set && !directive.is(flags::IMMUTABLE) {
+                let _ = config.set_many(&[(directive.name.as_bytes(), &text)], LOCAL);
+            }
+            old.extend([directive.name.as_bytes(), b" ", &quoted(&text), b"\n"].concat());
+        }
+        let written = Rewrite::default().text(&config, &old);
+        prop_assert_eq!(load(&written), config);
+    }
+}
