@@ -1,0 +1,379 @@
+//! Helpers for tests against the real binary: a server in a temporary directory and a blocking client.
+//!
+//! Nothing here sleeps for a fixed time: a server counts as started when it says so in its log, and
+//! every read waits for bytes, for [`PATIENCE`] at most. Servers die with the value that owns them.
+#![allow(dead_code, reason = "every test file uses its own part")]
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long a test waits for anything before it fails.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Another process may take the port between our asking for it and the server's binding it.
+const PORT_ATTEMPTS: usize = 5;
+
+/// A running server, killed when dropped.
+pub struct Server {
+    child: Child,
+    port: u16,
+    directory: TempDir,
+    log: Arc<Mutex<String>>,
+}
+
+impl Server {
+    /// Starts a server with default settings.
+    pub fn start() -> Server {
+        Server::start_with(&[])
+    }
+
+    /// Starts a server with further command line arguments.
+    pub fn start_with(arguments: &[&str]) -> Server {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut log = String::new();
+        for _ in 0..PORT_ATTEMPTS {
+            match Server::attempt(arguments, directory.path()) {
+                Ok((child, port, log)) => {
+                    return Server {
+                        child,
+                        port,
+                        directory,
+                        log,
+                    };
+                }
+                Err(text) => log = text,
+            }
+            if !log.contains("Failed listening on port") {
+                break;
+            }
+        }
+        panic!("the server did not start with {arguments:?}, its log:\n{log}");
+    }
+
+    fn attempt(
+        arguments: &[&str],
+        directory: &Path,
+    ) -> Result<(Child, u16, Arc<Mutex<String>>), String> {
+        let port = free_port();
+        let mut child = Command::new(binary())
+            .args(["--port", &port.to_string(), "--save", ""])
+            .arg("--dir")
+            .arg(directory)
+            .args(arguments)
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the server's binary starts");
+        let log = Arc::new(Mutex::new(String::new()));
+        let (ready, is_ready) = mpsc::channel();
+        follow(child.stdout.take(), Arc::clone(&log), ready.clone());
+        follow(child.stderr.take(), Arc::clone(&log), ready);
+        if wait_for_ready(&is_ready) {
+            return Ok((child, port, log));
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        let text = log.lock().expect("a whole log").clone();
+        Err(text)
+    }
+
+    /// The TCP port the server listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The server's working directory.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// What the server has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("a whole log").clone()
+    }
+
+    /// A new connection to the server.
+    pub fn connect(&self) -> Connection {
+        Connection::to(self.port)
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        let status = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()
+            .expect("kill runs");
+        assert!(
+            status.success(),
+            "the server is gone already:\n{}",
+            self.log()
+        );
+    }
+
+    /// Waits for the server to end by itself; `None` if it is still there after `limit`.
+    pub fn exit_within(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child to wait for") {
+                return Some(status);
+            }
+            if Instant::now() > deadline {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The server under test: ours, or another in its place to check the tests themselves.
+fn binary() -> OsString {
+    env::var_os("OXIDIS_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_oxidis").into())
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("a bound address").port()
+}
+
+/// Keeps a stream of log lines, reports the line that says the server is ready, drains the rest.
+fn follow(stream: Option<impl Read + Send + 'static>, log: Arc<Mutex<String>>, ready: Sender<()>) {
+    let lines = BufReader::new(stream.expect("a piped stream")).lines();
+    thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            let mut log = log.lock().expect("a whole log");
+            log.push_str(&line);
+            log.push('\n');
+            if line.contains("Ready to accept connections") {
+                let _ = ready.send(());
+            }
+        }
+    });
+}
+
+/// False when both streams ended, or time is up, before the line came.
+fn wait_for_ready(is_ready: &Receiver<()>) -> bool {
+    is_ready.recv_timeout(PATIENCE).is_ok()
+}
+
+/// A reply of either protocol version.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// `+OK`
+    Simple(String),
+    /// `-ERR text`, without the dash.
+    Error(String),
+    /// `:1`
+    Integer(i64),
+    /// `$5`
+    Bulk(Vec<u8>),
+    /// `$-1` or `_`
+    Null,
+    /// `*-1`
+    NullArray,
+    /// `*2`
+    Array(Vec<Reply>),
+    /// `,1.5`
+    Double(f64),
+    /// `#t`
+    Boolean(bool),
+    /// `(123`
+    BigNumber(String),
+    /// `=15`: the three-letter format and the text.
+    Verbatim(String, String),
+    /// `%1`
+    Map(Vec<(Reply, Reply)>),
+    /// `~1`
+    Set(Vec<Reply>),
+    /// `>2`
+    Push(Vec<Reply>),
+    /// `|1`: what comes before the reply it belongs to.
+    Attribute(Vec<(Reply, Reply)>),
+}
+
+impl Reply {
+    /// `+OK`
+    pub fn ok() -> Reply {
+        Reply::Simple("OK".into())
+    }
+
+    /// A bulk string.
+    pub fn bulk(bytes: impl AsRef<[u8]>) -> Reply {
+        Reply::Bulk(bytes.as_ref().to_vec())
+    }
+
+    /// An array of bulk strings.
+    pub fn bulks(items: &[&str]) -> Reply {
+        Reply::Array(items.iter().map(Reply::bulk).collect())
+    }
+
+    /// The text of a simple, bulk, verbatim or error reply; panics on another kind.
+    pub fn text(&self) -> String {
+        match self {
+            Reply::Simple(text) | Reply::Error(text) | Reply::Verbatim(_, text) => text.clone(),
+            Reply::Bulk(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            other => panic!("{other:?} has no text"),
+        }
+    }
+}
+
+/// A blocking connection which reads replies of RESP2 and RESP3.
+pub struct Connection {
+    writer: TcpStream,
+    reader: BufReader<TcpStream>,
+}
+
+impl Connection {
+    /// Connects to a port of this machine.
+    pub fn to(port: u16) -> Connection {
+        let writer = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
+        writer.set_nodelay(true).expect("TCP_NODELAY");
+        writer
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a read timeout");
+        writer
+            .set_write_timeout(Some(PATIENCE))
+            .expect("a write timeout");
+        let reader = BufReader::new(writer.try_clone().expect("a second handle"));
+        Connection { writer, reader }
+    }
+
+    /// A second handle for sending, so that one thread can send while another reads.
+    pub fn sender(&self) -> Connection {
+        let writer = self.writer.try_clone().expect("a second handle");
+        let reader = BufReader::new(self.writer.try_clone().expect("a second handle"));
+        Connection { writer, reader }
+    }
+
+    /// Sends a command and reads its reply.
+    pub fn cmd<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Reply {
+        self.send(words);
+        self.read()
+    }
+
+    /// Sends a command as an array of bulk strings.
+    pub fn send<W: AsRef<[u8]>>(&mut self, words: &[W]) {
+        self.raw(&encode(words));
+    }
+
+    /// Sends bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.writer
+            .write_all(bytes)
+            .expect("the server takes bytes");
+    }
+
+    /// Ends our sending side; replies can still be read.
+    pub fn half_close(&mut self) {
+        self.writer
+            .shutdown(std::net::Shutdown::Write)
+            .expect("a half-closed socket");
+    }
+
+    /// True if the server closed the connection without another byte.
+    pub fn is_closed(&mut self) -> bool {
+        matches!(self.reader.fill_buf(), Ok([]) | Err(_)) && self.reader.buffer().is_empty()
+    }
+
+    /// Reads everything up to the end of the connection.
+    pub fn read_to_end(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.reader
+            .read_to_end(&mut bytes)
+            .expect("the rest of the connection");
+        bytes
+    }
+
+    /// Reads one reply; panics when it is malformed or does not come.
+    pub fn read(&mut self) -> Reply {
+        let line = self.line();
+        let (kind, rest) = line.split_at(1);
+        match kind {
+            "+" => Reply::Simple(rest.into()),
+            "-" => Reply::Error(rest.into()),
+            ":" => Reply::Integer(rest.parse().expect("an integer reply")),
+            "_" => Reply::Null,
+            "$" if rest == "-1" => Reply::Null,
+            "*" if rest == "-1" => Reply::NullArray,
+            "$" => Reply::Bulk(self.payload(rest)),
+            "!" => Reply::Error(String::from_utf8(self.payload(rest)).expect("an error text")),
+            "=" => self.verbatim(rest),
+            "," => Reply::Double(rest.parse().expect("a double reply")),
+            "#" => Reply::Boolean(rest == "t"),
+            "(" => Reply::BigNumber(rest.into()),
+            "*" => Reply::Array(self.items(rest)),
+            "~" => Reply::Set(self.items(rest)),
+            ">" => Reply::Push(self.items(rest)),
+            "%" => Reply::Map(self.pairs(rest)),
+            "|" => Reply::Attribute(self.pairs(rest)),
+            _ => panic!("no reply starts like {line:?}"),
+        }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        self.reader
+            .read_until(b'\n', &mut line)
+            .expect("a line of a reply");
+        let line = String::from_utf8(line).expect("a line of text");
+        let text = line.strip_suffix("\r\n");
+        match text {
+            Some(text) if !text.is_empty() => text.to_owned(),
+            _ => panic!("expected a line of a reply, got {line:?}"),
+        }
+    }
+
+    fn payload(&mut self, length: &str) -> Vec<u8> {
+        let length: usize = length.parse().expect("a length");
+        let mut bytes = vec![0; length + 2];
+        self.reader.read_exact(&mut bytes).expect("a payload");
+        assert_eq!(bytes.split_off(length), b"\r\n", "the end of a payload");
+        bytes
+    }
+
+    fn verbatim(&mut self, length: &str) -> Reply {
+        let text = String::from_utf8(self.payload(length)).expect("a verbatim text");
+        let (format, text) = text.split_once(':').expect("a verbatim format");
+        Reply::Verbatim(format.into(), text.into())
+    }
+
+    fn items(&mut self, count: &str) -> Vec<Reply> {
+        let count: usize = count.parse().expect("a count");
+        (0..count).map(|_| self.read()).collect()
+    }
+
+    fn pairs(&mut self, count: &str) -> Vec<(Reply, Reply)> {
+        let count: usize = count.parse().expect("a count");
+        (0..count).map(|_| (self.read(), self.read())).collect()
+    }
+}
+
+/// A command as an array of bulk strings.
+pub fn encode<W: AsRef<[u8]>>(words: &[W]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        let word = word.as_ref();
+        bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        bytes.extend_from_slice(word);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}
