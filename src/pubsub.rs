@@ -67,8 +67,7 @@ pub fn publish(server: &mut Server, channel: &[u8], message: &[u8]) -> usize {
 
 /// Sends a message to all subscribers of a shard channel; how many got it.
 pub fn publish_shard(server: &mut Server, channel: &[u8], message: &[u8]) -> usize {
-    let receivers: Vec<ClientKey> =
-        server.pubsub.shard_channels.get(channel).into_iter().flatten().copied().collect();
+    let receivers: Vec<ClientKey> = server.pubsub.shard_channels.get(channel).into_iter().flatten().copied().collect();
     for client in &receivers {
         let Some(out) = server.push_to(*client) else { continue };
         out.push(3);

@@ -108,7 +108,7 @@ fn serve(mut config: Config) -> Result<i32, StartError> {
 /// The table of commands, with `rename-command` applied.
 fn table(config: &Config) -> Result<CommandTable, StartError> {
     let mut commands = CommandTable::new(crate::commands::FAMILIES);
-    for statement in &config.rename_command {
+    for statement in &config.renamed_commands {
         if let [from, to] = &statement.words[..] {
             commands.rename(from, to).map_err(|error| StartError(statement.error(error).to_string()))?;
         }
@@ -133,7 +133,9 @@ fn write_pid_file(config: &Config) {
 fn adjust_descriptor_limit(config: &mut Config) {
     let wanted = u64::from(config.maxclients) + RESERVED_DESCRIPTORS;
     let Ok((soft, hard)) = platform::descriptor_limit() else {
-        log::warn!("Unable to obtain the current NOFILE limit, assuming 1024 and setting the max clients configuration accordingly.");
+        log::warn!(
+            "Unable to obtain the current NOFILE limit, assuming 1024 and setting the max clients configuration accordingly."
+        );
         config.maxclients = 1024 - RESERVED_DESCRIPTORS as u32;
         return;
     };
@@ -143,11 +145,16 @@ fn adjust_descriptor_limit(config: &mut Config) {
     let raised = platform::set_descriptor_limit(wanted, hard.max(wanted)).map(|()| wanted);
     let reached = raised.or_else(|_| platform::set_descriptor_limit(hard.min(wanted), hard).map(|()| hard.min(wanted)));
     match reached {
-        Ok(reached) if reached >= wanted => log::info!("Increased maximum number of open files to {wanted} (it was originally set to {soft})."),
+        Ok(reached) if reached >= wanted => {
+            log::info!("Increased maximum number of open files to {wanted} (it was originally set to {soft}).")
+        }
         other => {
             let reached = other.unwrap_or(soft);
             let allowed = reached.saturating_sub(RESERVED_DESCRIPTORS).max(1) as u32;
-            log::warn!("You requested maxclients of {} requiring at least {wanted} max file descriptors.", config.maxclients);
+            log::warn!(
+                "You requested maxclients of {} requiring at least {wanted} max file descriptors.",
+                config.maxclients
+            );
             log::warn!("Server can't set maximum open files to {wanted} because of OS error.");
             log::warn!(
                 "Current maximum open files is {reached}. maxclients has been reduced to {allowed} to compensate for \

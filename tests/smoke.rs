@@ -26,14 +26,8 @@ fn get_returns_what_set_stored() {
     assert_eq!(client.cmd(&["GET", "key"]), Reply::bulk("value"));
 
     let binary: Vec<u8> = (0..=255).cycle().take(100_000).collect();
-    assert_eq!(
-        client.cmd(&[b"SET", b"\r\n\0", binary.as_slice()]),
-        Reply::ok()
-    );
-    assert_eq!(
-        client.cmd(&[b"GET".as_slice(), b"\r\n\0"]),
-        Reply::Bulk(binary)
-    );
+    assert_eq!(client.cmd(&[b"SET", b"\r\n\0", binary.as_slice()]), Reply::ok());
+    assert_eq!(client.cmd(&[b"GET".as_slice(), b"\r\n\0"]), Reply::Bulk(binary));
 }
 
 #[test]
@@ -64,10 +58,7 @@ fn hello_3_switches_to_resp3() {
     let mut client = server.connect();
     match client.cmd(&["HELLO", "3"]) {
         Reply::Map(fields) => {
-            assert!(
-                fields.contains(&(Reply::bulk("proto"), Reply::Integer(3))),
-                "{fields:?}"
-            );
+            assert!(fields.contains(&(Reply::bulk("proto"), Reply::Integer(3))), "{fields:?}");
         }
         other => panic!("expected a map, got {other:?}"),
     }
@@ -80,9 +71,7 @@ fn sigterm_ends_the_server_within_two_seconds() {
     let mut client = server.connect();
     assert_eq!(client.cmd(&["SET", "key", "value"]), Reply::ok());
     server.terminate();
-    let status = server
-        .exit_within(Duration::from_secs(2))
-        .expect("an end within two seconds");
+    let status = server.exit_within(Duration::from_secs(2)).expect("an end within two seconds");
     assert!(status.success(), "{status}\n{}", server.log());
     assert!(client.is_closed());
 }

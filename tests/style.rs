@@ -10,22 +10,9 @@ use std::path::{Path, PathBuf};
 
 /// A room of `src/` and the modules of the crate it must not name.
 const FORBIDDEN: &[(&str, &[&str])] = &[
-    (
-        "util",
-        &[
-            "types", "db", "resp", "net", "client", "command", "commands", "server",
-        ],
-    ),
-    (
-        "types",
-        &[
-            "db", "resp", "net", "client", "command", "commands", "server",
-        ],
-    ),
-    (
-        "db",
-        &["resp", "net", "client", "command", "commands", "server"],
-    ),
+    ("util", &["types", "db", "resp", "net", "client", "command", "commands", "server"]),
+    ("types", &["db", "resp", "net", "client", "command", "commands", "server"]),
+    ("db", &["resp", "net", "client", "command", "commands", "server"]),
 ];
 
 const FILE_LINES_MAX: usize = 700;
@@ -72,11 +59,7 @@ fn files_and_functions_are_short() {
     let (mut long_files, mut long_functions) = (BTreeMap::new(), BTreeMap::new());
     for file in sources() {
         let family = file.path.starts_with("src/commands/");
-        let limit = if family {
-            FAMILY_FILE_LINES_MAX
-        } else {
-            FILE_LINES_MAX
-        };
+        let limit = if family { FAMILY_FILE_LINES_MAX } else { FILE_LINES_MAX };
         let length = file.text.lines().count();
         if length > limit {
             long_files.insert(file.path.clone(), length);
@@ -108,11 +91,7 @@ fn unsafe_code_stays_in_named_files_and_gives_its_reason() {
             if !named {
                 faults.push(format!("{}:{} has unsafe code", file.path, index + 1));
             } else if needs_reason(&code, index) && !has_reason(&raw, &code, index) {
-                faults.push(format!(
-                    "{}:{} lacks a SAFETY comment",
-                    file.path,
-                    index + 1
-                ));
+                faults.push(format!("{}:{} lacks a SAFETY comment", file.path, index + 1));
             }
         }
         if !named && file.code.contains("allow(unsafe_code") {
@@ -171,8 +150,7 @@ struct Source {
 impl Source {
     fn is_in_room(&self, room: &str) -> bool {
         let path = self.path.strip_prefix("src/").unwrap_or(&self.path);
-        path.strip_prefix(room)
-            .is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
+        path.strip_prefix(room).is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
     }
 }
 
@@ -188,12 +166,7 @@ fn sources() -> Vec<Source> {
             let text = fs::read_to_string(path).expect("a readable source file");
             let (code, comments) = separate(&text);
             let path = path.strip_prefix(root).expect("a path below the root");
-            Source {
-                path: path.display().to_string().replace('\\', "/"),
-                text,
-                code,
-                comments,
-            }
+            Source { path: path.display().to_string().replace('\\', "/"), text, code, comments }
         })
         .collect()
 }
@@ -226,11 +199,7 @@ fn separate(text: &str) -> (String, String) {
         for &character in &text[at..at + length] {
             let blank = if character == '\n' { '\n' } else { ' ' };
             code.push(if part == Part::Code { character } else { blank });
-            comments.push(if part == Part::Comment {
-                character
-            } else {
-                blank
-            });
+            comments.push(if part == Part::Comment { character } else { blank });
         }
         at += length;
     }
@@ -292,18 +261,9 @@ fn quoted(rest: &[char], quote: char) -> usize {
 }
 
 fn raw_string(rest: &[char], quote: usize, hashes: usize) -> usize {
-    let closes = |at: usize| {
-        rest[at] == '"'
-            && rest[at + 1..]
-                .iter()
-                .take(hashes)
-                .filter(|c| **c == '#')
-                .count()
-                == hashes
-    };
-    (quote + 1..rest.len())
-        .find(|at| closes(*at))
-        .map_or(rest.len(), |at| at + 1 + hashes)
+    let closes =
+        |at: usize| rest[at] == '"' && rest[at + 1..].iter().take(hashes).filter(|c| **c == '#').count() == hashes;
+    (quote + 1..rest.len()).find(|at| closes(*at)).map_or(rest.len(), |at| at + 1 + hashes)
 }
 
 fn has_word(line: &str, word: &str) -> bool {
@@ -347,10 +307,7 @@ fn crate_modules(code: &str) -> Vec<(usize, String)> {
 }
 
 fn module_of(item: &str) -> String {
-    item.chars()
-        .skip_while(|c| !is_word(*c))
-        .take_while(|c| is_word(*c))
-        .collect()
+    item.chars().skip_while(|c| !is_word(*c)).take_while(|c| is_word(*c)).collect()
 }
 
 struct Function {
@@ -367,16 +324,9 @@ fn functions(code: &str) -> Vec<Function> {
             continue;
         }
         let rest = &code[offset..];
-        let name: String = rest[3..]
-            .trim_start()
-            .chars()
-            .take_while(|c| is_word(*c))
-            .collect();
+        let name: String = rest[3..].trim_start().chars().take_while(|c| is_word(*c)).collect();
         if let (false, Some(end)) = (name.is_empty(), body_end(rest)) {
-            found.push(Function {
-                name,
-                lines: rest[..end].matches('\n').count() + 1,
-            });
+            found.push(Function { name, lines: rest[..end].matches('\n').count() + 1 });
         }
     }
     found
@@ -405,10 +355,7 @@ fn body_end(rest: &str) -> Option<usize> {
 
 /// Blocks and implementations owe a reason; an `unsafe fn` has its contract in its documentation.
 fn needs_reason(code: &[&str], index: usize) -> bool {
-    let after = code[index]
-        .split_once("unsafe")
-        .map_or("", |(_, after)| after)
-        .trim_start();
+    let after = code[index].split_once("unsafe").map_or("", |(_, after)| after).trim_start();
     after.starts_with('{') || after.starts_with("impl") || after.is_empty()
 }
 
@@ -423,9 +370,7 @@ fn has_reason(raw: &[&str], code: &[&str], index: usize) -> bool {
             if text.contains("SAFETY:") {
                 return true;
             }
-        } else if text.is_empty()
-            || (!code.starts_with("#[") && code.ends_with([';', '{', '}', ',']))
-        {
+        } else if text.is_empty() || (!code.starts_with("#[") && code.ends_with([';', '{', '}', ','])) {
             return false;
         }
     }
@@ -444,42 +389,22 @@ fn the_scanner_tells_code_from_comments_and_literals() {
 
 #[test]
 fn the_scanner_measures_functions() {
-    let code =
-        "trait T { fn none(&self) -> [u8; 2]; }\nfn one() {\n  if x {\n  }\n}\nfn two() {}\n";
-    let found: Vec<_> = functions(code)
-        .into_iter()
-        .map(|f| (f.name, f.lines))
-        .collect();
+    let code = "trait T { fn none(&self) -> [u8; 2]; }\nfn one() {\n  if x {\n  }\n}\nfn two() {}\n";
+    let found: Vec<_> = functions(code).into_iter().map(|f| (f.name, f.lines)).collect();
     assert_eq!(found, [("one".to_owned(), 4), ("two".to_owned(), 1)]);
 }
 
 #[test]
 fn the_scanner_finds_modules_in_groups() {
     let code = "use crate::{db::{table, entry}, resp};\nuse crate::net::Loop;";
-    let found: Vec<_> = crate_modules(code)
-        .into_iter()
-        .filter(|(_, m)| !m.is_empty())
-        .collect();
-    assert_eq!(
-        found,
-        [
-            (1, "db".to_owned()),
-            (1, "resp".to_owned()),
-            (2, "net".to_owned())
-        ]
-    );
+    let found: Vec<_> = crate_modules(code).into_iter().filter(|(_, m)| !m.is_empty()).collect();
+    assert_eq!(found, [(1, "db".to_owned()), (1, "resp".to_owned()), (2, "net".to_owned())]);
 }
 
 #[test]
 fn exceptions_only_shrink() {
     let found = BTreeMap::from([("a".to_owned(), 90), ("b".to_owned(), 90)]);
-    assert_eq!(
-        exceptions(&found, &[("a", 90), ("b", 95)]),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        exceptions(&found, &[("a", 85), ("b", 90), ("c", 99)]).len(),
-        2
-    );
+    assert_eq!(exceptions(&found, &[("a", 90), ("b", 95)]), Vec::<String>::new());
+    assert_eq!(exceptions(&found, &[("a", 85), ("b", 90), ("c", 99)]).len(), 2);
     assert_eq!(exceptions(&found, &[("a", 90)]).len(), 1);
 }

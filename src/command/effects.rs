@@ -108,7 +108,7 @@ impl Effects {
 
     /// Where messages to the running client are collected.
     pub fn to_self(&mut self, resp3: bool) -> &mut Reply {
-        self.to_self.set_resp3(resp3);
+        self.to_self.resp3 = resp3;
         &mut self.to_self
     }
 
@@ -241,8 +241,7 @@ fn feed_monitors(server: &mut Server, client: ClientKey, args: &ArgView<'_>) {
     let micros = crate::util::clock::unix_micros();
     let from = server.clients.at(client);
     let peer = from.connection.peer_name();
-    let mut line =
-        format!("+{}.{:06} [{} {peer}]", micros / 1_000_000, micros % 1_000_000, from.db).into_bytes();
+    let mut line = format!("+{}.{:06} [{} {peer}]", micros / 1_000_000, micros % 1_000_000, from.db).into_bytes();
     let redacted = server.redacted_args(args);
     for index in 0..args.len() {
         line.push(b' ');

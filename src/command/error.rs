@@ -52,8 +52,7 @@ pub const NOT_POSITIVE: Error = Error::fixed("ERR value is out of range, must be
 /// The key has to exist.
 pub const NO_SUCH_KEY: Error = Error::fixed("ERR no such key");
 /// A string would pass `proto-max-bulk-len`.
-pub const STRING_TOO_LONG: Error =
-    Error::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+pub const STRING_TOO_LONG: Error = Error::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
 
 impl From<crate::db::WrongType> for Error {
     fn from(_: crate::db::WrongType) -> Error {

@@ -44,7 +44,7 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
     let row = cx.server.commands.entry(id).row;
     let started = cx.server.clock.now();
     let mark = cx.reply.mark();
-    let errors = cx.reply.error_count();
+    let errors = cx.server.stats.error_replies;
     let dirty = cx.db.dirty;
     if let Err(error) = (row.handler)(cx, args) {
         cx.reply.truncate(mark);
@@ -53,7 +53,6 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
     let ended = cx.server.clock.tick();
     let nanos = cx.server.clock.nanos_between(started, ended);
     let micros = nanos / 1000;
-    let failed = cx.reply.error_count() != errors;
     let track = cx.server.config.latency_tracking;
     let stats = cx.server.commands.stats_mut(id);
     stats.calls += 1;
@@ -62,10 +61,14 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
         stats.latency.get_or_insert_default().record(nanos);
     }
     cx.server.stats.commands += 1;
-    if failed {
-        cx.server.commands.stats_mut(id).failed += 1;
-        cx.server.stats.count_error(cx.reply.last_error_code());
+    // What a transaction's commands answered has been counted with them.
+    let counted = (cx.server.stats.error_replies - errors) as usize;
+    let mut failed = false;
+    for code in cx.reply.errors_since(mark).skip(counted) {
+        failed = true;
+        cx.server.stats.count_error(code);
     }
+    cx.server.commands.stats_mut(id).failed += u64::from(failed);
     if micros >= SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_US {
         cx.server.clock.read_wall();
         cx.server.latency.sample_command(row.flags, micros, cx.server.clock.unix_ms());
@@ -90,8 +93,9 @@ fn refuse(cx: &mut Ctx<'_>, id: Option<CommandId>, error: Error) {
     if let Some(transaction) = &mut cx.client_mut().transaction {
         transaction.refused = true;
     }
+    let mark = cx.reply.mark();
     cx.reply.error(error.line());
-    cx.server.stats.count_error(cx.reply.last_error_code());
+    cx.reply.errors_since(mark).for_each(|code| cx.server.stats.count_error(code));
 }
 
 fn unknown_command(args: &Args<'_>) -> Error {

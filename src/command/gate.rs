@@ -5,7 +5,7 @@ use super::spec::{
     ADMIN, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, NO_QUEUE, PROTECTED,
     REPORTS_DISK_ERROR, RUNS_QUEUE, WRITE,
 };
-use super::{Ctx, Error, Flags, CommandId};
+use super::{CommandId, Ctx, Error, Flags};
 use crate::client::Modes;
 use crate::config::ProtectedAction;
 use crate::server::{PauseKind, ServerModes};
@@ -56,8 +56,7 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId) -> Verdict {
         return Verdict::Refuse(Error::fixed("ERR Command not allowed inside a transaction"));
     }
     let queueing = modes.has(Modes::MULTI) && !row.flags.has(NO_QUEUE);
-    if cx.server.modes.has(ServerModes::MEMORY_LIMIT) && (flags.has(DENYOOM) || queueing) && cx.server.out_of_memory()
-    {
+    if cx.server.modes.has(ServerModes::MEMORY_LIMIT) && (flags.has(DENYOOM) || queueing) && cx.server.out_of_memory() {
         return Verdict::Refuse(OOM);
     }
     if cx.server.modes.has(ServerModes::DISK_ERROR) && flags.has(WRITE | REPORTS_DISK_ERROR) {
@@ -68,7 +67,7 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId) -> Verdict {
              Redis logs for details about the RDB error.",
         ));
     }
-    if modes.has(Modes::SUBSCRIBED) && !cx.reply.is_resp3() && !row.flags.has(IN_SUBSCRIPTION) {
+    if modes.has(Modes::SUBSCRIBED) && !cx.reply.resp3 && !row.flags.has(IN_SUBSCRIPTION) {
         let name = &cx.server.commands.entry(id).full_name;
         return Verdict::Refuse(Error::text(format!(
             "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \

@@ -10,14 +10,16 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Connection)
         .flags(&[FAST, REPORTS_DISK_ERROR, IN_SUBSCRIPTION, LOADING, STALE])
         .docs("1.0.0", "[message]", "Answers PONG, or the message given."),
-    Command::new("echo", Arity::exactly(2), echo)
-        .group(Group::Connection)
-        .flags(&[LOADING, STALE, FAST])
-        .docs("1.0.0", "message", "Answers the message given."),
-    Command::new("select", Arity::exactly(2), select)
-        .group(Group::Connection)
-        .flags(&[LOADING, STALE, FAST])
-        .docs("1.0.0", "index", "Selects the database that the connection's commands work on."),
+    Command::new("echo", Arity::exactly(2), echo).group(Group::Connection).flags(&[LOADING, STALE, FAST]).docs(
+        "1.0.0",
+        "message",
+        "Answers the message given.",
+    ),
+    Command::new("select", Arity::exactly(2), select).group(Group::Connection).flags(&[LOADING, STALE, FAST]).docs(
+        "1.0.0",
+        "index",
+        "Selects the database that the connection's commands work on.",
+    ),
     Command::new("quit", Arity::at_least(1), quit)
         .group(Group::Connection)
         .flags(&[ALLOW_BUSY, NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, NO_QUEUE, IN_SUBSCRIPTION])

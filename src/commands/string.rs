@@ -1,9 +1,9 @@
 //! Strings.
 
+use crate::command::context::Event;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Ctx};
-use crate::command::context::Event;
 use crate::db::keyspace::NewString;
 use crate::db::{Expiry, StringRef};
 

@@ -57,10 +57,7 @@ impl Changes {
 
     /// The error for an effect that failed.
     pub fn failed(directive: &Directive, message: impl Into<String>) -> SetError {
-        SetError::Failed {
-            name: directive.name.into(),
-            message: message.into(),
-        }
+        SetError::Failed { name: directive.name.into(), message: message.into() }
     }
 }
 
@@ -84,17 +81,11 @@ impl fmt::Display for SetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SetError::Unknown(name) => {
-                write!(
-                    f,
-                    "Unknown option or number of arguments for CONFIG SET - '{name}'"
-                )
+                write!(f, "Unknown option or number of arguments for CONFIG SET - '{name}'")
             }
             SetError::Loading => write!(f, "Redis is loading the dataset in memory"),
             SetError::Failed { name, message } => {
-                write!(
-                    f,
-                    "CONFIG SET failed (possibly related to argument '{name}') - {message}"
-                )
+                write!(f, "CONFIG SET failed (possibly related to argument '{name}') - {message}")
             }
         }
     }
@@ -108,10 +99,7 @@ impl Config {
     pub fn get(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut found: Vec<(Vec<u8>, &Directive)> = Vec::new();
         let mut add = |name: &[u8], directive| {
-            if found
-                .iter()
-                .all(|(known, _)| !known.eq_ignore_ascii_case(name))
-            {
+            if found.iter().all(|(known, _)| !known.eq_ignore_ascii_case(name)) {
                 found.push((name.to_vec(), directive));
             }
         };
@@ -122,10 +110,7 @@ impl Config {
                 }
                 continue;
             }
-            for directive in super::DIRECTIVES
-                .iter()
-                .filter(|directive| !directive.is(flags::HIDDEN))
-            {
+            for directive in super::DIRECTIVES.iter().filter(|directive| !directive.is(flags::HIDDEN)) {
                 for name in directive.names() {
                     if glob::matches_ignore_case(pattern, name.as_bytes()) {
                         add(name.as_bytes(), directive);
@@ -133,18 +118,11 @@ impl Config {
                 }
             }
         }
-        found
-            .into_iter()
-            .map(|(name, directive)| (name, directive.value(self)))
-            .collect()
+        found.into_iter().map(|(name, directive)| (name, directive.value(self))).collect()
     }
 
     /// CONFIG SET: stores all values, or none.
-    pub fn set_many(
-        &mut self,
-        pairs: &[(&[u8], &[u8])],
-        access: Access,
-    ) -> Result<Changes, SetError> {
+    pub fn set_many(&mut self, pairs: &[(&[u8], &[u8])], access: Access) -> Result<Changes, SetError> {
         let directives = self.settable(pairs, access)?;
         let before = Box::new(self.clone());
         let mut changed = Vec::new();
@@ -154,10 +132,7 @@ impl Config {
                 Ok(false) => {}
                 Err(message) => {
                     *self = *before;
-                    return Err(SetError::Failed {
-                        name: name.into(),
-                        message,
-                    });
+                    return Err(SetError::Failed { name: name.into(), message });
                 }
             }
         }
@@ -172,18 +147,12 @@ impl Config {
         let mut directives: Vec<(&'static Directive, &'static str)> = Vec::new();
         for (name, _) in pairs {
             let shown = || String::from_utf8_lossy(name).into_owned();
-            let failed = |message: &str| SetError::Failed {
-                name: shown(),
-                message: message.into(),
-            };
-            let (directive, known) =
-                Directive::find(name).ok_or_else(|| SetError::Unknown(shown()))?;
+            let failed = |message: &str| SetError::Failed { name: shown(), message: message.into() };
+            let (directive, known) = Directive::find(name).ok_or_else(|| SetError::Unknown(shown()))?;
             if directive.is(flags::IMMUTABLE) {
                 return Err(failed("can't set immutable config"));
             }
-            if directive.is(flags::PROTECTED)
-                && !self.enable_protected_configs.allows(access.local_client)
-            {
+            if directive.is(flags::PROTECTED) && !self.enable_protected_configs.allows(access.local_client) {
                 return Err(failed("can't set protected config"));
             }
             if directive.is(flags::DENY_LOADING) && access.loading {
@@ -203,19 +172,12 @@ mod tests {
     use super::*;
     use crate::config::ProtectedAction;
 
-    const REMOTE: Access = Access {
-        loading: false,
-        local_client: false,
-    };
+    const REMOTE: Access = Access { loading: false, local_client: false };
 
     fn set(config: &mut Config, pairs: &[(&str, &str)], access: Access) -> Result<Changes, String> {
-        let pairs: Vec<(&[u8], &[u8])> = pairs
-            .iter()
-            .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
-            .collect();
-        config
-            .set_many(&pairs, access)
-            .map_err(|error| error.to_string())
+        let pairs: Vec<(&[u8], &[u8])> =
+            pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        config.set_many(&pairs, access).map_err(|error| error.to_string())
     }
 
     fn refused(pairs: &[(&str, &str)]) -> String {
@@ -228,10 +190,7 @@ mod tests {
     fn names(config: &Config, patterns: &[&str]) -> Vec<String> {
         let patterns: Vec<&[u8]> = patterns.iter().map(|pattern| pattern.as_bytes()).collect();
         let found = config.get(&patterns);
-        found
-            .into_iter()
-            .map(|(name, _)| String::from_utf8(name).unwrap())
-            .collect()
+        found.into_iter().map(|(name, _)| String::from_utf8(name).unwrap()).collect()
     }
 
     #[test]
@@ -249,10 +208,7 @@ mod tests {
             "slaveof",
         ];
         assert_eq!(found, expected);
-        assert_eq!(
-            names(&config, &["MaxMemory", "maxmemory", "MAXMEMORY"]),
-            ["MaxMemory"]
-        );
+        assert_eq!(names(&config, &["MaxMemory", "maxmemory", "MAXMEMORY"]), ["MaxMemory"]);
         assert!(names(&config, &["nosuch", "no*such"]).is_empty());
     }
 
@@ -265,55 +221,27 @@ mod tests {
 
     #[test]
     fn set_changes_all_or_nothing() {
-        let pairs = [
-            ("maxmemory", "10000001"),
-            ("maxmemory-clients", "200%"),
-            ("client-query-buffer-limit", "invalid"),
-        ];
+        let pairs =
+            [("maxmemory", "10000001"), ("maxmemory-clients", "200%"), ("client-query-buffer-limit", "invalid")];
         let expected = "CONFIG SET failed (possibly related to argument 'maxmemory-clients') - \
                         percentage argument must be less or equal to 100";
         assert_eq!(refused(&pairs), expected);
         let mut config = Config::default();
-        let pairs = [
-            ("maxmemory", "10000001"),
-            ("repl-backlog-size", "10000002"),
-            ("save", "3000 5"),
-        ];
+        let pairs = [("maxmemory", "10000001"), ("repl-backlog-size", "10000002"), ("save", "3000 5")];
         set(&mut config, &pairs, REMOTE).unwrap();
-        assert_eq!(
-            (
-                config.maxmemory,
-                config.repl_backlog_size,
-                config.save[0].seconds
-            ),
-            (10000001, 10000002, 3000)
-        );
+        assert_eq!((config.maxmemory, config.repl_backlog_size, config.save[0].seconds), (10000001, 10000002, 3000));
     }
 
     #[test]
     fn set_refuses_unknown_immutable_protected_and_duplicate_directives() {
-        assert_eq!(
-            refused(&[("nosuch", "1")]),
-            "Unknown option or number of arguments for CONFIG SET - 'nosuch'"
-        );
-        let failed = |name, reason| {
-            format!("CONFIG SET failed (possibly related to argument '{name}') - {reason}")
-        };
-        assert_eq!(
-            refused(&[("Daemonize", "yes")]),
-            failed("Daemonize", "can't set immutable config")
-        );
-        assert_eq!(
-            refused(&[("dir", "/")]),
-            failed("dir", "can't set protected config")
-        );
+        assert_eq!(refused(&[("nosuch", "1")]), "Unknown option or number of arguments for CONFIG SET - 'nosuch'");
+        let failed = |name, reason| format!("CONFIG SET failed (possibly related to argument '{name}') - {reason}");
+        assert_eq!(refused(&[("Daemonize", "yes")]), failed("Daemonize", "can't set immutable config"));
+        assert_eq!(refused(&[("dir", "/")]), failed("dir", "can't set protected config"));
         let twice = [("hz", "1"), ("HZ", "2")];
         assert_eq!(refused(&twice), failed("HZ", "duplicate parameter"));
         let first_error_wins = [("daemonize", "yes"), ("nosuch", "1")];
-        assert_eq!(
-            refused(&first_error_wins),
-            failed("daemonize", "can't set immutable config")
-        );
+        assert_eq!(refused(&first_error_wins), failed("daemonize", "can't set immutable config"));
         let by_alias = [("Slave-priority", "x")];
         let reason = "argument couldn't be parsed into an integer";
         assert_eq!(refused(&by_alias), failed("slave-priority", reason));
@@ -321,37 +249,17 @@ mod tests {
 
     #[test]
     fn set_of_protected_directives_may_be_open_to_clients_of_this_machine() {
-        let mut config = Config {
-            enable_protected_configs: ProtectedAction::Local,
-            ..Config::default()
-        };
+        let mut config = Config { enable_protected_configs: ProtectedAction::Local, ..Config::default() };
         assert!(set(&mut config, &[("dbfilename", "x.rdb")], REMOTE).is_err());
-        set(
-            &mut config,
-            &[("dbfilename", "x.rdb")],
-            Access {
-                local_client: true,
-                ..REMOTE
-            },
-        )
-        .unwrap();
+        set(&mut config, &[("dbfilename", "x.rdb")], Access { local_client: true, ..REMOTE }).unwrap();
         assert_eq!(config.dbfilename, "x.rdb");
     }
 
     #[test]
     fn set_of_some_directives_waits_for_loading() {
-        let loading = Access {
-            loading: true,
-            local_client: true,
-        };
-        let mut config = Config {
-            enable_protected_configs: ProtectedAction::Yes,
-            ..Config::default()
-        };
-        assert_eq!(
-            config.set_many(&[(b"dir", b"asdf")], loading).unwrap_err(),
-            SetError::Loading
-        );
+        let loading = Access { loading: true, local_client: true };
+        let mut config = Config { enable_protected_configs: ProtectedAction::Yes, ..Config::default() };
+        assert_eq!(config.set_many(&[(b"dir", b"asdf")], loading).unwrap_err(), SetError::Loading);
         assert!(config.set_many(&[(b"loglevel", b"debug")], loading).is_ok());
     }
 
@@ -367,31 +275,11 @@ mod tests {
             ("tls-cert-file", ""),
         ];
         let changes = set(&mut config, &pairs, REMOTE).unwrap();
-        let names: Vec<&str> = changes
-            .directives()
-            .iter()
-            .map(|directive| directive.name)
-            .collect();
-        assert_eq!(
-            names,
-            [
-                "oom-score-adj",
-                "oom-score-adj-values",
-                "port",
-                "timeout",
-                "tls-cert-file"
-            ]
-        );
-        let effects: Vec<(Effect, &str)> = changes
-            .effects()
-            .into_iter()
-            .map(|(effect, directive)| (effect, directive.name))
-            .collect();
-        let expected = [
-            (Effect::OomScore, "oom-score-adj"),
-            (Effect::Port, "port"),
-            (Effect::Tls, "tls-cert-file"),
-        ];
+        let names: Vec<&str> = changes.directives().iter().map(|directive| directive.name).collect();
+        assert_eq!(names, ["oom-score-adj", "oom-score-adj-values", "port", "timeout", "tls-cert-file"]);
+        let effects: Vec<(Effect, &str)> =
+            changes.effects().into_iter().map(|(effect, directive)| (effect, directive.name)).collect();
+        let expected = [(Effect::OomScore, "oom-score-adj"), (Effect::Port, "port"), (Effect::Tls, "tls-cert-file")];
         assert_eq!(effects, expected);
         assert_eq!(changes.before().port, 6379);
         changes.roll_back(&mut config);

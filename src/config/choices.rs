@@ -10,17 +10,12 @@ pub trait Choice: Copy + PartialEq + 'static {
 
     /// The name CONFIG GET reports.
     fn name(self) -> &'static str {
-        Self::NAMES
-            .iter()
-            .find(|(_, choice)| *choice == self)
-            .map_or("unknown", |(name, _)| name)
+        Self::NAMES.iter().find(|(_, choice)| *choice == self).map_or("unknown", |(name, _)| name)
     }
 
     /// The variant of a name, in any case.
     fn from_name(name: &[u8]) -> Option<Self> {
-        let known = Self::NAMES
-            .iter()
-            .find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
+        let known = Self::NAMES.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
         known.map(|&(_, choice)| choice)
     }
 }
@@ -198,10 +193,7 @@ impl ProtectedAction {
 impl MaxmemoryPolicy {
     /// Whether only keys that expire may go.
     pub fn is_volatile(self) -> bool {
-        matches!(
-            self,
-            Self::VolatileLru | Self::VolatileLfu | Self::VolatileRandom | Self::VolatileTtl
-        )
+        matches!(self, Self::VolatileLru | Self::VolatileLfu | Self::VolatileRandom | Self::VolatileTtl)
     }
 
     /// Whether keys carry an access frequency in place of an access time.
@@ -221,10 +213,7 @@ mod tests {
 
     #[test]
     fn first_name_is_reported_and_any_case_is_read() {
-        assert_eq!(
-            OomScoreAdj::from_name(b"relative"),
-            Some(OomScoreAdj::Relative)
-        );
+        assert_eq!(OomScoreAdj::from_name(b"relative"), Some(OomScoreAdj::Relative));
         assert_eq!(OomScoreAdj::Relative.name(), "yes");
         assert_eq!(LogLevel::from_name(b"NOTICE"), Some(LogLevel::Notice));
         assert_eq!(LogLevel::from_name(b""), None);

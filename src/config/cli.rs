@@ -30,10 +30,7 @@ pub enum CommandLine {
 
 /// Reads the arguments, the program's name not among them, and all they point to. `stdin` is read
 /// only if `-` asks for it.
-pub fn parse_command_line(
-    args: &[OsString],
-    stdin: &mut dyn Read,
-) -> Result<CommandLine, LoadError> {
+pub fn parse_command_line(args: &[OsString], stdin: &mut dyn Read) -> Result<CommandLine, LoadError> {
     let (check_only, args) = match args.split_first() {
         Some((first, rest)) => match own_option(first, rest) {
             Some(OwnOption::Answer { text, code }) => {
@@ -46,10 +43,7 @@ pub fn parse_command_line(
     };
     let config = configuration(args, stdin)?;
     Ok(match check_only {
-        true => CommandLine::PrintAndExit {
-            text: "The configuration is valid.\n".into(),
-            code: 0,
-        },
+        true => CommandLine::PrintAndExit { text: "The configuration is valid.\n".into(), code: 0 },
         false => CommandLine::Run(Box::new(config)),
     })
 }
@@ -64,21 +58,9 @@ fn own_option(first: &OsString, rest: &[OsString]) -> Option<OwnOption> {
     let mut options = Options::new();
     options.optflag("h", "help", "print this help");
     options.optflag("v", "version", "print the version");
-    options.optflag(
-        "",
-        "check-config",
-        "read the configuration that follows, and exit",
-    );
-    options.optflag(
-        "",
-        "check-system",
-        "look for unsuitable settings of the system, and exit",
-    );
-    options.optflag(
-        "",
-        "test-memory",
-        "test that many megabytes of memory, and exit",
-    );
+    options.optflag("", "check-config", "read the configuration that follows, and exit");
+    options.optflag("", "check-system", "look for unsuitable settings of the system, and exit");
+    options.optflag("", "test-memory", "test that many megabytes of memory, and exit");
     let given = options.parse([first]).ok()?;
     let answer = |text: String, code| Some(OwnOption::Answer { text, code });
     if given.opt_present("help") {
@@ -87,9 +69,8 @@ fn own_option(first: &OsString, rest: &[OsString]) -> Option<OwnOption> {
     if given.opt_present("version") {
         let bits = usize::BITS;
         let build = env!("CARGO_PKG_VERSION");
-        let text = format!(
-            "Redis server v={REDIS_VERSION} sha=00000000:0 malloc=mimalloc bits={bits} build=oxidis-{build}\n"
-        );
+        let text =
+            format!("Redis server v={REDIS_VERSION} sha=00000000:0 malloc=mimalloc bits={bits} build=oxidis-{build}\n");
         return answer(text, 0);
     }
     if given.opt_present("check-system") {
@@ -97,19 +78,11 @@ fn own_option(first: &OsString, rest: &[OsString]) -> Option<OwnOption> {
     }
     if given.opt_present("test-memory") {
         return match rest {
-            [_] => answer(
-                "There is no memory test in this build; memtest86 is a thorough one.\n".into(),
-                1,
-            ),
-            _ => answer(
-                "How many megabytes? For example: oxidis --test-memory 4096\n".into(),
-                1,
-            ),
+            [_] => answer("There is no memory test in this build; memtest86 is a thorough one.\n".into(), 1),
+            _ => answer("How many megabytes? For example: oxidis --test-memory 4096\n".into(), 1),
         };
     }
-    given
-        .opt_present("check-config")
-        .then_some(OwnOption::CheckConfig)
+    given.opt_present("check-config").then_some(OwnOption::CheckConfig)
 }
 
 fn usage(options: &Options) -> String {
@@ -125,15 +98,9 @@ fn usage(options: &Options) -> String {
 }
 
 fn configuration(args: &[OsString], stdin: &mut dyn Read) -> Result<Config, LoadError> {
-    let mut words = args
-        .iter()
-        .map(|arg| arg.as_encoded_bytes())
-        .collect::<Vec<_>>();
+    let mut words = args.iter().map(|arg| arg.as_encoded_bytes()).collect::<Vec<_>>();
     let mut file = None;
-    if let Some(name) = args
-        .first()
-        .filter(|name| !name.as_encoded_bytes().starts_with(b"-"))
-    {
+    if let Some(name) = args.first().filter(|name| !name.as_encoded_bytes().starts_with(b"-")) {
         file = Some(absolute(name)?);
         words.remove(0);
     }
@@ -144,10 +111,7 @@ fn configuration(args: &[OsString], stdin: &mut dyn Read) -> Result<Config, Load
     let (from_stdin, lines) = lines_of(&words, first_may_be_stdin);
     let mut text = Vec::new();
     if from_stdin {
-        let unreadable = |error| LoadError::Unreadable {
-            path: PathBuf::from("-"),
-            error,
-        };
+        let unreadable = |error| LoadError::Unreadable { path: PathBuf::from("-"), error };
         stdin.read_to_end(&mut text).map_err(unreadable)?;
     }
     text.push(b'\n');
@@ -156,10 +120,7 @@ fn configuration(args: &[OsString], stdin: &mut dyn Read) -> Result<Config, Load
 }
 
 fn absolute(name: &OsString) -> Result<PathBuf, LoadError> {
-    path::absolute(name).map_err(|error: io::Error| LoadError::Unreadable {
-        path: name.into(),
-        error,
-    })
+    path::absolute(name).map_err(|error: io::Error| LoadError::Unreadable { path: name.into(), error })
 }
 
 /// Arguments as lines of configuration, and whether `-` is the first or the last of them.
@@ -185,9 +146,7 @@ fn lines_of(words: &[&[u8]], first_may_be_stdin: bool) -> (bool, Vec<u8>) {
         lines.extend_from_slice(name);
         lines.push(b' ');
         let is_bare = quote::split_args(word).is_ok_and(|parts| parts.len() == 1);
-        let name_follows = words
-            .get(index + 1)
-            .is_some_and(|next| next.starts_with(b"--"));
+        let name_follows = words.get(index + 1).is_some_and(|next| next.starts_with(b"--"));
         let is = |known: &[u8]| word.eq_ignore_ascii_case(known);
         name_may_follow = !is_bare || (name_follows && (is(b"--save") || is(b"--sentinel")));
         if is_bare && is(b"--save") && (name_follows || is_last) {
@@ -223,10 +182,7 @@ mod tests {
         let all = [&[path.to_str().unwrap()], args].concat();
         let config = config(&all, "");
         let value = |name: &&str| config.get(&[name.as_bytes()]).remove(0).1;
-        names
-            .iter()
-            .map(|name| String::from_utf8(value(name)).unwrap())
-            .collect()
+        names.iter().map(|name| String::from_utf8(value(name)).unwrap()).collect()
     }
 
     fn refused(args: &[&str]) -> String {
@@ -243,14 +199,8 @@ mod tests {
         assert_eq!(config(&["-"], "port 1\ntimeout 5").port, 1);
         let config = config(&["--port", "2", "-"], "port 1\ntimeout 5");
         assert_eq!((config.port, config.timeout), (2, 5));
-        assert_eq!(
-            with_file(&["--loglevel", "debug"], &["loglevel", "save"]),
-            ["debug", "900 1"]
-        );
-        assert_eq!(
-            with_file(&["--SAVE", "100", "100"], &["save"]),
-            ["900 1 100 100"]
-        );
+        assert_eq!(with_file(&["--loglevel", "debug"], &["loglevel", "save"]), ["debug", "900 1"]);
+        assert_eq!(with_file(&["--SAVE", "100", "100"], &["save"]), ["900 1 100 100"]);
     }
 
     #[test]
@@ -266,27 +216,16 @@ mod tests {
     #[test]
     fn name_and_value_may_share_an_argument() {
         let args = ["--maxmemory 700mb", "--maxmemory-policy volatile-lru"];
-        assert_eq!(
-            with_file(&args, &["maxmemory", "maxmemory-policy"]),
-            ["734003200", "volatile-lru"]
-        );
+        assert_eq!(with_file(&args, &["maxmemory", "maxmemory-policy"]), ["734003200", "volatile-lru"]);
         let args = ["loglevel", "debug", "--maxmemory '700mb'"];
-        assert_eq!(
-            with_file(&args, &["loglevel", "maxmemory"]),
-            ["debug", "734003200"]
-        );
+        assert_eq!(with_file(&args, &["loglevel", "maxmemory"]), ["debug", "734003200"]);
     }
 
     #[test]
     fn a_value_may_begin_with_dashes() {
         let names = ["proc-title-template", "loglevel"];
         for args in [
-            &[
-                "--proc-title-template",
-                "--my--title",
-                "--loglevel",
-                "debug",
-            ][..],
+            &["--proc-title-template", "--my--title", "--loglevel", "debug"][..],
             &["--proc-title-template --my--title", "--loglevel debug"],
         ] {
             assert_eq!(with_file(args, &names), ["--my--title", "debug"]);
@@ -304,88 +243,33 @@ mod tests {
         ] {
             assert_eq!(with_file(args, &names), ["", "debug"], "{args:?}");
         }
-        let args = [
-            "--proc-title-template",
-            "--save",
-            "--save",
-            "",
-            "--loglevel",
-            "debug",
-        ];
-        assert_eq!(
-            with_file(&args, &["proc-title-template", "save", "loglevel"]),
-            ["--save", "", "debug"]
-        );
+        let args = ["--proc-title-template", "--save", "--save", "", "--loglevel", "debug"];
+        assert_eq!(with_file(&args, &["proc-title-template", "save", "loglevel"]), ["--save", "", "debug"]);
     }
 
     #[test]
     fn several_words_may_come_as_one() {
-        let args = [
-            "--shutdown-on-sigint",
-            "nosave",
-            "force",
-            "now",
-            "--shutdown-on-sigterm",
-            "nosave force",
-        ];
+        let args = ["--shutdown-on-sigint", "nosave", "force", "now", "--shutdown-on-sigterm", "nosave force"];
         let names = ["shutdown-on-sigint", "shutdown-on-sigterm"];
-        assert_eq!(
-            with_file(&args, &names),
-            ["nosave now force", "nosave force"]
-        );
+        assert_eq!(with_file(&args, &names), ["nosave now force", "nosave force"]);
     }
 
     #[test]
     fn bad_arguments_are_shown_as_lines() {
         let cases: [(&[&str], &str, &str); 9] = [
             (&["--port"], "2\n>>> 'port'", "wrong number of arguments"),
-            (
-                &["--port", "6380", "--loglevel"],
-                "3\n>>> 'loglevel'",
-                "wrong number of arguments",
-            ),
-            (
-                &["--port", "6379", "6380"],
-                "2\n>>> 'port \"6379\" \"6380\"'",
-                "wrong number of arguments",
-            ),
-            (
-                &["--port", "--loglevel", "verbose"],
-                "'port \"--loglevel\" \"verbose\"'",
-                "wrong number",
-            ),
-            (
-                &["--port", "--bla", "--loglevel", "verbose"],
-                "'port \"--bla\"'",
-                "couldn't be parsed",
-            ),
-            (
-                &["--shutdown-on-sigint"],
-                "'shutdown-on-sigint'",
-                "must be one of the following",
-            ),
-            (
-                &["--replicaof", "--127.0.0.1", "abc"],
-                "'replicaof \"--127.0.0.1\" \"abc\"'",
-                "Invalid master port",
-            ),
-            (
-                &["--replicaof", "--127.0.0.1", "--abc"],
-                "'replicaof \"--127.0.0.1\"'",
-                "wrong number",
-            ),
-            (
-                &["-x"],
-                "2\n>>> '\"-x\"'",
-                "Bad directive or wrong number of arguments",
-            ),
+            (&["--port", "6380", "--loglevel"], "3\n>>> 'loglevel'", "wrong number of arguments"),
+            (&["--port", "6379", "6380"], "2\n>>> 'port \"6379\" \"6380\"'", "wrong number of arguments"),
+            (&["--port", "--loglevel", "verbose"], "'port \"--loglevel\" \"verbose\"'", "wrong number"),
+            (&["--port", "--bla", "--loglevel", "verbose"], "'port \"--bla\"'", "couldn't be parsed"),
+            (&["--shutdown-on-sigint"], "'shutdown-on-sigint'", "must be one of the following"),
+            (&["--replicaof", "--127.0.0.1", "abc"], "'replicaof \"--127.0.0.1\" \"abc\"'", "Invalid master port"),
+            (&["--replicaof", "--127.0.0.1", "--abc"], "'replicaof \"--127.0.0.1\"'", "wrong number"),
+            (&["-x"], "2\n>>> '\"-x\"'", "Bad directive or wrong number of arguments"),
         ];
         for (args, line, reason) in cases {
             let error = refused(args);
-            assert!(
-                error.contains(line) && error.contains(reason),
-                "{args:?}: {error}"
-            );
+            assert!(error.contains(line) && error.contains(reason), "{args:?}: {error}");
         }
     }
 
@@ -402,18 +286,11 @@ mod tests {
             CommandLine::Run(_) => panic!("{args:?} runs"),
         };
         for option in ["-v", "--version"] {
-            assert!(
-                answer(&[option])
-                    .0
-                    .starts_with("Redis server v=7.0.15 sha=")
-            );
+            assert!(answer(&[option]).0.starts_with("Redis server v=7.0.15 sha="));
         }
         for option in ["-h", "--help"] {
             let (text, code) = answer(&[option]);
-            assert!(
-                text.starts_with("Usage: oxidis ") && text.contains("--check-config"),
-                "{text}"
-            );
+            assert!(text.starts_with("Usage: oxidis ") && text.contains("--check-config"), "{text}");
             assert_eq!(code, 0);
         }
         assert_eq!(answer(&["--test-memory"]).1, 1);

@@ -102,9 +102,7 @@ impl Directive {
     /// Finds a directive by name or alias, in any case, with the name that matched.
     pub fn find(name: &[u8]) -> Option<(&'static Directive, &'static str)> {
         super::DIRECTIVES.iter().find_map(|directive| {
-            let matched = directive
-                .names()
-                .find(|known| known.as_bytes().eq_ignore_ascii_case(name))?;
+            let matched = directive.names().find(|known| known.as_bytes().eq_ignore_ascii_case(name))?;
             Some((directive, matched))
         })
     }
@@ -131,9 +129,7 @@ impl Directive {
         } else if text.is_empty() {
             Vec::new()
         } else {
-            text.split(|&byte| byte == b' ')
-                .map(<[u8]>::to_vec)
-                .collect()
+            text.split(|&byte| byte == b' ').map(<[u8]>::to_vec).collect()
         };
         let changed = (self.set)(config, &words, Occurrence::First)?;
         Ok(changed || self.is(flags::VOLATILE))

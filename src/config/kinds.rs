@@ -37,12 +37,7 @@ pub(super) trait Kind {
     type Value: Clone + PartialEq;
 
     /// Reads words; `current` is for kinds where a text states only a part of the value.
-    fn parse(
-        &self,
-        words: &[Vec<u8>],
-        current: &Self::Value,
-        occurrence: Occurrence,
-    ) -> Result<Self::Value, String>;
+    fn parse(&self, words: &[Vec<u8>], current: &Self::Value, occurrence: Occurrence) -> Result<Self::Value, String>;
 
     /// As CONFIG GET shows it.
     fn show(&self, value: &Self::Value) -> Vec<u8>;
@@ -75,9 +70,7 @@ pub(super) fn single(words: &[Vec<u8>]) -> Result<&[u8], String> {
 }
 
 fn check<V: ?Sized>(check: Option<Check<V>>, value: &V) -> Result<(), String> {
-    check
-        .map_or(Ok(()), |check| check(value))
-        .map_err(str::to_owned)
+    check.map_or(Ok(()), |check| check(value)).map_err(str::to_owned)
 }
 
 /// A further condition on a value, with the error text when it isn't met.
@@ -103,11 +96,7 @@ impl Kind for YesNo {
     }
 
     fn show(&self, value: &bool) -> Vec<u8> {
-        if *value {
-            b"yes".to_vec()
-        } else {
-            b"no".to_vec()
-        }
+        if *value { b"yes".to_vec() } else { b"no".to_vec() }
     }
 }
 
@@ -123,18 +112,14 @@ impl<T> OneOf<T> {
 /// The error that lists the words which would have been right.
 pub(super) fn not_among<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
-    format!(
-        "argument(s) must be one of the following: {}",
-        names.join(", ")
-    )
+    format!("argument(s) must be one of the following: {}", names.join(", "))
 }
 
 impl<T: Choice> Kind for OneOf<T> {
     type Value = T;
 
     fn parse(&self, words: &[Vec<u8>], _: &T, _: Occurrence) -> Result<T, String> {
-        T::from_name(single(words)?)
-            .ok_or_else(|| not_among(T::NAMES.iter().map(|(name, _)| *name)))
+        T::from_name(single(words)?).ok_or_else(|| not_among(T::NAMES.iter().map(|(name, _)| *name)))
     }
 
     fn show(&self, value: &T) -> Vec<u8> {
@@ -181,37 +166,22 @@ pub(super) struct Number<T> {
 impl<T> Number<T> {
     /// A decimal number.
     pub(super) const fn between(min: i128, max: i128) -> Self {
-        Number {
-            min,
-            max,
-            unit: Unit::One,
-            clamp: None,
-            holder: PhantomData,
-        }
+        Number { min, max, unit: Unit::One, clamp: None, holder: PhantomData }
     }
 
     /// A number of bytes, with units like `100mb`.
     pub(super) const fn bytes(min: i128, max: i128) -> Self {
-        Number {
-            unit: Unit::Byte,
-            ..Self::between(min, max)
-        }
+        Number { unit: Unit::Byte, ..Self::between(min, max) }
     }
 
     /// A number in base eight.
     pub(super) const fn octal(min: i128, max: i128) -> Self {
-        Number {
-            unit: Unit::Octal,
-            ..Self::between(min, max)
-        }
+        Number { unit: Unit::Octal, ..Self::between(min, max) }
     }
 
     /// Moves accepted values into a narrower range.
     pub(super) const fn clamped(self, low: i128, high: i128) -> Self {
-        Number {
-            clamp: Some((low, high)),
-            ..self
-        }
+        Number { clamp: Some((low, high)), ..self }
     }
 
     fn out_of_range(&self) -> String {
@@ -229,15 +199,11 @@ impl<T: Integer> Kind for Number<T> {
     fn parse(&self, words: &[Vec<u8>], _: &T, _: Occurrence) -> Result<T, String> {
         let word = single(words)?;
         let parsed = match self.unit {
-            Unit::One => strict_integer(word)
-                .map(i128::from)
-                .ok_or("argument couldn't be parsed into an integer"),
-            Unit::Byte => memory(word)
-                .map(i128::from)
-                .ok_or("argument must be a memory value"),
-            Unit::Octal => loose_integer(word, 8)
-                .map(i128::from)
-                .ok_or("argument couldn't be parsed as an octal number"),
+            Unit::One => strict_integer(word).map(i128::from).ok_or("argument couldn't be parsed into an integer"),
+            Unit::Byte => memory(word).map(i128::from).ok_or("argument must be a memory value"),
+            Unit::Octal => {
+                loose_integer(word, 8).map(i128::from).ok_or("argument couldn't be parsed as an octal number")
+            }
         };
         let mut value = parsed?;
         if !(self.min..=self.max).contains(&value) {
@@ -280,12 +246,7 @@ pub(super) struct BytesOrPercent;
 impl Kind for BytesOrPercent {
     type Value = MemoryShare;
 
-    fn parse(
-        &self,
-        words: &[Vec<u8>],
-        _: &MemoryShare,
-        _: Occurrence,
-    ) -> Result<MemoryShare, String> {
+    fn parse(&self, words: &[Vec<u8>], _: &MemoryShare, _: Occurrence) -> Result<MemoryShare, String> {
         let word = single(words)?;
         if let Some(bytes) = memory(word) {
             // Beyond a signed number Redis takes the bytes for a percentage, and so for too large a one.
@@ -294,10 +255,7 @@ impl Kind for BytesOrPercent {
             }
             return Ok(MemoryShare::Bytes(bytes));
         }
-        let percent = word
-            .strip_suffix(b"%")
-            .and_then(strict_integer)
-            .filter(|&percent| percent >= 0);
+        let percent = word.strip_suffix(b"%").and_then(strict_integer).filter(|&percent| percent >= 0);
         match percent.map(u8::try_from) {
             None => Err("argument must be a memory or percent value".into()),
             Some(Ok(0)) => Ok(MemoryShare::Bytes(0)),
@@ -357,12 +315,7 @@ pub(super) const OPTIONAL_TEXT: OptionalText = OptionalText(None);
 impl Kind for OptionalText {
     type Value = Option<String>;
 
-    fn parse(
-        &self,
-        words: &[Vec<u8>],
-        _: &Self::Value,
-        _: Occurrence,
-    ) -> Result<Self::Value, String> {
+    fn parse(&self, words: &[Vec<u8>], _: &Self::Value, _: Occurrence) -> Result<Self::Value, String> {
         let text = utf8(single(words)?)?;
         check(self.0, text)?;
         Ok((!text.is_empty()).then(|| text.to_owned()))
@@ -373,9 +326,7 @@ impl Kind for OptionalText {
     }
 
     fn lines(&self, name: &str, value: &Self::Value, default: &Self::Value) -> Vec<Line> {
-        let line = value
-            .as_ref()
-            .map(|text| Line::new(name, &quoted(text.as_bytes()), value != default));
+        let line = value.as_ref().map(|text| Line::new(name, &quoted(text.as_bytes()), value != default));
         line.into_iter().collect()
     }
 }
@@ -386,12 +337,7 @@ pub(super) struct OptionalBytes;
 impl Kind for OptionalBytes {
     type Value = Option<Vec<u8>>;
 
-    fn parse(
-        &self,
-        words: &[Vec<u8>],
-        _: &Self::Value,
-        _: Occurrence,
-    ) -> Result<Self::Value, String> {
+    fn parse(&self, words: &[Vec<u8>], _: &Self::Value, _: Occurrence) -> Result<Self::Value, String> {
         let bytes = single(words)?;
         Ok((!bytes.is_empty()).then(|| bytes.to_vec()))
     }
@@ -401,9 +347,7 @@ impl Kind for OptionalBytes {
     }
 
     fn lines(&self, name: &str, value: &Self::Value, default: &Self::Value) -> Vec<Line> {
-        let line = value
-            .as_ref()
-            .map(|bytes| Line::new(name, &quoted(bytes), value != default));
+        let line = value.as_ref().map(|bytes| Line::new(name, &quoted(bytes), value != default));
         line.into_iter().collect()
     }
 }
@@ -423,11 +367,7 @@ pub fn memory(text: &[u8]) -> Option<u64> {
         b"gb" => 1 << 30,
         _ => return None,
     };
-    let number: u64 = if number.is_empty() {
-        0
-    } else {
-        std::str::from_utf8(number).ok()?.parse().ok()?
-    };
+    let number: u64 = if number.is_empty() { 0 } else { std::str::from_utf8(number).ok()?.parse().ok()? };
     number.checked_mul(factor)
 }
 
@@ -481,46 +421,19 @@ mod tests {
 
     #[test]
     fn memory_knows_powers_of_1000_and_1024() {
-        let read = [
-            ("0", 0),
-            ("12", 12),
-            ("7b", 7),
-            ("2k", 2000),
-            ("2KB", 2048),
-            ("3m", 3_000_000),
-        ];
-        let large = [
-            ("3Mb", 3 << 20),
-            ("1g", 1_000_000_000),
-            ("1gB", 1 << 30),
-            ("", 0),
-            ("mb", 0),
-        ];
+        let read = [("0", 0), ("12", 12), ("7b", 7), ("2k", 2000), ("2KB", 2048), ("3m", 3_000_000)];
+        let large = [("3Mb", 3 << 20), ("1g", 1_000_000_000), ("1gB", 1 << 30), ("", 0), ("mb", 0)];
         for (text, bytes) in read.into_iter().chain(large) {
             assert_eq!(memory(text.as_bytes()), Some(bytes), "{text}");
         }
-        for text in [
-            "-1",
-            "1 mb",
-            "1tb",
-            "x",
-            "1.5gb",
-            "18446744073709551616",
-            "99999999999gb",
-        ] {
+        for text in ["-1", "1 mb", "1tb", "x", "1.5gb", "18446744073709551616", "99999999999gb"] {
             assert_eq!(memory(text.as_bytes()), None, "{text}");
         }
     }
 
     #[test]
     fn memory_is_rewritten_with_the_largest_unit() {
-        let shown = [
-            (0, "0"),
-            (1023, "1023"),
-            (1024, "1kb"),
-            (100 << 20, "100mb"),
-            (3 << 30, "3gb"),
-        ];
+        let shown = [(0, "0"), (1023, "1023"), (1024, "1kb"), (100 << 20, "100mb"), (3 << 30, "3gb")];
         for (bytes, text) in shown {
             assert_eq!(show_memory(bytes), text);
             assert_eq!(memory(text.as_bytes()), Some(bytes));
@@ -532,25 +445,11 @@ mod tests {
         let number = || Number::<u32>::between(1, 10);
         assert_eq!(parse(number(), "10", 0), Ok(10));
         let no_integer = refused("argument couldn't be parsed into an integer");
-        for text in [
-            "",
-            "+1",
-            "01",
-            " 1",
-            "1 ",
-            "1x",
-            "--1",
-            "-0",
-            "-",
-            "99999999999999999999",
-        ] {
+        for text in ["", "+1", "01", " 1", "1 ", "1x", "--1", "-0", "-", "99999999999999999999"] {
             assert_eq!(parse(number(), text, 0), no_integer, "{text}");
         }
         for text in ["0", "-1", "11"] {
-            assert_eq!(
-                parse(number(), text, 0),
-                refused("argument must be between 1 and 10 inclusive")
-            );
+            assert_eq!(parse(number(), text, 0), refused("argument must be between 1 and 10 inclusive"));
         }
     }
 
@@ -559,14 +458,8 @@ mod tests {
         let octal = || Number::<u32>::octal(0, 0o777);
         assert_eq!(parse(octal(), "0755", 0), Ok(0o755));
         assert_eq!(octal().show(&0o700), b"700");
-        assert_eq!(
-            parse(octal(), "888", 0),
-            refused("argument couldn't be parsed as an octal number")
-        );
-        assert_eq!(
-            parse(octal(), "1777", 0),
-            refused("argument must be between 0 and 777 inclusive")
-        );
+        assert_eq!(parse(octal(), "888", 0), refused("argument couldn't be parsed as an octal number"));
+        assert_eq!(parse(octal(), "1777", 0), refused("argument must be between 0 and 777 inclusive"));
     }
 
     #[test]
@@ -582,16 +475,9 @@ mod tests {
         assert_eq!(share("10kb"), Ok(MemoryShare::Bytes(10240)));
         assert_eq!(share("5%"), Ok(MemoryShare::Percent(5)));
         assert_eq!(share("0%"), Ok(MemoryShare::Bytes(0)));
-        assert_eq!(
-            share("200%"),
-            Err("percentage argument must be less or equal to 100".into())
-        );
+        assert_eq!(share("200%"), Err("percentage argument must be less or equal to 100".into()));
         for text in ["-5", "-5%", "%", "x%"] {
-            assert_eq!(
-                share(text),
-                Err("argument must be a memory or percent value".into()),
-                "{text}"
-            );
+            assert_eq!(share(text), Err("argument must be a memory or percent value".into()), "{text}");
         }
     }
 
@@ -608,9 +494,6 @@ mod tests {
     #[test]
     fn quoted_text_splits_back_into_itself() {
         let all: Vec<u8> = (0..=255).collect();
-        assert_eq!(
-            crate::util::quote::split_args(&quoted(&all)).unwrap(),
-            [all]
-        );
+        assert_eq!(crate::util::quote::split_args(&quoted(&all)).unwrap(), [all]);
     }
 }

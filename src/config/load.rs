@@ -18,11 +18,7 @@ use std::path::{Path, PathBuf};
 const INCLUDE_DEPTH_MAX: usize = 32;
 
 /// Directives that once were and are skipped with their one argument.
-const DEPRECATED: [&[u8]; 3] = [
-    b"list-max-ziplist-entries",
-    b"list-max-ziplist-value",
-    b"lua-replicate-commands",
-];
+const DEPRECATED: [&[u8]; 3] = [b"list-max-ziplist-entries", b"list-max-ziplist-value", b"lua-replicate-commands"];
 
 /// A line kept for the part of the server that understands it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,11 +34,7 @@ pub struct Statement {
 impl Statement {
     /// Refuses this line, in the format of every other configuration error.
     pub fn error(&self, message: impl Into<String>) -> LoadError {
-        LoadError::Line {
-            line: self.line,
-            text: self.text.clone(),
-            message: message.into(),
-        }
+        LoadError::Line { line: self.line, text: self.text.clone(), message: message.into() }
     }
 }
 
@@ -75,16 +67,9 @@ impl fmt::Display for LoadError {
             let (path, error) = (path.display(), os_error_text(error));
             return write!(f, "Fatal error, can't open config file '{path}': {error}");
         }
-        writeln!(
-            f,
-            "\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***"
-        )?;
+        writeln!(f, "\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***")?;
         match self {
-            LoadError::Line {
-                line,
-                text,
-                message,
-            } => {
+            LoadError::Line { line, text, message } => {
                 writeln!(f, "Reading the configuration file, at line {line}")?;
                 writeln!(f, ">>> '{}'", String::from_utf8_lossy(text))?;
                 writeln!(f, "{message}")
@@ -108,25 +93,14 @@ impl Config {
             end_line(&mut text);
         }
         text.extend_from_slice(more);
-        let mut config = Config {
-            config_file: file.map(Path::to_owned),
-            ..Config::default()
-        };
-        Loader {
-            config: &mut config,
-            seen: HashSet::new(),
-            depth: 0,
-        }
-        .text(&text)?;
+        let mut config = Config { config_file: file.map(Path::to_owned), ..Config::default() };
+        Loader { config: &mut config, seen: HashSet::new(), depth: 0 }.text(&text)?;
         Ok(config)
     }
 }
 
 fn read_into(text: &mut Vec<u8>, path: &Path) -> Result<(), LoadError> {
-    let content = fs::read(path).map_err(|error| LoadError::Unreadable {
-        path: path.to_owned(),
-        error,
-    })?;
+    let content = fs::read(path).map_err(|error| LoadError::Unreadable { path: path.to_owned(), error })?;
     text.extend_from_slice(&content);
     Ok(())
 }
@@ -167,11 +141,7 @@ impl Loader<'_> {
         for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
             let text = line.trim_ascii();
             self.line(index + 1, text).map_err(|stop| match stop {
-                Stop::Message(message) => LoadError::Line {
-                    line: index + 1,
-                    text: text.to_vec(),
-                    message,
-                },
+                Stop::Message(message) => LoadError::Line { line: index + 1, text: text.to_vec(), message },
                 Stop::Error(error) => error,
             })?;
         }
@@ -190,11 +160,7 @@ impl Loader<'_> {
         if let Some((directive, _)) = Directive::find(&name) {
             return Ok(self.directive(directive, words)?);
         }
-        let statement = |words| Statement {
-            line,
-            text: text.to_vec(),
-            words,
-        };
+        let statement = |words| Statement { line, text: text.to_vec(), words };
         match (name.as_slice(), words.len()) {
             (name, 1) if DEPRECATED.contains(&name) => {}
             (b"include", 1) => self.include(&words[0])?,
@@ -215,11 +181,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn directive(
-        &mut self,
-        directive: &'static Directive,
-        mut words: Vec<Vec<u8>>,
-    ) -> Result<(), String> {
+    fn directive(&mut self, directive: &'static Directive, mut words: Vec<Vec<u8>>) -> Result<(), String> {
         if !directive.is(flags::MULTI_ARG) {
             if words.len() != 1 {
                 return Err("wrong number of arguments".into());
@@ -251,12 +213,7 @@ impl Loader<'_> {
             }
         } else {
             let found = Path::new(&self.config.dir).join(path);
-            text = fs::read(found).map_err(|error| {
-                Stop::Error(LoadError::Unreadable {
-                    path: path.into(),
-                    error,
-                })
-            })?;
+            text = fs::read(found).map_err(|error| Stop::Error(LoadError::Unreadable { path: path.into(), error }))?;
         }
         self.depth += 1;
         let included = self.text(&text).map_err(Stop::Error);
@@ -268,17 +225,10 @@ impl Loader<'_> {
         if !self.config.logfile.is_empty() {
             let path = Path::new(&self.config.dir).join(&self.config.logfile);
             let opened = fs::OpenOptions::new().append(true).create(true).open(path);
-            opened.map_err(|error| {
-                LoadError::Whole(format!(
-                    "Can't open the log file: {}",
-                    os_error_text(&error)
-                ))
-            })?;
+            opened.map_err(|error| LoadError::Whole(format!("Can't open the log file: {}", os_error_text(&error))))?;
         }
         if self.config.cluster_enabled && self.config.replicaof.is_some() {
-            return Err(LoadError::Whole(
-                "replicaof directive not allowed in cluster mode".into(),
-            ));
+            return Err(LoadError::Whole("replicaof directive not allowed in cluster mode".into()));
         }
         Ok(())
     }
@@ -290,31 +240,18 @@ fn split(text: &[u8]) -> Result<Vec<Vec<u8>>, String> {
 
 /// The paths a pattern matches, sorted; hidden files only where the pattern has the dot.
 fn expand(base: &Path, pattern: &str) -> Vec<PathBuf> {
-    let root = if pattern.starts_with('/') {
-        PathBuf::from("/")
-    } else {
-        base.to_owned()
-    };
+    let root = if pattern.starts_with('/') { PathBuf::from("/") } else { base.to_owned() };
     let mut found = vec![root];
     for part in pattern.split('/').filter(|part| !part.is_empty()) {
         if !part.contains(['*', '?', '[']) {
-            found = found
-                .into_iter()
-                .map(|path| path.join(part))
-                .filter(|path| path.exists())
-                .collect();
+            found = found.into_iter().map(|path| path.join(part)).filter(|path| path.exists()).collect();
             continue;
         }
-        let entries = found
-            .iter()
-            .filter_map(|path| fs::read_dir(path).ok())
-            .flatten()
-            .flatten();
+        let entries = found.iter().filter_map(|path| fs::read_dir(path).ok()).flatten().flatten();
         let matching = entries.filter(|entry| {
             let name = entry.file_name();
             let name = name.as_encoded_bytes();
-            (part.starts_with('.') || !name.starts_with(b"."))
-                && glob::matches(part.as_bytes(), name)
+            (part.starts_with('.') || !name.starts_with(b".")) && glob::matches(part.as_bytes(), name)
         });
         let mut next: Vec<PathBuf> = matching.map(|entry| entry.path()).collect();
         next.sort();
@@ -337,10 +274,7 @@ mod tests {
 
     fn shown(config: &Config, name: &str) -> String {
         let values = config.get(&[name.as_bytes()]);
-        values
-            .into_iter()
-            .map(|(_, value)| String::from_utf8_lossy(&value).into_owned())
-            .collect()
+        values.into_iter().map(|(_, value)| String::from_utf8_lossy(&value).into_owned()).collect()
     }
 
     #[test]
@@ -363,29 +297,17 @@ mod tests {
             ("port x", "argument couldn't be parsed into an integer"),
             ("include", "Bad directive or wrong number of arguments"),
             ("include a b", "Bad directive or wrong number of arguments"),
-            (
-                "rename-command x",
-                "Bad directive or wrong number of arguments",
-            ),
-            (
-                "list-max-ziplist-value 1 2",
-                "Bad directive or wrong number of arguments",
-            ),
+            ("rename-command x", "Bad directive or wrong number of arguments"),
+            ("list-max-ziplist-value 1 2", "Bad directive or wrong number of arguments"),
             ("module.name", "Module config specified without value"),
-            (
-                "sentinel monitor",
-                "sentinel directive while not in sentinel mode",
-            ),
+            ("sentinel monitor", "sentinel directive while not in sentinel mode"),
             ("replicaof --127.0.0.1", "wrong number of arguments"),
             ("save 1", "Invalid save parameters"),
             ("\"\" 1", "Bad directive or wrong number of arguments"),
         ];
         for (line, reason) in cases {
             let error = refused(line);
-            assert!(
-                error.ends_with(&format!("at line 1\n>>> '{line}'\n{reason}\n")),
-                "{line}: {error}"
-            );
+            assert!(error.ends_with(&format!("at line 1\n>>> '{line}'\n{reason}\n")), "{line}: {error}");
         }
     }
 
@@ -394,10 +316,7 @@ mod tests {
         let error = refused("replicaof a 1\ncluster-enabled yes\n");
         assert!(error.ends_with("7.0.15) ***\nreplicaof directive not allowed in cluster mode\n"));
         let error = refused("logfile /nonexistent/folder/file");
-        assert!(
-            error.ends_with("Can't open the log file: No such file or directory\n"),
-            "{error}"
-        );
+        assert!(error.ends_with("Can't open the log file: No such file or directory\n"), "{error}");
     }
 
     #[test]
@@ -412,10 +331,7 @@ mod tests {
         assert_eq!(words(&config.modules), b"/m.so a b");
         assert_eq!(words(&config.module_directives), b"mod.x 1 2");
         let error = config.users[0].error("no such thing").to_string();
-        assert!(
-            error.ends_with("at line 2\n>>> 'user alice on >secret ~*'\nno such thing\n"),
-            "{error}"
-        );
+        assert!(error.ends_with("at line 2\n>>> 'user alice on >secret ~*'\nno such thing\n"), "{error}");
     }
 
     #[test]
@@ -428,46 +344,29 @@ mod tests {
     fn the_first_save_line_replaces_the_defaults_and_others_add_to_it() {
         assert_eq!(shown(&loaded(""), "save"), "3600 1 300 100 60 10000");
         assert_eq!(shown(&loaded("save 100 100"), "save"), "100 100");
-        assert_eq!(
-            shown(&loaded("save 900 1\nsave \"100\" \"100\""), "save"),
-            "900 1 100 100"
-        );
+        assert_eq!(shown(&loaded("save 900 1\nsave \"100\" \"100\""), "save"), "900 1 100 100");
         assert_eq!(shown(&loaded("save 900 1\nsave \"\""), "save"), "");
-        assert_eq!(
-            shown(&loaded("save 900 1\nsave ''\nsave 5 5"), "save"),
-            "5 5"
-        );
-        assert_eq!(
-            shown(&loaded("save \"3600 1 300 100\""), "save"),
-            "3600 1 300 100"
-        );
+        assert_eq!(shown(&loaded("save 900 1\nsave ''\nsave 5 5"), "save"), "5 5");
+        assert_eq!(shown(&loaded("save \"3600 1 300 100\""), "save"), "3600 1 300 100");
     }
 
     #[test]
     fn includes_are_read_in_place_by_path_or_pattern() {
         let folder = tempfile::tempdir().unwrap();
-        let write =
-            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         write("b.conf", "port 2\nsave 2 2");
         write("a.conf", "port 1\ntimeout 9\nsave 1 1");
         write(".hidden.conf", "port 3");
         write("loop.conf", "include loop.conf");
         let dir = folder.path().display();
-        let config = loaded(&format!(
-            "dir {dir}\nsave 7 7\ninclude *.c[o]nf.none\ninclude [ab].conf\nsave 8 8"
-        ));
+        let config = loaded(&format!("dir {dir}\nsave 7 7\ninclude *.c[o]nf.none\ninclude [ab].conf\nsave 8 8"));
         assert_eq!((config.port, config.timeout), (2, 9));
         assert_eq!(shown(&config, "save"), "7 7 1 1 2 2 8 8");
         assert_eq!(loaded(&format!("include {dir}/?.conf")).port, 2);
         let error = refused(&format!("include {dir}/none.conf"));
-        let expected = format!(
-            "Fatal error, can't open config file '{dir}/none.conf': No such file or directory"
-        );
+        let expected = format!("Fatal error, can't open config file '{dir}/none.conf': No such file or directory");
         assert_eq!(error, expected);
-        assert!(
-            refused(&format!("dir {dir}\ninclude loop.conf"))
-                .contains("Too many levels of include")
-        );
+        assert!(refused(&format!("dir {dir}\ninclude loop.conf")).contains("Too many levels of include"));
     }
 
     #[test]
@@ -485,9 +384,6 @@ mod tests {
              propagation-error-behavior panic";
         let config = loaded(&format!("dir {}\n{text}", folder.path().display()));
         assert_eq!(config.bind, ["127.0.0.1", "-::1"]);
-        assert_eq!(
-            config.client_output_buffer_limit,
-            super::super::OutputLimits::DEFAULT
-        );
+        assert_eq!(config.client_output_buffer_limit, super::super::OutputLimits::DEFAULT);
     }
 }

@@ -74,18 +74,9 @@ impl NotifyFlags {
     /// The letters, with `A` for all classes at once. As in Redis `A` hides `n`.
     pub fn letters(self) -> String {
         let all = self.contains(Self::ALL);
-        let hidden = if all {
-            Self::ALL | Self::NEW
-        } else {
-            NotifyFlags::default()
-        };
-        let shown = Self::LETTERS
-            .iter()
-            .filter(|(_, flag)| self.contains(*flag) && !hidden.contains(*flag));
-        all.then_some('A')
-            .into_iter()
-            .chain(shown.map(|(letter, _)| char::from(*letter)))
-            .collect()
+        let hidden = if all { Self::ALL | Self::NEW } else { NotifyFlags::default() };
+        let shown = Self::LETTERS.iter().filter(|(_, flag)| self.contains(*flag) && !hidden.contains(*flag));
+        all.then_some('A').into_iter().chain(shown.map(|(letter, _)| char::from(*letter))).collect()
     }
 
     /// Whether all of `other` is set.
@@ -118,14 +109,8 @@ pub(super) struct NotifyLetters;
 impl Kind for NotifyLetters {
     type Value = NotifyFlags;
 
-    fn parse(
-        &self,
-        words: &[Vec<u8>],
-        _: &NotifyFlags,
-        _: Occurrence,
-    ) -> Result<NotifyFlags, String> {
-        NotifyFlags::parse(single(words)?)
-            .ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into())
+    fn parse(&self, words: &[Vec<u8>], _: &NotifyFlags, _: Occurrence) -> Result<NotifyFlags, String> {
+        NotifyFlags::parse(single(words)?).ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into())
     }
 
     fn show(&self, value: &NotifyFlags) -> Vec<u8> {
@@ -133,11 +118,7 @@ impl Kind for NotifyLetters {
     }
 
     fn lines(&self, name: &str, value: &NotifyFlags, _: &NotifyFlags) -> Vec<Line> {
-        vec![Line::new(
-            name,
-            &quoted(value.letters().as_bytes()),
-            !value.is_empty(),
-        )]
+        vec![Line::new(name, &quoted(value.letters().as_bytes()), !value.is_empty())]
     }
 }
 

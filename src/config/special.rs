@@ -1,9 +1,7 @@
 //! Kinds of directives with a shape of their own, most of several words.
 
 use super::directive::Occurrence;
-use super::kinds::{
-    Kind, Line, loose_integer, memory, not_among, quoted, show_memory, single, utf8,
-};
+use super::kinds::{Kind, Line, loose_integer, memory, not_among, quoted, show_memory, single, utf8};
 use std::path::Path;
 
 /// One `save` rule: write the data set when at least `changes` happened in `seconds`.
@@ -21,12 +19,7 @@ pub(super) struct SavePoints;
 impl Kind for SavePoints {
     type Value = Vec<SavePoint>;
 
-    fn parse(
-        &self,
-        words: &[Vec<u8>],
-        current: &Self::Value,
-        occurrence: Occurrence,
-    ) -> Result<Self::Value, String> {
+    fn parse(&self, words: &[Vec<u8>], current: &Self::Value, occurrence: Occurrence) -> Result<Self::Value, String> {
         if matches!(words, [word] if word.is_empty()) {
             return Ok(Vec::new());
         }
@@ -47,12 +40,7 @@ impl Kind for SavePoints {
     }
 
     fn show(&self, value: &Self::Value) -> Vec<u8> {
-        join(
-            value
-                .iter()
-                .map(|point| format!("{} {}", point.seconds, point.changes)),
-        )
-        .into()
+        join(value.iter().map(|point| format!("{} {}", point.seconds, point.changes))).into()
     }
 
     /// Always written: no line at all would mean the defaults.
@@ -61,10 +49,7 @@ impl Kind for SavePoints {
             return vec![Line::new(name, b"\"\"", true)];
         }
         let rule = |point: &SavePoint| format!("{} {}", point.seconds, point.changes);
-        value
-            .iter()
-            .map(|point| Line::new(name, rule(point).as_bytes(), true))
-            .collect()
+        value.iter().map(|point| Line::new(name, rule(point).as_bytes(), true)).collect()
     }
 }
 
@@ -92,21 +77,9 @@ pub struct OutputLimits {
 
 impl OutputLimits {
     pub(super) const DEFAULT: OutputLimits = OutputLimits {
-        normal: OutputLimit {
-            hard_bytes: 0,
-            soft_bytes: 0,
-            soft_seconds: 0,
-        },
-        replica: OutputLimit {
-            hard_bytes: 256 << 20,
-            soft_bytes: 64 << 20,
-            soft_seconds: 60,
-        },
-        pubsub: OutputLimit {
-            hard_bytes: 32 << 20,
-            soft_bytes: 8 << 20,
-            soft_seconds: 60,
-        },
+        normal: OutputLimit { hard_bytes: 0, soft_bytes: 0, soft_seconds: 0 },
+        replica: OutputLimit { hard_bytes: 256 << 20, soft_bytes: 64 << 20, soft_seconds: 60 },
+        pubsub: OutputLimit { hard_bytes: 32 << 20, soft_bytes: 8 << 20, soft_seconds: 60 },
     };
 
     fn class(&mut self, name: &[u8]) -> Option<&mut OutputLimit> {
@@ -125,12 +98,7 @@ pub(super) struct OutputLimitsByClass;
 impl Kind for OutputLimitsByClass {
     type Value = OutputLimits;
 
-    fn parse(
-        &self,
-        words: &[Vec<u8>],
-        current: &OutputLimits,
-        _: Occurrence,
-    ) -> Result<OutputLimits, String> {
+    fn parse(&self, words: &[Vec<u8>], current: &OutputLimits, _: Occurrence) -> Result<OutputLimits, String> {
         if !words.len().is_multiple_of(4) {
             return Err("Wrong number of arguments in buffer limit configuration.".into());
         }
@@ -140,47 +108,28 @@ impl Kind for OutputLimitsByClass {
                 continue;
             };
             let class = limits.class(class);
-            let class =
-                class.ok_or("Invalid client class specified in buffer limit configuration.")?;
+            let class = class.ok_or("Invalid client class specified in buffer limit configuration.")?;
             let numbers = (memory(hard), memory(soft), loose_integer(seconds, 10));
             let (Some(hard_bytes), Some(soft_bytes), Some(soft_seconds @ 0..)) = numbers else {
-                return Err(
-                    "Error in hard, soft or soft_seconds setting in buffer limit configuration."
-                        .into(),
-                );
+                return Err("Error in hard, soft or soft_seconds setting in buffer limit configuration.".into());
             };
-            *class = OutputLimit {
-                hard_bytes,
-                soft_bytes,
-                soft_seconds,
-            };
+            *class = OutputLimit { hard_bytes, soft_bytes, soft_seconds };
         }
         Ok(limits)
     }
 
     /// CONFIG GET still says `slave`.
     fn show(&self, value: &OutputLimits) -> Vec<u8> {
-        let classes = [
-            ("normal", value.normal),
-            ("slave", value.replica),
-            ("pubsub", value.pubsub),
-        ];
+        let classes = [("normal", value.normal), ("slave", value.replica), ("pubsub", value.pubsub)];
         let show = |(class, limit): (&str, OutputLimit)| {
-            format!(
-                "{class} {} {} {}",
-                limit.hard_bytes, limit.soft_bytes, limit.soft_seconds
-            )
+            format!("{class} {} {} {}", limit.hard_bytes, limit.soft_bytes, limit.soft_seconds)
         };
         join(classes.into_iter().map(show)).into()
     }
 
     /// All classes or none, so that writing the file again finds each in its place.
     fn lines(&self, name: &str, value: &OutputLimits, default: &OutputLimits) -> Vec<Line> {
-        let classes = [
-            ("normal", value.normal),
-            ("replica", value.replica),
-            ("pubsub", value.pubsub),
-        ];
+        let classes = [("normal", value.normal), ("replica", value.replica), ("pubsub", value.pubsub)];
         let line = |(class, limit): (&str, OutputLimit)| {
             let (hard, soft) = (show_memory(limit.hard_bytes), show_memory(limit.soft_bytes));
             let text = format!("{class} {hard} {soft} {}", limit.soft_seconds);
@@ -234,12 +183,7 @@ pub(super) struct SignalWords;
 impl Kind for SignalWords {
     type Value = SignalFlags;
 
-    fn parse(
-        &self,
-        words: &[Vec<u8>],
-        _: &SignalFlags,
-        _: Occurrence,
-    ) -> Result<SignalFlags, String> {
+    fn parse(&self, words: &[Vec<u8>], _: &SignalFlags, _: Occurrence) -> Result<SignalFlags, String> {
         let unknown = || not_among(["default", "save", "nosave", "now", "force"].into_iter());
         if words.is_empty() {
             return Err(unknown());
@@ -262,23 +206,9 @@ impl Kind for SignalWords {
     }
 
     fn show(&self, value: &SignalFlags) -> Vec<u8> {
-        let flags = [
-            ("save", value.save),
-            ("nosave", value.nosave),
-            ("now", value.now),
-            ("force", value.force),
-        ];
-        let words = join(
-            flags
-                .into_iter()
-                .filter(|(_, set)| *set)
-                .map(|(word, _)| word.to_owned()),
-        );
-        if words.is_empty() {
-            b"default".to_vec()
-        } else {
-            words.into()
-        }
+        let flags = [("save", value.save), ("nosave", value.nosave), ("now", value.now), ("force", value.force)];
+        let words = join(flags.into_iter().filter(|(_, set)| *set).map(|(word, _)| word.to_owned()));
+        if words.is_empty() { b"default".to_vec() } else { words.into() }
     }
 }
 
@@ -289,12 +219,7 @@ impl Kind for Addresses {
     type Value = Vec<String>;
 
     /// What can't be an address is refused here, with the words of a failure to listen on it.
-    fn parse(
-        &self,
-        words: &[Vec<u8>],
-        _: &Vec<String>,
-        _: Occurrence,
-    ) -> Result<Vec<String>, String> {
+    fn parse(&self, words: &[Vec<u8>], _: &Vec<String>, _: Occurrence) -> Result<Vec<String>, String> {
         if words.len() > 16 {
             return Err("Too many bind addresses specified.".into());
         }
@@ -317,21 +242,14 @@ impl Kind for Addresses {
         if value == default {
             return Vec::new();
         }
-        let text = if value.is_empty() {
-            b"\"\"".to_vec()
-        } else {
-            self.show(value)
-        };
+        let text = if value.is_empty() { b"\"\"".to_vec() } else { self.show(value) };
         vec![Line::new(name, &text, true)]
     }
 }
 
 /// Whether a word is itself in a line without quotes.
 fn is_plain(word: &[u8]) -> bool {
-    !word.is_empty()
-        && word
-            .iter()
-            .all(|byte| byte.is_ascii_graphic() && !b"\"'\\".contains(byte))
+    !word.is_empty() && word.iter().all(|byte| byte.is_ascii_graphic() && !b"\"'\\".contains(byte))
 }
 
 /// `replicaof`: the server to copy.
@@ -349,12 +267,7 @@ pub(super) struct Primary;
 impl Kind for Primary {
     type Value = Option<ReplicaOf>;
 
-    fn parse(
-        &self,
-        words: &[Vec<u8>],
-        _: &Self::Value,
-        _: Occurrence,
-    ) -> Result<Self::Value, String> {
+    fn parse(&self, words: &[Vec<u8>], _: &Self::Value, _: Occurrence) -> Result<Self::Value, String> {
         let [host, port] = words else {
             return Err("wrong number of arguments".into());
         };
@@ -363,16 +276,11 @@ impl Kind for Primary {
         }
         let port = loose_integer(port, 10).and_then(|port| u16::try_from(port).ok());
         let port = port.ok_or("Invalid master port")?;
-        Ok(Some(ReplicaOf {
-            host: utf8(host)?.to_owned(),
-            port,
-        }))
+        Ok(Some(ReplicaOf { host: utf8(host)?.to_owned(), port }))
     }
 
     fn show(&self, value: &Self::Value) -> Vec<u8> {
-        let text = value
-            .as_ref()
-            .map(|primary| format!("{} {}", primary.host, primary.port));
+        let text = value.as_ref().map(|primary| format!("{} {}", primary.host, primary.port));
         text.unwrap_or_default().into()
     }
 
@@ -381,11 +289,7 @@ impl Kind for Primary {
             return Vec::new();
         };
         let bare = is_plain(host.as_bytes());
-        let host = if bare {
-            host.clone().into_bytes()
-        } else {
-            quoted(host.as_bytes())
-        };
+        let host = if bare { host.clone().into_bytes() } else { quoted(host.as_bytes()) };
         let text = [host.as_slice(), format!(" {port}").as_bytes()].concat();
         vec![Line::new(name, &text, true)]
     }
@@ -406,10 +310,7 @@ impl Kind for Percentiles {
             let number = number.filter(|number| !number.is_nan());
             let number = number.ok_or("Invalid latency-tracking-info-percentiles parameters")?;
             if !(0.0..=100.0).contains(&number) {
-                return Err(
-                    "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]"
-                        .into(),
-                );
+                return Err("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]".into());
             }
             Ok(number)
         };
@@ -426,11 +327,7 @@ impl Kind for Percentiles {
     }
 
     fn lines(&self, name: &str, value: &Vec<f64>, _: &Vec<f64>) -> Vec<Line> {
-        let text = if value.is_empty() {
-            b"\"\"".to_vec()
-        } else {
-            self.show(value)
-        };
+        let text = if value.is_empty() { b"\"\"".to_vec() } else { self.show(value) };
         vec![Line::new(name, &text, true)]
     }
 }
@@ -463,10 +360,7 @@ impl Kind for Directory {
 /// The operating system's words, without the error number.
 pub(super) fn os_error_text(error: &std::io::Error) -> String {
     let text = error.to_string();
-    text.split(" (os error")
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 fn join(words: impl Iterator<Item = String>) -> String {
@@ -478,9 +372,7 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Vec<Vec<u8>> {
-        text.split(' ')
-            .map(|word| word.as_bytes().to_vec())
-            .collect()
+        text.split(' ').map(|word| word.as_bytes().to_vec()).collect()
     }
 
     fn parse<K: Kind>(kind: K, text: &str, current: &K::Value) -> Result<K::Value, String> {
@@ -500,19 +392,12 @@ mod tests {
 
     #[test]
     fn save_rules_add_up_when_repeated_and_an_empty_one_clears_them() {
-        let current = vec![SavePoint {
-            seconds: 900,
-            changes: 1,
-        }];
+        let current = vec![SavePoint { seconds: 900, changes: 1 }];
         let repeated = |text: &str| SavePoints.parse(&words(text), &current, Occurrence::Repeated);
         let points = repeated("100 100").unwrap();
         assert_eq!(SavePoints.show(&points), b"900 1 100 100");
         assert_eq!(repeated(""), Ok(Vec::new()));
-        let texts: Vec<_> = SavePoints
-            .lines("save", &Vec::new(), &current)
-            .into_iter()
-            .map(|l| l.text)
-            .collect();
+        let texts: Vec<_> = SavePoints.lines("save", &Vec::new(), &current).into_iter().map(|l| l.text).collect();
         assert_eq!(texts, [b"save \"\""]);
     }
 
@@ -523,10 +408,8 @@ mod tests {
         let shown = "normal 0 0 0 slave 1048576 2048 5 pubsub 33554432 8388608 60";
         assert_eq!(OutputLimitsByClass.show(&limits), shown.as_bytes());
         let lines = OutputLimitsByClass.lines("limit", &limits, &current);
-        let shown: Vec<_> = lines
-            .iter()
-            .map(|line| (String::from_utf8_lossy(&line.text).into_owned(), line.force))
-            .collect();
+        let shown: Vec<_> =
+            lines.iter().map(|line| (String::from_utf8_lossy(&line.text).into_owned(), line.force)).collect();
         let expected = [
             ("limit normal 0 0 0".to_owned(), true),
             ("limit replica 1mb 2kb 5".to_owned(), true),
@@ -546,27 +429,20 @@ mod tests {
 
     #[test]
     fn signal_words_add_up_and_are_shown_in_one_order() {
-        let shown =
-            |text| parse(SignalWords, text, &SignalFlags::default()).map(|f| SignalWords.show(&f));
+        let shown = |text| parse(SignalWords, text, &SignalFlags::default()).map(|f| SignalWords.show(&f));
         assert_eq!(shown("NOSAVE force now"), Ok(b"nosave now force".to_vec()));
         assert_eq!(shown("default"), Ok(b"default".to_vec()));
         assert!(shown("save nosave").unwrap_err().contains("simultaneously"));
         let unknown = "argument(s) must be one of the following: default, save, nosave, now, force";
         assert_eq!(shown("later"), Err(unknown.into()));
-        assert_eq!(
-            SignalWords.parse(&[], &SignalFlags::default(), Occurrence::First),
-            Err(unknown.into())
-        );
+        assert_eq!(SignalWords.parse(&[], &SignalFlags::default(), Occurrence::First), Err(unknown.into()));
     }
 
     #[test]
     fn at_most_16_addresses_and_an_empty_text_is_none() {
         assert_eq!(parse(Addresses, "", &Vec::new()), Ok(Vec::new()));
         let many = vec!["::1"; 17].join(" ");
-        assert_eq!(
-            parse(Addresses, &many, &Vec::new()),
-            Err("Too many bind addresses specified.".into())
-        );
+        assert_eq!(parse(Addresses, &many, &Vec::new()), Err("Too many bind addresses specified.".into()));
     }
 
     #[test]
@@ -581,12 +457,8 @@ mod tests {
 
     #[test]
     fn percentiles_lose_trailing_zeros_only_after_the_point() {
-        let shown =
-            |text| parse(Percentiles, text, &Vec::new()).map(|values| Percentiles.show(&values));
-        assert_eq!(
-            shown("1e1 0.5 100 0 99.9999999"),
-            Ok(b"10 0.5 100 0 100".to_vec())
-        );
+        let shown = |text| parse(Percentiles, text, &Vec::new()).map(|values| Percentiles.show(&values));
+        assert_eq!(shown("1e1 0.5 100 0 99.9999999"), Ok(b"10 0.5 100 0 100".to_vec()));
         assert!(shown("50 101").unwrap_err().ends_with("[0.0,100.0]"));
         assert!(shown("50 x").unwrap_err().starts_with("Invalid"));
         assert!(shown("nan").unwrap_err().starts_with("Invalid"));
@@ -595,10 +467,7 @@ mod tests {
     #[test]
     fn oom_scores_are_three_within_2000() {
         let message = |text| parse(OomScores, text, &[0; 3]).unwrap_err();
-        assert_eq!(
-            parse(OomScores, "-2000 0 2000", &[0; 3]),
-            Ok([-2000, 0, 2000])
-        );
+        assert_eq!(parse(OomScores, "-2000 0 2000", &[0; 3]), Ok([-2000, 0, 2000]));
         assert_eq!(message("1 2"), "wrong number of arguments");
         assert!(message("1 2 2001").ends_with("between -2000 and 2000."));
     }

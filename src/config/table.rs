@@ -551,9 +551,7 @@ directives! {
 
 fn default_save_points() -> Vec<SavePoint> {
     let rules = [(3600, 1), (300, 100), (60, 10000)];
-    rules
-        .map(|(seconds, changes)| SavePoint { seconds, changes })
-        .into()
+    rules.map(|(seconds, changes)| SavePoint { seconds, changes }).into()
 }
 
 fn working_directory() -> String {
@@ -566,11 +564,7 @@ fn is_base_name(name: &str) -> bool {
 }
 
 fn valid_snapshot_name(name: &str) -> Result<(), &'static str> {
-    if is_base_name(name) {
-        Ok(())
-    } else {
-        Err("dbfilename can't be a path, just a filename")
-    }
+    if is_base_name(name) { Ok(()) } else { Err("dbfilename can't be a path, just a filename") }
 }
 
 fn valid_append_name(name: &str) -> Result<(), &'static str> {
@@ -593,10 +587,7 @@ fn valid_hostname(name: &str) -> Result<(), &'static str> {
     if name.len() >= 256 {
         return Err("Hostnames must be less than 256 characters");
     }
-    if !name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
-    {
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)) {
         return Err("Hostnames may only contain alphanumeric characters, hyphens or dots");
     }
     Ok(())
@@ -604,10 +595,8 @@ fn valid_hostname(name: &str) -> Result<(), &'static str> {
 
 fn no_defragmentation(enabled: &bool) -> Result<(), &'static str> {
     if *enabled {
-        return Err(
-            "Active defragmentation cannot be enabled: it requires a Redis server compiled with a \
-                    modified Jemalloc like the one shipped by default with the Redis source distribution",
-        );
+        return Err("Active defragmentation cannot be enabled: it requires a Redis server compiled with a \
+                    modified Jemalloc like the one shipped by default with the Redis source distribution");
     }
     Ok(())
 }

@@ -6,10 +6,7 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-const LOCAL: Access = Access {
-    loading: false,
-    local_client: true,
-};
+const LOCAL: Access = Access { loading: false, local_client: true };
 
 /// Each name with the value CONFIG GET shows on a redis-server 7.0.15 started without arguments.
 /// `dir` is missing, since it depends on where that was.
@@ -44,10 +41,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("bind-source-addr", ""),
     ("bio_cpulist", ""),
     ("busy-reply-threshold", "5000"),
-    (
-        "client-output-buffer-limit",
-        "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
-    ),
+    ("client-output-buffer-limit", "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"),
     ("client-query-buffer-limit", "1073741824"),
     ("cluster-allow-pubsubshard-when-down", "yes"),
     ("cluster-allow-reads-when-down", "no"),
@@ -227,19 +221,13 @@ fn every_default_is_that_of_redis() {
             (name, String::from_utf8(directive.value(&config)).unwrap())
         })
         .collect();
-    let theirs: BTreeMap<&str, String> = DEFAULTS
-        .iter()
-        .map(|&(name, value)| (name, value.to_owned()))
-        .collect();
+    let theirs: BTreeMap<&str, String> = DEFAULTS.iter().map(|&(name, value)| (name, value.to_owned())).collect();
     assert_eq!(ours, theirs);
 }
 
 #[test]
 fn no_two_rows_share_a_name() {
-    let mut names: Vec<&str> = DIRECTIVES
-        .iter()
-        .flat_map(|directive| directive.names())
-        .collect();
+    let mut names: Vec<&str> = DIRECTIVES.iter().flat_map(|directive| directive.names()).collect();
     names.sort_unstable();
     let count = names.len();
     names.dedup();
@@ -249,19 +237,11 @@ fn no_two_rows_share_a_name() {
 
 #[test]
 fn every_default_can_be_set_to_itself_without_changing_anything() {
-    for directive in DIRECTIVES
-        .iter()
-        .filter(|directive| !directive.is(flags::IMMUTABLE))
-    {
+    for directive in DIRECTIVES.iter().filter(|directive| !directive.is(flags::IMMUTABLE)) {
         let mut config = Config::default();
         let value = directive.value(&config);
         let changed = directive.set_text(&mut config, &value);
-        assert_eq!(
-            changed,
-            Ok(directive.is(flags::VOLATILE)),
-            "{}",
-            directive.name
-        );
+        assert_eq!(changed, Ok(directive.is(flags::VOLATILE)), "{}", directive.name);
         assert_eq!(config, Config::default(), "{}", directive.name);
     }
 }
@@ -320,43 +300,17 @@ const SAMPLES: &[&str] = &[
 fn survives(directive: &Directive, text: &[u8]) -> bool {
     let mut config = Config::default();
     if directive.set_text(&mut config, text).is_err() {
-        assert_eq!(
-            config,
-            Config::default(),
-            "{}: changed in spite of the error",
-            directive.name
-        );
+        assert_eq!(config, Config::default(), "{}: changed in spite of the error", directive.name);
         return false;
     }
     let mut again = Config::default();
-    directive
-        .set_text(&mut again, &directive.value(&config))
-        .unwrap();
+    directive.set_text(&mut again, &directive.value(&config)).unwrap();
     assert_eq!(again, config, "{}: CONFIG GET differs", directive.name);
     let written = Rewrite::default().text(&config, b"");
-    assert_eq!(
-        load(&written),
-        config,
-        "{}: reloaded differs",
-        directive.name
-    );
-    assert_eq!(
-        Rewrite::default().text(&config, &written),
-        written,
-        "{}: rewrite moves",
-        directive.name
-    );
-    let forced = Rewrite {
-        force_all: true,
-        users: None,
-    }
-    .text(&config, &written);
-    assert_eq!(
-        load(&forced),
-        config,
-        "{}: reloaded in full differs",
-        directive.name
-    );
+    assert_eq!(load(&written), config, "{}: reloaded differs", directive.name);
+    assert_eq!(Rewrite::default().text(&config, &written), written, "{}: rewrite moves", directive.name);
+    let forced = Rewrite { force_all: true, users: None }.text(&config, &written);
+    assert_eq!(load(&forced), config, "{}: reloaded in full differs", directive.name);
     config != Config::default()
 }
 
@@ -375,53 +329,24 @@ fn is_pure(directive: &Directive) -> bool {
 #[test]
 fn every_directive_takes_a_new_value_and_keeps_it() {
     for directive in DIRECTIVES.iter().filter(|directive| is_pure(directive)) {
-        let taken = SAMPLES
-            .iter()
-            .filter(|text| survives(directive, text.as_bytes()))
-            .take(3)
-            .count();
+        let taken = SAMPLES.iter().filter(|text| survives(directive, text.as_bytes())).take(3).count();
         let refuses_all = directive.name == "activedefrag";
-        assert_eq!(
-            taken == 0,
-            refuses_all,
-            "{}: {taken} samples taken",
-            directive.name
-        );
+        assert_eq!(taken == 0, refuses_all, "{}: {taken} samples taken", directive.name);
     }
 }
 
 fn any_directive() -> impl Strategy<Value = &'static Directive> {
-    prop::sample::select(
-        DIRECTIVES
-            .iter()
-            .filter(|directive| is_pure(directive))
-            .collect::<Vec<_>>(),
-    )
+    prop::sample::select(DIRECTIVES.iter().filter(|directive| is_pure(directive)).collect::<Vec<_>>())
 }
 
 fn any_text() -> impl Strategy<Value = Vec<u8>> {
     let number = any::<i64>().prop_map(|number| number.to_string().into_bytes());
-    let small = (
-        0..5000u32,
-        prop::sample::select(vec!["", "kb", "mb", "gb", "k", "m", "g", "%"]),
-    )
+    let small = (0..5000u32, prop::sample::select(vec!["", "kb", "mb", "gb", "k", "m", "g", "%"]))
         .prop_map(|(number, unit)| format!("{number}{unit}").into_bytes());
-    let words = prop::collection::vec(0..4000u32, 0..6).prop_map(|numbers| {
-        numbers
-            .iter()
-            .map(u32::to_string)
-            .collect::<Vec<_>>()
-            .join(" ")
-            .into_bytes()
-    });
+    let words = prop::collection::vec(0..4000u32, 0..6)
+        .prop_map(|numbers| numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(" ").into_bytes());
     let text = any::<String>().prop_map(String::into_bytes);
-    prop_oneof![
-        number,
-        small,
-        words,
-        text,
-        prop::collection::vec(any::<u8>(), 0..20)
-    ]
+    prop_oneof![number, small, words, text, prop::collection::vec(any::<u8>(), 0..20)]
 }
 
 proptest! {

@@ -27,10 +27,7 @@ pub struct Dict {
 impl Dict {
     /// An empty dictionary that hashes with `seed`.
     pub fn new(seed: HashSeed) -> Self {
-        Self {
-            keys: Table::new(seed),
-            expires: Table::new(seed),
-        }
+        Self { keys: Table::new(seed), expires: Table::new(seed) }
     }
 
     /// The number of keys.
@@ -70,11 +67,7 @@ impl Dict {
     #[inline]
     pub fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<DictSlot<'_>> {
         let slot = self.keys.find_mut(hash, key)?;
-        Some(DictSlot {
-            slot,
-            expires: &mut self.expires,
-            hash,
-        })
+        Some(DictSlot { slot, expires: &mut self.expires, hash })
     }
 
     /// The entry of a key, or where to put it.
@@ -82,16 +75,8 @@ impl Dict {
     pub fn probe(&mut self, hash: u64, key: &[u8]) -> DictProbe<'_> {
         let expires = &mut self.expires;
         match self.keys.probe(hash, key) {
-            Probe::Found(slot) => DictProbe::Found(DictSlot {
-                slot,
-                expires,
-                hash,
-            }),
-            Probe::Vacant(slot) => DictProbe::Vacant(VacantDictSlot {
-                slot,
-                expires,
-                hash,
-            }),
+            Probe::Found(slot) => DictProbe::Found(DictSlot { slot, expires, hash }),
+            Probe::Vacant(slot) => DictProbe::Vacant(VacantDictSlot { slot, expires, hash }),
         }
     }
 
@@ -146,10 +131,7 @@ impl Dict {
 
     /// Moves all entries out into a dictionary of their own, which another thread may drop.
     pub fn take(&mut self) -> Self {
-        Self {
-            keys: self.keys.take(),
-            expires: self.expires.take(),
-        }
+        Self { keys: self.keys.take(), expires: self.expires.take() }
     }
 
     /// Memory of both tables without the entries, in bytes.
@@ -196,11 +178,7 @@ pub struct DictSlot<'a> {
 impl<'a> DictSlot<'a> {
     #[inline]
     fn inserted(slot: SlotMut<'a, Entry>, expires: &'a mut Table<EntryRef>, hash: u64) -> Self {
-        let mut slot = Self {
-            slot,
-            expires,
-            hash,
-        };
+        let mut slot = Self { slot, expires, hash };
         slot.reindex(None);
         slot
     }

@@ -159,11 +159,7 @@ impl Header {
     fn key_offset(self) -> usize {
         self.slot_offset()
             + if self.kind().has_slot() { WORD } else { 0 }
-            + if self.short_key_len() == LONG_KEY {
-                size_of::<u32>()
-            } else {
-                0
-            }
+            + if self.short_key_len() == LONG_KEY { size_of::<u32>() } else { 0 }
     }
 }
 
@@ -250,10 +246,7 @@ impl<'a> EntryView<'a> {
     /// The entry at `raw` is alive, and only its access field changes, during `'a`.
     #[inline(always)]
     unsafe fn new(raw: NonNull<u8>) -> Self {
-        Self {
-            raw,
-            borrow: PhantomData,
-        }
+        Self { raw, borrow: PhantomData }
     }
 
     #[inline(always)]
@@ -275,9 +268,7 @@ impl<'a> EntryView<'a> {
         let header = self.header();
         match header.short_key_len() {
             // SAFETY: a long key has its length right before it.
-            LONG_KEY => unsafe {
-                self.raw.add(header.key_offset() - 4).cast::<u32>().read() as usize
-            },
+            LONG_KEY => unsafe { self.raw.add(header.key_offset() - 4).cast::<u32>().read() as usize },
             short => short as usize,
         }
     }
@@ -294,9 +285,7 @@ impl<'a> EntryView<'a> {
     fn inline_value(self) -> &'a [u8] {
         let offset = self.header().key_offset() + self.key_len();
         // SAFETY: the inline value follows the key and is unchanged during `'a`.
-        unsafe {
-            std::slice::from_raw_parts(self.raw.add(offset).as_ptr(), self.header().value_len())
-        }
+        unsafe { std::slice::from_raw_parts(self.raw.add(offset).as_ptr(), self.header().value_len()) }
     }
 
     #[inline(always)]
@@ -304,10 +293,7 @@ impl<'a> EntryView<'a> {
         debug_assert!(self.kind() == Kind::Shared);
         let address = std::ptr::with_exposed_provenance_mut(self.slot() as usize);
         // SAFETY: callers have seen the kind `Shared`, whose slot holds the address from `Arc::into_raw`, never null.
-        SharedRef {
-            address: unsafe { NonNull::new_unchecked(address) },
-            borrow: PhantomData,
-        }
+        SharedRef { address: unsafe { NonNull::new_unchecked(address) }, borrow: PhantomData }
     }
 
     /// How the value is represented.
@@ -320,9 +306,7 @@ impl<'a> EntryView<'a> {
     #[inline(always)]
     pub fn expire_at(self) -> Option<i64> {
         // SAFETY: the flag says that the expiry follows the header.
-        self.header()
-            .expires()
-            .then(|| unsafe { self.raw.add(WORD).cast().read() })
+        self.header().expires().then(|| unsafe { self.raw.add(WORD).cast().read() })
     }
 
     /// The 24 bits kept for LRU or LFU.
@@ -355,12 +339,7 @@ impl<'a> EntryView<'a> {
     pub fn encoding(self) -> &'static str {
         match self.kind() {
             Kind::Int => "int",
-            Kind::Inline
-                if self.header().flags() & RAW == 0
-                    && self.header().value_len() <= EMBEDDED_MAX =>
-            {
-                "embstr"
-            }
+            Kind::Inline if self.header().flags() & RAW == 0 && self.header().value_len() <= EMBEDDED_MAX => "embstr",
             Kind::Inline | Kind::Shared => "raw",
         }
     }
@@ -398,17 +377,11 @@ struct Shape {
 
 impl Shape {
     fn string(kind: Kind, expire: Option<i64>, slot: u64) -> Self {
-        Self {
-            kind,
-            raw: false,
-            expire,
-            slot,
-        }
+        Self { kind, raw: false, expire, slot }
     }
 
     fn header(&self, access: u32, key: usize, value: usize) -> Header {
-        let flags =
-            if self.expire.is_some() { EXPIRES } else { 0 } | if self.raw { RAW } else { 0 };
+        let flags = if self.expire.is_some() { EXPIRES } else { 0 } | if self.raw { RAW } else { 0 };
         Header::new(self.kind, flags, access, key, value)
     }
 }
@@ -425,21 +398,11 @@ impl Entry {
     /// A string entry in its most compact form. `access` has 24 bits. Panics if the key is longer than `u32::MAX`.
     pub fn string(key: &[u8], value: &[u8], expire: Option<i64>, access: u32) -> Self {
         if let Some(number) = canonical_i64(value) {
-            Self::build(
-                key,
-                &[],
-                access,
-                Shape::string(Kind::Int, expire, number as u64),
-            )
+            Self::build(key, &[], access, Shape::string(Kind::Int, expire, number as u64))
         } else if value.len() <= INLINE_MAX {
             Self::build(key, value, access, Shape::string(Kind::Inline, expire, 0))
         } else {
-            Self::build(
-                key,
-                &[],
-                access,
-                Shape::string(Kind::Shared, expire, into_slot(value.to_vec())),
-            )
+            Self::build(key, &[], access, Shape::string(Kind::Shared, expire, into_slot(value.to_vec())))
         }
     }
 
@@ -448,41 +411,31 @@ impl Entry {
         if value.len() <= INLINE_MAX {
             return Self::string(key, &value, expire, access);
         }
-        Self::build(
-            key,
-            &[],
-            access,
-            Shape::string(Kind::Shared, expire, into_slot(value)),
-        )
+        Self::build(key, &[], access, Shape::string(Kind::Shared, expire, into_slot(value)))
+    }
+
+    /// Like [`Entry::string`]; a long value is shared with the other holders of `value`.
+    pub fn string_from_arc(key: &[u8], value: Arc<Vec<u8>>, expire: Option<i64>, access: u32) -> Self {
+        if value.len() <= INLINE_MAX {
+            return Self::string(key, &value, expire, access);
+        }
+        Self::build(key, &[], access, Shape::string(Kind::Shared, expire, arc_into_slot(value)))
     }
 
     /// An integer entry.
     pub fn int(key: &[u8], value: i64, expire: Option<i64>, access: u32) -> Self {
-        Self::build(
-            key,
-            &[],
-            access,
-            Shape::string(Kind::Int, expire, value as u64),
-        )
+        Self::build(key, &[], access, Shape::string(Kind::Int, expire, value as u64))
     }
 
     fn build(key: &[u8], value: &[u8], access: u32, shape: Shape) -> Self {
         assert!(u32::try_from(key.len()).is_ok(), "a key of more than 4 GiB");
         let header = shape.header(access & ((1 << ACCESS_BITS) - 1), key.len(), value.len());
-        let entry = Self(allocate(layout(
-            header.key_offset() + key.len() + value.len(),
-        )));
+        let entry = Self(allocate(layout(header.key_offset() + key.len() + value.len())));
         let offset = header.key_offset();
         // SAFETY: the allocation has room for header, key and value, and nobody else knows it.
         unsafe {
-            entry
-                .0
-                .add(offset)
-                .copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
-            entry
-                .0
-                .add(offset + key.len())
-                .copy_from_nonoverlapping(NonNull::from(value).cast(), value.len());
+            entry.0.add(offset).copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
+            entry.0.add(offset + key.len()).copy_from_nonoverlapping(NonNull::from(value).cast(), value.len());
             entry.write_front(header, key.len(), shape);
         }
         entry
@@ -504,10 +457,7 @@ impl Entry {
                 self.0.add(header.slot_offset()).cast().write(shape.slot);
             }
             if header.short_key_len() == LONG_KEY {
-                self.0
-                    .add(header.key_offset() - 4)
-                    .cast()
-                    .write(key_len as u32);
+                self.0.add(header.key_offset() - 4).cast().write(key_len as u32);
             }
         }
     }
@@ -521,17 +471,8 @@ impl Entry {
 
     fn shape(&self) -> Shape {
         let view = self.view();
-        let slot = if view.kind().has_slot() {
-            view.slot()
-        } else {
-            0
-        };
-        Shape {
-            kind: view.kind(),
-            raw: view.header().flags() & RAW != 0,
-            expire: view.expire_at(),
-            slot,
-        }
+        let slot = if view.kind().has_slot() { view.slot() } else { 0 };
+        Shape { kind: view.kind(), raw: view.header().flags() & RAW != 0, expire: view.expire_at(), slot }
     }
 
     /// Gives the entry another shape, and as inline value the first `kept` bytes of the old one followed by `added`:
@@ -554,14 +495,11 @@ impl Entry {
                 }
             } else {
                 let new = allocate(new_layout);
-                new.add(to)
-                    .copy_from_nonoverlapping(self.0.add(from), moved);
+                new.add(to).copy_from_nonoverlapping(self.0.add(from), moved);
                 let old = std::mem::replace(&mut self.0, new);
                 dealloc(old.as_ptr(), old_layout);
             }
-            self.0
-                .add(to + moved)
-                .copy_from_nonoverlapping(NonNull::from(added).cast(), added.len());
+            self.0.add(to + moved).copy_from_nonoverlapping(NonNull::from(added).cast(), added.len());
             self.write_front(header, key_len, shape);
         }
     }
@@ -586,32 +524,30 @@ impl Entry {
         }
     }
 
+    /// Like [`Entry::set_string`]; a long value is shared with the other holders of `value`.
+    pub fn set_string_arc(&mut self, value: Arc<Vec<u8>>) {
+        if value.len() <= INLINE_MAX {
+            return self.set_string(&value);
+        }
+        self.free_slot();
+        self.reshape(Shape::string(Kind::Shared, self.view().expire_at(), arc_into_slot(value)), 0, &[]);
+    }
+
     /// Replaces the value by an integer; key, expiry and access stay.
     pub fn set_int(&mut self, value: i64) {
         self.free_slot();
-        self.reshape(
-            Shape::string(Kind::Int, self.view().expire_at(), value as u64),
-            0,
-            &[],
-        );
+        self.reshape(Shape::string(Kind::Int, self.view().expire_at(), value as u64), 0, &[]);
     }
 
     fn set_inline(&mut self, value: &[u8], raw: bool) {
         self.free_slot();
-        let shape = Shape {
-            raw,
-            ..Shape::string(Kind::Inline, self.view().expire_at(), 0)
-        };
+        let shape = Shape { raw, ..Shape::string(Kind::Inline, self.view().expire_at(), 0) };
         self.reshape(shape, 0, value);
     }
 
     fn set_shared(&mut self, value: Vec<u8>) {
         self.free_slot();
-        self.reshape(
-            Shape::string(Kind::Shared, self.view().expire_at(), into_slot(value)),
-            0,
-            &[],
-        );
+        self.reshape(Shape::string(Kind::Shared, self.view().expire_at(), into_slot(value)), 0, &[]);
     }
 
     /// Frees what the slot owns. The caller gives the entry another shape right away, or frees it.
@@ -625,8 +561,7 @@ impl Entry {
 
     /// The `Arc` whose count the slot of a shared string holds.
     fn shared_arc(&self) -> ManuallyDrop<Arc<Vec<u8>>> {
-        let address: *const Vec<u8> =
-            std::ptr::with_exposed_provenance(self.view().slot() as usize);
+        let address: *const Vec<u8> = std::ptr::with_exposed_provenance(self.view().slot() as usize);
         // SAFETY: callers have seen the kind `Shared`, whose slot holds the address from `Arc::into_raw`.
         ManuallyDrop::new(unsafe { Arc::from_raw(address) })
     }
@@ -636,15 +571,11 @@ impl Entry {
         let mut shared = self.shared_arc();
         if Arc::get_mut(&mut shared).is_none() {
             let copy = into_slot(shared.as_ref().clone());
-            let shape = Shape {
-                slot: copy,
-                ..self.shape()
-            };
+            let shape = Shape { slot: copy, ..self.shape() };
             drop(ManuallyDrop::into_inner(shared));
             self.reshape(shape, 0, &[]);
         }
-        let address: *mut Vec<u8> =
-            std::ptr::with_exposed_provenance_mut(self.view().slot() as usize);
+        let address: *mut Vec<u8> = std::ptr::with_exposed_provenance_mut(self.view().slot() as usize);
         // SAFETY: this is the only handle, no weak ones are made, and `self` is mutably borrowed meanwhile.
         unsafe { &mut *address }
     }
@@ -655,14 +586,7 @@ impl Entry {
             return;
         }
         let kept = self.view().header().value_len();
-        self.reshape(
-            Shape {
-                expire,
-                ..self.shape()
-            },
-            kept,
-            &[],
-        );
+        self.reshape(Shape { expire, ..self.shape() }, kept, &[]);
     }
 
     /// This entry under another key.
@@ -683,15 +607,7 @@ impl Entry {
             Kind::Inline => 0,
             Kind::Shared => Arc::into_raw(view.shared().to_arc()).expose_provenance() as u64,
         };
-        Self::build(
-            key,
-            view.inline_value(),
-            view.access(),
-            Shape {
-                slot,
-                ..self.shape()
-            },
-        )
+        Self::build(key, view.inline_value(), view.access(), Shape { slot, ..self.shape() })
     }
 
     /// The bytes of a string, to be changed in place; none if they are kept as an integer.
@@ -706,10 +622,7 @@ impl Entry {
                 // SAFETY: only the flag changes. The value lies within the entry, which is mutably borrowed.
                 unsafe {
                     self.0.cast().write(header.0);
-                    Some(std::slice::from_raw_parts_mut(
-                        self.0.add(offset).as_ptr(),
-                        header.value_len(),
-                    ))
+                    Some(std::slice::from_raw_parts_mut(self.0.add(offset).as_ptr(), header.value_len()))
                 }
             }
         }
@@ -719,11 +632,7 @@ impl Entry {
     pub fn modify_bytes<R>(&mut self, change: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         match self.view().kind() {
             Kind::Int | Kind::Inline => {
-                let mut bytes = self
-                    .view()
-                    .string()
-                    .map(StringRef::to_vec)
-                    .unwrap_or_default();
+                let mut bytes = self.view().string().map(StringRef::to_vec).unwrap_or_default();
                 let result = change(&mut bytes);
                 self.set_raw(bytes);
                 result
@@ -746,24 +655,15 @@ impl Entry {
         let kept = self.view().header().value_len();
         match self.view().kind() {
             Kind::Inline if kept + added.len() <= INLINE_MAX => {
-                let shape = Shape {
-                    raw: true,
-                    ..self.shape()
-                };
+                let shape = Shape { raw: true, ..self.shape() };
                 self.reshape(shape, kept, added);
             }
-            Kind::Int | Kind::Inline | Kind::Shared => {
-                self.modify_bytes(|bytes| bytes.extend_from_slice(added))
-            }
+            Kind::Int | Kind::Inline | Kind::Shared => self.modify_bytes(|bytes| bytes.extend_from_slice(added)),
         }
     }
 
     fn set_raw(&mut self, value: Vec<u8>) {
-        if value.len() <= INLINE_MAX {
-            self.set_inline(&value, true)
-        } else {
-            self.set_shared(value)
-        }
+        if value.len() <= INLINE_MAX { self.set_inline(&value, true) } else { self.set_shared(value) }
     }
 }
 
@@ -778,7 +678,12 @@ fn into_slot(mut value: Vec<u8>) -> u64 {
     if value.capacity() - value.len() > value.len() {
         value.shrink_to_fit();
     }
-    Arc::into_raw(Arc::new(value)).expose_provenance() as u64
+    arc_into_slot(Arc::new(value))
+}
+
+/// The slot that holds one count of a shared vector.
+fn arc_into_slot(value: Arc<Vec<u8>>) -> u64 {
+    Arc::into_raw(value).expose_provenance() as u64
 }
 
 /// The integer that prints as exactly these bytes.
@@ -798,11 +703,7 @@ fn canonical_i64(bytes: &[u8]) -> Option<i64> {
         }
         magnitude = magnitude * 10 + u64::from(digit - b'0');
     }
-    if negative {
-        0i64.checked_sub_unsigned(magnitude)
-    } else {
-        i64::try_from(magnitude).ok()
-    }
+    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
 }
 
 impl Drop for Entry {

@@ -4,8 +4,8 @@
 //! as long as a noticeable share of what it saw had expired. Two kinds of cycle run: a slow one from the cron, bounded
 //! by a share of the processor's time, and a fast one before waiting for sockets, when the slow one left stale keys.
 
-use super::keyspace::Databases;
 use super::Key;
+use super::keyspace::Databases;
 
 /// Keys looked at in one database before asking whether to go on.
 const KEYS_PER_LOOP: usize = 20;

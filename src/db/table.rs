@@ -193,33 +193,21 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     #[inline]
     pub fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<SlotMut<'_, T, H>> {
         let place = self.place_of(self.segment(hash), hash, key)?;
-        Some(SlotMut {
-            table: self,
-            hash,
-            place,
-        })
+        Some(SlotMut { table: self, hash, place })
     }
 
     /// The item at an address, found by its hash and without reading it.
     pub fn find_address(&mut self, hash: u64, address: NonNull<u8>) -> Option<SlotMut<'_, T, H>> {
         let segment = self.segment(hash);
         let place = segment.find(segment.position_of(hash), |raw| raw == address)?;
-        Some(SlotMut {
-            table: self,
-            hash,
-            place,
-        })
+        Some(SlotMut { table: self, hash, place })
     }
 
     /// The item of a key, or where to put it.
     #[inline]
     pub fn probe(&mut self, hash: u64, key: &[u8]) -> Probe<'_, T, H> {
         match self.place_of(self.segment(hash), hash, key) {
-            Some(place) => Probe::Found(SlotMut {
-                table: self,
-                hash,
-                place,
-            }),
+            Some(place) => Probe::Found(SlotMut { table: self, hash, place }),
             None => Probe::Vacant(VacantSlot { table: self, hash }),
         }
     }
@@ -245,11 +233,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         let first = self.first_cell(cell);
         self.directory[first].count += 1;
         self.len += 1;
-        SlotMut {
-            table: self,
-            hash,
-            place,
-        }
+        SlotMut { table: self, hash, place }
     }
 
     /// Asks for the home bucket of a hash.
@@ -316,29 +300,21 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
             if bucket >= u64::from(segment.buckets()) {
                 continue;
             }
-            let place = Place {
-                bucket: bucket as u32,
-                slot: random.below(u64::from(SLOTS)) as u32,
-            };
+            let place = Place { bucket: bucket as u32, slot: random.below(u64::from(SLOTS)) as u32 };
             if let Some(raw) = segment.raw_if_occupied(place) {
                 // SAFETY: the item lives in the table, which is borrowed.
                 return Some(unsafe { T::view(raw) });
             }
         }
         let cells = self.directory.len();
-        let next = (0..cells)
-            .find_map(|step| self.directory[(cell + step) % cells].next_from(Place::FIRST));
+        let next = (0..cells).find_map(|step| self.directory[(cell + step) % cells].next_from(Place::FIRST));
         // SAFETY: as above.
         next.map(|(_, raw)| unsafe { T::view(raw) })
     }
 
     /// All items, in the order of buckets.
     pub fn iter(&self) -> Iter<'_, T, H> {
-        Iter {
-            table: self,
-            cell: 0,
-            place: Place::FIRST,
-        }
+        Iter { table: self, cell: 0, place: Place::FIRST }
     }
 
     /// Moves all items out into a table of their own, which another thread may drop.
@@ -418,10 +394,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     #[inline(always)]
     fn place_of(&self, segment: Segment, hash: u64, key: &[u8]) -> Option<Place> {
         // SAFETY: the item lives in the table, which is borrowed.
-        segment.find(
-            segment.position_of(hash),
-            |raw| unsafe { T::key_of(raw) } == key,
-        )
+        segment.find(segment.position_of(hash), |raw| unsafe { T::key_of(raw) } == key)
     }
 }
 
@@ -447,8 +420,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
 
     fn may_split(&self, segment: Segment) -> bool {
         let sparse = self.len / (self.split_limit as usize / SPARSE_MAX).max(1);
-        segment.depth() < DEPTH_MAX
-            && (segment.depth() < self.depth || self.directory.len() * 2 <= sparse)
+        segment.depth() < DEPTH_MAX && (segment.depth() < self.depth || self.directory.len() * 2 <= sparse)
     }
 
     /// Gives a segment another number of buckets.
@@ -494,11 +466,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     }
 
     fn double_directory(&mut self) {
-        self.directory = self
-            .directory
-            .iter()
-            .flat_map(|&segment| [segment; 2])
-            .collect();
+        self.directory = self.directory.iter().flat_map(|&segment| [segment; 2]).collect();
         self.depth += 1;
         self.deepest = 0;
         self.cell_buckets_max = self.cell_buckets_max.div_ceil(2);
@@ -507,9 +475,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     fn set_segment(&mut self, first: usize, segment: Segment) {
         let cells = self.cells_of(segment);
         self.directory[first..first + cells].fill(segment);
-        self.cell_buckets_max = self
-            .cell_buckets_max
-            .max(segment.buckets().div_ceil(cells as u32));
+        self.cell_buckets_max = self.cell_buckets_max.max(segment.buckets().div_ceil(cells as u32));
     }
 
     /// Frees buckets that no cell refers to any more.
@@ -563,9 +529,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         let mut whole = Segment::with_buckets(buckets_for(count, count / 4), depth - 1);
         whole.count = count;
         low.for_each(|position, raw| _ = whole.place(position >> 1, raw));
-        high.for_each(|position, raw| {
-            _ = whole.place(1 << (POSITION_BITS - 1) | position >> 1, raw)
-        });
+        high.for_each(|position, raw| _ = whole.place(1 << (POSITION_BITS - 1) | position >> 1, raw));
         if depth == self.depth {
             self.deepest -= 2;
         }
@@ -579,18 +543,12 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     fn halve_directory(&mut self) {
         self.directory = self.directory.iter().step_by(2).copied().collect();
         self.depth -= 1;
-        self.deepest = self
-            .first_cells()
-            .filter(|&cell| self.directory[cell].depth() == self.depth)
-            .count();
+        self.deepest = self.first_cells().filter(|&cell| self.directory[cell].depth() == self.depth).count();
         self.measure_cells();
     }
 
     fn measure_cells(&mut self) {
-        let each = self
-            .directory
-            .iter()
-            .map(|&segment| segment.buckets().div_ceil(self.cells_of(segment) as u32));
+        let each = self.directory.iter().map(|&segment| segment.buckets().div_ceil(self.cells_of(segment) as u32));
         self.cell_buckets_max = each.max().unwrap_or(0);
         self.stale = 0;
     }
@@ -709,12 +667,7 @@ impl<'a, T: Packed, H: KeyHash> SlotMut<'a, T, H> {
         let before = self.address();
         // SAFETY: the table is mutably borrowed, so nobody reads the item until it is put back.
         let item = Some(unsafe { T::from_raw(before) });
-        let mut slot = PutBack {
-            item,
-            before,
-            segment: self.table.segment(self.hash),
-            place: self.place,
-        };
+        let mut slot = PutBack { item, before, segment: self.table.segment(self.hash), place: self.place };
         match &mut slot.item {
             Some(item) => change(item),
             None => unreachable!("filled two lines above"),
@@ -753,10 +706,7 @@ impl<'a, T: Packed, H: KeyHash> Iterator for Iter<'a, T, H> {
         loop {
             let segment = *self.table.directory.get(self.cell)?;
             if let Some((place, raw)) = segment.next_from(self.place) {
-                self.place = Place {
-                    bucket: place.bucket,
-                    slot: place.slot + 1,
-                };
+                self.place = Place { bucket: place.bucket, slot: place.slot + 1 };
                 // SAFETY: the item lives in the table, which is borrowed.
                 return Some(unsafe { T::view(raw) });
             }

@@ -107,7 +107,7 @@ impl Connection {
             let result = match output.contiguous() {
                 Some(bytes) => self.socket.write(bytes),
                 None => {
-                    let mut pieces = [const { io::IoSlice::new(&[]) }; PIECES_MAX];
+                    let mut pieces = [io::IoSlice::new(&[]); PIECES_MAX];
                     let filled = output.io_slices(&mut pieces);
                     self.socket.write_vectored(&pieces[..filled])
                 }

@@ -125,7 +125,8 @@ impl EventLoop {
             return Duration::ZERO;
         }
         let now = self.server.clock.unix_ms();
-        let next = [Some(crate::cron::next_ms(&self.server)), self.server.deadlines.next_ms(), self.server.pause.end_ms()];
+        let next =
+            [Some(crate::cron::next_ms(&self.server)), self.server.deadlines.next_ms(), self.server.pause.end_ms()];
         let next = next.into_iter().flatten().min().unwrap_or(now);
         Duration::from_millis((next - now).max(0) as u64)
     }
@@ -210,7 +211,7 @@ impl EventLoop {
                     self.server.clients.read_on_later(key);
                 }
                 if !closing {
-                    self.run(key, read.into_shared.then_some(read.bytes));
+                    self.serve(key, read.into_shared.then_some(read.bytes));
                 }
             }
             Ok(_) => self.server.clients.close_soon(key),
@@ -224,9 +225,9 @@ impl EventLoop {
     }
 
     /// Runs a client's requests: those of the shared buffer, or those left over.
-    fn run(&mut self, key: ClientKey, shared: Option<usize>) {
+    fn serve(&mut self, key: ClientKey, shared: Option<usize>) {
         let client = self.server.clients.at_mut(key);
-        if client.output.is_empty() && client.output.capacity() == 0 {
+        if !client.output.has_buffer() {
             if let Some(buffer) = self.spare.pop() {
                 client.output.give_buffer(buffer);
             }
@@ -242,7 +243,7 @@ impl EventLoop {
             client.connection.read_on_pending = false;
             let waiting = !client.connection.input.is_empty() && !client.is_blocked();
             if waiting && !client.modes.has(Modes::CLOSING) {
-                self.run(key, None);
+                self.serve(key, None);
             }
             self.readable(key, false);
         }

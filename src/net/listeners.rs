@@ -54,7 +54,10 @@ impl Listeners {
                     Ok(listener) => opened.push(listener),
                     Err(error) if is_optional(bind, &error) => {}
                     Err(error) => {
-                        log::warn!("Warning: Could not create server TCP listening socket {bind}:{}: {error}", config.port);
+                        log::warn!(
+                            "Warning: Could not create server TCP listening socket {bind}:{}: {error}",
+                            config.port
+                        );
                         return Err(ListenError(format!("Failed listening on port {} (TCP), aborting.", config.port)));
                     }
                 }

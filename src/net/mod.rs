@@ -4,4 +4,5 @@ pub mod connection;
 pub mod deadlines;
 pub mod event_loop;
 pub mod listeners;
+pub mod pipeline;
 pub mod socket;

@@ -70,7 +70,11 @@ impl Pipeline {
 
     /// Runs a client's requests. They stand in `shared`, or in its own input when that is `None`.
     pub fn run(&mut self, server: &mut Server, db: &mut Databases, key: ClientKey, shared: Option<&[u8]>) {
-        let own = if shared.is_none() { std::mem::take(&mut server.clients.at_mut(key).connection.input) } else { Vec::new() };
+        let own = if shared.is_none() {
+            std::mem::take(&mut server.clients.at_mut(key).connection.input)
+        } else {
+            Vec::new()
+        };
         let buffer = shared.unwrap_or(&own);
         let mut reply = std::mem::take(&mut server.clients.at_mut(key).output);
         let used = self.run_buffer(server, db, key, &mut reply, buffer);
@@ -199,7 +203,13 @@ impl Pipeline {
     }
 
     /// Answers a breach of the protocol; the client is closed behind the answer.
-    fn refuse(&self, server: &mut Server, key: ClientKey, reply: &mut crate::resp::reply::Reply, error: &ProtocolError) {
+    fn refuse(
+        &self,
+        server: &mut Server,
+        key: ClientKey,
+        reply: &mut crate::resp::reply::Reply,
+        error: &ProtocolError,
+    ) {
         log::debug!("Protocol error ({}) from client {}", error.0, server.clients.at(key).connection.peer_name());
         reply.error(format!("ERR Protocol error: {}", error.0).as_bytes());
         server.stats.count_error(b"ERR");

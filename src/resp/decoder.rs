@@ -127,10 +127,7 @@ impl Decoder {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        match self
-            .reader
-            .read(self.buf.get(self.taken..).unwrap_or_default())
-        {
+        match self.reader.read(self.buf.get(self.taken..).unwrap_or_default()) {
             Ok((value, consumed)) => {
                 self.taken += consumed;
                 Ok(value)
@@ -162,14 +159,8 @@ enum Aggregate {
 /// An open aggregate and how many values it still misses.
 #[derive(Debug)]
 enum Frame {
-    Values {
-        kind: Aggregate,
-        missing: u64,
-        values: Vec<Value>,
-    },
-    Attributed {
-        attributes: Vec<(Value, Value)>,
-    },
+    Values { kind: Aggregate, missing: u64, values: Vec<Value> },
+    Attributed { attributes: Vec<(Value, Value)> },
 }
 
 /// The smallest step of reading.
@@ -202,11 +193,7 @@ impl Reader {
                     value.and_then(|value| self.complete(value))
                 }
                 Step::Open { kind, missing } => {
-                    self.stack.push(Frame::Values {
-                        kind,
-                        missing,
-                        values: Vec::new(),
-                    });
+                    self.stack.push(Frame::Values { kind, missing, values: Vec::new() });
                     None
                 }
             };
@@ -222,22 +209,11 @@ impl Reader {
         loop {
             value = match self.stack.pop() {
                 None => return Some(value),
-                Some(Frame::Attributed { attributes }) => Value::Attribute {
-                    attributes,
-                    value: Box::new(value),
-                },
-                Some(Frame::Values {
-                    kind,
-                    missing,
-                    mut values,
-                }) => {
+                Some(Frame::Attributed { attributes }) => Value::Attribute { attributes, value: Box::new(value) },
+                Some(Frame::Values { kind, missing, mut values }) => {
                     values.push(value);
                     if missing > 1 {
-                        self.stack.push(Frame::Values {
-                            kind,
-                            missing: missing - 1,
-                            values,
-                        });
+                        self.stack.push(Frame::Values { kind, missing: missing - 1, values });
                         return None;
                     }
                     self.close(kind, values)?
@@ -254,9 +230,7 @@ impl Reader {
             Aggregate::Push => Some(Value::Push(values)),
             Aggregate::Map => Some(Value::Map(pairs(values))),
             Aggregate::Attribute => {
-                self.stack.push(Frame::Attributed {
-                    attributes: pairs(values),
-                });
+                self.stack.push(Frame::Attributed { attributes: pairs(values) });
                 None
             }
         }
@@ -290,10 +264,7 @@ impl Reader {
                 let Some((bytes, length)) = bulk else {
                     return Ok(None);
                 };
-                return Ok(Some((
-                    Step::Whole(bulk_value(kind, bytes)?),
-                    after_line + length,
-                )));
+                return Ok(Some((Step::Whole(bulk_value(kind, bytes)?), after_line + length)));
             }
             _ => return Ok(Some((aggregate_head(kind, line)?, after_line))),
         };
@@ -306,11 +277,7 @@ impl Reader {
         let unscanned = input.get(from..).unwrap_or_default();
         let Some(end) = memchr::memchr(b'\r', unscanned).map(|found| from + found) else {
             self.scanned = input.len();
-            return if input.len() > LINE_LEN_MAX {
-                Err(ProtocolError::LineTooLong)
-            } else {
-                Ok(None)
-            };
+            return if input.len() > LINE_LEN_MAX { Err(ProtocolError::LineTooLong) } else { Ok(None) };
         };
         if end > LINE_LEN_MAX {
             return Err(ProtocolError::LineTooLong);
@@ -345,17 +312,12 @@ fn length(line: &[u8]) -> Result<u32, ProtocolError> {
     if line == b"?" {
         return Err(ProtocolError::StreamedType);
     }
-    parse_i64(line)
-        .and_then(|length| u32::try_from(length).ok())
-        .ok_or(ProtocolError::InvalidLength)
+    parse_i64(line).and_then(|length| u32::try_from(length).ok()).ok_or(ProtocolError::InvalidLength)
 }
 
 /// The bytes of a bulk and the length with its CR LF, once all of it is there.
 fn bulk(length: u32, input: &[u8]) -> Result<Option<(&[u8], usize)>, ProtocolError> {
-    let Some((bytes, end)) = usize::try_from(length)
-        .ok()
-        .and_then(|length| input.split_at_checked(length))
-    else {
+    let Some((bytes, end)) = usize::try_from(length).ok().and_then(|length| input.split_at_checked(length)) else {
         return Ok(None);
     };
     match end {
@@ -368,10 +330,9 @@ fn bulk(length: u32, input: &[u8]) -> Result<Option<(&[u8], usize)>, ProtocolErr
 fn bulk_value(kind: u8, bytes: &[u8]) -> Result<Value, ProtocolError> {
     match (kind, bytes) {
         (b'!', _) => Ok(Value::BulkError(bytes.to_vec())),
-        (b'=', [first, second, third, b':', text @ ..]) => Ok(Value::Verbatim {
-            format: [*first, *second, *third],
-            text: text.to_vec(),
-        }),
+        (b'=', [first, second, third, b':', text @ ..]) => {
+            Ok(Value::Verbatim { format: [*first, *second, *third], text: text.to_vec() })
+        }
         (b'=', _) => Err(ProtocolError::InvalidVerbatim),
         _ => Ok(Value::BulkString(bytes.to_vec())),
     }
@@ -379,10 +340,7 @@ fn bulk_value(kind: u8, bytes: &[u8]) -> Result<Value, ProtocolError> {
 
 /// Integers may have a plus sign, which the specification allows.
 fn integer(line: &[u8]) -> Result<i64, ProtocolError> {
-    std::str::from_utf8(line)
-        .ok()
-        .and_then(|line| line.parse().ok())
-        .ok_or(ProtocolError::InvalidNumber)
+    std::str::from_utf8(line).ok().and_then(|line| line.parse().ok()).ok_or(ProtocolError::InvalidNumber)
 }
 
 fn double(line: &[u8]) -> Result<f64, ProtocolError> {
@@ -406,11 +364,7 @@ fn big_number(line: &[u8]) -> Result<Vec<u8>, ProtocolError> {
         digits => digits,
     };
     let valid = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    if valid {
-        Ok(line.to_vec())
-    } else {
-        Err(ProtocolError::InvalidNumber)
-    }
+    if valid { Ok(line.to_vec()) } else { Err(ProtocolError::InvalidNumber) }
 }
 
 #[cfg(test)]
@@ -452,10 +406,7 @@ mod tests {
             any::<bool>().prop_map(Value::Boolean),
             "[-+]?[0-9]{1,40}".prop_map(|digits| Value::BigNumber(digits.into_bytes())),
             vec(any::<u8>(), 0..40).prop_map(Value::BulkError),
-            vec(any::<u8>(), 0..40).prop_map(|text| Value::Verbatim {
-                format: *b"mkd",
-                text
-            }),
+            vec(any::<u8>(), 0..40).prop_map(|text| Value::Verbatim { format: *b"mkd", text }),
         ];
         scalar.prop_recursive(4, 40, 6, |inner| {
             let pairs = vec((inner.clone(), inner.clone()), 0..3);
@@ -464,10 +415,7 @@ mod tests {
                 vec(inner.clone(), 0..6).prop_map(Value::Set),
                 vec(inner.clone(), 0..6).prop_map(Value::Push),
                 pairs.clone().prop_map(Value::Map),
-                (pairs, inner).prop_map(|(attributes, value)| Value::Attribute {
-                    attributes,
-                    value: Box::new(value)
-                }),
+                (pairs, inner).prop_map(|(attributes, value)| Value::Attribute { attributes, value: Box::new(value) }),
             ]
         })
     }
@@ -488,23 +436,15 @@ mod tests {
             Value::Boolean(true),
             Value::BigNumber(b"-123".to_vec()),
             Value::BulkError(b"a\r\n".to_vec()),
-            Value::Verbatim {
-                format: *b"txt",
-                text: b"hi".to_vec(),
-            },
-            Value::Map(vec![(
-                Value::Integer(1),
-                Value::Set(vec![Value::Integer(2)]),
-            )]),
+            Value::Verbatim { format: *b"txt", text: b"hi".to_vec() },
+            Value::Map(vec![(Value::Integer(1), Value::Set(vec![Value::Integer(2)]))]),
             Value::Attribute {
                 attributes: vec![(Value::SimpleString(b"ttl".to_vec()), Value::Integer(9))],
                 value: Box::new(Value::Push(vec![])),
             },
         ]);
         assert_eq!(parse(wire), Ok(Some((expected, wire.len()))));
-        assert!(
-            matches!(parse(b",nan\r\n"), Ok(Some((Value::Double(value), 6))) if value.is_nan())
-        );
+        assert!(matches!(parse(b",nan\r\n"), Ok(Some((Value::Double(value), 6))) if value.is_nan()));
     }
 
     #[test]
@@ -538,30 +478,16 @@ mod tests {
         let deep = |depth: usize| [b"*1\r\n".repeat(depth), b":1\r\n".to_vec()].concat();
         assert!(matches!(parse(&deep(DEPTH_MAX)), Ok(Some(_))));
         assert_eq!(parse(&deep(DEPTH_MAX + 1)), Err(ProtocolError::TooDeep));
-        assert_eq!(
-            parse(&b"*1\r\n".repeat(1_000_000)),
-            Err(ProtocolError::TooDeep)
-        );
-        assert_eq!(
-            parse(&b"|0\r\n".repeat(1_000_000)),
-            Err(ProtocolError::TooDeep)
-        );
+        assert_eq!(parse(&b"*1\r\n".repeat(1_000_000)), Err(ProtocolError::TooDeep));
+        assert_eq!(parse(&b"|0\r\n".repeat(1_000_000)), Err(ProtocolError::TooDeep));
         let line = [b"+".to_vec(), b"x".repeat(LINE_LEN_MAX + 1)].concat();
         assert_eq!(parse(&line), Err(ProtocolError::LineTooLong));
-        assert_eq!(
-            parse(&[line, b"\r\n".to_vec()].concat()),
-            Err(ProtocolError::LineTooLong)
-        );
+        assert_eq!(parse(&[line, b"\r\n".to_vec()].concat()), Err(ProtocolError::LineTooLong));
     }
 
     #[test]
     fn announced_lengths_allocate_nothing() {
-        for wire in [
-            &b"*4294967295\r\n"[..],
-            b"%4294967295\r\n",
-            b"|4294967295\r\n",
-            b"$4294967295\r\nx",
-        ] {
+        for wire in [&b"*4294967295\r\n"[..], b"%4294967295\r\n", b"|4294967295\r\n", b"$4294967295\r\nx"] {
             let mut decoder = Decoder::new();
             decoder.feed(wire);
             assert_eq!(decoder.decode(), Ok(None));
@@ -583,9 +509,7 @@ mod tests {
             decoder.feed(format!(":{number}\r\n").as_bytes());
             assert!(decoder.buf.len() < 100, "taken bytes are dropped");
         }
-        assert!(
-            matches!(decoder.decode(), Ok(Some(Value::Array(values))) if values.len() == 100_000)
-        );
+        assert!(matches!(decoder.decode(), Ok(Some(Value::Array(values))) if values.len() == 100_000));
         decoder.feed(b"+");
         for _ in 0..100_000 {
             decoder.feed(b"x");
@@ -593,9 +517,7 @@ mod tests {
         }
         assert_eq!(decoder.reader.scanned, 100_001);
         decoder.feed(b"\r\nrest");
-        assert!(
-            matches!(decoder.decode(), Ok(Some(Value::SimpleString(text))) if text.len() == 100_000)
-        );
+        assert!(matches!(decoder.decode(), Ok(Some(Value::SimpleString(text))) if text.len() == 100_000));
         assert_eq!(decoder.into_rest(), b"rest");
     }
 

@@ -78,20 +78,12 @@ impl Reply {
 
     /// An output that goes on behind the bytes of `buf`.
     pub fn with_buffer(buf: Vec<u8>, protocol: Protocol) -> Reply {
-        Reply {
-            buf,
-            resp3: protocol == Protocol::Resp3,
-            ..Reply::default()
-        }
+        Reply { buf, resp3: protocol == Protocol::Resp3, ..Reply::default() }
     }
 
     /// The version values are written in.
     pub fn protocol(&self) -> Protocol {
-        if self.resp3 {
-            Protocol::Resp3
-        } else {
-            Protocol::Resp2
-        }
+        if self.resp3 { Protocol::Resp3 } else { Protocol::Resp2 }
     }
 
     /// `+OK`.
@@ -124,9 +116,7 @@ impl Reply {
     #[inline]
     pub fn integer(&mut self, value: i64) {
         match value {
-            0..=9 => self
-                .buf
-                .extend_from_slice(&[b':', b'0' + value as u8, b'\r', b'\n']),
+            0..=9 => self.buf.extend_from_slice(&[b':', b'0' + value as u8, b'\r', b'\n']),
             _ => self.short(b':', itoa::Buffer::new().format(value).as_bytes()),
         }
     }
@@ -150,25 +140,20 @@ impl Reply {
         }
         self.header(b'$', bytes.len());
         self.chunk_bytes += bytes.len();
-        self.chunks.push_back(Chunk {
-            position: self.buf.len(),
-            bytes: Arc::clone(bytes),
-        });
+        self.chunks.push_back(Chunk { position: self.buf.len(), bytes: Arc::clone(bytes) });
         self.buf.extend_from_slice(b"\r\n");
     }
 
     /// No value, where one string was asked for.
     #[inline]
     pub fn null(&mut self) {
-        self.buf
-            .extend_from_slice(if self.resp3 { b"_\r\n" } else { b"$-1\r\n" });
+        self.buf.extend_from_slice(if self.resp3 { b"_\r\n" } else { b"$-1\r\n" });
     }
 
     /// No value, where an array was asked for.
     #[inline]
     pub fn null_array(&mut self) {
-        self.buf
-            .extend_from_slice(if self.resp3 { b"_\r\n" } else { b"*-1\r\n" });
+        self.buf.extend_from_slice(if self.resp3 { b"_\r\n" } else { b"*-1\r\n" });
     }
 
     /// The head of an array; `len` values follow.
@@ -218,13 +203,7 @@ impl Reply {
         let len = self.buf.len() - start;
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(len).as_bytes();
-        self.buf.splice(
-            start..start,
-            [b'$']
-                .into_iter()
-                .chain(digits.iter().copied())
-                .chain(*b"\r\n"),
-        );
+        self.buf.splice(start..start, [b'$'].into_iter().chain(digits.iter().copied()).chain(*b"\r\n"));
         self.buf.extend_from_slice(b"\r\n");
     }
 
@@ -313,13 +292,7 @@ impl Reply {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(len).as_bytes();
         let shift = digits.len() - 1;
-        self.buf.splice(
-            room,
-            [kind]
-                .into_iter()
-                .chain(digits.iter().copied())
-                .chain(*b"\r\n"),
-        );
+        self.buf.splice(room, [kind].into_iter().chain(digits.iter().copied()).chain(*b"\r\n"));
         if shift > 0 {
             for chunk in self.chunks.iter_mut().skip(mark.chunks) {
                 chunk.position += shift;
@@ -333,11 +306,7 @@ impl Reply {
     /// Remembers the end of the output.
     #[inline]
     pub fn mark(&self) -> Mark {
-        Mark {
-            position: self.buf.len(),
-            chunks: self.chunks.len(),
-            errors: self.error_starts.len(),
-        }
+        Mark { position: self.buf.len(), chunks: self.chunks.len(), errors: self.error_starts.len() }
     }
 
     /// Forgets all that was written since the mark.
@@ -374,13 +343,8 @@ impl Reply {
     fn header(&mut self, kind: u8, len: usize) {
         let digit = |value: usize| b'0' + value as u8;
         match len {
-            0..=9 => self
-                .buf
-                .extend_from_slice(&[kind, digit(len), b'\r', b'\n']),
-            10..=99 => {
-                self.buf
-                    .extend_from_slice(&[kind, digit(len / 10), digit(len % 10), b'\r', b'\n'])
-            }
+            0..=9 => self.buf.extend_from_slice(&[kind, digit(len), b'\r', b'\n']),
+            10..=99 => self.buf.extend_from_slice(&[kind, digit(len / 10), digit(len % 10), b'\r', b'\n']),
             _ => self.short(kind, itoa::Buffer::new().format(len).as_bytes()),
         }
     }
@@ -399,9 +363,7 @@ impl Reply {
         self.short(kind, text);
         if memchr::memchr2(b'\r', b'\n', text).is_some() {
             let written = self.buf.iter_mut().skip(start).take(text.len() + 1);
-            written
-                .filter(|byte| matches!(byte, b'\r' | b'\n'))
-                .for_each(|byte| *byte = b' ');
+            written.filter(|byte| matches!(byte, b'\r' | b'\n')).for_each(|byte| *byte = b' ');
         }
     }
 
@@ -439,69 +401,33 @@ mod tests {
     fn each_version_has_its_form_of_a_value() {
         assert_eq!(both(|reply| reply.ok()), same("+OK\r\n"));
         assert_eq!(both(|reply| reply.simple("QUEUED")), same("+QUEUED\r\n"));
-        assert_eq!(
-            both(|reply| reply.error("ERR no\r\nno")),
-            same("-ERR no  no\r\n")
-        );
-        assert_eq!(
-            both(|reply| reply.bulk_error(b"ERR a\nb")),
-            pair("-ERR a b\r\n", "!7\r\nERR a\nb\r\n")
-        );
+        assert_eq!(both(|reply| reply.error("ERR no\r\nno")), same("-ERR no  no\r\n"));
+        assert_eq!(both(|reply| reply.bulk_error(b"ERR a\nb")), pair("-ERR a b\r\n", "!7\r\nERR a\nb\r\n"));
         for value in [0, 9, 10, -1, i64::MIN, i64::MAX] {
-            assert_eq!(
-                both(|reply| reply.integer(value)),
-                same(&format!(":{value}\r\n"))
-            );
+            assert_eq!(both(|reply| reply.integer(value)), same(&format!(":{value}\r\n")));
         }
         assert_eq!(both(|reply| reply.bulk_int(-123)), same("$4\r\n-123\r\n"));
         for len in [0, 9, 10, 99, 100, 12345] {
             let text = "x".repeat(len);
-            assert_eq!(
-                both(|reply| reply.bulk(text.as_bytes())),
-                same(&format!("${len}\r\n{text}\r\n"))
-            );
+            assert_eq!(both(|reply| reply.bulk(text.as_bytes())), same(&format!("${len}\r\n{text}\r\n")));
             assert_eq!(both(|reply| reply.array(len)), same(&format!("*{len}\r\n")));
-            assert_eq!(
-                both(|reply| reply.set(len)),
-                pair(&format!("*{len}\r\n"), &format!("~{len}\r\n"))
-            );
-            assert_eq!(
-                both(|reply| reply.push(len)),
-                pair(&format!("*{len}\r\n"), &format!(">{len}\r\n"))
-            );
-            assert_eq!(
-                both(|reply| reply.map(len)),
-                pair(&format!("*{}\r\n", 2 * len), &format!("%{len}\r\n"))
-            );
+            assert_eq!(both(|reply| reply.set(len)), pair(&format!("*{len}\r\n"), &format!("~{len}\r\n")));
+            assert_eq!(both(|reply| reply.push(len)), pair(&format!("*{len}\r\n"), &format!(">{len}\r\n")));
+            assert_eq!(both(|reply| reply.map(len)), pair(&format!("*{}\r\n", 2 * len), &format!("%{len}\r\n")));
         }
         assert_eq!(both(|reply| reply.null()), pair("$-1\r\n", "_\r\n"));
         assert_eq!(both(|reply| reply.null_array()), pair("*-1\r\n", "_\r\n"));
-        assert_eq!(
-            both(|reply| reply.double(3.25)),
-            pair("$4\r\n3.25\r\n", ",3.25\r\n")
-        );
+        assert_eq!(both(|reply| reply.double(3.25)), pair("$4\r\n3.25\r\n", ",3.25\r\n"));
         assert_eq!(
             both(|reply| reply.double(1.0 / 3.0)),
             pair("$18\r\n0.3333333333333333\r\n", ",0.3333333333333333\r\n")
         );
-        assert_eq!(
-            both(|reply| reply.double(f64::NEG_INFINITY)),
-            pair("$4\r\n-inf\r\n", ",-inf\r\n")
-        );
-        assert_eq!(
-            both(|reply| reply.double_text(b"2.50")),
-            pair("$4\r\n2.50\r\n", ",2.50\r\n")
-        );
+        assert_eq!(both(|reply| reply.double(f64::NEG_INFINITY)), pair("$4\r\n-inf\r\n", ",-inf\r\n"));
+        assert_eq!(both(|reply| reply.double_text(b"2.50")), pair("$4\r\n2.50\r\n", ",2.50\r\n"));
         assert_eq!(both(|reply| reply.boolean(true)), pair(":1\r\n", "#t\r\n"));
         assert_eq!(both(|reply| reply.boolean(false)), pair(":0\r\n", "#f\r\n"));
-        assert_eq!(
-            both(|reply| reply.big_number(b"123")),
-            pair("$3\r\n123\r\n", "(123\r\n")
-        );
-        assert_eq!(
-            both(|reply| reply.verbatim(*b"txt", b"hi")),
-            pair("$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n")
-        );
+        assert_eq!(both(|reply| reply.big_number(b"123")), pair("$3\r\n123\r\n", "(123\r\n"));
+        assert_eq!(both(|reply| reply.verbatim(*b"txt", b"hi")), pair("$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"));
     }
 
     #[test]
@@ -527,16 +453,8 @@ mod tests {
             deferred.finish_array(outer, count + 2);
             assert!(deferred.to_vec() == plain.to_vec(), "{count} elements");
             assert_eq!(deferred.len(), plain.len());
-            let codes = deferred
-                .errors_since(start)
-                .map(<[u8]>::to_vec)
-                .collect::<Vec<_>>();
-            assert_eq!(
-                codes,
-                (0..count)
-                    .map(|number| format!("CODE{number}").into_bytes())
-                    .collect::<Vec<_>>()
-            );
+            let codes = deferred.errors_since(start).map(<[u8]>::to_vec).collect::<Vec<_>>();
+            assert_eq!(codes, (0..count).map(|number| format!("CODE{number}").into_bytes()).collect::<Vec<_>>());
         }
         let mut reply = Reply::new(Protocol::Resp3);
         let head = reply.defer();

@@ -263,7 +263,7 @@ pub fn frame(
     while head < buffer.len() && batch.requests.len() < limits.requests_max {
         let first = batch.args.len();
         let step = if progress.is_idle() && buffer[head] != b'*' {
-            inline(buffer, &mut head, batch, limits)
+            inline(buffer, &mut head, batch)
         } else {
             multi_bulk(buffer, &mut head, progress, batch, limits)
         };
@@ -281,7 +281,7 @@ pub fn frame(
 }
 
 /// Reads one inline request. Its arguments go to `batch.big`, since quoting may have changed them.
-fn inline(buffer: &[u8], head: &mut usize, batch: &mut Batch, limits: &Limits) -> Result<Step, ProtocolError> {
+fn inline(buffer: &[u8], head: &mut usize, batch: &mut Batch) -> Result<Step, ProtocolError> {
     let rest = &buffer[*head..];
     let Some(length) = memchr::memchr(b'\n', rest) else {
         return match rest.len() > LINE_MAX {

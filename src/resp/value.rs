@@ -75,9 +75,7 @@ impl Value {
     /// The bytes of a status, a bulk string, a big number or a verbatim text.
     pub fn bytes(&self) -> Option<&[u8]> {
         match self {
-            Value::SimpleString(bytes) | Value::BulkString(bytes) | Value::BigNumber(bytes) => {
-                Some(bytes)
-            }
+            Value::SimpleString(bytes) | Value::BulkString(bytes) | Value::BigNumber(bytes) => Some(bytes),
             Value::Verbatim { text, .. } => Some(text),
             _ => None,
         }
@@ -190,15 +188,8 @@ mod tests {
     fn resp2_gets_the_nearest_older_type() {
         let attribute = Value::Attribute {
             attributes: vec![(Value::Null, Value::Null)],
-            value: Box::new(Value::Set(vec![
-                Value::Boolean(true),
-                Value::Null,
-                Value::BulkError(b"ERR\r\n".to_vec()),
-            ])),
+            value: Box::new(Value::Set(vec![Value::Boolean(true), Value::Null, Value::BulkError(b"ERR\r\n".to_vec())])),
         };
-        assert_eq!(
-            encoded(&attribute, Protocol::Resp2),
-            b"*3\r\n:1\r\n$-1\r\n-ERR  \r\n"
-        );
+        assert_eq!(encoded(&attribute, Protocol::Resp2), b"*3\r\n:1\r\n$-1\r\n-ERR  \r\n");
     }
 }

@@ -71,11 +71,8 @@ impl Clock {
     /// Reads the monotonic clock and remembers it as the present.
     #[inline]
     pub fn tick(&mut self) -> Ticks {
-        self.now = if self.counts_cycles {
-            Ticks(cycle_count())
-        } else {
-            Ticks(self.started.elapsed().as_nanos() as u64)
-        };
+        self.now =
+            if self.counts_cycles { Ticks(cycle_count()) } else { Ticks(self.started.elapsed().as_nanos() as u64) };
         self.now
     }
 

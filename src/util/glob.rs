@@ -62,9 +62,7 @@ fn step(pattern: &[u8], byte: u8, ignore_case: bool) -> Option<&[u8]> {
         [] => None,
         [b'?', rest @ ..] => Some(rest),
         [b'[', class @ ..] => step_class(class, byte, ignore_case),
-        [b'\\', literal, rest @ ..] | [literal, rest @ ..] => {
-            equal(*literal, byte, ignore_case).then_some(rest)
-        }
+        [b'\\', literal, rest @ ..] | [literal, rest @ ..] => equal(*literal, byte, ignore_case).then_some(rest),
     }
 }
 
@@ -96,26 +94,14 @@ fn step_class(class: &[u8], byte: u8, ignore_case: bool) -> Option<&[u8]> {
 
 #[inline]
 fn equal(literal: u8, byte: u8, ignore_case: bool) -> bool {
-    if ignore_case {
-        literal.eq_ignore_ascii_case(&byte)
-    } else {
-        literal == byte
-    }
+    if ignore_case { literal.eq_ignore_ascii_case(&byte) } else { literal == byte }
 }
 
 /// The ends are put in order before they lose their case, as in Redis.
 fn in_range(low: u8, high: u8, byte: u8, ignore_case: bool) -> bool {
-    let (low, high) = if low as i8 > high as i8 {
-        (high, low)
-    } else {
-        (low, high)
-    };
+    let (low, high) = if low as i8 > high as i8 { (high, low) } else { (low, high) };
     let fold = |byte: u8| {
-        if ignore_case {
-            byte.to_ascii_lowercase() as i8
-        } else {
-            byte as i8
-        }
+        if ignore_case { byte.to_ascii_lowercase() as i8 } else { byte as i8 }
     };
     (fold(low)..=fold(high)).contains(&fold(byte))
 }
@@ -159,11 +145,7 @@ mod tests {
             ("[a\\-z]", "b", false),
             ("*.[ch]", "main.c", true),
         ] {
-            assert_eq!(
-                matches(pattern.as_bytes(), text.as_bytes()),
-                expected,
-                "{pattern:?} on {text:?}"
-            );
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{pattern:?} on {text:?}");
         }
     }
 
@@ -187,16 +169,9 @@ mod tests {
             ("[abc\\", "\\", true),
             ("[--a]", "a", true),
         ] {
-            assert_eq!(
-                matches(pattern.as_bytes(), text.as_bytes()),
-                expected,
-                "{pattern:?} on {text:?}"
-            );
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{pattern:?} on {text:?}");
         }
-        assert!(
-            matches(b"[a-\xff]", b"\x10"),
-            "bytes above 127 are below zero in a range"
-        );
+        assert!(matches(b"[a-\xff]", b"\x10"), "bytes above 127 are below zero in a range");
         assert!(!matches(b"[a-\xff]", b"b"));
     }
 
@@ -210,11 +185,7 @@ mod tests {
             ("\\a", "A", true),
             ("[^a]", "A", false),
         ] {
-            assert_eq!(
-                matches_ignore_case(pattern.as_bytes(), text.as_bytes()),
-                expected,
-                "{pattern:?} on {text:?}"
-            );
+            assert_eq!(matches_ignore_case(pattern.as_bytes(), text.as_bytes()), expected, "{pattern:?} on {text:?}");
         }
     }
 
@@ -228,9 +199,7 @@ mod tests {
     fn naive(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {
         match (pattern, text) {
             ([], []) => true,
-            ([b'*', rest @ ..], _) => {
-                (0..=text.len()).any(|skip| naive(rest, &text[skip..], ignore_case))
-            }
+            ([b'*', rest @ ..], _) => (0..=text.len()).any(|skip| naive(rest, &text[skip..], ignore_case)),
             (_, []) => false,
             (_, [byte, rest @ ..]) => match naive_element(pattern, *byte, ignore_case) {
                 Some(length) => naive(&pattern[length..], rest, ignore_case),
@@ -242,11 +211,7 @@ mod tests {
     /// The element's length if the byte matches, by index over the pattern.
     fn naive_element(pattern: &[u8], byte: u8, ignore_case: bool) -> Option<usize> {
         let fold = |byte: u8| {
-            if ignore_case {
-                byte.to_ascii_lowercase()
-            } else {
-                byte
-            }
+            if ignore_case { byte.to_ascii_lowercase() } else { byte }
         };
         let first = *pattern.first()?;
         if first == b'?' {
@@ -269,8 +234,7 @@ mod tests {
                 let mut ends = [pattern[at] as i8, pattern[at + 2] as i8];
                 ends.sort_unstable();
                 let signed = |byte: u8| fold(byte) as i8;
-                found |=
-                    signed(byte) >= signed(ends[0] as u8) && signed(byte) <= signed(ends[1] as u8);
+                found |= signed(byte) >= signed(ends[0] as u8) && signed(byte) <= signed(ends[1] as u8);
                 at += 3;
             } else {
                 found |= fold(pattern[at]) == fold(byte);

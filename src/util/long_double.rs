@@ -51,9 +51,7 @@ impl std::error::Error for FloatError {}
 pub fn add_decimal(current: &[u8], increment: &[u8]) -> Result<Vec<u8>, FloatError> {
     let current = LongDouble::parse(current).ok_or(FloatError::Invalid)?;
     let increment = LongDouble::parse(increment).ok_or(FloatError::Invalid)?;
-    let sum = current
-        .checked_add(increment)
-        .ok_or(FloatError::NotFinite)?;
+    let sum = current.checked_add(increment).ok_or(FloatError::NotFinite)?;
     Ok(sum.to_text())
 }
 
@@ -74,31 +72,19 @@ impl LongDouble {
         }
         let (negative, magnitude) = split_sign(text);
         if is_infinity(magnitude) {
-            return Some(LongDouble {
-                negative,
-                mantissa: 1 << 63,
-                exponent: INFINITE,
-            });
+            return Some(LongDouble { negative, mantissa: 1 << 63, exponent: INFINITE });
         }
         let (mantissa, exponent) = match hexadecimal_digits(magnitude) {
             Some(digits) => {
                 let (significand, exponent) = scan_hexadecimal(digits)?;
                 if significand == 0 {
-                    return Some(LongDouble {
-                        negative,
-                        mantissa: 0,
-                        exponent: 0,
-                    });
+                    return Some(LongDouble { negative, mantissa: 0, exponent: 0 });
                 }
                 (significand, exponent)
             }
             None => match scan_decimal(magnitude)? {
                 Decimal { digits, .. } if digits.is_empty() => {
-                    return Some(LongDouble {
-                        negative,
-                        mantissa: 0,
-                        exponent: 0,
-                    });
+                    return Some(LongDouble { negative, mantissa: 0, exponent: 0 });
                 }
                 decimal => decimal.to_binary()?,
             },
@@ -120,18 +106,11 @@ impl LongDouble {
         if self.mantissa == 0 || other.mantissa == 0 {
             return Some(if self.mantissa == 0 { other } else { self });
         }
-        let (high, low) = if self.exponent >= other.exponent {
-            (self, other)
-        } else {
-            (other, self)
-        };
+        let (high, low) = if self.exponent >= other.exponent { (self, other) } else { (other, self) };
         // 62 bits below the higher mantissa: bits of the lower one are lost only when the sum keeps
         // at least 124 significant bits, so one sticky bit at the bottom rounds it rightly.
         let top = u128::from(high.mantissa) << 62;
-        let bottom = shift_right_sticky(
-            u128::from(low.mantissa) << 62,
-            high.exponent.abs_diff(low.exponent),
-        );
+        let bottom = shift_right_sticky(u128::from(low.mantissa) << 62, high.exponent.abs_diff(low.exponent));
         let (negative, sum) = if high.negative == low.negative {
             (high.negative, top + bottom)
         } else if top >= bottom {
@@ -146,11 +125,7 @@ impl LongDouble {
     /// The number with at most 17 decimals, without trailing zeros and without an exponent.
     pub fn to_text(self) -> Vec<u8> {
         if self.is_infinite() {
-            return if self.negative {
-                b"-inf".to_vec()
-            } else {
-                b"inf".to_vec()
-            };
+            return if self.negative { b"-inf".to_vec() } else { b"inf".to_vec() };
         }
         if self.mantissa == 0 {
             return b"0".to_vec();
@@ -165,10 +140,7 @@ impl LongDouble {
             text.extend_from_slice(&integer.into_decimal());
             return text;
         }
-        let scaled = shift_right_even(
-            u128::from(self.mantissa) * TEN_TO_17,
-            self.exponent.unsigned_abs(),
-        );
+        let scaled = shift_right_even(u128::from(self.mantissa) * TEN_TO_17, self.exponent.unsigned_abs());
         if self.negative && scaled != 0 {
             text.push(b'-');
         }
@@ -184,20 +156,10 @@ impl LongDouble {
 
     fn rounded(negative: bool, significand: u128, exponent: i32) -> LongDouble {
         let (mantissa, exponent) = round(significand, exponent, PRECISION, EXPONENT_MIN);
-        if mantissa != 0
-            && exponent + PRECISION as i32 - mantissa.leading_zeros() as i32 > MAGNITUDE_MAX
-        {
-            return LongDouble {
-                negative,
-                mantissa: 1 << 63,
-                exponent: INFINITE,
-            };
+        if mantissa != 0 && exponent + PRECISION as i32 - mantissa.leading_zeros() as i32 > MAGNITUDE_MAX {
+            return LongDouble { negative, mantissa: 1 << 63, exponent: INFINITE };
         }
-        LongDouble {
-            negative,
-            mantissa,
-            exponent,
-        }
+        LongDouble { negative, mantissa, exponent }
     }
 }
 
@@ -212,11 +174,7 @@ impl From<f64> for LongDouble {
     fn from(value: f64) -> LongDouble {
         let negative = value.is_sign_negative();
         if !value.is_finite() {
-            return LongDouble {
-                negative,
-                mantissa: 1 << 63,
-                exponent: INFINITE,
-            };
+            return LongDouble { negative, mantissa: 1 << 63, exponent: INFINITE };
         }
         let bits = value.to_bits();
         let (fraction, power) = (bits & ((1 << 52) - 1), (bits >> 52 & 0x7ff) as i32);
@@ -325,9 +283,7 @@ fn scan_exponent(text: &[u8]) -> Option<i64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let value = digits.iter().fold(0i64, |value, digit| {
-        (value * 10 + i64::from(digit - b'0')).min(1_000_000_000)
-    });
+    let value = digits.iter().fold(0i64, |value, digit| (value * 10 + i64::from(digit - b'0')).min(1_000_000_000));
     Some(if negative { -value } else { value })
 }
 
@@ -371,10 +327,7 @@ impl Decimal {
             return None;
         }
         if self.digits.len() <= 19 && (-18..=0).contains(&self.exponent) {
-            let integer = self
-                .digits
-                .iter()
-                .fold(0u64, |value, digit| value * 10 + u64::from(*digit));
+            let integer = self.digits.iter().fold(0u64, |value, digit| value * 10 + u64::from(*digit));
             let normalised = u128::from(integer) << (integer.leading_zeros() + 64);
             let divisor = 10u128.pow(self.exponent.unsigned_abs() as u32);
             let quotient = (normalised / divisor) | u128::from(normalised % divisor != 0);
@@ -382,17 +335,11 @@ impl Decimal {
         }
         let mut numerator = Natural::from(0);
         for chunk in self.digits.chunks(19) {
-            let value = chunk
-                .iter()
-                .fold(0, |value, digit| value * 10 + u64::from(*digit));
+            let value = chunk.iter().fold(0, |value, digit| value * 10 + u64::from(*digit));
             numerator.multiply_add(10u64.pow(chunk.len() as u32), value);
         }
         let mut denominator = Natural::from(1);
-        let scaled = if self.exponent >= 0 {
-            &mut numerator
-        } else {
-            &mut denominator
-        };
+        let scaled = if self.exponent >= 0 { &mut numerator } else { &mut denominator };
         scaled.multiply_power_of_ten(self.exponent.unsigned_abs());
         Some(divide(numerator, denominator))
     }
@@ -401,11 +348,7 @@ impl Decimal {
 /// `numerator / denominator`, both above zero, as 66 or 67 bits and a sticky one below them.
 fn divide(mut numerator: Natural, mut denominator: Natural) -> (u128, i32) {
     let exponent = numerator.bits() as i32 - denominator.bits() as i32;
-    let shorter = if exponent < 0 {
-        &mut numerator
-    } else {
-        &mut denominator
-    };
+    let shorter = if exponent < 0 { &mut numerator } else { &mut denominator };
     shorter.shift_left(exponent.unsigned_abs());
     let mut quotient = 0u128;
     for _ in 0..67 {
@@ -415,10 +358,7 @@ fn divide(mut numerator: Natural, mut denominator: Natural) -> (u128, i32) {
         }
         numerator.shift_left(1);
     }
-    (
-        quotient << 1 | u128::from(!numerator.is_zero()),
-        exponent - 67,
-    )
+    (quotient << 1 | u128::from(!numerator.is_zero()), exponent - 67)
 }
 
 #[cfg(test)]
@@ -460,22 +400,10 @@ mod tests {
             ("1e-4950", "1e-4950", "0"),
             ("1e20", "0.1", "100000000000000000000"),
             ("1e22", "0", "10000000000000000000000"),
-            (
-                "100000000000000000000000.5",
-                "-1",
-                "100000000000000000000000",
-            ),
+            ("100000000000000000000000.5", "-1", "100000000000000000000000"),
             ("17179869184", "1.5", "17179869185.5"),
-            (
-                "123456789.123456789",
-                "0.000000001",
-                "123456789.12345678999554366",
-            ),
-            (
-                "3.14159265358979323846",
-                "2.71828182845904523536",
-                "5.85987448204883847",
-            ),
+            ("123456789.123456789", "0.000000001", "123456789.12345678999554366"),
+            ("3.14159265358979323846", "2.71828182845904523536", "5.85987448204883847"),
             ("9223372036854775807", "1", "9223372036854775808"),
             ("9223372036854775807", "0.5", "9223372036854775807.5"),
             (
@@ -487,11 +415,7 @@ mod tests {
                  0650567187386105690089424915104006144",
             ),
         ] {
-            assert_eq!(
-                sum(current, increment).as_deref(),
-                Ok(expected),
-                "{current} + {increment}"
-            );
+            assert_eq!(sum(current, increment).as_deref(), Ok(expected), "{current} + {increment}");
         }
     }
 
@@ -534,55 +458,28 @@ mod tests {
 
     #[test]
     fn infinities_parse_but_never_add_up() {
-        for (current, increment) in [
-            ("inf", "1"),
-            ("1", "-Infinity"),
-            ("INFINITY", "-inf"),
-            ("1e4932", "1e4932"),
-            ("-1e4932", "-1e4932"),
-        ] {
-            assert_eq!(
-                sum(current, increment),
-                Err(FloatError::NotFinite),
-                "{current} + {increment}"
-            );
+        for (current, increment) in
+            [("inf", "1"), ("1", "-Infinity"), ("INFINITY", "-inf"), ("1e4932", "1e4932"), ("-1e4932", "-1e4932")]
+        {
+            assert_eq!(sum(current, increment), Err(FloatError::NotFinite), "{current} + {increment}");
         }
-        assert_eq!(
-            LongDouble::parse(b"-inf").map(LongDouble::to_text),
-            Some(b"-inf".to_vec())
-        );
+        assert_eq!(LongDouble::parse(b"-inf").map(LongDouble::to_text), Some(b"-inf".to_vec()));
     }
 
     #[test]
     fn the_long_way_rounds_as_the_short_way() {
         let long_way = |digits: &str, exponent: i64| {
             let digits = digits.bytes().map(|byte| byte - b'0').collect::<Vec<_>>();
-            let (numerator, mut denominator) = (
-                digits
-                    .iter()
-                    .fold(0u128, |value, digit| value * 10 + u128::from(*digit)),
-                Natural::from(1),
-            );
+            let (numerator, mut denominator) =
+                (digits.iter().fold(0u128, |value, digit| value * 10 + u128::from(*digit)), Natural::from(1));
             denominator.multiply_power_of_ten(exponent.unsigned_abs());
             let (significand, exponent) = divide(Natural::from(numerator), denominator);
             LongDouble::rounded(false, significand, exponent)
         };
-        for digits in [
-            "1",
-            "3",
-            "7",
-            "123456789",
-            "9999999999999999999",
-            "9007199254740993",
-            "18446744073709551",
-        ] {
+        for digits in ["1", "3", "7", "123456789", "9999999999999999999", "9007199254740993", "18446744073709551"] {
             for exponent in -18..=0 {
                 let text = format!("{digits}e{exponent}");
-                assert_eq!(
-                    LongDouble::parse(text.as_bytes()),
-                    Some(long_way(digits, exponent)),
-                    "{text}"
-                );
+                assert_eq!(LongDouble::parse(text.as_bytes()), Some(long_way(digits, exponent)), "{text}");
             }
         }
     }

@@ -13,9 +13,7 @@ pub struct Natural {
 
 impl From<u128> for Natural {
     fn from(value: u128) -> Natural {
-        let mut natural = Natural {
-            limbs: vec![value as u64, (value >> 64) as u64],
-        };
+        let mut natural = Natural { limbs: vec![value as u64, (value >> 64) as u64] };
         natural.trim();
         natural
     }
@@ -29,9 +27,7 @@ impl Natural {
 
     /// The bits up to the highest one; none for zero.
     pub fn bits(&self) -> usize {
-        self.limbs.last().map_or(0, |top| {
-            self.limbs.len() * 64 - top.leading_zeros() as usize
-        })
+        self.limbs.last().map_or(0, |top| self.limbs.len() * 64 - top.leading_zeros() as usize)
     }
 
     fn trim(&mut self) {
@@ -69,8 +65,7 @@ impl Natural {
             self.multiply_add(1 << bits, 0);
         }
         if shift >= 64 && !self.is_zero() {
-            self.limbs
-                .splice(0..0, std::iter::repeat_n(0, (shift / 64) as usize));
+            self.limbs.splice(0..0, std::iter::repeat_n(0, (shift / 64) as usize));
         }
     }
 
@@ -136,10 +131,7 @@ mod tests {
         let mut natural = Natural::from(1);
         natural.shift_left(200);
         assert_eq!(natural.bits(), 201);
-        assert_eq!(
-            text(natural),
-            "1606938044258990275541962092341162602522202993782792835301376"
-        );
+        assert_eq!(text(natural), "1606938044258990275541962092341162602522202993782792835301376");
         assert_eq!(text(Natural::from(0)), "0");
     }
 

@@ -32,11 +32,7 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
         }
         magnitude = magnitude * 10 + u64::from(digit);
     }
-    if negative {
-        0i64.checked_sub_unsigned(magnitude)
-    } else {
-        i64::try_from(magnitude).ok()
-    }
+    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
 }
 
 /// Reads an unsigned integer. Leading zeros and a plus sign are allowed here, as in the parts of a stream ID.
@@ -68,10 +64,7 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
 }
 
 fn mantissa_has_digit_above_zero(magnitude: &[u8]) -> bool {
-    magnitude
-        .iter()
-        .take_while(|byte| !matches!(byte, b'e' | b'E'))
-        .any(|byte| matches!(byte, b'1'..=b'9'))
+    magnitude.iter().take_while(|byte| !matches!(byte, b'e' | b'E')).any(|byte| matches!(byte, b'1'..=b'9'))
 }
 
 fn hexadecimal_f64(digits: &[u8]) -> Option<f64> {
@@ -164,9 +157,7 @@ fn append_decimal(out: &mut Vec<u8>, digits: &[u8], exponent: i32) {
         out.resize(out.len() + exponent.unsigned_abs() as usize, b'0');
     } else if exponent < 0 && (exponent > -7 || power.abs() < 4) {
         let point = count + exponent;
-        let (integer, fraction) = digits
-            .split_at_checked(point.max(0) as usize)
-            .unwrap_or((digits, b""));
+        let (integer, fraction) = digits.split_at_checked(point.max(0) as usize).unwrap_or((digits, b""));
         out.extend_from_slice(if integer.is_empty() { b"0" } else { integer });
         out.push(b'.');
         out.resize(out.len() + (-point).max(0) as usize, b'0');
@@ -258,24 +249,10 @@ mod tests {
 
     #[test]
     fn unsigned_integers_may_have_leading_zeros() {
-        for (text, value) in [
-            ("0", 0),
-            ("007", 7),
-            ("+7", 7),
-            ("18446744073709551615", u64::MAX),
-        ] {
+        for (text, value) in [("0", 0), ("007", 7), ("+7", 7), ("18446744073709551615", u64::MAX)] {
             assert_eq!(parse_u64(text.as_bytes()), Some(value));
         }
-        for text in [
-            "",
-            "+",
-            "-1",
-            "18446744073709551616",
-            " 1",
-            "1 ",
-            "a",
-            "++1",
-        ] {
+        for text in ["", "+", "-1", "18446744073709551616", " 1", "1 ", "a", "++1"] {
             assert_eq!(parse_u64(text.as_bytes()), None, "{text:?}");
         }
     }
@@ -301,10 +278,7 @@ mod tests {
             ("0x1p-1074", 5e-324),
             ("0x1.fffffffffffffp1023", f64::MAX),
             ("0x1.00000000000008", 1.0),
-            (
-                "0x1.00000000000008000000000000000000000000000000000001",
-                1.0000000000000002,
-            ),
+            ("0x1.00000000000008000000000000000000000000000000000001", 1.0000000000000002),
         ] {
             assert_eq!(parse_f64(text.as_bytes()), Some(value), "{text}");
         }
@@ -403,16 +377,7 @@ mod tests {
         ] {
             assert_eq!(parse_memory(text.as_bytes()), Some(bytes), "{text:?}");
         }
-        for text in [
-            "-1",
-            "1t",
-            "1 kb",
-            "1.5mb",
-            "k1",
-            "18446744073709551616",
-            "18446744073709551615kb",
-            "50%",
-        ] {
+        for text in ["-1", "1t", "1 kb", "1.5mb", "k1", "18446744073709551616", "18446744073709551615kb", "50%"] {
             assert_eq!(parse_memory(text.as_bytes()), None, "{text:?}");
         }
     }

@@ -21,9 +21,7 @@ impl std::error::Error for Unbalanced {}
 
 /// Splits a line into its words; an empty or blank line has none.
 pub fn split_args(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
-    let line = memchr::memchr(0, line)
-        .and_then(|end| line.get(..end))
-        .unwrap_or(line);
+    let line = memchr::memchr(0, line).and_then(|end| line.get(..end)).unwrap_or(line);
     let mut words = Vec::new();
     let mut rest = skip_blanks(line);
     while !rest.is_empty() {
@@ -75,9 +73,7 @@ fn take_double_quoted<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Result<&'a 
         let (byte, after) = match rest {
             [] => return Err(Unbalanced),
             [b'"', after @ ..] => return Ok(after),
-            [b'\\', b'x', high, low, after @ ..]
-                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
-            {
+            [b'\\', b'x', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 (hexadecimal(*high) << 4 | hexadecimal(*low), after)
             }
             [b'\\', escaped, after @ ..] => (unescape(*escaped), after),
@@ -102,9 +98,7 @@ fn take_single_quoted<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Result<&'a 
 }
 
 fn hexadecimal(digit: u8) -> u8 {
-    char::from(digit)
-        .to_digit(16)
-        .map_or(0, |value| value as u8)
+    char::from(digit).to_digit(16).map_or(0, |value| value as u8)
 }
 
 fn unescape(byte: u8) -> u8 {
@@ -161,10 +155,7 @@ mod tests {
             ("PING", vec!["PING"]),
             ("  set  key value\r\n", vec!["set", "key", "value"]),
             ("set \"a b\" 'c d'", vec!["set", "a b", "c d"]),
-            (
-                r#""\n\r\t\b\a\\\"\x41\x4a\xzz""#,
-                vec!["\n\r\t\u{8}\u{7}\\\"AJxzz"],
-            ),
+            (r#""\n\r\t\b\a\\\"\x41\x4a\xzz""#, vec!["\n\r\t\u{8}\u{7}\\\"AJxzz"]),
             (r"'a\'b\nc'", vec![r"a'b\nc"]),
             ("\"\" ''", vec!["", ""]),
             ("foo\"bar baz\"", vec!["foobar baz"]),
@@ -172,20 +163,16 @@ mod tests {
             ("\"a\"\u{b}b", vec!["a", "b"]),
             ("a\0 b", vec!["a"]),
         ] {
-            let expected = words
-                .iter()
-                .map(|word| word.as_bytes().to_vec())
-                .collect::<Vec<_>>();
+            let expected = words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
             assert_eq!(split_args(line.as_bytes()), Ok(expected), "{line:?}");
         }
     }
 
     #[test]
     fn unbalanced_quotes_are_refused() {
-        for line in [
-            "\"", "'", "\"a", "'a", "\"a\"b", "'a'b", "\"a\"'b'", "\"\\", "\"a\\\"", "'a\\'",
-            "\"a\0\"", "x\"y\"z",
-        ] {
+        for line in
+            ["\"", "'", "\"a", "'a", "\"a\"b", "'a'b", "\"a\"'b'", "\"\\", "\"a\\\"", "'a\\'", "\"a\0\"", "x\"y\"z"]
+        {
             assert_eq!(split_args(line.as_bytes()), Err(Unbalanced), "{line:?}");
         }
     }
@@ -193,10 +180,7 @@ mod tests {
     #[test]
     fn quoting_leaves_printable_ascii() {
         assert_eq!(quoted(b"plain 'text'"), b"\"plain 'text'\"");
-        assert_eq!(
-            quoted(b"\\\"\n\r\t\x07\x08\x00\x7f\xff"),
-            br#""\\\"\n\r\t\a\b\x00\x7f\xff""#
-        );
+        assert_eq!(quoted(b"\\\"\n\r\t\x07\x08\x00\x7f\xff"), br#""\\\"\n\r\t\a\b\x00\x7f\xff""#);
     }
 
     proptest! {

@@ -75,24 +75,16 @@ mod tests {
     fn equal_seeds_give_equal_sequences() {
         let (mut one, mut two) = (Random::from_seed(7), Random::from_seed(7));
         assert!((0..100).all(|_| one.next_u64() == two.next_u64()));
-        assert_ne!(
-            Random::from_seed(8).next_u64(),
-            Random::from_seed(7).next_u64()
-        );
+        assert_ne!(Random::from_seed(8).next_u64(), Random::from_seed(7).next_u64());
         assert_ne!(entropy(), entropy());
     }
 
     #[test]
     fn sequence_is_that_of_the_reference() {
         // The state of the reference implementation's widely published test vector.
-        let mut random = Random {
-            state: [1, 2, 3, 4],
-        };
+        let mut random = Random { state: [1, 2, 3, 4] };
         let sequence: [u64; 4] = std::array::from_fn(|_| random.next_u64());
-        assert_eq!(
-            sequence,
-            [41943041, 58720359, 3588806011781223, 3591011842654386]
-        );
+        assert_eq!(sequence, [41943041, 58720359, 3588806011781223, 3591011842654386]);
     }
 
     #[test]
@@ -102,17 +94,10 @@ mod tests {
         for _ in 0..70_000 {
             counts[random.below(7) as usize] += 1;
         }
-        let chi_square: f64 = counts
-            .iter()
-            .map(|&count| (f64::from(count) - 1e4).powi(2) / 1e4)
-            .sum();
+        let chi_square: f64 = counts.iter().map(|&count| (f64::from(count) - 1e4).powi(2) / 1e4).sum();
         assert!(chi_square < 22.5, "{counts:?}");
         assert_eq!(random.below(0), 0);
         assert_eq!(random.below(1), 0);
-        assert!(
-            (0..1000)
-                .map(|_| random.unit_f64())
-                .all(|number| (0.0..1.0).contains(&number))
-        );
+        assert!((0..1000).map(|_| random.unit_f64()).all(|number| (0.0..1.0).contains(&number)));
     }
 }

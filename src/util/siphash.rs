@@ -102,11 +102,7 @@ mod tests {
         for length in 0..bytes.len() {
             let mut twin = DefaultHasher::new();
             twin.write(&bytes[..length]);
-            assert_eq!(
-                hash(HashSeed(0, 0), &bytes[..length]),
-                twin.finish(),
-                "length {length}"
-            );
+            assert_eq!(hash(HashSeed(0, 0), &bytes[..length]), twin.finish(), "length {length}");
         }
     }
 

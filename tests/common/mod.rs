@@ -44,12 +44,7 @@ impl Server {
         for _ in 0..PORT_ATTEMPTS {
             match Server::attempt(arguments, directory.path()) {
                 Ok((child, port, log)) => {
-                    return Server {
-                        child,
-                        port,
-                        directory,
-                        log,
-                    };
+                    return Server { child, port, directory, log };
                 }
                 Err(text) => log = text,
             }
@@ -60,10 +55,7 @@ impl Server {
         panic!("the server did not start with {arguments:?}, its log:\n{log}");
     }
 
-    fn attempt(
-        arguments: &[&str],
-        directory: &Path,
-    ) -> Result<(Child, u16, Arc<Mutex<String>>), String> {
+    fn attempt(arguments: &[&str], directory: &Path) -> Result<(Child, u16, Arc<Mutex<String>>), String> {
         let port = free_port();
         let mut child = Command::new(binary())
             .args(["--port", &port.to_string(), "--save", ""])
@@ -111,15 +103,8 @@ impl Server {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let status = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status()
-            .expect("kill runs");
-        assert!(
-            status.success(),
-            "the server is gone already:\n{}",
-            self.log()
-        );
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(status.success(), "the server is gone already:\n{}", self.log());
     }
 
     /// Waits for the server to end by itself; `None` if it is still there after `limit`.
@@ -246,12 +231,8 @@ impl Connection {
     pub fn to(port: u16) -> Connection {
         let writer = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
         writer.set_nodelay(true).expect("TCP_NODELAY");
-        writer
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a read timeout");
-        writer
-            .set_write_timeout(Some(PATIENCE))
-            .expect("a write timeout");
+        writer.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
+        writer.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
         let reader = BufReader::new(writer.try_clone().expect("a second handle"));
         Connection { writer, reader }
     }
@@ -276,16 +257,12 @@ impl Connection {
 
     /// Sends bytes as they are.
     pub fn raw(&mut self, bytes: &[u8]) {
-        self.writer
-            .write_all(bytes)
-            .expect("the server takes bytes");
+        self.writer.write_all(bytes).expect("the server takes bytes");
     }
 
     /// Ends our sending side; replies can still be read.
     pub fn half_close(&mut self) {
-        self.writer
-            .shutdown(std::net::Shutdown::Write)
-            .expect("a half-closed socket");
+        self.writer.shutdown(std::net::Shutdown::Write).expect("a half-closed socket");
     }
 
     /// True if the server closed the connection without another byte.
@@ -296,9 +273,7 @@ impl Connection {
     /// Reads everything up to the end of the connection.
     pub fn read_to_end(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        self.reader
-            .read_to_end(&mut bytes)
-            .expect("the rest of the connection");
+        self.reader.read_to_end(&mut bytes).expect("the rest of the connection");
         bytes
     }
 
@@ -330,9 +305,7 @@ impl Connection {
 
     fn line(&mut self) -> String {
         let mut line = Vec::new();
-        self.reader
-            .read_until(b'\n', &mut line)
-            .expect("a line of a reply");
+        self.reader.read_until(b'\n', &mut line).expect("a line of a reply");
         let line = String::from_utf8(line).expect("a line of text");
         let text = line.strip_suffix("\r\n");
         match text {

@@ -112,21 +112,16 @@ fn a_panic_while_changing_leaves_the_index_in_step() {
     let hash = dict.hash(b"key");
     dict.insert_new(hash, Entry::string(b"key", b"short", Some(5), 0));
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        dict.find_mut(hash, b"key")
-            .into_iter()
-            .for_each(|mut slot| {
-                slot.update(|entry| {
-                    entry.set_string(&[b'x'; 500]);
-                    std::panic::resume_unwind(Box::new(()));
-                })
-            });
+        dict.find_mut(hash, b"key").into_iter().for_each(|mut slot| {
+            slot.update(|entry| {
+                entry.set_string(&[b'x'; 500]);
+                std::panic::resume_unwind(Box::new(()));
+            })
+        });
     }));
     assert!(result.is_err());
     let mut random = Random::from_seed(1);
-    assert_eq!(
-        dict.random_expiring(&mut random).map(|view| view.key()),
-        Some(&b"key"[..])
-    );
+    assert_eq!(dict.random_expiring(&mut random).map(|view| view.key()), Some(&b"key"[..]));
     assert!(dict.remove(hash, b"key").is_some());
     assert_eq!(dict.expires_len(), 0);
 }

@@ -188,17 +188,8 @@ proptest! {
 fn integer_limits_are_integers_and_what_lies_beyond_is_not() {
     assert_eq!(canonical_i64(b"9223372036854775807"), Some(i64::MAX));
     assert_eq!(canonical_i64(b"-9223372036854775808"), Some(i64::MIN));
-    for text in [
-        "9223372036854775808",
-        "-9223372036854775809",
-        "99999999999999999999",
-        "",
-        "-",
-        "-0",
-        "00",
-        "+1",
-        "1 ",
-    ] {
+    for text in ["9223372036854775808", "-9223372036854775809", "99999999999999999999", "", "-", "-0", "00", "+1", "1 "]
+    {
         assert_eq!(canonical_i64(text.as_bytes()), None, "{text:?}");
     }
 }
@@ -247,9 +238,7 @@ fn encodings_are_those_of_redis() {
 #[test]
 fn a_shared_value_outlives_its_entry_and_its_changes() {
     let mut entry = Entry::string_from_vec(b"key", vec![1; 5000], None, 0);
-    let Some(StringRef::Shared(value)) = entry.view().string() else {
-        panic!("not shared")
-    };
+    let Some(StringRef::Shared(value)) = entry.view().string() else { panic!("not shared") };
     let reply = value.to_arc();
     entry.append(&[2]);
     assert_eq!(*reply, vec![1; 5000]);
@@ -265,9 +254,7 @@ fn appending_to_a_long_string_seldom_moves_it() {
     let mut before = std::ptr::null();
     for _ in 0..20_000 {
         entry.append(b"0123456789");
-        let Some(StringRef::Shared(value)) = entry.view().string() else {
-            panic!("not shared")
-        };
+        let Some(StringRef::Shared(value)) = entry.view().string() else { panic!("not shared") };
         moves += usize::from(value.bytes().as_ptr() != before);
         before = value.bytes().as_ptr();
     }
@@ -279,13 +266,8 @@ fn size_classes_waste_at_most_a_fifth() {
     for bytes in 1..300_000 {
         let class = size_class(bytes);
         assert!(class >= bytes && class.is_multiple_of(8) && size_class(class) == class);
-        assert!(
-            class - bytes < 8 || (class - bytes) * 5 <= class,
-            "{bytes} in {class}"
-        );
+        assert!(class - bytes < 8 || (class - bytes) * 5 <= class, "{bytes} in {class}");
     }
-    let classes: Vec<usize> = [56, 57, 64, 65, 81, 97, 113, 129, 161]
-        .map(size_class)
-        .to_vec();
+    let classes: Vec<usize> = [56, 57, 64, 65, 81, 97, 113, 129, 161].map(size_class).to_vec();
     assert_eq!(classes, [56, 64, 64, 80, 96, 112, 128, 160, 192]);
 }

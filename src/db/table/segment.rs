@@ -92,10 +92,7 @@ impl Bucket {
     #[inline(always)]
     fn fill(&mut self, slot: u32, position: u32, raw: NonNull<u8>) {
         let address = raw.as_ptr().expose_provenance() as u64;
-        assert!(
-            address & !ADDRESS_MASK == 0,
-            "an address of more than 48 bits"
-        );
+        assert!(address & !ADDRESS_MASK == 0, "an address of more than 48 bits");
         debug_assert!(address.is_multiple_of(8));
         self.0[(slot & 7) as usize] = address | u64::from(position >> TAG_BITS) << ADDRESS_BITS;
         self.0[SLOTS as usize] |= tag(position) << (slot * 8);
@@ -170,11 +167,7 @@ impl Segment {
     pub const fn empty(depth: u32) -> Self {
         // SAFETY: the address of a static is not null. It is only read: there is no item and no room here.
         let buckets = unsafe { NonNull::new_unchecked((&raw const EMPTY_BUCKET).cast_mut()) };
-        Self {
-            buckets,
-            count: 0,
-            shape: depth,
-        }
+        Self { buckets, count: 0, shape: depth }
     }
 
     /// A segment of `buckets` empty buckets.
@@ -186,19 +179,12 @@ impl Segment {
         let layout = Self::layout(buckets);
         // SAFETY: the layout is not empty.
         let memory = unsafe { alloc_zeroed(layout) };
-        let Some(memory) = NonNull::new(memory) else {
-            handle_alloc_error(layout)
-        };
-        Self {
-            buckets: memory.cast(),
-            count: 0,
-            shape: buckets << 8 | depth,
-        }
+        let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
+        Self { buckets: memory.cast(), count: 0, shape: buckets << 8 | depth }
     }
 
     fn layout(buckets: u32) -> Layout {
-        Layout::array::<Bucket>(buckets as usize)
-            .unwrap_or_else(|_| unreachable!("2^24 buckets of 64 bytes"))
+        Layout::array::<Bucket>(buckets as usize).unwrap_or_else(|_| unreachable!("2^24 buckets of 64 bytes"))
     }
 
     /// Gives the buckets back.
@@ -269,20 +255,12 @@ impl Segment {
 
     #[inline(always)]
     fn after(&self, bucket: u32) -> u32 {
-        if bucket + 1 >= self.buckets() {
-            0
-        } else {
-            bucket + 1
-        }
+        if bucket + 1 >= self.buckets() { 0 } else { bucket + 1 }
     }
 
     /// The first item at `position` that `accepts` says yes to.
     #[inline(always)]
-    pub fn find(
-        &self,
-        position: u32,
-        mut accepts: impl FnMut(NonNull<u8>) -> bool,
-    ) -> Option<Place> {
+    pub fn find(&self, position: u32, mut accepts: impl FnMut(NonNull<u8>) -> bool) -> Option<Place> {
         let high = u64::from(position >> TAG_BITS);
         let home = self.home(position);
         let mut index = home;
@@ -292,10 +270,7 @@ impl Segment {
             while tagged != 0 {
                 let slot = slot_of(tagged);
                 if bucket.word(slot) >> ADDRESS_BITS == high && accepts(bucket.raw(slot)) {
-                    return Some(Place {
-                        bucket: index,
-                        slot,
-                    });
+                    return Some(Place { bucket: index, slot });
                 }
                 tagged &= tagged - 1;
             }
@@ -337,10 +312,7 @@ impl Segment {
             if vacant != 0 {
                 let slot = slot_of(vacant);
                 bucket.fill(slot, position, raw);
-                return Place {
-                    bucket: index,
-                    slot,
-                };
+                return Place { bucket: index, slot };
             }
             bucket.count_passing();
             index = self.after(index);
@@ -365,9 +337,7 @@ impl Segment {
             let next = self.after(hole.bucket);
             let neighbour = self.bucket(next);
             // What lies in the next bucket without being at home there has passed this one.
-            let guest = neighbour
-                .slots()
-                .find(|&slot| self.home(neighbour.position(slot)) != next);
+            let guest = neighbour.slots().find(|&slot| self.home(neighbour.position(slot)) != next);
             let Some(slot) = guest else { return };
             let (position, raw) = (neighbour.position(slot), neighbour.raw(slot));
             self.bucket_mut(next).vacate(slot);
@@ -406,13 +376,7 @@ impl Segment {
             let rest = bucket.occupied() & u64::MAX << (slot * 8);
             if rest != 0 {
                 let slot = slot_of(rest);
-                return Some((
-                    Place {
-                        bucket: index,
-                        slot,
-                    },
-                    bucket.raw(slot),
-                ));
+                return Some((Place { bucket: index, slot }, bucket.raw(slot)));
             }
             slot = 0;
         }
@@ -434,9 +398,7 @@ impl Segment {
         const BUCKETS_AHEAD: u32 = 2;
         let prefetch = |index: u32| {
             let bucket = self.bucket(index);
-            bucket
-                .slots()
-                .for_each(|slot| prefetch_read(bucket.raw(slot).as_ptr()));
+            bucket.slots().for_each(|slot| prefetch_read(bucket.raw(slot).as_ptr()));
         };
         (0..BUCKETS_AHEAD.min(self.buckets())).for_each(prefetch);
         for index in 0..self.buckets() {
@@ -477,11 +439,7 @@ impl Segment {
             let bucket = self.bucket(index);
             for slot in bucket.slots() {
                 let home = self.home(bucket.position(slot));
-                visit(if index >= home {
-                    index - home
-                } else {
-                    index + self.buckets() - home
-                });
+                visit(if index >= home { index - home } else { index + self.buckets() - home });
             }
         }
     }
@@ -506,17 +464,12 @@ impl Segment {
         assert_eq!(items, self.count, "count of items");
         for (index, passed) in passed.into_iter().enumerate() {
             let counter = self.bucket(index as u32).overflow();
-            assert!(
-                counter == passed || counter == OVERFLOW_MAX,
-                "bucket {index}: {counter} for {passed}"
-            );
+            assert!(counter == passed || counter == OVERFLOW_MAX, "bucket {index}: {counter} for {passed}");
         }
     }
 
     /// How many counters have stopped counting.
     pub fn stuck_counters(&self) -> usize {
-        (0..self.buckets())
-            .filter(|&index| self.bucket(index).overflow() == OVERFLOW_MAX)
-            .count()
+        (0..self.buckets()).filter(|&index| self.bucket(index).overflow() == OVERFLOW_MAX).count()
     }
 }

@@ -59,8 +59,7 @@ struct Chosen;
 
 impl KeyHash for Chosen {
     fn hash_key(&self, key: &[u8]) -> u64 {
-        key.first_chunk::<8>()
-            .map_or(0, |bytes| u64::from_be_bytes(*bytes))
+        key.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
     }
 }
 
@@ -96,18 +95,13 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
             segment.check();
             assert_eq!(first % self.cells_of(segment), 0);
             for copy in &self.directory[first..first + self.cells_of(segment)] {
-                assert_eq!(
-                    (copy.depth(), copy.buckets()),
-                    (segment.depth(), segment.buckets())
-                );
+                assert_eq!((copy.depth(), copy.buckets()), (segment.depth(), segment.buckets()));
             }
             items += segment.count as usize;
             buckets += segment.buckets() as usize;
             deepest += usize::from(segment.depth() == self.depth);
             cells += self.cells_of(segment);
-            assert!(
-                segment.buckets().div_ceil(self.cells_of(segment) as u32) <= self.cell_buckets_max
-            );
+            assert!(segment.buckets().div_ceil(self.cells_of(segment) as u32) <= self.cell_buckets_max);
             segment.for_each(|position, raw| {
                 // SAFETY: the item is in the table.
                 let hash = self.hash(unsafe { T::key_of(raw) });
@@ -115,10 +109,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
                 assert_eq!(self.first_cell(self.cell(hash)), first);
             });
         }
-        assert_eq!(
-            (items, buckets, cells),
-            (self.len, self.buckets, self.directory.len())
-        );
+        assert_eq!((items, buckets, cells), (self.len, self.buckets, self.directory.len()));
         assert_eq!(deepest, self.deepest);
     }
 }
@@ -316,10 +307,7 @@ fn a_million_keys_come_and_go() {
     table.check();
     let grown = table.statistics();
     assert!(grown.segment_items_max <= 5000, "{grown:?}");
-    assert!(
-        (10.4..13.0).contains(&(grown.bytes as f64 / KEYS as f64)),
-        "{grown:?}"
-    );
+    assert!((10.4..13.0).contains(&(grown.bytes as f64 / KEYS as f64)), "{grown:?}");
     assert!(grown.displaced < grown.items / 8, "{grown:?}");
     let mut cursor = 0;
     let mut seen = 0;
@@ -355,20 +343,9 @@ fn equal_hashes_are_slow_but_correct() {
     }
     table.check();
     assert!(table.directory.len() as u64 <= KEYS);
-    assert!(
-        table
-            .first_cells()
-            .map(|cell| table.directory[cell].stuck_counters())
-            .sum::<usize>()
-            > 0
-    );
+    assert!(table.first_cells().map(|cell| table.directory[cell].stuck_counters()).sum::<usize>() > 0);
     for number in 0..KEYS {
-        assert_eq!(
-            table
-                .find(42 << 40, &key(42 << 40, number))
-                .map(|item| item.1),
-            Some(number)
-        );
+        assert_eq!(table.find(42 << 40, &key(42 << 40, number)).map(|item| item.1), Some(number));
     }
     assert!(table.find(42 << 40, &key(42 << 40, KEYS)).is_none());
     let mut seen = 0;
@@ -400,10 +377,7 @@ fn growth_waits_while_resizing_is_off_until_it_must() {
     let comfortable = Segment::comfortable(before as u32);
     (200..1000).for_each(|number| insert(&mut table, &named(number), 0));
     let grown = table.statistics();
-    assert!(
-        grown.items as u32 > Segment::comfortable(grown.buckets as u32)
-            || grown.items as u32 > comfortable
-    );
+    assert!(grown.items as u32 > Segment::comfortable(grown.buckets as u32) || grown.items as u32 > comfortable);
     (0..990).for_each(|number| _ = remove(&mut table, &named(number)));
     assert_eq!(table.statistics().buckets, grown.buckets);
     let mut random = Random::from_seed(1);
@@ -433,12 +407,7 @@ fn random_is_fair() {
     for keys in [1u16, 2, 5, 8, 30, 300] {
         let mut table = small_segments();
         // Three of four hashes share their first bit, so that segments differ in depth and load.
-        let named = |number: u16| {
-            key(
-                spread(0, number) >> u32::from(number % 4 > 0),
-                u64::from(number),
-            )
-        };
+        let named = |number: u16| key(spread(0, number) >> u32::from(number % 4 > 0), u64::from(number));
         (0..keys).for_each(|number| insert(&mut table, &named(number), u64::from(number)));
         let mut counts = vec![0u32; keys.into()];
         let draws = 400 * u32::from(keys);
@@ -446,16 +415,10 @@ fn random_is_fair() {
             let number = table.random(&mut random).map(|item| item.1);
             counts[number.expect("not empty") as usize] += 1;
         }
-        let chi_square: f64 = counts
-            .iter()
-            .map(|&count| (f64::from(count) - 400.0).powi(2) / 400.0)
-            .sum();
+        let chi_square: f64 = counts.iter().map(|&count| (f64::from(count) - 400.0).powi(2) / 400.0).sum();
         // Mean plus six standard deviations, and some more where there are few degrees of freedom.
         let limit = f64::from(keys) + 6.0 * f64::from(2 * keys).sqrt() + 20.0;
-        assert!(
-            chi_square < limit,
-            "seed {seed}, {keys} keys: {chi_square} of {limit}"
-        );
+        assert!(chi_square < limit, "seed {seed}, {keys} keys: {chi_square} of {limit}");
     }
 }
 
@@ -486,13 +449,7 @@ fn bucket_numbers_climb_the_ladder_of_size_classes() {
     })
     .take(24)
     .collect();
-    assert_eq!(
-        steps,
-        [
-            1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 15, 19, 23, 27, 31, 39, 47, 55, 63, 79, 95, 111, 127,
-            159
-        ]
-    );
+    assert_eq!(steps, [1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 15, 19, 23, 27, 31, 39, 47, 55, 63, 79, 95, 111, 127, 159]);
     for buckets in 8..5000 {
         let bytes = (ladder(buckets) as usize + 1) * 64;
         assert_eq!(crate::db::entry::size_class(bytes), bytes);

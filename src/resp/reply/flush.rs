@@ -27,11 +27,7 @@ impl Reply {
     /// The bytes to send when no shared value is among them: a plain write will do.
     #[inline]
     pub fn contiguous(&self) -> Option<&[u8]> {
-        if self.chunks.is_empty() {
-            self.buf.get(self.sent..)
-        } else {
-            None
-        }
+        if self.chunks.is_empty() { self.buf.get(self.sent..) } else { None }
     }
 
     /// Fills `slices` with the next pieces to send, in order; how many were filled.
@@ -44,34 +40,54 @@ impl Reply {
         filled
     }
 
+    /// Whether it owns memory for output.
+    #[inline]
+    pub fn has_buffer(&self) -> bool {
+        self.buf.capacity() > 0
+    }
+
+    /// Lends memory to an output that has none.
+    #[inline]
+    pub fn give_buffer(&mut self, buffer: Vec<u8>) {
+        debug_assert!(self.buf.is_empty() && buffer.is_empty());
+        self.buf = buffer;
+    }
+
+    /// Takes the memory back once all was sent.
+    #[inline]
+    pub fn take_buffer(&mut self) -> Vec<u8> {
+        debug_assert!(self.is_empty());
+        self.clear();
+        std::mem::take(&mut self.buf)
+    }
+
+    /// Bytes of memory it owns, those of shared values not counted.
+    pub fn capacity(&self) -> usize {
+        self.buf.capacity()
+    }
+
+    /// Moves what is to be sent of `other` behind what is to be sent of this.
+    pub fn append(&mut self, other: &mut Reply) {
+        for piece in other.pieces() {
+            self.buf.extend_from_slice(piece);
+        }
+        other.clear();
+    }
+
     /// A copy of the bytes to send.
     pub fn to_vec(&self) -> Vec<u8> {
         self.pieces().collect::<Vec<_>>().concat()
     }
 
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        let ends = self
-            .chunks
-            .iter()
-            .map(|chunk| chunk.position)
-            .chain([self.buf.len()]);
-        let shared = self
-            .chunks
-            .iter()
-            .map(|chunk| chunk.bytes.as_slice())
-            .chain([&[][..]]);
+        let ends = self.chunks.iter().map(|chunk| chunk.position).chain([self.buf.len()]);
+        let shared = self.chunks.iter().map(|chunk| chunk.bytes.as_slice()).chain([&[][..]]);
         let mut from = self.sent;
         let mut skip = self.chunk_sent;
         ends.zip(shared)
             .flat_map(move |(end, shared)| {
-                let own = self
-                    .buf
-                    .get(std::mem::replace(&mut from, end)..end)
-                    .unwrap_or_default();
-                [
-                    own,
-                    shared.get(std::mem::take(&mut skip)..).unwrap_or_default(),
-                ]
+                let own = self.buf.get(std::mem::replace(&mut from, end)..end).unwrap_or_default();
+                [own, shared.get(std::mem::take(&mut skip)..).unwrap_or_default()]
             })
             .filter(|piece| !piece.is_empty())
     }
@@ -131,11 +147,7 @@ mod tests {
         let mut reply = Reply::new(Protocol::Resp2);
         let small = Arc::new(vec![b'x'; SHARED_LEN_MIN - 1]);
         reply.bulk_shared(&small);
-        assert!(
-            reply
-                .contiguous()
-                .is_some_and(|bytes| bytes.len() == reply.len())
-        );
+        assert!(reply.contiguous().is_some_and(|bytes| bytes.len() == reply.len()));
         let big = Arc::new(vec![b'x'; SHARED_LEN_MIN]);
         reply.bulk_shared(&big);
         assert!(reply.contiguous().is_none());
@@ -152,12 +164,7 @@ mod tests {
             reply.bulk(&[b'x'; 1000]);
             reply.consume(990);
         }
-        assert!(
-            reply.buf.len() < 4 * SENT_LEN_MAX,
-            "{} bytes are held for {}",
-            reply.buf.len(),
-            reply.len()
-        );
+        assert!(reply.buf.len() < 4 * SENT_LEN_MAX, "{} bytes are held for {}", reply.buf.len(), reply.len());
     }
 
     proptest! {
