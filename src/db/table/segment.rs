@@ -17,8 +17,8 @@
 //! is rebuilt: lookups then walk further than they need, never less far.
 
 use super::Packed;
+use super::arena::Arena;
 use crate::util::prefetch::prefetch_read;
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 /// Slots in a bucket.
@@ -129,6 +129,10 @@ impl Bucket {
     }
 }
 
+fn bytes(buckets: u32) -> usize {
+    buckets as usize * size_of::<Bucket>()
+}
+
 #[inline(always)]
 fn tag(position: u32) -> u64 {
     TAG_PRESENT | u64::from(position) & (TAG_PRESENT - 1)
@@ -178,17 +182,12 @@ impl Segment {
     }
 
     /// A segment of `buckets` empty buckets.
-    pub fn with_buckets(buckets: u32, depth: u32) -> Self {
+    pub fn with_buckets(arena: &mut Arena, buckets: u32, depth: u32) -> Self {
         assert!(buckets <= BUCKETS_MAX);
         if buckets == 0 {
             return Self::empty(depth);
         }
-        let layout = Self::layout(buckets);
-        // SAFETY: the layout is not empty.
-        let memory = unsafe { alloc_zeroed(layout) };
-        let Some(memory) = NonNull::new(memory) else {
-            handle_alloc_error(layout)
-        };
+        let memory = arena.allocate_zeroed(bytes(buckets));
         Self {
             buckets: memory.cast(),
             count: 0,
@@ -196,19 +195,14 @@ impl Segment {
         }
     }
 
-    fn layout(buckets: u32) -> Layout {
-        Layout::array::<Bucket>(buckets as usize)
-            .unwrap_or_else(|_| unreachable!("2^24 buckets of 64 bytes"))
-    }
-
     /// Gives the buckets back.
     ///
     /// # Safety
-    /// No copy of this handle is used afterwards.
-    pub unsafe fn free(self) {
+    /// They come from this arena, and no copy of this handle is used afterwards.
+    pub unsafe fn free(self, arena: &mut Arena) {
         if self.buckets() > 0 {
-            // SAFETY: allocated by `with_buckets` with this layout; nobody uses it any more.
-            unsafe { dealloc(self.buckets.as_ptr().cast(), Self::layout(self.buckets())) }
+            // SAFETY: allocated by `with_buckets` with this size; nobody uses them any more.
+            unsafe { arena.free(self.buckets.cast(), bytes(self.buckets())) }
         }
     }
 
