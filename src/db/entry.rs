@@ -293,7 +293,8 @@ impl<'a> EntryView<'a> {
         debug_assert!(self.kind() == Kind::Shared);
         let address = std::ptr::with_exposed_provenance_mut(self.slot() as usize);
         // SAFETY: callers have seen the kind `Shared`, whose slot holds the address from `Arc::into_raw`, never null.
-        SharedRef { address: unsafe { NonNull::new_unchecked(address) }, borrow: PhantomData }
+        let address = unsafe { NonNull::new_unchecked(address) };
+        SharedRef { address, borrow: PhantomData }
     }
 
     /// How the value is represented.

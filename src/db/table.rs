@@ -5,7 +5,7 @@
 //! directory     16-byte cells, 2^depth of them; a segment of fewer depth bits stands in several
 //! segment       an array of 64-byte buckets (see `segment`); an item is a thin pointer
 //! ```
-//! A lookup reads a directory cell (the directory is small and stays in cache: 16 bytes for some 3,000 keys), one
+//! A lookup reads a directory cell (the directory is small and stays in cache: 16 bytes for some 1,500 keys), one
 //! bucket and one item. Growth is local, as in extendible hashing: a full segment gets a fifth or so more buckets, or
 //! above a limit is split in two by one more hash bit, so no insertion waits for more than one segment, however many
 //! keys there are. Re-bucketing needs no hash; a split hashes the keys of one segment again. Removal shrinks a
@@ -28,6 +28,7 @@
 // A table entry is a pointer packed with hash bits: reading it back is beyond the compiler's reach.
 #![allow(unsafe_code)]
 
+mod arena;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -35,12 +36,13 @@ mod tests;
 use crate::util::prefetch::prefetch_read;
 use crate::util::random::Random;
 use crate::util::siphash::HashSeed;
+use arena::{Arena, UNIT};
 use segment::{POSITION_BITS, Place, SLOTS, Segment};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 /// A segment that must grow while it holds this many items or more is split.
-const SPLIT_LIMIT: u32 = 4096;
+const SPLIT_LIMIT: u32 = 2048;
 const DEPTH_MAX: u32 = 24;
 /// The directory doubles only while there are that many times fewer cells than items per segment at the limit.
 const SPARSE_MAX: usize = 16;
@@ -104,6 +106,7 @@ pub struct Table<T: Packed, H: KeyHash = HashSeed> {
     depth: u32,
     len: usize,
     hasher: H,
+    arena: Arena,
     resizing: bool,
     split_limit: u32,
     /// Segments as deep as the directory.
@@ -138,6 +141,8 @@ pub struct Statistics {
     pub segment_items_max: u32,
     /// Memory of the table without its items, in bytes.
     pub bytes: usize,
+    /// Memory set aside for buckets, in use or not.
+    pub arena_bytes: usize,
 }
 
 impl<T: Packed, H: KeyHash> Table<T, H> {
@@ -148,6 +153,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
             depth: 0,
             len: 0,
             hasher,
+            arena: Arena::new(),
             resizing: true,
             split_limit: SPLIT_LIMIT,
             deepest: 1,
@@ -341,6 +347,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
             directory_cells: self.directory.len(),
             buckets: self.buckets,
             bytes: self.overhead_bytes(),
+            arena_bytes: self.arena.bytes(),
             ..Statistics::default()
         };
         for cell in self.first_cells() {
@@ -414,7 +421,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         if segment.count >= self.split_limit && self.may_split(segment) {
             self.split(hash);
         } else {
-            self.rebuild(first, ladder(segment.buckets() + 1));
+            self.rebuild(first, ladder(segment.buckets() + 1 + segment.buckets() / 7));
         }
     }
 
@@ -426,7 +433,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     /// Gives a segment another number of buckets.
     fn rebuild(&mut self, first: usize, buckets: u32) {
         let old = self.directory[first];
-        let mut new = Segment::with_buckets(buckets, old.depth());
+        let mut new = Segment::with_buckets(&mut self.arena, buckets, old.depth());
         new.count = old.count;
         old.for_each(|position, raw| _ = new.place(position, raw));
         self.buckets += buckets as usize;
@@ -445,7 +452,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         let mut high_count = 0;
         old.for_each(|position, _| high_count += position >> (POSITION_BITS - 1));
         let mut halves = [old.count - high_count, high_count].map(|count| {
-            let mut half = Segment::with_buckets(buckets_for(count, count / 16), depth);
+            let mut half = Segment::with_buckets(&mut self.arena, buckets_for(count, count / 16), depth);
             half.count = count;
             half
         });
@@ -482,7 +489,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     fn free(&mut self, segment: Segment) {
         self.buckets -= segment.buckets() as usize;
         // SAFETY: callers have put other segments into all cells of this one.
-        unsafe { segment.free() }
+        unsafe { segment.free(&mut self.arena) }
     }
 
     #[inline(always)]
@@ -526,7 +533,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         if low.depth() != high.depth() || count > self.split_limit / 2 {
             return false;
         }
-        let mut whole = Segment::with_buckets(buckets_for(count, count / 4), depth - 1);
+        let mut whole = Segment::with_buckets(&mut self.arena, buckets_for(count, count / 4), depth - 1);
         whole.count = count;
         low.for_each(|position, raw| _ = whole.place(position >> 1, raw));
         high.for_each(|position, raw| _ = whole.place(1 << (POSITION_BITS - 1) | position >> 1, raw));
@@ -554,14 +561,17 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     }
 }
 
-/// The least number of buckets, not below `buckets`, that fills a size class of the allocator: four to each doubling,
-/// less the line that the allocator takes to align the rest.
+/// The least number of buckets, not below `buckets`, that fills its memory: a size class of the allocator, of which there
+/// are four to each doubling, or units of the arena. In both cases the last line stays unused: the allocator takes it to
+/// align the rest, and the number of buckets becomes odd (see `Segment::steps`).
 fn ladder(buckets: u32) -> u32 {
+    const UNIT_LINES: u32 = UNIT as u32 / 64;
     let lines = buckets + 1;
     if buckets <= 1 || lines <= 8 {
         return buckets;
     }
     let step = 1 << ((lines - 1).ilog2() - 2);
+    let step = if lines <= UNIT_LINES { step } else { UNIT_LINES };
     lines.next_multiple_of(step) - 1
 }
 
@@ -588,7 +598,7 @@ impl<T: Packed, H: KeyHash> Drop for Table<T, H> {
                 segment.for_each_prefetched(|_, raw| drop(unsafe { T::from_raw(raw) }));
             }
             // SAFETY: the other cells of the segment are skipped.
-            unsafe { segment.free() }
+            unsafe { segment.free(&mut self.arena) }
         }
     }
 }
