@@ -3,11 +3,23 @@
 //! To add a command, add its row to its family's `COMMANDS` and write the handler below it. A new family is listed in
 //! [`FAMILIES`]. Nothing else has to know.
 
+pub mod bitfield;
+pub mod bits;
 pub mod connection;
+pub mod lcs;
 pub mod string;
+pub mod string_number;
 pub mod transaction;
 
 use crate::command::Command;
 
 /// All families.
-pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, string::COMMANDS, transaction::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[
+    bitfield::COMMANDS,
+    bits::COMMANDS,
+    connection::COMMANDS,
+    lcs::COMMANDS,
+    string::COMMANDS,
+    string_number::COMMANDS,
+    transaction::COMMANDS,
+];

@@ -174,6 +174,16 @@ impl Entry {
         Self::build(key, &[], access, Shape::string(Kind::Shared, expire, arc_into_slot(value)))
     }
 
+    /// A string entry whose bytes are kept as such even if they print an integer. `raw` is what OBJECT ENCODING says
+    /// of it at any length.
+    pub fn text(key: &[u8], value: Vec<u8>, raw: bool, expire: Option<i64>, access: u32) -> Self {
+        if value.len() <= INLINE_MAX {
+            Self::build(key, &value, access, Shape { raw, ..Shape::string(Kind::Inline, expire, 0) })
+        } else {
+            Self::build(key, &[], access, Shape::string(Kind::Shared, expire, into_slot(value)))
+        }
+    }
+
     /// An integer entry.
     pub fn int(key: &[u8], value: i64, expire: Option<i64>, access: u32) -> Self {
         Self::build(key, &[], access, Shape::string(Kind::Int, expire, value as u64))
@@ -285,6 +295,11 @@ impl Entry {
         self.reshape(Shape::string(Kind::Shared, self.view().expire_at(), arc_into_slot(value)), 0, &[]);
     }
 
+    /// Replaces the value by bytes that are kept as such, see [`Entry::text`]; key, expiry and access stay.
+    pub fn set_text(&mut self, value: Vec<u8>, raw: bool) {
+        if value.len() <= INLINE_MAX { self.set_inline(&value, raw) } else { self.set_shared(value) }
+    }
+
     /// Replaces the value by an integer; key, expiry and access stay.
     pub fn set_int(&mut self, value: i64) {
         self.free_slot();
@@ -386,7 +401,7 @@ impl Entry {
             Kind::Int | Kind::Inline => {
                 let mut bytes = self.view().string().map(StringRef::to_vec).unwrap_or_default();
                 let result = change(&mut bytes);
-                self.set_raw(bytes);
+                self.set_text(bytes, true);
                 result
             }
             Kind::Shared => {
@@ -394,7 +409,7 @@ impl Entry {
                 let result = change(bytes);
                 if bytes.len() <= RETURN_INLINE_MAX {
                     let bytes = std::mem::take(bytes);
-                    self.set_raw(bytes);
+                    self.set_text(bytes, true);
                 }
                 result
             }
@@ -414,8 +429,18 @@ impl Entry {
         }
     }
 
-    fn set_raw(&mut self, value: Vec<u8>) {
-        if value.len() <= INLINE_MAX { self.set_inline(&value, true) } else { self.set_shared(value) }
+    /// The bytes of a string, to be changed in place, with zeros added where there are fewer than `len_min`.
+    /// The string is "raw" to OBJECT ENCODING afterwards.
+    pub fn bytes_grown(&mut self, len_min: usize) -> &mut [u8] {
+        let fits = match self.view().kind() {
+            Kind::Int => false,
+            Kind::Inline => self.view().header().value_len() >= len_min,
+            Kind::Shared => self.view().shared().bytes().len() >= len_min,
+        };
+        if !fits {
+            self.modify_bytes(|bytes| bytes.resize(bytes.len().max(len_min), 0));
+        }
+        self.bytes_mut().unwrap_or_default()
     }
 }
 

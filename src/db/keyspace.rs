@@ -8,6 +8,7 @@
 //! with and without touching the access time; [`write`](Databases::write) for changing what is there; and
 //! [`set`](Databases::set) and its kin for replacing it. Only reading counts as hit or miss.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::dict::{Dict, DictProbe, DictSlot};
@@ -33,7 +34,7 @@ pub enum Expiry {
 }
 
 /// A new string value.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum NewString<'a> {
     /// Bytes to be copied.
     Bytes(&'a [u8]),
@@ -41,6 +42,8 @@ pub enum NewString<'a> {
     Shared(&'a Arc<Vec<u8>>),
     /// An integer.
     Int(i64),
+    /// Bytes that are kept as such even if they print an integer, and whether they are "raw" to OBJECT ENCODING.
+    Text(Vec<u8>, bool),
 }
 
 /// One database.
@@ -247,9 +250,15 @@ impl Databases {
         self.look_up(key, false)
     }
 
+    /// What noting one access may need of chance: nothing is drawn unless frequency is noted.
+    #[inline]
+    fn draw(&mut self) -> u64 {
+        if self.access.frequency { self.random.next_u64() } else { 0 }
+    }
+
     #[inline]
     fn look_up(&mut self, key: &Key<'_>, touch: bool) -> Option<EntryView<'_>> {
-        let now_ms = self.now_ms;
+        let (now_ms, random) = (self.now_ms, self.draw());
         let Some(slot) = self.all[self.selected].dict.find_mut(key.hash(), key.bytes()) else {
             self.stats.misses += 1;
             if self.notes_misses {
@@ -266,7 +275,7 @@ impl Databases {
         }
         self.stats.hits += 1;
         if touch {
-            self.access.note(slot.view(), &mut self.random);
+            self.access.note(slot.view(), random);
         }
         Some(slot.into_view())
     }
@@ -275,10 +284,10 @@ impl Databases {
     #[inline]
     pub fn write(&mut self, key: &Key<'_>) -> Option<DictSlot<'_>> {
         let (access, touches) = (self.access, self.touches);
-        let random = self.random.next_u64();
+        let random = self.draw();
         let slot = self.live(key)?;
         if touches {
-            access.note(slot.view(), &mut Random::from_seed(random));
+            access.note(slot.view(), random);
         }
         Some(slot)
     }
@@ -297,6 +306,27 @@ impl Databases {
         }
     }
 
+    /// Reads several strings at once, none of them for longer than this borrow; a missing one reads as empty.
+    pub fn strings(&mut self, keys: &[Key<'_>]) -> Result<Vec<Cow<'_, [u8]>>, WrongType> {
+        for key in keys {
+            self.string(key)?;
+        }
+        // Nothing has changed since, and what had expired is gone.
+        let dict = self.dict();
+        let find = |key: &Key<'_>| dict.find(key.hash(), key.bytes()).and_then(|entry| entry.string());
+        Ok(keys.iter().map(|key| find(key).map_or(Cow::Borrowed(&[][..]), StringRef::to_cow)).collect())
+    }
+
+    /// Asks the memory of several keys into the cache, so that the lookups that follow wait for it only once.
+    #[inline]
+    pub fn prefetch(&self, keys: &[Key<'_>]) {
+        if keys.len() > 1 {
+            let dict = self.dict();
+            keys.iter().for_each(|key| dict.prefetch_bucket(key.hash()));
+            keys.iter().for_each(|key| dict.prefetch_entry(key.hash()));
+        }
+    }
+
     /// Looks a string up to change it.
     #[inline]
     pub fn string_mut(&mut self, key: &Key<'_>) -> Result<Option<DictSlot<'_>>, WrongType> {
@@ -311,7 +341,7 @@ impl Databases {
     #[inline]
     pub fn set(&mut self, key: &Key<'_>, value: NewString<'_>, expiry: Expiry) {
         let now_ms = self.now_ms;
-        let access = self.access.new_key();
+        let (access, random) = (self.access, self.draw());
         let slot = self.all[self.selected].dict.probe(key.hash(), key.bytes());
         match slot {
             DictProbe::Found(mut slot) => {
@@ -331,10 +361,12 @@ impl Databases {
                         NewString::Bytes(bytes) => entry.set_string(bytes),
                         NewString::Shared(shared) => entry.set_string_arc(Arc::clone(shared)),
                         NewString::Int(number) => entry.set_int(number),
+                        NewString::Text(bytes, raw) => entry.set_text(bytes, raw),
                     }
                 });
-                slot.view().set_access(access);
+                access.note(slot.view(), random);
                 if due {
+                    slot.view().set_access(access.new_key());
                     self.stats.expired += 1;
                     self.expired.push((self.selected, key.bytes().into()));
                 }
@@ -344,12 +376,14 @@ impl Databases {
                     Expiry::Clear | Expiry::Keep => None,
                     Expiry::At(at) => Some(at),
                 };
+                let access = access.new_key();
                 slot.insert(match value {
                     NewString::Bytes(bytes) => Entry::string(key.bytes(), bytes, expire, access),
                     NewString::Shared(shared) => {
                         Entry::string_from_arc(key.bytes(), Arc::clone(shared), expire, access)
                     }
                     NewString::Int(number) => Entry::int(key.bytes(), number, expire, access),
+                    NewString::Text(bytes, raw) => Entry::text(key.bytes(), bytes, raw, expire, access),
                 });
             }
         }
@@ -437,9 +471,10 @@ impl AccessClock {
         if self.frequency { u32::from(self.minutes) << 8 | NEW_KEY_COUNT } else { self.seconds }
     }
 
-    /// Notes an access now. A second access within the clock's unit writes nothing.
+    /// Notes an access now. A second access within the clock's unit writes nothing. `random` decides whether a
+    /// frequently used key is counted once more.
     #[inline]
-    fn note(&self, entry: EntryView<'_>, random: &mut Random) {
+    fn note(&self, entry: EntryView<'_>, random: u64) {
         if !self.frequency {
             if entry.access() != self.seconds {
                 entry.set_access(self.seconds);
@@ -449,7 +484,7 @@ impl AccessClock {
         let count = self.decayed_count(entry.access());
         let base = count.saturating_sub(NEW_KEY_COUNT);
         let chance = 1.0 / f64::from(base * self.log_factor + 1);
-        let counted = count < 255 && random.unit_f64() < chance;
+        let counted = count < 255 && (random >> 11) as f64 / ((1u64 << 53) as f64) < chance;
         entry.set_access(u32::from(self.minutes) << 8 | (count + u32::from(counted)));
     }
 

@@ -3,6 +3,7 @@
 use super::{ACCESS_BITS, EMBEDDED_MAX, EXPIRES, INLINE_MAX, LONG_KEY, RAW, SHARED_BYTES, WORD};
 use super::{Entry, Kind, layout, size_class};
 use std::alloc::Layout;
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -121,6 +122,15 @@ impl<'a> StringRef<'a> {
             Self::Int(number) => digits.format(number).as_bytes(),
             Self::Bytes(bytes) => bytes,
             Self::Shared(shared) => shared.bytes(),
+        }
+    }
+
+    /// The bytes; those of an integer are printed.
+    pub fn to_cow(self) -> Cow<'a, [u8]> {
+        match self {
+            Self::Int(number) => Cow::Owned(itoa::Buffer::new().format(number).as_bytes().to_vec()),
+            Self::Bytes(bytes) => Cow::Borrowed(bytes),
+            Self::Shared(shared) => Cow::Borrowed(shared.bytes()),
         }
     }
 
