@@ -125,7 +125,9 @@ impl Ctx<'_> {
     /// The error for a subcommand nobody knows.
     pub fn unknown_subcommand(&self, given: &[u8]) -> Error {
         let name = self.row().name.to_ascii_uppercase();
-        Error::text([b"ERR unknown subcommand '", super::args::shown(given), b"'. Try ", name.as_bytes(), b" HELP."].concat())
+        Error::text(
+            [b"ERR unknown subcommand '", super::args::shown(given), b"'. Try ", name.as_bytes(), b" HELP."].concat(),
+        )
     }
 
     /// Answers a HELP subcommand: lines on the subcommands of the running command's container.

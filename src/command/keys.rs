@@ -108,8 +108,8 @@ mod tests {
     use crate::resp::request::OwnedRequest;
     use proptest::prelude::*;
 
-    const fn row(keys: &'static [Keys]) -> Command {
-        Command::new("x", Arity::at_least(2), |_, _| Ok(())).keys(keys)
+    fn row(keys: &[Keys]) -> Command {
+        Command::new("x", Arity::at_least(2), |_, _| Ok(())).keys(keys.to_vec().leak())
     }
 
     const fn word(word: &'static str, from: i16, last: i16) -> Keys {

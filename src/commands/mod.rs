@@ -3,6 +3,7 @@
 //! To add a command, add its row to its family's `COMMANDS` and write the handler below it. A new family is listed in
 //! [`FAMILIES`]. Nothing else has to know.
 
+pub mod command;
 pub mod connection;
 pub mod string;
 pub mod transaction;
@@ -10,4 +11,4 @@ pub mod transaction;
 use crate::command::Command;
 
 /// All families.
-pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, string::COMMANDS, transaction::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[command::COMMANDS, connection::COMMANDS, string::COMMANDS, transaction::COMMANDS];
