@@ -5,6 +5,7 @@
 
 pub mod bitfield;
 pub mod bits;
+pub mod command;
 pub mod connection;
 pub mod lcs;
 pub mod string;
@@ -17,6 +18,7 @@ use crate::command::Command;
 pub const FAMILIES: &[&[Command]] = &[
     bitfield::COMMANDS,
     bits::COMMANDS,
+    command::COMMANDS,
     connection::COMMANDS,
     lcs::COMMANDS,
     string::COMMANDS,
