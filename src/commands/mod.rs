@@ -4,10 +4,24 @@
 //! [`FAMILIES`]. Nothing else has to know.
 
 pub mod connection;
+pub mod debug;
+pub mod expire;
+pub mod keys;
+pub mod object;
+pub mod scan;
 pub mod string;
 pub mod transaction;
 
 use crate::command::Command;
 
 /// All families.
-pub const FAMILIES: &[&[Command]] = &[connection::COMMANDS, string::COMMANDS, transaction::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[
+    connection::COMMANDS,
+    debug::COMMANDS,
+    expire::COMMANDS,
+    keys::COMMANDS,
+    object::COMMANDS,
+    scan::COMMANDS,
+    string::COMMANDS,
+    transaction::COMMANDS,
+];
