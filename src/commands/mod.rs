@@ -7,7 +7,12 @@ pub mod bitfield;
 pub mod bits;
 pub mod command;
 pub mod connection;
+pub mod debug;
+pub mod expire;
+pub mod keys;
 pub mod lcs;
+pub mod object;
+pub mod scan;
 pub mod string;
 pub mod string_number;
 pub mod transaction;
@@ -20,7 +25,12 @@ pub const FAMILIES: &[&[Command]] = &[
     bits::COMMANDS,
     command::COMMANDS,
     connection::COMMANDS,
+    debug::COMMANDS,
+    expire::COMMANDS,
+    keys::COMMANDS,
     lcs::COMMANDS,
+    object::COMMANDS,
+    scan::COMMANDS,
     string::COMMANDS,
     string_number::COMMANDS,
     transaction::COMMANDS,

@@ -4,6 +4,7 @@
 //! [`keyspace`] is what commands see: lookups that expire keys, count hits and note accesses.
 
 mod dict;
+pub mod digest;
 mod entry;
 pub mod expire;
 pub mod keyspace;

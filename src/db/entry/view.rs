@@ -245,6 +245,11 @@ impl<'a> EntryView<'a> {
         }
     }
 
+    /// Where the entry lies, for DEBUG OBJECT: it stays there when it is changed in place.
+    pub fn address(self) -> usize {
+        self.raw.addr().get()
+    }
+
     /// The name that OBJECT ENCODING gives.
     pub fn encoding(self) -> &'static str {
         match self.kind() {
