@@ -258,13 +258,17 @@ mod tests {
         }
     }
 
+    fn resolve(table: &CommandTable, words: &[&[u8]]) -> Option<CommandId> {
+        table.resolve(&crate::resp::request::OwnedRequest::of(words).view())
+    }
+
     #[test]
     fn subcommands_are_resolved_by_the_next_argument() {
         let table = table();
-        assert_eq!(name(&table, table.resolve(b"CONFIG", Some(b"GET"))), Some("config|get"));
-        assert_eq!(name(&table, table.resolve(b"config", Some(b"nope"))), Some("config"));
-        assert_eq!(name(&table, table.resolve(b"config", None)), Some("config"));
-        assert_eq!(name(&table, table.resolve(b"get", Some(b"get"))), Some("get"));
+        assert_eq!(name(&table, resolve(&table, &[b"CONFIG", b"GET"])), Some("config|get"));
+        assert_eq!(name(&table, resolve(&table, &[b"config", b"nope"])), Some("config"));
+        assert_eq!(name(&table, resolve(&table, &[b"config"])), Some("config"));
+        assert_eq!(name(&table, resolve(&table, &[b"get", b"get"])), Some("get"));
         assert_eq!(table.resolve_exactly(b"config", Some(b"nope")), None);
         assert_eq!(name(&table, table.resolve_exactly(b"config", Some(b"set"))), Some("config|set"));
         assert_eq!(name(&table, table.resolve_exactly(b"get", Some(b"nope"))), Some("get"));
@@ -284,7 +288,7 @@ mod tests {
         table.rename(long.as_bytes(), b"Fetch").unwrap();
         assert_eq!(name(&table, table.find(b"fetch")), Some("get"));
         table.rename(b"config", b"get").unwrap();
-        assert_eq!(name(&table, table.resolve(b"get", Some(b"set"))), Some("config|set"));
+        assert_eq!(name(&table, resolve(&table, &[b"get", b"set"])), Some("config|set"));
         assert_eq!(table.top_level().len(), 3);
     }
 
