@@ -303,8 +303,7 @@ impl Server {
 
     /// Which arguments of a call must not be shown: passwords.
     pub fn redacted_args(&self, args: &ArgView<'_>) -> Vec<usize> {
-        let next = if args.len() > 1 { Some(args.get(1)) } else { None };
-        match self.commands.resolve(args.get(0), next) {
+        match self.commands.resolve(args) {
             Some(id) => (self.commands.entry(id).row.secrets)(args),
             None => Vec::new(),
         }

@@ -131,8 +131,9 @@ impl Ctx<'_> {
     /// The error for a subcommand nobody knows.
     pub fn unknown_subcommand(&self, given: &[u8]) -> Error {
         let name = self.row().name.to_ascii_uppercase();
-        let given = super::args::shown(given);
-        Error::text(format!("ERR unknown subcommand '{given}'. Try {name} HELP."))
+        Error::text(
+            [b"ERR unknown subcommand '", super::args::shown(given), b"'. Try ", name.as_bytes(), b" HELP."].concat(),
+        )
     }
 
     /// Answers a HELP subcommand: lines on the subcommands of the running command's container.
@@ -140,7 +141,7 @@ impl Ctx<'_> {
         let full_name = &self.server.commands.entry(self.command).full_name;
         let container = full_name.split('|').next().unwrap_or_default().to_ascii_uppercase();
         let head = format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
-        let tail = ["HELP", "    Print this help."];
+        let tail = ["HELP", "    Prints this help."];
         self.reply.array(lines.len() + 3);
         self.reply.simple(&head);
         lines.iter().chain(&tail).for_each(|line| self.reply.simple(line));

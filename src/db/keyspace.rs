@@ -6,9 +6,11 @@
 //! they happened. Time stands still during a command: expiry is judged by the time it began.
 //!
 //! Lookups come in four kinds: [`read`](Databases::read) and [`inspect`](Databases::inspect) for reading commands,
-//! with and without touching the access time ([`peek`](Databases::peek) is no event either); [`write`](Databases::write) for changing what is there; and
-//! [`set`](Databases::set) and its kin for replacing it. Only reading counts as hit or miss.
+//! with and without touching the access time ([`peek`](Databases::peek) is no event either);
+//! [`write`](Databases::write) for changing what is there; and [`set`](Databases::set) and its kin for replacing it.
+//! Only reading counts as hit or miss.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::dict::{Dict, DictProbe, DictSlot};
@@ -34,7 +36,7 @@ pub enum Expiry {
 }
 
 /// A new string value.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum NewString<'a> {
     /// Bytes to be copied.
     Bytes(&'a [u8]),
@@ -42,6 +44,8 @@ pub enum NewString<'a> {
     Shared(&'a Arc<Vec<u8>>),
     /// An integer.
     Int(i64),
+    /// Bytes that are kept as such even if they print an integer, and whether they are "raw" to OBJECT ENCODING.
+    Text(Vec<u8>, bool),
 }
 
 /// One database.
@@ -293,15 +297,21 @@ impl Databases {
         self.look_up(key, false, false)
     }
 
+    /// What noting one access may need of chance: nothing is drawn unless frequency is noted.
+    #[inline]
+    fn draw(&mut self) -> u64 {
+        if self.access.frequency { self.random.next_u64() } else { 0 }
+    }
+
     #[inline]
     fn look_up(&mut self, key: &Key<'_>, touch: bool, tell: bool) -> Option<EntryView<'_>> {
-        let now_ms = self.now_ms;
-        let (mut slot, selected) = (self.all[self.selected].dict.find_mut(key.hash(), key.bytes()), self.selected);
+        let (now_ms, random) = (self.now_ms, self.draw());
+        let mut slot = self.all[self.selected].dict.find_mut(key.hash(), key.bytes());
         if let Some(due) = slot.take_if(|slot| slot.view().expire_at().is_some_and(|at| at <= now_ms)) {
             if !self.frozen {
                 due.remove();
                 self.stats.expired += 1;
-                self.notes.push(Note::new(selected, key, Happening::Expired));
+                self.notes.push(Note::new(self.selected, key, Happening::Expired));
             }
         }
         let Some(slot) = slot else {
@@ -313,7 +323,7 @@ impl Databases {
         };
         self.stats.hits += 1;
         if touch {
-            self.access.note(slot.view(), &mut self.random);
+            self.access.note(slot.view(), random);
         }
         Some(slot.into_view())
     }
@@ -322,10 +332,10 @@ impl Databases {
     #[inline]
     pub fn write(&mut self, key: &Key<'_>) -> Option<DictSlot<'_>> {
         let (access, touches) = (self.access, self.touches);
-        let random = self.random.next_u64();
+        let random = self.draw();
         let slot = self.live(key)?;
         if touches {
-            access.note(slot.view(), &mut Random::from_seed(random));
+            access.note(slot.view(), random);
         }
         Some(slot)
     }
@@ -344,6 +354,27 @@ impl Databases {
         }
     }
 
+    /// Reads several strings at once, none of them for longer than this borrow; a missing one reads as empty.
+    pub fn strings(&mut self, keys: &[Key<'_>]) -> Result<Vec<Cow<'_, [u8]>>, WrongType> {
+        for key in keys {
+            self.string(key)?;
+        }
+        // Nothing has changed since, and what had expired is gone.
+        let dict = self.dict();
+        let find = |key: &Key<'_>| dict.find(key.hash(), key.bytes()).and_then(|entry| entry.string());
+        Ok(keys.iter().map(|key| find(key).map_or(Cow::Borrowed(&[][..]), StringRef::to_cow)).collect())
+    }
+
+    /// Asks the memory of several keys into the cache, so that the lookups that follow wait for it only once.
+    #[inline]
+    pub fn prefetch(&self, keys: &[Key<'_>]) {
+        if keys.len() > 1 {
+            let dict = self.dict();
+            keys.iter().for_each(|key| dict.prefetch_bucket(key.hash()));
+            keys.iter().for_each(|key| dict.prefetch_entry(key.hash()));
+        }
+    }
+
     /// Looks a string up to change it.
     #[inline]
     pub fn string_mut(&mut self, key: &Key<'_>) -> Result<Option<DictSlot<'_>>, WrongType> {
@@ -358,7 +389,7 @@ impl Databases {
     #[inline]
     pub fn set(&mut self, key: &Key<'_>, value: NewString<'_>, expiry: Expiry) {
         let now_ms = self.now_ms;
-        let access = self.access.new_key();
+        let (access, random) = (self.access, self.draw());
         let slot = self.all[self.selected].dict.probe(key.hash(), key.bytes());
         match slot {
             DictProbe::Found(mut slot) => {
@@ -378,10 +409,12 @@ impl Databases {
                         NewString::Bytes(bytes) => entry.set_string(bytes),
                         NewString::Shared(shared) => entry.set_string_arc(Arc::clone(shared)),
                         NewString::Int(number) => entry.set_int(number),
+                        NewString::Text(bytes, raw) => entry.set_text(bytes, raw),
                     }
                 });
-                slot.view().set_access(access);
+                access.note(slot.view(), random);
                 if due {
+                    slot.view().set_access(access.new_key());
                     self.replaced_expired(key);
                 }
             }
@@ -390,12 +423,14 @@ impl Databases {
                     Expiry::Clear | Expiry::Keep => None,
                     Expiry::At(at) => Some(at),
                 };
+                let access = access.new_key();
                 slot.insert(match value {
                     NewString::Bytes(bytes) => Entry::string(key.bytes(), bytes, expire, access),
                     NewString::Shared(shared) => {
                         Entry::string_from_arc(key.bytes(), Arc::clone(shared), expire, access)
                     }
                     NewString::Int(number) => Entry::int(key.bytes(), number, expire, access),
+                    NewString::Text(bytes, raw) => Entry::text(key.bytes(), bytes, raw, expire, access),
                 });
                 if self.notes_new {
                     self.notes.push(Note::new(self.selected, key, Happening::Created));
@@ -515,9 +550,10 @@ impl AccessClock {
         if self.frequency { u32::from(self.minutes) << 8 | NEW_KEY_COUNT } else { self.seconds }
     }
 
-    /// Notes an access now. A second access within the clock's unit writes nothing.
+    /// Notes an access now. A second access within the clock's unit writes nothing. `random` decides whether a
+    /// frequently used key is counted once more.
     #[inline]
-    fn note(&self, entry: EntryView<'_>, random: &mut Random) {
+    fn note(&self, entry: EntryView<'_>, random: u64) {
         if !self.frequency {
             if entry.access() != self.seconds {
                 entry.set_access(self.seconds);
@@ -527,7 +563,7 @@ impl AccessClock {
         let count = self.decayed_count(entry.access());
         let base = count.saturating_sub(NEW_KEY_COUNT);
         let chance = 1.0 / f64::from(base * self.log_factor + 1);
-        let counted = count < 255 && random.unit_f64() < chance;
+        let counted = count < 255 && (random >> 11) as f64 / ((1u64 << 53) as f64) < chance;
         entry.set_access(u32::from(self.minutes) << 8 | (count + u32::from(counted)));
     }
 
