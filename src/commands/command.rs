@@ -324,3 +324,64 @@ fn reply_arguments(reply: &mut Reply, arguments: &[Argument]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::Protocol;
+
+    const ROWS: &[Command] = &[
+        Command::new("get", Arity::exactly(2), |_, _| Ok(()))
+            .group(Group::String)
+            .flags(&[READONLY, FAST])
+            .keys(&[Keys::at(1, Access::RO.and(Access::ACCESS))])
+            .tips(&["tip"])
+            .docs("1.0.0", "key [EX seconds]", "Gets."),
+        Command::container(
+            "box",
+            &[Command::new("sub", Arity::at_least(3), |_, _| Ok(()))
+                .group(Group::Server)
+                .keys(&[Keys {
+                    begin: Begin::Keyword("AT", -1),
+                    find: Find::Count { count: 0, first: 1, step: 2 },
+                    access: Access::OW,
+                }])
+                .docs("7.0.0", "", "Subs.")],
+        )
+        .group(Group::Server)
+        .docs("7.0.0", "", "Boxes."),
+    ];
+
+    fn shown(protocol: Protocol, name: &str, write: fn(&mut Reply, &CommandTable, CommandId)) -> String {
+        let table = CommandTable::new(&[ROWS]);
+        let mut reply = Reply::new(protocol);
+        write(&mut reply, &table, table.find(name.as_bytes()).expect("a row of that name"));
+        let text = String::from_utf8(reply.to_vec()).expect("text");
+        text.replace("\r\n", " ")
+    }
+
+    #[test]
+    fn info_has_the_shape_of_redis_7() {
+        let resp3 = "*10 $3 get :2 ~2 +readonly +fast :1 :1 :1 ~3 +@read +@string +@fast ~1 $3 tip ~1 %3 $5 flags ~2 +RO \
+                     +access $12 begin_search %2 $4 type $5 index $4 spec %1 $5 index :1 $9 find_keys %2 $4 type $5 range \
+                     $4 spec %3 $7 lastkey :0 $7 keystep :1 $5 limit :0 ~0 ";
+        assert_eq!(shown(Protocol::Resp3, "get", reply_info), resp3);
+        let resp2 = resp3.replace("%1", "*2").replace("%2", "*4").replace("%3", "*6").replace('~', "*");
+        assert_eq!(shown(Protocol::Resp2, "get", reply_info), resp2);
+        let container = "*10 $3 box :-2 ~0 :0 :0 :0 ~1 +@slow ~0 ~0 *1 *10 $7 box|sub :-3 ~1 +movablekeys :0 :0 :0 ~1 +@slow ~0 \
+                         ~1 %3 $5 flags ~1 +OW $12 begin_search %2 $4 type $7 keyword $4 spec %2 $7 keyword $2 AT $9 \
+                         startfrom :-1 $9 find_keys %2 $4 type $6 keynum $4 spec %3 $9 keynumidx :0 $8 firstkey :1 $7 \
+                         keystep :2 ~0 ";
+        assert_eq!(shown(Protocol::Resp3, "box", reply_info), container);
+    }
+
+    #[test]
+    fn docs_have_the_shape_of_redis_7() {
+        let get = "%4 $7 summary $5 Gets. $5 since $5 1.0.0 $5 group $6 string $9 arguments *2 %3 $4 name $3 key $4 type $3 \
+                   key $14 key_spec_index :0 %4 $4 name $7 seconds $4 type $7 integer $5 token $2 EX $5 flags ~1 +optional ";
+        assert_eq!(shown(Protocol::Resp3, "get", reply_docs), get);
+        let container = "%4 $7 summary $6 Boxes. $5 since $5 7.0.0 $5 group $6 server $11 subcommands %1 $7 box|sub %3 $7 \
+                         summary $5 Subs. $5 since $5 7.0.0 $5 group $6 server ";
+        assert_eq!(shown(Protocol::Resp3, "box", reply_docs), container);
+    }
+}
