@@ -98,6 +98,9 @@ const ACCESS_MASK: u32 = (1 << 24) - 1;
 /// The access counter of a new key: it should live long enough to be counted.
 const NEW_KEY_COUNT: u32 = 5;
 
+/// How often RANDOMKEY looks for a key that has not expired when expired ones are not deleted.
+const RANDOM_KEY_TRIES: usize = 100;
+
 /// All databases, of which one is selected by the running command's client.
 pub struct Databases {
     all: Vec<Db>,
@@ -111,6 +114,8 @@ pub struct Databases {
     pub lazyfree: LazyFree,
     /// Whether the running command notes accesses: not for CLIENT NO-TOUCH.
     pub touches: bool,
+    /// Whether keys stay though their time has come, and are only passed over: while clients are paused.
+    pub keeps_expired: bool,
     /// Whether missed reads are noted for keyspace events.
     pub notes_misses: bool,
     access: AccessClock,
@@ -130,6 +135,7 @@ impl Databases {
             stats: KeyspaceStats::default(),
             lazyfree: LazyFree::default(),
             touches: true,
+            keeps_expired: false,
             notes_misses: false,
             access: AccessClock { frequency: false, seconds: 0, minutes: 0, log_factor: 10, decay_minutes: 1 },
             random: Random::from_entropy(),
@@ -227,6 +233,9 @@ impl Databases {
         let now_ms = self.now_ms;
         let slot = self.all[self.selected].dict.find_mut(key.hash(), key.bytes())?;
         if slot.view().expire_at().is_some_and(|at| at <= now_ms) {
+            if self.keeps_expired {
+                return None;
+            }
             slot.remove();
             self.stats.expired += 1;
             self.expired.push((self.selected, key.bytes().into()));
@@ -258,8 +267,11 @@ impl Databases {
             return None;
         };
         if slot.view().expire_at().is_some_and(|at| at <= now_ms) {
-            slot.remove();
             self.stats.misses += 1;
+            if self.keeps_expired {
+                return None;
+            }
+            slot.remove();
             self.stats.expired += 1;
             self.expired.push((self.selected, key.bytes().into()));
             return None;
@@ -378,11 +390,14 @@ impl Databases {
 
     /// A random key that has not expired; expired ones met on the way are deleted.
     pub fn random_key(&mut self) -> Option<Vec<u8>> {
+        let mut tries = 0;
         loop {
             let db = &mut self.all[self.selected];
             let entry = db.dict.random(&mut self.random)?;
             let (key, due) = (entry.key().to_vec(), entry.expire_at().is_some_and(|at| at <= self.now_ms));
-            if !due {
+            tries += 1;
+            // Where expired keys stay there may be no others.
+            if !due || self.keeps_expired && tries == RANDOM_KEY_TRIES {
                 return Some(key);
             }
             self.live(&Key::new(&key));
