@@ -205,14 +205,14 @@ impl Server {
     pub fn begin_pause(&mut self, db: &mut Databases, kind: PauseKind, end_ms: i64) {
         self.pause.begin(kind, end_ms);
         self.modes.set(ServerModes::PAUSED, true);
-        db.keeps_expired = true;
+        db.frozen = true;
     }
 
     /// Ends CLIENT PAUSE: whoever was held goes on, in the order in which they came.
     pub fn end_pause(&mut self, db: &mut Databases) {
         self.pause.end();
         self.modes.set(ServerModes::PAUSED, false);
-        db.keeps_expired = false;
+        db.frozen = false;
         self.to_resume = self.clients.held_by_pause();
     }
 
