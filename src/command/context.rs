@@ -93,6 +93,7 @@ impl Ctx<'_> {
 
     /// A keyspace event of a key that did not change.
     pub fn notify(&mut self, key: &[u8], event: Event) {
+        super::effects::settle_notes(self.server, self.db);
         let db = self.db.selected();
         self.server.effects.notify(&self.server.config.notify_keyspace_events, db, key, event);
     }
@@ -109,6 +110,11 @@ impl Ctx<'_> {
     /// Has the command not propagated at all.
     pub fn propagate_nothing(&mut self) {
         self.server.effects.propagate_nothing();
+    }
+
+    /// Has the command propagated as it came, even if nothing changed.
+    pub fn propagate_always(&mut self) {
+        self.server.effects.propagate_always();
     }
 
     /// Whether a user may run such a command: `enable-debug-command` and the like say `no`, `yes` or `local`.

@@ -29,6 +29,7 @@ pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
     client.last_command = Some(id);
     let db = client.db;
     if client.modes != Modes::default() || cx.server.modes.any() || row.flags.has(gate::ALWAYS_CHECKED) {
+        cx.server.instruct(cx.db);
         match gate::check(cx, id) {
             Verdict::Run => {}
             Verdict::Refuse(error) => return refuse(cx, Some(id), error),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::spec::Command;
+use crate::resp::request::ArgView;
 use crate::util::histogram::Histogram;
 
 /// A row's place in the table.
@@ -54,12 +55,22 @@ pub struct CommandTable {
 
 const SHORT_SLOTS: usize = 512;
 
-/// A name of up to eight bytes as one word, case folded; different names may fold to one word.
-#[inline]
+/// A name of up to eight bytes as one word, padded with zeros.
 fn short_word(name: &[u8]) -> Option<u64> {
     let mut bytes = [0; 8];
     bytes.get_mut(..name.len())?.copy_from_slice(name);
-    Some(u64::from_le_bytes(bytes) | 0x2020_2020_2020_2020)
+    Some(u64::from_le_bytes(bytes))
+}
+
+/// The word with its upper-case letters made lower-case, all eight bytes at once.
+#[inline]
+fn lower_case(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let low = word & (0x7f * ONES);
+    let from_a = low + (0x80 - u64::from(b'A')) * ONES;
+    let behind_z = low + (0x7f - u64::from(b'Z')) * ONES;
+    let upper = !word & (from_a ^ behind_z) & (0x80 * ONES);
+    word | upper >> 2
 }
 
 #[inline]
@@ -125,23 +136,17 @@ impl CommandTable {
     /// The command called `name`, in any case.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<CommandId> {
-        if let Some(word) = short_word(name) {
-            if let Some((found, id)) = self.short[short_slot(word)] {
-                // A renamed command is found the long way.
-                if found == word && name.eq_ignore_ascii_case(self.entry(id).row.name.as_bytes()) {
-                    return Some(id);
-                }
-            }
-        }
-        self.find_long(name)
-    }
-
-    #[inline(never)]
-    fn find_long(&self, name: &[u8]) -> Option<CommandId> {
         if name.len() > self.longest_name {
             return None;
         }
         self.by_name.get(&name.to_ascii_lowercase()[..]).copied()
+    }
+
+    /// The command whose name, of at most eight bytes, is this word.
+    #[inline]
+    fn find_short(&self, word: u64) -> Option<CommandId> {
+        let word = lower_case(word);
+        self.short[short_slot(word)].filter(|(name, _)| *name == word).map(|(_, id)| id)
     }
 
     /// The subcommand of `container` called `name`, in any case.
@@ -150,22 +155,25 @@ impl CommandTable {
         subcommands.iter().find(|(sub, _)| name.eq_ignore_ascii_case(sub.as_bytes())).map(|(_, id)| *id)
     }
 
-    /// The command that `name` and the argument behind it call. A container with an unknown or missing subcommand is
+    /// The command that the first arguments of a call name. A container with an unknown or missing subcommand is
     /// found as itself.
     #[inline]
-    pub fn resolve(&self, name: &[u8], next: Option<&[u8]>) -> Option<CommandId> {
-        let id = self.find(name)?;
-        if self.entry(id).subcommands.is_empty() {
+    pub fn resolve(&self, args: &ArgView<'_>) -> Option<CommandId> {
+        let short = args.word(0).and_then(|word| self.find_short(word));
+        let id = short.or_else(|| self.find(args.get(0)))?;
+        if self.entry(id).subcommands.is_empty() || args.len() == 1 {
             return Some(id);
         }
-        Some(next.and_then(|next| self.find_sub(id, next)).unwrap_or(id))
+        Some(self.find_sub(id, args.get(1)).unwrap_or(id))
     }
 
-    /// Like [`CommandTable::resolve`], but an unknown subcommand is not found.
+    /// The command of these names; an unknown subcommand is not found.
     pub fn resolve_exactly(&self, name: &[u8], next: Option<&[u8]>) -> Option<CommandId> {
-        let id = self.resolve(name, next)?;
-        let unknown = next.is_some() && !self.entry(id).subcommands.is_empty();
-        (!unknown).then_some(id)
+        let id = self.find(name)?;
+        match next {
+            Some(next) if !self.entry(id).subcommands.is_empty() => self.find_sub(id, next),
+            _ => Some(id),
+        }
     }
 
     /// The command of a full name (`get`, `client|list`), in any case.

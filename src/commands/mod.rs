@@ -3,12 +3,35 @@
 //! To add a command, add its row to its family's `COMMANDS` and write the handler below it. A new family is listed in
 //! [`FAMILIES`]. Nothing else has to know.
 
+pub mod bitfield;
+pub mod bits;
 pub mod command;
 pub mod connection;
+pub mod debug;
+pub mod expire;
+pub mod keys;
+pub mod lcs;
+pub mod object;
+pub mod scan;
 pub mod string;
+pub mod string_number;
 pub mod transaction;
 
 use crate::command::Command;
 
 /// All families.
-pub const FAMILIES: &[&[Command]] = &[command::COMMANDS, connection::COMMANDS, string::COMMANDS, transaction::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[
+    bitfield::COMMANDS,
+    bits::COMMANDS,
+    command::COMMANDS,
+    connection::COMMANDS,
+    debug::COMMANDS,
+    expire::COMMANDS,
+    keys::COMMANDS,
+    lcs::COMMANDS,
+    object::COMMANDS,
+    scan::COMMANDS,
+    string::COMMANDS,
+    string_number::COMMANDS,
+    transaction::COMMANDS,
+];

@@ -11,14 +11,14 @@
 //! bits agree. The home bucket is `position * buckets >> 23`: it keeps the order of hashes and allows any number
 //! of buckets.
 //!
-//! An item whose home is full goes to the next bucket with room (the last is followed by the first), and every full
+//! An item whose home is full goes on by the steps of its position to a bucket with room (the last is followed by the first), and every full
 //! bucket it passes counts it in its overflow counter. So a lookup stops at the first bucket whose counter is 0, and
 //! removal leaves no tombstone. A counter that has reached 255 no longer counts and stays there until the segment
 //! is rebuilt: lookups then walk further than they need, never less far.
 
 use super::Packed;
+use super::arena::Arena;
 use crate::util::prefetch::prefetch_read;
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 /// Slots in a bucket.
@@ -126,6 +126,10 @@ impl Bucket {
     }
 }
 
+fn bytes(buckets: u32) -> usize {
+    buckets as usize * size_of::<Bucket>()
+}
+
 #[inline(always)]
 fn tag(position: u32) -> u64 {
     TAG_PRESENT | u64::from(position) & (TAG_PRESENT - 1)
@@ -171,30 +175,23 @@ impl Segment {
     }
 
     /// A segment of `buckets` empty buckets.
-    pub fn with_buckets(buckets: u32, depth: u32) -> Self {
+    pub fn with_buckets(arena: &mut Arena, buckets: u32, depth: u32) -> Self {
         assert!(buckets <= BUCKETS_MAX);
         if buckets == 0 {
             return Self::empty(depth);
         }
-        let layout = Self::layout(buckets);
-        // SAFETY: the layout is not empty.
-        let memory = unsafe { alloc_zeroed(layout) };
-        let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
+        let memory = arena.allocate_zeroed(bytes(buckets));
         Self { buckets: memory.cast(), count: 0, shape: buckets << 8 | depth }
-    }
-
-    fn layout(buckets: u32) -> Layout {
-        Layout::array::<Bucket>(buckets as usize).unwrap_or_else(|_| unreachable!("2^24 buckets of 64 bytes"))
     }
 
     /// Gives the buckets back.
     ///
     /// # Safety
-    /// No copy of this handle is used afterwards.
-    pub unsafe fn free(self) {
+    /// They come from this arena, and no copy of this handle is used afterwards.
+    pub unsafe fn free(self, arena: &mut Arena) {
         if self.buckets() > 0 {
-            // SAFETY: allocated by `with_buckets` with this layout; nobody uses it any more.
-            unsafe { dealloc(self.buckets.as_ptr().cast(), Self::layout(self.buckets())) }
+            // SAFETY: allocated by `with_buckets` with this size; nobody uses them any more.
+            unsafe { arena.free(self.buckets.cast(), bytes(self.buckets())) }
         }
     }
 
@@ -253,9 +250,28 @@ impl Segment {
         unsafe { self.buckets.add(index as usize).as_mut() }
     }
 
+    /// How far from bucket to bucket items of a position go that find no room. The low bits of the position decide, which
+    /// have no part in the home: else crowded buckets side by side would grow into long runs.
     #[inline(always)]
-    fn after(&self, bucket: u32) -> u32 {
-        if bucket + 1 >= self.buckets() { 0 } else { bucket + 1 }
+    fn step(&self, position: u32) -> u32 {
+        self.steps()[(position & 3) as usize]
+    }
+
+    /// The steps there are. Powers of two have no factor in common with an odd number of buckets, and from 9 up the
+    /// ladder has odd numbers only: so each step leads through all buckets.
+    #[inline(always)]
+    fn steps(&self) -> [u32; 4] {
+        match self.buckets() {
+            0..9 => [1; 4],
+            9..65 => [1, 2, 4, 8],
+            _ => [1, 4, 16, 64],
+        }
+    }
+
+    #[inline(always)]
+    fn after(&self, bucket: u32, step: u32) -> u32 {
+        let next = bucket + step;
+        if next >= self.buckets() { next - self.buckets() } else { next }
     }
 
     /// The first item at `position` that `accepts` says yes to.
@@ -277,7 +293,7 @@ impl Segment {
             if bucket.overflow() == 0 {
                 return None;
             }
-            index = self.after(index);
+            index = self.after(index, self.step(position));
             if index == home {
                 return None;
             }
@@ -286,19 +302,35 @@ impl Segment {
 
     /// Every item whose home is `home`, wherever it lies, with its position.
     pub fn for_each_of_home(&self, home: u32, mut visit: impl FnMut(u32, NonNull<u8>)) {
-        let mut index = home;
-        loop {
-            let bucket = self.bucket(index);
-            for slot in bucket.slots() {
-                let position = bucket.position(slot);
-                if self.home(position) == home {
-                    visit(position, bucket.raw(slot));
+        self.for_each_at(home, |position, raw| {
+            if self.home(position) == home {
+                visit(position, raw);
+            }
+        });
+        let steps = self.steps();
+        for (nth, &step) in steps.iter().enumerate() {
+            if steps[..nth].contains(&step) {
+                continue;
+            }
+            let mut index = home;
+            while self.bucket(index).overflow() > 0 {
+                index = self.after(index, step);
+                if index == home {
+                    break;
                 }
+                self.for_each_at(index, |position, raw| {
+                    if self.home(position) == home && self.step(position) == step {
+                        visit(position, raw);
+                    }
+                });
             }
-            index = self.after(index);
-            if bucket.overflow() == 0 || index == home {
-                return;
-            }
+        }
+    }
+
+    fn for_each_at(&self, index: u32, mut visit: impl FnMut(u32, NonNull<u8>)) {
+        let bucket = self.bucket(index);
+        for slot in bucket.slots() {
+            visit(bucket.position(slot), bucket.raw(slot));
         }
     }
 
@@ -315,7 +347,7 @@ impl Segment {
                 return Place { bucket: index, slot };
             }
             bucket.count_passing();
-            index = self.after(index);
+            index = self.after(index, self.step(position));
         }
     }
 
@@ -323,10 +355,11 @@ impl Segment {
     ///
     /// Items that had to pass this place move up, so that probes stay short however often keys come and go.
     pub fn remove(&mut self, place: Place) {
-        let mut index = self.home(self.bucket(place.bucket).position(place.slot));
+        let position = self.bucket(place.bucket).position(place.slot);
+        let mut index = self.home(position);
         while index != place.bucket {
             self.bucket_mut(index).uncount_passing();
-            index = self.after(index);
+            index = self.after(index, self.step(position));
         }
         self.bucket_mut(place.bucket).vacate(place.slot);
         let mut hole = place;
@@ -334,18 +367,28 @@ impl Segment {
             if self.bucket(hole.bucket).overflow() == 0 {
                 return;
             }
-            let next = self.after(hole.bucket);
-            let neighbour = self.bucket(next);
-            // What lies in the next bucket without being at home there has passed this one.
-            let guest = neighbour.slots().find(|&slot| self.home(neighbour.position(slot)) != next);
-            let Some(slot) = guest else { return };
-            let (position, raw) = (neighbour.position(slot), neighbour.raw(slot));
-            self.bucket_mut(next).vacate(slot);
+            let Some((guest, position, raw)) = self.guest_past(hole.bucket) else {
+                return;
+            };
+            self.bucket_mut(guest.bucket).vacate(guest.slot);
             let bucket = self.bucket_mut(hole.bucket);
             bucket.fill(hole.slot, position, raw);
             bucket.uncount_passing();
-            hole = Place { bucket: next, slot };
+            hole = guest;
         }
+    }
+
+    /// An item one step beyond `passed` that came from there.
+    fn guest_past(&self, passed: u32) -> Option<(Place, u32, NonNull<u8>)> {
+        self.steps().into_iter().find_map(|step| {
+            let next = self.after(passed, step);
+            let bucket = self.bucket(next);
+            bucket.slots().find_map(|slot| {
+                let position = bucket.position(slot);
+                let came = next != passed && self.home(position) != next && self.step(position) == step;
+                came.then(|| (Place { bucket: next, slot }, position, bucket.raw(slot)))
+            })
+        })
     }
 
     /// The item at an occupied place.
@@ -433,15 +476,18 @@ impl Segment {
         }
     }
 
-    /// How many buckets each item lies away from home, for every item.
+    /// Calls `visit` with the number of buckets that each item has passed.
     pub fn for_each_distance(&self, mut visit: impl FnMut(u32)) {
         for index in 0..self.buckets() {
-            let bucket = self.bucket(index);
-            for slot in bucket.slots() {
-                let home = self.home(bucket.position(slot));
-                visit(if index >= home { index - home } else { index + self.buckets() - home });
-            }
+            self.for_each_at(index, |position, _| {
+                visit(self.path(position).take_while(|&at| at != index).count() as u32)
+            });
         }
+    }
+
+    /// The buckets in which an item may lie, in turn, round and round.
+    fn path(&self, position: u32) -> impl Iterator<Item = u32> {
+        std::iter::successors(Some(self.home(position)), move |&index| Some(self.after(index, self.step(position))))
     }
 }
 
@@ -454,11 +500,8 @@ impl Segment {
         for index in 0..self.buckets() {
             for slot in self.bucket(index).slots() {
                 items += 1;
-                let mut passing = self.home(self.bucket(index).position(slot));
-                while passing != index {
-                    passed[passing as usize] += 1;
-                    passing = self.after(passing);
-                }
+                let path = self.path(self.bucket(index).position(slot));
+                path.take_while(|&at| at != index).for_each(|at| passed[at as usize] += 1);
             }
         }
         assert_eq!(items, self.count, "count of items");

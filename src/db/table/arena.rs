@@ -1,0 +1,189 @@
+//! Memory for the buckets of one table, in runs of 2 KiB units.
+//!
+//! All segments of a table grow at about the same time from one size to the next. An allocator that keeps blocks of each
+//! size in pages of their own would be left with pages that hold a few stragglers and can't be used for anything else: a
+//! fifth of all memory at worst, measured. Here a run freed joins its free neighbours and serves any size. Arrays
+//! too small or too large for that come from the allocator.
+
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+
+/// Arrays of at most this many bytes come from the allocator.
+pub const SMALL_MAX: usize = 4 * UNIT;
+/// Bytes in a unit.
+pub const UNIT: usize = 2048;
+const ALIGN: usize = 64;
+const WORDS: usize = 4;
+const CHUNK_UNITS: usize = WORDS * 64;
+const CHUNK_LAYOUT: Layout = match Layout::from_size_align(CHUNK_UNITS * UNIT, ALIGN) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a layout"),
+};
+
+/// A block of units, and which of them are in use.
+struct Chunk {
+    memory: NonNull<u8>,
+    used: [u64; WORDS],
+    /// No free run is longer than this.
+    longest: usize,
+}
+
+impl Chunk {
+    fn new() -> Self {
+        // SAFETY: the layout is not empty.
+        let memory = unsafe { alloc(CHUNK_LAYOUT) };
+        let Some(memory) = NonNull::new(memory) else { handle_alloc_error(CHUNK_LAYOUT) };
+        Self { memory, used: [0; WORDS], longest: CHUNK_UNITS }
+    }
+
+    fn is_used(&self, unit: usize) -> bool {
+        self.used[unit / 64] >> (unit % 64) & 1 != 0
+    }
+
+    fn mark(&mut self, from: usize, units: usize, used: bool) {
+        for unit in from..from + units {
+            debug_assert!(self.is_used(unit) != used);
+            self.used[unit / 64] ^= 1 << (unit % 64);
+        }
+    }
+
+    /// Takes the first free run that is long enough.
+    fn take(&mut self, units: usize) -> Option<NonNull<u8>> {
+        if self.longest < units {
+            return None;
+        }
+        let (mut run, mut longest) = (0, 0);
+        for unit in 0..CHUNK_UNITS {
+            run = if self.is_used(unit) { 0 } else { run + 1 };
+            longest = longest.max(run);
+            if run == units {
+                let from = unit + 1 - units;
+                self.mark(from, units, true);
+                // SAFETY: the unit lies within the chunk.
+                return Some(unsafe { self.memory.add(from * UNIT) });
+            }
+        }
+        self.longest = longest;
+        None
+    }
+}
+
+/// The chunks of a table, by ascending address.
+pub struct Arena(Vec<Chunk>);
+
+// SAFETY: chunks are owned; nothing in them belongs to a thread.
+unsafe impl Send for Arena {}
+
+impl Arena {
+    /// An arena that owns no memory yet.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// `bytes` of zeros, at a multiple of 64. `bytes` is not 0, and a multiple of 64.
+    pub fn allocate_zeroed(&mut self, bytes: usize) -> NonNull<u8> {
+        let Some(units) = units_of(bytes) else {
+            let layout = direct_layout(bytes);
+            // SAFETY: the layout is not empty.
+            let memory = unsafe { alloc_zeroed(layout) };
+            return NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(layout));
+        };
+        let memory = self.0.iter_mut().find_map(|chunk| chunk.take(units)).unwrap_or_else(|| self.grow(units));
+        // SAFETY: the run has at least `bytes`, and is nobody else's.
+        unsafe { memory.write_bytes(0, bytes) };
+        memory
+    }
+
+    #[cold]
+    fn grow(&mut self, units: usize) -> NonNull<u8> {
+        let mut chunk = Chunk::new();
+        let memory = chunk.take(units).unwrap_or_else(|| unreachable!("a run is at most a chunk"));
+        let place = self.0.partition_point(|other| other.memory < chunk.memory);
+        self.0.insert(place, chunk);
+        memory
+    }
+
+    /// Takes memory back.
+    ///
+    /// # Safety
+    /// It comes from `allocate_zeroed` of this arena with this number of bytes, and is not used any more.
+    pub unsafe fn free(&mut self, memory: NonNull<u8>, bytes: usize) {
+        let Some(units) = units_of(bytes) else {
+            // SAFETY: allocated in `allocate_zeroed` with this layout.
+            return unsafe { dealloc(memory.as_ptr(), direct_layout(bytes)) };
+        };
+        let place = self.0.partition_point(|chunk| chunk.memory <= memory) - 1;
+        let chunk = &mut self.0[place];
+        chunk.mark((memory.addr().get() - chunk.memory.addr().get()) / UNIT, units, false);
+        chunk.longest = CHUNK_UNITS;
+        if chunk.used == [0; WORDS] {
+            let chunk = self.0.remove(place);
+            // SAFETY: allocated with this layout, and none of its units is in use.
+            unsafe { dealloc(chunk.memory.as_ptr(), CHUNK_LAYOUT) }
+        }
+    }
+
+    /// Memory held in chunks, in bytes, whether in use or not.
+    pub fn bytes(&self) -> usize {
+        self.0.len() * CHUNK_LAYOUT.size()
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        for chunk in &self.0 {
+            // SAFETY: allocated with this layout; who drops the arena uses none of its memory.
+            unsafe { dealloc(chunk.memory.as_ptr(), CHUNK_LAYOUT) }
+        }
+    }
+}
+
+/// The units for an array, if it comes from a chunk.
+fn units_of(bytes: usize) -> Option<usize> {
+    let units = bytes.div_ceil(UNIT);
+    (bytes > SMALL_MAX && units <= CHUNK_UNITS).then_some(units)
+}
+
+fn direct_layout(bytes: usize) -> Layout {
+    Layout::from_size_align(bytes, ALIGN).unwrap_or_else(|_| unreachable!("far below the limit of sizes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn runs_never_overlap_and_all_memory_comes_back(sizes in prop::collection::vec((1..9000usize, any::<bool>()), 0..200)) {
+            let mut arena = Arena::new();
+            let mut held: Vec<(NonNull<u8>, usize)> = Vec::new();
+            for (number, (lines, free)) in sizes.into_iter().enumerate() {
+                let bytes = lines % 900 * 64 + 64;
+                let bytes = if lines > 8990 { bytes + CHUNK_LAYOUT.size() } else { bytes };
+                let memory = arena.allocate_zeroed(bytes);
+                prop_assert!(memory.addr().get().is_multiple_of(ALIGN));
+                // SAFETY: `bytes` were allocated.
+                let block = unsafe { std::slice::from_raw_parts_mut(memory.as_ptr(), bytes) };
+                prop_assert!(block.iter().all(|&byte| byte == 0));
+                block.fill(0xff);
+                for &(other, size) in &held {
+                    let apart = other.addr().get() + size <= memory.addr().get()
+                        || memory.addr().get() + bytes <= other.addr().get();
+                    prop_assert!(apart);
+                }
+                held.push((memory, bytes));
+                if free {
+                    let (memory, bytes) = held.swap_remove(number * 7 % held.len());
+                    // SAFETY: allocated here, and forgotten.
+                    unsafe { arena.free(memory, bytes) };
+                }
+            }
+            for (memory, bytes) in held {
+                // SAFETY: as above.
+                unsafe { arena.free(memory, bytes) };
+            }
+            prop_assert_eq!(arena.bytes(), 0);
+        }
+    }
+}
