@@ -30,13 +30,13 @@ thread_local! {
 pub struct CountingAllocator;
 
 /// The size of the block that the allocator gives for `bytes`: multiples of 8 up to 64, then four sizes per doubling,
-/// whole pages from 64 KiB.
+/// whole pages above 512 KiB.
 #[inline]
 pub fn size_class(bytes: usize) -> usize {
     if bytes <= 64 {
         return bytes.next_multiple_of(8).max(8);
     }
-    if bytes > 64 * 1024 {
+    if bytes > 512 * 1024 {
         return bytes.next_multiple_of(4096);
     }
     bytes.next_multiple_of(1 << ((bytes - 1).ilog2() - 2))
@@ -133,7 +133,18 @@ mod tests {
 
     #[test]
     fn size_classes_are_those_of_the_allocator() {
-        for bytes in (1..=70_000).chain([100_000, 131_072, 131_073, 1 << 20, (1 << 20) + 1, 5_000_000, 40_000_000]) {
+        for bytes in (1..=70_000).chain([
+            100_000,
+            131_072,
+            131_073,
+            1 << 20,
+            300_000,
+            524_288,
+            524_289,
+            (1 << 20) + 1,
+            5_000_000,
+            40_000_000,
+        ]) {
             // SAFETY: a pure function of a number.
             let real = unsafe { mi_good_size(bytes) };
             assert_eq!(size_class(bytes), real, "the class of {bytes} bytes");
