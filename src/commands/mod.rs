@@ -5,6 +5,7 @@
 
 pub mod bitfield;
 pub mod bits;
+pub mod client;
 pub mod command;
 pub mod connection;
 pub mod debug;
@@ -12,6 +13,7 @@ pub mod expire;
 pub mod keys;
 pub mod lcs;
 pub mod object;
+pub mod pubsub;
 pub mod scan;
 pub mod string;
 pub mod string_number;
@@ -23,6 +25,7 @@ use crate::command::Command;
 pub const FAMILIES: &[&[Command]] = &[
     bitfield::COMMANDS,
     bits::COMMANDS,
+    client::COMMANDS,
     command::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,
@@ -30,6 +33,7 @@ pub const FAMILIES: &[&[Command]] = &[
     keys::COMMANDS,
     lcs::COMMANDS,
     object::COMMANDS,
+    pubsub::COMMANDS,
     scan::COMMANDS,
     string::COMMANDS,
     string_number::COMMANDS,
