@@ -502,6 +502,11 @@ impl Databases {
         }
     }
 
+    /// The selected database's entries that have not expired.
+    pub fn live_entries(&self) -> impl Iterator<Item = EntryView<'_>> {
+        self.dict().iter().filter(|entry| !self.is_due(*entry))
+    }
+
     /// One step of an iteration over the selected database's keys; see [`super::table`] for its guarantee. Expired
     /// keys are deleted instead of being returned.
     pub fn scan(&mut self, cursor: u64, mut emit: impl FnMut(EntryView<'_>)) -> u64 {
