@@ -24,6 +24,8 @@ use crate::resp::request::{ArgView, OwnedRequest};
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::util::clock::Clock;
+use crate::util::oom_score::OomScore;
+use crate::util::process_title::ProcessTitle;
 use crate::util::random::Random;
 
 /// Conditions of the whole server that make the gate look closer at each command.
@@ -163,10 +165,22 @@ pub struct Server {
     pub active_expire: bool,
     /// Forty hexadecimal digits that name this process.
     pub run_id: String,
-    /// The configuration file, absolute.
-    pub config_file: Option<PathBuf>,
+    /// Forty hexadecimal digits that name the history of the data set.
+    pub replication_id: String,
+    /// When it started, in Unix milliseconds.
+    pub started_ms: i64,
+    /// Memory in use when it was ready, in bytes.
+    pub startup_memory: usize,
+    /// The program as it was called.
+    pub program: String,
     /// The program file, absolute.
     pub executable: PathBuf,
+    /// What INFO says about who watches over the process.
+    pub supervisor: &'static str,
+    /// The title of the process, where it can be changed.
+    pub title: Option<ProcessTitle>,
+    /// The kernel's score for ending the process.
+    pub oom_score: OomScore,
     /// Receives what is propagated, while tests listen.
     pub propagation_tap: Option<Vec<(usize, OwnedRequest)>>,
 }
@@ -175,9 +189,12 @@ impl Server {
     /// A server with these directives; it listens nowhere yet.
     pub fn new(config: Config, commands: CommandTable, listeners: Listeners) -> Server {
         let mut random = Random::from_entropy();
-        let run_id: String = (0..5).map(|_| format!("{:08x}", random.next_u64() as u32)).collect();
+        let mut id = || (0..5).map(|_| format!("{:08x}", random.next_u64() as u32)).collect::<String>();
+        let (run_id, replication_id) = (id(), id());
+        let clock = Clock::start();
         let mut server = Server {
-            clock: Clock::start(),
+            started_ms: clock.unix_ms(),
+            clock,
             random,
             commands,
             clients: Clients::default(),
@@ -202,8 +219,13 @@ impl Server {
             monitors: Vec::new(),
             active_expire: true,
             run_id,
-            config_file: None,
+            replication_id,
+            startup_memory: 0,
+            program: String::new(),
             executable: std::env::current_exe().unwrap_or_default(),
+            supervisor: "no",
+            title: None,
+            oom_score: OomScore::default(),
             propagation_tap: None,
             config,
         };
@@ -216,6 +238,7 @@ impl Server {
         self.observers.set(Observers::NOTIFY, !self.config.notify_keyspace_events.is_empty());
         self.modes.set(ServerModes::MEMORY_LIMIT, self.config.maxmemory > 0);
         self.slowlog.trim(self.config.slowlog_max_len);
+        self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;
         self.modes.set(ServerModes::NEW_SETTINGS, true);
     }
 

@@ -86,8 +86,8 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
         stats.latency.get_or_insert_default().record(nanos);
     }
     cx.server.stats.commands += u64::from(!waits);
-    // What a transaction's commands answered has been counted with them.
-    let counted = (cx.server.stats.error_replies - errors) as usize;
+    // What a transaction's commands answered has been counted with them. (CONFIG RESETSTAT counts from zero again.)
+    let counted = cx.server.stats.error_replies.saturating_sub(errors) as usize;
     let mut failed = false;
     for code in cx.reply.errors_since(mark).skip(counted) {
         failed = true;

@@ -203,7 +203,8 @@ impl EventLoop {
     /// Reads a client's socket once and runs what came.
     fn readable(&mut self, key: ClientKey, hung_up: bool) {
         let Some(client) = self.server.clients.get_mut(key) else { return };
-        if client.connection.doomed {
+        // What it sent before is not used up: its turn comes, and the end of the stream must not overtake it.
+        if client.connection.doomed || client.connection.read_on_pending {
             return;
         }
         let closing = client.modes.has(Modes::CLOSING);

@@ -84,7 +84,7 @@ impl Pipeline {
         client.output = reply;
         server.current = None;
         let waiting = client.output.len();
-        let left = buffer.len() - used;
+        let left = buffer.len() - used + client.connection.progress.arrived();
         client.input_peak = client.input_peak.max(buffer.len());
         match shared {
             Some(shared) => client.connection.input.extend_from_slice(&shared[used..]),
@@ -141,7 +141,7 @@ impl Pipeline {
             let limits = Limits {
                 bulk_max: server.config.proto_max_bulk_len as usize,
                 args_max: ARGS_MAX,
-                // The bounds may be others behind an AUTH.
+                // AUTH loosens the bounds of what follows it.
                 requests_max: if unauthenticated { 1 } else { BATCH_MAX },
                 unauthenticated,
             };
@@ -155,6 +155,15 @@ impl Pipeline {
             }
             used = end;
             if let Err(error) = result {
+                let client = server.clients.at_mut(key);
+                if client.modes.has(Modes::BLOCKED) {
+                    // The answer it waits for comes first; the fault is found again then.
+                    client.connection.progress = Default::default();
+                    return used;
+                }
+                if client.modes.has(Modes::CLOSING) {
+                    return buffer.len();
+                }
                 self.refuse(server, key, reply, &error);
                 return buffer.len();
             }
@@ -229,8 +238,9 @@ impl Pipeline {
         reply: &mut crate::resp::reply::Reply,
         error: &ProtocolError,
     ) {
-        log::debug!("Protocol error ({}) from client {}", error.0, server.clients.at(key).connection.peer_name());
-        reply.error(format!("ERR Protocol error: {}", error.0).as_bytes());
+        let text = String::from_utf8_lossy(error.text());
+        log::debug!("Protocol error ({text}) from client {}", server.clients.at(key).connection.peer_name());
+        reply.error([b"ERR Protocol error: ", error.text()].concat());
         server.stats.count_error(b"ERR");
         server.clients.at_mut(key).close_after_reply();
     }
