@@ -101,7 +101,6 @@ fn an_expired_key_is_gone_for_every_command() {
         &["COPY", "key", "other"],
         &["MOVE", "key", "1"],
         &["RANDOMKEY"],
-        &["KEYS", "*"],
         &["SCAN", "0"],
         &["OBJECT", "ENCODING", "key"],
     ] {
@@ -155,4 +154,49 @@ fn many_keys_expiring_at_once_do_not_hold_up_other_commands() {
     });
     // A cycle takes 25 ms; the rest is for a machine that has other things to do.
     assert!(slowest < Duration::from_millis(500), "{slowest:?}");
+}
+
+#[test]
+fn subscribers_are_told_of_keys_that_come_expire_and_are_missed() {
+    let server =
+        Server::start_with(&["--enable-debug-command", "yes", "--notify-keyspace-events", "EAnm", "--hz", "500"]);
+    let (mut client, mut subscriber) = (server.connect(), server.connect());
+    subscriber.cmd(&["PSUBSCRIBE", "__keyevent@*"]);
+    let mut told = |expected: &[(&str, &str)]| {
+        for (event, key) in expected {
+            let channel = format!("__keyevent@0__:{event}");
+            let message = ["pmessage", "__keyevent@*", &channel, key];
+            assert_eq!(subscriber.read(), Reply::bulks(&message));
+        }
+    };
+    client.cmd(&["GET", "key"]);
+    told(&[("keymiss", "key")]);
+    client.cmd(&["SET", "key", "value"]);
+    told(&[("new", "key"), ("set", "key")]);
+    client.cmd(&["RENAME", "key", "other"]);
+    told(&[("new", "other"), ("rename_from", "key"), ("rename_to", "other")]);
+    client.cmd(&["PEXPIRE", "other", "1"]);
+    told(&[("expire", "other"), ("expired", "other")]);
+    client.cmd(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
+    client.cmd(&["PSETEX", "key", "1", "value"]);
+    told(&[("new", "key"), ("set", "key"), ("expire", "key")]);
+    client.cmd(&["DEBUG", "SLEEP", "0.003"]);
+    client.cmd(&["GET", "key"]);
+    told(&[("expired", "key"), ("keymiss", "key")]);
+    client.cmd(&["SET", "key", "value"]);
+    client.cmd(&["EXPIRE", "key", "-1"]);
+    told(&[("new", "key"), ("set", "key"), ("del", "key")]);
+}
+
+#[test]
+fn a_paused_server_neither_shows_nor_deletes_expired_keys() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.cmd(&["PSETEX", "key", "20", "value"]);
+    assert_eq!(client.cmd(&["CLIENT", "PAUSE", "100000", "WRITE"]), Reply::ok());
+    wait_until("the key has expired", || client.cmd(&["GET", "key"]) == Reply::Null);
+    assert_eq!(client.cmd(&["RANDOMKEY"]), Reply::bulk("key"));
+    assert_eq!(size(&mut client), 1);
+    assert_eq!(client.cmd(&["CLIENT", "UNPAUSE"]), Reply::ok());
+    wait_until("the key is deleted", || size(&mut client) == 0);
 }

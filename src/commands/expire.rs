@@ -220,6 +220,25 @@ fn persist(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 #[cfg(test)]
 mod tests {
     use super::Condition;
+    use crate::command::testbed::Testbed;
+
+    #[test]
+    fn expiries_are_propagated_as_points_of_time() {
+        let mut bed = Testbed::new();
+        bed.propagated("set k v");
+        assert_eq!(bed.propagated("pexpireat k 4000000000000"), ["pexpireat k 4000000000000"]);
+        assert_eq!(bed.propagated("expireat k 4000000001 GT"), ["PEXPIREAT k 4000000001000 GT"]);
+        assert_eq!(bed.propagated("expire k 100 GT"), [""; 0]);
+        let relative = bed.propagated("expire k 100");
+        assert!(relative[0].starts_with("PEXPIREAT k "), "{relative:?}");
+        assert_eq!(bed.propagated("persist k"), ["persist k"]);
+        assert_eq!(bed.propagated("persist k"), [""; 0]);
+        assert_eq!(bed.propagated("expire k 0"), ["DEL k"]);
+        assert_eq!(bed.propagated("expire k 100"), [""; 0]);
+        bed.server.config.lazyfree_lazy_expire = true;
+        bed.propagated("set k v");
+        assert_eq!(bed.propagated("pexpire k -1"), ["UNLINK k"]);
+    }
 
     #[test]
     fn a_key_without_expiry_counts_as_living_forever() {

@@ -303,3 +303,37 @@ fn flushall(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     cx.reply.ok();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::testbed::Testbed;
+
+    #[test]
+    fn what_changes_nothing_is_not_propagated_but_flushing_always_is() {
+        let mut bed = Testbed::new();
+        bed.propagated("mset a 1 b 2");
+        assert_eq!(bed.propagated("del x"), [""; 0]);
+        assert_eq!(bed.propagated("renamenx a b"), [""; 0]);
+        assert_eq!(bed.propagated("rename a c"), ["rename a c"]);
+        assert_eq!(bed.propagated("copy b c"), [""; 0]);
+        assert_eq!(bed.propagated("move b 1"), ["move b 1"]);
+        assert_eq!(bed.propagated("swapdb 0 0"), ["swapdb 0 0"]);
+        assert_eq!(bed.propagated("unlink c x"), ["unlink c x"]);
+        assert_eq!(bed.propagated("flushdb"), ["flushdb"]);
+        assert_eq!(bed.propagated("flushall async"), ["flushall async"]);
+    }
+
+    #[test]
+    fn flushall_counts_its_keys_as_changes_unless_the_empty_set_is_as_good_as_saved() {
+        let mut bed = Testbed::new();
+        bed.server.config.save = Vec::new();
+        bed.propagated("mset a 1 b 2");
+        let dirty = bed.db.dirty;
+        bed.propagated("flushall");
+        assert_eq!(bed.db.dirty, dirty + 2);
+        bed.server.config.save = crate::config::Config::default().save;
+        bed.propagated("set a 1");
+        bed.propagated("flushall");
+        assert_eq!(bed.db.dirty, 0);
+    }
+}

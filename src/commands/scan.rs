@@ -6,6 +6,7 @@
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
+use crate::db::EntryView;
 use crate::util::glob;
 
 /// Elements returned by a step that does not say how many it wants.
@@ -43,28 +44,25 @@ impl<'a> Filter<'a> {
         Filter { pattern: Some(pattern).filter(|pattern| !glob::matches_all(pattern)), type_name: None }
     }
 
-    fn admits(&self, key: &[u8], type_name: &str) -> bool {
-        self.pattern.is_none_or(|pattern| glob::matches(pattern, key))
-            && self.type_name.is_none_or(|wanted| wanted.eq_ignore_ascii_case(type_name.as_bytes()))
+    fn admits(&self, entry: EntryView<'_>) -> bool {
+        self.pattern.is_none_or(|pattern| glob::matches(pattern, entry.key()))
+            && self.type_name.is_none_or(|wanted| is_type(entry, wanted))
     }
 }
 
+fn is_type(entry: EntryView<'_>, name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(entry.kind().value_type().name().as_bytes())
+}
+
+/// Expired keys are passed over, not deleted: there may be too many for one command.
 fn keys(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let filter = Filter::matching(args.get(1));
-    let reply = &mut *cx.reply;
-    let (list, mut count, mut cursor) = (reply.defer(), 0, 0);
-    loop {
-        cursor = cx.db.scan(cursor, |entry| {
-            if filter.admits(entry.key(), entry.kind().value_type().name()) {
-                reply.bulk(entry.key());
-                count += 1;
-            }
-        });
-        if cursor == 0 {
-            break;
-        }
+    let (list, mut count) = (cx.reply.defer(), 0);
+    for entry in cx.db.live_entries().filter(|entry| filter.admits(*entry)) {
+        cx.reply.bulk(entry.key());
+        count += 1;
     }
-    reply.finish_array(list, count);
+    cx.reply.finish_array(list, count);
     Ok(())
 }
 
@@ -114,7 +112,7 @@ fn scan(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     loop {
         cursor = cx.db.scan(cursor, |entry| {
             seen += 1;
-            if filter.admits(entry.key(), entry.kind().value_type().name()) {
+            if filter.admits(entry) {
                 found.push(entry.key().into());
             }
         });
@@ -133,6 +131,7 @@ fn scan(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::Entry;
 
     #[test]
     fn cursors_are_read_as_strtoul_reads_them() {
@@ -148,9 +147,10 @@ mod tests {
 
     #[test]
     fn a_lone_star_admits_the_empty_key() {
-        assert!(Filter::matching(b"*").admits(b"", "string"));
-        assert!(!Filter::matching(b"**").admits(b"", "string"));
-        assert!(Filter { pattern: None, type_name: Some(b"STRING") }.admits(b"a", "string"));
-        assert!(!Filter { pattern: Some(b"b*"), type_name: Some(b"string") }.admits(b"a", "string"));
+        let empty = Entry::string(b"", b"value", None, 0);
+        assert!(Filter::matching(b"*").admits(empty.view()));
+        assert!(!Filter::matching(b"**").admits(empty.view()));
+        assert!(Filter { pattern: None, type_name: Some(b"STRING") }.admits(empty.view()));
+        assert!(!Filter { pattern: None, type_name: Some(b"list") }.admits(empty.view()));
     }
 }

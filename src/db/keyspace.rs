@@ -307,12 +307,12 @@ impl Databases {
     fn look_up(&mut self, key: &Key<'_>, touch: bool, tell: bool) -> Option<EntryView<'_>> {
         let (now_ms, random) = (self.now_ms, self.draw());
         let mut slot = self.all[self.selected].dict.find_mut(key.hash(), key.bytes());
-        if let Some(due) = slot.take_if(|slot| slot.view().expire_at().is_some_and(|at| at <= now_ms)) {
-            if !self.frozen {
-                due.remove();
-                self.stats.expired += 1;
-                self.notes.push(Note::new(self.selected, key, Happening::Expired));
-            }
+        if let Some(due) = slot.take_if(|slot| slot.view().expire_at().is_some_and(|at| at <= now_ms))
+            && !self.frozen
+        {
+            due.remove();
+            self.stats.expired += 1;
+            self.notes.push(Note::new(self.selected, key, Happening::Expired));
         }
         let Some(slot) = slot else {
             self.stats.misses += 1;
@@ -500,6 +500,11 @@ impl Databases {
             }
             self.live(&Key::new(&key));
         }
+    }
+
+    /// The selected database's entries that have not expired.
+    pub fn live_entries(&self) -> impl Iterator<Item = EntryView<'_>> {
+        self.dict().iter().filter(|entry| !self.is_due(*entry))
     }
 
     /// One step of an iteration over the selected database's keys; see [`super::table`] for its guarantee. Expired
