@@ -1,4 +1,4 @@
-//! For unit tests of commands: a server without an event loop and one client, whose replies, keyspace events and
+//! For unit tests of commands: a server without an event loop and one client, whose replies and
 //! propagated requests can be looked at.
 
 use crate::client::{Client, ClientKey};
@@ -21,6 +21,8 @@ pub struct Testbed {
     pub db: Databases,
     /// All else.
     pub server: Server,
+    /// The protocol of replies; RESP2 at first.
+    pub protocol: Protocol,
     client: ClientKey,
 }
 
@@ -36,16 +38,16 @@ impl Testbed {
         let id = server.clients.next_id();
         let client = Client::new(id, Connection::new(Socket::Unix(socket), None), server.clock.unix_ms());
         let client = server.clients.insert(client);
-        Testbed { db: Databases::new(16), server, client }
+        Testbed { db: Databases::new(16), server, protocol: Protocol::Resp2, client }
     }
 
-    /// Runs a command, given as words with blanks between them; its reply as it is sent in RESP2.
+    /// Runs a command, given as words with blanks between them; its reply as it is sent.
     pub fn run(&mut self, command: &str) -> String {
         let words: Vec<&str> = command.split(' ').collect();
         let request = OwnedRequest::of(&words);
         let view = request.view();
         let id = self.server.commands.resolve(&view);
-        let mut reply = Reply::new(Protocol::Resp2);
+        let mut reply = Reply::new(self.protocol);
         let (db, server, client) = (&mut self.db, &mut self.server, self.client);
         server.current = Some(client);
         let mut cx = Ctx { db, server, reply: &mut reply, client, command: id.unwrap_or_default() };

@@ -260,7 +260,28 @@ fn write(cx: &mut Ctx<'_>, key: &Key<'_>, operations: &[Operation], len_min: usi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::testbed::Testbed;
+    use crate::resp::Protocol;
     use proptest::prelude::*;
+
+    #[test]
+    fn each_operation_that_changes_something_counts() {
+        let mut bed = Testbed::new();
+        assert_eq!(bed.propagated("bitfield k get u8 0"), [""; 0]);
+        bed.run("bitfield k set u8 0 1 set u8 8 0 get u8 0");
+        assert_eq!(bed.db.dirty, 2);
+        assert_eq!(bed.propagated("bitfield k set u8 0 1"), [""; 0]);
+        bed.run("bitfield k set u8 0 2 set u8 0 2 incrby u8 0 1");
+        assert_eq!(bed.db.dirty, 4);
+    }
+
+    #[test]
+    fn what_failed_is_null_and_not_propagated() {
+        let mut bed = Testbed::new();
+        assert_eq!(bed.propagated("bitfield k overflow fail set u1 0 2"), [""; 0]);
+        bed.protocol = Protocol::Resp3;
+        assert_eq!(bed.run("bitfield k overflow fail set u1 0 2 set i2 0 -3"), "*2\r\n_\r\n_\r\n");
+    }
 
     proptest! {
         #[test]

@@ -221,3 +221,29 @@ fn bitop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     cx.reply.integer(len as i64);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::testbed::Testbed;
+
+    #[test]
+    fn setbit_is_propagated_when_it_changed_or_lengthened_the_string() {
+        let mut bed = Testbed::new();
+        assert_eq!(bed.propagated("setbit k 5 0"), ["setbit k 5 0"]);
+        assert_eq!(bed.propagated("setbit k 5 0"), [""; 0]);
+        assert_eq!(bed.propagated("setbit k 5 1"), ["setbit k 5 1"]);
+        assert_eq!(bed.propagated("setbit k 8 0"), ["setbit k 8 0"]);
+        assert_eq!(bed.db.dirty, 3);
+    }
+
+    #[test]
+    fn bitop_without_bits_deletes_and_is_propagated_only_then() {
+        let mut bed = Testbed::new();
+        assert_eq!(bed.propagated("bitop or k missing"), [""; 0]);
+        bed.run("set k v EX 100");
+        assert_eq!(bed.propagated("bitop or k k"), ["bitop or k k"]);
+        assert_eq!((bed.run("get k"), bed.run("ttl k")), ("$1\r\nv\r\n".into(), ":-1\r\n".into()));
+        assert_eq!(bed.propagated("bitop or k missing"), ["bitop or k missing"]);
+        assert_eq!(bed.run("exists k"), ":0\r\n");
+    }
+}

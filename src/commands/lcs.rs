@@ -203,6 +203,8 @@ impl<'a> Table<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::testbed::Testbed;
+    use crate::resp::Protocol;
     use proptest::prelude::*;
 
     /// The definition, without a table.
@@ -217,6 +219,18 @@ mod tests {
     fn is_subsequence(part: &[u8], whole: &[u8]) -> bool {
         let mut whole = whole.iter();
         part.iter().all(|byte| whole.any(|other| other == byte))
+    }
+
+    #[test]
+    fn indexes_are_a_map_of_matches_and_length() {
+        let mut bed = Testbed::new();
+        bed.run("mset a ohmytext b mynewtext");
+        let matches = "$7\r\nmatches\r\n*2\r\n*2\r\n*2\r\n:4\r\n:7\r\n*2\r\n:5\r\n:8\r\n*2\r\n*2\r\n:2\r\n:3\r\n*2\r\n:0\r\n:1\r\n";
+        let length = "$3\r\nlen\r\n:6\r\n";
+        assert_eq!(bed.run("lcs a b idx"), format!("*4\r\n{matches}{length}"));
+        bed.protocol = Protocol::Resp3;
+        assert_eq!(bed.run("lcs a b idx"), format!("%2\r\n{matches}{length}"));
+        assert_eq!(bed.run("lcs a b idx minmatchlen 5"), format!("%2\r\n$7\r\nmatches\r\n*0\r\n{length}"));
     }
 
     proptest! {

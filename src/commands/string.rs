@@ -543,6 +543,7 @@ fn getrange(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 mod tests {
     use super::*;
     use crate::command::testbed::Testbed;
+    use crate::resp::Protocol;
 
     const FAR: i64 = 4_000_000_000_000;
 
@@ -617,6 +618,18 @@ mod tests {
             assert!(bed.propagated(command).is_empty(), "{command}");
         }
         assert_eq!((bed.run("get k"), bed.db.dirty), ("$1\r\nv\r\n".into(), dirty));
+    }
+
+    #[test]
+    fn nulls_are_those_of_the_protocol() {
+        let mut bed = Testbed::new();
+        for (protocol, null) in [(Protocol::Resp2, "$-1\r\n"), (Protocol::Resp3, "_\r\n")] {
+            bed.protocol = protocol;
+            for command in ["get k", "getex k", "getdel k", "set k v XX", "set k v XX GET"] {
+                assert_eq!(bed.run(command), null, "{command}");
+            }
+            assert_eq!(bed.run("mget k k"), format!("*2\r\n{null}{null}"));
+        }
     }
 
     #[test]

@@ -577,3 +577,42 @@ impl AccessClock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_is_drawn_only_where_frequency_is_noted() {
+        let mut databases = Databases::new(1);
+        let mut untouched = databases.random.clone();
+        let key = Key::new(b"key");
+        let use_key = |databases: &mut Databases| {
+            databases.set(&key, NewString::Int(1), Expiry::Clear);
+            databases.write(&key);
+            databases.read(&key).map(|entry| entry.access() & 0xff)
+        };
+        databases.begin_command(0, 1_000_000);
+        use_key(&mut databases);
+        assert_eq!(databases.random.clone().next_u64(), untouched.next_u64());
+        databases.note_frequency(true, 0, 1);
+        databases.delete(&key);
+        assert_eq!(use_key(&mut databases), Some(NEW_KEY_COUNT + 2));
+        assert_eq!(use_key(&mut databases), Some(NEW_KEY_COUNT + 5), "an overwritten key is still the same key");
+    }
+
+    #[test]
+    fn strings_read_together_are_those_read_one_by_one() {
+        let mut databases = Databases::new(1);
+        databases.begin_command(0, 1_000);
+        let [text, number, due, missing] = [b"text", b"numb", b"due ", b"miss"].map(|name| Key::new(name));
+        databases.set(&text, NewString::Bytes(b"value"), Expiry::Clear);
+        databases.set(&number, NewString::Int(-5), Expiry::Clear);
+        databases.set(&due, NewString::Int(7), Expiry::At(1_000));
+        let keys = [number, text, due, missing, text];
+        let strings = databases.strings(&keys).expect("strings only");
+        assert_eq!(strings, [&b"-5"[..], b"value", b"", b"", b"value"]);
+        assert_eq!((databases.stats.hits, databases.stats.misses), (3, 2));
+        assert!(!databases.exists(&due));
+    }
+}

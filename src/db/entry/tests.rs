@@ -271,3 +271,28 @@ fn size_classes_waste_at_most_a_fifth() {
     let classes: Vec<usize> = [56, 57, 64, 65, 81, 97, 113, 129, 161].map(size_class).to_vec();
     assert_eq!(classes, [56, 64, 64, 80, 96, 112, 128, 160, 192]);
 }
+
+proptest! {
+    #[test]
+    fn text_is_kept_as_such_and_grows_with_zeros(
+        value in bytes(),
+        raw: bool,
+        len_min in 0..3000usize,
+        expire in any::<Option<i64>>(),
+    ) {
+        let mut twin = Twin { key: b"key".to_vec(), value: value.clone(), expire, access: 7 };
+        let mut entry = Entry::text(b"key", value.clone(), raw, expire, 7);
+        twin.check(&entry)?;
+        prop_assert!(entry.view().kind() != Kind::Int);
+        entry.set_int(5);
+        entry.set_text(value.clone(), raw);
+        twin.check(&entry)?;
+        let embedded = !raw && value.len() <= EMBEDDED_MAX;
+        prop_assert_eq!(entry.view().encoding(), if embedded { "embstr" } else { "raw" });
+        entry.set_string(&value);
+        twin.value.resize(value.len().max(len_min), 0);
+        prop_assert_eq!(&*entry.bytes_grown(len_min), &twin.value[..]);
+        twin.check(&entry)?;
+        prop_assert_eq!(entry.view().encoding(), "raw");
+    }
+}
