@@ -222,3 +222,6 @@ impl Server {
         if held { self.unblock(key) } else { None }
     }
 }
+
+#[cfg(test)]
+mod tests;

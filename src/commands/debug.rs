@@ -154,7 +154,8 @@ fn client_eviction(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 }
 
 fn config_rewrite(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    let path = cx.server.config.config_file.as_ref().ok_or(Error::fixed("ERR The server is running without a config file"))?;
+    let path =
+        cx.server.config.config_file.as_ref().ok_or(Error::fixed("ERR The server is running without a config file"))?;
     let rewrite = Rewrite { force_all: true, users: None };
     rewrite
         .write(&cx.server.config, path)
