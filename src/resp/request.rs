@@ -110,21 +110,23 @@ impl<'a> ArgView<'a> {
         &self.buffer[arg.start as usize..][..arg.len as usize]
     }
 
-    /// Argument `index` as a word, padded with zeros, if it has at most eight bytes.
+    /// Argument `index` as a word, padded with zeros, if it has at most eight bytes and does not end in a zero itself.
     #[inline]
     pub fn word(&self, index: usize) -> Option<u64> {
         let arg = self.args[index];
         if arg.len > 8 {
             return None;
         }
-        if let Some(bytes) = self.buffer.get(arg.start as usize..).and_then(|rest| rest.first_chunk::<8>()) {
-            let unused = 64 - 8 * arg.len;
-            let word = u64::from_le_bytes(*bytes);
-            return Some(if unused == 64 { 0 } else { word << unused >> unused });
-        }
-        let mut bytes = [0; 8];
-        bytes[..arg.len as usize].copy_from_slice(self.get(index));
-        Some(u64::from_le_bytes(bytes))
+        let unused = 64 - 8 * arg.len;
+        let word = match self.buffer.get(arg.start as usize..).and_then(|rest| rest.first_chunk::<8>()) {
+            Some(bytes) => u64::from_le_bytes(*bytes).checked_shl(unused).unwrap_or(0),
+            None => {
+                let mut bytes = [0; 8];
+                bytes[8 - arg.len as usize..].copy_from_slice(self.get(index));
+                u64::from_le_bytes(bytes)
+            }
+        };
+        (word >> 56 != 0).then_some(word >> (unused & 63))
     }
 
     /// The allocation of argument `index` where it is big and has its own.
@@ -548,3 +550,6 @@ fn header(buffer: &[u8], at: usize, too_big: &'static str) -> Result<Option<Head
     let number = line.get(1..length).and_then(crate::util::number::parse_i64);
     Ok(Some((number, at + length + 2)))
 }
+
+#[cfg(test)]
+mod tests;

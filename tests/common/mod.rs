@@ -86,6 +86,11 @@ impl Server {
         self.port
     }
 
+    /// The server's process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The server's working directory.
     pub fn directory(&self) -> &Path {
         self.directory.path()
