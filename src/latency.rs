@@ -1,5 +1,7 @@
 //! LATENCY: spikes above `latency-monitor-threshold`, by event.
 
+pub mod doctor;
+
 use std::collections::BTreeMap;
 
 use crate::command::Flags;
@@ -27,6 +29,12 @@ pub struct Latency {
 }
 
 impl Latency {
+    /// The spikes of an event, with its name.
+    pub fn find(&self, event: &[u8]) -> Option<(&'static str, &Series)> {
+        let event = std::str::from_utf8(event).ok()?;
+        self.events.get_key_value(event).map(|(name, series)| (*name, series))
+    }
+
     /// Notes how long a command took, if that is a spike.
     pub fn sample_command(&mut self, flags: Flags, micros: u64, now_ms: i64) {
         self.sample(if flags.has(FAST) { "fast-command" } else { "command" }, micros / 1000, now_ms);
@@ -49,5 +57,24 @@ impl Latency {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_spike_of_a_second_is_kept() {
+        let mut latency = Latency::default();
+        latency.sample("command", 500, 1000);
+        assert!(latency.events.is_empty(), "the monitor is off");
+        latency.threshold_ms = 100;
+        for (ms, at) in [(99, 1000), (100, 1000), (300, 1500), (200, 1999), (150, 2000)] {
+            latency.sample("command", ms, at);
+        }
+        let (name, series) = latency.find(b"command").unwrap();
+        assert_eq!((name, series.worst_ms), ("command", 300));
+        assert_eq!(series.samples, [(1, 300), (2, 150)]);
     }
 }

@@ -18,12 +18,15 @@
 //! - `client` is what a connection is to commands, `net` what it is to the system.
 //! - `config` holds every directive, one row each. `server` owns the parts, `cron` does what happens by itself.
 
+mod apply;
 mod client;
 mod command;
 mod commands;
 mod config;
+mod crash;
 mod cron;
 mod db;
+mod info;
 mod latency;
 mod log_format;
 mod net;

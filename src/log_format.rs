@@ -1,11 +1,21 @@
 //! The log, in Redis's line format: `pid:role day month year time.ms level message`.
+//!
+//! The role is `C` while the server is starting, and `M` for a primary.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use log::{Level, LevelFilter};
 
 use crate::config::{Config, LogLevel};
+
+static ROLE: AtomicU8 = AtomicU8::new(b'C');
+
+/// Sets the letter of the role.
+pub fn set_role(letter: u8) {
+    ROLE.store(letter, Relaxed);
+}
 
 /// Installs the logger. Lines go to `logfile`, or to standard output when that is empty.
 ///
@@ -28,11 +38,23 @@ pub fn install(config: &Config) -> io::Result<()> {
             Level::Debug => '-',
             Level::Trace => '.',
         };
-        writeln!(out, "{}:M {} {mark} {}", std::process::id(), crate::util::time::log_stamp(), record.args())
+        let (role, stamp) = (char::from(ROLE.load(Relaxed)), crate::util::time::log_stamp());
+        writeln!(out, "{}:{role} {stamp} {mark} {}", std::process::id(), record.args())
     });
     builder.try_init().map_err(io::Error::other)?;
     set_level(config.loglevel);
     Ok(())
+}
+
+/// Writes text as it is to where the log goes.
+pub fn write_plain(config: &Config, text: &str) {
+    let written = match config.logfile.as_str() {
+        "" => io::stdout().write_all(text.as_bytes()),
+        path => Reopening(path.to_owned()).write_all(text.as_bytes()),
+    };
+    if let Err(error) = written {
+        log::warn!("Writing to the log failed: {error}");
+    }
 }
 
 /// Opens the file for each line, so that it can be moved away at any time, as Redis does.

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use crate::client::registry::Clients;
-use crate::client::{Blocked, ClientKey, Modes};
+use crate::client::{Blocked, ClientKey, Modes, lifecycle};
 use crate::command::effects::{Effects, Observers};
 use crate::command::{CommandId, CommandTable};
 use crate::config::{Config, NotifyFlags};
@@ -24,6 +24,8 @@ use crate::resp::request::{ArgView, OwnedRequest};
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::util::clock::Clock;
+use crate::util::oom_score::OomScore;
+use crate::util::process_title::ProcessTitle;
 use crate::util::random::Random;
 
 /// Conditions of the whole server that make the gate look closer at each command.
@@ -155,14 +157,30 @@ pub struct Server {
     pub cron: CronState,
     /// A transaction runs.
     pub in_exec: bool,
+    /// What the client waited for whose blocked command runs again.
+    pub again: Option<Box<Blocked>>,
+    /// Clients in MONITOR mode.
+    pub monitors: Vec<ClientKey>,
     /// Active expiry can be switched off by DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: bool,
     /// Forty hexadecimal digits that name this process.
     pub run_id: String,
-    /// The configuration file, absolute.
-    pub config_file: Option<PathBuf>,
+    /// Forty hexadecimal digits that name the history of the data set.
+    pub replication_id: String,
+    /// When it started, in Unix milliseconds.
+    pub started_ms: i64,
+    /// Memory in use when it was ready, in bytes.
+    pub startup_memory: usize,
+    /// The program as it was called.
+    pub program: String,
     /// The program file, absolute.
     pub executable: PathBuf,
+    /// What INFO says about who watches over the process.
+    pub supervisor: &'static str,
+    /// The title of the process, where it can be changed.
+    pub title: Option<ProcessTitle>,
+    /// The kernel's score for ending the process.
+    pub oom_score: OomScore,
     /// Receives what is propagated, while tests listen.
     pub propagation_tap: Option<Vec<(usize, OwnedRequest)>>,
 }
@@ -171,9 +189,12 @@ impl Server {
     /// A server with these directives; it listens nowhere yet.
     pub fn new(config: Config, commands: CommandTable, listeners: Listeners) -> Server {
         let mut random = Random::from_entropy();
-        let run_id: String = (0..5).map(|_| format!("{:08x}", random.next_u64() as u32)).collect();
+        let mut id = || (0..5).map(|_| format!("{:08x}", random.next_u64() as u32)).collect::<String>();
+        let (run_id, replication_id) = (id(), id());
+        let clock = Clock::start();
         let mut server = Server {
-            clock: Clock::start(),
+            started_ms: clock.unix_ms(),
+            clock,
             random,
             commands,
             clients: Clients::default(),
@@ -194,10 +215,17 @@ impl Server {
             to_resume: Vec::new(),
             cron: CronState::default(),
             in_exec: false,
+            again: None,
+            monitors: Vec::new(),
             active_expire: true,
             run_id,
-            config_file: None,
+            replication_id,
+            startup_memory: 0,
+            program: String::new(),
             executable: std::env::current_exe().unwrap_or_default(),
+            supervisor: "no",
+            title: None,
+            oom_score: OomScore::default(),
             propagation_tap: None,
             config,
         };
@@ -210,6 +238,7 @@ impl Server {
         self.observers.set(Observers::NOTIFY, !self.config.notify_keyspace_events.is_empty());
         self.modes.set(ServerModes::MEMORY_LIMIT, self.config.maxmemory > 0);
         self.slowlog.trim(self.config.slowlog_max_len);
+        self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;
         self.modes.set(ServerModes::NEW_SETTINGS, true);
     }
 
@@ -237,6 +266,20 @@ impl Server {
         self.config.requirepass.is_some()
     }
 
+    /// Whether there is a user of that name.
+    pub fn has_user(&self, name: &[u8]) -> bool {
+        name == b"default"
+    }
+
+    /// Whether a user may come in with a password. The time this takes tells nothing about the password.
+    pub fn accepts_password(&self, user: &[u8], password: &[u8]) -> bool {
+        let accepted = match &self.config.requirepass {
+            Some(expected) => same_secret(password, expected),
+            None => true,
+        };
+        accepted && self.has_user(user)
+    }
+
     /// See [`crate::command::Ctx::push_to`].
     pub fn push_to(&mut self, target: ClientKey) -> Option<&mut Reply> {
         if self.current == Some(target) {
@@ -244,52 +287,22 @@ impl Server {
             let resp3 = self.clients.get(target)?.resp3;
             return Some(self.effects.to_self(resp3));
         }
+        let client = self.clients.get(target)?;
+        if client.modes.has(Modes::CLOSING) {
+            return None;
+        }
         self.clients.flush_later(target);
         self.clients.get_mut(target).map(|client| &mut client.output)
     }
 
-    /// Ends CLIENT PAUSE: whoever was held goes on.
-    pub fn end_pause(&mut self) {
-        self.pause.end();
-        self.modes.set(ServerModes::PAUSED, false);
-        self.modes.set(ServerModes::NEW_SETTINGS, true);
-        for key in self.clients.held_by_pause() {
-            self.to_resume.push(key);
+    /// Writes a message for a client, and closes the client when it does not read what it is sent.
+    pub fn push(&mut self, target: ClientKey, write: impl FnOnce(&mut Reply)) {
+        if let Some(out) = self.push_to(target) {
+            write(out);
+            if self.current != Some(target) {
+                lifecycle::check_output_limit(self, target);
+            }
         }
-    }
-
-    /// Blocks a client.
-    pub fn block(&mut self, key: ClientKey, blocked: Blocked) {
-        if let Some(deadline) = blocked.deadline_ms {
-            self.deadlines.add(deadline, key);
-        }
-        for waited in &blocked.keys {
-            self.waiters.add(key, blocked.db, waited);
-        }
-        self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
-        let client = self.clients.at_mut(key);
-        client.modes.set(Modes::BLOCKED, true);
-        client.blocked = Some(Box::new(blocked));
-        self.clients.blocked += 1;
-    }
-
-    /// Ends a client's blocking without an answer and returns what it waited for. Its further input is looked at in
-    /// the next turn.
-    pub fn unblock(&mut self, key: ClientKey) -> Option<Blocked> {
-        let blocked = self.clients.get_mut(key)?.blocked.take()?;
-        self.waiters.remove(key, blocked.db, &blocked.keys);
-        self.release(key);
-        Some(*blocked)
-    }
-
-    /// The common end of blocking: the client reads on.
-    pub fn release(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        client.modes.set(Modes::BLOCKED, false);
-        self.clients.blocked -= 1;
-        self.deadlines.remove(key);
-        self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
-        self.clients.read_on_later(key);
     }
 
     /// Enters a command into the slow log.
@@ -313,4 +326,13 @@ impl Server {
     pub fn command_name(&self, id: Option<CommandId>) -> &str {
         id.map_or("NULL", |id| self.commands.entry(id).full_name.as_str())
     }
+}
+
+/// Compares two secrets in a time that depends on the length of the given one alone.
+fn same_secret(given: &[u8], expected: &[u8]) -> bool {
+    let mut difference = given.len() ^ expected.len();
+    for (one, other) in given.iter().zip(expected.iter().chain(std::iter::repeat(&0))) {
+        difference |= usize::from(one ^ other);
+    }
+    std::hint::black_box(difference) == 0
 }

@@ -1,26 +1,33 @@
 //! From the command line to the running loop.
 
+mod logo;
+mod supervise;
+mod system;
+
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use mio::Poll;
 
+use supervise::Supervisor;
+
+use crate::apply;
 use crate::command::CommandTable;
-use crate::config::{self, CommandLine, Config};
+use crate::config::{self, CommandLine, Config, REDIS_VERSION};
 use crate::db::Databases;
 use crate::net::event_loop::EventLoop;
 use crate::net::listeners::{ListenError, Listeners};
 use crate::server::Server;
 use crate::signals::Signals;
 use crate::util::platform;
-
-/// Descriptors kept for files, listeners and the like besides those of clients.
-const RESERVED_DESCRIPTORS: u64 = 32;
+use crate::util::process_title::ProcessTitle;
 
 /// The program: reads the command line, starts the server, runs it to its end.
 pub fn main() -> ExitCode {
-    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let mut args = std::env::args_os();
+    let program = args.next().unwrap_or_default().to_string_lossy().into_owned();
+    let args: Vec<OsString> = args.collect();
     let config = match config::parse_command_line(&args, &mut io::stdin().lock()) {
         Ok(CommandLine::Run(config)) => *config,
         Ok(CommandLine::PrintAndExit { text, code }) => {
@@ -32,7 +39,7 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match serve(config) {
+    match serve(config, program) {
         Ok(status) => exit_code(status),
         Err(error) => {
             log::warn!("{error}");
@@ -61,48 +68,74 @@ impl From<ListenError> for StartError {
     }
 }
 
-fn serve(mut config: Config) -> Result<i32, StartError> {
+/// Starts the server and runs it to its end; the exit status.
+fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     let fail = |what: &'static str| move |error: io::Error| StartError(format!("{what}: {error}"));
-    if config.daemonize {
+    // Paths in the configuration are relative to `dir`, so it comes before all files.
+    std::env::set_current_dir(&config.dir).map_err(fail("Can't chdir to the working directory"))?;
+    crate::log_format::install(&config).map_err(fail("Can't open the log file"))?;
+    let supervisor = Supervisor::find(config.supervised);
+    let in_background = config.daemonize && !supervisor.is_there();
+    if in_background {
         platform::daemonize().map_err(fail("Can't go into the background"))?;
     }
-    crate::log_format::install(&config).map_err(fail("Can't open the log file"))?;
     platform::ignore_broken_pipes();
-    log::warn!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
-    log::warn!(
-        "Redis version={}, bits=64, commit=00000000, modified=0, pid={}, just started",
-        config::REDIS_VERSION,
-        std::process::id()
-    );
-    match &config.config_file {
-        Some(_) => log::warn!("Configuration loaded"),
-        None => log::warn!(
-            "Warning: no config file specified, using the default config. In order to specify a config file use {} \
-             /path/to/redis.conf",
-            std::env::args().next().unwrap_or_default()
-        ),
-    }
-    adjust_descriptor_limit(&mut config);
+    crate::crash::install(&config);
+    announce(&config, &program);
+    let title = if config.set_proc_title { ProcessTitle::take_over() } else { None };
+    crate::log_format::set_role(b'M');
+    config.maxclients = apply::make_room_for_clients(config.maxclients);
     let commands = table(&config)?;
     let poll = Poll::new().map_err(fail("Can't create the event loop"))?;
     let registry = || poll.registry().try_clone();
     let mut listeners = Listeners::new(registry().map_err(fail("Can't create the event loop"))?);
     listeners.open_tcp(&config)?;
     listeners.open_unix(&config)?;
-    write_pid_file(&config);
-    announce(&config);
+    write_pid_file(&mut config, in_background);
+    logo::show(&config);
     let signals = Signals::install(poll.registry()).map_err(fail("Can't catch signals"))?;
-    let db = Databases::new(config.databases as usize);
-    let server = Server::new(config, commands, listeners);
+    let mut db = Databases::new(config.databases as usize);
+    let mut server = Server::new(config, commands, listeners);
+    server.program = program;
+    server.title = title;
+    server.supervisor = supervisor.name();
+    apply::show_title(&mut server);
+    apply::configure_databases(&server, &mut db);
+    // A kernel that refuses is no reason not to serve; the log has it.
+    apply::oom_score(&mut server).ok();
     log::warn!("Server initialized");
+    system::check(&server.config);
+    report_ready(&server, &supervisor);
+    server.startup_memory = crate::util::alloc::used_memory();
+    let status = EventLoop::new(poll, server, db, signals).run();
+    supervisor.tell("STOPPING=1\n");
+    Ok(status)
+}
+
+fn announce(config: &Config, program: &str) {
+    log::warn!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
+    log::warn!(
+        "Redis version={REDIS_VERSION}, bits=64, commit=00000000, modified=0, pid={}, just started",
+        std::process::id()
+    );
+    match &config.config_file {
+        Some(_) => log::warn!("Configuration loaded"),
+        None => log::warn!(
+            "Warning: no config file specified, using the default config. In order to specify a config file use \
+             {program} /path/to/redis.conf"
+        ),
+    }
+}
+
+/// Says that clients may come, in the words that tools wait for.
+fn report_ready(server: &Server, supervisor: &Supervisor) {
     if server.config.port != 0 {
         log::info!("Ready to accept connections");
     }
     if let Some(path) = &server.config.unixsocket {
         log::info!("The server is now ready to accept connections at {path}");
     }
-    let mut event_loop = EventLoop::new(poll, server, db, signals);
-    Ok(event_loop.run())
+    supervisor.tell("STATUS=Ready to accept connections\nREADY=1\n");
 }
 
 /// The table of commands, with `rename-command` applied.
@@ -116,51 +149,13 @@ fn table(config: &Config) -> Result<CommandTable, StartError> {
     Ok(commands)
 }
 
-fn announce(config: &Config) {
-    log::info!("Running mode=standalone, port={}.", config.port);
-    log::info!("Oxidis {}, PID: {}", env!("CARGO_PKG_VERSION"), std::process::id());
-}
-
-fn write_pid_file(config: &Config) {
-    let default = config.daemonize.then(|| "/var/run/redis.pid".to_owned());
-    let Some(path) = config.pidfile.clone().or(default) else { return };
-    if let Err(error) = std::fs::write(&path, format!("{}\n", std::process::id())) {
-        log::warn!("Failed to write PID file: {error}");
+/// A process in the background always has a file with its number.
+fn write_pid_file(config: &mut Config, in_background: bool) {
+    if in_background && config.pidfile.is_none() {
+        config.pidfile = Some("/var/run/redis.pid".to_owned());
     }
-}
-
-/// Raises the limit of open descriptors to what `maxclients` needs; where that is refused, fewer clients it is.
-fn adjust_descriptor_limit(config: &mut Config) {
-    let wanted = u64::from(config.maxclients) + RESERVED_DESCRIPTORS;
-    let Ok((soft, hard)) = platform::descriptor_limit() else {
-        log::warn!(
-            "Unable to obtain the current NOFILE limit, assuming 1024 and setting the max clients configuration accordingly."
-        );
-        config.maxclients = 1024 - RESERVED_DESCRIPTORS as u32;
-        return;
-    };
-    if soft >= wanted {
-        return;
-    }
-    let raised = platform::set_descriptor_limit(wanted, hard.max(wanted)).map(|()| wanted);
-    let reached = raised.or_else(|_| platform::set_descriptor_limit(hard.min(wanted), hard).map(|()| hard.min(wanted)));
-    match reached {
-        Ok(reached) if reached >= wanted => {
-            log::info!("Increased maximum number of open files to {wanted} (it was originally set to {soft}).")
-        }
-        other => {
-            let reached = other.unwrap_or(soft);
-            let allowed = reached.saturating_sub(RESERVED_DESCRIPTORS).max(1) as u32;
-            log::warn!(
-                "You requested maxclients of {} requiring at least {wanted} max file descriptors.",
-                config.maxclients
-            );
-            log::warn!("Server can't set maximum open files to {wanted} because of OS error.");
-            log::warn!(
-                "Current maximum open files is {reached}. maxclients has been reduced to {allowed} to compensate for \
-                 low ulimit. If you need higher maxclients increase 'ulimit -n'."
-            );
-            config.maxclients = allowed;
-        }
+    let Some(path) = &config.pidfile else { return };
+    if let Err(error) = std::fs::write(path, format!("{}\n", std::process::id())) {
+        log::warn!("Failed to write PID file: {}", platform::os_error_text(&error));
     }
 }

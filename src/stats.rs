@@ -22,8 +22,6 @@ pub struct Stats {
     pub errors: BTreeMap<Box<str>, u64>,
     /// Error replies.
     pub error_replies: u64,
-    /// Unexpected errors: none is known.
-    pub unexpected_errors: u64,
     /// Reads that found something.
     pub reads_processed: u64,
     /// Writes that sent something.
@@ -36,7 +34,7 @@ pub struct Stats {
     pub output_rate: Rate,
     /// The most memory seen in use, in bytes.
     pub peak_memory: usize,
-    /// When the peak was reached does not matter, but that RESETSTAT starts anew does.
+    /// Clients closed because of `client-query-buffer-limit`.
     pub query_buffer_disconnections: u64,
     /// Clients closed because they did not read their output.
     pub output_buffer_disconnections: u64,
@@ -62,6 +60,11 @@ impl Stats {
         } else if self.errors.len() < ERROR_CODES_MAX {
             self.errors.insert(code.into(), 1);
         }
+    }
+
+    /// Starts counting anew. The peak of memory use stays.
+    pub fn reset(&mut self) {
+        *self = Stats { peak_memory: self.peak_memory, ..Stats::default() };
     }
 
     /// Takes a sample of the rates at a point of time, in Unix milliseconds.
@@ -96,5 +99,30 @@ impl Rate {
     /// Per second.
     pub fn per_second(&self) -> u64 {
         self.samples.iter().sum::<u64>() / RATE_SAMPLES as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_counted_by_code_up_to_a_limit() {
+        let mut stats = Stats::default();
+        (0..200).for_each(|number| stats.count_error(format!("E{number}").as_bytes()));
+        stats.count_error(b"E5");
+        assert_eq!((stats.error_replies, stats.errors.len(), stats.errors["E5"]), (201, ERROR_CODES_MAX, 2));
+        stats.peak_memory = 7;
+        stats.reset();
+        assert_eq!((stats.error_replies, stats.errors.len(), stats.peak_memory), (0, 0, 7));
+    }
+
+    #[test]
+    fn a_rate_is_the_average_of_its_samples() {
+        let mut rate = Rate::default();
+        for turn in 0..=RATE_SAMPLES as u64 {
+            rate.sample(turn * 50, 1000 + turn as i64 * 100);
+        }
+        assert_eq!(rate.per_second(), 500);
     }
 }

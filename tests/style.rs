@@ -29,9 +29,11 @@ const LONG_FUNCTIONS: &[(&str, usize)] = &[];
 const UNSAFE_FILES: &[&str] = &[
     "src/db/entry.rs",
     "src/db/table.rs",
+    "src/util/alloc.rs",
     "src/util/clock.rs",
     "src/util/platform.rs",
     "src/util/prefetch.rs",
+    "src/util/process_title.rs",
     "src/util/siphash.rs",
 ];
 

@@ -72,8 +72,8 @@ fn debug(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn misused(args: &Args<'_>) -> Error {
-    let name = String::from_utf8_lossy(shown(args.get(1)));
-    Error::text(format!("ERR unknown subcommand or wrong number of arguments for '{name}'. Try DEBUG HELP."))
+    let (head, tail) = ("ERR unknown subcommand or wrong number of arguments for '", "'. Try DEBUG HELP.");
+    Error::text([head.as_bytes(), shown(args.get(1)), tail.as_bytes()].concat())
 }
 
 /// A switch: any number but zero is on.
@@ -91,7 +91,7 @@ fn not_persistent(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 }
 
 fn abort(_: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    log::error!("DEBUG {} called", String::from_utf8_lossy(args.get(1)).to_ascii_uppercase());
+    log::error!("DEBUG {} called", String::from_utf8_lossy(args.get(1)).to_uppercase());
     std::process::abort()
 }
 
@@ -154,7 +154,8 @@ fn client_eviction(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 }
 
 fn config_rewrite(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    let path = cx.server.config_file.as_ref().ok_or(Error::fixed("ERR The server is running without a config file"))?;
+    let path =
+        cx.server.config.config_file.as_ref().ok_or(Error::fixed("ERR The server is running without a config file"))?;
     let rewrite = Rewrite { force_all: true, users: None };
     rewrite
         .write(&cx.server.config, path)

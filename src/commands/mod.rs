@@ -5,14 +5,23 @@
 
 pub mod bitfield;
 pub mod bits;
+pub mod client;
 pub mod command;
+pub mod config;
 pub mod connection;
 pub mod debug;
 pub mod expire;
 pub mod keys;
+pub mod latency;
 pub mod lcs;
+#[cfg(test)]
+mod listing;
+pub mod memory;
 pub mod object;
+pub mod pubsub;
 pub mod scan;
+pub mod server;
+pub mod slowlog;
 pub mod string;
 pub mod string_number;
 pub mod transaction;
@@ -23,14 +32,21 @@ use crate::command::Command;
 pub const FAMILIES: &[&[Command]] = &[
     bitfield::COMMANDS,
     bits::COMMANDS,
+    client::COMMANDS,
     command::COMMANDS,
+    config::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,
     expire::COMMANDS,
     keys::COMMANDS,
+    latency::COMMANDS,
     lcs::COMMANDS,
+    memory::COMMANDS,
     object::COMMANDS,
+    pubsub::COMMANDS,
     scan::COMMANDS,
+    server::COMMANDS,
+    slowlog::COMMANDS,
     string::COMMANDS,
     string_number::COMMANDS,
     transaction::COMMANDS,

@@ -5,8 +5,8 @@
 //! the state after an error doesn't matter.
 
 use super::directive::{Directive, Occurrence, flags};
-use super::special::os_error_text;
 use super::{Config, REDIS_VERSION};
+use crate::util::platform::os_error_text;
 use crate::util::{glob, quote};
 use std::collections::HashSet;
 use std::fmt;

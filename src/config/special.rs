@@ -2,6 +2,7 @@
 
 use super::directive::Occurrence;
 use super::kinds::{Kind, Line, loose_integer, memory, not_among, quoted, show_memory, single, utf8};
+use crate::util::platform::os_error_text;
 use std::path::Path;
 
 /// One `save` rule: write the data set when at least `changes` happened in `seconds`.
@@ -355,12 +356,6 @@ impl Kind for Directory {
     fn lines(&self, name: &str, value: &String, _: &String) -> Vec<Line> {
         vec![Line::new(name, &quoted(value.as_bytes()), true)]
     }
-}
-
-/// The operating system's words, without the error number.
-pub(super) fn os_error_text(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 fn join(words: impl Iterator<Item = String>) -> String {

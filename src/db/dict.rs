@@ -139,6 +139,11 @@ impl Dict {
         self.keys.overhead_bytes() + self.expires.overhead_bytes()
     }
 
+    /// Memory of the table of keys, and that of the index of those that expire, in bytes.
+    pub fn overheads(&self) -> (usize, usize) {
+        (self.keys.overhead_bytes(), self.expires.overhead_bytes())
+    }
+
     /// See [`Table::statistics`]: those of all keys, and those of the index.
     pub fn statistics(&self) -> (Statistics, Statistics) {
         (self.keys.statistics(), self.expires.statistics())

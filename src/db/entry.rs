@@ -27,6 +27,7 @@ mod tests;
 mod view;
 
 use super::table::Packed;
+use crate::util::alloc::size_class;
 use crate::util::prefetch::prefetch_read;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::mem::ManuallyDrop;
@@ -96,19 +97,6 @@ impl Kind {
             Self::Inline => false,
         }
     }
-}
-
-/// The size of the block that the allocator gives for `bytes`: multiples of 8 up to 64, then four sizes per doubling,
-/// whole pages from 64 KiB.
-#[inline]
-pub fn size_class(bytes: usize) -> usize {
-    if bytes <= 64 {
-        return bytes.next_multiple_of(8).max(8);
-    }
-    if bytes > 64 * 1024 {
-        return bytes.next_multiple_of(4096);
-    }
-    bytes.next_multiple_of(1 << ((bytes - 1).ilog2() - 2))
 }
 
 #[inline(always)]

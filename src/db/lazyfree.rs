@@ -53,6 +53,11 @@ impl LazyFree {
         self.counts.pending.load(Relaxed)
     }
 
+    /// Counts the keys freed from zero again.
+    pub fn reset_freed(&self) {
+        self.counts.freed.store(0, Relaxed);
+    }
+
     /// Keys freed so far.
     pub fn freed(&self) -> u64 {
         self.counts.freed.load(Relaxed)

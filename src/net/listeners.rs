@@ -1,7 +1,8 @@
 //! The sockets the server listens on: TCP on every `bind` address, and a unix socket.
 //!
 //! They belong to the server, not the event loop, because CONFIG SET opens and closes them while a command runs and
-//! has to answer whether that worked.
+//! has to answer whether that worked. Sockets whose address stays wanted stay open meanwhile, so that no connection on
+//! its way is lost.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,26 +13,37 @@ use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
-use super::connection::address_name;
 use super::socket::Socket;
 use crate::config::Config;
+use crate::util::platform::os_error_text;
 
 /// Tokens from here on belong to listeners; clients use those below.
 pub const FIRST_TOKEN: usize = usize::MAX / 2;
 
-/// What listens.
+/// A TCP socket that listens.
 #[derive(Debug)]
-enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener, Arc<str>),
+struct TcpListening {
+    token: Token,
+    listener: TcpListener,
+    /// The word of `bind` it was opened for.
+    bind: String,
+    port: u16,
+}
+
+/// A unix socket that listens.
+#[derive(Debug)]
+struct UnixListening {
+    token: Token,
+    listener: UnixListener,
+    path: Arc<str>,
 }
 
 /// All listening sockets.
 #[derive(Debug)]
 pub struct Listeners {
     registry: Registry,
-    tcp: Vec<(Token, Listener)>,
-    unix: Option<(Token, Listener)>,
+    tcp: Vec<TcpListening>,
+    unix: Option<UnixListening>,
     next_token: usize,
 }
 
@@ -45,50 +57,66 @@ impl Listeners {
         Listeners { registry, tcp: Vec::new(), unix: None, next_token: FIRST_TOKEN }
     }
 
-    /// Listens on `port` at each `bind` address in the place of the TCP sockets open now, which stay when it fails.
+    /// Listens on `port` at each `bind` address, and nowhere else any more.
+    ///
+    /// # Errors
+    /// When an address cannot be listened on. Some of the sockets open before may be gone then; call this again with
+    /// the configuration from before.
     pub fn open_tcp(&mut self, config: &Config) -> Result<(), ListenError> {
+        let fail = || ListenError(format!("Failed listening on port {} (TCP), aborting.", config.port));
+        let binds: &[String] = if config.port == 0 { &[] } else { &config.bind };
+        let is_wanted = |open: &TcpListening| open.port == config.port && binds.contains(&open.bind);
         let mut opened = Vec::new();
-        if config.port != 0 {
-            for bind in &config.bind {
-                match listen_tcp(bind, config.port, config.tcp_backlog) {
-                    Ok(listener) => opened.push(listener),
-                    Err(error) if is_optional(bind, &error) => {}
-                    Err(error) => {
-                        log::warn!(
-                            "Warning: Could not create server TCP listening socket {bind}:{}: {error}",
-                            config.port
-                        );
-                        return Err(ListenError(format!("Failed listening on port {} (TCP), aborting.", config.port)));
-                    }
+        for bind in binds {
+            if self.tcp.iter().any(|open| is_wanted(open) && open.bind == *bind) {
+                continue;
+            }
+            let mut result = listen_tcp(bind, config.port, config.tcp_backlog);
+            // One of our own that is to go may be in the way: `*` before `127.0.0.1`.
+            if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+                && self.close_tcp(|open| open.port == config.port && !is_wanted(open)) > 0
+            {
+                result = listen_tcp(bind, config.port, config.tcp_backlog);
+            }
+            match result {
+                Ok(listener) => opened.push((bind.clone(), listener)),
+                Err(error) if is_optional(bind, &error) => {}
+                Err(error) => {
+                    let (port, error) = (config.port, os_error_text(&error));
+                    log::warn!("Warning: Could not create server TCP listening socket {bind}:{port}: bind: {error}");
+                    return Err(fail());
                 }
             }
-            if opened.is_empty() && !config.bind.is_empty() {
-                return Err(ListenError(format!("Failed listening on port {} (TCP), aborting.", config.port)));
-            }
         }
-        self.close_tcp();
-        for mut listener in opened {
+        if opened.is_empty() && !binds.is_empty() && !self.tcp.iter().any(is_wanted) {
+            return Err(fail());
+        }
+        self.close_tcp(|open| !is_wanted(open));
+        for (bind, mut listener) in opened {
             let token = self.next_token();
             if let Err(error) = self.registry.register(&mut listener, token, Interest::READABLE) {
                 return Err(ListenError(error.to_string()));
             }
-            self.tcp.push((token, Listener::Tcp(listener)));
+            self.tcp.push(TcpListening { token, listener, bind, port: config.port });
         }
         Ok(())
     }
 
-    fn close_tcp(&mut self) {
-        for (_, listener) in self.tcp.drain(..) {
-            if let Listener::Tcp(mut listener) = listener {
-                self.registry.deregister(&mut listener).ok();
-            }
+    /// Closes some TCP sockets; how many.
+    fn close_tcp(&mut self, which: impl Fn(&TcpListening) -> bool) -> usize {
+        let before = self.tcp.len();
+        for open in self.tcp.iter_mut().filter(|open| which(open)) {
+            self.registry.deregister(&mut open.listener).ok();
         }
+        self.tcp.retain(|open| !which(open));
+        before - self.tcp.len()
     }
 
     /// Listens on `unixsocket`.
     pub fn open_unix(&mut self, config: &Config) -> Result<(), ListenError> {
         let Some(path) = &config.unixsocket else { return Ok(()) };
-        let fail = |error: io::Error| ListenError(format!("Failed opening Unix socket: bind: {error}"));
+        let fail =
+            |error: io::Error| ListenError(format!("Failed opening Unix socket: bind: {}", os_error_text(&error)));
         // A socket left over by an earlier process would keep us from binding; anything else stays.
         if std::fs::metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
             std::fs::remove_file(path).map_err(fail)?;
@@ -100,7 +128,7 @@ impl Listeners {
         }
         let token = self.next_token();
         self.registry.register(&mut listener, token, Interest::READABLE).map_err(fail)?;
-        self.unix = Some((token, Listener::Unix(listener, path.as_str().into())));
+        self.unix = Some(UnixListening { token, listener, path: path.as_str().into() });
         Ok(())
     }
 
@@ -109,21 +137,14 @@ impl Listeners {
         Token(self.next_token)
     }
 
-    /// All tokens: to look for connections everywhere after a pause.
-    pub fn tokens(&self) -> Vec<Token> {
-        self.tcp.iter().chain(&self.unix).map(|(token, _)| *token).collect()
-    }
-
     /// Accepts one connection at the listener of a token, with the path of its unix socket. `None` when the listener
     /// is gone.
     pub fn accept(&self, token: Token) -> Option<io::Result<(Socket, Option<Arc<str>>)>> {
-        let (_, listener) = self.tcp.iter().chain(&self.unix).find(|(own, _)| *own == token)?;
-        Some(match listener {
-            Listener::Tcp(listener) => listener.accept().map(|(stream, _)| (Socket::Tcp(stream), None)),
-            Listener::Unix(listener, path) => {
-                listener.accept().map(|(stream, _)| (Socket::Unix(stream), Some(Arc::clone(path))))
-            }
-        })
+        if let Some(open) = self.tcp.iter().find(|open| open.token == token) {
+            return Some(open.listener.accept().map(|(stream, _)| (Socket::Tcp(stream), None)));
+        }
+        let open = self.unix.as_ref().filter(|open| open.token == token)?;
+        Some(open.listener.accept().map(|(stream, _)| (Socket::Unix(stream), Some(Arc::clone(&open.path)))))
     }
 
     /// The registry connections are registered with.
@@ -131,22 +152,13 @@ impl Listeners {
         &self.registry
     }
 
-    /// The addresses listened on, for INFO.
-    pub fn tcp_addresses(&self) -> Vec<String> {
-        let address = |listener: &Listener| match listener {
-            Listener::Tcp(listener) => listener.local_addr().ok().map(address_name),
-            Listener::Unix(..) => None,
-        };
-        self.tcp.iter().filter_map(|(_, listener)| address(listener)).collect()
-    }
-
     /// Stops listening and removes the unix socket's file.
     pub fn close(&mut self) {
-        self.close_tcp();
-        if let Some((_, Listener::Unix(mut listener, path))) = self.unix.take() {
-            self.registry.deregister(&mut listener).ok();
+        self.close_tcp(|_| true);
+        if let Some(mut open) = self.unix.take() {
+            self.registry.deregister(&mut open.listener).ok();
             log::info!("Removing the unix socket file.");
-            std::fs::remove_file(&*path).ok();
+            std::fs::remove_file(&*open.path).ok();
         }
     }
 }

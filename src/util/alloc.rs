@@ -7,6 +7,7 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
 use mimalloc::MiMalloc;
@@ -28,14 +29,17 @@ thread_local! {
 #[derive(Debug)]
 pub struct CountingAllocator;
 
-/// What the allocator really sets aside for `size` bytes: multiples of 8 up to 64, then four sizes for each doubling.
+/// The size of the block that the allocator gives for `bytes`: multiples of 8 up to 64, then four sizes per doubling,
+/// whole pages above 512 KiB.
 #[inline]
-pub fn size_class(size: usize) -> usize {
-    if size <= 64 {
-        return (size + 7) & !7;
+pub fn size_class(bytes: usize) -> usize {
+    if bytes <= 64 {
+        return bytes.next_multiple_of(8).max(8);
     }
-    let step = 1 << ((size - 1).ilog2() - 2);
-    (size + step - 1) & !(step - 1)
+    if bytes > 512 * 1024 {
+        return bytes.next_multiple_of(4096);
+    }
+    bytes.next_multiple_of(1 << ((bytes - 1).ilog2() - 2))
 }
 
 #[inline]
@@ -61,6 +65,30 @@ fn count(bytes: isize) {
 /// Bytes in use by the whole process.
 pub fn used_memory() -> usize {
     USED.iter().map(|counter| counter.0.load(Relaxed)).sum::<isize>().max(0) as usize
+}
+
+unsafe extern "C" {
+    fn mi_collect(force: bool);
+    fn mi_stats_print_out(output: Option<extern "C" fn(*const c_char, *mut c_void)>, argument: *mut c_void);
+}
+
+/// Gives memory the allocator keeps in reserve back to the system.
+pub fn purge() {
+    // SAFETY: the function takes no pointers and may be called at any time.
+    unsafe { mi_collect(true) }
+}
+
+/// What the allocator itself has to report.
+pub fn report() -> String {
+    extern "C" fn append(text: *const c_char, report: *mut c_void) {
+        // SAFETY: mimalloc hands on the argument given below, a vector nobody else uses meanwhile, and a C string.
+        let (report, text) = unsafe { (&mut *report.cast::<Vec<u8>>(), CStr::from_ptr(text)) };
+        report.extend_from_slice(text.to_bytes());
+    }
+    let mut report: Vec<u8> = Vec::new();
+    // SAFETY: the callback fits its argument, which outlives the call.
+    unsafe { mi_stats_print_out(Some(append), (&raw mut report).cast()) }
+    String::from_utf8_lossy(&report).into_owned()
 }
 
 // SAFETY: all memory comes from and returns to mimalloc with the very layouts it was asked with; counting touches
@@ -99,12 +127,43 @@ unsafe impl GlobalAlloc for CountingAllocator {
 mod tests {
     use super::*;
 
+    unsafe extern "C" {
+        fn mi_good_size(bytes: usize) -> usize;
+    }
+
     #[test]
     fn size_classes_are_those_of_the_allocator() {
-        let classes: Vec<usize> = [1, 8, 9, 56, 57, 64, 65, 80, 81, 97, 113, 129, 161, 1024, 1025]
-            .iter()
-            .map(|size| size_class(*size))
-            .collect();
-        assert_eq!(classes, [8, 8, 16, 56, 64, 64, 80, 80, 96, 112, 128, 160, 192, 1024, 1280]);
+        for bytes in (1..=70_000).chain([
+            100_000,
+            131_072,
+            131_073,
+            1 << 20,
+            300_000,
+            524_288,
+            524_289,
+            (1 << 20) + 1,
+            5_000_000,
+            40_000_000,
+        ]) {
+            // SAFETY: a pure function of a number.
+            let real = unsafe { mi_good_size(bytes) };
+            assert_eq!(size_class(bytes), real, "the class of {bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn what_is_allocated_is_counted_and_what_is_freed_is_not() {
+        let before = used_memory();
+        let big = vec![0u8; 50 << 20];
+        let with = used_memory();
+        assert!(with - before >= 50 << 20 && with - before < 60 << 20, "{before} then {with}");
+        drop(big);
+        assert!(used_memory() < before + (10 << 20));
+    }
+
+    #[test]
+    fn the_allocator_reports_something() {
+        purge();
+        assert!(!report().is_empty());
     }
 }

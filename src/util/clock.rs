@@ -122,6 +122,11 @@ impl Clock {
         self.unix_ms = (self.unix_us + us) / 1000;
     }
 
+    /// What the monotonic time is read from.
+    pub fn source(&self) -> &'static str {
+        if self.counts_cycles { "processor ticks" } else { "POSIX clock_gettime" }
+    }
+
     /// Time since the server started.
     pub fn uptime(&self) -> Duration {
         self.started.elapsed()

@@ -1,14 +1,17 @@
 //! Small tools that know nothing of Redis commands.
 
 pub mod alloc;
+pub mod bits;
 pub mod clock;
 pub mod glob;
 pub mod histogram;
 pub mod long_double;
 mod natural;
 pub mod number;
+pub mod oom_score;
 pub mod platform;
 pub mod prefetch;
+pub mod process_title;
 pub mod quote;
 pub mod random;
 pub mod siphash;

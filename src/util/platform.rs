@@ -1,6 +1,7 @@
 //! What only the system's C library tells or does. Everything here is a thin, safe wrapper.
 #![allow(unsafe_code)]
 
+use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
 
@@ -77,6 +78,8 @@ pub enum CpuOf {
     Process,
     /// Its children that have ended.
     Children,
+    /// The calling thread; the process where the system does not tell threads apart.
+    Thread,
 }
 
 /// Processor time used so far.
@@ -84,6 +87,10 @@ pub fn cpu_times(of: CpuOf) -> CpuTimes {
     let who = match of {
         CpuOf::Process => libc::RUSAGE_SELF,
         CpuOf::Children => libc::RUSAGE_CHILDREN,
+        #[cfg(target_os = "linux")]
+        CpuOf::Thread => libc::RUSAGE_THREAD,
+        #[cfg(not(target_os = "linux"))]
+        CpuOf::Thread => libc::RUSAGE_SELF,
     };
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the pointer is valid for the call; `rusage` is plain data for which all zeroes is a value.
@@ -126,4 +133,67 @@ pub fn ignore_broken_pipes() {
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
         libc::signal(libc::SIGHUP, libc::SIG_IGN);
     }
+}
+
+/// The operating system's words for an error, without its number.
+pub fn os_error_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+/// Name, release and machine of the system, such as `Linux 6.1.0 x86_64`.
+pub fn system_name() -> String {
+    let mut names = MaybeUninit::<libc::utsname>::zeroed();
+    // SAFETY: the pointer is valid for the call; `utsname` is plain data for which all zeroes is a value.
+    let names = unsafe {
+        libc::uname(names.as_mut_ptr());
+        names.assume_init()
+    };
+    let text = |field: &[libc::c_char]| {
+        // SAFETY: the system ends each field with a zero, and so do the zeroes from before.
+        unsafe { CStr::from_ptr(field.as_ptr()) }.to_string_lossy().into_owned()
+    };
+    format!("{} {} {}", text(&names.sysname), text(&names.release), text(&names.machine))
+}
+
+fn system_value(name: libc::c_int) -> Option<usize> {
+    // SAFETY: a question to the system about a number.
+    usize::try_from(unsafe { libc::sysconf(name) }).ok()
+}
+
+/// The machine's memory, in bytes; 0 when unknown.
+pub fn total_memory() -> usize {
+    let pages = system_value(libc::_SC_PHYS_PAGES).unwrap_or(0);
+    pages * system_value(libc::_SC_PAGESIZE).unwrap_or(0)
+}
+
+/// Memory of this process that is resident, in bytes, where the system tells.
+pub fn resident_memory() -> Option<usize> {
+    let line = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: usize = line.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * system_value(libc::_SC_PAGESIZE)?)
+}
+
+/// Stops this process until somebody lets it go on.
+pub fn stop_self() {
+    // SAFETY: stopping breaks no promise of this process.
+    unsafe {
+        libc::raise(libc::SIGSTOP);
+    }
+}
+
+/// Keeps the kernel from giving this process huge pages, where it would.
+#[cfg(target_os = "linux")]
+pub fn disable_huge_pages() -> io::Result<()> {
+    // SAFETY: this call takes plain numbers.
+    match unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Keeps the kernel from giving this process huge pages: other systems have no such call.
+#[cfg(not(target_os = "linux"))]
+pub fn disable_huge_pages() -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }

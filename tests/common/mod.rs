@@ -39,10 +39,14 @@ impl Server {
 
     /// Starts a server with further command line arguments.
     pub fn start_with(arguments: &[&str]) -> Server {
+        Server::launch(None, arguments)
+    }
+
+    fn launch(file: Option<&Path>, arguments: &[&str]) -> Server {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut log = String::new();
         for _ in 0..PORT_ATTEMPTS {
-            match Server::attempt(arguments, directory.path()) {
+            match Server::attempt(file, arguments, directory.path()) {
                 Ok((child, port, log)) => {
                     return Server { child, port, directory, log };
                 }
@@ -55,9 +59,14 @@ impl Server {
         panic!("the server did not start with {arguments:?}, its log:\n{log}");
     }
 
-    fn attempt(arguments: &[&str], directory: &Path) -> Result<(Child, u16, Arc<Mutex<String>>), String> {
+    fn attempt(
+        file: Option<&Path>,
+        arguments: &[&str],
+        directory: &Path,
+    ) -> Result<(Child, u16, Arc<Mutex<String>>), String> {
         let port = free_port();
         let mut child = Command::new(binary())
+            .args(file)
             .args(["--port", &port.to_string(), "--save", ""])
             .arg("--dir")
             .arg(directory)
@@ -81,14 +90,19 @@ impl Server {
         Err(text)
     }
 
+    /// Starts a server with a configuration file; port and directory are given besides.
+    pub fn start_with_file(path: &Path) -> Server {
+        Server::launch(Some(path), &[])
+    }
+
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The TCP port the server listens on.
     pub fn port(&self) -> u16 {
         self.port
-    }
-
-    /// The server's process.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     /// The server's working directory.
@@ -136,11 +150,12 @@ impl Drop for Server {
 }
 
 /// The server under test: ours, or another in its place to check the tests themselves.
-fn binary() -> OsString {
+pub fn binary() -> OsString {
     env::var_os("OXIDIS_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_oxidis").into())
 }
 
-fn free_port() -> u16 {
+/// A port nobody listens on.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("a bound address").port()
 }

@@ -153,7 +153,7 @@ fn spread(style: u8, number: u16) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(80))]
 
     #[test]
     fn any_operations_agree_with_a_hash_map(
@@ -454,7 +454,7 @@ fn bucket_numbers_climb_the_ladder_of_size_classes() {
     assert_eq!(steps, [1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 15, 19, 23, 27, 31, 39, 47, 55, 63, 79, 95, 111, 127, 159]);
     for buckets in 8..5000 {
         let bytes = (ladder(buckets) as usize + 1) * 64;
-        assert!(bytes.is_multiple_of(UNIT) || bytes <= SMALL_MAX && crate::db::entry::size_class(bytes) == bytes);
+        assert!(bytes.is_multiple_of(UNIT) || bytes <= SMALL_MAX && crate::util::alloc::size_class(bytes) == bytes);
         assert!(ladder(buckets) % 2 == 1);
     }
     for count in 1..5000 {

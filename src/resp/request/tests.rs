@@ -302,7 +302,7 @@ fn breaches_of_the_protocol_are_told_as_redis_tells_them() {
     ];
     for (stream, text) in cases {
         for outcome in [framed(LIMITS, &[stream]), in_pieces(LIMITS, stream, &[1]), naive(LIMITS, stream)] {
-            assert_eq!(outcome.1.as_deref(), Some(text), "{:?}", String::from_utf8_lossy(stream));
+            assert_eq!(outcome.1.as_deref(), Some(*text), "{:?}", String::from_utf8_lossy(stream));
         }
     }
     let high_byte = frame(b"*1\r\n\xff\r\n", 0, &mut Progress::default(), &mut Batch::default(), &LIMITS);

@@ -1,0 +1,119 @@
+//! CONFIG: reading and changing directives while the server runs.
+
+use crate::apply;
+use crate::command::error::CmdResult;
+use crate::command::spec::*;
+use crate::command::{Args, Ctx, Error};
+use crate::config::{Access as ConfigAccess, Directive, Rewrite, SetError, flags};
+use crate::resp::request::ArgView;
+use crate::server::ServerModes;
+use crate::util::platform::os_error_text;
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[Command::container("config", SUBCOMMANDS).group(Group::Server).docs(
+    "2.0.0",
+    "",
+    "Reads and changes the server's configuration.",
+)];
+
+const SUBCOMMANDS: &[Command] = &[
+    Command::new("get", Arity::at_least(3), get).group(Group::Server).flags(&[ADMIN, NOSCRIPT, LOADING, STALE]).docs(
+        "2.0.0",
+        "parameter [parameter ...]",
+        "Tells the values of the directives that match patterns.",
+    ),
+    Command::new("set", Arity::at_least(4), set)
+        .group(Group::Server)
+        .flags(&[ADMIN, NOSCRIPT, LOADING, STALE])
+        .secrets(secret_values)
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .docs("2.0.0", "parameter value [parameter value ...]", "Gives directives new values, all of them or none."),
+    Command::new("resetstat", Arity::exactly(2), reset_stat)
+        .group(Group::Server)
+        .flags(&[ADMIN, NOSCRIPT, LOADING, STALE])
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .docs("2.0.0", "", "Has the statistics that INFO shows start at zero again."),
+    Command::new("rewrite", Arity::exactly(2), rewrite)
+        .group(Group::Server)
+        .flags(&[ADMIN, NOSCRIPT, LOADING, STALE])
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .docs("2.8.0", "", "Writes the present configuration to the configuration file."),
+    Command::new("help", Arity::exactly(2), help).group(Group::Server).flags(&[LOADING, STALE]).docs(
+        "5.0.0",
+        "",
+        "Describes the subcommands.",
+    ),
+];
+
+fn get(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let patterns: Vec<&[u8]> = args.rest(2).collect();
+    let found = cx.server.config.get(&patterns);
+    cx.reply.map(found.len());
+    for (name, value) in &found {
+        cx.reply.bulk(name);
+        cx.reply.bulk(value);
+    }
+    Ok(())
+}
+
+fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    if !args.len().is_multiple_of(2) {
+        return Err(crate::command::error::SYNTAX);
+    }
+    let pairs: Vec<(&[u8], &[u8])> = args.rest(2).step_by(2).zip(args.rest(3).step_by(2)).collect();
+    let access = ConfigAccess { loading: cx.server.modes.has(ServerModes::LOADING), local_client: cx.is_local() };
+    let changes = cx.server.config.set_many(&pairs, access).map_err(set_error)?;
+    apply::apply(cx.server, cx.db, &changes).map_err(set_error)?;
+    cx.reply.ok();
+    Ok(())
+}
+
+fn set_error(error: SetError) -> Error {
+    let code = if error == SetError::Loading { "LOADING" } else { "ERR" };
+    Error::text(format!("{code} {error}"))
+}
+
+/// The values of directives that hold passwords.
+fn secret_values(args: &ArgView<'_>) -> Vec<usize> {
+    let is_secret =
+        |name: &usize| Directive::find(args.get(*name)).is_some_and(|(directive, _)| directive.is(flags::SENSITIVE));
+    (2..args.len()).step_by(2).filter(is_secret).map(|name| name + 1).filter(|value| *value < args.len()).collect()
+}
+
+fn reset_stat(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    cx.server.stats.reset();
+    cx.server.commands.reset_stats();
+    cx.db.stats = Default::default();
+    cx.db.lazyfree.reset_freed();
+    cx.reply.ok();
+    Ok(())
+}
+
+fn rewrite(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let config = &cx.server.config;
+    let Some(path) = &config.config_file else {
+        return Err(Error::fixed("ERR The server is running without a config file"));
+    };
+    if let Err(error) = Rewrite::default().write(config, path) {
+        let error = os_error_text(&error);
+        log::warn!("CONFIG REWRITE failed: {error}");
+        return Err(Error::text(format!("ERR Rewriting config file: {error}")));
+    }
+    log::warn!("CONFIG REWRITE executed with success.");
+    cx.reply.ok();
+    Ok(())
+}
+
+fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    cx.reply_help(&[
+        "GET <pattern> [<pattern> ...]",
+        "    Names and values of the directives that match one of the patterns.",
+        "SET <directive> <value> [<directive> <value> ...]",
+        "    Give directives new values; when one is refused, none is changed.",
+        "RESETSTAT",
+        "    Start the statistics of INFO anew.",
+        "REWRITE",
+        "    Write the present configuration to the configuration file.",
+    ]);
+    Ok(())
+}

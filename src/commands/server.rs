@@ -1,0 +1,132 @@
+//! Commands about the server as a whole: INFO, TIME, ROLE, LASTSAVE, SHUTDOWN, LOLWUT.
+
+use crate::command::error::{CmdResult, SYNTAX};
+use crate::command::spec::*;
+use crate::command::{Args, Ctx, Error};
+use crate::config::REDIS_VERSION;
+use crate::info;
+use crate::server::Shutdown;
+use crate::util::clock::unix_micros;
+use crate::util::number;
+use crate::util::random::Random;
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[
+    Command::new("info", Arity::at_least(1), info)
+        .group(Group::Server)
+        .flags(&[LOADING, STALE])
+        .acl(Categories::DANGEROUS)
+        .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
+        .docs("1.0.0", "[section [section ...]]", "Tells facts and statistics about the server."),
+    Command::new("time", Arity::exactly(1), time)
+        .group(Group::Server)
+        .flags(&[LOADING, STALE, FAST])
+        .tips(&["nondeterministic_output"])
+        .docs("2.6.0", "", "Tells the server's time."),
+    Command::new("role", Arity::exactly(1), role)
+        .group(Group::Server)
+        .flags(&[NOSCRIPT, LOADING, STALE, FAST])
+        .acl(Categories(Categories::ADMIN.0 | Categories::DANGEROUS.0))
+        .docs("2.8.12", "", "Tells the server's part in replication."),
+    Command::new("lastsave", Arity::exactly(1), last_save)
+        .group(Group::Server)
+        .flags(&[LOADING, STALE, FAST])
+        .acl(Categories(Categories::ADMIN.0 | Categories::DANGEROUS.0))
+        .tips(&["nondeterministic_output"])
+        .docs("1.0.0", "", "Tells when the data set was last saved."),
+    Command::new("shutdown", Arity::at_least(1), shutdown)
+        .group(Group::Server)
+        .flags(&[ADMIN, NOSCRIPT, LOADING, STALE, NO_MULTI, ALLOW_BUSY])
+        .docs("1.0.0", "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]", "Ends the server, or takes that back."),
+    Command::new("lolwut", Arity::at_least(1), lolwut).group(Group::Server).flags(&[READONLY, FAST]).docs(
+        "5.0.0",
+        "[VERSION version]",
+        "Draws something and tells the version.",
+    ),
+];
+
+fn info(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let source = info::Source { server: cx.server, db: cx.db };
+    let text = info::text(&source, args.rest(1));
+    cx.reply.verbatim(*b"txt", text.as_bytes());
+    Ok(())
+}
+
+fn time(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let now = unix_micros();
+    cx.reply.array(2);
+    cx.reply.bulk_int(now / 1_000_000);
+    cx.reply.bulk_int(now % 1_000_000);
+    Ok(())
+}
+
+/// A primary without replicas, whose history has not begun.
+fn role(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    cx.reply.array(3);
+    cx.reply.bulk(b"master");
+    cx.reply.integer(0);
+    cx.reply.array(0);
+    Ok(())
+}
+
+fn last_save(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    cx.reply.integer(cx.server.started_ms / 1000);
+    Ok(())
+}
+
+/// Nothing is answered: the end of the connection is the answer.
+fn shutdown(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let (mut save, mut no_save, mut other, mut abort) = (false, false, false, false);
+    for index in 1..args.len() {
+        match () {
+            () if args.is(index, "save") => save = true,
+            () if args.is(index, "nosave") => no_save = true,
+            () if args.is(index, "now") || args.is(index, "force") => other = true,
+            () if args.is(index, "abort") => abort = true,
+            () => return Err(SYNTAX),
+        }
+    }
+    if save && no_save || abort && (save || no_save || other) {
+        return Err(SYNTAX);
+    }
+    if abort {
+        return Err(Error::fixed("ERR No shutdown in progress."));
+    }
+    log::warn!("User requested shutdown...");
+    cx.server.shutdown = Some(Shutdown { status: 0 });
+    cx.client_mut().close_after_reply();
+    Ok(())
+}
+
+/// The widest and the highest picture.
+const PICTURE_MAX: (usize, usize) = (200, 100);
+
+fn lolwut(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let mut options = 1;
+    if args.is(1, "version") && args.len() > 2 {
+        args.integer(2)?;
+        options = 3;
+    }
+    let option = |index: usize, otherwise: usize, max: usize| {
+        let given = args.try_get(index).and_then(number::parse_i64).and_then(|value| usize::try_from(value).ok());
+        given.unwrap_or(otherwise).clamp(1, max)
+    };
+    let columns = option(options, 64, PICTURE_MAX.0);
+    let rows = option(options + 1, 12, PICTURE_MAX.1);
+    let picture = maze(&mut cx.server.random, columns, rows);
+    let text = format!("{picture}\nA maze of oxidized walls, never twice alike.\nRedis ver. {REDIS_VERSION}\n");
+    cx.reply.verbatim(*b"txt", text.as_bytes());
+    Ok(())
+}
+
+/// Walls that lean to either side by chance.
+fn maze(random: &mut Random, columns: usize, rows: usize) -> String {
+    let mut picture = String::with_capacity((columns + 1) * rows);
+    for _ in 0..rows {
+        for _ in 0..columns {
+            picture.push(if random.below(2) == 0 { '/' } else { '\\' });
+        }
+        picture.push('\n');
+    }
+    picture
+}

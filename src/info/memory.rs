@@ -1,0 +1,150 @@
+//! Where the memory goes: INFO memory, and the figures behind MEMORY STATS and MEMORY DOCTOR.
+//!
+//! The allocator does not tell how much of its memory it holds in reserve, so all that is resident beyond what is in
+//! use counts as its fragmentation.
+
+use super::{Section, Source, human};
+use crate::client::Client;
+use crate::config::Choice;
+use crate::util::{alloc, platform};
+
+/// The parts of the memory in use, in bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Overview {
+    /// In use.
+    pub used: usize,
+    /// The most that was ever seen in use.
+    pub peak: usize,
+    /// In use when the server was ready.
+    pub startup: usize,
+    /// Resident.
+    pub resident: usize,
+    /// Buffers and state of the clients.
+    pub clients: usize,
+    /// Tables of each database that has keys: its number, that of keys, that of expiring keys.
+    pub tables: Vec<(usize, usize, usize)>,
+    /// Keys in all databases.
+    pub keys: usize,
+    /// What is not data: the server as it started, clients, tables.
+    pub overhead: usize,
+    /// Keys and values.
+    pub dataset: usize,
+}
+
+impl Overview {
+    /// Takes the figures.
+    pub fn of(source: &Source<'_>) -> Overview {
+        let used = alloc::used_memory();
+        let peak = source.server.stats.peak_memory.max(used);
+        let databases = (0..source.db.count()).map(|index| (index, &source.db.database(index).dict));
+        let tables: Vec<_> = databases
+            .clone()
+            .filter(|(_, dict)| !dict.is_empty())
+            .map(|(index, dict)| (index, dict.overheads().0, dict.overheads().1))
+            .collect();
+        let clients = source.server.clients.iter().map(|(_, client)| client_memory(client)).sum();
+        let startup = source.server.startup_memory;
+        let in_tables: usize = tables.iter().map(|(_, keys, expires)| keys + expires).sum();
+        let overhead = startup + clients + in_tables;
+        Overview {
+            used,
+            peak,
+            startup,
+            resident: platform::resident_memory().unwrap_or(peak),
+            clients,
+            keys: databases.map(|(_, dict)| dict.len()).sum(),
+            tables,
+            overhead,
+            dataset: used.saturating_sub(overhead),
+        }
+    }
+
+    /// Share of the data set in what is in use beyond the start, in per cent.
+    pub fn dataset_percent(&self) -> f64 {
+        percent(self.dataset, self.used.saturating_sub(self.startup))
+    }
+
+    /// Share of the peak that is in use, in per cent.
+    pub fn peak_percent(&self) -> f64 {
+        percent(self.used, self.peak)
+    }
+
+    /// Resident memory per memory in use.
+    pub fn fragmentation(&self) -> f64 {
+        self.resident as f64 / self.used.max(1) as f64
+    }
+
+    /// Resident memory beyond what is in use.
+    pub fn fragmentation_bytes(&self) -> i64 {
+        self.resident as i64 - self.used as i64
+    }
+}
+
+fn percent(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
+}
+
+/// Memory of a client: its state and buffers, in bytes.
+pub fn client_memory(client: &Client) -> usize {
+    size_of::<Client>() + client.connection.input.capacity() + client.output.capacity().max(client.output.len())
+}
+
+/// The section of INFO.
+pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
+    let memory = Overview::of(source);
+    let config = &source.server.config;
+    let ratio = |value: f64| format!("{value:.2}");
+    let total = platform::total_memory();
+    let limit = usize::try_from(config.maxmemory).unwrap_or(usize::MAX);
+    section.field("used_memory", memory.used);
+    section.field("used_memory_human", human(memory.used));
+    section.field("used_memory_rss", memory.resident);
+    section.field("used_memory_rss_human", human(memory.resident));
+    section.field("used_memory_peak", memory.peak);
+    section.field("used_memory_peak_human", human(memory.peak));
+    section.field("used_memory_peak_perc", format_args!("{:.2}%", memory.peak_percent()));
+    section.field("used_memory_overhead", memory.overhead);
+    section.field("used_memory_startup", memory.startup);
+    section.field("used_memory_dataset", memory.dataset);
+    section.field("used_memory_dataset_perc", format_args!("{:.2}%", memory.dataset_percent()));
+    section.field("allocator_allocated", memory.used);
+    section.field("allocator_active", memory.resident);
+    section.field("allocator_resident", memory.resident);
+    section.field("total_system_memory", total);
+    section.field("total_system_memory_human", human(total));
+    section.field("used_memory_lua", 0);
+    section.field("used_memory_vm_eval", 0);
+    section.field("used_memory_lua_human", human(0));
+    section.field("used_memory_scripts_eval", 0);
+    section.field("number_of_cached_scripts", 0);
+    section.field("number_of_functions", 0);
+    section.field("number_of_libraries", 0);
+    section.field("used_memory_vm_functions", 0);
+    section.field("used_memory_vm_total", 0);
+    section.field("used_memory_vm_total_human", human(0));
+    section.field("used_memory_functions", 0);
+    section.field("used_memory_scripts", 0);
+    section.field("used_memory_scripts_human", human(0));
+    section.field("maxmemory", config.maxmemory);
+    section.field("maxmemory_human", human(limit));
+    section.field("maxmemory_policy", config.maxmemory_policy.name());
+    section.field("allocator_frag_ratio", ratio(memory.fragmentation()));
+    section.field("allocator_frag_bytes", memory.fragmentation_bytes());
+    section.field("allocator_rss_ratio", ratio(1.0));
+    section.field("allocator_rss_bytes", 0);
+    section.field("rss_overhead_ratio", ratio(1.0));
+    section.field("rss_overhead_bytes", 0);
+    section.field("mem_fragmentation_ratio", ratio(memory.fragmentation()));
+    section.field("mem_fragmentation_bytes", memory.fragmentation_bytes());
+    section.field("mem_not_counted_for_evict", 0);
+    section.field("mem_replication_backlog", 0);
+    section.field("mem_total_replication_buffers", 0);
+    section.field("mem_clients_slaves", 0);
+    section.field("mem_clients_normal", memory.clients);
+    section.field("mem_cluster_links", 0);
+    section.field("mem_aof_buffer", 0);
+    section.field("mem_allocator", "mimalloc");
+    section.field("active_defrag_running", 0);
+    section.field("lazyfree_pending_objects", source.db.lazyfree.pending());
+    section.field("lazyfreed_objects", source.db.lazyfree.freed());
+}

@@ -1,0 +1,143 @@
+//! INFO, and the commands that tell about the server: LATENCY, MEMORY, ROLE, TIME, LOLWUT.
+
+mod common;
+
+use common::{Connection, Reply, Server};
+
+fn info(client: &mut Connection, sections: &[&str]) -> String {
+    client.cmd(&[&["INFO"], sections].concat()).text()
+}
+
+fn field(client: &mut Connection, section: &str, name: &str) -> Option<String> {
+    let text = info(client, &[section]);
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    value.map(str::to_owned)
+}
+
+fn titles(text: &str) -> Vec<&str> {
+    text.lines().filter_map(|line| line.strip_prefix("# ")).collect()
+}
+
+#[test]
+fn info_shows_the_sections_asked_for_in_its_own_order() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let default = info(&mut client, &[]);
+    let titles_by_default = titles(&default);
+    assert_eq!(titles_by_default[..3], ["Server", "Clients", "Memory"]);
+    assert!(titles_by_default.contains(&"Errorstats") && !titles_by_default.contains(&"Commandstats"));
+    assert_eq!(titles(&info(&mut client, &["default"])), titles_by_default);
+    let everything = info(&mut client, &["everything"]);
+    assert_eq!(titles(&everything).len(), 13);
+    assert_eq!(titles(&info(&mut client, &["KEYSPACE", "cpu", "nosuch"])), ["CPU", "Keyspace"]);
+    assert_eq!(info(&mut client, &["nosuch"]), "");
+    assert!(everything.lines().all(|line| line.is_empty() || line.starts_with("# ") || line.contains(':')));
+}
+
+#[test]
+fn info_counts_commands_errors_and_keys() {
+    let server = Server::start();
+    let mut client = server.connect();
+    assert_eq!(client.cmd(&["CONFIG", "RESETSTAT"]), Reply::ok());
+    client.cmd(&["SET", "key", "value"]);
+    client.cmd(&["GET", "key"]);
+    client.cmd(&["GET", "missing"]);
+    client.cmd(&["SET", "key"]);
+    client.cmd(&["NOSUCH"]);
+    let set = field(&mut client, "commandstats", "cmdstat_set").unwrap();
+    assert!(set.starts_with("calls=1,usec=") && set.ends_with(",rejected_calls=1,failed_calls=0"), "{set}");
+    assert!(field(&mut client, "commandstats", "cmdstat_config|resetstat").is_some());
+    assert_eq!(field(&mut client, "errorstats", "errorstat_ERR").as_deref(), Some("count=2"));
+    assert_eq!(field(&mut client, "stats", "total_error_replies").as_deref(), Some("2"));
+    assert_eq!(field(&mut client, "stats", "keyspace_hits").as_deref(), Some("1"));
+    assert_eq!(field(&mut client, "stats", "keyspace_misses").as_deref(), Some("1"));
+    assert_eq!(field(&mut client, "keyspace", "db0").as_deref(), Some("keys=1,expires=0,avg_ttl=0"));
+    assert_eq!(field(&mut client, "clients", "connected_clients").as_deref(), Some("1"));
+    let latency = field(&mut client, "latencystats", "latency_percentiles_usec_get").unwrap();
+    assert!(latency.starts_with("p50=") && latency.contains(",p99.9="), "{latency}");
+    client.cmd(&["CONFIG", "RESETSTAT"]);
+    assert_eq!(field(&mut client, "commandstats", "cmdstat_set"), None);
+    assert_eq!(field(&mut client, "errorstats", "errorstat_ERR"), None);
+}
+
+#[test]
+fn used_memory_follows_the_data() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let mut used = || field(&mut client, "memory", "used_memory").unwrap().parse::<usize>().unwrap();
+    let before = used();
+    let value = vec![b'x'; 4 << 20];
+    server.connect().cmd(&[b"SET".as_slice(), b"big", &value]);
+    assert!(used() >= before + value.len(), "{before} then {}", used());
+    let peak: usize = field(&mut client, "memory", "used_memory_peak").unwrap().parse().unwrap();
+    assert!(peak >= before + value.len());
+    let Reply::Integer(usage) = client.cmd(&["MEMORY", "USAGE", "big", "SAMPLES", "0"]) else { panic!("no size") };
+    assert!(usage as usize > value.len() && (usage as usize) < value.len() * 2, "{usage}");
+    assert_eq!(client.cmd(&["MEMORY", "USAGE", "missing"]), Reply::Null);
+    assert_eq!(client.cmd(&["MEMORY", "USAGE", "big", "SAMPLES", "-1"]), Reply::Error("ERR syntax error".into()));
+    assert_eq!(client.cmd(&["MEMORY", "PURGE"]), Reply::ok());
+    client.cmd(&["CONFIG", "SET", "maxmemory", "1mb"]);
+    let refused = client.cmd(&["SET", "another", "value"]).text();
+    assert_eq!(refused, "OOM command not allowed when used memory > 'maxmemory'.");
+}
+
+#[test]
+fn memory_stats_is_a_map_with_doubles_in_resp3() {
+    let server = Server::start_with(&["--protected-mode", "no"]);
+    let mut client = server.connect();
+    client.cmd(&["SET", "key", "value"]);
+    let Reply::Array(flat) = client.cmd(&["MEMORY", "STATS"]) else { panic!("no array") };
+    assert_eq!(flat[0], Reply::bulk("peak.allocated"));
+    assert!(flat.contains(&Reply::bulk("db.0")) && flat.contains(&Reply::bulk("fragmentation.bytes")));
+    let report = client.cmd(&["MEMORY", "DOCTOR"]).text();
+    assert!(!report.is_empty() && !report.to_lowercase().contains("sam"), "{report}");
+    assert!(!client.cmd(&["MEMORY", "MALLOC-STATS"]).text().is_empty());
+}
+
+#[test]
+fn latency_histogram_shows_what_ran() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.cmd(&["CONFIG", "RESETSTAT"]);
+    client.cmd(&["SET", "key", "value"]);
+    client.cmd(&["SET", "key", "value"]);
+    let Reply::Array(all) = client.cmd(&["LATENCY", "HISTOGRAM"]) else { panic!("no array") };
+    assert_eq!(all.len(), 4, "{all:?}");
+    let Reply::Array(set) = client.cmd(&["LATENCY", "HISTOGRAM", "nosuch", "set"]) else { panic!("no array") };
+    assert_eq!(set[0], Reply::bulk("set"));
+    let Reply::Array(fields) = &set[1] else { panic!("{set:?}") };
+    assert_eq!(fields[..3], [Reply::bulk("calls"), Reply::Integer(2), Reply::bulk("histogram_usec")]);
+    let Reply::Array(container) = client.cmd(&["LATENCY", "HISTOGRAM", "config"]) else { panic!("no array") };
+    assert_eq!(container[0], Reply::bulk("config|resetstat"));
+}
+
+#[test]
+fn the_latency_monitor_answers_when_nothing_happened() {
+    let server = Server::start();
+    let mut client = server.connect();
+    assert!(client.cmd(&["LATENCY", "DOCTOR"]).text().contains("latency-monitor-threshold"));
+    client.cmd(&["CONFIG", "SET", "latency-monitor-threshold", "100000"]);
+    assert_eq!(client.cmd(&["LATENCY", "LATEST"]), Reply::Array(Vec::new()));
+    assert_eq!(client.cmd(&["LATENCY", "HISTORY", "command"]), Reply::Array(Vec::new()));
+    assert_eq!(client.cmd(&["LATENCY", "RESET", "command"]), Reply::Integer(0));
+    let graph = client.cmd(&["LATENCY", "GRAPH", "command"]);
+    assert_eq!(graph, Reply::Error("ERR No samples available for event 'command'".into()));
+    let help = client.cmd(&["LATENCY", "HELP", "x"]).text();
+    assert_eq!(help, "ERR wrong number of arguments for 'latency|help' command");
+}
+
+#[test]
+fn the_server_tells_role_time_and_version() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let role = [Reply::bulk("master"), Reply::Integer(0), Reply::Array(Vec::new())];
+    assert_eq!(client.cmd(&["ROLE"]), Reply::Array(role.into()));
+    let Reply::Array(time) = client.cmd(&["TIME"]) else { panic!("no time") };
+    let seconds: i64 = time[0].text().parse().unwrap();
+    let micros: i64 = time[1].text().parse().unwrap();
+    assert!(seconds > 1_700_000_000 && (0..1_000_000).contains(&micros));
+    let Reply::Integer(last_save) = client.cmd(&["LASTSAVE"]) else { panic!("no time") };
+    assert!((seconds - 60..=seconds).contains(&last_save));
+    let art = client.cmd(&["LOLWUT", "VERSION", "5", "10", "2"]).text();
+    assert!(art.ends_with("Redis ver. 7.0.15\n") && art.lines().next().is_some_and(|line| line.len() == 10), "{art}");
+}

@@ -1,0 +1,156 @@
+//! From the command line to the end of the process.
+
+mod common;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use common::{Reply, Server, binary};
+
+/// Runs the program to its end, which has to come by itself.
+fn run(arguments: &[&str]) -> Output {
+    Command::new(binary()).args(arguments).stdin(Stdio::null()).output().expect("the server's binary starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn the_version_is_that_of_redis() {
+    let output = run(&["--version"]);
+    assert!(output.status.success());
+    assert!(text(&output.stdout).starts_with("Redis server v=7.0.15 sha="));
+}
+
+#[test]
+fn bad_arguments_end_the_process_with_the_line_in_question() {
+    let output = run(&["--port", "6380", "--loglevel"]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = text(&output.stderr);
+    assert!(message.contains("FATAL CONFIG FILE ERROR (Redis 7.0.15)"), "{message}");
+    assert!(message.contains(">>> 'loglevel'\nwrong number of arguments"), "{message}");
+}
+
+#[test]
+fn errors_in_the_file_are_told_with_their_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("redis.conf");
+    fs::write(&path, "port 1\n\nnosuch 1\n").unwrap();
+    let output = run(&[path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("at line 3\n>>> 'nosuch 1'"), "{}", text(&output.stderr));
+    assert_eq!(run(&["/nosuch/redis.conf"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_port_in_use_ends_the_process() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = run(&["--port", &port, "--bind", "127.0.0.1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let log = text(&output.stdout);
+    assert!(log.contains(&format!("Failed listening on port {port} (TCP), aborting.")), "{log}");
+    assert!(log.contains("bind: Address already in use"), "{log}");
+}
+
+#[test]
+fn the_log_has_the_lines_that_tools_wait_for() {
+    let server = Server::start();
+    let log = server.log();
+    let pid = server.pid();
+    for line in [
+        format!("{pid}:C "),
+        "# Redis version=7.0.15, bits=64, ".to_owned(),
+        format!("* Running mode=standalone, port={}.", server.port()),
+        "# Server initialized".to_owned(),
+        "* Ready to accept connections".to_owned(),
+        format!("{pid}:M "),
+    ] {
+        assert!(log.contains(&line), "{line:?} is not in\n{log}");
+    }
+}
+
+#[test]
+fn a_unix_socket_has_its_permissions_and_goes_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("redis.sock");
+    let mut server = Server::start_with(&["--unixsocket", path.to_str().unwrap(), "--unixsocketperm", "700"]);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+    let mut socket = UnixStream::connect(&path).unwrap();
+    socket.set_read_timeout(Some(common::PATIENCE)).unwrap();
+    socket.write_all(b"PING\r\n").unwrap();
+    let mut answer = [0; 7];
+    socket.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"+PONG\r\n");
+    server.terminate();
+    assert!(server.exit_within(Duration::from_secs(2)).is_some_and(|status| status.success()), "{}", server.log());
+    assert!(!path.exists());
+    assert!(server.log().contains(&format!("The server is now ready to accept connections at {}", path.display())));
+}
+
+#[test]
+fn a_pid_file_is_written_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.pid");
+    let mut server = Server::start_with(&["--pidfile", path.to_str().unwrap()]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", server.pid()));
+    server.terminate();
+    server.exit_within(Duration::from_secs(2)).expect("an end within two seconds");
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_log_file_is_relative_to_the_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let dir = folder.path().to_str().unwrap();
+    let output = run(&["--dir", dir, "--logfile", "server.log", "--port", &port, "--bind", "127.0.0.1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let log = fs::read_to_string(folder.path().join("server.log")).unwrap();
+    assert!(log.contains("Failed listening on port"), "{log}");
+}
+
+#[test]
+fn shutdown_ends_the_server_without_a_word() {
+    let mut server = Server::start();
+    let mut client = server.connect();
+    assert_eq!(client.cmd(&["SHUTDOWN", "ABORT"]), Reply::Error("ERR No shutdown in progress.".into()));
+    for words in [&["SHUTDOWN", "nosuch"][..], &["SHUTDOWN", "SAVE", "NOSAVE"], &["SHUTDOWN", "ABORT", "NOW"]] {
+        assert_eq!(client.cmd(words), Reply::Error("ERR syntax error".into()), "{words:?}");
+    }
+    client.raw(b"SHUTDOWN NOSAVE NOW FORCE\r\nPING\r\n");
+    assert!(client.is_closed());
+    assert!(server.exit_within(Duration::from_secs(2)).is_some_and(|status| status.success()), "{}", server.log());
+    assert!(server.log().contains("Redis is now ready to exit, bye bye..."));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn systemd_is_told_when_the_server_is_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let receiver = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    receiver.set_read_timeout(Some(common::PATIENCE)).unwrap();
+    let port = common::free_port().to_string();
+    let mut child = Command::new(binary())
+        .args(["--port", &port, "--supervised", "auto", "--save", "", "--dir", folder.path().to_str().unwrap()])
+        .env("NOTIFY_SOCKET", &path)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut message = [0; 256];
+    let mut told = String::new();
+    while !told.contains("READY=1\n") {
+        let length = receiver.recv(&mut message).expect("a message");
+        told.push_str(&text(&message[..length]));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
