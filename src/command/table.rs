@@ -38,8 +38,6 @@ pub struct Entry {
     subcommands: Vec<(&'static str, CommandId)>,
     /// The argument that is hashed in advance; 0 for none.
     pub first_key: u16,
-    /// Whether it is a subcommand.
-    pub is_subcommand: bool,
 }
 
 /// All commands.
@@ -88,11 +86,11 @@ impl CommandTable {
             short: Box::new([None; SHORT_SLOTS]),
         };
         for row in families.iter().flat_map(|family| family.iter()) {
-            let id = table.add(row, row.name.to_owned(), false);
+            let id = table.add(row, row.name.to_owned());
             let previous = table.by_name.insert(row.name.as_bytes().into(), id);
             debug_assert!(previous.is_none(), "{} stands in the table twice", row.name);
             for sub in row.subcommands {
-                let sub_id = table.add(sub, format!("{}|{}", row.name, sub.name), true);
+                let sub_id = table.add(sub, format!("{}|{}", row.name, sub.name));
                 table.entries[usize::from(id.0)].subcommands.push((sub.name, sub_id));
             }
         }
@@ -110,11 +108,11 @@ impl CommandTable {
         }
     }
 
-    fn add(&mut self, row: &'static Command, full_name: String, is_subcommand: bool) -> CommandId {
+    fn add(&mut self, row: &'static Command, full_name: String) -> CommandId {
         let id = CommandId(self.entries.len() as u16);
         let stats = CommandStats::default();
         let first_key = row.first_key();
-        self.entries.push(Entry { row, full_name, stats, subcommands: Vec::new(), first_key, is_subcommand });
+        self.entries.push(Entry { row, full_name, stats, subcommands: Vec::new(), first_key });
         id
     }
 
