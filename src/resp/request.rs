@@ -364,17 +364,7 @@ fn multi_bulk(
     let mut bulk = None;
     let first = batch.args.len();
     if progress.is_idle() {
-        let short = short_header(buffer, start, b'*').map(|(count, behind)| (Some(count as i64), behind));
-        let parsed = match short {
-            Some(short) => Some(short),
-            None => header(buffer, start, "too big mbulk count string")?,
-        };
-        let Some((count, behind)) = parsed else { return Ok(Step::NeedMore) };
-        let count = count.filter(|count| *count <= limits.args_max);
-        let Some(count) = count else { return Err(ProtocolError::new("invalid multibulk length")) };
-        if limits.unauthenticated && count > UNAUTHENTICATED_ARGS_MAX {
-            return Err(ProtocolError::new("unauthenticated multibulk length"));
-        }
+        let Some((count, behind)) = array_header(buffer, start, limits)? else { return Ok(Step::NeedMore) };
         at = behind;
         if count <= 0 {
             *head = at;
@@ -475,6 +465,25 @@ fn collect_big(buffer: &[u8], at: &mut usize, length: usize, progress: &mut Prog
     }
     *at += 2;
     true
+}
+
+/// Reads `*<count>\r\n` at `at`: the count and the offset behind it, or `None` when it is incomplete.
+#[inline]
+fn array_header(buffer: &[u8], at: usize, limits: &Limits) -> Result<Option<(i64, usize)>, ProtocolError> {
+    let (count, behind) = match short_header(buffer, at, b'*') {
+        Some((count, behind)) => (Some(count as i64), behind),
+        None => match header(buffer, at, "too big mbulk count string")? {
+            Some(header) => header,
+            None => return Ok(None),
+        },
+    };
+    match count.filter(|count| *count <= limits.args_max) {
+        None => Err(ProtocolError::new("invalid multibulk length")),
+        Some(count) if limits.unauthenticated && count > UNAUTHENTICATED_ARGS_MAX => {
+            Err(ProtocolError::new("unauthenticated multibulk length"))
+        }
+        Some(count) => Ok(Some((count, behind))),
+    }
 }
 
 /// Reads `$<length>\r\n` at `at`: the length and the offset behind it, or `None` when it is incomplete.
