@@ -14,6 +14,9 @@
 
 use super::spec::{Command, Group};
 
+/// The longest name made of the members' names, in bytes; longer ones help nobody.
+const GROUP_NAME_MAX: usize = 32;
+
 /// What an argument is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -90,7 +93,14 @@ impl Argument {
         let name = match kind {
             Kind::OneOf if has(&["seconds", "milliseconds"]) => "expiration".into(),
             Kind::OneOf if has(&["nx", "xx"]) => "condition".into(),
-            _ => arguments.iter().map(|member| member.name.as_str()).collect::<Vec<_>>().join("_"),
+            _ => {
+                let joined = arguments.iter().map(|member| member.name.as_str()).collect::<Vec<_>>().join("_");
+                match kind {
+                    _ if joined.len() <= GROUP_NAME_MAX => joined,
+                    Kind::OneOf => "operation".into(),
+                    _ => "arguments".into(),
+                }
+            }
         };
         Argument::new(name, kind, arguments)
     }
@@ -371,6 +381,7 @@ const INTEGERS: &[&str] = &[
     "len",
     "limit",
     "milliseconds",
+    "min-match-len",
     "ms",
     "numkeys",
     "numreplicas",

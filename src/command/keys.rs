@@ -20,10 +20,10 @@ struct Invalid;
 /// told from these arguments.
 pub fn find(row: &Command, args: Args<'_>) -> Vec<FoundKey> {
     let variable = row.keys.iter().any(|keys| keys.access.has(Access::VARIABLE_FLAGS));
-    if !variable || row.find_keys.is_none() {
-        if let Ok(found) = by_rules(row.keys, args) {
-            return found;
-        }
+    if (!variable || row.find_keys.is_none())
+        && let Ok(found) = by_rules(row.keys, args)
+    {
+        return found;
     }
     row.find_keys.and_then(|find| find(args)).unwrap_or_default()
 }
@@ -71,7 +71,7 @@ fn begin(begin: Begin, args: Args<'_>) -> Result<Option<usize>, Invalid> {
             Ok(place.map(|at| at + 1))
         }
         Begin::Keyword(word, from) => {
-            let start = args.len().checked_sub(usize::from(from.unsigned_abs())).unwrap_or_default();
+            let start = args.len().saturating_sub(usize::from(from.unsigned_abs()));
             Ok((2..=start).rev().find(|at| args.is(*at, word)).map(|at| at + 1))
         }
         Begin::Unknown => Err(INVALID),

@@ -20,5 +20,5 @@ pub mod testbed;
 pub use args::Args;
 pub use context::Ctx;
 pub use error::{CmdResult, Error};
-pub use spec::{Access, Arity, Categories, Command, Flags, Group, Keys};
+pub use spec::{Command, Flags};
 pub use table::{CommandId, CommandTable};

@@ -28,7 +28,7 @@ pub const COMMANDS: &[Command] = &[
         .find_keys(bitfield_keys)
         .docs(
             "3.2.0",
-            "key [GET encoding offset|[OVERFLOW WRAP|SAT|FAIL] SET encoding offset value|INCRBY encoding offset increment [GET encoding offset|[OVERFLOW WRAP|SAT|FAIL] SET encoding offset value|INCRBY encoding offset increment ...]]",
+            "key [<GET encoding offset|<[OVERFLOW WRAP|SAT|FAIL] <SET encoding offset value|INCRBY encoding offset increment>>> ...]",
             "Reads and changes integers of any width in a string.",
         ),
     Command::new("bitfield_ro", Arity::at_least(2), bitfield_ro)

@@ -12,7 +12,8 @@ use crate::util::number;
 pub const COMMANDS: &[Command] = &[
     Command::new("ping", Arity::at_least(1), ping)
         .group(Group::Connection)
-        .flags(&[FAST, REPORTS_DISK_ERROR, IN_SUBSCRIPTION, LOADING, STALE])
+        .flags(&[FAST, REPORTS_DISK_ERROR, IN_SUBSCRIPTION])
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .docs("1.0.0", "[message]", "Answers PONG, or the message given."),
     Command::new("echo", Arity::exactly(2), echo).group(Group::Connection).flags(&[LOADING, STALE, FAST]).docs(
         "1.0.0",

@@ -14,6 +14,8 @@ pub mod expire;
 pub mod keys;
 pub mod latency;
 pub mod lcs;
+#[cfg(test)]
+mod listing;
 pub mod memory;
 pub mod object;
 pub mod pubsub;

@@ -254,7 +254,8 @@ impl EventLoop {
             if waiting && !client.modes.has(Modes::CLOSING) {
                 self.serve(key, None);
             }
-            self.readable(key, false);
+            // What its socket reported meanwhile was passed over, so it is read until it is empty.
+            self.readable(key, true);
         }
     }
 

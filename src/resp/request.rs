@@ -110,21 +110,23 @@ impl<'a> ArgView<'a> {
         &self.buffer[arg.start as usize..][..arg.len as usize]
     }
 
-    /// Argument `index` as a word, padded with zeros, if it has at most eight bytes.
+    /// Argument `index` as a word, padded with zeros, if it has at most eight bytes and does not end in a zero itself.
     #[inline]
     pub fn word(&self, index: usize) -> Option<u64> {
         let arg = self.args[index];
         if arg.len > 8 {
             return None;
         }
-        if let Some(bytes) = self.buffer.get(arg.start as usize..).and_then(|rest| rest.first_chunk::<8>()) {
-            let unused = 64 - 8 * arg.len;
-            let word = u64::from_le_bytes(*bytes);
-            return Some(if unused == 64 { 0 } else { word << unused >> unused });
-        }
-        let mut bytes = [0; 8];
-        bytes[..arg.len as usize].copy_from_slice(self.get(index));
-        Some(u64::from_le_bytes(bytes))
+        let unused = 64 - 8 * arg.len;
+        let word = match self.buffer.get(arg.start as usize..).and_then(|rest| rest.first_chunk::<8>()) {
+            Some(bytes) => u64::from_le_bytes(*bytes).checked_shl(unused).unwrap_or(0),
+            None => {
+                let mut bytes = [0; 8];
+                bytes[8 - arg.len as usize..].copy_from_slice(self.get(index));
+                u64::from_le_bytes(bytes)
+            }
+        };
+        (word >> 56 != 0).then_some(word >> (unused & 63))
     }
 
     /// The allocation of argument `index` where it is big and has its own.
@@ -362,17 +364,7 @@ fn multi_bulk(
     let mut bulk = None;
     let first = batch.args.len();
     if progress.is_idle() {
-        let short = short_header(buffer, start, b'*').map(|(count, behind)| (Some(count as i64), behind));
-        let parsed = match short {
-            Some(short) => Some(short),
-            None => header(buffer, start, "too big mbulk count string")?,
-        };
-        let Some((count, behind)) = parsed else { return Ok(Step::NeedMore) };
-        let count = count.filter(|count| *count <= limits.args_max);
-        let Some(count) = count else { return Err(ProtocolError::new("invalid multibulk length")) };
-        if limits.unauthenticated && count > UNAUTHENTICATED_ARGS_MAX {
-            return Err(ProtocolError::new("unauthenticated multibulk length"));
-        }
+        let Some((count, behind)) = array_header(buffer, start, limits)? else { return Ok(Step::NeedMore) };
         at = behind;
         if count <= 0 {
             *head = at;
@@ -475,6 +467,25 @@ fn collect_big(buffer: &[u8], at: &mut usize, length: usize, progress: &mut Prog
     true
 }
 
+/// Reads `*<count>\r\n` at `at`: the count and the offset behind it, or `None` when it is incomplete.
+#[inline]
+fn array_header(buffer: &[u8], at: usize, limits: &Limits) -> Result<Option<(i64, usize)>, ProtocolError> {
+    let (count, behind) = match short_header(buffer, at, b'*') {
+        Some((count, behind)) => (Some(count as i64), behind),
+        None => match header(buffer, at, "too big mbulk count string")? {
+            Some(header) => header,
+            None => return Ok(None),
+        },
+    };
+    match count.filter(|count| *count <= limits.args_max) {
+        None => Err(ProtocolError::new("invalid multibulk length")),
+        Some(count) if limits.unauthenticated && count > UNAUTHENTICATED_ARGS_MAX => {
+            Err(ProtocolError::new("unauthenticated multibulk length"))
+        }
+        Some(count) => Ok(Some((count, behind))),
+    }
+}
+
 /// Reads `$<length>\r\n` at `at`: the length and the offset behind it, or `None` when it is incomplete.
 #[inline]
 fn bulk_header(buffer: &[u8], at: usize, limits: &Limits) -> Result<Option<(usize, usize)>, ProtocolError> {
@@ -548,3 +559,6 @@ fn header(buffer: &[u8], at: usize, too_big: &'static str) -> Result<Option<Head
     let number = line.get(1..length).and_then(crate::util::number::parse_i64);
     Ok(Some((number, at + length + 2)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,330 @@
+//! Bad input and bad manners: whatever some clients do, they get Redis's error or are closed, memory stays bounded,
+//! and the others are served.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{Connection, PATIENCE, Reply, Server, encode};
+
+fn plain(server: &Server) -> TcpStream {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
+    stream.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
+    stream
+}
+
+/// All the server says to these bytes until it closes the connection.
+fn answer_to(server: &Server, bytes: &[u8]) -> String {
+    let mut stream = plain(server);
+    // The server may close before it has read everything.
+    let _ = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => answer.extend_from_slice(&piece[..count]),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
+            Err(error) => panic!("no end of the connection: {error}"),
+        }
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// The longest a PING takes while `busy` is set.
+fn slowest_ping(server: &Server, busy: &AtomicBool) -> (Duration, u64) {
+    let mut client = server.connect();
+    let (mut slowest, mut count) = (Duration::ZERO, 0);
+    while busy.load(Ordering::Relaxed) {
+        let start = Instant::now();
+        assert_eq!(client.cmd(&["PING"]), Reply::Simple("PONG".into()));
+        slowest = slowest.max(start.elapsed());
+        count += 1;
+    }
+    (slowest, count)
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn malformed_frames_get_their_error_and_are_closed() {
+    let server = Server::start();
+    let too_long = vec![b'1'; 70_000];
+    let cases: &[(&[&[u8]], &str)] = &[
+        (&[b"*a\r\n"], "invalid multibulk length"),
+        (&[b"*3000000000\r\n"], "invalid multibulk length"),
+        (&[b"*01\r\n"], "invalid multibulk length"),
+        (&[b"*\r\n"], "invalid multibulk length"),
+        (&[b"*1\r\n$-1\r\n"], "invalid bulk length"),
+        (&[b"*1\r\n$x\r\n"], "invalid bulk length"),
+        (&[b"*1\r\n$2000000000\r\n"], "invalid bulk length"),
+        (&[b"*1\r\n$01\r\n"], "invalid bulk length"),
+        (&[b"*1\r\nfoo\r\n"], "expected '$', got 'f'"),
+        (&[b"*1\r\n\r\n\r\n"], "expected '$', got ' '"),
+        (&[b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\nfooz\r\n"], "expected '$', got 'f'"),
+        (&[b"SET \"a b\r\n"], "unbalanced quotes in request"),
+        (&[b"SET 'a'b\r\n"], "unbalanced quotes in request"),
+        (&[&too_long], "too big inline request"),
+        (&[b"*", &too_long], "too big mbulk count string"),
+        (&[b"*1\r\n$", &too_long], "too big bulk count string"),
+        (&[b"*1\r\n1", &too_long], "too big bulk count string"),
+    ];
+    for (parts, text) in cases {
+        let bytes = parts.concat();
+        let answer = answer_to(&server, &bytes);
+        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into_owned();
+        assert_eq!(answer, format!("-ERR Protocol error: {text}\r\n"), "{shown:?}");
+        let answer = answer_to(&server, &[b"*1\r\n$4\r\nPING\r\n".as_slice(), &bytes].concat());
+        assert_eq!(answer, format!("+PONG\r\n-ERR Protocol error: {text}\r\n"), "behind PING: {shown:?}");
+    }
+    assert_eq!(server.connect().cmd(&["PING"]), Reply::Simple("PONG".into()));
+}
+
+#[test]
+fn a_hundred_thousand_garbage_connections_leave_others_served() {
+    const WORKERS: usize = 16;
+    const EACH: usize = 100_000 / WORKERS;
+    let server = Server::start();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock that runs");
+    let seed = now.as_nanos() as u64;
+    println!("seed {seed}");
+    let before = resident_bytes(&server);
+    let busy = AtomicBool::new(true);
+    let (slowest, pings) = thread::scope(|scope| {
+        let watcher = scope.spawn(|| slowest_ping(&server, &busy));
+        let workers: Vec<_> = (1..=WORKERS as u64)
+            .map(|worker| {
+                let (port, mut state) = (server.port(), (seed ^ worker).max(1));
+                scope.spawn(move || {
+                    for _ in 0..EACH {
+                        let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { continue };
+                        // Ports come back at once when the end is a reset.
+                        let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+                        let _ = stream.write_all(&garbage(&mut state));
+                    }
+                })
+            })
+            .collect();
+        workers.into_iter().for_each(|worker| worker.join().expect("a worker that ends"));
+        busy.store(false, Ordering::Relaxed);
+        watcher.join().expect("a watcher that ends")
+    });
+    assert!(pings > 10, "{pings} pings");
+    assert!(slowest < Duration::from_secs(2), "a PING took {slowest:?}");
+    assert_eq!(server.connect().cmd(&["SET", "key", "value"]), Reply::ok());
+    if let (Some(before), Some(after)) = (before, resident_bytes(&server)) {
+        assert!(after < before + (64 << 20), "grew from {before} to {after} bytes");
+    }
+}
+
+/// Some bytes that look more or less like a request.
+fn garbage(state: &mut u64) -> Vec<u8> {
+    let mut random = move || {
+        *state ^= *state << 13;
+        *state ^= *state >> 7;
+        *state ^= *state << 17;
+        *state
+    };
+    let mut bytes = match random() % 4 {
+        0 => b"*2\r\n$3\r\nGET\r\n$1\r\n".to_vec(),
+        1 => b"*1000000\r\n$100000000\r\n".to_vec(),
+        2 => b"\x16\x03\x01\x02\x00GET / HTTP/1.1\r\n".to_vec(),
+        _ => Vec::new(),
+    };
+    bytes.extend((0..random() % 40).map(|_| random() as u8));
+    bytes
+}
+
+#[test]
+fn one_byte_at_a_time_is_enough() {
+    let server = Server::start();
+    let stream = [encode(&["SET", "key", "value"]), b"GET key\r\n".to_vec(), encode(&["PING"])].concat();
+    let mut slow: Vec<Connection> = (0..20).map(|_| server.connect()).collect();
+    let mut other = server.connect();
+    for byte in &stream {
+        slow.iter_mut().for_each(|client| client.raw(&[*byte]));
+        assert_eq!(other.cmd(&["PING"]), Reply::Simple("PONG".into()));
+    }
+    for client in &mut slow {
+        assert_eq!([client.read(), client.read()], [Reply::ok(), Reply::bulk("value")]);
+        assert_eq!(client.read(), Reply::Simple("PONG".into()));
+    }
+}
+
+#[test]
+fn slow_readers_of_big_replies_hinder_nobody() {
+    const GETS: usize = 20;
+    let server = Server::start();
+    let value = vec![b'v'; 4 << 20];
+    let mut client = server.connect();
+    assert_eq!(client.cmd(&[b"SET", b"big".as_slice(), &value]), Reply::ok());
+    let mut readers: Vec<Connection> = (0..5).map(|_| server.connect()).collect();
+    for reader in &mut readers {
+        (0..GETS).for_each(|_| reader.send(&["GET", "big"]));
+        reader.send(&["PING"]);
+    }
+    for number in 0..200 {
+        let start = Instant::now();
+        assert_eq!(client.cmd(&["SET", "key", &number.to_string()]), Reply::ok());
+        assert!(start.elapsed() < Duration::from_secs(1));
+    }
+    for reader in &mut readers {
+        for _ in 0..GETS {
+            assert!(reader.read() == Reply::Bulk(value.clone()));
+        }
+        assert_eq!(reader.read(), Reply::Simple("PONG".into()));
+    }
+}
+
+#[test]
+fn half_closed_clients_get_all_their_replies() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.raw(b"PING\r\nSET key value\r\nGET key\r\n");
+    client.half_close();
+    assert_eq!(client.read_to_end(), b"+PONG\r\n+OK\r\n$5\r\nvalue\r\n");
+
+    let pipeline = b"GET key\r\n".repeat(200_000);
+    let mut client = server.connect();
+    let replies = thread::scope(|scope| {
+        let mut sender = client.sender();
+        scope.spawn(move || {
+            sender.raw(&pipeline);
+            sender.half_close();
+        });
+        client.read_to_end()
+    });
+    assert_eq!(replies.len(), b"$5\r\nvalue\r\n".len() * 200_000);
+}
+
+#[test]
+fn clients_that_vanish_mid_request_change_nothing() {
+    let server = Server::start();
+    let mut witness = server.connect();
+    let whole = encode(&[b"SET", b"key".as_slice(), &[b'v'; 40_000]]);
+    for end in (1..whole.len()).step_by(1999).chain([whole.len() - 2, whole.len() - 1]) {
+        let mut stream = plain(&server);
+        stream.write_all(&whole[..end]).expect("the server takes bytes");
+        if end % 2 == 0 {
+            stream.shutdown(Shutdown::Write).expect("a half-closed socket");
+        }
+    }
+    for _ in 0..20 {
+        let mut stream = plain(&server);
+        stream.write_all(&b"GET key\r\n".repeat(1000)).expect("the server takes bytes");
+    }
+    assert_eq!(witness.cmd(&["GET", "key"]), Reply::Null);
+}
+
+#[test]
+fn announced_lengths_are_not_allocated() {
+    let server = Server::start();
+    let Some(before) = resident_bytes(&server) else { return };
+    let mut clients: Vec<Connection> = (0..200).map(|_| server.connect()).collect();
+    for (index, client) in clients.iter_mut().enumerate() {
+        client.raw(match index % 3 {
+            0 => b"*2147483647\r\n$3\r\nGET\r\n",
+            1 => b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$536870912\r\nabc",
+            _ => b"*1\r\n$536870911\r\n",
+        });
+    }
+    assert_eq!(server.connect().cmd(&["PING"]), Reply::Simple("PONG".into()));
+    clients.iter_mut().for_each(|client| client.raw(b"x"));
+    assert_eq!(server.connect().cmd(&["PING"]), Reply::Simple("PONG".into()));
+    let after = resident_bytes(&server).expect("a size again");
+    assert!(after < before + (64 << 20), "grew from {before} to {after} bytes");
+}
+
+#[test]
+fn a_heavy_pipeline_does_not_starve_others() {
+    let server = Server::start();
+    let value = "v".repeat(1000);
+    let commands = encode(&["SET", "key", &value]).repeat(200_000);
+    let busy = AtomicBool::new(true);
+    let (slowest, pings) = thread::scope(|scope| {
+        let watcher = scope.spawn(|| slowest_ping(&server, &busy));
+        let mut client = server.connect();
+        let mut sender = client.sender();
+        scope.spawn(move || sender.raw(&commands));
+        (0..200_000).for_each(|_| assert_eq!(client.read(), Reply::ok()));
+        busy.store(false, Ordering::Relaxed);
+        watcher.join().expect("a watcher that ends")
+    });
+    assert!(pings > 10, "{pings} pings");
+    assert!(slowest < Duration::from_millis(500), "a PING took {slowest:?}");
+}
+
+#[test]
+fn the_client_too_many_is_told_and_room_is_given_back() {
+    let server = Server::start_with(&["--maxclients", "5"]);
+    let mut clients: Vec<Connection> = (0..5).map(|_| server.connect()).collect();
+    clients.iter_mut().for_each(|client| assert_eq!(client.cmd(&["PING"]), Reply::Simple("PONG".into())));
+    for _ in 0..3 {
+        let mut refused = server.connect();
+        assert_eq!(refused.read(), Reply::Error("ERR max number of clients reached".into()));
+        assert!(refused.is_closed());
+    }
+    clients.pop();
+    wait_until("room for one more", || answer_to(&server, b"QUIT\r\n") == "+OK\r\n");
+    clients.iter_mut().for_each(|client| assert_eq!(client.cmd(&["PING"]), Reply::Simple("PONG".into())));
+}
+
+#[test]
+fn exhausted_descriptors_hold_new_clients_up_for_a_while() {
+    let server = Server::start();
+    // The server keeps some descriptors for itself, so its limit is lowered behind its back, where that can be done.
+    let limit = ["--pid", &server.pid().to_string(), "--nofile=24:24"];
+    if !Command::new("prlimit").args(limit).status().is_ok_and(|status| status.success()) {
+        return;
+    }
+    let mut clients: Vec<Connection> = (0..40).map(|_| server.connect()).collect();
+    clients.iter_mut().for_each(|client| client.send(&["PING"]));
+    wait_until("descriptors to run out", || server.log().contains("Accepting client connection: accept"));
+    for _ in 0..100 {
+        assert_eq!(clients[0].read(), Reply::Simple("PONG".into()));
+        clients[0].send(&["PING"]);
+    }
+    clients.drain(..30);
+    clients.iter_mut().for_each(|client| assert_eq!(client.read(), Reply::Simple("PONG".into())));
+    drop(clients);
+    wait_until("recovery", || answer_to(&server, b"PING\r\nQUIT\r\n") == "+PONG\r\n+OK\r\n");
+    assert!(server.log().matches("Accepting client connection").count() < 200, "accepting does not back off");
+}
+
+#[test]
+fn input_beyond_the_query_buffer_limit_closes_its_client() {
+    let server = Server::start_with(&["--client-query-buffer-limit", "1mb"]);
+    let mut witness = server.connect();
+    for head in [b"*1\r\n$100000000\r\n".as_slice(), b"*2000000\r\n$100\r\n"] {
+        let mut stream = plain(&server);
+        stream.write_all(head).expect("the server takes bytes");
+        let piece = match head.len() > 17 {
+            true => [vec![b'x'; 100], b"\r\n$100\r\n".to_vec()].concat().repeat(600),
+            false => vec![b'x'; 60_000],
+        };
+        let closed = (0..200).any(|_| stream.write_all(&piece).is_err());
+        assert!(closed || stream.read(&mut [0; 1]).map_or(true, |count| count == 0), "still open");
+        assert_eq!(witness.cmd(&["PING"]), Reply::Simple("PONG".into()));
+    }
+    let value = vec![b'v'; 900_000];
+    assert_eq!(witness.cmd(&[b"SET", b"key".as_slice(), &value]), Reply::ok());
+}
+
+/// The server's resident memory, where the system tells it.
+fn resident_bytes(server: &Server) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+}
