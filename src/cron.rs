@@ -30,6 +30,8 @@ pub struct CronState {
     stale: bool,
     /// Where the walk over the clients goes on.
     next_client: ClientKey,
+    /// DEBUG PAUSE-CRON: nothing happens by itself.
+    pub paused: bool,
 }
 
 /// When the cron is due, in Unix milliseconds.
@@ -49,10 +51,10 @@ pub fn before_wait(server: &mut Server, db: &mut Databases) {
     }
     // Whatever the steps above changed is told before the outputs are sent.
     if server.observers.any() {
-        effects::settle_expired(server, db);
+        effects::settle_notes(server, db);
         effects::settle(server, db, None);
     } else {
-        db.take_expired();
+        db.forget_notes();
     }
 }
 
@@ -63,6 +65,9 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
         return;
     }
     server.cron.next_ms = now + 1000 / i64::from(server.config.hz.max(1));
+    if server.cron.paused {
+        return;
+    }
     server.clock.calibrate();
     db.begin_command(0, now);
     let used = crate::util::alloc::used_memory();
@@ -111,10 +116,10 @@ fn expire(server: &mut Server, db: &mut Databases, limit_us: u64) {
     server.stats.expire_cycle_us += server.clock.micros_between(started, ended);
     server.stats.expired_time_cap_reached += u64::from(report.out_of_time);
     server.cron.stale = report.out_of_time;
-    if report.sampled > 0 {
-        let percent = report.expired as f64 * 100.0 / report.sampled as f64;
-        server.stats.expired_stale_percent = percent * 0.05 + server.stats.expired_stale_percent * 0.95;
-    }
+    let percent = report.expired as f64 * 100.0 / report.sampled.max(1) as f64;
+    server.stats.expired_stale_percent = percent * 0.05 + server.stats.expired_stale_percent * 0.95;
+    let elapsed_ms = server.clock.micros_between(started, ended) / 1000;
+    server.latency.sample("expire-cycle", elapsed_ms, server.clock.unix_ms());
 }
 
 /// Answers blocked clients whose time is up.

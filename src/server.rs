@@ -10,8 +10,9 @@ use crate::client::registry::Clients;
 use crate::client::{Blocked, ClientKey, Modes};
 use crate::command::effects::{Effects, Observers};
 use crate::command::{CommandId, CommandTable};
-use crate::config::Config;
+use crate::config::{Config, NotifyFlags};
 use crate::cron::CronState;
+use crate::db::Databases;
 use crate::db::waiters::Waiters;
 use crate::db::watch::Watches;
 use crate::latency::Latency;
@@ -40,6 +41,8 @@ impl ServerModes {
     pub const MEMORY_LIMIT: ServerModes = ServerModes(1 << 2);
     /// The last save failed and writes are to be refused.
     pub const DISK_ERROR: ServerModes = ServerModes(1 << 3);
+    /// The databases have yet to be told of new settings.
+    pub const NEW_SETTINGS: ServerModes = ServerModes(1 << 4);
 
     /// Whether any is set.
     #[inline]
@@ -230,6 +233,21 @@ impl Server {
         self.modes.set(ServerModes::MEMORY_LIMIT, self.config.maxmemory > 0);
         self.slowlog.trim(self.config.slowlog_max_len);
         self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;
+        self.modes.set(ServerModes::NEW_SETTINGS, true);
+    }
+
+    /// Tells the databases what they need to know of directives and modes, if that is news to them.
+    pub fn instruct(&mut self, db: &mut Databases) {
+        db.frozen = self.modes.has(ServerModes::PAUSED);
+        if !self.modes.has(ServerModes::NEW_SETTINGS) {
+            return;
+        }
+        let config = &self.config;
+        let told = config.notify_keyspace_events;
+        db.notes_misses = told.contains(NotifyFlags::KEY_MISS);
+        db.notes_new = told.contains(NotifyFlags::NEW);
+        db.note_frequency(config.maxmemory_policy.is_lfu(), config.lfu_log_factor, config.lfu_decay_time);
+        self.modes.set(ServerModes::NEW_SETTINGS, false);
     }
 
     /// Whether memory in use exceeds `maxmemory`.
@@ -257,6 +275,7 @@ impl Server {
     pub fn end_pause(&mut self) {
         self.pause.end();
         self.modes.set(ServerModes::PAUSED, false);
+        self.modes.set(ServerModes::NEW_SETTINGS, true);
         for key in self.clients.held_by_pause() {
             self.to_resume.push(key);
         }
@@ -307,8 +326,7 @@ impl Server {
 
     /// Which arguments of a call must not be shown: passwords.
     pub fn redacted_args(&self, args: &ArgView<'_>) -> Vec<usize> {
-        let next = if args.len() > 1 { Some(args.get(1)) } else { None };
-        match self.commands.resolve(args.get(0), next) {
+        match self.commands.resolve(args) {
             Some(id) => (self.commands.entry(id).row.secrets)(args),
             None => Vec::new(),
         }

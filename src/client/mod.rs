@@ -185,6 +185,13 @@ pub struct WatchedKey {
     pub was_expired: bool,
 }
 
+impl WatchedKey {
+    /// Whether it is this key of this database.
+    pub fn is(&self, db: usize, key: &[u8]) -> bool {
+        self.db == db && *self.key == *key
+    }
+}
+
 impl Client {
     /// A new client on a connection, at `now_ms`.
     pub fn new(id: u64, connection: Connection, now_ms: i64) -> Client {

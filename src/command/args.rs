@@ -93,7 +93,8 @@ impl<'a> Args<'a> {
     }
 }
 
-/// Argument text for an error message: at most 128 bytes of it.
-pub fn shown(arg: &[u8]) -> String {
-    String::from_utf8_lossy(&arg[..arg.len().min(128)]).into_owned()
+/// An argument as error messages quote it: at most 128 bytes, and no further than a NUL.
+pub fn shown(arg: &[u8]) -> &[u8] {
+    let arg = &arg[..arg.len().min(128)];
+    memchr::memchr(0, arg).map_or(arg, |end| &arg[..end])
 }

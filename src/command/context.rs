@@ -93,6 +93,7 @@ impl Ctx<'_> {
 
     /// A keyspace event of a key that did not change.
     pub fn notify(&mut self, key: &[u8], event: Event) {
+        super::effects::settle_notes(self.server, self.db);
         let db = self.db.selected();
         self.server.effects.notify(&self.server.config.notify_keyspace_events, db, key, event);
     }
@@ -111,6 +112,11 @@ impl Ctx<'_> {
         self.server.effects.propagate_nothing();
     }
 
+    /// Has the command propagated as it came, even if nothing changed.
+    pub fn propagate_always(&mut self) {
+        self.server.effects.propagate_always();
+    }
+
     /// Whether a user may run such a command: `enable-debug-command` and the like say `no`, `yes` or `local`.
     pub fn is_local(&self) -> bool {
         self.client().connection.peer_is_local()
@@ -125,8 +131,9 @@ impl Ctx<'_> {
     /// The error for a subcommand nobody knows.
     pub fn unknown_subcommand(&self, given: &[u8]) -> Error {
         let name = self.row().name.to_ascii_uppercase();
-        let given = super::args::shown(given);
-        Error::text(format!("ERR unknown subcommand '{given}'. Try {name} HELP."))
+        Error::text(
+            [b"ERR unknown subcommand '", super::args::shown(given), b"'. Try ", name.as_bytes(), b" HELP."].concat(),
+        )
     }
 
     /// Answers a HELP subcommand: lines on the subcommands of the running command's container.
@@ -134,7 +141,7 @@ impl Ctx<'_> {
         let full_name = &self.server.commands.entry(self.command).full_name;
         let container = full_name.split('|').next().unwrap_or_default().to_ascii_uppercase();
         let head = format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
-        let tail = ["HELP", "    Print this help."];
+        let tail = ["HELP", "    Prints this help."];
         self.reply.array(lines.len() + 3);
         self.reply.simple(&head);
         lines.iter().chain(&tail).for_each(|line| self.reply.simple(line));

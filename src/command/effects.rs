@@ -12,11 +12,13 @@ use super::spec::RUNS_QUEUE;
 use super::{Args, CommandId, Ctx};
 use crate::client::{ClientKey, Modes};
 use crate::config::NotifyFlags;
-use crate::db::Databases;
+use crate::db::keyspace::{Happening, Note};
+use crate::db::{Databases, Key};
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::server::Server;
 use crate::util::quote;
+use std::collections::HashSet;
 
 /// Who wants to know of changes; kept up to date by those who come and go. Usually nobody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +69,8 @@ enum Propagation {
     Verbatim,
     /// As these requests.
     Instead(Vec<(usize, OwnedRequest)>),
+    /// As the client sent it, whether it changed something or not.
+    Always,
     /// Not at all.
     Nothing,
 }
@@ -106,6 +110,11 @@ impl Effects {
         self.propagation = Propagation::Nothing;
     }
 
+    /// See [`Ctx::propagate_always`].
+    pub fn propagate_always(&mut self) {
+        self.propagation = Propagation::Always;
+    }
+
     /// Where messages to the running client are collected.
     pub fn to_self(&mut self, resp3: bool) -> &mut Reply {
         self.to_self.resp3 = resp3;
@@ -120,16 +129,27 @@ impl Effects {
 
 /// A key changed: see [`Ctx::changed`].
 pub fn touched(cx: &mut Ctx<'_>, db: usize, key: &[u8], event: Event) {
-    settle_expired(cx.server, cx.db);
-    mark_touched(cx.server, db, key);
+    settle_notes(cx.server, cx.db);
+    mark_touched(cx.server, db, key, false);
     cx.server.effects.notify(&cx.server.config.notify_keyspace_events, db, key, event);
 }
 
-/// Fails the transactions that watch a key and notes that its waiters can be served.
-pub fn mark_touched(server: &mut Server, db: usize, key: &[u8]) {
-    server.watches.touch(db, key, |client| {
-        if let Some(client) = server.clients.get_mut(client) {
-            client.dirty = true;
+/// A key changed, of which neither persistence nor subscribers need to know.
+pub fn key_changed(cx: &mut Ctx<'_>, key: &[u8]) {
+    settle_notes(cx.server, cx.db);
+    mark_touched(cx.server, cx.db.selected(), key, false);
+}
+
+/// Fails the transactions that watch a key and notes that its waiters can be served. That a key which had expired
+/// before it was watched is now deleted, too, is no change.
+fn mark_touched(server: &mut Server, db: usize, key: &[u8], expired: bool) {
+    let Server { watches, clients, .. } = server;
+    watches.touch(db, key, |client| {
+        let Some(client) = clients.get_mut(client) else { return };
+        let stale = client.watched.iter_mut().find(|watched| watched.was_expired && watched.is(db, key));
+        match stale {
+            Some(watched) if expired => watched.was_expired = false,
+            _ => client.dirty = true,
         }
     });
     if server.waiters.waits_on(db, key) {
@@ -137,21 +157,73 @@ pub fn mark_touched(server: &mut Server, db: usize, key: &[u8]) {
     }
 }
 
-/// Carries out what the expiry of keys entails: they are propagated as DEL and told to subscribers.
-pub fn settle_expired(server: &mut Server, db: &mut Databases) {
-    for (index, key) in db.take_expired() {
-        mark_touched(server, index, &key);
-        let event = Event { class: NotifyFlags::EXPIRED, name: "expired" };
-        server.effects.notify(&server.config.notify_keyspace_events, index, &key, event);
-        if server.observers.propagates() {
-            server.effects.outgoing.push((index, OwnedRequest::of(&[b"DEL".as_slice(), &key])));
+/// All keys of a database are about to go, and those of `replacement`, if any, to come: see FLUSHDB and SWAPDB. Call it
+/// while the keys are still there.
+pub fn database_replaced(cx: &mut Ctx<'_>, db: usize, replacement: Option<usize>) {
+    if !cx.server.observers.any() {
+        return;
+    }
+    settle_notes(cx.server, cx.db);
+    let watched: Vec<(Vec<u8>, Vec<ClientKey>)> = cx.server.watches.of_database(db).map(owned).collect();
+    for (key, clients) in watched {
+        let hashed = Key::new(&key);
+        let entry_in = |db: usize| cx.db.database(db).dict.find(hashed.hash(), &key);
+        let now_ms = cx.db.now_ms();
+        let existed = entry_in(db).is_some();
+        let replaced_by = replacement.and_then(entry_in);
+        let expired = replaced_by.is_some_and(|entry| entry.expire_at().is_some_and(|at| at <= now_ms));
+        if !existed && replaced_by.is_none() {
+            continue;
+        }
+        for client in clients {
+            let Some(client) = cx.server.clients.get_mut(client) else { continue };
+            let Some(watched) = client.watched.iter_mut().find(|watched| watched.is(db, &key)) else { continue };
+            match watched.was_expired {
+                // What had expired goes, or is replaced by what has expired as well: no change.
+                true if replaced_by.is_none() => watched.was_expired = false,
+                true if expired => {}
+                false if !existed && expired => watched.was_expired = true,
+                true | false => client.dirty = true,
+            }
         }
     }
+    // Who waits looks again: for what came, or because what there was has gone.
+    let waited = cx.server.waiters.keys(db);
+    cx.server.effects.ready.extend(waited.into_iter().map(|key| (db, key)));
+}
+
+fn owned((key, clients): (&[u8], &HashSet<ClientKey>)) -> (Vec<u8>, Vec<ClientKey>) {
+    (key.to_vec(), clients.iter().copied().collect())
+}
+
+/// Carries out what the happenings in the keyspace entail: expired keys are propagated as deleted, and subscribers told.
+pub fn settle_notes(server: &mut Server, db: &mut Databases) {
+    let enabled = server.config.notify_keyspace_events;
+    for Note { db, key, happening } in db.take_notes() {
+        let event = match happening {
+            Happening::Expired => Event { class: NotifyFlags::EXPIRED, name: "expired" },
+            Happening::Missed => Event { class: NotifyFlags::KEY_MISS, name: "keymiss" },
+            Happening::Created => Event { class: NotifyFlags::NEW, name: "new" },
+        };
+        if happening == Happening::Expired {
+            mark_touched(server, db, &key, true);
+            if server.observers.propagates() {
+                let delete = deletion(server.config.lazyfree_lazy_expire);
+                server.effects.outgoing.push((db, OwnedRequest::of(&[delete.as_bytes(), &key])));
+            }
+        }
+        server.effects.notify(&enabled, db, &key, event);
+    }
+}
+
+/// The command that a deletion by the server itself is propagated as.
+pub fn deletion(lazily: bool) -> &'static str {
+    if lazily { "UNLINK" } else { "DEL" }
 }
 
 /// Settles the effects of one call.
 pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: bool) {
-    settle_expired(cx.server, cx.db);
+    settle_notes(cx.server, cx.db);
     let flags = cx.server.commands.entry(id).row.flags;
     if cx.server.observers.has(Observers::MONITOR) && shown_to_monitors(flags) {
         feed_monitors(cx.server, cx.client, args);
@@ -163,6 +235,7 @@ pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: boo
         match propagation {
             Propagation::Verbatim if changed => outgoing.push((db, OwnedRequest::copy(args))),
             Propagation::Instead(requests) if changed => outgoing.extend(requests),
+            Propagation::Always => outgoing.push((db, OwnedRequest::copy(args))),
             Propagation::Verbatim | Propagation::Instead(_) | Propagation::Nothing => {}
         }
     }

@@ -17,6 +17,11 @@ pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
     let Some(id) = resolved else { return refuse(cx, None, unknown_command(&args)) };
     let row = cx.server.commands.entry(id).row;
     cx.command = id;
+    // The subcommand of a container has been resolved already, unless there is none of that name.
+    if args.len() > 1 && !row.subcommands.is_empty() {
+        let error = cx.unknown_subcommand(args.get(1));
+        return refuse(cx, None, error);
+    }
     if !row.arity.allows(args.len()) {
         return refuse(cx, Some(id), Error::wrong_arity(&cx.server.commands.entry(id).full_name));
     }
@@ -24,6 +29,7 @@ pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
     client.last_command = Some(id);
     let db = client.db;
     if client.modes != Modes::default() || cx.server.modes.any() || row.flags.has(gate::ALWAYS_CHECKED) {
+        cx.server.instruct(cx.db);
         match gate::check(cx, id) {
             Verdict::Run => {}
             Verdict::Refuse(error) => return refuse(cx, Some(id), error),
@@ -98,22 +104,21 @@ fn refuse(cx: &mut Ctx<'_>, id: Option<CommandId>, error: Error) {
     cx.reply.errors_since(mark).for_each(|code| cx.server.stats.count_error(code));
 }
 
+/// The error for a name nobody knows. Like the C strings it is made of in Redis, an argument ends at a NUL here.
 fn unknown_command(args: &Args<'_>) -> Error {
-    let mut listed = String::new();
+    let mut line = [b"ERR unknown command '", shown(args.get(0)), b"', with args beginning with: "].concat();
+    let end = line.len() + 128;
     for arg in args.rest(1) {
-        if listed.len() >= 128 {
+        if line.len() >= end {
             break;
         }
-        let room = 128 - listed.len();
-        listed.push_str(&format!("'{}' ", String::from_utf8_lossy(&arg[..arg.len().min(room)])));
+        let arg = shown(arg);
+        let room = arg.len().min(end - line.len());
+        line.push(b'\'');
+        line.extend_from_slice(&arg[..room]);
+        line.extend_from_slice(b"' ");
     }
-    let name = shown(args.get(0));
-    Error::text(format!("ERR unknown command '{name}', with args beginning with: {listed}"))
-}
-
-/// The handler of a command that only carries subcommands.
-pub fn unknown_subcommand(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    Err(cx.unknown_subcommand(args.get(1)))
+    Error::text(line)
 }
 
 /// Keeps a command until the pause ends.

@@ -1,1 +1,219 @@
 //! Which arguments of a call are keys: the rules of the row, applied.
+//!
+//! Rules are preferred as long as they tell all: they may begin at a keyword that is absent (no keys there), but
+//! where an argument they rely on is malformed, or the row marks its rules as incomplete or their access as depending
+//! on options, the row's own function answers instead. No keys at all is a valid answer only for a command that can
+//! do without; the caller decides.
+
+use super::spec::{Access, Begin, Command, Find, FoundKey, Keys};
+use super::{Args, Error};
+use crate::util::number;
+
+/// The call breaks off where a rule looks for something.
+const INVALID: Invalid = Invalid;
+
+/// The arguments contradict a rule.
+#[derive(Debug, PartialEq, Eq)]
+struct Invalid;
+
+/// The keys of a call whose arity is right, in the order of the rules; empty when there are none, or they can't be
+/// told from these arguments.
+pub fn find(row: &Command, args: Args<'_>) -> Vec<FoundKey> {
+    let variable = row.keys.iter().any(|keys| keys.access.has(Access::VARIABLE_FLAGS));
+    if !variable || row.find_keys.is_none() {
+        if let Ok(found) = by_rules(row.keys, args) {
+            return found;
+        }
+    }
+    row.find_keys.and_then(|find| find(args)).unwrap_or_default()
+}
+
+/// Checks a call whose keys somebody asks for, and finds them.
+///
+/// # Errors
+/// Says why it has no keys, as COMMAND GETKEYS does.
+pub fn of_call(row: &Command, args: Args<'_>) -> Result<Vec<FoundKey>, Error> {
+    if !row.takes_keys() {
+        return Err(Error::fixed("ERR The command has no key arguments"));
+    }
+    if !row.arity.allows(args.len()) {
+        return Err(Error::fixed("ERR Invalid number of arguments specified for command"));
+    }
+    let found = find(row, args);
+    if found.is_empty() && !row.flags.has(super::spec::NO_MANDATORY_KEYS) {
+        return Err(Error::fixed("ERR Invalid arguments specified for command"));
+    }
+    Ok(found)
+}
+
+fn by_rules(rules: &[Keys], args: Args<'_>) -> Result<Vec<FoundKey>, Invalid> {
+    let mut found = Vec::new();
+    for rule in rules.iter().filter(|rule| !rule.access.has(Access::NOT_KEY)) {
+        let Some(begin) = begin(rule.begin, args)? else { continue };
+        let (first, last, step) = range(rule.find, begin, args)?;
+        if first > last || last >= args.len() {
+            return Err(INVALID);
+        }
+        found.extend((first..=last).step_by(step.max(1)).map(|index| FoundKey { index, access: rule.access }));
+        if rule.access.has(Access::INCOMPLETE) {
+            return Err(INVALID);
+        }
+    }
+    Ok(found)
+}
+
+/// Where a rule's search begins; `None` when its keyword is absent.
+fn begin(begin: Begin, args: Args<'_>) -> Result<Option<usize>, Invalid> {
+    match begin {
+        Begin::Index(index) => Ok(Some(usize::from(index))),
+        Begin::Keyword(word, from) if from > 0 => {
+            let place = (usize::from(from.unsigned_abs())..args.len().saturating_sub(1)).find(|at| args.is(*at, word));
+            Ok(place.map(|at| at + 1))
+        }
+        Begin::Keyword(word, from) => {
+            let start = args.len().checked_sub(usize::from(from.unsigned_abs())).unwrap_or_default();
+            Ok((2..=start).rev().find(|at| args.is(*at, word)).map(|at| at + 1))
+        }
+        Begin::Unknown => Err(INVALID),
+    }
+}
+
+/// First and last key and the step between keys.
+fn range(find: Find, begin: usize, args: Args<'_>) -> Result<(usize, usize, usize), Invalid> {
+    match find {
+        Find::Range { last, step, limit } => {
+            let behind = args.len().saturating_sub(begin);
+            let last = match (usize::try_from(last), limit) {
+                (Ok(last), _) => Some(begin + last),
+                (Err(_), 0) => args.len().checked_sub(usize::from(last.unsigned_abs())),
+                (Err(_), limit) => (begin + behind / usize::from(limit)).checked_sub(usize::from(last.unsigned_abs())),
+            };
+            Ok((begin, last.ok_or(INVALID)?, usize::from(step)))
+        }
+        Find::Count { count, first, step } => {
+            let text = args.try_get(begin + usize::from(count)).ok_or(INVALID)?;
+            let count = number::parse_i64(text).and_then(|count| usize::try_from(count).ok()).ok_or(INVALID)?;
+            let first = begin + usize::from(first);
+            let last = first.checked_add(count).and_then(|end| end.checked_sub(1)).ok_or(INVALID)?;
+            Ok((first, last, usize::from(step)))
+        }
+        Find::Unknown => Err(INVALID),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::spec::{Arity, NO_MANDATORY_KEYS};
+    use crate::resp::request::OwnedRequest;
+    use proptest::prelude::*;
+
+    fn row(keys: &[Keys]) -> Command {
+        Command::new("x", Arity::at_least(2), |_, _| Ok(())).keys(keys.to_vec().leak())
+    }
+
+    const fn word(word: &'static str, from: i16, last: i16) -> Keys {
+        let find = Find::Range { last, step: 1, limit: 0 };
+        Keys { begin: Begin::Keyword(word, from), find, access: Access::RO }
+    }
+
+    const EVAL: Keys =
+        Keys { begin: Begin::Index(2), find: Find::Count { count: 0, first: 1, step: 1 }, access: Access::RW };
+    const XREAD: Keys = Keys {
+        begin: Begin::Keyword("STREAMS", 1),
+        find: Find::Range { last: -1, step: 1, limit: 2 },
+        access: Access::RO,
+    };
+    const PATTERN: Keys = Keys { begin: Begin::Unknown, find: Find::Unknown, access: Access::RO };
+
+    fn indices(row: &Command, call: &str) -> Vec<usize> {
+        let words: Vec<&str> = call.split(' ').collect();
+        find(row, Args::from(OwnedRequest::of(&words).view())).iter().map(|key| key.index).collect()
+    }
+
+    #[test]
+    fn ranges_count_from_their_first_key_or_from_the_end() {
+        assert_eq!(indices(&row(&[Keys::at(1, Access::RO)]), "get k"), [1]);
+        assert_eq!(indices(&row(&[Keys::range(1, 1, 1, Access::RO)]), "lcs a b LEN"), [1, 2]);
+        assert_eq!(indices(&row(&[Keys::range(1, -1, 2, Access::RO)]), "mset a 1 b 2"), [1, 3]);
+        assert_eq!(indices(&row(&[Keys::range(1, -2, 1, Access::RO)]), "blpop a b 0"), [1, 2]);
+        assert_eq!(indices(&row(&[Keys::at(3, Access::RO)]), "x a"), [0; 0]);
+        let two = row(&[Keys::at(2, Access::OW), Keys::range(3, -1, 1, Access::RO)]);
+        assert_eq!(indices(&two, "bitop and d a b"), [2, 3, 4]);
+        assert_eq!(indices(&two, "bitop and d"), [0; 0]);
+    }
+
+    #[test]
+    fn counted_keys_need_a_true_count() {
+        let eval = row(&[EVAL]);
+        assert_eq!(indices(&eval, "eval script 2 a b c"), [3, 4]);
+        for call in ["eval script 0", "eval script 3 a b", "eval script x a", "eval script -1 a", "eval script"] {
+            assert_eq!(indices(&eval, call), [0; 0], "{call}");
+        }
+        assert_eq!(indices(&eval, "eval script 9223372036854775807 a"), [0; 0]);
+    }
+
+    #[test]
+    fn keywords_are_searched_in_any_case_from_either_end() {
+        let xread = row(&[XREAD]);
+        assert_eq!(indices(&xread, "xread count 5 streams a b 0 0"), [4, 5]);
+        assert_eq!(indices(&xread, "xread count 5 STREAMS a b 0"), [4]);
+        assert_eq!(indices(&xread, "xread count 5"), [0; 0]);
+        let last = row(&[word("KEYS", -2, -1)]);
+        assert_eq!(indices(&last, "migrate host 1 keys 0 10 keys a b"), [7, 8]);
+        assert_eq!(indices(&last, "migrate host 1 k 0 10"), [0; 0]);
+    }
+
+    #[test]
+    fn the_rows_own_function_answers_where_rules_give_up() {
+        fn last(args: Args<'_>) -> Option<Vec<FoundKey>> {
+            Some(vec![FoundKey { index: args.len() - 1, access: Access::OW }])
+        }
+        let sort = row(&[Keys::at(1, Access::RO), PATTERN]).find_keys(last);
+        assert_eq!(indices(&sort, "sort a store b"), [3]);
+        let known = row(&[Keys::at(1, Access::RO)]).find_keys(last);
+        assert_eq!(indices(&known, "x a b"), [1]);
+        let variable = row(&[Keys::at(1, Access::RW.and(Access::VARIABLE_FLAGS))]).find_keys(last);
+        assert_eq!(indices(&variable, "x a b"), [2]);
+        let incomplete = row(&[Keys::at(1, Access::RW.and(Access::INCOMPLETE))]).find_keys(last);
+        assert_eq!(indices(&incomplete, "x a b"), [2]);
+    }
+
+    #[test]
+    fn calls_without_keys_are_told_apart() {
+        let check = |row: &Command, words: &[&str]| {
+            of_call(row, Args::from(OwnedRequest::of(words).view()))
+                .map(|found| found.len())
+                .map_err(|error| String::from_utf8_lossy(error.line()).into_owned())
+        };
+        let error = |text: &str| Err(format!("ERR {text}"));
+        assert_eq!(check(&row(&[]), &["x", "a"]), error("The command has no key arguments"));
+        let channel = row(&[Keys::at(1, Access::NOT_KEY)]);
+        assert_eq!(check(&channel, &["x", "a"]), error("The command has no key arguments"));
+        let get = row(&[Keys::at(1, Access::RO)]);
+        assert_eq!(check(&get, &["x"]), error("Invalid number of arguments specified for command"));
+        assert_eq!(check(&get, &["x", "k"]), Ok(1));
+        assert_eq!(check(&row(&[EVAL]), &["eval", "s", "5", "a"]), error("Invalid arguments specified for command"));
+        assert_eq!(check(&row(&[EVAL]).flags(&[NO_MANDATORY_KEYS]), &["eval", "s", "0"]), Ok(0));
+    }
+
+    proptest! {
+        #[test]
+        fn found_keys_are_arguments_whatever_the_rule(
+            index in 0u16..6, from in -4i16..5, last in -4i16..5, step in 0u16..4, limit in 0u16..3,
+            count in 0u16..4, first in 0u16..4, words in proptest::collection::vec("[kK1-9]|-1|99", 1..8),
+        ) {
+            let range = Find::Range { last, step, limit };
+            let counted = Find::Count { count, first, step };
+            let view = OwnedRequest::of(&words);
+            let args = Args::from(view.view());
+            for begin in [Begin::Index(index), Begin::Keyword("k", from)] {
+                for find in [range, counted] {
+                    let rule = Keys { begin, find, access: Access::RO };
+                    let found = by_rules(&[rule], args).unwrap_or_default();
+                    prop_assert!(found.iter().all(|key| key.index < words.len()), "{rule:?} {found:?}");
+                }
+            }
+        }
+    }
+}

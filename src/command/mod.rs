@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod context;
+pub mod docs;
 pub mod effects;
 pub mod error;
 pub mod exec;

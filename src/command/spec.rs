@@ -271,8 +271,8 @@ pub enum Begin {
 /// How the keys follow from where the search began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Find {
-    /// Every `step`th argument up to `last`, which counts from the beginning, or from the end where negative;
-    /// `limit` n > 1 stops after the n-th part of what remains.
+    /// Every `step`th argument up to `last`, which counts from the first key (0: that key alone), or from the end
+    /// where negative; a `limit` n above 1 stops after the n-th part of what remains.
     Range { last: i16, step: u16, limit: u16 },
     /// A count stands `count` arguments behind the beginning, keys from `first` on.
     Count { count: u16, first: u16, step: u16 },
@@ -297,10 +297,21 @@ impl Keys {
         Keys { begin: Begin::Index(index), find: Find::Range { last: 0, step: 1, limit: 0 }, access }
     }
 
-    /// Keys from argument `index` to `last` (negative: from the end), every `step`th.
+    /// Keys from argument `index` on, every `step`th, up to `last`: relative to `index`, or to the end if negative.
     pub const fn range(index: u16, last: i16, step: u16, access: Access) -> Keys {
         Keys { begin: Begin::Index(index), find: Find::Range { last, step, limit: 0 }, access }
     }
+}
+
+/// Keys in the form of old: every `step`th argument from `first` to `last` (negative: from the end). All 0 for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyRange {
+    /// The first key's argument.
+    pub first: i64,
+    /// The last key's argument.
+    pub last: i64,
+    /// From one key to the next.
+    pub step: i64,
 }
 
 /// A command, or a subcommand such as CLIENT LIST. Build it with [`Command::new`] and the methods that follow it.
@@ -310,7 +321,7 @@ pub struct Command {
     pub name: &'static str,
     /// How many arguments it takes.
     pub arity: Arity,
-    /// What it does. A command with subcommands answers for the unknown ones by itself.
+    /// What it does.
     pub handler: Handler,
     /// Its chapter.
     pub group: Group,
@@ -334,7 +345,7 @@ pub struct Command {
     extra_categories: Categories,
     /// Whether the group's own category applies.
     in_group_category: bool,
-    /// A command that answers for several rows of one name by an argument: finds keys no rule describes.
+    /// Finds the keys of a call where the rules can't, or can't tell what is done with them.
     pub find_keys: Option<fn(Args<'_>) -> Option<Vec<FoundKey>>>,
 }
 
@@ -369,10 +380,12 @@ impl Command {
         }
     }
 
-    /// A command that only carries subcommands.
+    /// A command that only carries subcommands. Its handler is never called: without a subcommand the arity is wrong,
+    /// and an unknown one is refused like an unknown command.
     pub const fn container(name: &'static str, subcommands: &'static [Command]) -> Command {
-        let mut row = Command::new(name, Arity::at_least(2), super::exec::unknown_subcommand);
+        let mut row = Command::new(name, Arity::at_least(2), |cx, args| Err(cx.unknown_subcommand(args.get(1))));
         row.subcommands = subcommands;
+        row.in_group_category = false;
         row
     }
 
@@ -470,11 +483,48 @@ impl Command {
 
     /// Its flags as COMMAND INFO shows them: movable keys follow from the rules.
     pub fn shown_flags(&self) -> Flags {
-        let fixed = |keys: &Keys| matches!((keys.begin, keys.find), (Begin::Index(_), Find::Range { .. }));
-        let incomplete = self.keys.iter().any(|keys| keys.access.has(Access::INCOMPLETE));
-        // Only a first rule that is a plain range fits the first/last/step form all by itself.
-        let movable = incomplete || self.keys.iter().any(|keys| !fixed(keys));
-        if movable { self.flags | MOVABLE_KEYS } else { self.flags }
+        if self.range_of_rules().1 { self.flags | MOVABLE_KEYS } else { self.flags }
+    }
+
+    /// The first, last and step of its keys as clients of old expect them in COMMAND INFO; all 0 for none.
+    pub fn key_range(&self) -> KeyRange {
+        self.range_of_rules().0
+    }
+
+    /// The rules' first/last/step form, and whether it leaves keys out. Consecutive ranges of step 1 are joined into
+    /// one; a rule that does not fit, or that is incomplete by itself, makes the keys movable.
+    fn range_of_rules(&self) -> (KeyRange, bool) {
+        let plain = |keys: &Keys| match (keys.begin, keys.find) {
+            (Begin::Index(index), Find::Range { last, step, .. }) => Some((i64::from(index), last, step)),
+            _ => None,
+        };
+        let incomplete = |keys: &Keys| keys.access.has(Access::INCOMPLETE);
+        let last_of = |first: i64, last: i16| if last < 0 { i64::from(last) } else { first + i64::from(last) };
+        if let [only] = self.keys
+            && let Some((first, last, step)) = plain(only)
+        {
+            return (KeyRange { first, last: last_of(first, last), step: i64::from(step) }, incomplete(only));
+        }
+        let mut range = KeyRange::default();
+        let mut movable = false;
+        for keys in self.keys {
+            match plain(keys) {
+                Some((first, last, 1)) if range.last == 0 || range.last == first - 1 => {
+                    movable |= incomplete(keys);
+                    range.first = if range.step == 0 { first } else { range.first.min(first) };
+                    range.step = 1;
+                    let last = last_of(first, last);
+                    range.last = if last < 0 || range.last < 0 { last.min(range.last) } else { last.max(range.last) };
+                }
+                _ => movable = true,
+            }
+        }
+        (range, movable)
+    }
+
+    /// Whether any of its arguments may be keys.
+    pub fn takes_keys(&self) -> bool {
+        self.find_keys.is_some() || self.keys.iter().any(|keys| !keys.access.has(Access::NOT_KEY))
     }
 
     /// The first key's argument where one stands at a fixed place: what can be hashed before the call.
@@ -487,5 +537,61 @@ impl Command {
             }
             _ => 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Keys = Keys::at(1, Access::RO);
+    const TWO: Keys = Keys::at(2, Access::RO);
+    const UNKNOWN: Keys = Keys { begin: Begin::Unknown, find: Find::Unknown, access: Access::RO };
+    const NUMBERED: Keys =
+        Keys { begin: Begin::Index(2), find: Find::Count { count: 0, first: 1, step: 1 }, access: Access::RO };
+    const WORD: Keys = Keys {
+        begin: Begin::Keyword("KEYS", -2),
+        find: Find::Range { last: -1, step: 1, limit: 0 },
+        access: Access(Access::RO.0 | Access::INCOMPLETE.0),
+    };
+    const INCOMPLETE: Keys = Keys::at(3, Access(Access::RO.0 | Access::INCOMPLETE.0));
+
+    /// Rules, and the first, last, step and movable keys that a real server derives from them.
+    const CASES: &[(&[Keys], (i64, i64, i64), bool)] = &[
+        (&[], (0, 0, 0), false),
+        (&[ONE], (1, 1, 1), false),
+        (&[Keys::range(1, 1, 1, Access::RO)], (1, 2, 1), false),
+        (&[Keys::range(1, -1, 2, Access::RO)], (1, -1, 2), false),
+        (&[Keys::range(1, -2, 1, Access::RO)], (1, -2, 1), false),
+        (&[ONE, TWO], (1, 2, 1), false),
+        (&[TWO, Keys::range(3, -1, 1, Access::RO)], (2, -1, 1), false),
+        (&[ONE, UNKNOWN, UNKNOWN], (1, 1, 1), true),
+        (&[NUMBERED], (0, 0, 0), true),
+        (&[ONE, NUMBERED], (1, 1, 1), true),
+        (&[INCOMPLETE, WORD], (3, 3, 1), true),
+        (&[INCOMPLETE], (3, 3, 1), true),
+        (&[ONE, Keys::at(4, Access::RO)], (1, 1, 1), true),
+    ];
+
+    #[test]
+    fn key_rules_fold_into_first_last_step_as_in_redis() {
+        for (keys, (first, last, step), movable) in CASES {
+            let row = Command::new("x", Arity::at_least(2), |_, _| Ok(())).keys(keys);
+            assert_eq!(row.key_range(), KeyRange { first: *first, last: *last, step: *step }, "{keys:?}");
+            assert_eq!(row.shown_flags().has(MOVABLE_KEYS), *movable, "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn categories_follow_from_group_and_flags() {
+        let row = |flags: &[Flags]| {
+            Command::new("x", Arity::at_least(2), |_, _| Ok(())).group(Group::String).flags(flags).categories()
+        };
+        let string = Categories::STRING.0;
+        assert_eq!(row(&[READONLY, FAST]).0, string | Categories::READ.0 | Categories::FAST.0);
+        assert_eq!(row(&[WRITE]).0, string | Categories::WRITE.0 | Categories::SLOW.0);
+        let admin = Categories::ADMIN.0 | Categories::DANGEROUS.0 | Categories::SLOW.0;
+        assert_eq!(row(&[ADMIN]).0, string | admin);
+        assert_eq!(Command::container("x", &[]).group(Group::String).categories(), Categories::SLOW);
     }
 }

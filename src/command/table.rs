@@ -3,14 +3,12 @@
 use std::collections::HashMap;
 
 use super::spec::Command;
+use crate::resp::request::ArgView;
 use crate::util::histogram::Histogram;
 
 /// A row's place in the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CommandId(u16);
-
-/// The longest name that is looked up, in bytes.
-const NAME_MAX: usize = 64;
 
 /// What is counted for a command; CONFIG RESETSTAT clears it.
 #[derive(Debug, Default)]
@@ -49,18 +47,30 @@ pub struct Entry {
 pub struct CommandTable {
     entries: Vec<Entry>,
     by_name: HashMap<Box<[u8]>, CommandId>,
+    /// Length of the longest name, in bytes: what is longer need not be looked up.
+    longest_name: usize,
     /// The commands with short names, by a hash of the name: most calls are found here without hashing a string.
     short: Box<[Option<(u64, CommandId)>; SHORT_SLOTS]>,
 }
 
 const SHORT_SLOTS: usize = 512;
 
-/// A name of up to eight bytes as one word, case folded; different names may fold to one word.
-#[inline]
+/// A name of up to eight bytes as one word, padded with zeros.
 fn short_word(name: &[u8]) -> Option<u64> {
     let mut bytes = [0; 8];
     bytes.get_mut(..name.len())?.copy_from_slice(name);
-    Some(u64::from_le_bytes(bytes) | 0x2020_2020_2020_2020)
+    Some(u64::from_le_bytes(bytes))
+}
+
+/// The word with its upper-case letters made lower-case, all eight bytes at once.
+#[inline]
+fn lower_case(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let low = word & (0x7f * ONES);
+    let from_a = low + (0x80 - u64::from(b'A')) * ONES;
+    let behind_z = low + (0x7f - u64::from(b'Z')) * ONES;
+    let upper = !word & (from_a ^ behind_z) & (0x80 * ONES);
+    word | upper >> 2
 }
 
 #[inline]
@@ -71,8 +81,12 @@ fn short_slot(word: u64) -> usize {
 impl CommandTable {
     /// Builds the table of all families.
     pub fn new(families: &[&'static [Command]]) -> CommandTable {
-        let (entries, by_name, short) = (Vec::new(), HashMap::new(), Box::new([None; SHORT_SLOTS]));
-        let mut table = CommandTable { entries, by_name, short };
+        let mut table = CommandTable {
+            entries: Vec::new(),
+            by_name: HashMap::new(),
+            longest_name: 0,
+            short: Box::new([None; SHORT_SLOTS]),
+        };
         for row in families.iter().flat_map(|family| family.iter()) {
             let id = table.add(row, row.name.to_owned(), false);
             let previous = table.by_name.insert(row.name.as_bytes().into(), id);
@@ -82,11 +96,12 @@ impl CommandTable {
                 table.entries[usize::from(id.0)].subcommands.push((sub.name, sub_id));
             }
         }
-        table.index_short_names();
+        table.index_names();
         table
     }
 
-    fn index_short_names(&mut self) {
+    fn index_names(&mut self) {
+        self.longest_name = self.by_name.keys().map(|name| name.len()).max().unwrap_or(0);
         self.short.fill(None);
         for (name, id) in &self.by_name {
             if let Some(word) = short_word(name) {
@@ -110,33 +125,28 @@ impl CommandTable {
     pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), &'static str> {
         let from = from.to_ascii_lowercase();
         let to = to.to_ascii_lowercase();
-        if !to.is_empty() && self.by_name.contains_key(&to[..]) {
+        let id = self.by_name.remove(&from[..]).ok_or("No such command in rename-command")?;
+        if !to.is_empty() && self.by_name.insert(to.into(), id).is_some() {
             return Err("Target command name already exists");
         }
-        let id = self.by_name.remove(&from[..]).ok_or("No such command in rename-command")?;
-        if !to.is_empty() {
-            self.by_name.insert(to.into(), id);
-        }
-        self.index_short_names();
+        self.index_names();
         Ok(())
     }
 
     /// The command called `name`, in any case.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<CommandId> {
-        if let Some(word) = short_word(name) {
-            if let Some((found, id)) = self.short[short_slot(word)] {
-                // A renamed command is found the long way.
-                if found == word && name.eq_ignore_ascii_case(self.entry(id).row.name.as_bytes()) {
-                    return Some(id);
-                }
-            }
+        if name.len() > self.longest_name {
+            return None;
         }
-        let mut lower = [0; NAME_MAX];
-        let lower = lower.get_mut(..name.len())?;
-        lower.copy_from_slice(name);
-        lower.make_ascii_lowercase();
-        self.by_name.get(&*lower).copied()
+        self.by_name.get(&name.to_ascii_lowercase()[..]).copied()
+    }
+
+    /// The command whose name, of at most eight bytes, is this word.
+    #[inline]
+    fn find_short(&self, word: u64) -> Option<CommandId> {
+        let word = lower_case(word);
+        self.short[short_slot(word)].filter(|(name, _)| *name == word).map(|(_, id)| id)
     }
 
     /// The subcommand of `container` called `name`, in any case.
@@ -145,15 +155,25 @@ impl CommandTable {
         subcommands.iter().find(|(sub, _)| name.eq_ignore_ascii_case(sub.as_bytes())).map(|(_, id)| *id)
     }
 
-    /// The command that `name` and the argument behind it call. A container with an unknown or missing subcommand is
+    /// The command that the first arguments of a call name. A container with an unknown or missing subcommand is
     /// found as itself.
     #[inline]
-    pub fn resolve(&self, name: &[u8], next: Option<&[u8]>) -> Option<CommandId> {
-        let id = self.find(name)?;
-        if self.entry(id).subcommands.is_empty() {
+    pub fn resolve(&self, args: &ArgView<'_>) -> Option<CommandId> {
+        let short = args.word(0).and_then(|word| self.find_short(word));
+        let id = short.or_else(|| self.find(args.get(0)))?;
+        if self.entry(id).subcommands.is_empty() || args.len() == 1 {
             return Some(id);
         }
-        Some(next.and_then(|next| self.find_sub(id, next)).unwrap_or(id))
+        Some(self.find_sub(id, args.get(1)).unwrap_or(id))
+    }
+
+    /// The command of these names; an unknown subcommand is not found.
+    pub fn resolve_exactly(&self, name: &[u8], next: Option<&[u8]>) -> Option<CommandId> {
+        let id = self.find(name)?;
+        match next {
+            Some(next) if !self.entry(id).subcommands.is_empty() => self.find_sub(id, next),
+            _ => Some(id),
+        }
     }
 
     /// The command of a full name (`get`, `client|list`), in any case.
@@ -198,5 +218,83 @@ impl CommandTable {
     /// Clears what is counted for all commands.
     pub fn reset_stats(&mut self) {
         self.entries.iter_mut().for_each(|entry| entry.stats = CommandStats::default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::spec::Arity;
+
+    const ROWS: &[Command] = &[
+        Command::new("get", Arity::exactly(2), |_, _| Ok(())),
+        Command::new("a-rather-long-name", Arity::exactly(1), |_, _| Ok(())),
+        Command::container(
+            "config",
+            &[
+                Command::new("get", Arity::at_least(3), |_, _| Ok(())),
+                Command::new("set", Arity::at_least(4), |_, _| Ok(())),
+            ],
+        ),
+    ];
+
+    fn table() -> CommandTable {
+        CommandTable::new(&[ROWS])
+    }
+
+    fn name(table: &CommandTable, id: Option<CommandId>) -> Option<&str> {
+        id.map(|id| table.entry(id).full_name.as_str())
+    }
+
+    #[test]
+    fn names_are_found_in_any_case() {
+        let table = table();
+        for given in ["get", "GET", "gEt"] {
+            assert_eq!(name(&table, table.find(given.as_bytes())), Some("get"));
+        }
+        assert_eq!(name(&table, table.find(b"A-RATHER-LONG-NAME")), Some("a-rather-long-name"));
+        for unknown in ["", "ge", "gets", "\0et", "G\u{5}T", "no-such-thing", &"x".repeat(1000)] {
+            assert_eq!(table.find(unknown.as_bytes()), None, "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn subcommands_are_resolved_by_the_next_argument() {
+        let table = table();
+        assert_eq!(name(&table, table.resolve(b"CONFIG", Some(b"GET"))), Some("config|get"));
+        assert_eq!(name(&table, table.resolve(b"config", Some(b"nope"))), Some("config"));
+        assert_eq!(name(&table, table.resolve(b"config", None)), Some("config"));
+        assert_eq!(name(&table, table.resolve(b"get", Some(b"get"))), Some("get"));
+        assert_eq!(table.resolve_exactly(b"config", Some(b"nope")), None);
+        assert_eq!(name(&table, table.resolve_exactly(b"config", Some(b"set"))), Some("config|set"));
+        assert_eq!(name(&table, table.resolve_exactly(b"get", Some(b"nope"))), Some("get"));
+        assert_eq!(name(&table, table.find_full(b"CONFIG|Get")), Some("config|get"));
+        for unknown in ["config|", "config|get|key", "get|key", "|get", ""] {
+            assert_eq!(table.find_full(unknown.as_bytes()), None, "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn a_renamed_command_is_known_by_its_new_name_alone() {
+        let mut table = table();
+        let long = "b840fc02d524045429941cc15f59e41cb7be6c52".repeat(4);
+        table.rename(b"GET", long.as_bytes()).unwrap();
+        assert_eq!(table.find(b"get"), None);
+        assert_eq!(name(&table, table.find(long.to_uppercase().as_bytes())), Some("get"));
+        table.rename(long.as_bytes(), b"Fetch").unwrap();
+        assert_eq!(name(&table, table.find(b"fetch")), Some("get"));
+        table.rename(b"config", b"get").unwrap();
+        assert_eq!(name(&table, table.resolve(b"get", Some(b"set"))), Some("config|set"));
+        assert_eq!(table.top_level().len(), 3);
+    }
+
+    #[test]
+    fn renaming_can_remove_a_command_and_refuses_bad_names() {
+        let mut table = table();
+        table.rename(b"get", b"").unwrap();
+        assert_eq!((table.find(b"get"), table.top_level().len()), (None, 2));
+        assert_eq!(table.rename(b"get", b"x"), Err("No such command in rename-command"));
+        assert_eq!(table.rename(b"config", b"a-rather-long-name"), Err("Target command name already exists"));
+        table.rename(b"a-rather-long-name", b"a-rather-long-name").unwrap();
     }
 }

@@ -3,25 +3,45 @@
 //! To add a command, add its row to its family's `COMMANDS` and write the handler below it. A new family is listed in
 //! [`FAMILIES`]. Nothing else has to know.
 
+pub mod bitfield;
+pub mod bits;
+pub mod command;
 pub mod config;
 pub mod connection;
+pub mod debug;
+pub mod expire;
+pub mod keys;
 pub mod latency;
+pub mod lcs;
 pub mod memory;
+pub mod object;
+pub mod scan;
 pub mod server;
 pub mod slowlog;
 pub mod string;
+pub mod string_number;
 pub mod transaction;
 
 use crate::command::Command;
 
 /// All families.
 pub const FAMILIES: &[&[Command]] = &[
+    bitfield::COMMANDS,
+    bits::COMMANDS,
+    command::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,
+    debug::COMMANDS,
+    expire::COMMANDS,
+    keys::COMMANDS,
     latency::COMMANDS,
+    lcs::COMMANDS,
     memory::COMMANDS,
+    object::COMMANDS,
+    scan::COMMANDS,
     server::COMMANDS,
     slowlog::COMMANDS,
     string::COMMANDS,
+    string_number::COMMANDS,
     transaction::COMMANDS,
 ];

@@ -1,48 +1,156 @@
-//! Strings.
+//! Strings: setting, getting, and changing a part of one.
+//!
+//! SET and its older kin set a key whatever it held and however it expired; only KEEPTTL spares the expiry. A time to
+//! live is propagated as the point of time it means, so that a copy of the data expires when the original does.
+//! Commands that name many keys ask the memory of a batch of them into the cache before they look at the first.
+//!
+//! Numbers, bits and the longest common subsequence have files of their own.
+
+use std::ops::Range;
 
 use crate::command::context::Event;
-use crate::command::error::CmdResult;
+use crate::command::error::{CmdResult, STRING_TOO_LONG, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx};
+use crate::command::{Args, Ctx, Error};
 use crate::db::keyspace::NewString;
-use crate::db::{Expiry, StringRef};
+use crate::db::{Expiry, Key, StringRef};
+use crate::resp::Reply;
+
+/// Keys whose memory is asked for at once: about as many loads as a processor has under way, and few enough to
+/// stay in its nearest cache until they are used.
+const KEY_BATCH: usize = 32;
+
+const SET_EVENT: Event = Event::string("set");
+const EXPIRE_EVENT: Event = Event::generic("expire");
+
+const OVERWRITES: Access = Access::OW.and(Access::UPDATE);
+const INSERTS: Access = Access::OW.and(Access::INSERT);
+const READS: Access = Access::RO.and(Access::ACCESS);
+const READS_AND_UPDATES: Access = Access::RW.and(Access::ACCESS).and(Access::UPDATE);
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[
     Command::new("get", Arity::exactly(2), get)
         .group(Group::String)
         .flags(&[READONLY, FAST])
-        .keys(&[Keys::at(1, Access::RO.and(Access::ACCESS))])
+        .keys(&[Keys::at(1, READS)])
         .docs("1.0.0", "key", "Returns the string value of a key."),
     Command::new("set", Arity::at_least(3), set)
         .group(Group::String)
         .flags(&[WRITE, DENYOOM])
-        .keys(&[Keys::at(1, Access::RW.and(Access::ACCESS).and(Access::UPDATE).and(Access::VARIABLE_FLAGS))])
+        .keys(&[Keys::at(1, READS_AND_UPDATES.and(Access::VARIABLE_FLAGS))])
+        .find_keys(set_keys)
         .docs(
             "1.0.0",
             "key value [NX|XX] [GET] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]",
             "Sets a key to a string, whatever it held.",
         ),
+    Command::new("setnx", Arity::exactly(3), setnx)
+        .group(Group::String)
+        .flags(&[WRITE, DENYOOM, FAST])
+        .keys(&[Keys::at(1, INSERTS)])
+        .docs("1.0.0", "key value", "Sets a key to a string unless the key exists."),
+    Command::new("setex", Arity::exactly(4), |cx, args| set_expiring(cx, args, SECONDS))
+        .group(Group::String)
+        .flags(&[WRITE, DENYOOM])
+        .keys(&[Keys::at(1, OVERWRITES)])
+        .docs("2.0.0", "key seconds value", "Sets a key to a string that expires after some seconds."),
+    Command::new("psetex", Arity::exactly(4), |cx, args| set_expiring(cx, args, MILLISECONDS))
+        .group(Group::String)
+        .flags(&[WRITE, DENYOOM])
+        .keys(&[Keys::at(1, OVERWRITES)])
+        .docs("2.6.0", "key milliseconds value", "Sets a key to a string that expires after some milliseconds."),
+    Command::new("getset", Arity::exactly(3), getset)
+        .group(Group::String)
+        .flags(&[WRITE, DENYOOM, FAST])
+        .keys(&[Keys::at(1, READS_AND_UPDATES)])
+        .docs("1.0.0", "key value", "Sets a key to a string and returns the string it held before."),
+    Command::new("getex", Arity::at_least(2), getex)
+        .group(Group::String)
+        .flags(&[WRITE, FAST])
+        .keys(&[Keys::at(1, READS_AND_UPDATES)])
+        .docs(
+            "6.2.0",
+            "key [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|PERSIST]",
+            "Returns the string value of a key and sets or removes its expiry.",
+        ),
+    Command::new("getdel", Arity::exactly(2), getdel)
+        .group(Group::String)
+        .flags(&[WRITE, FAST])
+        .keys(&[Keys::at(1, Access::RW.and(Access::ACCESS).and(Access::DELETE))])
+        .docs("6.2.0", "key", "Returns the string value of a key and deletes the key."),
+    Command::new("mget", Arity::at_least(2), mget)
+        .group(Group::String)
+        .flags(&[READONLY, FAST])
+        .keys(&[Keys::range(1, -1, 1, READS)])
+        .tips(&["request_policy:multi_shard"])
+        .docs("1.0.0", "key [key ...]", "Returns the string values of several keys, null for those without one."),
+    Command::new("mset", Arity::at_least(3), mset)
+        .group(Group::String)
+        .flags(&[WRITE, DENYOOM])
+        .keys(&[Keys::range(1, -1, 2, OVERWRITES)])
+        .tips(&["request_policy:multi_shard", "response_policy:all_succeeded"])
+        .docs("1.0.1", "key value [key value ...]", "Sets several keys to strings."),
+    Command::new("msetnx", Arity::at_least(3), msetnx)
+        .group(Group::String)
+        .flags(&[WRITE, DENYOOM])
+        .keys(&[Keys::range(1, -1, 2, INSERTS)])
+        .tips(&["request_policy:multi_shard", "response_policy:agg_min"])
+        .docs("1.0.1", "key value [key value ...]", "Sets several keys to strings unless one of them exists."),
+    Command::new("append", Arity::exactly(3), append)
+        .group(Group::String)
+        .flags(&[WRITE, DENYOOM, FAST])
+        .keys(&[Keys::at(1, Access::RW.and(Access::INSERT))])
+        .docs("2.0.0", "key value", "Adds bytes at the end of a string, and makes the key if it is missing."),
+    Command::new("strlen", Arity::exactly(2), strlen)
+        .group(Group::String)
+        .flags(&[READONLY, FAST])
+        .keys(&[Keys::at(1, Access::RO)])
+        .docs("2.2.0", "key", "Returns the length of a string in bytes."),
+    Command::new("setrange", Arity::exactly(4), setrange)
+        .group(Group::String)
+        .flags(&[WRITE, DENYOOM])
+        .keys(&[Keys::at(1, Access::RW.and(Access::UPDATE))])
+        .docs("2.2.0", "key offset value", "Overwrites the part of a string that begins at an offset."),
+    Command::new("getrange", Arity::exactly(4), getrange)
+        .group(Group::String)
+        .flags(&[READONLY])
+        .keys(&[Keys::at(1, READS)])
+        .docs("2.4.0", "key start end", "Returns a part of a string."),
+    Command::new("substr", Arity::exactly(4), getrange)
+        .group(Group::String)
+        .flags(&[READONLY])
+        .keys(&[Keys::at(1, READS)])
+        .docs("1.0.0", "key start end", "Returns a part of a string, like GETRANGE."),
 ];
 
 /// Writes a string value as a bulk string, a big one without copying it.
-fn reply_string(cx: &mut crate::resp::Reply, value: StringRef<'_>) {
+#[inline]
+fn reply_string(reply: &mut Reply, value: StringRef<'_>) {
     match value {
-        StringRef::Int(number) => cx.bulk_int(number),
-        StringRef::Bytes(bytes) => cx.bulk(bytes),
-        StringRef::Shared(shared) => cx.bulk_shared(&shared.to_arc()),
+        StringRef::Int(number) => reply.bulk_int(number),
+        StringRef::Bytes(bytes) => reply.bulk(bytes),
+        StringRef::Shared(shared) => reply.bulk_shared(&shared.to_arc()),
     }
 }
 
-fn get(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    match cx.db.string(&args.key(1))? {
+/// Answers with a key's string or null; whether it was there.
+#[inline]
+fn reply_value(cx: &mut Ctx<'_>, key: &Key<'_>) -> Result<bool, Error> {
+    let value = cx.db.string(key)?;
+    match value {
         Some(value) => reply_string(cx.reply, value),
         None => cx.reply.null(),
     }
-    Ok(())
+    Ok(value.is_some())
+}
+
+fn get(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    reply_value(cx, &args.key(1)).map(drop)
 }
 
 /// The value argument `index`: an argument that came in its own allocation is kept.
+#[inline]
 fn new_string<'a>(args: &Args<'a>, index: usize) -> NewString<'a> {
     match args.shared(index) {
         Some(shared) => NewString::Shared(shared),
@@ -51,9 +159,382 @@ fn new_string<'a>(args: &Args<'a>, index: usize) -> NewString<'a> {
 }
 
 fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    if args.len() > 3 {
+        return set_with_options(cx, args);
+    }
     let key = args.key(1);
     cx.db.set(&key, new_string(&args, 2), Expiry::Clear);
-    cx.changed(&key, Event::string("set"));
+    cx.changed(&key, SET_EVENT);
     cx.reply.ok();
+    Ok(())
+}
+
+/// How a time argument is meant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct TimeUnit {
+    milliseconds: i64,
+    /// From now on, rather than since 1970.
+    relative: bool,
+}
+
+const SECONDS: TimeUnit = TimeUnit { milliseconds: 1000, relative: true };
+const MILLISECONDS: TimeUnit = TimeUnit { milliseconds: 1, relative: true };
+const UNIX_SECONDS: TimeUnit = TimeUnit { milliseconds: 1000, relative: false };
+const UNIX_MILLISECONDS: TimeUnit = TimeUnit { milliseconds: 1, relative: false };
+
+impl TimeUnit {
+    fn of_option(args: &Args<'_>, index: usize) -> Option<TimeUnit> {
+        let units = [("EX", SECONDS), ("PX", MILLISECONDS), ("EXAT", UNIX_SECONDS), ("PXAT", UNIX_MILLISECONDS)];
+        units.into_iter().find(|(word, _)| args.is(index, word)).map(|(_, unit)| unit)
+    }
+
+    /// The Unix time in milliseconds that argument `index` means.
+    fn read(self, cx: &Ctx<'_>, args: &Args<'_>, index: usize) -> Result<i64, Error> {
+        let amount = args.integer(index)?;
+        let base = if self.relative { cx.now_ms() } else { 0 };
+        let at = amount.checked_mul(self.milliseconds).and_then(|amount| amount.checked_add(base));
+        at.filter(|at| amount > 0 && *at > 0)
+            .ok_or_else(|| Error::invalid_expire(&cx.server.commands.entry(cx.command).full_name))
+    }
+}
+
+/// What SET or GETEX is to do about the expiry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lifetime {
+    /// KEEPTTL of SET.
+    Keep,
+    /// PERSIST of GETEX.
+    Persist,
+    /// A time option, and the argument that has the time.
+    Until(TimeUnit, usize),
+}
+
+impl Lifetime {
+    /// Reads a time option at `index`. An option may be repeated, then the last one counts, but not be joined by one
+    /// of another kind.
+    fn parse_time(old: Option<Lifetime>, args: &Args<'_>, index: usize) -> Result<Lifetime, Error> {
+        let unit = TimeUnit::of_option(args, index).ok_or(SYNTAX)?;
+        let contradicts = match old {
+            None => false,
+            Some(Lifetime::Until(other, _)) => other != unit,
+            Some(Lifetime::Keep | Lifetime::Persist) => true,
+        };
+        if contradicts || index + 1 >= args.len() {
+            return Err(SYNTAX);
+        }
+        Ok(Lifetime::Until(unit, index + 1))
+    }
+
+    /// The word for the same thing again, or for the first time.
+    fn parse_word(self, old: Option<Lifetime>) -> Result<Lifetime, Error> {
+        if old.is_none_or(|old| old == self) { Ok(self) } else { Err(SYNTAX) }
+    }
+}
+
+#[derive(Default)]
+struct SetOptions {
+    /// XX: true, NX: false.
+    must_exist: Option<bool>,
+    returns_old: bool,
+    lifetime: Option<Lifetime>,
+}
+
+impl SetOptions {
+    fn parse(args: &Args<'_>) -> Result<SetOptions, Error> {
+        let mut options = SetOptions::default();
+        let mut index = 3;
+        while index < args.len() {
+            if args.is(index, "NX") && options.must_exist != Some(true) {
+                options.must_exist = Some(false);
+            } else if args.is(index, "XX") && options.must_exist != Some(false) {
+                options.must_exist = Some(true);
+            } else if args.is(index, "GET") {
+                options.returns_old = true;
+            } else if args.is(index, "KEEPTTL") {
+                options.lifetime = Some(Lifetime::Keep.parse_word(options.lifetime)?);
+            } else {
+                options.lifetime = Some(Lifetime::parse_time(options.lifetime, args, index)?);
+                index += 1;
+            }
+            index += 1;
+        }
+        Ok(options)
+    }
+}
+
+fn set_with_options(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let options = SetOptions::parse(&args)?;
+    let expiry = match options.lifetime {
+        Some(Lifetime::Until(unit, index)) => Expiry::At(unit.read(cx, &args, index)?),
+        Some(Lifetime::Keep) => Expiry::Keep,
+        Some(Lifetime::Persist) | None => Expiry::Clear,
+    };
+    let key = args.key(1);
+    if options.returns_old {
+        reply_value(cx, &key)?;
+    }
+    if options.must_exist.is_some_and(|must_exist| cx.db.exists(&key) != must_exist) {
+        if !options.returns_old {
+            cx.reply.null();
+        }
+        return Ok(());
+    }
+    store(cx, &args, 2, expiry);
+    if !options.returns_old {
+        cx.reply.ok();
+    } else if cx.server.observers.propagates() && !matches!(expiry, Expiry::At(_)) {
+        let without_get = |index: &usize| *index < 3 || !args.is(*index, "GET");
+        let words: Vec<&[u8]> = (0..args.len()).filter(without_get).map(|index| args.get(index)).collect();
+        cx.propagate_instead(&words);
+    }
+    Ok(())
+}
+
+/// Sets the first argument, a key, to the string argument `value`.
+fn store(cx: &mut Ctx<'_>, args: &Args<'_>, value: usize, expiry: Expiry) {
+    let key = args.key(1);
+    cx.db.set(&key, new_string(args, value), expiry);
+    cx.changed(&key, SET_EVENT);
+    if let Expiry::At(at) = expiry {
+        cx.touched(&key, EXPIRE_EVENT);
+        let mut digits = itoa::Buffer::new();
+        cx.propagate_instead(&[b"SET", key.bytes(), args.get(value), b"PXAT", digits.format(at).as_bytes()]);
+    }
+}
+
+/// SET reads the key only with GET.
+fn set_keys(args: Args<'_>) -> Option<Vec<FoundKey>> {
+    let reads = (3..args.len()).any(|index| args.is(index, "GET"));
+    let access = if reads { READS_AND_UPDATES } else { OVERWRITES };
+    (args.len() > 2).then(|| vec![FoundKey { index: 1, access }])
+}
+
+fn setnx(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let exists = cx.db.exists(&args.key(1));
+    if !exists {
+        store(cx, &args, 2, Expiry::Clear);
+    }
+    cx.reply.integer(i64::from(!exists));
+    Ok(())
+}
+
+fn set_expiring(cx: &mut Ctx<'_>, args: Args<'_>, unit: TimeUnit) -> CmdResult {
+    let at = unit.read(cx, &args, 2)?;
+    store(cx, &args, 3, Expiry::At(at));
+    cx.reply.ok();
+    Ok(())
+}
+
+fn getset(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let key = args.key(1);
+    reply_value(cx, &key)?;
+    store(cx, &args, 2, Expiry::Clear);
+    cx.propagate_instead(&[b"SET", key.bytes(), args.get(2)]);
+    Ok(())
+}
+
+fn getex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let mut lifetime = None;
+    let mut index = 2;
+    while index < args.len() {
+        if args.is(index, "PERSIST") {
+            lifetime = Some(Lifetime::Persist.parse_word(lifetime)?);
+        } else {
+            lifetime = Some(Lifetime::parse_time(lifetime, &args, index)?);
+            index += 1;
+        }
+        index += 1;
+    }
+    let key = args.key(1);
+    if !reply_value(cx, &key)? {
+        return Ok(());
+    }
+    match lifetime {
+        None | Some(Lifetime::Keep) => {}
+        Some(Lifetime::Persist) => persist(cx, &key),
+        Some(Lifetime::Until(unit, index)) => {
+            let at = unit.read(cx, &args, index)?;
+            if at <= cx.now_ms() {
+                delete(cx, &key, cx.server.config.lazyfree_lazy_expire);
+            } else {
+                expire(cx, &key, at);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn persist(cx: &mut Ctx<'_>, key: &Key<'_>) {
+    let Some(mut slot) = cx.db.write(key) else { return };
+    if slot.view().expire_at().is_some() {
+        slot.update(|entry| entry.set_expire(None));
+        cx.changed(key, Event::generic("persist"));
+        cx.propagate_instead(&[b"PERSIST", key.bytes()]);
+    }
+}
+
+fn expire(cx: &mut Ctx<'_>, key: &Key<'_>, at: i64) {
+    let Some(mut slot) = cx.db.write(key) else { return };
+    slot.update(|entry| entry.set_expire(Some(at)));
+    cx.changed(key, EXPIRE_EVENT);
+    cx.propagate_instead(&[b"PEXPIREAT", key.bytes(), itoa::Buffer::new().format(at).as_bytes()]);
+}
+
+/// Deletes a key that holds a string. A string is one allocation or two, which another thread would not free any
+/// sooner; but what is propagated follows the directive.
+fn delete(cx: &mut Ctx<'_>, key: &Key<'_>, lazily: bool) {
+    if cx.db.delete(key) {
+        cx.changed(key, Event::generic("del"));
+        let command: &[u8] = if lazily { b"UNLINK" } else { b"DEL" };
+        cx.propagate_instead(&[command, key.bytes()]);
+    }
+}
+
+fn getdel(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let key = args.key(1);
+    if reply_value(cx, &key)? {
+        delete(cx, &key, cx.server.config.lazyfree_lazy_user_del);
+    }
+    Ok(())
+}
+
+/// Calls `run` for the keys at argument 1, 1 + `step` and so on, with the argument's index. Before, the memory of a
+/// batch of keys is asked into the cache.
+fn for_each_key<'a>(cx: &mut Ctx<'_>, args: Args<'a>, step: usize, mut run: impl FnMut(&mut Ctx<'_>, Key<'a>, usize)) {
+    let mut batch = [Key::hashed(&[], 0); KEY_BATCH];
+    let mut indexes = (1..args.len()).step_by(step);
+    loop {
+        let first = indexes.clone();
+        let mut filled = 0;
+        for (slot, index) in batch.iter_mut().zip(indexes.by_ref()) {
+            *slot = args.key(index);
+            filled += 1;
+        }
+        if filled == 0 {
+            return;
+        }
+        let keys = &batch[..filled];
+        cx.db.prefetch(keys);
+        keys.iter().zip(first).for_each(|(key, index)| run(cx, *key, index));
+    }
+}
+
+fn mget(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    cx.reply.array(args.len() - 1);
+    for_each_key(cx, args, 1, |cx, key, _| match cx.db.string(&key) {
+        Ok(Some(value)) => reply_string(cx.reply, value),
+        Ok(None) | Err(_) => cx.reply.null(),
+    });
+    Ok(())
+}
+
+fn check_pairs(cx: &Ctx<'_>, args: &Args<'_>) -> CmdResult {
+    if args.len().is_multiple_of(2) {
+        return Err(Error::wrong_arity(&cx.server.commands.entry(cx.command).full_name));
+    }
+    Ok(())
+}
+
+fn set_pairs(cx: &mut Ctx<'_>, args: Args<'_>) {
+    for_each_key(cx, args, 2, |cx, key, index| {
+        cx.db.set(&key, new_string(&args, index + 1), Expiry::Clear);
+        cx.changed(&key, SET_EVENT);
+    });
+}
+
+fn mset(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    check_pairs(cx, &args)?;
+    set_pairs(cx, args);
+    cx.reply.ok();
+    Ok(())
+}
+
+fn msetnx(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    check_pairs(cx, &args)?;
+    let exists = args.keys(1, 2).any(|key| cx.db.exists(&key));
+    if !exists {
+        set_pairs(cx, args);
+    }
+    cx.reply.integer(i64::from(!exists));
+    Ok(())
+}
+
+/// The sum of two lengths, unless a string that long would exceed `limit`, which is `proto-max-bulk-len`.
+fn check_length(limit: usize, len: usize, added: usize) -> Result<usize, Error> {
+    len.checked_add(added).filter(|sum| *sum <= limit).ok_or(STRING_TOO_LONG)
+}
+
+fn append(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let (key, added) = (args.key(1), args.get(2));
+    let limit = cx.server.config.proto_max_bulk_len;
+    let len = match cx.db.string_mut(&key)? {
+        Some(mut slot) => {
+            let old = slot.view().string().map_or(0, StringRef::len);
+            let len = check_length(limit, old, added.len())?;
+            slot.update(|entry| entry.append(added));
+            len
+        }
+        None => {
+            cx.db.set(&key, new_string(&args, 2), Expiry::Clear);
+            added.len()
+        }
+    };
+    cx.changed(&key, Event::string("append"));
+    cx.reply.integer(len as i64);
+    Ok(())
+}
+
+fn strlen(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let len = cx.db.string(&args.key(1))?.map_or(0, StringRef::len);
+    cx.reply.integer(len as i64);
+    Ok(())
+}
+
+fn setrange(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let offset = usize::try_from(args.integer(2)?).map_err(|_| Error::fixed("ERR offset is out of range"))?;
+    let (key, value) = (args.key(1), args.get(3));
+    let limit = cx.server.config.proto_max_bulk_len;
+    let slot = cx.db.string_mut(&key)?;
+    let old = slot.as_ref().and_then(|slot| slot.view().string()).map_or(0, StringRef::len);
+    if value.is_empty() {
+        cx.reply.integer(old as i64);
+        return Ok(());
+    }
+    let end = check_length(limit, offset, value.len())?;
+    match slot {
+        Some(mut slot) => slot.update(|entry| entry.bytes_grown(end)[offset..end].copy_from_slice(value)),
+        None => {
+            let mut bytes = vec![0; end];
+            bytes[offset..].copy_from_slice(value);
+            cx.db.set(&key, NewString::Text(bytes, true), Expiry::Clear);
+        }
+    }
+    cx.changed(&key, Event::string("setrange"));
+    cx.reply.integer(old.max(end) as i64);
+    Ok(())
+}
+
+/// The indexes of a string of `len` bytes or bits that `start` and `end` mean, both included and counting from the
+/// end where negative. What lies outside of the string is left off.
+pub fn clamp_range(start: i64, end: i64, len: usize) -> Range<usize> {
+    let len = len as i64;
+    let from_start = |index: i64| if index < 0 { index.saturating_add(len).max(0) } else { index };
+    let (start, end) = (from_start(start), from_start(end).min(len - 1) + 1);
+    if start < end { start as usize..end as usize } else { 0..0 }
+}
+
+/// Whether both ends count from the end and are the wrong way round: no part of any string, while clamping alone
+/// might find the first byte of a short one.
+pub fn is_backward(start: i64, end: i64) -> bool {
+    start < 0 && end < 0 && start > end
+}
+
+fn getrange(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let (start, end) = (args.integer(2)?, args.integer(3)?);
+    let value = cx.db.string(&args.key(1))?;
+    let mut digits = itoa::Buffer::new();
+    let bytes = value.map_or(&[][..], |value| value.bytes(&mut digits));
+    let part = if is_backward(start, end) { 0..0 } else { clamp_range(start, end, bytes.len()) };
+    cx.reply.bulk(&bytes[part]);
     Ok(())
 }

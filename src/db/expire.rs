@@ -1,11 +1,12 @@
 //! Active expiry: deleting keys whose time has come though nobody asks for them.
 //!
 //! A cycle walks the index of expiring keys in hash order, a piece of it per database, and goes on with a database
-//! as long as a noticeable share of what it saw had expired. Two kinds of cycle run: a slow one from the cron, bounded
+//! as long as a noticeable share of what it saw had expired. A cycle that ran out of time is continued by the next one
+//! where it stopped, so that a database full of stale keys does not keep the others from their turn. Two kinds of cycle run: a slow one from the cron, bounded
 //! by a share of the processor's time, and a fast one before waiting for sockets, when the slow one left stale keys.
 
 use super::Key;
-use super::keyspace::Databases;
+use super::keyspace::{Databases, Db};
 
 /// Keys looked at in one database before asking whether to go on.
 const KEYS_PER_LOOP: usize = 20;
@@ -42,7 +43,9 @@ impl Databases {
         let acceptable = ACCEPTABLE_STALE_PERCENT - effort;
         let mut report = CycleReport::default();
         let mut loops = 0;
-        for db in 0..self.count() {
+        for _ in 0..self.count() {
+            let db = self.next_to_expire % self.count();
+            self.next_to_expire = db + 1;
             while self.database(db).dict.expires_len() > 0 {
                 let (sampled, expired, wrapped) = self.expire_some(db, per_loop);
                 report.sampled += sampled;
@@ -99,5 +102,3 @@ impl Databases {
         (sampled, due.len(), wrapped)
     }
 }
-
-use super::keyspace::Db;

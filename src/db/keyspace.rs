@@ -1,13 +1,15 @@
 //! The databases as commands see them.
 //!
 //! A key whose time has come is treated as absent by every lookup and deleted by the first that meets it; the deletion is
-//! noted in a list ([`Databases::take_expired`]) whose consequences — propagation, events, watched keys — are carried
-//! out by `command::effects`. Time stands still during a command: expiry is judged by the time it began.
+//! noted in a list ([`Databases::take_notes`]) whose consequences — propagation, events, watched keys — are carried
+//! out by `command::effects`. So are, where somebody asked for it, reads in vain and new keys, all in the order in which
+//! they happened. Time stands still during a command: expiry is judged by the time it began.
 //!
 //! Lookups come in four kinds: [`read`](Databases::read) and [`inspect`](Databases::inspect) for reading commands,
-//! with and without touching the access time; [`write`](Databases::write) for changing what is there; and
+//! with and without touching the access time ([`peek`](Databases::peek) is no event either); [`write`](Databases::write) for changing what is there; and
 //! [`set`](Databases::set) and its kin for replacing it. Only reading counts as hit or miss.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::dict::{Dict, DictProbe, DictSlot};
@@ -33,7 +35,7 @@ pub enum Expiry {
 }
 
 /// A new string value.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum NewString<'a> {
     /// Bytes to be copied.
     Bytes(&'a [u8]),
@@ -41,6 +43,8 @@ pub enum NewString<'a> {
     Shared(&'a Arc<Vec<u8>>),
     /// An integer.
     Int(i64),
+    /// Bytes that are kept as such even if they print an integer, and whether they are "raw" to OBJECT ENCODING.
+    Text(Vec<u8>, bool),
 }
 
 /// One database.
@@ -80,6 +84,35 @@ pub struct KeyspaceStats {
     pub expired: u64,
 }
 
+/// What happened to a key besides what a command did to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// Its time had come, and it was deleted.
+    Expired,
+    /// It was read, and is not there.
+    Missed,
+    /// It was not there, and is now.
+    Created,
+}
+
+/// A happening to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The database.
+    pub db: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// What happened.
+    pub happening: Happening,
+}
+
+impl Note {
+    #[cold]
+    fn new(db: usize, key: &Key<'_>, happening: Happening) -> Note {
+        Note { db, key: key.bytes().into(), happening }
+    }
+}
+
 /// How accesses are noted in an entry's 24 bits.
 #[derive(Clone, Copy, Debug)]
 struct AccessClock {
@@ -111,13 +144,21 @@ pub struct Databases {
     pub lazyfree: LazyFree,
     /// Whether the running command notes accesses: not for CLIENT NO-TOUCH.
     pub touches: bool,
-    /// Whether missed reads are noted for keyspace events.
+    /// Whether reads in vain are noted for keyspace events.
     pub notes_misses: bool,
+    /// Whether new keys are noted for keyspace events.
+    pub notes_new: bool,
+    /// Whether expired keys stay where they are, unseen: the data stands still during CLIENT PAUSE.
+    pub frozen: bool,
+    /// The database where active expiry goes on.
+    pub(super) next_to_expire: usize,
     access: AccessClock,
     random: Random,
-    expired: Vec<(usize, Box<[u8]>)>,
-    missed: Vec<(usize, Box<[u8]>)>,
+    notes: Vec<Note>,
 }
+
+/// Tries to find a random key that has not expired where expired ones are not deleted.
+const RANDOM_TRIES: usize = 100;
 
 impl Databases {
     /// `count` empty databases.
@@ -131,10 +172,12 @@ impl Databases {
             lazyfree: LazyFree::default(),
             touches: true,
             notes_misses: false,
+            notes_new: false,
+            frozen: false,
+            next_to_expire: 0,
             access: AccessClock { frequency: false, seconds: 0, minutes: 0, log_factor: 10, decay_minutes: 1 },
             random: Random::from_entropy(),
-            expired: Vec::new(),
-            missed: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -200,20 +243,20 @@ impl Databases {
         &self.all[self.selected].dict
     }
 
-    /// The keys that have expired and were deleted since the last call: database and key.
-    pub fn take_expired(&mut self) -> Vec<(usize, Box<[u8]>)> {
-        std::mem::take(&mut self.expired)
+    /// What happened to keys since the last call, in order.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
     }
 
-    /// The keys that were read in vain since the last call, if misses are noted.
-    pub fn take_missed(&mut self) -> Vec<(usize, Box<[u8]>)> {
-        std::mem::take(&mut self.missed)
+    /// Forgets what happened to keys: nobody wants to know.
+    pub fn forget_notes(&mut self) {
+        self.notes.clear();
     }
 
     /// Notes that a key was deleted because it had expired.
     pub fn note_expired(&mut self, db: usize, key: &[u8]) {
         self.stats.expired += 1;
-        self.expired.push((db, key.into()));
+        self.notes.push(Note { db, key: key.into(), happening: Happening::Expired });
     }
 
     #[inline]
@@ -224,12 +267,13 @@ impl Databases {
     /// The entry of a key that has not expired.
     #[inline]
     fn live(&mut self, key: &Key<'_>) -> Option<DictSlot<'_>> {
-        let now_ms = self.now_ms;
         let slot = self.all[self.selected].dict.find_mut(key.hash(), key.bytes())?;
-        if slot.view().expire_at().is_some_and(|at| at <= now_ms) {
-            slot.remove();
-            self.stats.expired += 1;
-            self.expired.push((self.selected, key.bytes().into()));
+        if slot.view().expire_at().is_some_and(|at| at <= self.now_ms) {
+            if !self.frozen {
+                slot.remove();
+                self.stats.expired += 1;
+                self.notes.push(Note::new(self.selected, key, Happening::Expired));
+            }
             return None;
         }
         Some(slot)
@@ -238,35 +282,47 @@ impl Databases {
     /// Looks a key up for reading, and notes the access.
     #[inline]
     pub fn read(&mut self, key: &Key<'_>) -> Option<EntryView<'_>> {
-        self.look_up(key, self.touches)
+        self.look_up(key, self.touches, self.notes_misses)
     }
 
     /// Looks a key up for a command that asks about the key rather than for its value: the access time stays.
     #[inline]
     pub fn inspect(&mut self, key: &Key<'_>) -> Option<EntryView<'_>> {
-        self.look_up(key, false)
+        self.look_up(key, false, self.notes_misses)
+    }
+
+    /// Like [`Databases::inspect`], and nobody is told when the key is not there.
+    pub fn peek(&mut self, key: &Key<'_>) -> Option<EntryView<'_>> {
+        self.look_up(key, false, false)
+    }
+
+    /// What noting one access may need of chance: nothing is drawn unless frequency is noted.
+    #[inline]
+    fn draw(&mut self) -> u64 {
+        if self.access.frequency { self.random.next_u64() } else { 0 }
     }
 
     #[inline]
-    fn look_up(&mut self, key: &Key<'_>, touch: bool) -> Option<EntryView<'_>> {
-        let now_ms = self.now_ms;
-        let Some(slot) = self.all[self.selected].dict.find_mut(key.hash(), key.bytes()) else {
+    fn look_up(&mut self, key: &Key<'_>, touch: bool, tell: bool) -> Option<EntryView<'_>> {
+        let (now_ms, random) = (self.now_ms, self.draw());
+        let (mut slot, selected) = (self.all[self.selected].dict.find_mut(key.hash(), key.bytes()), self.selected);
+        if let Some(due) = slot.take_if(|slot| slot.view().expire_at().is_some_and(|at| at <= now_ms)) {
+            if !self.frozen {
+                due.remove();
+                self.stats.expired += 1;
+                self.notes.push(Note::new(selected, key, Happening::Expired));
+            }
+        }
+        let Some(slot) = slot else {
             self.stats.misses += 1;
-            if self.notes_misses {
-                self.missed.push((self.selected, key.bytes().into()));
+            if tell {
+                self.notes.push(Note::new(self.selected, key, Happening::Missed));
             }
             return None;
         };
-        if slot.view().expire_at().is_some_and(|at| at <= now_ms) {
-            slot.remove();
-            self.stats.misses += 1;
-            self.stats.expired += 1;
-            self.expired.push((self.selected, key.bytes().into()));
-            return None;
-        }
         self.stats.hits += 1;
         if touch {
-            self.access.note(slot.view(), &mut self.random);
+            self.access.note(slot.view(), random);
         }
         Some(slot.into_view())
     }
@@ -275,10 +331,10 @@ impl Databases {
     #[inline]
     pub fn write(&mut self, key: &Key<'_>) -> Option<DictSlot<'_>> {
         let (access, touches) = (self.access, self.touches);
-        let random = self.random.next_u64();
+        let random = self.draw();
         let slot = self.live(key)?;
         if touches {
-            access.note(slot.view(), &mut Random::from_seed(random));
+            access.note(slot.view(), random);
         }
         Some(slot)
     }
@@ -297,6 +353,27 @@ impl Databases {
         }
     }
 
+    /// Reads several strings at once, none of them for longer than this borrow; a missing one reads as empty.
+    pub fn strings(&mut self, keys: &[Key<'_>]) -> Result<Vec<Cow<'_, [u8]>>, WrongType> {
+        for key in keys {
+            self.string(key)?;
+        }
+        // Nothing has changed since, and what had expired is gone.
+        let dict = self.dict();
+        let find = |key: &Key<'_>| dict.find(key.hash(), key.bytes()).and_then(|entry| entry.string());
+        Ok(keys.iter().map(|key| find(key).map_or(Cow::Borrowed(&[][..]), StringRef::to_cow)).collect())
+    }
+
+    /// Asks the memory of several keys into the cache, so that the lookups that follow wait for it only once.
+    #[inline]
+    pub fn prefetch(&self, keys: &[Key<'_>]) {
+        if keys.len() > 1 {
+            let dict = self.dict();
+            keys.iter().for_each(|key| dict.prefetch_bucket(key.hash()));
+            keys.iter().for_each(|key| dict.prefetch_entry(key.hash()));
+        }
+    }
+
     /// Looks a string up to change it.
     #[inline]
     pub fn string_mut(&mut self, key: &Key<'_>) -> Result<Option<DictSlot<'_>>, WrongType> {
@@ -311,7 +388,7 @@ impl Databases {
     #[inline]
     pub fn set(&mut self, key: &Key<'_>, value: NewString<'_>, expiry: Expiry) {
         let now_ms = self.now_ms;
-        let access = self.access.new_key();
+        let (access, random) = (self.access, self.draw());
         let slot = self.all[self.selected].dict.probe(key.hash(), key.bytes());
         match slot {
             DictProbe::Found(mut slot) => {
@@ -331,12 +408,13 @@ impl Databases {
                         NewString::Bytes(bytes) => entry.set_string(bytes),
                         NewString::Shared(shared) => entry.set_string_arc(Arc::clone(shared)),
                         NewString::Int(number) => entry.set_int(number),
+                        NewString::Text(bytes, raw) => entry.set_text(bytes, raw),
                     }
                 });
-                slot.view().set_access(access);
+                access.note(slot.view(), random);
                 if due {
-                    self.stats.expired += 1;
-                    self.expired.push((self.selected, key.bytes().into()));
+                    slot.view().set_access(access.new_key());
+                    self.replaced_expired(key);
                 }
             }
             DictProbe::Vacant(slot) => {
@@ -344,26 +422,58 @@ impl Databases {
                     Expiry::Clear | Expiry::Keep => None,
                     Expiry::At(at) => Some(at),
                 };
+                let access = access.new_key();
                 slot.insert(match value {
                     NewString::Bytes(bytes) => Entry::string(key.bytes(), bytes, expire, access),
                     NewString::Shared(shared) => {
                         Entry::string_from_arc(key.bytes(), Arc::clone(shared), expire, access)
                     }
                     NewString::Int(number) => Entry::int(key.bytes(), number, expire, access),
+                    NewString::Text(bytes, raw) => Entry::text(key.bytes(), bytes, raw, expire, access),
                 });
+                if self.notes_new {
+                    self.notes.push(Note::new(self.selected, key, Happening::Created));
+                }
             }
+        }
+    }
+
+    /// A key that had expired was overwritten rather than deleted first.
+    #[cold]
+    fn replaced_expired(&mut self, key: &Key<'_>) {
+        self.note_expired(self.selected, key.bytes());
+        if self.notes_new {
+            self.notes.push(Note::new(self.selected, key, Happening::Created));
         }
     }
 
     /// Puts an entry in under its key, in the place of the one that is there.
     pub fn put(&mut self, key: &Key<'_>, entry: Entry) {
         debug_assert_eq!(entry.view().key(), key.bytes());
+        let now_ms = self.now_ms;
         match self.all[self.selected].dict.probe(key.hash(), key.bytes()) {
-            DictProbe::Found(mut slot) => slot.update(|old| *old = entry),
+            DictProbe::Found(mut slot) => {
+                let due = slot.view().expire_at().is_some_and(|at| at <= now_ms);
+                slot.update(|old| *old = entry);
+                if due {
+                    self.replaced_expired(key);
+                }
+            }
             DictProbe::Vacant(slot) => {
                 slot.insert(entry);
+                if self.notes_new {
+                    self.notes.push(Note::new(self.selected, key, Happening::Created));
+                }
             }
         }
+    }
+
+    /// A copy of a key's entry under another key, as if it had just been made.
+    pub fn duplicate(&mut self, key: &Key<'_>, copy: &Key<'_>) -> Option<Entry> {
+        let access = self.access.new_key();
+        let duplicate = self.live(key)?.update(|entry| entry.duplicate(copy.bytes()));
+        duplicate.view().set_access(access);
+        Some(duplicate)
     }
 
     /// Takes a key's entry out.
@@ -378,11 +488,13 @@ impl Databases {
 
     /// A random key that has not expired; expired ones met on the way are deleted.
     pub fn random_key(&mut self) -> Option<Vec<u8>> {
+        let mut tries = 0;
         loop {
             let db = &mut self.all[self.selected];
             let entry = db.dict.random(&mut self.random)?;
             let (key, due) = (entry.key().to_vec(), entry.expire_at().is_some_and(|at| at <= self.now_ms));
-            if !due {
+            tries += 1;
+            if !due || (self.frozen && tries == RANDOM_TRIES) {
                 return Some(key);
             }
             self.live(&Key::new(&key));
@@ -437,9 +549,10 @@ impl AccessClock {
         if self.frequency { u32::from(self.minutes) << 8 | NEW_KEY_COUNT } else { self.seconds }
     }
 
-    /// Notes an access now. A second access within the clock's unit writes nothing.
+    /// Notes an access now. A second access within the clock's unit writes nothing. `random` decides whether a
+    /// frequently used key is counted once more.
     #[inline]
-    fn note(&self, entry: EntryView<'_>, random: &mut Random) {
+    fn note(&self, entry: EntryView<'_>, random: u64) {
         if !self.frequency {
             if entry.access() != self.seconds {
                 entry.set_access(self.seconds);
@@ -449,7 +562,7 @@ impl AccessClock {
         let count = self.decayed_count(entry.access());
         let base = count.saturating_sub(NEW_KEY_COUNT);
         let chance = 1.0 / f64::from(base * self.log_factor + 1);
-        let counted = count < 255 && random.unit_f64() < chance;
+        let counted = count < 255 && (random >> 11) as f64 / ((1u64 << 53) as f64) < chance;
         entry.set_access(u32::from(self.minutes) << 8 | (count + u32::from(counted)));
     }
 

@@ -4,6 +4,7 @@
 //! [`keyspace`] is what commands see: lookups that expire keys, count hits and note accesses.
 
 mod dict;
+pub mod digest;
 mod entry;
 pub mod expire;
 pub mod keyspace;
@@ -14,7 +15,7 @@ pub mod watch;
 
 use std::sync::OnceLock;
 
-pub use entry::{Entry, EntryView, SharedRef, StringRef, ValueType};
+pub use entry::{Entry, EntryView, StringRef, ValueType};
 pub use keyspace::{Databases, Expiry, WrongType};
 pub use table::Statistics;
 

@@ -183,8 +183,7 @@ impl Pipeline {
         let keys = db.database(server.clients.at(key).db);
         for request in &self.batch.requests {
             let view = ArgView::of(&self.batch, request, buffer);
-            let next = if view.len() > 1 { Some(view.get(1)) } else { None };
-            let command = server.commands.resolve(view.get(0), next);
+            let command = server.commands.resolve(&view);
             let hashed = command.map_or(0, |id| usize::from(server.commands.entry(id).first_key));
             let mut resolved = Resolved { command, hashed, hash: 0 };
             if hashed > 0 && hashed < view.len() {

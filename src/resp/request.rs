@@ -97,6 +97,23 @@ impl<'a> ArgView<'a> {
         &self.buffer[arg.start as usize..][..arg.len as usize]
     }
 
+    /// Argument `index` as a word, padded with zeros, if it has at most eight bytes.
+    #[inline]
+    pub fn word(&self, index: usize) -> Option<u64> {
+        let arg = self.args[index];
+        if arg.len > 8 {
+            return None;
+        }
+        if let Some(bytes) = self.buffer.get(arg.start as usize..).and_then(|rest| rest.first_chunk::<8>()) {
+            let unused = 64 - 8 * arg.len;
+            let word = u64::from_le_bytes(*bytes);
+            return Some(if unused == 64 { 0 } else { word << unused >> unused });
+        }
+        let mut bytes = [0; 8];
+        bytes[..arg.len as usize].copy_from_slice(self.get(index));
+        Some(u64::from_le_bytes(bytes))
+    }
+
     /// The allocation of argument `index` where it has its own.
     pub fn shared(&self, index: usize) -> Option<&'a Arc<Vec<u8>>> {
         let arg = self.args[index];
@@ -313,7 +330,7 @@ fn multi_bulk(
     let mut bulk = None;
     let first = batch.args.len();
     if progress.is_idle() {
-        let short = short_number(buffer, start + 1).map(|(count, behind)| (Some(count as i64), behind));
+        let short = short_header(buffer, start, b'*').map(|(count, behind)| (Some(count as i64), behind));
         let parsed = match short {
             Some(short) => Some(short),
             None => header(buffer, start + 1, "too big mbulk count string")?,
@@ -431,12 +448,8 @@ fn collect_big(buffer: &[u8], at: &mut usize, length: usize, progress: &mut Prog
 /// Reads `$<length>\r\n` at `at`: the length and the offset behind it, or `None` when it is incomplete.
 #[inline]
 fn bulk_header(buffer: &[u8], at: usize, limits: &Limits) -> Result<Option<(usize, usize)>, ProtocolError> {
-    if buffer.get(at) == Some(&b'$') {
-        if let Some((length, behind)) = short_number(buffer, at + 1) {
-            if length < UNAUTHENTICATED_BULK_MAX && length <= limits.bulk_max {
-                return Ok(Some((length, behind)));
-            }
-        }
+    if let Some((length, behind)) = short_header(buffer, at, b'$') {
+        return Ok(Some((length, behind)));
     }
     let Some(&kind) = buffer.get(at) else { return Ok(None) };
     if kind != b'$' && memchr::memchr(b'\r', &buffer[at..]).is_some() {
@@ -454,21 +467,28 @@ fn bulk_header(buffer: &[u8], at: usize, limits: &Limits) -> Result<Option<(usiz
     }
 }
 
-/// The common case of a header, by hand: up to six digits without a leading zero, and CRLF.
-#[inline]
-fn short_number(buffer: &[u8], at: usize) -> Option<(usize, usize)> {
-    let rest = buffer.get(at..)?;
-    let mut number = 0;
-    for (index, &byte) in rest.iter().take(7).enumerate() {
-        let digit = byte.wrapping_sub(b'0');
-        if digit < 10 {
-            number = number * 10 + usize::from(digit);
-            continue;
-        }
-        let plain = index == 1 || (index > 1 && rest[0] != b'0');
-        return (plain && byte == b'\r' && rest.get(index + 1) == Some(&b'\n')).then_some((number, at + index + 2));
+/// The common case of a header, by hand: `kind`, one to three digits without a leading zero, CRLF, looked at as one
+/// word. Everything else is left to [`header`].
+#[inline(always)]
+fn short_header(buffer: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
+    const CRLF: u16 = u16::from_le_bytes(*b"\r\n");
+    let word = u64::from_le_bytes(*buffer.get(at..)?.first_chunk::<8>()?);
+    let digit = |index: u32| (word >> (8 * index)) as u8 ^ b'0';
+    let ends = |index: u32| (word >> (8 * index)) as u16 == CRLF;
+    let (a, b, c) = (usize::from(digit(1)), usize::from(digit(2)), usize::from(digit(3)));
+    if word as u8 != kind || a > 9 {
+        return None;
     }
-    None
+    if ends(2) {
+        return Some((a, at + 4));
+    }
+    if a == 0 || b > 9 {
+        return None;
+    }
+    if ends(3) {
+        return Some((a * 10 + b, at + 5));
+    }
+    (c <= 9 && ends(4)).then(|| (a * 100 + b * 10 + c, at + 6))
 }
 
 /// A number (`None` where the text is none) and the offset behind its line.

@@ -1,0 +1,4 @@
+//! Bitmaps.
+use crate::command::Command;
+/// The rows.
+pub const COMMANDS: &[Command] = &[];

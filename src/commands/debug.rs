@@ -1,0 +1,382 @@
+//! DEBUG: what tests of servers and clients need, and nobody else should.
+//!
+//! It is one command to COMMAND, ACL and the statistics, as in Redis, so its subcommands stand in a table of their own.
+//! Subcommands that set a knob of Redis's inner workings which has no counterpart here are accepted and do nothing, so
+//! that test suites can run. Lookups here see keys as they are kept, those that have expired included.
+
+use std::time::Duration;
+
+use crate::command::args::shown;
+use crate::command::error::{CmdResult, NO_SUCH_KEY};
+use crate::command::spec::*;
+use crate::command::{Args, Ctx, Error, effects};
+use crate::config::Rewrite;
+use crate::db::digest::Digest;
+use crate::db::keyspace::NewString;
+use crate::db::{EntryView, Expiry, Key, Statistics, StringRef};
+use crate::util::number;
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[Command::new("debug", Arity::at_least(2), debug)
+    .group(Group::Server)
+    .flags(&[ADMIN, NOSCRIPT, LOADING, STALE, PROTECTED])
+    .docs("1.0.0", "", "Carries the commands that test suites use to look into the server.")];
+
+/// Name, number of arguments from and to (DEBUG and the name counted), and what it does.
+type Subcommand = (&'static str, usize, usize, Handler);
+
+const ANY: usize = usize::MAX;
+
+const SUBCOMMANDS: &[Subcommand] = &[
+    ("aof-flush-sleep", 3, 3, accept),
+    ("assert", 2, ANY, abort),
+    ("change-repl-id", 2, 2, accept),
+    ("client-eviction", 2, 2, client_eviction),
+    ("config-rewrite-force-all", 2, 2, config_rewrite),
+    ("crash-and-recover", 2, 3, not_persistent),
+    ("dict-resizing", 3, 3, dict_resizing),
+    ("digest", 2, 2, digest),
+    ("digest-value", 2, ANY, digest_value),
+    ("drop-cluster-packet-filter", 3, 3, accept),
+    ("error", 3, 3, error),
+    ("help", 2, 2, help),
+    ("htstats", 3, 3, htstats),
+    ("htstats-key", 3, 3, htstats_key),
+    ("loadaof", 2, 2, not_persistent),
+    ("log", 3, 3, log_message),
+    ("object", 3, 3, object),
+    ("panic", 2, ANY, abort),
+    ("pause-cron", 3, 3, pause_cron),
+    ("populate", 3, 5, populate),
+    ("protocol", 3, 3, protocol),
+    ("quicklist-packed-threshold", 3, 3, quicklist_packed_threshold),
+    ("reload", 2, ANY, not_persistent),
+    ("replybuffer", 4, 4, reply_buffer),
+    ("restart", 2, 3, not_persistent),
+    ("segfault", 2, ANY, segfault),
+    ("set-active-expire", 3, 3, set_active_expire),
+    ("set-disable-deny-scripts", 3, 3, accept),
+    ("set-skip-checksum-validation", 3, 3, accept),
+    ("sleep", 3, 3, sleep),
+];
+
+fn debug(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let name = args.get(1);
+    let fits = |(known, min, max, _): &&Subcommand| {
+        name.eq_ignore_ascii_case(known.as_bytes()) && (*min..=*max).contains(&args.len())
+    };
+    match SUBCOMMANDS.iter().find(fits) {
+        Some((_, _, _, handler)) => handler(cx, args),
+        None => Err(misused(&args)),
+    }
+}
+
+fn misused(args: &Args<'_>) -> Error {
+    let name = String::from_utf8_lossy(shown(args.get(1)));
+    Error::text(format!("ERR unknown subcommand or wrong number of arguments for '{name}'. Try DEBUG HELP."))
+}
+
+/// A switch: any number but zero is on.
+fn is_on(args: &Args<'_>, index: usize) -> bool {
+    number::parse_i64(args.get(index)).is_some_and(|value| value != 0)
+}
+
+fn accept(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    cx.reply.ok();
+    Ok(())
+}
+
+fn not_persistent(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    Err(Error::fixed("ERR the data set can't be reloaded: persistence is not available"))
+}
+
+fn abort(_: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    log::error!("DEBUG {} called", String::from_utf8_lossy(args.get(1)).to_ascii_uppercase());
+    std::process::abort()
+}
+
+fn segfault(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    log::error!("DEBUG SEGFAULT called");
+    signal_hook::low_level::raise(libc::SIGSEGV).ok();
+    std::process::abort()
+}
+
+fn sleep(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let seconds = number::parse_f64(args.get(2)).unwrap_or(0.0).max(0.0);
+    if let Ok(duration) = Duration::try_from_secs_f64(seconds) {
+        std::thread::sleep(duration);
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+fn set_active_expire(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    cx.server.active_expire = is_on(&args, 2);
+    cx.reply.ok();
+    Ok(())
+}
+
+fn pause_cron(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    cx.server.cron.paused = is_on(&args, 2);
+    cx.reply.ok();
+    Ok(())
+}
+
+fn dict_resizing(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    for index in 0..cx.db.count() {
+        cx.db.database_mut(index).dict.set_resizing(is_on(&args, 2));
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+fn quicklist_packed_threshold(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    const OUT_OF_BOUNDS: Error = Error::fixed("ERR argument must be a memory value bigger than 1 and smaller than 4gb");
+    number::parse_memory(args.get(2)).filter(|size| *size <= u64::from(u32::MAX)).ok_or(OUT_OF_BOUNDS)?;
+    cx.reply.ok();
+    Ok(())
+}
+
+fn reply_buffer(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    if args.is(2, "peak-reset-time") {
+        if !args.is(3, "never") && !args.is(3, "reset") {
+            args.integer(3)?;
+        }
+    } else if !args.is(2, "resizing") {
+        return Err(misused(&args));
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+fn client_eviction(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    Err(Error::fixed("ERR maxmemory-clients is disabled."))
+}
+
+fn config_rewrite(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let path =
+        cx.server.config.config_file.as_ref().ok_or(Error::fixed("ERR The server is running without a config file"))?;
+    let rewrite = Rewrite { force_all: true, users: None };
+    rewrite
+        .write(&cx.server.config, path)
+        .map_err(|error| Error::text(format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {error}")))?;
+    cx.reply.ok();
+    Ok(())
+}
+
+fn log_message(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    log::warn!("DEBUG LOG: {}", String::from_utf8_lossy(args.get(2)));
+    cx.reply.ok();
+    Ok(())
+}
+
+/// The error is the client's own, so it is not counted as one of the server's.
+fn error(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let mut line = [b"-", args.get(2)].concat();
+    line.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n')).for_each(|byte| *byte = b' ');
+    line.extend_from_slice(b"\r\n");
+    cx.reply.raw(&line);
+    Ok(())
+}
+
+fn digest(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    cx.reply.simple(Digest::of_databases(cx.db).to_text());
+    Ok(())
+}
+
+fn stored<'c>(cx: &'c Ctx<'_>, key: &Key<'_>) -> Option<EntryView<'c>> {
+    cx.db.dict().find(key.hash(), key.bytes())
+}
+
+fn digest_value(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    cx.reply.array(args.len() - 2);
+    for key in args.keys(2, 1) {
+        let digest = stored(cx, &key).map(Digest::of_value).unwrap_or_default();
+        cx.reply.simple(digest.to_text());
+    }
+    Ok(())
+}
+
+fn object(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let entry = stored(cx, &args.key(2)).ok_or(NO_SUCH_KEY)?;
+    let line = format!(
+        "Value at:{:#x} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
+        entry.address(),
+        entry.encoding(),
+        entry.string().map_or(0, saved_bytes),
+        entry.access(),
+        cx.db.idle_seconds(entry),
+    );
+    cx.reply.simple(line);
+    Ok(())
+}
+
+/// Bytes of a string in an RDB file without compression.
+fn saved_bytes(value: StringRef<'_>) -> usize {
+    let prefixed = |len: usize| match len {
+        0..64 => 1 + len,
+        64..16384 => 2 + len,
+        _ => 5 + len,
+    };
+    match value {
+        StringRef::Int(-128..=127) => 2,
+        StringRef::Int(-32768..=32767) => 3,
+        StringRef::Int(number) if i32::try_from(number).is_ok() => 5,
+        StringRef::Int(_) | StringRef::Bytes(_) | StringRef::Shared(_) => prefixed(value.len()),
+    }
+}
+
+/// The keys are not propagated: replicas are to be filled by the same call.
+fn populate(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let count = args.positive(2)?;
+    let prefix = args.try_get(3).unwrap_or(b"key");
+    let size = if args.len() == 5 { args.positive(4)? } else { 0 };
+    if size > cx.server.config.proto_max_bulk_len {
+        return Err(crate::command::error::STRING_TOO_LONG);
+    }
+    for number in 0..count {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(number).as_bytes();
+        let name = [prefix, b":", digits].concat();
+        let key = Key::new(&name);
+        if cx.db.exists(&key) {
+            continue;
+        }
+        let mut value = [b"value:", digits].concat();
+        if size > 0 {
+            value.resize(size, 0);
+        }
+        cx.db.set(&key, NewString::Bytes(&value), Expiry::Clear);
+        if cx.server.observers.any() {
+            effects::key_changed(cx, key.bytes());
+        }
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+fn protocol(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    const UNKNOWN: Error = Error::fixed(
+        "ERR Wrong protocol type name. Please use one of the following: \
+         string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
+    );
+    let reply = &mut *cx.reply;
+    match args.get(2).to_ascii_lowercase().as_slice() {
+        b"string" => reply.bulk(b"Hello World"),
+        b"integer" => reply.integer(12345),
+        b"double" => reply.double(3.141),
+        b"bignum" => reply.big_number(b"1234567999999999999999999999999999999"),
+        b"null" => reply.null(),
+        b"array" => {
+            reply.array(3);
+            (0..3).for_each(|number| reply.integer(number));
+        }
+        b"set" => {
+            reply.set(3);
+            (0..3).for_each(|number| reply.integer(number));
+        }
+        b"map" => {
+            reply.map(3);
+            for number in 0..3 {
+                reply.integer(number);
+                reply.boolean(number == 1);
+            }
+        }
+        b"attrib" => {
+            if reply.resp3 {
+                reply.attribute(1);
+                reply.bulk(b"key-popularity");
+                reply.array(2);
+                reply.bulk(b"key:123");
+                reply.integer(90);
+            }
+            reply.bulk(b"Some real reply following the attribute");
+        }
+        b"push" if !reply.resp3 => return Err(Error::fixed("ERR RESP2 is not supported by this command")),
+        b"push" => {
+            reply.push(2);
+            reply.bulk(b"server-cpu-usage");
+            reply.integer(42);
+            reply.bulk(b"Some real reply following the push reply");
+        }
+        b"verbatim" => reply.verbatim(*b"txt", b"This is a verbatim\nstring"),
+        b"true" => reply.boolean(true),
+        b"false" => reply.boolean(false),
+        _ => return Err(UNKNOWN),
+    }
+    Ok(())
+}
+
+/// The tables of a database, in the form of Redis's statistics as far as the numbers have a meaning here.
+fn htstats(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let index = usize::try_from(args.integer(2)?).ok().filter(|index| *index < cx.db.count());
+    let index = index.ok_or(Error::fixed("ERR Out of range database"))?;
+    let (keys, expires) = cx.db.database(index).dict.statistics();
+    let text = format!("[Dictionary HT]\n{}[Expires HT]\n{}", table_text(&keys), table_text(&expires));
+    cx.reply.verbatim(*b"txt", text.as_bytes());
+    Ok(())
+}
+
+fn table_text(table: &Statistics) -> String {
+    if table.items == 0 {
+        return "Hash table 0 stats (main hash table):\nNo stats available for empty dictionaries\n".to_owned();
+    }
+    format!(
+        "Hash table 0 stats (main hash table):\n table size: {}\n number of elements: {}\n different slots: {}\n \
+         buckets: {}\n segments: {}\n fullest segment: {}\n displaced elements: {}\n max displacement: {}\n \
+         bytes: {}\n",
+        table.buckets * SLOTS_PER_BUCKET,
+        table.items,
+        table.items,
+        table.buckets,
+        table.segments,
+        table.segment_items_max,
+        table.displaced,
+        table.distance_max,
+        table.bytes,
+    )
+}
+
+const SLOTS_PER_BUCKET: usize = 7;
+
+fn htstats_key(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    stored(cx, &args.key(2)).ok_or(NO_SUCH_KEY)?;
+    Err(Error::fixed("ERR The value stored at the specified key is not represented using an hash table"))
+}
+
+fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    cx.reply_help(&[
+        "ASSERT | PANIC | SEGFAULT",
+        "    Crash the server.",
+        "CONFIG-REWRITE-FORCE-ALL",
+        "    Rewrite the configuration file with all directives, defaults included.",
+        "DICT-RESIZING <0|1>",
+        "    Keep the hash tables from growing and shrinking as long as that can be avoided.",
+        "DIGEST",
+        "    Return a fingerprint of all keys with their values.",
+        "DIGEST-VALUE <key> [<key> ...]",
+        "    Return a fingerprint of each value.",
+        "ERROR <string>",
+        "    Answer with an error.",
+        "HTSTATS <dbid>",
+        "    Return statistics of a database's hash tables.",
+        "HTSTATS-KEY <key>",
+        "    Return statistics of a value's hash table.",
+        "LOG <message>",
+        "    Write a message to the log.",
+        "OBJECT <key>",
+        "    Show how a value is kept.",
+        "PAUSE-CRON <0|1>",
+        "    Stop all that the server does by itself.",
+        "POPULATE <count> [<prefix>] [<size>]",
+        "    Create string keys named <prefix>:<number>, where they do not exist.",
+        "PROTOCOL <type>",
+        "    Answer with a value of a type: string, integer, double, bignum, null, array, set, map,",
+        "    attrib, push, verbatim, true, false.",
+        "SET-ACTIVE-EXPIRE <0|1>",
+        "    Delete expired keys only when they are met, or also when nobody asks for them.",
+        "SLEEP <seconds>",
+        "    Stop the server for some time. Decimals allowed.",
+    ]);
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! When keys expire: setting, asking and removing the time.
+//!
+//! A time is kept in Unix milliseconds. Relative times are propagated as absolute ones, so that a replica or a reloaded
+//! append-only file does not start to count anew; a time that has passed already deletes the key, and is propagated as
+//! that.
+
+use crate::command::context::Event;
+use crate::command::error::CmdResult;
+use crate::command::spec::*;
+use crate::command::{Args, Ctx, Error, effects};
+
+const SET: &[Keys] = &[Keys::at(1, Access::RW.and(Access::UPDATE))];
+const ASK: &[Keys] = &[Keys::at(1, Access::RO.and(Access::ACCESS))];
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[
+    Command::new("expire", Arity::at_least(3), expire).flags(&[WRITE, FAST]).keys(SET).docs(
+        "1.0.0",
+        "key seconds [NX|XX|GT|LT]",
+        "Has a key expire after some seconds.",
+    ),
+    Command::new("pexpire", Arity::at_least(3), pexpire).flags(&[WRITE, FAST]).keys(SET).docs(
+        "2.6.0",
+        "key milliseconds [NX|XX|GT|LT]",
+        "Has a key expire after some milliseconds.",
+    ),
+    Command::new("expireat", Arity::at_least(3), expireat).flags(&[WRITE, FAST]).keys(SET).docs(
+        "1.2.0",
+        "key unix-time-seconds [NX|XX|GT|LT]",
+        "Has a key expire at a point of time in Unix seconds.",
+    ),
+    Command::new("pexpireat", Arity::at_least(3), pexpireat).flags(&[WRITE, FAST]).keys(SET).docs(
+        "2.6.0",
+        "key unix-time-milliseconds [NX|XX|GT|LT]",
+        "Has a key expire at a point of time in Unix milliseconds.",
+    ),
+    Command::new("ttl", Arity::exactly(2), ttl)
+        .flags(&[READONLY, FAST])
+        .keys(ASK)
+        .tips(&["nondeterministic_output"])
+        .docs("1.0.0", "key", "Returns how long a key has yet to live, in seconds."),
+    Command::new("pttl", Arity::exactly(2), pttl)
+        .flags(&[READONLY, FAST])
+        .keys(ASK)
+        .tips(&["nondeterministic_output"])
+        .docs("2.6.0", "key", "Returns how long a key has yet to live, in milliseconds."),
+    Command::new("expiretime", Arity::exactly(2), expiretime).flags(&[READONLY, FAST]).keys(ASK).docs(
+        "7.0.0",
+        "key",
+        "Returns when a key expires, in Unix seconds.",
+    ),
+    Command::new("pexpiretime", Arity::exactly(2), pexpiretime).flags(&[READONLY, FAST]).keys(ASK).docs(
+        "7.0.0",
+        "key",
+        "Returns when a key expires, in Unix milliseconds.",
+    ),
+    Command::new("persist", Arity::exactly(2), persist).flags(&[WRITE, FAST]).keys(SET).docs(
+        "2.2.0",
+        "key",
+        "Removes a key's expiry.",
+    ),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Seconds,
+    Milliseconds,
+}
+
+/// When an expiry may be set, given the one that is there.
+#[derive(Clone, Copy, Debug, Default)]
+struct Condition {
+    /// NX: there is none.
+    none: bool,
+    /// XX: there is one.
+    some: bool,
+    /// GT: the new one is later.
+    later: bool,
+    /// LT: the new one is earlier.
+    earlier: bool,
+}
+
+impl Condition {
+    fn parse(args: &Args<'_>) -> Result<Condition, Error> {
+        let mut condition = Condition::default();
+        for option in args.rest(3) {
+            match option.to_ascii_lowercase().as_slice() {
+                b"nx" => condition.none = true,
+                b"xx" => condition.some = true,
+                b"gt" => condition.later = true,
+                b"lt" => condition.earlier = true,
+                _ => return Err(Error::text([b"ERR Unsupported option ", option].concat())),
+            }
+        }
+        let Condition { none, some, later, earlier } = condition;
+        if none && (some || later || earlier) {
+            return Err(Error::fixed("ERR NX and XX, GT or LT options at the same time are not compatible"));
+        }
+        if later && earlier {
+            return Err(Error::fixed("ERR GT and LT options at the same time are not compatible"));
+        }
+        Ok(condition)
+    }
+
+    /// A key without an expiry lives forever, which is later than anything.
+    fn allows(self, old: Option<i64>, new: i64) -> bool {
+        !(self.none && old.is_some()
+            || self.some && old.is_none()
+            || self.later && old.is_none_or(|old| new <= old)
+            || self.earlier && old.is_some_and(|old| new >= old))
+    }
+}
+
+fn expire(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    set_expiry(cx, args, cx.now_ms(), Unit::Seconds)
+}
+
+fn pexpire(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    set_expiry(cx, args, cx.now_ms(), Unit::Milliseconds)
+}
+
+fn expireat(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    set_expiry(cx, args, 0, Unit::Seconds)
+}
+
+fn pexpireat(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    set_expiry(cx, args, 0, Unit::Milliseconds)
+}
+
+fn set_expiry(cx: &mut Ctx<'_>, args: Args<'_>, base_ms: i64, unit: Unit) -> CmdResult {
+    let condition = Condition::parse(&args)?;
+    let amount = args.integer(2)?;
+    let amount_ms = match unit {
+        Unit::Seconds => amount.checked_mul(1000),
+        Unit::Milliseconds => Some(amount),
+    };
+    let at = amount_ms.and_then(|amount| amount.checked_add(base_ms));
+    let at = at.ok_or_else(|| Error::invalid_expire(cx.row().name))?;
+
+    let key = args.key(1);
+    let now_ms = cx.now_ms();
+    let set = match cx.db.write(&key) {
+        Some(mut slot) if condition.allows(slot.view().expire_at(), at) => {
+            if at <= now_ms {
+                slot.remove();
+            } else {
+                slot.update(|entry| entry.set_expire(Some(at)));
+            }
+            true
+        }
+        _ => false,
+    };
+    cx.reply.integer(i64::from(set));
+    if set && at <= now_ms {
+        let deletion = effects::deletion(cx.server.config.lazyfree_lazy_expire);
+        cx.propagate_instead(&[deletion.as_bytes(), key.bytes()]);
+        cx.changed(&key, Event::generic("del"));
+    } else if set {
+        if base_ms != 0 || unit == Unit::Seconds {
+            propagate_absolute(cx, &args, at);
+        }
+        cx.changed(&key, Event::generic("expire"));
+    }
+    Ok(())
+}
+
+fn propagate_absolute(cx: &mut Ctx<'_>, args: &Args<'_>, at: i64) {
+    if cx.server.observers.propagates() {
+        let at = at.to_string();
+        let mut request: Vec<&[u8]> = vec![b"PEXPIREAT", args.get(1), at.as_bytes()];
+        request.extend(args.rest(3));
+        cx.propagate_instead(&request);
+    }
+}
+
+fn ttl(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let now_ms = cx.now_ms();
+    reply_time(cx, args, |at| ((at - now_ms).max(0) + 500) / 1000)
+}
+
+fn pttl(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let now_ms = cx.now_ms();
+    reply_time(cx, args, |at| (at - now_ms).max(0))
+}
+
+fn expiretime(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    reply_time(cx, args, |at| at.saturating_add(500) / 1000)
+}
+
+fn pexpiretime(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    reply_time(cx, args, |at| at)
+}
+
+/// Answers -2 for a key that is not there and -1 for one that does not expire.
+fn reply_time(cx: &mut Ctx<'_>, args: Args<'_>, shown: impl Fn(i64) -> i64) -> CmdResult {
+    let answer = match cx.db.inspect(&args.key(1)) {
+        None => -2,
+        Some(entry) => entry.expire_at().map_or(-1, shown),
+    };
+    cx.reply.integer(answer);
+    Ok(())
+}
+
+fn persist(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let key = args.key(1);
+    let persisted = match cx.db.write(&key) {
+        Some(mut slot) if slot.view().expire_at().is_some() => {
+            slot.update(|entry| entry.set_expire(None));
+            true
+        }
+        _ => false,
+    };
+    if persisted {
+        cx.changed(&key, Event::generic("persist"));
+    }
+    cx.reply.integer(i64::from(persisted));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Condition;
+
+    #[test]
+    fn a_key_without_expiry_counts_as_living_forever() {
+        let none = Condition { none: true, ..Condition::default() };
+        let some = Condition { some: true, ..Condition::default() };
+        let later = Condition { later: true, ..Condition::default() };
+        let earlier = Condition { earlier: true, ..Condition::default() };
+        let allowed = |old, new| [none, some, later, earlier].map(|condition| condition.allows(old, new));
+        assert_eq!(allowed(None, 100), [true, false, false, true]);
+        assert_eq!(allowed(Some(99), 100), [false, true, true, false]);
+        assert_eq!(allowed(Some(100), 100), [false, true, false, false]);
+        assert_eq!(allowed(Some(101), 100), [false, true, false, true]);
+    }
+}

@@ -1,0 +1,156 @@
+//! Walking over the keys of a database: KEYS at once, SCAN in steps.
+//!
+//! SCAN keeps no state in the server: the cursor is a place in hash order (see `db::table`), so an element that is there
+//! from the first step to the last is returned, whatever is added, removed or resized meanwhile.
+
+use crate::command::error::{CmdResult, SYNTAX};
+use crate::command::spec::*;
+use crate::command::{Args, Ctx, Error};
+use crate::util::glob;
+
+/// Elements returned by a step that does not say how many it wants.
+const COUNT_DEFAULT: i64 = 10;
+/// A step over a sparse table ends after so many buckets for each element wanted.
+const BUCKETS_PER_ELEMENT: u64 = 10;
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[
+    Command::new("keys", Arity::exactly(2), keys)
+        .flags(&[READONLY])
+        .acl(Categories::DANGEROUS)
+        .tips(&["request_policy:all_shards", "nondeterministic_output_order"])
+        .docs("1.0.0", "pattern", "Returns all keys that match a pattern."),
+    Command::new("scan", Arity::at_least(2), scan)
+        .flags(&[READONLY, ARBITRARY_KEYS])
+        .tips(&["nondeterministic_output", "request_policy:special"])
+        .docs(
+            "2.8.0",
+            "cursor [MATCH pattern] [COUNT count] [TYPE type]",
+            "Returns some of the keys, and where to go on.",
+        ),
+];
+
+/// What a walk lets through.
+#[derive(Clone, Copy, Debug, Default)]
+struct Filter<'a> {
+    pattern: Option<&'a [u8]>,
+    type_name: Option<&'a [u8]>,
+}
+
+impl<'a> Filter<'a> {
+    /// `*` stands for no pattern at all: it lets the empty key through, too.
+    fn matching(pattern: &'a [u8]) -> Filter<'a> {
+        Filter { pattern: Some(pattern).filter(|pattern| !glob::matches_all(pattern)), type_name: None }
+    }
+
+    fn admits(&self, key: &[u8], type_name: &str) -> bool {
+        self.pattern.is_none_or(|pattern| glob::matches(pattern, key))
+            && self.type_name.is_none_or(|wanted| wanted.eq_ignore_ascii_case(type_name.as_bytes()))
+    }
+}
+
+fn keys(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let filter = Filter::matching(args.get(1));
+    let reply = &mut *cx.reply;
+    let (list, mut count, mut cursor) = (reply.defer(), 0, 0);
+    loop {
+        cursor = cx.db.scan(cursor, |entry| {
+            if filter.admits(entry.key(), entry.kind().value_type().name()) {
+                reply.bulk(entry.key());
+                count += 1;
+            }
+        });
+        if cursor == 0 {
+            break;
+        }
+    }
+    reply.finish_array(list, count);
+    Ok(())
+}
+
+/// A cursor as C's `strtoul` reads it: with a sign if need be, and nothing at all is 0.
+fn parse_cursor(text: &[u8]) -> Result<u64, Error> {
+    const INVALID: Error = Error::fixed("ERR invalid cursor");
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        _ => (false, text),
+    };
+    if digits.is_empty() && !text.is_empty() {
+        return Err(INVALID);
+    }
+    let mut cursor: u64 = 0;
+    for digit in digits {
+        let value = digit.is_ascii_digit().then(|| u64::from(digit - b'0')).ok_or(INVALID)?;
+        cursor = cursor.checked_mul(10).and_then(|cursor| cursor.checked_add(value)).ok_or(INVALID)?;
+    }
+    Ok(if negative { cursor.wrapping_neg() } else { cursor })
+}
+
+fn scan(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let mut cursor = parse_cursor(args.get(1))?;
+    let (mut count, mut filter) = (COUNT_DEFAULT, Filter::default());
+    let mut index = 2;
+    while index < args.len() {
+        let value = args.try_get(index + 1).ok_or(SYNTAX)?;
+        if args.is(index, "count") {
+            count = args.integer(index + 1)?;
+            if count < 1 {
+                return Err(SYNTAX);
+            }
+        } else if args.is(index, "match") {
+            filter.pattern = Filter::matching(value).pattern;
+        } else if args.is(index, "type") {
+            filter.type_name = Some(value);
+        } else {
+            return Err(SYNTAX);
+        }
+        index += 2;
+    }
+
+    let count = count as u64;
+    let (mut seen, mut buckets) = (0, 0);
+    let mut found: Vec<Box<[u8]>> = Vec::new();
+    loop {
+        cursor = cx.db.scan(cursor, |entry| {
+            seen += 1;
+            if filter.admits(entry.key(), entry.kind().value_type().name()) {
+                found.push(entry.key().into());
+            }
+        });
+        buckets += 1;
+        if cursor == 0 || seen >= count || buckets > count.saturating_mul(BUCKETS_PER_ELEMENT) {
+            break;
+        }
+    }
+    cx.reply.array(2);
+    cx.reply.bulk(itoa::Buffer::new().format(cursor).as_bytes());
+    cx.reply.array(found.len());
+    found.iter().for_each(|key| cx.reply.bulk(key));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_are_read_as_strtoul_reads_them() {
+        assert_eq!(parse_cursor(b"0"), Ok(0));
+        assert_eq!(parse_cursor(b""), Ok(0));
+        assert_eq!(parse_cursor(b"+007"), Ok(7));
+        assert_eq!(parse_cursor(b"-1"), Ok(u64::MAX));
+        assert_eq!(parse_cursor(b"18446744073709551615"), Ok(u64::MAX));
+        for wrong in ["18446744073709551616", " 1", "1 ", "1a", "-", "+", "0x10"] {
+            assert!(parse_cursor(wrong.as_bytes()).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_lone_star_admits_the_empty_key() {
+        assert!(Filter::matching(b"*").admits(b"", "string"));
+        assert!(!Filter::matching(b"**").admits(b"", "string"));
+        assert!(Filter { pattern: None, type_name: Some(b"STRING") }.admits(b"a", "string"));
+        assert!(!Filter { pattern: Some(b"b*"), type_name: Some(b"string") }.admits(b"a", "string"));
+    }
+}

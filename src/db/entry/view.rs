@@ -1,0 +1,275 @@
+//! Reading an entry: its first word, and the borrowed forms of entry and value.
+
+use super::{ACCESS_BITS, EMBEDDED_MAX, EXPIRES, INLINE_MAX, LONG_KEY, RAW, SHARED_BYTES, WORD};
+use super::{Entry, Kind, layout, size_class};
+use std::alloc::Layout;
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+/// The first word of an entry, decoded.
+#[derive(Clone, Copy)]
+pub(super) struct Header(pub(super) u64);
+
+impl Header {
+    pub(super) fn new(kind: Kind, flags: u64, access: u32, key: usize, value: usize) -> Self {
+        debug_assert!(value <= INLINE_MAX && access >> ACCESS_BITS == 0);
+        let key = (key as u64).min(LONG_KEY);
+        Self(kind as u64 | flags << 8 | u64::from(access) << 16 | key << 40 | (value as u64) << 48)
+    }
+
+    #[inline(always)]
+    pub(super) fn kind(self) -> Kind {
+        // SAFETY: `Header::new` put a `Kind` into these bits.
+        unsafe { std::mem::transmute::<u8, Kind>(self.0 as u8) }
+    }
+
+    #[inline(always)]
+    pub(super) fn flags(self) -> u64 {
+        self.0 >> 8 & 0xff
+    }
+
+    #[inline(always)]
+    pub(super) fn expires(self) -> bool {
+        self.flags() & EXPIRES != 0
+    }
+
+    #[inline(always)]
+    pub(super) fn access(self) -> u32 {
+        (self.0 >> 16) as u32 & ((1 << ACCESS_BITS) - 1)
+    }
+
+    #[inline(always)]
+    pub(super) fn short_key_len(self) -> u64 {
+        self.0 >> 40 & 0xff
+    }
+
+    #[inline(always)]
+    pub(super) fn value_len(self) -> usize {
+        (self.0 >> 48) as usize
+    }
+
+    #[inline(always)]
+    pub(super) fn slot_offset(self) -> usize {
+        WORD + if self.expires() { WORD } else { 0 }
+    }
+
+    #[inline(always)]
+    pub(super) fn key_offset(self) -> usize {
+        self.slot_offset()
+            + if self.kind().has_slot() { WORD } else { 0 }
+            + if self.short_key_len() == LONG_KEY { size_of::<u32>() } else { 0 }
+    }
+}
+
+/// A borrowed entry. Its lifetime is that of the borrow, not of this value, so what it returns may outlive it.
+#[derive(Clone, Copy)]
+pub struct EntryView<'a> {
+    raw: NonNull<u8>,
+    borrow: PhantomData<&'a Entry>,
+}
+
+/// The bytes of a string value, in the form they are kept in.
+#[derive(Clone, Copy)]
+pub enum StringRef<'a> {
+    /// An integer, kept as a number.
+    Int(i64),
+    /// Bytes in the entry.
+    Bytes(&'a [u8]),
+    /// Bytes elsewhere, which can be shared.
+    Shared(SharedRef<'a>),
+}
+
+/// Borrowed shared bytes.
+#[derive(Clone, Copy)]
+pub struct SharedRef<'a> {
+    address: NonNull<Vec<u8>>,
+    borrow: PhantomData<&'a Vec<u8>>,
+}
+
+impl<'a> SharedRef<'a> {
+    /// The bytes.
+    pub fn bytes(self) -> &'a [u8] {
+        self.vec()
+    }
+
+    fn vec(self) -> &'a Vec<u8> {
+        // SAFETY: see `to_arc`; the vector changes only under `&mut Entry`.
+        unsafe { self.address.as_ref() }
+    }
+
+    /// A handle that keeps the bytes as they are now, however the key changes.
+    pub fn to_arc(self) -> Arc<Vec<u8>> {
+        let address = self.address.as_ptr();
+        // SAFETY: a `SharedRef` is only made from the slot of a live entry, which holds one count of an `Arc` from
+        // `into_raw`; the count added here is the returned handle's.
+        unsafe {
+            Arc::increment_strong_count(address);
+            Arc::from_raw(address)
+        }
+    }
+}
+
+impl<'a> StringRef<'a> {
+    /// The bytes; those of an integer are printed into `digits`.
+    #[inline]
+    pub fn bytes<'b>(self, digits: &'b mut itoa::Buffer) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::Int(number) => digits.format(number).as_bytes(),
+            Self::Bytes(bytes) => bytes,
+            Self::Shared(shared) => shared.bytes(),
+        }
+    }
+
+    /// The bytes; those of an integer are printed.
+    pub fn to_cow(self) -> Cow<'a, [u8]> {
+        match self {
+            Self::Int(number) => Cow::Owned(itoa::Buffer::new().format(number).as_bytes().to_vec()),
+            Self::Bytes(bytes) => Cow::Borrowed(bytes),
+            Self::Shared(shared) => Cow::Borrowed(shared.bytes()),
+        }
+    }
+
+    /// The number of bytes.
+    pub fn len(self) -> usize {
+        self.bytes(&mut itoa::Buffer::new()).len()
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// A copy of the bytes.
+    pub fn to_vec(self) -> Vec<u8> {
+        self.bytes(&mut itoa::Buffer::new()).to_vec()
+    }
+}
+
+impl<'a> EntryView<'a> {
+    /// # Safety
+    /// The entry at `raw` is alive, and only its access field changes, during `'a`.
+    #[inline(always)]
+    pub(super) unsafe fn new(raw: NonNull<u8>) -> Self {
+        Self { raw, borrow: PhantomData }
+    }
+
+    #[inline(always)]
+    pub(super) fn header(self) -> Header {
+        // SAFETY: every entry begins with its header.
+        Header(unsafe { self.raw.cast().read() })
+    }
+
+    #[inline(always)]
+    pub(super) fn slot(self) -> u64 {
+        debug_assert!(self.kind().has_slot());
+        // SAFETY: callers have seen a kind with a slot.
+        unsafe { self.raw.add(self.header().slot_offset()).cast().read() }
+    }
+
+    /// The number of bytes in the key.
+    #[inline(always)]
+    pub fn key_len(self) -> usize {
+        let header = self.header();
+        match header.short_key_len() {
+            // SAFETY: a long key has its length right before it.
+            LONG_KEY => unsafe { self.raw.add(header.key_offset() - 4).cast::<u32>().read() as usize },
+            short => short as usize,
+        }
+    }
+
+    /// The key.
+    #[inline(always)]
+    pub fn key(self) -> &'a [u8] {
+        let offset = self.header().key_offset();
+        // SAFETY: the entry holds that many bytes of key there, unchanged during `'a`.
+        unsafe { std::slice::from_raw_parts(self.raw.add(offset).as_ptr(), self.key_len()) }
+    }
+
+    #[inline(always)]
+    pub(super) fn inline_value(self) -> &'a [u8] {
+        let offset = self.header().key_offset() + self.key_len();
+        // SAFETY: the inline value follows the key and is unchanged during `'a`.
+        unsafe { std::slice::from_raw_parts(self.raw.add(offset).as_ptr(), self.header().value_len()) }
+    }
+
+    #[inline(always)]
+    pub(super) fn shared(self) -> SharedRef<'a> {
+        debug_assert!(self.kind() == Kind::Shared);
+        let address = std::ptr::with_exposed_provenance_mut(self.slot() as usize);
+        // SAFETY: callers have seen the kind `Shared`, whose slot holds the address from `Arc::into_raw`, never null.
+        let address = unsafe { NonNull::new_unchecked(address) };
+        SharedRef { address, borrow: PhantomData }
+    }
+
+    /// How the value is represented.
+    #[inline(always)]
+    pub fn kind(self) -> Kind {
+        self.header().kind()
+    }
+
+    /// When the key expires, as unix time in ms.
+    #[inline(always)]
+    pub fn expire_at(self) -> Option<i64> {
+        // SAFETY: the flag says that the expiry follows the header.
+        self.header().expires().then(|| unsafe { self.raw.add(WORD).cast().read() })
+    }
+
+    /// The 24 bits kept for LRU or LFU.
+    #[inline(always)]
+    pub fn access(self) -> u32 {
+        self.header().access()
+    }
+
+    /// Sets the 24 bits kept for LRU or LFU; higher bits are dropped.
+    #[inline(always)]
+    pub fn set_access(self, access: u32) {
+        const MASK: u64 = ((1 << ACCESS_BITS) - 1) << 16;
+        let header = self.header().0 & !MASK | u64::from(access) << 16 & MASK;
+        // SAFETY: entries and views stay on one thread while borrowed (neither is `Sync`, views are not `Send`), and no
+        // reference to the header exists.
+        unsafe { self.raw.cast().write(header) }
+    }
+
+    /// The value, if it is a string.
+    #[inline(always)]
+    pub fn string(self) -> Option<StringRef<'a>> {
+        match self.kind() {
+            Kind::Int => Some(StringRef::Int(self.slot() as i64)),
+            Kind::Inline => Some(StringRef::Bytes(self.inline_value())),
+            Kind::Shared => Some(StringRef::Shared(self.shared())),
+        }
+    }
+
+    /// Where the entry lies, for DEBUG OBJECT: it stays there when it is changed in place.
+    pub fn address(self) -> usize {
+        self.raw.addr().get()
+    }
+
+    /// The name that OBJECT ENCODING gives.
+    pub fn encoding(self) -> &'static str {
+        match self.kind() {
+            Kind::Int => "int",
+            Kind::Inline if self.header().flags() & RAW == 0 && self.header().value_len() <= EMBEDDED_MAX => "embstr",
+            Kind::Inline | Kind::Shared => "raw",
+        }
+    }
+
+    /// Memory of the entry and what it owns, in bytes; a shared value counts in full.
+    pub fn heap_bytes(self) -> usize {
+        let elsewhere = match self.kind() {
+            Kind::Int | Kind::Inline => 0,
+            Kind::Shared => size_class(SHARED_BYTES) + size_class(self.shared().vec().capacity()),
+        };
+        self.layout().size() + elsewhere
+    }
+
+    #[inline(always)]
+    pub(super) fn layout(self) -> Layout {
+        layout(self.header().key_offset() + self.key_len() + self.header().value_len())
+    }
+}

@@ -1,0 +1,165 @@
+//! The table of commands as clients see it: COMMAND, unknown names, wrong arity, rename-command.
+
+mod common;
+
+use common::{Reply, Server};
+
+fn error(text: &str) -> Reply {
+    Reply::Error(text.into())
+}
+
+#[test]
+fn unknown_commands_are_quoted_back() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let unknown = "ERR unknown command 'nope', with args beginning with: ";
+    assert_eq!(client.cmd(&["nope"]), error(unknown));
+    assert_eq!(client.cmd(&["nope", "a", "b c"]), error(&format!("{unknown}'a' 'b c' ")));
+    let long = "x".repeat(200);
+    let name = &long[..128];
+    assert_eq!(client.cmd(&[&long]), error(&format!("ERR unknown command '{name}', with args beginning with: ")));
+    assert_eq!(client.cmd(&["nope", &long, "b"]), error(&format!("{unknown}'{name}' ")));
+    assert_eq!(client.cmd(&["nope", &long[..120], "abcdef"]), error(&format!("{unknown}'{}' 'abcde' ", &long[..120])));
+    assert_eq!(client.cmd(&["nope", "a\r\nb\0c"]), error(&format!("{unknown}'a  b' ")));
+    assert_eq!(client.cmd(&[""]), error("ERR unknown command '', with args beginning with: "));
+}
+
+#[test]
+fn unknown_subcommands_are_refused_like_unknown_commands() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let unknown = error("ERR unknown subcommand 'nope'. Try COMMAND HELP.");
+    assert_eq!(client.cmd(&["command", "nope"]), unknown);
+    assert_eq!(client.cmd(&["MULTI"]), Reply::ok());
+    assert_eq!(client.cmd(&["COMMAND", "nope", "more"]), unknown);
+    assert_eq!(client.cmd(&["EXEC"]), error("EXECABORT Transaction discarded because of previous errors."));
+}
+
+#[test]
+fn wrong_arity_names_the_command() {
+    let server = Server::start();
+    let mut client = server.connect();
+    assert_eq!(client.cmd(&["GET"]), error("ERR wrong number of arguments for 'get' command"));
+    assert_eq!(client.cmd(&["Get", "a", "b"]), error("ERR wrong number of arguments for 'get' command"));
+    assert_eq!(
+        client.cmd(&["COMMAND", "COUNT", "x"]),
+        error("ERR wrong number of arguments for 'command|count' command")
+    );
+}
+
+#[test]
+fn renamed_commands_are_known_by_their_new_names() {
+    let server = Server::start_with(&["--rename-command", "GET", "fetch", "--rename-command", "echo", ""]);
+    let mut client = server.connect();
+    assert_eq!(client.cmd(&["SET", "key", "value"]), Reply::ok());
+    assert_eq!(client.cmd(&["GET", "key"]), error("ERR unknown command 'GET', with args beginning with: 'key' "));
+    assert_eq!(client.cmd(&["FETCH", "key"]), Reply::bulk("value"));
+    assert_eq!(client.cmd(&["fetch"]), error("ERR wrong number of arguments for 'get' command"));
+    assert_eq!(client.cmd(&["ECHO", "a"]), error("ERR unknown command 'ECHO', with args beginning with: 'a' "));
+    assert_eq!(client.cmd(&["COMMAND", "INFO", "get", "echo"]), Reply::Array(vec![Reply::Null, Reply::Null]));
+    let found = client.cmd(&["COMMAND", "LIST", "FILTERBY", "PATTERN", "echo"]);
+    assert_eq!(found, Reply::Array(Vec::new()));
+}
+
+#[test]
+fn command_count_is_the_number_of_rows_command_returns() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let Reply::Array(rows) = client.cmd(&["COMMAND"]) else { panic!("COMMAND answers an array") };
+    assert_eq!(client.cmd(&["COMMAND", "COUNT"]), Reply::Integer(rows.len() as i64));
+    assert_eq!(client.cmd(&["COMMAND", "INFO"]), Reply::Array(rows.clone()));
+    let Reply::Array(docs) = client.cmd(&["COMMAND", "DOCS"]) else { panic!("COMMAND DOCS answers an array") };
+    assert_eq!(docs.len(), 2 * rows.len());
+    let Reply::Array(names) = client.cmd(&["COMMAND", "LIST"]) else { panic!("COMMAND LIST answers an array") };
+    assert!(names.len() > rows.len());
+    assert!(names.contains(&Reply::bulk("command|getkeys")));
+}
+
+#[test]
+fn command_info_answers_for_names_in_any_case_and_null_for_others() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let names = ["COMMAND", "INFO", "GET", "nope", "command|COUNT", "command|nope", "get|key", "config|get|key"];
+    let Reply::Array(rows) = client.cmd(&names) else { panic!("COMMAND INFO answers an array") };
+    let name = |row: &Reply| match row {
+        Reply::Array(fields) => fields[0].text(),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(rows.iter().map(name).collect::<Vec<_>>(), ["get", "Null", "command|count", "Null", "Null", "Null"]);
+}
+
+#[test]
+fn command_list_filters() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let mut list = |words: &[&str]| client.cmd(&[&["COMMAND", "LIST"], words].concat());
+    assert_eq!(list(&["filterby", "pattern", "GET"]), Reply::bulks(&["get"]));
+    assert_eq!(
+        list(&["FILTERBY", "pattern", "command|getkeys*"]),
+        Reply::bulks(&["command|getkeys", "command|getkeysandflags"])
+    );
+    assert_eq!(list(&["FILTERBY", "MODULE", "x"]), Reply::Array(Vec::new()));
+    assert_eq!(list(&["FILTERBY", "ACLCAT", "x"]), Reply::Array(Vec::new()));
+    let Reply::Array(transactions) = list(&["FILTERBY", "ACLCAT", "Transaction"]) else { panic!("an array") };
+    assert_eq!(transactions.len(), 5);
+    for wrong in
+        [&["x"][..], &["filterby"], &["filterby", "x"], &["filterby", "x", "y"], &["filterby", "module", "x", "y"]]
+    {
+        assert_eq!(list(wrong), error("ERR syntax error"), "{wrong:?}");
+    }
+}
+
+#[test]
+fn command_docs_describe_arguments_and_skip_unknown_names() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let Reply::Array(docs) = client.cmd(&["COMMAND", "DOCS", "nope", "get"]) else { panic!("an array") };
+    assert_eq!((docs.len(), &docs[0]), (2, &Reply::bulk("get")));
+    let Reply::Array(fields) = &docs[1] else { panic!("a flattened map") };
+    let names: Vec<String> = fields.iter().step_by(2).map(Reply::text).collect();
+    assert_eq!(names[..3], ["summary", "since", "group"]);
+    let arguments = names.iter().position(|name| name == "arguments").expect("a description of arguments");
+    let key = Reply::Array(vec![
+        Reply::bulk("name"),
+        Reply::bulk("key"),
+        Reply::bulk("type"),
+        Reply::bulk("key"),
+        Reply::bulk("key_spec_index"),
+        Reply::Integer(0),
+    ]);
+    assert_eq!(fields[2 * arguments + 1], Reply::Array(vec![key]));
+}
+
+#[test]
+fn getkeys_finds_the_keys_of_a_call() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let mut keys = |words: &[&str]| client.cmd(&[&["COMMAND", "GETKEYS"], words].concat());
+    assert_eq!(keys(&["get", "a"]), Reply::bulks(&["a"]));
+    assert_eq!(keys(&["WATCH", "a", "b", "c"]), Reply::bulks(&["a", "b", "c"]));
+    assert_eq!(keys(&["ping", "a"]), error("ERR The command has no key arguments"));
+    assert_eq!(keys(&["nope", "a"]), error("ERR Invalid command specified"));
+    assert_eq!(keys(&["command", "nope"]), error("ERR Invalid command specified"));
+    assert_eq!(keys(&["get", "a", "b"]), error("ERR Invalid number of arguments specified for command"));
+    assert_eq!(keys(&["get"]), error("ERR wrong number of arguments for 'command|getkeys' command"));
+    let flags = client.cmd(&["COMMAND", "GETKEYSANDFLAGS", "get", "a"]);
+    let access = Reply::Array(vec![Reply::Simple("RO".into()), Reply::Simple("access".into())]);
+    assert_eq!(flags, Reply::Array(vec![Reply::Array(vec![Reply::bulk("a"), access])]));
+}
+
+#[test]
+fn command_help_lists_every_subcommand() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let Reply::Array(lines) = client.cmd(&["COMMAND", "HELP"]) else { panic!("an array") };
+    let lines: Vec<String> = lines.iter().map(Reply::text).collect();
+    assert_eq!(lines[0], "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+    assert_eq!(lines[lines.len() - 2..], ["HELP", "    Prints this help."]);
+    let Reply::Array(names) = client.cmd(&["COMMAND", "LIST", "FILTERBY", "PATTERN", "command|*"]) else {
+        panic!("an array")
+    };
+    for name in names.iter().map(Reply::text) {
+        let word = name.trim_start_matches("command|").to_uppercase();
+        assert!(lines.iter().any(|line| line.split(' ').next() == Some(&word)), "{word} is not explained");
+    }
+}
