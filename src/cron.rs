@@ -2,6 +2,7 @@
 //!
 //! The steps stand in an order with reasons; add one where its reason holds.
 
+use crate::client::blocking::GivenUp;
 use crate::client::{BlockedFor, Client, ClientKey, Modes};
 use crate::command::effects;
 use crate::db::Databases;
@@ -44,7 +45,7 @@ pub fn before_wait(server: &mut Server, db: &mut Databases) {
     server.current = None;
     // Deadlines first: a client that gives up now must not be served by a key that turns ready below.
     time_out_blocked(server);
-    end_pause(server);
+    end_pause(server, db);
     // Stale keys are freed while nobody waits for an answer longer than this takes.
     if server.cron.stale {
         fast_expire(server, db);
@@ -126,20 +127,14 @@ fn expire(server: &mut Server, db: &mut Databases, limit_us: u64) {
 fn time_out_blocked(server: &mut Server) {
     let now = server.clock.unix_ms();
     while let Some(key) = server.deadlines.take_passed(now) {
-        let Some(blocked) = server.unblock(key) else { continue };
-        let client = server.clients.at_mut(key);
-        match blocked.null_array {
-            true => client.output.null_array(),
-            false => client.output.null(),
-        }
-        server.clients.flush_later(key);
+        server.give_up(key, GivenUp::Timeout);
     }
 }
 
 /// Lets the clients held by CLIENT PAUSE go on once it is over.
-fn end_pause(server: &mut Server) {
+fn end_pause(server: &mut Server, db: &mut Databases) {
     if server.pause.end_ms().is_some_and(|end| end <= server.clock.unix_ms()) {
-        server.end_pause();
+        server.end_pause(db);
     }
 }
 

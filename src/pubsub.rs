@@ -1,15 +1,23 @@
 //! Publish/subscribe: who listens to which channel, and the delivery of messages.
+//!
+//! The server's maps lead from a channel to its subscribers, a client's own sets (`client::subscriptions`) back; they
+//! change together, here. A message is encoded once, whoever gets it: the two protocols differ in its first byte
+//! only, and a large payload is shared by all outputs. A client that does not read what it is sent is closed when its
+//! output exceeds `client-output-buffer-limit pubsub`.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
-use crate::client::ClientKey;
+use crate::client::subscriptions::{Names, Subscriptions};
+use crate::client::{Client, ClientKey};
+use crate::resp::reply::{Reply, SHARED_LEN_MIN};
 use crate::server::Server;
 use crate::util::glob;
 
 /// Subscribers by channel; a client appears once per channel, in the order of its key.
 pub type Channels = HashMap<Box<[u8]>, BTreeSet<ClientKey>>;
 
-/// All subscriptions. A client's own sets (`client::Subscriptions`) mirror them.
+/// All subscriptions.
 #[derive(Debug, Default)]
 pub struct PubSub {
     /// SUBSCRIBE.
@@ -20,71 +28,158 @@ pub struct PubSub {
     pub shard_channels: Channels,
 }
 
-/// Adds a subscriber; false when it was one already.
-pub fn add(channels: &mut Channels, channel: &[u8], client: ClientKey) -> bool {
-    channels.entry(channel.into()).or_default().insert(client)
+/// What can be subscribed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A channel.
+    Channel,
+    /// All channels that match a pattern.
+    Pattern,
+    /// A channel of a cluster's shard.
+    Shard,
 }
 
-/// Removes a subscriber, and the channel with the last one.
-pub fn remove(channels: &mut Channels, channel: &[u8], client: ClientKey) {
-    if let Some(subscribers) = channels.get_mut(channel) {
-        subscribers.remove(&client);
-        if subscribers.is_empty() {
-            channels.remove(channel);
+impl Kind {
+    /// The first word of the confirmation of a subscription, and of its end.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Kind::Channel => ("subscribe", "unsubscribe"),
+            Kind::Pattern => ("psubscribe", "punsubscribe"),
+            Kind::Shard => ("ssubscribe", "sunsubscribe"),
+        }
+    }
+
+    /// The number a confirmation carries: shard channels are counted by themselves.
+    pub fn count(self, client: &Client) -> usize {
+        let Some(subscriptions) = &client.subscriptions else { return 0 };
+        match self {
+            Kind::Channel | Kind::Pattern => subscriptions.count(),
+            Kind::Shard => subscriptions.shard_channels.len(),
+        }
+    }
+
+    /// A client's own names of this kind.
+    pub fn names(self, subscriptions: &mut Subscriptions) -> &mut Names {
+        match self {
+            Kind::Channel => &mut subscriptions.channels,
+            Kind::Pattern => &mut subscriptions.patterns,
+            Kind::Shard => &mut subscriptions.shard_channels,
         }
     }
 }
 
-/// Sends a message to all subscribers of a channel, through channels and patterns; how many got it.
-pub fn publish(server: &mut Server, channel: &[u8], message: &[u8]) -> usize {
-    let mut receivers: Vec<(ClientKey, Option<Box<[u8]>>)> = Vec::new();
-    if let Some(subscribers) = server.pubsub.channels.get(channel) {
-        receivers.extend(subscribers.iter().map(|client| (*client, None)));
-    }
-    for (pattern, subscribers) in &server.pubsub.patterns {
-        if glob::matches(pattern, channel) {
-            receivers.extend(subscribers.iter().map(|client| (*client, Some(pattern.clone()))));
+impl PubSub {
+    /// The subscribers of a kind.
+    pub fn of(&self, kind: Kind) -> &Channels {
+        match kind {
+            Kind::Channel => &self.channels,
+            Kind::Pattern => &self.patterns,
+            Kind::Shard => &self.shard_channels,
         }
     }
-    for (client, pattern) in &receivers {
-        let Some(out) = server.push_to(*client) else { continue };
-        match pattern {
-            None => {
-                out.push(3);
-                out.bulk(b"message");
-            }
-            Some(pattern) => {
-                out.push(4);
-                out.bulk(b"pmessage");
-                out.bulk(pattern);
-            }
+
+    fn of_mut(&mut self, kind: Kind) -> &mut Channels {
+        match kind {
+            Kind::Channel => &mut self.channels,
+            Kind::Pattern => &mut self.patterns,
+            Kind::Shard => &mut self.shard_channels,
         }
-        out.bulk(channel);
-        out.bulk(message);
     }
-    receivers.len()
 }
 
-/// Sends a message to all subscribers of a shard channel; how many got it.
-pub fn publish_shard(server: &mut Server, channel: &[u8], message: &[u8]) -> usize {
-    let receivers: Vec<ClientKey> = server.pubsub.shard_channels.get(channel).into_iter().flatten().copied().collect();
-    for client in &receivers {
-        let Some(out) = server.push_to(*client) else { continue };
-        out.push(3);
-        out.bulk(b"smessage");
-        out.bulk(channel);
-        out.bulk(message);
+/// Subscribes a client. Once the last one is done, call [`Client::update_subscribed_mode`].
+pub fn subscribe(server: &mut Server, client: ClientKey, kind: Kind, name: &[u8]) {
+    let own = server.clients.at_mut(client).subscriptions_mut();
+    if kind.names(own).insert(name) {
+        server.pubsub.of_mut(kind).entry(name.into()).or_default().insert(client);
     }
-    receivers.len()
+}
+
+/// Ends a subscription of a client, if it has it; as for [`subscribe`].
+pub fn unsubscribe(server: &mut Server, client: ClientKey, kind: Kind, name: &[u8]) {
+    let own = server.clients.at_mut(client).subscriptions_mut();
+    if kind.names(own).remove(name) {
+        remove(server.pubsub.of_mut(kind), name, client);
+    }
 }
 
 /// Ends all subscriptions of a client that goes, without a word to it.
 pub fn forget(server: &mut Server, client: ClientKey) {
-    let Some(subscriptions) = server.clients.get_mut(client).and_then(|client| client.subscriptions.take()) else {
-        return;
+    let Some(connected) = server.clients.get_mut(client) else { return };
+    let Some(mut subscriptions) = connected.subscriptions.take() else { return };
+    connected.update_subscribed_mode();
+    for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
+        for name in kind.names(&mut subscriptions).in_order() {
+            remove(server.pubsub.of_mut(kind), &name, client);
+        }
+    }
+}
+
+/// Removes a subscriber, and the channel with the last one.
+fn remove(channels: &mut Channels, name: &[u8], client: ClientKey) {
+    if let Some(subscribers) = channels.get_mut(name) {
+        subscribers.remove(&client);
+        if subscribers.is_empty() {
+            channels.remove(name);
+        }
+    }
+}
+
+/// A message, encoded but for its first byte.
+struct Message {
+    head: Vec<u8>,
+    /// The payload, when it is too large to be copied for each receiver.
+    payload: Option<Arc<Vec<u8>>>,
+}
+
+impl Message {
+    fn new(parts: &[&[u8]], payload: &[u8]) -> Message {
+        let mut reply = Reply::default();
+        reply.array(parts.len() + 1);
+        parts.iter().for_each(|part| reply.bulk(part));
+        if payload.len() < SHARED_LEN_MIN {
+            reply.bulk(payload);
+        }
+        let head = reply.buf.split_off(1);
+        let payload = (payload.len() >= SHARED_LEN_MIN).then(|| Arc::new(payload.to_vec()));
+        Message { head, payload }
+    }
+
+    fn send(&self, server: &mut Server, receiver: ClientKey) {
+        server.push(receiver, |out| {
+            out.raw(if out.resp3 { b">" } else { b"*" });
+            out.raw(&self.head);
+            if let Some(payload) = &self.payload {
+                out.bulk_shared(payload);
+            }
+        });
+    }
+}
+
+/// Sends a message to all subscribers of a channel, through channels and patterns; how many got it.
+pub fn publish(server: &mut Server, channel: &[u8], payload: &[u8]) -> usize {
+    let direct = send_to_subscribers(server, Kind::Channel, "message", channel, payload);
+    let matching = |(pattern, subscribers): (&Box<[u8]>, &BTreeSet<ClientKey>)| {
+        let message = Message::new(&[b"pmessage", pattern, channel], payload);
+        (message, subscribers.iter().copied().collect::<Vec<ClientKey>>())
     };
-    let PubSub { channels, patterns, shard_channels } = &mut server.pubsub;
-    subscriptions.channels.iter().for_each(|channel| remove(channels, channel, client));
-    subscriptions.patterns.iter().for_each(|pattern| remove(patterns, pattern, client));
-    subscriptions.shard_channels.iter().for_each(|channel| remove(shard_channels, channel, client));
+    let patterns = server.pubsub.patterns.iter().filter(|(pattern, _)| glob::matches(pattern, channel));
+    let deliveries: Vec<(Message, Vec<ClientKey>)> = patterns.map(matching).collect();
+    for (message, receivers) in &deliveries {
+        receivers.iter().for_each(|receiver| message.send(server, *receiver));
+    }
+    direct + deliveries.iter().map(|(_, receivers)| receivers.len()).sum::<usize>()
+}
+
+/// Sends a message to all subscribers of a shard channel; how many got it.
+pub fn publish_shard(server: &mut Server, channel: &[u8], payload: &[u8]) -> usize {
+    send_to_subscribers(server, Kind::Shard, "smessage", channel, payload)
+}
+
+fn send_to_subscribers(server: &mut Server, kind: Kind, word: &str, channel: &[u8], payload: &[u8]) -> usize {
+    let Some(subscribers) = server.pubsub.of(kind).get(channel) else { return 0 };
+    let receivers: Vec<ClientKey> = subscribers.iter().copied().collect();
+    let message = Message::new(&[word.as_bytes(), channel], payload);
+    receivers.iter().for_each(|receiver| message.send(server, *receiver));
+    receivers.len()
 }

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use crate::client::registry::Clients;
-use crate::client::{Blocked, ClientKey, Modes};
+use crate::client::{Blocked, ClientKey, Modes, lifecycle};
 use crate::command::effects::{Effects, Observers};
 use crate::command::{CommandId, CommandTable};
 use crate::config::{Config, NotifyFlags};
@@ -157,6 +157,10 @@ pub struct Server {
     pub cron: CronState,
     /// A transaction runs.
     pub in_exec: bool,
+    /// What the client waited for whose blocked command runs again.
+    pub again: Option<Box<Blocked>>,
+    /// Clients in MONITOR mode.
+    pub monitors: Vec<ClientKey>,
     /// Active expiry can be switched off by DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: bool,
     /// Forty hexadecimal digits that name this process.
@@ -211,6 +215,8 @@ impl Server {
             to_resume: Vec::new(),
             cron: CronState::default(),
             in_exec: false,
+            again: None,
+            monitors: Vec::new(),
             active_expire: true,
             run_id,
             replication_id,
@@ -260,6 +266,20 @@ impl Server {
         self.config.requirepass.is_some()
     }
 
+    /// Whether there is a user of that name.
+    pub fn has_user(&self, name: &[u8]) -> bool {
+        name == b"default"
+    }
+
+    /// Whether a user may come in with a password. The time this takes tells nothing about the password.
+    pub fn accepts_password(&self, user: &[u8], password: &[u8]) -> bool {
+        let accepted = match &self.config.requirepass {
+            Some(expected) => same_secret(password, expected),
+            None => true,
+        };
+        accepted && self.has_user(user)
+    }
+
     /// See [`crate::command::Ctx::push_to`].
     pub fn push_to(&mut self, target: ClientKey) -> Option<&mut Reply> {
         if self.current == Some(target) {
@@ -267,52 +287,22 @@ impl Server {
             let resp3 = self.clients.get(target)?.resp3;
             return Some(self.effects.to_self(resp3));
         }
+        let client = self.clients.get(target)?;
+        if client.modes.has(Modes::CLOSING) {
+            return None;
+        }
         self.clients.flush_later(target);
         self.clients.get_mut(target).map(|client| &mut client.output)
     }
 
-    /// Ends CLIENT PAUSE: whoever was held goes on.
-    pub fn end_pause(&mut self) {
-        self.pause.end();
-        self.modes.set(ServerModes::PAUSED, false);
-        self.modes.set(ServerModes::NEW_SETTINGS, true);
-        for key in self.clients.held_by_pause() {
-            self.to_resume.push(key);
+    /// Writes a message for a client, and closes the client when it does not read what it is sent.
+    pub fn push(&mut self, target: ClientKey, write: impl FnOnce(&mut Reply)) {
+        if let Some(out) = self.push_to(target) {
+            write(out);
+            if self.current != Some(target) {
+                lifecycle::check_output_limit(self, target);
+            }
         }
-    }
-
-    /// Blocks a client.
-    pub fn block(&mut self, key: ClientKey, blocked: Blocked) {
-        if let Some(deadline) = blocked.deadline_ms {
-            self.deadlines.add(deadline, key);
-        }
-        for waited in &blocked.keys {
-            self.waiters.add(key, blocked.db, waited);
-        }
-        self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
-        let client = self.clients.at_mut(key);
-        client.modes.set(Modes::BLOCKED, true);
-        client.blocked = Some(Box::new(blocked));
-        self.clients.blocked += 1;
-    }
-
-    /// Ends a client's blocking without an answer and returns what it waited for. Its further input is looked at in
-    /// the next turn.
-    pub fn unblock(&mut self, key: ClientKey) -> Option<Blocked> {
-        let blocked = self.clients.get_mut(key)?.blocked.take()?;
-        self.waiters.remove(key, blocked.db, &blocked.keys);
-        self.release(key);
-        Some(*blocked)
-    }
-
-    /// The common end of blocking: the client reads on.
-    pub fn release(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        client.modes.set(Modes::BLOCKED, false);
-        self.clients.blocked -= 1;
-        self.deadlines.remove(key);
-        self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
-        self.clients.read_on_later(key);
     }
 
     /// Enters a command into the slow log.
@@ -336,4 +326,13 @@ impl Server {
     pub fn command_name(&self, id: Option<CommandId>) -> &str {
         id.map_or("NULL", |id| self.commands.entry(id).full_name.as_str())
     }
+}
+
+/// Compares two secrets in a time that depends on the length of the given one alone.
+fn same_secret(given: &[u8], expected: &[u8]) -> bool {
+    let mut difference = given.len() ^ expected.len();
+    for (one, other) in given.iter().zip(expected.iter().chain(std::iter::repeat(&0))) {
+        difference |= usize::from(one ^ other);
+    }
+    std::hint::black_box(difference) == 0
 }

@@ -27,9 +27,21 @@ pub fn stop_monitoring(server: &mut Server, key: ClientKey) {
     let Some(client) = server.clients.get_mut(key) else { return };
     if client.modes.has(Modes::MONITOR) {
         client.modes.set(Modes::MONITOR, false);
-        let others = server.clients.iter().any(|(_, client)| client.modes.has(Modes::MONITOR));
-        server.observers.set(Observers::MONITOR, others);
+        server.monitors.retain(|monitor| *monitor != key);
+        server.observers.set(Observers::MONITOR, !server.monitors.is_empty());
     }
+}
+
+/// Has a client shown the commands of all: MONITOR. False when it is already.
+pub fn monitor(server: &mut Server, key: ClientKey) -> bool {
+    let client = server.clients.at_mut(key);
+    if client.modes.has(Modes::MONITOR) {
+        return false;
+    }
+    client.modes.set(Modes::MONITOR, true);
+    server.monitors.push(key);
+    server.observers.set(Observers::MONITOR, true);
+    true
 }
 
 /// Puts a client back into the state of a new connection: RESET. The reply's protocol is the caller's to set.
@@ -50,6 +62,9 @@ pub fn reset(server: &mut Server, key: ClientKey) {
     client.modes.set(Modes::UNAUTHENTICATED, needs_password);
 }
 
+/// Unsent output above which a client that has yet to authenticate is closed, in bytes.
+const UNAUTHENTICATED_OUTPUT_MAX: u64 = 1024;
+
 /// Closes a client whose output has grown past `client-output-buffer-limit`: at once past the hard limit, or when it
 /// stays past the soft one for too long.
 pub fn check_output_limit(server: &mut Server, key: ClientKey) {
@@ -58,7 +73,8 @@ pub fn check_output_limit(server: &mut Server, key: ClientKey) {
     let limits = &server.config.client_output_buffer_limit;
     let limit = if client.subscriptions.is_some() { &limits.pubsub } else { &limits.normal };
     let waiting = client.output.len() as u64;
-    let hard = limit.hard_bytes != 0 && waiting >= limit.hard_bytes;
+    let stranger = client.modes.has(Modes::UNAUTHENTICATED) && client.connection.output_stuck;
+    let hard = limit.hard_bytes != 0 && waiting >= limit.hard_bytes || stranger && waiting > UNAUTHENTICATED_OUTPUT_MAX;
     let soft = limit.soft_bytes != 0 && waiting >= limit.soft_bytes;
     let since = match (soft, client.connection.output_over_soft_since) {
         (false, _) => None,
@@ -68,7 +84,7 @@ pub fn check_output_limit(server: &mut Server, key: ClientKey) {
     client.connection.output_over_soft_since = since;
     let overdue = since.is_some_and(|since| now - since > limit.soft_seconds * 1000);
     if (hard || overdue) && !client.connection.doomed {
-        log::warn!("Client closed for overcoming of output buffer limits.");
+        log::warn!("Client {} closed for overcoming of output buffer limits.", client.id);
         server.stats.output_buffer_disconnections += 1;
         server.clients.close_soon(key);
     }

@@ -3,14 +3,17 @@
 //! A client lives in the [`registry`], under a [`ClientKey`] that stays the same as long as it is connected. Handlers
 //! reach their own client through the context and others through the registry, one at a time.
 
+pub mod blocking;
+pub mod describe;
 pub mod lifecycle;
 pub mod registry;
+pub mod subscriptions;
 
 use crate::command::CommandId;
 use crate::net::connection::Connection;
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
-use std::collections::HashSet;
+use subscriptions::Subscriptions;
 
 /// A client's place in the registry.
 pub type ClientKey = usize;
@@ -74,29 +77,6 @@ pub struct Transaction {
     pub refused: bool,
 }
 
-/// What a client is subscribed to.
-#[derive(Debug, Default)]
-pub struct Subscriptions {
-    /// Channels.
-    pub channels: HashSet<Box<[u8]>>,
-    /// Patterns, in the order of subscription.
-    pub patterns: Vec<Box<[u8]>>,
-    /// Shard channels.
-    pub shard_channels: HashSet<Box<[u8]>>,
-}
-
-impl Subscriptions {
-    /// The number that replies to SUBSCRIBE and PSUBSCRIBE carry.
-    pub fn count(&self) -> usize {
-        self.channels.len() + self.patterns.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.count() + self.shard_channels.len() == 0
-    }
-}
-
 /// Why a client is blocked.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub enum BlockedFor {
@@ -111,6 +91,8 @@ pub enum BlockedFor {
 pub struct Blocked {
     /// Why.
     pub reason: BlockedFor,
+    /// Its place among all who wait: lower ones came earlier.
+    pub ticket: u64,
     /// When it gives up, in Unix milliseconds; `None` waits forever.
     pub deadline_ms: Option<i64>,
     /// The keys waited for, with their database.

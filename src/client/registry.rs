@@ -1,5 +1,7 @@
 //! All connected clients.
 
+use std::collections::HashMap;
+
 use slab::Slab;
 
 use super::{BlockedFor, Client, ClientKey, Modes};
@@ -74,10 +76,16 @@ impl Clients {
         (from..self.slab.capacity()).filter(|key| self.slab.contains(*key)).take(count).collect()
     }
 
-    /// The clients that wait for the end of a pause.
+    /// The clients that wait for the end of a pause, in the order in which they came.
     pub fn held_by_pause(&self) -> Vec<ClientKey> {
-        let held = |client: &Client| client.blocked.as_ref().is_some_and(|blocked| blocked.reason == BlockedFor::Pause);
-        self.slab.iter().filter(|(_, client)| held(client)).map(|(key, _)| key).collect()
+        let ticket = |client: &Client| {
+            let blocked = client.blocked.as_ref().filter(|blocked| blocked.reason == BlockedFor::Pause)?;
+            Some(blocked.ticket)
+        };
+        let mut held: Vec<(u64, ClientKey)> =
+            self.slab.iter().filter_map(|(key, client)| Some((ticket(client)?, key))).collect();
+        held.sort_unstable();
+        held.into_iter().map(|(_, key)| key).collect()
     }
 
     /// All clients, by key.
@@ -88,6 +96,18 @@ impl Clients {
     /// All clients, by key, to change them.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (ClientKey, &mut Client)> {
         self.slab.iter_mut()
+    }
+
+    /// The keys of all clients, those that came first first.
+    pub fn in_order(&self) -> Vec<ClientKey> {
+        let mut keys: Vec<(u64, ClientKey)> = self.slab.iter().map(|(key, client)| (client.id, key)).collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|(_, key)| key).collect()
+    }
+
+    /// All clients' keys by id.
+    pub fn by_id(&self) -> HashMap<u64, ClientKey> {
+        self.slab.iter().map(|(key, client)| (client.id, key)).collect()
     }
 
     /// Where the client with an id is.

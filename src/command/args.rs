@@ -87,6 +87,21 @@ impl<'a> Args<'a> {
         usize::try_from(value).ok().filter(|value| *value < databases).ok_or(OUT_OF_RANGE)
     }
 
+    /// Argument `index` as the time a blocking command waits, in seconds: the point of time when it gives up, in Unix
+    /// milliseconds. `None` for zero, which waits forever.
+    pub fn timeout(&self, index: usize, now_ms: i64) -> Result<Option<i64>, Error> {
+        const NOT_A_TIMEOUT: Error = Error::fixed("ERR timeout is not a float or out of range");
+        let seconds = number::parse_f64(self.get(index)).ok_or(NOT_A_TIMEOUT)?;
+        if seconds < 0.0 {
+            return Err(Error::fixed("ERR timeout is negative"));
+        }
+        let millis = (seconds * 1000.0).ceil();
+        if millis >= (i64::MAX - now_ms) as f64 {
+            return Err(Error::fixed("ERR timeout is out of range"));
+        }
+        Ok((millis > 0.0).then(|| now_ms + millis as i64))
+    }
+
     /// Whether argument `index` exists and is this word, in any case.
     pub fn is(&self, index: usize, word: &str) -> bool {
         self.try_get(index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))

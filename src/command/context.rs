@@ -1,8 +1,9 @@
 //! What a handler is given: its database, the server, and where its reply goes.
 
+use super::effects::Observers;
 use super::table::CommandId;
 use super::{Command, Error};
-use crate::client::{Client, ClientKey};
+use crate::client::{Client, ClientKey, Modes};
 use crate::config::NotifyFlags;
 use crate::db::{Databases, Key};
 use crate::resp::reply::Reply;
@@ -126,6 +127,30 @@ impl Ctx<'_> {
     /// when it is this very client. `None` when it is gone.
     pub fn push_to(&mut self, target: ClientKey) -> Option<&mut Reply> {
         self.server.push_to(target)
+    }
+
+    /// Where a message to the running client goes that CLIENT REPLY does not silence: as a rule the reply itself.
+    pub fn messages(&mut self) -> &mut Reply {
+        if !self.client().modes.has(Modes::REPLY_OFF) {
+            return self.reply;
+        }
+        self.server.observers.set(Observers::PENDING, true);
+        self.server.effects.to_self(self.reply.resp3)
+    }
+
+    /// The error for a subcommand that was given too many arguments.
+    pub fn subcommand_syntax(&self, given: &[u8]) -> Error {
+        let full_name = &self.server.commands.entry(self.command).full_name;
+        let name = full_name.split('|').next().unwrap_or_default().to_ascii_uppercase();
+        let given = super::args::shown(given);
+        let parts: [&[u8]; 5] = [
+            b"ERR unknown subcommand or wrong number of arguments for '",
+            given,
+            b"'. Try ",
+            name.as_bytes(),
+            b" HELP.",
+        ];
+        Error::text(parts.concat())
     }
 
     /// The error for a subcommand nobody knows.

@@ -10,7 +10,7 @@ use super::context::Event;
 use super::gate::shown_to_monitors;
 use super::spec::RUNS_QUEUE;
 use super::{Args, CommandId, Ctx};
-use crate::client::{ClientKey, Modes};
+use crate::client::ClientKey;
 use crate::config::NotifyFlags;
 use crate::db::keyspace::{Happening, Note};
 use crate::db::{Databases, Key};
@@ -121,6 +121,16 @@ impl Effects {
         &mut self.to_self
     }
 
+    /// Takes the messages collected so far out of the way.
+    pub fn take_to_self(&mut self) -> Reply {
+        std::mem::take(&mut self.to_self)
+    }
+
+    /// Puts messages back and returns what was collected in between.
+    pub fn replace_to_self(&mut self, messages: Reply) -> Reply {
+        std::mem::replace(&mut self.to_self, messages)
+    }
+
     /// What was propagated and not yet taken by a consumer: database and request, in order.
     pub fn take_outgoing(&mut self) -> Vec<(usize, OwnedRequest)> {
         std::mem::take(&mut self.outgoing)
@@ -152,7 +162,7 @@ fn mark_touched(server: &mut Server, db: usize, key: &[u8], expired: bool) {
             _ => client.dirty = true,
         }
     });
-    if server.waiters.waits_on(db, key) {
+    if server.waiters.signal(db, key) {
         server.effects.ready.push((db, key.into()));
     }
 }
@@ -222,10 +232,11 @@ pub fn deletion(lazily: bool) -> &'static str {
 }
 
 /// Settles the effects of one call.
-pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: bool) {
+pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: bool, again: bool) {
     settle_notes(cx.server, cx.db);
     let flags = cx.server.commands.entry(id).row.flags;
-    if cx.server.observers.has(Observers::MONITOR) && shown_to_monitors(flags) {
+    // A blocked command was shown when it came.
+    if cx.server.observers.has(Observers::MONITOR) && shown_to_monitors(flags) && !again {
         feed_monitors(cx.server, cx.client, args);
     }
     let propagation = std::mem::take(&mut cx.server.effects.propagation);
@@ -256,7 +267,7 @@ pub fn settle(server: &mut Server, db: &mut Databases, current: Option<ClientKey
     deliver_events(server, current);
     while !server.effects.ready.is_empty() {
         for (index, key) in std::mem::take(&mut server.effects.ready) {
-            serve_waiters(server, db, index, &key);
+            server.serve_waiters(db, index, &key);
         }
         deliver_events(server, current);
     }
@@ -281,40 +292,14 @@ fn deliver_events(server: &mut Server, current: Option<ClientKey>) {
     }
 }
 
-/// Runs the commands of the clients that wait on a key, the longest waiting first, until one of them finds nothing.
-fn serve_waiters(server: &mut Server, db: &mut Databases, index: usize, key: &[u8]) {
-    for client in server.waiters.of(index, key) {
-        let Some(blocked) = server.clients.get_mut(client).and_then(|client| client.blocked.take()) else { continue };
-        run_blocked(server, db, client, *blocked);
-    }
-}
-
-/// Runs a blocked client's command again. When it still finds nothing, the client goes on waiting at its old place.
-fn run_blocked(server: &mut Server, db: &mut Databases, client: ClientKey, blocked: crate::client::Blocked) {
-    let mut reply = std::mem::take(&mut server.clients.at_mut(client).output);
-    let id = blocked.command;
-    db.begin_command(blocked.db, server.clock.unix_ms());
-    server.current = Some(client);
-    let mut cx = Ctx { db, server, reply: &mut reply, client, command: id };
-    super::exec::call(&mut cx, id, Args::from(blocked.request.view()));
-    let own = &mut server.effects.to_self;
-    if !own.is_empty() {
-        reply.append(own);
-    }
-    server.clients.at_mut(client).output = reply;
-    if server.clients.at(client).blocked.is_none() {
-        server.waiters.remove(client, blocked.db, &blocked.keys);
-        server.release(client);
-    }
-    server.clients.flush_later(client);
-}
-
 /// Shows a command to all clients in MONITOR mode.
 fn feed_monitors(server: &mut Server, client: ClientKey, args: &ArgView<'_>) {
     let micros = crate::util::clock::unix_micros();
     let from = server.clients.at(client);
+    let unix = if from.connection.is_unix() { "unix:" } else { "" };
     let peer = from.connection.peer_name();
-    let mut line = format!("+{}.{:06} [{} {peer}]", micros / 1_000_000, micros % 1_000_000, from.db).into_bytes();
+    let peer = peer.strip_suffix(":0").filter(|_| from.connection.is_unix()).unwrap_or(&peer);
+    let mut line = format!("+{}.{:06} [{} {unix}{peer}]", micros / 1_000_000, micros % 1_000_000, from.db).into_bytes();
     let redacted = server.redacted_args(args);
     for index in 0..args.len() {
         line.push(b' ');
@@ -322,12 +307,7 @@ fn feed_monitors(server: &mut Server, client: ClientKey, args: &ArgView<'_>) {
         quote::quote(arg, &mut line);
     }
     line.extend_from_slice(b"\r\n");
-    let monitors: Vec<ClientKey> =
-        server.clients.iter().filter(|(_, other)| other.modes.has(Modes::MONITOR)).map(|(key, _)| key).collect();
-    server.current = Some(client);
-    for monitor in monitors {
-        if let Some(out) = server.push_to(monitor) {
-            out.raw(&line);
-        }
+    for monitor in server.monitors.clone() {
+        server.push(monitor, |out| out.raw(&line));
     }
 }

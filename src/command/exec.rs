@@ -1,12 +1,12 @@
 //! From a framed request to its effects: resolve, gate, call, count.
 
 use super::args::shown;
-use super::error::{CmdResult, Error};
+use super::error::{CmdResult, Error, WRONG_TYPE};
 use super::gate::{self, Verdict};
-use super::spec::SKIP_SLOWLOG;
+use super::spec::{BLOCKING, SKIP_SLOWLOG};
 use super::{Args, CommandId, Ctx, effects};
-use crate::client::{Blocked, BlockedFor, Modes, ReplyMode};
-use crate::resp::request::{ArgView, OwnedRequest};
+use crate::client::{Client, Modes, ReplyMode};
+use crate::resp::reply::{Mark, Reply};
 
 /// A command that took longer than this has the wall clock read anew, in microseconds.
 const SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_US: u64 = 500;
@@ -14,6 +14,19 @@ const SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_US: u64 = 500;
 /// Runs one request of a client, the answer included: the entry from the event loop.
 #[inline]
 pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
+    let mark = cx.reply.mark();
+    let silence = begin_silence(cx.client_mut(), &mark);
+    check_and_call(cx, resolved, args);
+    if silence.is_some() {
+        end_silence(cx.server.clients.at_mut(cx.client), cx.reply, silence);
+    }
+    if cx.server.observers.any() {
+        effects::finish(cx);
+    }
+}
+
+#[inline]
+fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
     let Some(id) = resolved else { return refuse(cx, None, unknown_command(&args)) };
     let row = cx.server.commands.entry(id).row;
     cx.command = id;
@@ -34,15 +47,15 @@ pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
             Verdict::Run => {}
             Verdict::Refuse(error) => return refuse(cx, Some(id), error),
             Verdict::Queue => return crate::commands::transaction::queue(cx, id, &args),
-            Verdict::Postpone => return postpone(cx, id, &args),
+            Verdict::Postpone => return cx.postpone(&args),
             Verdict::Disconnect => return disconnect(cx),
         }
     }
     cx.db.begin_command(db, cx.server.clock.unix_ms());
+    let touches = !cx.client().modes.has(Modes::NO_TOUCH);
+    cx.db.touches = touches;
     call(cx, id, args);
-    if cx.server.observers.any() {
-        effects::finish(cx);
-    }
+    cx.db.touches = true;
 }
 
 /// Calls a command: for a client, from a transaction, or again after it was blocked.
@@ -52,21 +65,27 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
     let mark = cx.reply.mark();
     let errors = cx.server.stats.error_replies;
     let dirty = cx.db.dirty;
+    let again = cx.server.again.is_some();
     if let Err(error) = (row.handler)(cx, args) {
         cx.reply.truncate(mark);
-        cx.reply.error(error.line());
+        // Who waits for a list is not concerned when the key becomes a hash.
+        if error != WRONG_TYPE || !cx.wait_on() {
+            cx.reply.error(error.line());
+        }
     }
+    // A command that blocks counts when it ends.
+    let waits = row.flags.has(BLOCKING) && cx.client().blocked.is_some();
     let ended = cx.server.clock.tick();
     let nanos = cx.server.clock.nanos_between(started, ended);
     let micros = nanos / 1000;
     let track = cx.server.config.latency_tracking;
     let stats = cx.server.commands.stats_mut(id);
-    stats.calls += 1;
+    stats.calls += u64::from(!waits);
     stats.micros += micros;
-    if track && !cx.server.clients.at(cx.client).is_blocked() {
+    if track && !waits {
         stats.latency.get_or_insert_default().record(nanos);
     }
-    cx.server.stats.commands += 1;
+    cx.server.stats.commands += u64::from(!waits);
     // What a transaction's commands answered has been counted with them. (CONFIG RESETSTAT counts from zero again.)
     let counted = cx.server.stats.error_replies.saturating_sub(errors) as usize;
     let mut failed = false;
@@ -80,11 +99,11 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
         cx.server.latency.sample_command(row.flags, micros, cx.server.clock.unix_ms());
     }
     let limit = cx.server.config.slowlog_log_slower_than_us;
-    if limit >= 0 && micros >= limit as u64 && !row.flags.has(SKIP_SLOWLOG) {
+    if limit >= 0 && micros >= limit as u64 && !row.flags.has(SKIP_SLOWLOG) && !waits {
         cx.server.log_slow_command(cx.client, &args, micros);
     }
     if cx.server.observers.any() {
-        effects::after_call(cx, id, &args, cx.db.dirty != dirty);
+        effects::after_call(cx, id, &args, cx.db.dirty != dirty, again);
     }
 }
 
@@ -121,21 +140,6 @@ fn unknown_command(args: &Args<'_>) -> Error {
     Error::text(line)
 }
 
-/// Keeps a command until the pause ends.
-fn postpone(cx: &mut Ctx<'_>, id: CommandId, args: &ArgView<'_>) {
-    let db = cx.client().db;
-    let blocked = Blocked {
-        reason: BlockedFor::Pause,
-        deadline_ms: None,
-        keys: Vec::new(),
-        db,
-        request: OwnedRequest::copy(args),
-        command: id,
-        null_array: false,
-    };
-    cx.server.block(cx.client, blocked);
-}
-
 fn disconnect(cx: &mut Ctx<'_>) {
     log::warn!(
         "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is \
@@ -145,20 +149,28 @@ fn disconnect(cx: &mut Ctx<'_>) {
     cx.server.clients.close_soon(cx.client);
 }
 
-/// Applies CLIENT REPLY to what a command answered: cuts it off where the client wants silence.
-pub fn apply_reply_mode(cx: &mut Ctx<'_>, mark: crate::resp::reply::Mark) {
-    let client = cx.server.clients.at_mut(cx.client);
-    match client.reply_mode {
-        ReplyMode::On => client.modes.set(Modes::REPLY_OFF, false),
-        ReplyMode::Off => cx.reply.truncate(mark),
-        ReplyMode::SkipNext => {
-            cx.reply.truncate(mark);
-            client.reply_mode = ReplyMode::Skip;
-        }
-        ReplyMode::Skip => {
-            cx.reply.truncate(mark);
-            client.reply_mode = ReplyMode::On;
-            client.modes.set(Modes::REPLY_OFF, false);
-        }
+/// Before a command of a client that may want no reply (CLIENT REPLY): remembers where the reply begins. `None` when
+/// it is to be sent for sure.
+pub fn begin_silence(client: &mut Client, mark: &Mark) -> Option<Mark> {
+    if !client.modes.has(Modes::REPLY_OFF) {
+        return None;
     }
+    if client.reply_mode == ReplyMode::SkipNext {
+        client.reply_mode = ReplyMode::Skip;
+    }
+    Some(*mark)
+}
+
+/// After such a command: cuts its reply off unless it was CLIENT REPLY ON. Messages that are no replies have to be
+/// written later.
+pub fn end_silence(client: &mut Client, reply: &mut Reply, silence: Option<Mark>) {
+    let Some(mark) = silence else { return };
+    if client.reply_mode != ReplyMode::On {
+        reply.truncate(mark);
+    }
+    // A blocked client has yet to be answered.
+    if client.reply_mode == ReplyMode::Skip && client.blocked.is_none() {
+        client.reply_mode = ReplyMode::On;
+    }
+    client.modes.set(Modes::REPLY_OFF, client.reply_mode != ReplyMode::On);
 }

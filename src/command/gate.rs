@@ -2,7 +2,7 @@
 //! checks and their order are those of Redis, and they ask for flags of the row, never for a command's name.
 
 use super::spec::{
-    ADMIN, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, NO_QUEUE, PROTECTED,
+    ADMIN, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, NO_QUEUE, PROTECTED, READONLY,
     REPORTS_DISK_ERROR, RUNS_QUEUE, WRITE,
 };
 use super::{CommandId, Ctx, Error, Flags};
@@ -49,7 +49,7 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId) -> Verdict {
         _ => Flags::default(),
     };
     let flags = row.flags | queued;
-    if modes.has(Modes::UNAUTHENTICATED) && !row.flags.has(NO_AUTH) {
+    if modes.has(Modes::UNAUTHENTICATED) && !row.flags.has(NO_AUTH) && cx.server.needs_password() {
         return Verdict::Refuse(NO_AUTH_ERROR);
     }
     if modes.has(Modes::MULTI) && row.flags.has(NO_MULTI) {
@@ -77,7 +77,12 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId) -> Verdict {
     if cx.server.modes.has(ServerModes::LOADING) && !row.flags.has(LOADING) {
         return Verdict::Refuse(LOADING_ERROR);
     }
+    let monitors = modes.has(Modes::MONITOR);
+    if monitors && flags.has(WRITE | READONLY | MAY_REPLICATE) {
+        return Verdict::Refuse(Error::fixed("ERR Replica can't interact with the keyspace"));
+    }
     let held = match cx.server.pause.kind() {
+        _ if monitors => false,
         Some(PauseKind::All) => true,
         Some(PauseKind::Write) => flags.has(WRITE | MAY_REPLICATE),
         None => false,

@@ -14,6 +14,8 @@ pub mod gate;
 pub mod keys;
 pub mod spec;
 pub mod table;
+#[cfg(test)]
+pub mod testbed;
 
 pub use args::Args;
 pub use context::Ctx;

@@ -225,6 +225,7 @@ impl CommandTable {
 mod tests {
     use super::*;
     use crate::command::spec::Arity;
+    use crate::resp::request::OwnedRequest;
 
     const ROWS: &[Command] = &[
         Command::new("get", Arity::exactly(2), |_, _| Ok(())),
@@ -246,25 +247,31 @@ mod tests {
         id.map(|id| table.entry(id).full_name.as_str())
     }
 
+    fn resolve(table: &CommandTable, words: &[&str]) -> Option<CommandId> {
+        table.resolve(&OwnedRequest::of(words).view())
+    }
+
     #[test]
     fn names_are_found_in_any_case() {
         let table = table();
         for given in ["get", "GET", "gEt"] {
             assert_eq!(name(&table, table.find(given.as_bytes())), Some("get"));
+            assert_eq!(name(&table, resolve(&table, &[given])), Some("get"));
         }
         assert_eq!(name(&table, table.find(b"A-RATHER-LONG-NAME")), Some("a-rather-long-name"));
         for unknown in ["", "ge", "gets", "\0et", "G\u{5}T", "no-such-thing", &"x".repeat(1000)] {
             assert_eq!(table.find(unknown.as_bytes()), None, "{unknown:?}");
+            assert_eq!(resolve(&table, &[unknown]), None, "{unknown:?}");
         }
     }
 
     #[test]
     fn subcommands_are_resolved_by_the_next_argument() {
         let table = table();
-        assert_eq!(name(&table, table.resolve(b"CONFIG", Some(b"GET"))), Some("config|get"));
-        assert_eq!(name(&table, table.resolve(b"config", Some(b"nope"))), Some("config"));
-        assert_eq!(name(&table, table.resolve(b"config", None)), Some("config"));
-        assert_eq!(name(&table, table.resolve(b"get", Some(b"get"))), Some("get"));
+        assert_eq!(name(&table, resolve(&table, &["CONFIG", "GET"])), Some("config|get"));
+        assert_eq!(name(&table, resolve(&table, &["config", "nope"])), Some("config"));
+        assert_eq!(name(&table, resolve(&table, &["config"])), Some("config"));
+        assert_eq!(name(&table, resolve(&table, &["get", "get"])), Some("get"));
         assert_eq!(table.resolve_exactly(b"config", Some(b"nope")), None);
         assert_eq!(name(&table, table.resolve_exactly(b"config", Some(b"set"))), Some("config|set"));
         assert_eq!(name(&table, table.resolve_exactly(b"get", Some(b"nope"))), Some("get"));
@@ -284,7 +291,7 @@ mod tests {
         table.rename(long.as_bytes(), b"Fetch").unwrap();
         assert_eq!(name(&table, table.find(b"fetch")), Some("get"));
         table.rename(b"config", b"get").unwrap();
-        assert_eq!(name(&table, table.resolve(b"get", Some(b"set"))), Some("config|set"));
+        assert_eq!(name(&table, resolve(&table, &["get", "set"])), Some("config|set"));
         assert_eq!(table.top_level().len(), 3);
     }
 

@@ -1,4 +1,294 @@
-//! Bitmaps.
-use crate::command::Command;
+//! BITFIELD: integers of 1 to 64 bits anywhere in a string.
+//!
+//! All operations are read before the first is carried out, and the string is grown at once for the farthest of those
+//! that write. Values pass through 128 bits, so that no sum can overflow before it is judged by the width of its field.
+//!
+//! As in Redis, a key is made, or a string grown, also when all its operations then fail; nobody is told of that.
+
+use super::bits::bit_offset;
+use crate::command::context::Event;
+use crate::command::error::{CmdResult, SYNTAX};
+use crate::command::spec::*;
+use crate::command::{Args, Ctx, Error};
+use crate::db::keyspace::NewString;
+use crate::db::{Expiry, Key, StringRef};
+use crate::resp::Reply;
+use crate::util::bits;
+use crate::util::number::parse_i64;
+
+const READS: Access = Access::RO.and(Access::ACCESS);
+const READS_AND_UPDATES: Access = Access::RW.and(Access::ACCESS).and(Access::UPDATE);
+
 /// The rows.
-pub const COMMANDS: &[Command] = &[];
+pub const COMMANDS: &[Command] = &[
+    Command::new("bitfield", Arity::at_least(2), bitfield)
+        .group(Group::Bitmap)
+        .flags(&[WRITE, DENYOOM])
+        .keys(&[Keys::at(1, READS_AND_UPDATES.and(Access::VARIABLE_FLAGS))])
+        .find_keys(bitfield_keys)
+        .docs(
+            "3.2.0",
+            "key [GET encoding offset|[OVERFLOW WRAP|SAT|FAIL] SET encoding offset value|INCRBY encoding offset increment [GET encoding offset|[OVERFLOW WRAP|SAT|FAIL] SET encoding offset value|INCRBY encoding offset increment ...]]",
+            "Reads and changes integers of any width in a string.",
+        ),
+    Command::new("bitfield_ro", Arity::at_least(2), bitfield_ro)
+        .group(Group::Bitmap)
+        .flags(&[READONLY, FAST])
+        .keys(&[Keys::at(1, READS)])
+        .docs(
+            "6.0.0",
+            "key [GET encoding offset [GET encoding offset ...]]",
+            "Reads integers of any width in a string.",
+        ),
+];
+
+/// What happens to a value that does not fit its field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Overflow {
+    /// It loses its high bits.
+    Wrap,
+    /// It becomes the nearest one that fits.
+    Saturate,
+    /// The operation is not carried out.
+    Fail,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Get,
+    Set(i64),
+    Increment(i64),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    signed: bool,
+    width: u32,
+    offset: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Operation {
+    action: Action,
+    field: Field,
+    overflow: Overflow,
+}
+
+impl Field {
+    /// Reads a type such as `i16` or `u8`; the offset is still to come.
+    fn parse_type(text: &[u8]) -> Result<Field, Error> {
+        const ERROR: Error = Error::fixed(
+            "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
+        );
+        let (signed, width, width_max) = match text {
+            [b'i', width @ ..] => (true, width, 64),
+            [b'u', width @ ..] => (false, width, 63),
+            _ => return Err(ERROR),
+        };
+        let width = parse_i64(width).filter(|width| (1..=width_max).contains(width)).ok_or(ERROR)?;
+        Ok(Field { signed, width: width as u32, offset: 0 })
+    }
+
+    /// The last bit.
+    fn last(self) -> usize {
+        self.offset + self.width as usize - 1
+    }
+
+    fn read(self, bytes: &[u8]) -> i128 {
+        self.of_bits(bits::field(bytes, self.offset, self.width))
+    }
+
+    /// The value that the low bits mean.
+    fn of_bits(self, bits: u64) -> i128 {
+        let unused = 128 - self.width;
+        if self.signed {
+            (i128::from(bits) << unused) >> unused
+        } else {
+            (u128::from(bits) << unused >> unused) as i128
+        }
+    }
+
+    fn bounds(self) -> (i128, i128) {
+        match self.signed {
+            true => (-(1 << (self.width - 1)), (1 << (self.width - 1)) - 1),
+            false => (0, (1 << self.width) - 1),
+        }
+    }
+}
+
+impl Operation {
+    /// Carries a writing operation out: the answer, and whether the field changed. No answer means failure.
+    fn write(self, bytes: &mut [u8]) -> (Option<i128>, bool) {
+        let field = self.field;
+        let old = field.read(bytes);
+        let wanted = match self.action {
+            Action::Get => return (Some(old), false),
+            Action::Increment(increment) => old + i128::from(increment),
+            Action::Set(value) if field.signed => i128::from(value),
+            // Negative numbers count as very big ones.
+            Action::Set(value) => i128::from(value as u64),
+        };
+        let (min, max) = field.bounds();
+        let new = match self.overflow {
+            _ if (min..=max).contains(&wanted) => wanted,
+            Overflow::Wrap => field.of_bits(wanted as u64),
+            Overflow::Saturate => wanted.clamp(min, max),
+            Overflow::Fail => return (None, false),
+        };
+        bits::set_field(bytes, field.offset, field.width, new as u64);
+        let answer = if matches!(self.action, Action::Set(_)) { old } else { new };
+        (Some(answer), old != new)
+    }
+}
+
+fn parse(cx: &Ctx<'_>, args: &Args<'_>) -> Result<Vec<Operation>, Error> {
+    let mut operations = Vec::new();
+    let mut overflow = Overflow::Wrap;
+    let mut index = 2;
+    while index < args.len() {
+        let behind = args.len() - index - 1;
+        if args.is(index, "OVERFLOW") && behind >= 1 {
+            overflow = parse_overflow(args, index + 1)?;
+            index += 2;
+            continue;
+        }
+        let (is_set, is_increment) = (args.is(index, "SET"), args.is(index, "INCRBY"));
+        let writes = is_set || is_increment;
+        if !(args.is(index, "GET") && behind >= 2 || writes && behind >= 3) {
+            return Err(SYNTAX);
+        }
+        let mut field = Field::parse_type(args.get(index + 1))?;
+        field.offset = bit_offset(cx, args.get(index + 2), Some(field.width))?;
+        let action = match writes {
+            true if is_set => Action::Set(args.integer(index + 3)?),
+            true => Action::Increment(args.integer(index + 3)?),
+            false => Action::Get,
+        };
+        operations.push(Operation { action, field, overflow });
+        index += if writes { 4 } else { 3 };
+    }
+    Ok(operations)
+}
+
+fn parse_overflow(args: &Args<'_>, index: usize) -> Result<Overflow, Error> {
+    let words = [("WRAP", Overflow::Wrap), ("SAT", Overflow::Saturate), ("FAIL", Overflow::Fail)];
+    let found = words.into_iter().find(|(word, _)| args.is(index, word));
+    found.map(|(_, overflow)| overflow).ok_or(Error::fixed("ERR Invalid OVERFLOW type specified"))
+}
+
+fn bitfield(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let operations = parse(cx, &args)?;
+    let writing = operations.iter().filter(|operation| operation.action != Action::Get);
+    match writing.map(|operation| operation.field.last()).max() {
+        Some(last) => write(cx, &args.key(1), &operations, last / 8 + 1),
+        None => read(cx, &args.key(1), &operations),
+    }
+}
+
+fn bitfield_ro(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let operations = parse(cx, &args)?;
+    if operations.iter().any(|operation| operation.action != Action::Get) {
+        return Err(Error::fixed("ERR BITFIELD_RO only supports the GET subcommand"));
+    }
+    read(cx, &args.key(1), &operations)
+}
+
+/// A command that only reads may name what it reads.
+fn bitfield_keys(args: Args<'_>) -> Option<Vec<FoundKey>> {
+    let mut index = 2;
+    let only_reads = loop {
+        let behind = args.len().saturating_sub(index + 1);
+        index += match () {
+            () if index >= args.len() => break true,
+            () if args.is(index, "GET") && behind >= 2 => 3,
+            () if args.is(index, "OVERFLOW") && behind >= 1 => 2,
+            () => break false,
+        };
+    };
+    let access = if only_reads { READS } else { READS_AND_UPDATES };
+    (args.len() > 1).then(|| vec![FoundKey { index: 1, access }])
+}
+
+fn read(cx: &mut Ctx<'_>, key: &Key<'_>, operations: &[Operation]) -> CmdResult {
+    let value = cx.db.string(key)?;
+    let mut digits = itoa::Buffer::new();
+    let bytes = value.map_or(&[][..], |value| value.bytes(&mut digits));
+    cx.reply.array(operations.len());
+    operations.iter().for_each(|operation| cx.reply.integer(operation.field.read(bytes) as i64));
+    Ok(())
+}
+
+/// Carries operations out on a string that has room for all of them; how many changed something. What has grown has
+/// changed with each operation that did not fail.
+fn run(operations: &[Operation], bytes: &mut [u8], grown: bool, reply: &mut Reply) -> u64 {
+    let mut changes = 0;
+    for operation in operations {
+        let (answer, changed) = operation.write(bytes);
+        match answer {
+            Some(answer) => reply.integer(answer as i64),
+            None => reply.null(),
+        }
+        let counts = grown && answer.is_some() && operation.action != Action::Get;
+        changes += u64::from(changed || counts);
+    }
+    changes
+}
+
+fn write(cx: &mut Ctx<'_>, key: &Key<'_>, operations: &[Operation], len_min: usize) -> CmdResult {
+    let reply = &mut *cx.reply;
+    let changes = match cx.db.string_mut(key)? {
+        Some(mut slot) => {
+            reply.array(operations.len());
+            let grown = slot.view().string().map_or(0, StringRef::len) < len_min;
+            slot.update(|entry| run(operations, entry.bytes_grown(len_min), grown, reply))
+        }
+        None => {
+            reply.array(operations.len());
+            let mut bytes = vec![0; len_min];
+            let changes = run(operations, &mut bytes, true, reply);
+            cx.db.set(key, NewString::Text(bytes, true), Expiry::Clear);
+            changes
+        }
+    };
+    if changes > 0 {
+        cx.changed(key, Event::string("setbit"));
+        cx.db.dirty += changes - 1;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_value_that_fits_is_read_back(signed: bool, width in 1u32..64, offset in 0..70usize, value: i64) {
+            let field = Field { signed, width, offset };
+            let (min, max) = field.bounds();
+            let mut bytes = [0xa5; 24];
+            let set = |overflow| Operation { action: Action::Set(value), field, overflow };
+            let old = field.read(&bytes);
+            let fits = (min..=max).contains(&i128::from(value));
+            let (failed, _) = set(Overflow::Fail).write(&mut bytes);
+            prop_assert_eq!(failed, fits.then_some(old));
+            prop_assert_eq!(field.read(&bytes), if fits { i128::from(value) } else { old });
+            set(Overflow::Wrap).write(&mut bytes);
+            let wrapped = (i128::from(value) - min).rem_euclid(1 << width) + min;
+            prop_assert_eq!(field.read(&bytes), wrapped);
+        }
+
+        #[test]
+        fn an_increment_saturates_at_the_nearer_bound(signed: bool, width in 1u32..64, start: u64, by: i64) {
+            let field = Field { signed, width, offset: 3 };
+            let mut bytes = [0; 9];
+            bits::set_field(&mut bytes, 3, width, start);
+            let (min, max) = field.bounds();
+            let sum = field.read(&bytes) + i128::from(by);
+            let operation = Operation { action: Action::Increment(by), field, overflow: Overflow::Saturate };
+            prop_assert_eq!(operation.write(&mut bytes).0, Some(sum.clamp(min, max)));
+            prop_assert_eq!(field.read(&bytes), sum.clamp(min, max));
+        }
+    }
+}

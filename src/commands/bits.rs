@@ -1,4 +1,223 @@
-//! Bitmaps.
-use crate::command::Command;
+//! Strings as bitmaps: single bits, counting, searching and combining them. Bit 0 is the highest of the first byte.
+//!
+//! A bitmap is as long as the last byte ever written needs; everything behind its end reads as zero. Writing far behind
+//! the end fills what lies between with zeros, up to `proto-max-bulk-len`.
+//!
+//! BITOP knows the operations of Redis 8.2 besides those of 7.0.
+
+use std::ops::Range;
+
+use super::string::{clamp_range, is_backward};
+use crate::command::context::Event;
+use crate::command::error::{CmdResult, SYNTAX};
+use crate::command::spec::*;
+use crate::command::{Args, Ctx, Error};
+use crate::db::keyspace::NewString;
+use crate::db::{Expiry, Key, StringRef};
+use crate::util::bits::{self, Combination};
+use crate::util::number::parse_i64;
+
+const READS: Access = Access::RO.and(Access::ACCESS);
+
 /// The rows.
-pub const COMMANDS: &[Command] = &[];
+pub const COMMANDS: &[Command] = &[
+    Command::new("setbit", Arity::exactly(4), setbit)
+        .group(Group::Bitmap)
+        .flags(&[WRITE, DENYOOM])
+        .keys(&[Keys::at(1, Access::RW.and(Access::ACCESS).and(Access::UPDATE))])
+        .docs("2.2.0", "key offset value", "Sets or clears one bit of a string and returns what it was."),
+    Command::new("getbit", Arity::exactly(3), getbit)
+        .group(Group::Bitmap)
+        .flags(&[READONLY, FAST])
+        .keys(&[Keys::at(1, READS)])
+        .docs("2.2.0", "key offset", "Returns one bit of a string."),
+    Command::new("bitcount", Arity::at_least(2), bitcount)
+        .group(Group::Bitmap)
+        .flags(&[READONLY])
+        .keys(&[Keys::at(1, READS)])
+        .docs("2.6.0", "key [start end [BYTE|BIT]]", "Counts the bits that are set in a string or a part of it."),
+    Command::new("bitpos", Arity::at_least(3), bitpos)
+        .group(Group::Bitmap)
+        .flags(&[READONLY])
+        .keys(&[Keys::at(1, READS)])
+        .docs("2.8.7", "key bit [start [end [BYTE|BIT]]]", "Finds the first bit that is set, or that is not."),
+    Command::new("bitop", Arity::at_least(4), bitop)
+        .group(Group::Bitmap)
+        .flags(&[WRITE, DENYOOM])
+        .keys(&[Keys::at(2, Access::OW.and(Access::UPDATE)), Keys::range(3, -1, 1, READS)])
+        .docs(
+            "2.6.0",
+            "AND|OR|XOR|NOT|DIFF|DIFF1|ANDOR|ONE destkey key [key ...]",
+            "Combines the bits of several strings and keeps the result.",
+        ),
+];
+
+/// Reads the number of a bit. One that begins with `#` is multiplied by the width, if there is one.
+pub fn bit_offset(cx: &Ctx<'_>, text: &[u8], width: Option<u32>) -> Result<usize, Error> {
+    const ERROR: Error = Error::fixed("ERR bit offset is not an integer or out of range");
+    let (text, factor) = match (text, width) {
+        ([b'#', rest @ ..], Some(width)) => (rest, i64::from(width)),
+        _ => (text, 1),
+    };
+    let offset = parse_i64(text).and_then(|offset| offset.checked_mul(factor)).ok_or(ERROR)?;
+    let offset = usize::try_from(offset).map_err(|_| ERROR)?;
+    if offset / 8 < cx.server.config.proto_max_bulk_len { Ok(offset) } else { Err(ERROR) }
+}
+
+/// Sets or clears a bit under a mask of one bit; what it was.
+fn replace_bit(byte: Option<&mut u8>, mask: u8, on: bool) -> bool {
+    let Some(byte) = byte else { return false };
+    let was_on = *byte & mask != 0;
+    *byte = if on { *byte | mask } else { *byte & !mask };
+    was_on
+}
+
+fn setbit(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let offset = bit_offset(cx, args.get(2), None)?;
+    let on = match parse_i64(args.get(3)) {
+        Some(bit @ 0..=1) => bit == 1,
+        _ => return Err(Error::fixed("ERR bit is not an integer or out of range")),
+    };
+    let key = args.key(1);
+    let (index, mask) = (offset / 8, 0x80 >> (offset % 8));
+    let (was_on, changed) = match cx.db.string_mut(&key)? {
+        Some(mut slot) => {
+            let grows = slot.view().string().map_or(0, StringRef::len) <= index;
+            let was_on = slot.update(|entry| replace_bit(entry.bytes_grown(index + 1).get_mut(index), mask, on));
+            (was_on, grows || was_on != on)
+        }
+        None => {
+            let mut bytes = vec![0; index + 1];
+            replace_bit(bytes.last_mut(), mask, on);
+            cx.db.set(&key, NewString::Text(bytes, true), Expiry::Clear);
+            (false, true)
+        }
+    };
+    if changed {
+        cx.changed(&key, Event::string("setbit"));
+    }
+    cx.reply.integer(i64::from(was_on));
+    Ok(())
+}
+
+fn getbit(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let offset = bit_offset(cx, args.get(2), None)?;
+    let mut digits = itoa::Buffer::new();
+    let byte = cx.db.string(&args.key(1))?.and_then(|value| value.bytes(&mut digits).get(offset / 8).copied());
+    let on = byte.is_some_and(|byte| byte & (0x80 >> (offset % 8)) != 0);
+    cx.reply.integer(i64::from(on));
+    Ok(())
+}
+
+/// Whether argument `index`, if there is one, says that a range counts bits.
+fn counts_bits(args: &Args<'_>, index: usize) -> Result<bool, Error> {
+    if args.is(index, "BIT") {
+        Ok(true)
+    } else if index >= args.len() || args.is(index, "BYTE") {
+        Ok(false)
+    } else {
+        Err(SYNTAX)
+    }
+}
+
+/// The bits that `start` and `end` mean in a string of `len` bytes.
+fn bit_range(start: i64, end: i64, in_bits: bool, len: usize) -> Range<usize> {
+    if in_bits {
+        return clamp_range(start, end, len * 8);
+    }
+    let bytes = clamp_range(start, end, len);
+    bytes.start * 8..bytes.end * 8
+}
+
+/// As in Redis 7.0, nothing is wrong with any range of a missing key.
+fn bitcount(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let Some(value) = cx.db.string(&args.key(1))? else {
+        cx.reply.integer(0);
+        return Ok(());
+    };
+    let mut digits = itoa::Buffer::new();
+    let bytes = value.bytes(&mut digits);
+    let count = match args.len() {
+        2 => bits::count_ones(bytes),
+        4 | 5 => {
+            let (start, end) = (args.integer(2)?, args.integer(3)?);
+            match is_backward(start, end) {
+                true => 0,
+                false => bits::count_ones_in(bytes, bit_range(start, end, counts_bits(&args, 4)?, bytes.len())),
+            }
+        }
+        _ => return Err(SYNTAX),
+    };
+    cx.reply.integer(count as i64);
+    Ok(())
+}
+
+/// A string without an end given is continued by zeros, so there is always a first zero in one that is not empty.
+fn bitpos(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let bit = match args.integer(2)? {
+        bit @ 0..=1 => bit == 1,
+        _ => return Err(Error::fixed("ERR The bit argument must be 1 or 0.")),
+    };
+    let Some(value) = cx.db.string(&args.key(1))? else {
+        cx.reply.integer(if bit { -1 } else { 0 });
+        return Ok(());
+    };
+    let mut digits = itoa::Buffer::new();
+    let bytes = value.bytes(&mut digits);
+    if args.len() > 6 {
+        return Err(SYNTAX);
+    }
+    let start = if args.len() > 3 { args.integer(3)? } else { 0 };
+    let in_bits = counts_bits(&args, 5)?;
+    let end = if args.len() > 4 { args.integer(4)? } else { -1 };
+    let range = bit_range(start, end, in_bits, bytes.len());
+    let found = match bits::find_bit(bytes, bit, range.clone()) {
+        Some(position) => position as i64,
+        None if !range.is_empty() && !bit && args.len() <= 4 => range.end as i64,
+        None => -1,
+    };
+    cx.reply.integer(found);
+    Ok(())
+}
+
+fn combination(name: &[u8]) -> Option<Combination> {
+    let all = [
+        ("AND", Combination::And),
+        ("OR", Combination::Or),
+        ("XOR", Combination::Xor),
+        ("NOT", Combination::Not),
+        ("DIFF", Combination::Diff),
+        ("DIFF1", Combination::Diff1),
+        ("ANDOR", Combination::AndOr),
+        ("ONE", Combination::One),
+    ];
+    all.into_iter().find(|(word, _)| name.eq_ignore_ascii_case(word.as_bytes())).map(|(_, combination)| combination)
+}
+
+fn check_source_count(combination: Combination, count: usize) -> CmdResult {
+    match combination {
+        Combination::Not if count != 1 => Err(Error::fixed("ERR BITOP NOT must be called with a single source key.")),
+        Combination::Diff | Combination::Diff1 | Combination::AndOr if count < 2 => {
+            let name = format!("{combination:?}").to_ascii_uppercase();
+            Err(Error::text(format!("ERR BITOP {name} must be called with at least two source keys.")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn bitop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let combination = combination(args.get(1)).ok_or(SYNTAX)?;
+    check_source_count(combination, args.len() - 3)?;
+    let sources: Vec<Key<'_>> = args.keys(3, 1).collect();
+    cx.db.prefetch(&sources);
+    let result = bits::combine(combination, &cx.db.strings(&sources)?);
+    let (key, len) = (args.key(2), result.len());
+    if len > 0 {
+        cx.db.set(&key, NewString::Text(result, true), Expiry::Clear);
+        cx.changed(&key, Event::string("set"));
+    } else if cx.db.delete(&key) {
+        cx.changed(&key, Event::generic("del"));
+    }
+    cx.reply.integer(len as i64);
+    Ok(())
+}

@@ -1,8 +1,12 @@
 //! Commands about the connection itself.
 
-use crate::command::error::CmdResult;
+use crate::client::{Modes, lifecycle};
+use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
+use crate::config::REDIS_VERSION;
+use crate::resp::request::ArgView;
+use crate::util::number;
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[
@@ -24,7 +28,31 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Connection)
         .flags(&[ALLOW_BUSY, NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, NO_QUEUE, IN_SUBSCRIPTION])
         .docs("1.0.0", "", "Closes the connection."),
+    Command::new("auth", Arity::at_least(2), auth)
+        .group(Group::Connection)
+        .flags(&[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY])
+        .secrets(|args| (1..args.len()).collect())
+        .docs("1.0.0", "[username] password", "Authenticates the connection."),
+    Command::new("hello", Arity::at_least(1), hello)
+        .group(Group::Connection)
+        .flags(&[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY])
+        .secrets(hello_secrets)
+        .docs(
+            "6.0.0",
+            "[protover [AUTH username password] [SETNAME clientname]]",
+            "Greets the server and chooses the version of the protocol.",
+        ),
+    Command::new("reset", Arity::exactly(1), reset)
+        .group(Group::Connection)
+        .flags(&[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY, NO_QUEUE, IN_SUBSCRIPTION])
+        .docs("6.2.0", "", "Puts the connection back into the state of a new one."),
+    Command::new("monitor", Arity::exactly(1), monitor)
+        .group(Group::Server)
+        .flags(&[ADMIN, NOSCRIPT, LOADING, STALE])
+        .docs("1.0.0", "", "Shows the commands of all connections as they are run."),
 ];
+
+const WRONG_PASSWORD: Error = Error::fixed("WRONGPASS invalid username-password pair or user is disabled.");
 
 /// A RESP2 client with subscriptions gets an array, which cannot be taken for a message.
 fn ping(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
@@ -63,5 +91,115 @@ fn select(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 fn quit(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.reply.ok();
     cx.client_mut().close_after_reply();
+    Ok(())
+}
+
+fn auth(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let (user, password) = match args.len() {
+        2 if !cx.server.needs_password() => {
+            return Err(Error::fixed(
+                "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
+                 configuration is correct?",
+            ));
+        }
+        2 => (b"default".as_slice(), args.get(1)),
+        3 => (args.get(1), args.get(2)),
+        _ => return Err(SYNTAX),
+    };
+    authenticate(cx, user, password)?;
+    cx.reply.ok();
+    Ok(())
+}
+
+fn authenticate(cx: &mut Ctx<'_>, user: &[u8], password: &[u8]) -> CmdResult {
+    if !cx.server.accepts_password(user, password) {
+        return Err(WRONG_PASSWORD);
+    }
+    let client = cx.client_mut();
+    client.user = user.into();
+    client.modes.set(Modes::UNAUTHENTICATED, false);
+    Ok(())
+}
+
+/// What stands behind the AUTH option, in whatever HELLO it is found.
+fn hello_secrets(args: &ArgView<'_>) -> Vec<usize> {
+    let options = 2..args.len();
+    let secrets = options.filter(|index| args.get(*index).eq_ignore_ascii_case(b"auth"));
+    secrets.flat_map(|index| [index + 1, index + 2]).filter(|index| *index < args.len()).collect()
+}
+
+/// Options take effect in their order, even if a later one is refused.
+fn hello(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    const NOT_A_VERSION: Error = Error::fixed("ERR Protocol version is not an integer or out of range");
+    let version = match args.try_get(1) {
+        Some(version) => number::parse_i64(version).ok_or(NOT_A_VERSION)?,
+        None if cx.client().resp3 => 3,
+        None => 2,
+    };
+    if !(2..=3).contains(&version) {
+        return Err(Error::fixed("NOPROTO unsupported protocol version"));
+    }
+    let mut index = 2;
+    while index < args.len() {
+        let more = args.len() - 1 - index;
+        if args.is(index, "auth") && more >= 2 {
+            authenticate(cx, args.get(index + 1), args.get(index + 2))?;
+            index += 3;
+        } else if args.is(index, "setname") && more >= 1 {
+            super::client::set_name(cx, args.get(index + 1))?;
+            index += 2;
+        } else {
+            let option = String::from_utf8_lossy(args.get(index));
+            return Err(Error::text(format!("ERR Syntax error in HELLO option '{option}'")));
+        }
+    }
+    if cx.client().modes.has(Modes::UNAUTHENTICATED) && cx.server.needs_password() {
+        return Err(Error::fixed(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> \
+             option can be used to authenticate the client and select the RESP protocol version at the same time",
+        ));
+    }
+    cx.client_mut().resp3 = version == 3;
+    cx.reply.resp3 = version == 3;
+    greet(cx, version);
+    Ok(())
+}
+
+fn greet(cx: &mut Ctx<'_>, version: i64) {
+    let id = cx.client().id;
+    let reply = &mut *cx.reply;
+    reply.map(7);
+    for (field, value) in [("server", "redis"), ("version", REDIS_VERSION)] {
+        reply.bulk(field.as_bytes());
+        reply.bulk(value.as_bytes());
+    }
+    for (field, value) in [("proto", version), ("id", id as i64)] {
+        reply.bulk(field.as_bytes());
+        reply.integer(value);
+    }
+    for (field, value) in [("mode", "standalone"), ("role", "master")] {
+        reply.bulk(field.as_bytes());
+        reply.bulk(value.as_bytes());
+    }
+    reply.bulk(b"modules");
+    reply.array(0);
+}
+
+fn reset(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    lifecycle::reset(cx.server, cx.client);
+    cx.reply.resp3 = false;
+    cx.db.select(0);
+    cx.reply.simple("RESET");
+    Ok(())
+}
+
+/// A client that monitors already gets no answer.
+fn monitor(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    if cx.server.in_exec {
+        return Err(Error::fixed("ERR MONITOR isn't allowed for DENY BLOCKING client"));
+    }
+    if lifecycle::monitor(cx.server, cx.client) {
+        cx.reply.ok();
+    }
     Ok(())
 }

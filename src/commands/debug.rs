@@ -72,8 +72,8 @@ fn debug(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn misused(args: &Args<'_>) -> Error {
-    let name = String::from_utf8_lossy(shown(args.get(1)));
-    Error::text(format!("ERR unknown subcommand or wrong number of arguments for '{name}'. Try DEBUG HELP."))
+    let (head, tail) = ("ERR unknown subcommand or wrong number of arguments for '", "'. Try DEBUG HELP.");
+    Error::text([head.as_bytes(), shown(args.get(1)), tail.as_bytes()].concat())
 }
 
 /// A switch: any number but zero is on.
@@ -91,7 +91,7 @@ fn not_persistent(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 }
 
 fn abort(_: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    log::error!("DEBUG {} called", String::from_utf8_lossy(args.get(1)).to_ascii_uppercase());
+    log::error!("DEBUG {} called", String::from_utf8_lossy(args.get(1)).to_uppercase());
     std::process::abort()
 }
 

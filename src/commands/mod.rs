@@ -5,6 +5,7 @@
 
 pub mod bitfield;
 pub mod bits;
+pub mod client;
 pub mod command;
 pub mod config;
 pub mod connection;
@@ -15,6 +16,7 @@ pub mod latency;
 pub mod lcs;
 pub mod memory;
 pub mod object;
+pub mod pubsub;
 pub mod scan;
 pub mod server;
 pub mod slowlog;
@@ -28,6 +30,7 @@ use crate::command::Command;
 pub const FAMILIES: &[&[Command]] = &[
     bitfield::COMMANDS,
     bits::COMMANDS,
+    client::COMMANDS,
     command::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,
@@ -38,6 +41,7 @@ pub const FAMILIES: &[&[Command]] = &[
     lcs::COMMANDS,
     memory::COMMANDS,
     object::COMMANDS,
+    pubsub::COMMANDS,
     scan::COMMANDS,
     server::COMMANDS,
     slowlog::COMMANDS,

@@ -538,3 +538,106 @@ fn getrange(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     cx.reply.bulk(&bytes[part]);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::testbed::Testbed;
+
+    const FAR: i64 = 4_000_000_000_000;
+
+    /// The last word of the only propagated request, which begins like this.
+    fn time_behind(propagated: &[String], beginning: &str) -> i64 {
+        let [request] = propagated else { panic!("one request expected: {propagated:?}") };
+        let time = request.strip_prefix(beginning).unwrap_or_else(|| panic!("{request} begins otherwise"));
+        time.trim_start().parse().expect("a time")
+    }
+
+    #[test]
+    fn set_is_propagated_as_it_came_unless_it_expires_or_returns() {
+        let mut bed = Testbed::new();
+        assert_eq!(bed.propagated("set k v"), ["set k v"]);
+        assert_eq!(bed.propagated("set k v KEEPTTL"), ["set k v KEEPTTL"]);
+        assert_eq!(bed.propagated("set k w XX get keepttl GET"), ["set k w XX keepttl"]);
+        assert_eq!(bed.propagated("set k w NX GET"), [""; 0]);
+        assert_eq!(bed.propagated("getset k x"), ["SET k x"]);
+        assert_eq!(bed.propagated("setnx k x"), [""; 0]);
+        assert_eq!(bed.propagated("setnx fresh x"), ["setnx fresh x"]);
+        assert_eq!(bed.propagated("mset a 1 b 2"), ["mset a 1 b 2"]);
+    }
+
+    #[test]
+    fn a_time_to_live_is_propagated_as_a_point_of_time() {
+        let mut bed = Testbed::new();
+        let now = bed.server.clock.unix_ms();
+        for command in ["set k v EX 1000", "set k v PX 1000000 GET", "setex k 1000 v", "psetex k 1000000 v"] {
+            let at = time_behind(&bed.propagated(command), "SET k v PXAT ");
+            assert!((now + 1_000_000..now + 1_060_000).contains(&at), "{command}: {at}");
+        }
+        assert_eq!(bed.propagated(&format!("set k v EXAT {}", FAR / 1000)), [format!("SET k v PXAT {FAR}")]);
+        assert_eq!(bed.propagated(&format!("getex k pxat {FAR}")), [format!("PEXPIREAT k {FAR}")]);
+        let at = time_behind(&bed.propagated("getex k ex 1000"), "PEXPIREAT k ");
+        assert!((now + 1_000_000..now + 1_060_000).contains(&at), "{at}");
+    }
+
+    #[test]
+    fn getex_and_getdel_are_propagated_as_what_they_did() {
+        let mut bed = Testbed::new();
+        bed.run("set k v");
+        assert_eq!(bed.propagated("getex k"), [""; 0]);
+        assert_eq!(bed.propagated("getex k persist"), [""; 0]);
+        bed.run("getex k ex 100");
+        assert_eq!(bed.propagated("getex k persist"), ["PERSIST k"]);
+        assert_eq!(bed.propagated("getex k exat 1"), ["DEL k"]);
+        assert_eq!(bed.propagated("getex k exat 1"), [""; 0]);
+        bed.run("set k v");
+        assert_eq!(bed.propagated("getdel k"), ["DEL k"]);
+        bed.run("set k v");
+        bed.server.config.lazyfree_lazy_user_del = true;
+        assert_eq!(bed.propagated("getdel k"), ["UNLINK k"]);
+        assert_eq!(bed.propagated("getdel k"), [""; 0]);
+    }
+
+    #[test]
+    fn a_key_found_expired_is_propagated_as_deleted_before_it_is_set_again() {
+        let mut bed = Testbed::new();
+        bed.run("set k v PXAT 1");
+        assert_eq!(bed.propagated("append k w"), ["DEL k", "append k w"]);
+        bed.run("set k v PXAT 1");
+        assert_eq!(bed.propagated("set k w KEEPTTL"), ["DEL k", "set k w KEEPTTL"]);
+        assert_eq!(bed.run("pttl k"), ":-1\r\n");
+    }
+
+    #[test]
+    fn refused_commands_propagate_nothing_and_change_nothing() {
+        let mut bed = Testbed::new();
+        bed.run("set k v");
+        let dirty = bed.db.dirty;
+        for command in ["set k v EX 0", "set k v EX 1 PX 1", "setex k -1 v", "incr k", "setrange k 536870912 x"] {
+            assert!(bed.propagated(command).is_empty(), "{command}");
+        }
+        assert_eq!((bed.run("get k"), bed.db.dirty), ("$1\r\nv\r\n".into(), dirty));
+    }
+
+    #[test]
+    fn keys_are_visited_in_order_across_batches() {
+        let mut bed = Testbed::new();
+        let names: Vec<String> = (0..3 * KEY_BATCH + 1).map(|number| format!("key{number}")).collect();
+        let pairs: Vec<String> = names.iter().map(|name| format!("{name} of-{name}")).collect();
+        bed.run(&format!("mset {}", pairs.join(" ")));
+        let values: Vec<String> = names.iter().map(|name| format!("of-{name}")).collect();
+        let reply = bed.run(&format!("mget {}", names.join(" ")));
+        let lines: Vec<&str> = reply.lines().filter(|line| line.starts_with("of-")).collect();
+        assert_eq!(lines, values);
+    }
+
+    #[test]
+    fn ranges_are_clamped_to_the_string() {
+        assert_eq!(clamp_range(0, -1, 5), 0..5);
+        assert_eq!(clamp_range(-3, -2, 5), 2..4);
+        assert_eq!(clamp_range(i64::MIN, i64::MAX, 5), 0..5);
+        assert_eq!(clamp_range(5, 9, 5), 0..0);
+        assert_eq!(clamp_range(3, 1, 5), 0..0);
+        assert_eq!(clamp_range(0, 0, 0), 0..0);
+    }
+}

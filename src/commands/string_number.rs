@@ -94,3 +94,27 @@ fn incrbyfloat(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     cx.propagate_instead(&[b"SET", key.bytes(), &sum, b"KEEPTTL"]);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::testbed::Testbed;
+
+    #[test]
+    fn a_float_is_propagated_as_the_sum_and_keeps_its_expiry() {
+        let mut bed = Testbed::new();
+        assert_eq!(bed.propagated("incrbyfloat k 10.50"), ["SET k 10.5 KEEPTTL"]);
+        bed.run("expire k 100");
+        assert_eq!(bed.propagated("incrbyfloat k 0.1"), ["SET k 10.6 KEEPTTL"]);
+        assert_eq!(bed.run("ttl k"), ":100\r\n");
+        assert_eq!(bed.propagated("incrbyfloat k inf"), [""; 0]);
+    }
+
+    #[test]
+    fn integers_are_propagated_as_sent_and_keep_their_expiry() {
+        let mut bed = Testbed::new();
+        assert_eq!(bed.propagated("incrby k 5"), ["incrby k 5"]);
+        bed.run("expire k 100");
+        assert_eq!(bed.propagated("decr k"), ["decr k"]);
+        assert_eq!((bed.run("get k"), bed.run("ttl k")), ("$1\r\n4\r\n".into(), ":100\r\n".into()));
+    }
+}

@@ -79,7 +79,7 @@ impl Databases {
                 if ttl <= 0 {
                     due.push(entry.key().to_vec());
                 } else {
-                    ttl_sum += ttl;
+                    ttl_sum = i64::saturating_add(ttl_sum, ttl);
                     live += 1;
                 }
             });

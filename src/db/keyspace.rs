@@ -6,8 +6,9 @@
 //! they happened. Time stands still during a command: expiry is judged by the time it began.
 //!
 //! Lookups come in four kinds: [`read`](Databases::read) and [`inspect`](Databases::inspect) for reading commands,
-//! with and without touching the access time ([`peek`](Databases::peek) is no event either); [`write`](Databases::write) for changing what is there; and
-//! [`set`](Databases::set) and its kin for replacing it. Only reading counts as hit or miss.
+//! with and without touching the access time ([`peek`](Databases::peek) is no event either);
+//! [`write`](Databases::write) for changing what is there; and [`set`](Databases::set) and its kin for replacing it.
+//! Only reading counts as hit or miss.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -305,12 +306,12 @@ impl Databases {
     #[inline]
     fn look_up(&mut self, key: &Key<'_>, touch: bool, tell: bool) -> Option<EntryView<'_>> {
         let (now_ms, random) = (self.now_ms, self.draw());
-        let (mut slot, selected) = (self.all[self.selected].dict.find_mut(key.hash(), key.bytes()), self.selected);
+        let mut slot = self.all[self.selected].dict.find_mut(key.hash(), key.bytes());
         if let Some(due) = slot.take_if(|slot| slot.view().expire_at().is_some_and(|at| at <= now_ms)) {
             if !self.frozen {
                 due.remove();
                 self.stats.expired += 1;
-                self.notes.push(Note::new(selected, key, Happening::Expired));
+                self.notes.push(Note::new(self.selected, key, Happening::Expired));
             }
         }
         let Some(slot) = slot else {

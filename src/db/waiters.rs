@@ -1,52 +1,129 @@
 //! Which clients are blocked on which keys.
+//!
+//! A client draws a ticket when it blocks; on each of its keys it stands in the order of tickets, so whoever came
+//! first is served first whichever key turns ready. Adding, removing and finding the next one take logarithmic time,
+//! and asking whether anyone waits on a key allocates nothing.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+
+/// Clients that wait on one key, by ticket.
+#[derive(Debug, Default)]
+struct Queue {
+    clients: BTreeMap<u64, usize>,
+    /// It is known already that the key may be ready.
+    signalled: bool,
+}
 
 /// For each key somebody waits on, the clients in the order in which they came.
 #[derive(Debug, Default)]
 pub struct Waiters {
-    by_key: HashMap<(usize, Box<[u8]>), VecDeque<usize>>,
+    by_database: HashMap<usize, HashMap<Box<[u8]>, Queue>>,
+    last_ticket: u64,
 }
 
 impl Waiters {
-    /// Has a client wait on a key, behind those who wait already.
-    pub fn add(&mut self, client: usize, db: usize, key: &[u8]) {
-        let queue = self.by_key.entry((db, key.into())).or_default();
-        if !queue.contains(&client) {
-            queue.push_back(client);
-        }
+    /// A ticket later than all before.
+    pub fn draw_ticket(&mut self) -> u64 {
+        self.last_ticket += 1;
+        self.last_ticket
     }
 
-    /// Ends a client's waiting on keys of a database.
-    pub fn remove(&mut self, client: usize, db: usize, keys: &[Box<[u8]>]) {
+    /// Has a client wait on a key. Naming a key twice changes nothing.
+    pub fn add(&mut self, client: usize, ticket: u64, db: usize, key: &[u8]) {
+        let queues = self.by_database.entry(db).or_default();
+        queues.entry(key.into()).or_default().clients.insert(ticket, client);
+    }
+
+    /// Ends the waiting of a ticket's holder on keys of a database.
+    pub fn remove(&mut self, ticket: u64, db: usize, keys: &[Box<[u8]>]) {
+        let Some(queues) = self.by_database.get_mut(&db) else { return };
         for key in keys {
-            let place = (db, key.clone());
-            if let Some(queue) = self.by_key.get_mut(&place) {
-                queue.retain(|waiting| *waiting != client);
-                if queue.is_empty() {
-                    self.by_key.remove(&place);
-                }
+            let Some(queue) = queues.get_mut(key) else { continue };
+            queue.clients.remove(&ticket);
+            if queue.clients.is_empty() {
+                queues.remove(key);
             }
         }
+        if queues.is_empty() {
+            self.by_database.remove(&db);
+        }
     }
 
-    /// Whether anyone waits on a key.
-    pub fn waits_on(&self, db: usize, key: &[u8]) -> bool {
-        !self.by_key.is_empty() && self.by_key.contains_key(&(db, key.into()))
+    /// Says that a key may be ready. True when somebody waits on it and it was not said before.
+    pub fn signal(&mut self, db: usize, key: &[u8]) -> bool {
+        let queue = self.by_database.get_mut(&db).and_then(|queues| queues.get_mut(key));
+        queue.is_some_and(|queue| !std::mem::replace(&mut queue.signalled, true))
     }
 
-    /// Who waits on a key, the longest waiting first.
-    pub fn of(&self, db: usize, key: &[u8]) -> Vec<usize> {
-        self.by_key.get(&(db, key.into())).map(|queue| queue.iter().copied().collect()).unwrap_or_default()
+    /// Takes back that a key may be ready: its waiters are looked at now.
+    pub fn acknowledge(&mut self, db: usize, key: &[u8]) {
+        if let Some(queue) = self.by_database.get_mut(&db).and_then(|queues| queues.get_mut(key)) {
+            queue.signalled = false;
+        }
+    }
+
+    /// The first client behind a ticket that waits on a key: its ticket and itself. Tickets begin at 1.
+    pub fn next_after(&self, ticket: u64, db: usize, key: &[u8]) -> Option<(u64, usize)> {
+        let queue = self.by_database.get(&db)?.get(key)?;
+        let mut later = queue.clients.range((Bound::Excluded(ticket), Bound::Unbounded));
+        later.next().map(|(ticket, client)| (*ticket, *client))
     }
 
     /// Whether nobody waits on anything.
     pub fn is_empty(&self) -> bool {
-        self.by_key.is_empty()
+        self.by_database.is_empty()
     }
 
     /// The keys of a database that are waited on.
     pub fn keys(&self, db: usize) -> Vec<Box<[u8]>> {
-        self.by_key.keys().filter(|(index, _)| *index == db).map(|(_, key)| key.clone()).collect()
+        self.by_database.get(&db).map(|queues| queues.keys().cloned().collect()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(waiters: &Waiters, key: &[u8]) -> Vec<usize> {
+        let next = |ticket| waiters.next_after(ticket, 0, key);
+        std::iter::successors(next(0), |(ticket, _)| next(*ticket)).map(|(_, client)| client).collect()
+    }
+
+    #[test]
+    fn the_longest_waiting_comes_first_on_every_key() {
+        let mut waiters = Waiters::default();
+        for client in [7, 3, 5] {
+            let ticket = waiters.draw_ticket();
+            waiters.add(client, ticket, 0, b"one");
+            waiters.add(client, ticket, 0, b"two");
+            waiters.add(client, ticket, 0, b"one");
+        }
+        assert_eq!(order(&waiters, b"one"), [7, 3, 5]);
+        waiters.remove(1, 0, &[b"one".as_slice().into()]);
+        assert_eq!(order(&waiters, b"one"), [3, 5]);
+        assert_eq!(order(&waiters, b"two"), [7, 3, 5]);
+        assert_eq!(waiters.next_after(0, 1, b"two"), None);
+    }
+
+    #[test]
+    fn a_signal_counts_once_until_it_is_acknowledged() {
+        let mut waiters = Waiters::default();
+        assert!(!waiters.signal(0, b"key"));
+        waiters.add(1, 1, 0, b"key");
+        assert!(waiters.signal(0, b"key"));
+        assert!(!waiters.signal(0, b"key"));
+        waiters.acknowledge(0, b"key");
+        assert!(waiters.signal(0, b"key"));
+    }
+
+    #[test]
+    fn nothing_is_left_of_keys_nobody_waits_on() {
+        let mut waiters = Waiters::default();
+        waiters.add(1, 1, 3, b"key");
+        assert_eq!(waiters.keys(3).len(), 1);
+        waiters.remove(1, 3, &[b"key".as_slice().into(), b"other".as_slice().into()]);
+        assert!(waiters.is_empty());
+        assert!(waiters.keys(3).is_empty());
     }
 }

@@ -115,6 +115,12 @@ impl EventLoop {
 
     fn before_wait(&mut self) {
         crate::cron::before_wait(&mut self.server, &mut self.db);
+        // A command that was held may itself end a pause.
+        while !self.server.to_resume.is_empty() {
+            for key in std::mem::take(&mut self.server.to_resume) {
+                self.pipeline.resume(&mut self.server, &mut self.db, key);
+            }
+        }
         self.flush_outputs();
         self.close_doomed();
     }
@@ -197,7 +203,8 @@ impl EventLoop {
     /// Reads a client's socket once and runs what came.
     fn readable(&mut self, key: ClientKey, hung_up: bool) {
         let Some(client) = self.server.clients.get_mut(key) else { return };
-        if client.connection.doomed {
+        // What it sent before is not used up: its turn comes, and the end of the stream must not overtake it.
+        if client.connection.doomed || client.connection.read_on_pending {
             return;
         }
         let closing = client.modes.has(Modes::CLOSING);
@@ -214,6 +221,8 @@ impl EventLoop {
                     self.serve(key, read.into_shared.then_some(read.bytes));
                 }
             }
+            // Commands that came before the end of the stream are run first.
+            Ok(_) if self.server.clients.at(key).connection.read_on_pending => {}
             Ok(_) => self.server.clients.close_soon(key),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.server.clients.read_on_later(key),
@@ -277,6 +286,7 @@ impl EventLoop {
             Ok((Flushed::Done, sent)) => {
                 server.stats.output_bytes += sent as u64;
                 server.stats.writes_processed += 1;
+                client.active_ms = server.clock.unix_ms();
                 client.connection.output_over_soft_since = None;
                 let buffer = client.output.take_buffer();
                 if self.spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX {
@@ -286,7 +296,13 @@ impl EventLoop {
                     server.clients.close_soon(key);
                 }
             }
-            Ok((Flushed::Partial, sent)) => server.stats.output_bytes += sent as u64,
+            Ok((Flushed::Partial, sent)) => {
+                server.stats.output_bytes += sent as u64;
+                if sent > 0 {
+                    client.active_ms = server.clock.unix_ms();
+                }
+                crate::client::lifecycle::check_output_limit(server, key);
+            }
             Err(error) => {
                 log::debug!("Error writing to client: {error}");
                 server.clients.close_soon(key);

@@ -7,7 +7,7 @@
 use std::io;
 
 use super::event_loop::{READ_BYTES, SLICE_US};
-use crate::client::{Client, ClientKey, Modes};
+use crate::client::{Client, ClientKey, Modes, lifecycle};
 use crate::command::{Args, CommandId, Ctx, exec};
 use crate::db::{self, Databases};
 use crate::resp::request::{self, ArgView, Batch, Limits, ProtocolError};
@@ -15,6 +15,8 @@ use crate::server::Server;
 
 /// Requests framed, looked up and prefetched at once.
 const BATCH_MAX: usize = 64;
+/// Output of a turn from which on its limits are looked at, in bytes.
+const OUTPUT_CHECKED_FROM: usize = 16 * 1024;
 /// The most arguments of a request.
 const ARGS_MAX: i64 = i32::MAX as i64;
 
@@ -80,8 +82,9 @@ impl Pipeline {
         let used = self.run_buffer(server, db, key, &mut reply, buffer);
         let client = server.clients.at_mut(key);
         client.output = reply;
-        let waiting = !client.output.is_empty();
-        let left = buffer.len() - used;
+        server.current = None;
+        let waiting = client.output.len();
+        let left = buffer.len() - used + client.connection.progress.arrived();
         client.input_peak = client.input_peak.max(buffer.len());
         match shared {
             Some(shared) => client.connection.input.extend_from_slice(&shared[used..]),
@@ -95,9 +98,24 @@ impl Pipeline {
             log::warn!("Closing client that reached max query buffer length");
             server.stats.query_buffer_disconnections += 1;
             server.clients.close_soon(key);
-        } else if waiting || client.modes.has(Modes::CLOSING) {
+        } else if waiting > 0 || client.modes.has(Modes::CLOSING) {
             server.clients.flush_later(key);
+            if waiting >= OUTPUT_CHECKED_FROM {
+                lifecycle::check_output_limit(server, key);
+            }
         }
+    }
+
+    /// Runs the command of a client that was held by a pause; its further input follows in the next turn.
+    pub fn resume(&mut self, server: &mut Server, db: &mut Databases, key: ClientKey) {
+        let Some(postponed) = server.take_postponed(key) else { return };
+        let mut reply = std::mem::take(&mut server.clients.at_mut(key).output);
+        server.current = Some(key);
+        let mut cx = Ctx { db, server, reply: &mut reply, client: key, command: postponed.command };
+        exec::process(&mut cx, Some(postponed.command), Args::from(postponed.request.view()));
+        server.current = None;
+        server.clients.at_mut(key).output = reply;
+        server.clients.flush_later(key);
     }
 
     /// Runs what is complete in `buffer`; how many bytes of it are done with.
@@ -119,11 +137,13 @@ impl Pipeline {
             if client.modes.has(Modes::CLOSING) {
                 return buffer.len();
             }
+            let unauthenticated = client.modes.has(Modes::UNAUTHENTICATED);
             let limits = Limits {
                 bulk_max: server.config.proto_max_bulk_len as usize,
                 args_max: ARGS_MAX,
-                requests_max: BATCH_MAX,
-                unauthenticated: client.modes.has(Modes::UNAUTHENTICATED),
+                // AUTH loosens the bounds of what follows it.
+                requests_max: if unauthenticated { 1 } else { BATCH_MAX },
+                unauthenticated,
             };
             self.batch.clear();
             let (end, result) = request::frame(buffer, used, &mut client.connection.progress, &mut self.batch, &limits);
@@ -135,6 +155,15 @@ impl Pipeline {
             }
             used = end;
             if let Err(error) = result {
+                let client = server.clients.at_mut(key);
+                if client.modes.has(Modes::BLOCKED) {
+                    // The answer it waits for comes first; the fault is found again then.
+                    client.connection.progress = Default::default();
+                    return used;
+                }
+                if client.modes.has(Modes::CLOSING) {
+                    return buffer.len();
+                }
                 self.refuse(server, key, reply, &error);
                 return buffer.len();
             }
@@ -209,8 +238,9 @@ impl Pipeline {
         reply: &mut crate::resp::reply::Reply,
         error: &ProtocolError,
     ) {
-        log::debug!("Protocol error ({}) from client {}", error.0, server.clients.at(key).connection.peer_name());
-        reply.error(format!("ERR Protocol error: {}", error.0).as_bytes());
+        let text = String::from_utf8_lossy(error.text());
+        log::debug!("Protocol error ({text}) from client {}", server.clients.at(key).connection.peer_name());
+        reply.error([b"ERR Protocol error: ", error.text()].concat());
         server.stats.count_error(b"ERR");
         server.clients.at_mut(key).close_after_reply();
     }

@@ -7,9 +7,13 @@
 //! - arguments of [`BIG_ARGUMENT`] bytes or more, which are collected in an allocation of their own while they
 //!   arrive, so that a SET can keep it as the value.
 //!
-//! When the last request is incomplete its progress stays in [`Progress`], so bytes are looked at once however
-//! small the pieces they arrive in. What a client announces is never allocated in advance: a big argument's buffer
-//! grows as its bytes arrive.
+//! When the last request is incomplete its progress stays in [`Progress`], so a complete argument is looked at once
+//! however small the pieces the rest arrives in; only an unfinished line is looked at again. What a client announces
+//! is never allocated in advance: a big argument's buffer grows as its bytes arrive.
+//!
+//! The bounds and the texts of errors are those of Redis, and so is what is let pass: any byte is taken for the LF of
+//! a header line, and any two bytes for the CRLF behind a payload. One thing differs: a NUL in a line does not hide
+//! what is behind it.
 
 use std::sync::Arc;
 
@@ -19,8 +23,14 @@ use crate::util::quote;
 pub const BIG_ARGUMENT: usize = 32 * 1024;
 /// The longest line (an inline request, or the header of an array or bulk) that is waited for, in bytes.
 pub const LINE_MAX: usize = 64 * 1024;
-/// The longest big-argument allocation made ahead of the bytes, in bytes.
+/// The smallest step by which a big argument's allocation grows, in bytes.
 const BIG_STEP: usize = 64 * 1024;
+/// The most bytes of a big argument that are asked of the socket at once.
+const BIG_READ: usize = 256 * 1024;
+/// Room for arguments that a [`Batch`] keeps when it is cleared.
+const ARGS_KEPT: usize = 64 * 1024;
+/// The longest buffer that can be framed, in bytes: places in it are noted in 32 bits.
+const BUFFER_MAX: usize = u32::MAX as usize - 1;
 /// Marks an [`Arg`] that stands in `Batch::big` rather than in the buffer.
 const IN_BIG: u32 = u32::MAX;
 
@@ -56,7 +66,10 @@ pub struct Batch {
 impl Batch {
     /// Forgets all requests, keeps the room.
     pub fn clear(&mut self) {
-        self.args.clear();
+        match self.args.capacity() > ARGS_KEPT {
+            true => self.args = Vec::new(),
+            false => self.args.clear(),
+        }
         self.requests.clear();
         self.big.clear();
     }
@@ -114,10 +127,11 @@ impl<'a> ArgView<'a> {
         Some(u64::from_le_bytes(bytes))
     }
 
-    /// The allocation of argument `index` where it has its own.
+    /// The allocation of argument `index` where it is big and has its own.
     pub fn shared(&self, index: usize) -> Option<&'a Arc<Vec<u8>>> {
         let arg = self.args[index];
-        (arg.len == IN_BIG).then(|| &self.big[arg.start as usize])
+        // Inline arguments have their own allocations too, but those are not worth keeping.
+        (arg.len == IN_BIG).then(|| &self.big[arg.start as usize]).filter(|big| big.len() >= BIG_ARGUMENT)
     }
 
     /// The arguments from `index` on.
@@ -204,9 +218,14 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Whether a request has been begun.
+    /// Whether no multi-bulk request is under way.
     pub fn is_idle(&self) -> bool {
         self.missing == 0
+    }
+
+    /// Bytes that arrived of the big argument that is not complete.
+    pub fn arrived(&self) -> usize {
+        self.arriving.as_ref().map_or(0, |big| big.0.len())
     }
 
     /// Bytes held besides the connection's buffer.
@@ -225,10 +244,11 @@ impl Progress {
             return None;
         }
         let step = missing.min(bytes.len().max(BIG_STEP));
-        if bytes.capacity() - bytes.len() < step {
+        if bytes.capacity() == bytes.len() {
             bytes.reserve_exact(step);
         }
-        Some((bytes, step))
+        let room = (bytes.capacity() - bytes.len()).min(missing).min(BIG_READ);
+        Some((bytes, room))
     }
 }
 
@@ -249,13 +269,18 @@ pub struct Limits {
 const UNAUTHENTICATED_ARGS_MAX: i64 = 10;
 const UNAUTHENTICATED_BULK_MAX: usize = 16 * 1024;
 
-/// Why a connection must be closed. The text follows `-ERR Protocol error: `.
+/// Why a connection must be closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProtocolError(pub std::borrow::Cow<'static, str>);
+pub struct ProtocolError(std::borrow::Cow<'static, [u8]>);
 
 impl ProtocolError {
-    fn new(text: &'static str) -> ProtocolError {
-        ProtocolError(std::borrow::Cow::Borrowed(text))
+    const fn new(text: &'static str) -> ProtocolError {
+        ProtocolError(std::borrow::Cow::Borrowed(text.as_bytes()))
+    }
+
+    /// The text that follows `-ERR Protocol error: `. It may quote a byte of the request.
+    pub fn text(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -268,7 +293,11 @@ enum Step {
 /// What follows is an incomplete request (or more than the budget); its state stays in `progress`, with ranges that
 /// count from the returned offset: the caller moves those bytes to the head of the connection's own buffer.
 ///
-/// On an error the requests framed before it are in the batch and shall be run first.
+/// A request under way must begin at `from` and the batch be empty. Bounds hold for the whole batch: where running a
+/// request may change them, take one at a time.
+///
+/// On an error the requests framed before it are in the batch and shall be run first. The offset is then that of the
+/// request at fault.
 pub fn frame(
     buffer: &[u8],
     from: usize,
@@ -277,6 +306,9 @@ pub fn frame(
     limits: &Limits,
 ) -> (usize, Result<(), ProtocolError>) {
     let mut head = from;
+    if buffer.len() > BUFFER_MAX {
+        return (head, Err(ProtocolError::new("too big request")));
+    }
     while head < buffer.len() && batch.requests.len() < limits.requests_max {
         let first = batch.args.len();
         let step = if progress.is_idle() && buffer[head] != b'*' {
@@ -333,7 +365,7 @@ fn multi_bulk(
         let short = short_header(buffer, start, b'*').map(|(count, behind)| (Some(count as i64), behind));
         let parsed = match short {
             Some(short) => Some(short),
-            None => header(buffer, start + 1, "too big mbulk count string")?,
+            None => header(buffer, start, "too big mbulk count string")?,
         };
         let Some((count, behind)) = parsed else { return Ok(Step::NeedMore) };
         let count = count.filter(|count| *count <= limits.args_max);
@@ -348,7 +380,7 @@ fn multi_bulk(
         }
         missing = count as usize;
     } else {
-        resume(progress, batch, start);
+        resume(progress, batch, start as u32);
         at = start + progress.offset;
         missing = progress.missing;
         bulk = progress.bulk.take();
@@ -389,7 +421,7 @@ fn multi_bulk(
         missing -= 1;
     }
     if missing > 0 {
-        suspend(progress, batch, first, start);
+        suspend(progress, batch, first, start as u32);
         progress.missing = missing;
         progress.bulk = bulk;
         progress.offset = at - start;
@@ -400,30 +432,28 @@ fn multi_bulk(
     Ok(Step::Done)
 }
 
-/// Puts the arguments already known of an unfinished request back into the batch.
-fn resume(progress: &mut Progress, batch: &mut Batch, start: usize) {
-    let shift = batch.big.len() as u32;
-    for arg in progress.args.drain(..) {
-        batch.args.push(match arg.len {
-            IN_BIG => Arg { start: arg.start + shift, len: IN_BIG },
-            len => Arg { start: arg.start + start as u32, len },
-        });
+/// Puts the arguments already known of an unfinished request back into the batch, which is empty. However many they
+/// are, this is cheap for a request that begins at the head of the buffer, as all do but in the first piece.
+fn resume(progress: &mut Progress, batch: &mut Batch, start: u32) {
+    batch.args = std::mem::take(&mut progress.args);
+    batch.big = std::mem::take(&mut progress.big);
+    if start > 0 {
+        batch.args.iter_mut().filter(|arg| arg.len != IN_BIG).for_each(|arg| arg.start += start);
     }
-    batch.big.append(&mut progress.big);
 }
 
-/// Takes the arguments of an unfinished request (from index `first` on) out of the batch.
-fn suspend(progress: &mut Progress, batch: &mut Batch, first: usize, start: usize) {
-    progress.args.reserve(batch.args.len() - first);
-    for arg in batch.args.drain(first..) {
-        if arg.len == IN_BIG {
-            progress.args.push(Arg { start: progress.big.len() as u32, len: IN_BIG });
-            progress.big.push(Arc::clone(&batch.big[arg.start as usize]));
-        } else {
-            progress.args.push(Arg { start: arg.start - start as u32, len: arg.len });
-        }
+/// Takes the arguments of an unfinished request (from index `first` on) out of the batch. Behind other requests it
+/// has no big ones.
+fn suspend(progress: &mut Progress, batch: &mut Batch, first: usize, start: u32) {
+    if batch.requests.is_empty() {
+        progress.args = std::mem::take(&mut batch.args);
+        progress.big = std::mem::take(&mut batch.big);
+    } else {
+        progress.args = batch.args.split_off(first);
     }
-    batch.big.truncate(batch.big.len() - progress.big.len());
+    if start > 0 {
+        progress.args.iter_mut().filter(|arg| arg.len != IN_BIG).for_each(|arg| arg.start -= start);
+    }
 }
 
 /// Moves what the buffer has of a big argument into its own allocation; true when it is complete, CRLF included.
@@ -451,12 +481,10 @@ fn bulk_header(buffer: &[u8], at: usize, limits: &Limits) -> Result<Option<(usiz
     if let Some((length, behind)) = short_header(buffer, at, b'$') {
         return Ok(Some((length, behind)));
     }
-    let Some(&kind) = buffer.get(at) else { return Ok(None) };
-    if kind != b'$' && memchr::memchr(b'\r', &buffer[at..]).is_some() {
-        let shown = char::from(kind);
-        return Err(ProtocolError(format!("expected '$', got '{shown}'").into()));
+    let Some((length, behind)) = header(buffer, at, "too big bulk count string")? else { return Ok(None) };
+    if let Some(&kind) = buffer.get(at).filter(|kind| **kind != b'$') {
+        return Err(expected_bulk(kind));
     }
-    let Some((length, behind)) = header(buffer, at + 1, "too big bulk count string")? else { return Ok(None) };
     match length.and_then(|length| usize::try_from(length).ok()) {
         Some(length) if length > limits.bulk_max => Err(ProtocolError::new("invalid bulk length")),
         Some(length) if limits.unauthenticated && length > UNAUTHENTICATED_BULK_MAX => {
@@ -465,6 +493,16 @@ fn bulk_header(buffer: &[u8], at: usize, limits: &Limits) -> Result<Option<(usiz
         Some(length) => Ok(Some((length, behind))),
         None => Err(ProtocolError::new("invalid bulk length")),
     }
+}
+
+/// The error for a byte in the place of `$`. A NUL ends the text, as it does in Redis.
+#[cold]
+fn expected_bulk(kind: u8) -> ProtocolError {
+    let mut text = b"expected '$', got '".to_vec();
+    if kind != 0 {
+        text.extend_from_slice(&[kind, b'\'']);
+    }
+    ProtocolError(text.into())
 }
 
 /// The common case of a header, by hand: `kind`, one to three digits without a leading zero, CRLF, looked at as one
@@ -494,18 +532,19 @@ fn short_header(buffer: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
 /// A number (`None` where the text is none) and the offset behind its line.
 type Header = (Option<i64>, usize);
 
-/// Reads the number up to CRLF at `at`. `Ok(None)` when the line is not complete.
+/// Reads the number between the kind byte at `at` and CRLF. `Ok(None)` when the line is not complete.
 fn header(buffer: &[u8], at: usize, too_big: &'static str) -> Result<Option<Header>, ProtocolError> {
-    let rest = buffer.get(at..).unwrap_or_default();
-    let window = &rest[..rest.len().min(LINE_MAX)];
+    let line = buffer.get(at..).unwrap_or_default();
+    let window = &line[..line.len().min(LINE_MAX + 1)];
     let Some(length) = memchr::memchr(b'\r', window) else {
-        return match rest.len() > LINE_MAX {
+        return match line.len() > LINE_MAX {
             true => Err(ProtocolError::new(too_big)),
             false => Ok(None),
         };
     };
-    if rest.len() < length + 2 {
+    if line.len() < length + 2 {
         return Ok(None);
     }
-    Ok(Some((crate::util::number::parse_i64(&rest[..length]), at + length + 2)))
+    let number = line.get(1..length).and_then(crate::util::number::parse_i64);
+    Ok(Some((number, at + length + 2)))
 }

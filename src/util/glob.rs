@@ -8,7 +8,10 @@
 //! Corners that clients may lean on, kept as Redis has them: an empty text matches only the empty
 //! pattern; a class left open ends with the pattern; `]` right after `[` closes an empty class; a range
 //! may take `]` as its end; ranges compare signed bytes; without case, an escaped byte in a class still
-//! compares exactly.
+//! compares exactly; a text that reaches past the thousandth `*` does not match.
+
+/// Stars that a match may lead across, the last one at the end of a pattern not counted.
+const STARS_MAX: usize = 1000;
 
 /// Whether the whole text matches the pattern.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
@@ -29,12 +32,18 @@ fn run(mut pattern: &[u8], mut text: &[u8], ignore_case: bool) -> bool {
     if text.is_empty() {
         return pattern.is_empty();
     }
+    let mut stars = 0;
     // After the last star: the pattern behind it, and the text it has not swallowed yet.
     let mut retry: Option<(&[u8], &[u8])> = None;
     loop {
         if let [b'*', rest @ ..] = pattern {
             if rest.is_empty() {
                 return true;
+            }
+            // Neighbouring stars are one.
+            stars += usize::from(rest.first() != Some(&b'*'));
+            if stars > STARS_MAX {
+                return false;
             }
             pattern = rest;
             retry = Some((pattern, text));
@@ -146,6 +155,19 @@ mod tests {
             ("*.[ch]", "main.c", true),
         ] {
             assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{pattern:?} on {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_match_leads_across_a_thousand_stars_at_most() {
+        let text = "a".repeat(2000);
+        for (pattern, expected) in [
+            ("*?".repeat(1000), true),
+            ("*?".repeat(1001), false),
+            ("*?".repeat(1000) + "*", true),
+            ("*".repeat(5000), true),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected);
         }
     }
 

@@ -66,7 +66,7 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         6 => prop::collection::vec(any::<u8>(), 0..40),
         2 => prop::collection::vec(any::<u8>(), 250..260),
-        1 => prop::collection::vec(any::<u8>(), 60_000..80_000),
+        1 => prop::collection::vec(any::<u8>(), 3000..4000),
     ]
 }
 

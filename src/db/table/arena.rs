@@ -14,7 +14,8 @@ pub const SMALL_MAX: usize = 4 * UNIT;
 pub const UNIT: usize = 2048;
 const ALIGN: usize = 64;
 const WORDS: usize = 4;
-const CHUNK_UNITS: usize = WORDS * 64;
+/// Somewhat less than a power of two: with the alignment, a chunk of 512 KiB would take the allocator's next step.
+const CHUNK_UNITS: usize = WORDS * 64 - 16;
 const CHUNK_LAYOUT: Layout = match Layout::from_size_align(CHUNK_UNITS * UNIT, ALIGN) {
     Ok(layout) => layout,
     Err(_) => panic!("a layout"),

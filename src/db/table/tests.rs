@@ -153,7 +153,7 @@ fn spread(style: u8, number: u16) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(80))]
 
     #[test]
     fn any_operations_agree_with_a_hash_map(

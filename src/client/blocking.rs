@@ -1,0 +1,224 @@
+//! Clients that wait: for keys, or for the end of CLIENT PAUSE.
+//!
+//! A blocking command that finds nothing calls [`Ctx::block_on`] and returns. Its request is kept, and when one of
+//! the keys may be ready the handler simply runs again: it either answers, which ends the waiting, or calls
+//! `block_on` once more, which leaves the client at its old place with its old deadline. So a handler never knows
+//! whether it runs for the first time, and a command that moves elements can make the next one ready.
+//!
+//! While a client is blocked its input is read but not looked at. Whatever ends the waiting has the event loop go on
+//! with that input in its next turn.
+
+use super::{Blocked, BlockedFor, ClientKey, Modes};
+use crate::command::effects::Observers;
+use crate::command::error::CmdResult;
+use crate::command::{Args, Ctx, exec};
+use crate::db::{Databases, Key};
+use crate::resp::reply::Reply;
+use crate::resp::request::OwnedRequest;
+use crate::server::{PauseKind, Server, ServerModes};
+
+impl Ctx<'_> {
+    /// Has the client wait until one of `keys` may be ready, and the command run again then. At `deadline_ms` (see
+    /// [`Args::timeout`]) it is answered with a null, that of arrays if `null_array`. Where waiting is not possible,
+    /// inside a transaction, that is the answer at once.
+    pub fn block_on<'k>(
+        &mut self,
+        args: &Args<'_>,
+        keys: impl IntoIterator<Item = Key<'k>>,
+        deadline_ms: Option<i64>,
+        null_array: bool,
+    ) -> CmdResult {
+        if self.server.in_exec {
+            write_null(self.reply, null_array);
+            return Ok(());
+        }
+        if self.wait_on() {
+            return Ok(());
+        }
+        let blocked = Blocked {
+            reason: BlockedFor::Keys,
+            ticket: self.server.waiters.draw_ticket(),
+            deadline_ms,
+            keys: keys.into_iter().map(|key| key.bytes().into()).collect(),
+            db: self.db.selected(),
+            request: OwnedRequest::copy(args),
+            command: self.command,
+            null_array,
+        };
+        self.server.block(self.client, blocked);
+        Ok(())
+    }
+
+    /// Leaves a client whose command ran again at its place; false when the command runs for the first time.
+    pub fn wait_on(&mut self) -> bool {
+        let Some(blocked) = self.server.again.take() else { return false };
+        self.client_mut().blocked = Some(blocked);
+        true
+    }
+
+    /// Keeps a command until the pause ends.
+    pub fn postpone(&mut self, args: &Args<'_>) {
+        let blocked = Blocked {
+            reason: BlockedFor::Pause,
+            ticket: self.server.waiters.draw_ticket(),
+            deadline_ms: None,
+            keys: Vec::new(),
+            db: self.client().db,
+            request: OwnedRequest::copy(args),
+            command: self.command,
+            null_array: false,
+        };
+        self.server.block(self.client, blocked);
+    }
+}
+
+fn write_null(reply: &mut Reply, null_array: bool) {
+    match null_array {
+        true => reply.null_array(),
+        false => reply.null(),
+    }
+}
+
+/// Why a blocked client gets an answer though nothing came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenUp {
+    /// Its time is up, or CLIENT UNBLOCK pretends so.
+    Timeout,
+    /// CLIENT UNBLOCK … ERROR.
+    Error,
+}
+
+impl Server {
+    /// Blocks a client.
+    pub fn block(&mut self, key: ClientKey, blocked: Blocked) {
+        if let Some(deadline) = blocked.deadline_ms {
+            self.deadlines.add(deadline, key);
+        }
+        for waited in &blocked.keys {
+            self.waiters.add(key, blocked.ticket, blocked.db, waited);
+        }
+        self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
+        let client = self.clients.at_mut(key);
+        client.modes.set(Modes::BLOCKED, true);
+        client.blocked = Some(Box::new(blocked));
+        self.clients.blocked += 1;
+    }
+
+    /// Ends a client's blocking without an answer and returns what it waited for. Its further input is looked at in
+    /// the next turn.
+    pub fn unblock(&mut self, key: ClientKey) -> Option<Box<Blocked>> {
+        let blocked = self.clients.get_mut(key)?.blocked.take()?;
+        self.release(key, &blocked);
+        Some(blocked)
+    }
+
+    fn release(&mut self, key: ClientKey, blocked: &Blocked) {
+        self.waiters.remove(blocked.ticket, blocked.db, &blocked.keys);
+        self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
+        self.deadlines.remove(key);
+        self.clients.blocked -= 1;
+        if let Some(client) = self.clients.get_mut(key) {
+            client.modes.set(Modes::BLOCKED, false);
+        }
+        self.clients.read_on_later(key);
+    }
+
+    /// Ends the waiting of a client for keys with an answer; false when it does not wait for keys.
+    pub fn give_up(&mut self, key: ClientKey, how: GivenUp) -> bool {
+        let waits = |blocked: &Blocked| blocked.reason == BlockedFor::Keys;
+        if !self.clients.get(key).is_some_and(|client| client.blocked.as_deref().is_some_and(waits)) {
+            return false;
+        }
+        let Some(blocked) = self.unblock(key) else { return false };
+        let stats = self.commands.stats_mut(blocked.command);
+        stats.calls += 1;
+        stats.failed += u64::from(how == GivenUp::Error);
+        if how == GivenUp::Error {
+            self.stats.count_error(b"UNBLOCKED");
+        }
+        let client = self.clients.at_mut(key);
+        let silence = exec::begin_silence(client, &client.output.mark());
+        match how {
+            GivenUp::Timeout => write_null(&mut client.output, blocked.null_array),
+            GivenUp::Error => client.output.error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+        }
+        let mut output = std::mem::take(&mut client.output);
+        exec::end_silence(client, &mut output, silence);
+        client.output = output;
+        self.clients.flush_later(key);
+        true
+    }
+
+    /// Runs the commands of the clients that wait on a key, the longest waiting first, as long as there is something
+    /// to be had.
+    pub fn serve_waiters(&mut self, db: &mut Databases, index: usize, key: &[u8]) {
+        self.waiters.acknowledge(index, key);
+        let mut last = 0;
+        while let Some((ticket, client)) = self.waiters.next_after(last, index, key) {
+            db.begin_command(index, self.clock.unix_ms());
+            if !db.exists(&Key::new(key)) {
+                return;
+            }
+            last = ticket;
+            self.run_again(db, client);
+        }
+    }
+
+    /// Runs a blocked client's command again.
+    fn run_again(&mut self, db: &mut Databases, key: ClientKey) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        let Some(mut blocked) = client.blocked.take() else { return };
+        let mut reply = std::mem::take(&mut client.output);
+        let silence = exec::begin_silence(client, &reply.mark());
+        let touches = !client.modes.has(Modes::NO_TOUCH);
+        let (id, request) = (blocked.command, std::mem::take(&mut blocked.request));
+        db.begin_command(blocked.db, self.clock.unix_ms());
+        self.again = Some(blocked);
+        // The client whose command brought all this about still waits for its own messages.
+        let (outer, outer_messages) = (self.current.replace(key), self.effects.take_to_self());
+        let outer_touches = std::mem::replace(&mut db.touches, touches);
+        let mut cx = Ctx { db, server: self, reply: &mut reply, client: key, command: id };
+        exec::call(&mut cx, id, Args::from(request.view()));
+        db.touches = outer_touches;
+        self.current = outer;
+        let mut messages = self.effects.replace_to_self(outer_messages);
+        let served = self.again.take();
+        let client = self.clients.at_mut(key);
+        match served {
+            Some(blocked) => {
+                exec::end_silence(client, &mut reply, silence);
+                reply.append(&mut messages);
+                client.output = reply;
+                self.release(key, &blocked);
+                self.clients.flush_later(key);
+            }
+            None => {
+                client.output = reply;
+                if let Some(blocked) = &mut client.blocked {
+                    blocked.request = request;
+                }
+            }
+        }
+    }
+
+    /// Begins or prolongs CLIENT PAUSE. The data stands still while it lasts: nothing expires.
+    pub fn begin_pause(&mut self, db: &mut Databases, kind: PauseKind, end_ms: i64) {
+        self.pause.begin(kind, end_ms);
+        self.modes.set(ServerModes::PAUSED, true);
+        db.frozen = true;
+    }
+
+    /// Ends CLIENT PAUSE: whoever was held goes on, in the order in which they came.
+    pub fn end_pause(&mut self, db: &mut Databases) {
+        self.pause.end();
+        self.modes.set(ServerModes::PAUSED, false);
+        db.frozen = false;
+        self.to_resume = self.clients.held_by_pause();
+    }
+
+    /// Takes the command of a client that was held by a pause.
+    pub fn take_postponed(&mut self, key: ClientKey) -> Option<Box<Blocked>> {
+        let held = self.clients.get(key)?.blocked.as_ref()?.reason == BlockedFor::Pause;
+        if held { self.unblock(key) } else { None }
+    }
+}

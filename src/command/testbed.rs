@@ -1,0 +1,68 @@
+//! For unit tests of commands: a server without an event loop and one client, whose replies, keyspace events and
+//! propagated requests can be looked at.
+
+use crate::client::{Client, ClientKey};
+use crate::command::effects::Observers;
+use crate::command::{Args, CommandTable, Ctx, exec};
+use crate::commands::FAMILIES;
+use crate::config::Config;
+use crate::db::Databases;
+use crate::net::connection::Connection;
+use crate::net::listeners::Listeners;
+use crate::net::socket::Socket;
+use crate::resp::Protocol;
+use crate::resp::reply::Reply;
+use crate::resp::request::OwnedRequest;
+use crate::server::Server;
+
+/// The server.
+pub struct Testbed {
+    /// Its databases.
+    pub db: Databases,
+    /// All else.
+    pub server: Server,
+    client: ClientKey,
+}
+
+impl Testbed {
+    /// A server with default directives that propagates what it does.
+    pub fn new() -> Testbed {
+        let poll = mio::Poll::new().expect("an event loop");
+        let registry = poll.registry().try_clone().expect("a registry");
+        let mut server = Server::new(Config::default(), CommandTable::new(FAMILIES), Listeners::new(registry));
+        server.observers.set(Observers::PROPAGATE, true);
+        server.propagation_tap = Some(Vec::new());
+        let (socket, _) = mio::net::UnixStream::pair().expect("a pair of sockets");
+        let id = server.clients.next_id();
+        let client = Client::new(id, Connection::new(Socket::Unix(socket), None), server.clock.unix_ms());
+        let client = server.clients.insert(client);
+        Testbed { db: Databases::new(16), server, client }
+    }
+
+    /// Runs a command, given as words with blanks between them; its reply as it is sent in RESP2.
+    pub fn run(&mut self, command: &str) -> String {
+        let words: Vec<&str> = command.split(' ').collect();
+        let request = OwnedRequest::of(&words);
+        let view = request.view();
+        let id = self.server.commands.resolve(&view);
+        let mut reply = Reply::new(Protocol::Resp2);
+        let (db, server, client) = (&mut self.db, &mut self.server, self.client);
+        server.current = Some(client);
+        let mut cx = Ctx { db, server, reply: &mut reply, client, command: id.unwrap_or_default() };
+        exec::process(&mut cx, id, Args::from(view));
+        String::from_utf8_lossy(&reply.to_vec()).into_owned()
+    }
+
+    /// Runs a command and returns what it has propagated, a line per request.
+    pub fn propagated(&mut self, command: &str) -> Vec<String> {
+        self.server.propagation_tap = Some(Vec::new());
+        self.run(command);
+        let requests = self.server.propagation_tap.take().unwrap_or_default();
+        let line = |request: &OwnedRequest| {
+            let view = request.view();
+            let words: Vec<_> = (0..view.len()).map(|index| String::from_utf8_lossy(view.get(index))).collect();
+            words.join(" ")
+        };
+        requests.iter().map(|(_, request)| line(request)).collect()
+    }
+}

@@ -1,0 +1,448 @@
+//! CLIENT: what a connection may ask and change of itself and of others.
+
+use crate::client::blocking::GivenUp;
+use crate::client::describe::{self, Class, Running};
+use crate::client::{Client, Modes, ReplyMode};
+use crate::command::error::{CmdResult, SYNTAX};
+use crate::command::spec::*;
+use crate::command::{Args, Ctx, Error};
+use crate::server::PauseKind;
+use crate::util::number;
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[Command::container("client", SUBCOMMANDS)
+    .group(Group::Connection)
+    .outside_group_category()
+    .docs("2.4.0", "", "Carries the commands about client connections.")];
+
+const SUBCOMMANDS: &[Command] = &[
+    own("caching", Arity::exactly(3), caching).docs(
+        "6.0.0",
+        "YES|NO",
+        "Says whether the keys of the next command are tracked.",
+    ),
+    own("getname", Arity::exactly(2), getname).docs("2.6.9", "", "Returns the connection's name."),
+    own("getredir", Arity::exactly(2), getredir).docs(
+        "6.0.0",
+        "",
+        "Returns the id of the client that invalidations are sent to.",
+    ),
+    Command::new("help", Arity::exactly(2), help).group(Group::Connection).flags(&[LOADING, STALE]).docs(
+        "5.0.0",
+        "",
+        "Lists the subcommands.",
+    ),
+    own("id", Arity::exactly(2), id).docs("5.0.0", "", "Returns the connection's number, which is never used twice."),
+    own("info", Arity::exactly(2), info).tips(&["nondeterministic_output"]).docs(
+        "6.2.0",
+        "",
+        "Describes the connection.",
+    ),
+    admin("kill", Arity::at_least(3), kill).docs(
+        "2.4.0",
+        "old-format|new-format [new-format ...]",
+        "Closes connections.",
+    ),
+    admin("list", Arity::at_least(2), list).tips(&["nondeterministic_output"]).docs(
+        "2.4.0",
+        "[TYPE NORMAL|MASTER|REPLICA|PUBSUB] [ID client-id [client-id ...]]",
+        "Describes the connections.",
+    ),
+    admin("no-evict", Arity::exactly(3), no_evict).docs(
+        "7.0.0",
+        "ON|OFF",
+        "Excludes the connection from those closed for lack of memory.",
+    ),
+    own("no-touch", Arity::exactly(3), no_touch).docs(
+        "7.2.0",
+        "ON|OFF",
+        "Has the connection's commands leave the access time of keys alone.",
+    ),
+    admin("pause", Arity::at_least(3), pause).docs(
+        "2.9.50",
+        "timeout [WRITE|ALL]",
+        "Holds the commands of all connections, or those that may change something, for a time.",
+    ),
+    own("reply", Arity::exactly(3), reply).docs("3.2.0", "ON|OFF|SKIP", "Says whether replies are sent."),
+    own("setinfo", Arity::exactly(4), setinfo).docs(
+        "7.2.0",
+        "LIB-NAME libname|LIB-VER libver",
+        "Names the client library that uses the connection.",
+    ),
+    own("setname", Arity::exactly(3), setname).docs("2.6.9", "connection-name", "Names the connection."),
+    own("tracking", Arity::at_least(3), tracking).docs(
+        "6.0.0",
+        "ON|OFF [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
+        "Says whether the keys the connection reads are tracked.",
+    ),
+    own("trackinginfo", Arity::exactly(2), trackinginfo).docs("6.2.0", "", "Describes the connection's tracking."),
+    admin("unblock", Arity::at_least(3), unblock).docs(
+        "5.0.0",
+        "client-id [TIMEOUT|ERROR]",
+        "Ends the waiting of a blocked connection.",
+    ),
+    admin("unpause", Arity::exactly(2), unpause).docs("6.2.0", "", "Lets the connections held by a pause go on."),
+];
+
+const fn own(name: &'static str, arity: Arity, handler: Handler) -> Command {
+    Command::new(name, arity, handler).group(Group::Connection).flags(&[NOSCRIPT, LOADING, STALE])
+}
+
+const fn admin(name: &'static str, arity: Arity, handler: Handler) -> Command {
+    own(name, arity, handler).flags(&[ADMIN])
+}
+
+fn id(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let id = cx.client().id;
+    cx.reply.integer(id as i64);
+    Ok(())
+}
+
+fn getname(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    match &cx.server.clients.at(cx.client).name {
+        Some(name) => cx.reply.bulk(name),
+        None => cx.reply.null(),
+    }
+    Ok(())
+}
+
+fn setname(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    set_name(cx, args.get(2))?;
+    cx.reply.ok();
+    Ok(())
+}
+
+/// Names the running client; an empty name takes its name away.
+///
+/// # Errors
+/// The name would break the format of CLIENT LIST.
+pub fn set_name(cx: &mut Ctx<'_>, name: &[u8]) -> CmdResult {
+    if !name.iter().all(u8::is_ascii_graphic) {
+        return Err(Error::fixed("ERR Client names cannot contain spaces, newlines or special characters."));
+    }
+    cx.client_mut().name = (!name.is_empty()).then(|| name.into());
+    Ok(())
+}
+
+fn setinfo(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let (option, value) = (args.get(2), args.get(3));
+    let client = cx.server.clients.at_mut(cx.client);
+    let (field, shown) = match option.to_ascii_lowercase().as_slice() {
+        b"lib-name" => (&mut client.lib_name, "lib-name"),
+        b"lib-ver" => (&mut client.lib_version, "lib-ver"),
+        _ => {
+            let option = String::from_utf8_lossy(option);
+            return Err(Error::text(format!("ERR Unrecognized option '{option}'")));
+        }
+    };
+    if !value.iter().all(u8::is_ascii_graphic) {
+        return Err(Error::text(format!("ERR {shown} cannot contain spaces, newlines or special characters.")));
+    }
+    *field = (!value.is_empty()).then(|| value.into());
+    cx.reply.ok();
+    Ok(())
+}
+
+/// What the line of the running client tells of its own request.
+fn running(cx: &Ctx<'_>, args: &Args<'_>) -> Running {
+    let digits = |number: usize| itoa::Buffer::new().format(number).len();
+    let framed = |length: usize| 1 + digits(length) + 2 + length + 2;
+    let lengths = || args.rest(0).map(<[u8]>::len);
+    Running {
+        request_bytes: 1 + digits(args.len()) + 2 + lengths().map(framed).sum::<usize>(),
+        argument_bytes: lengths().sum(),
+        output_bytes: cx.reply.len(),
+    }
+}
+
+fn info(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let mut text = describe::line(cx.server, cx.client(), Some(running(cx, &args)));
+    text.push(b'\n');
+    cx.reply.verbatim(*b"txt", &text);
+    Ok(())
+}
+
+fn list(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let mut wanted: Vec<usize> = Vec::new();
+    if args.len() == 2 {
+        wanted = cx.server.clients.in_order();
+    } else if args.len() == 4 && args.is(2, "type") {
+        let class = class(args.get(3))?;
+        let of_class = |key: &usize| Class::of(cx.server.clients.at(*key)) == class;
+        wanted = cx.server.clients.in_order().into_iter().filter(of_class).collect();
+    } else if args.len() > 3 && args.is(2, "id") {
+        let by_id = cx.server.clients.by_id();
+        for id in args.rest(3) {
+            let id = number::parse_i64(id).ok_or(Error::fixed("ERR Invalid client ID"))?;
+            wanted.extend(u64::try_from(id).ok().and_then(|id| by_id.get(&id)));
+        }
+    } else {
+        return Err(SYNTAX);
+    }
+    let own = running(cx, &args);
+    let mut text = Vec::new();
+    for key in wanted {
+        let running = (key == cx.client).then_some(own);
+        text.extend(describe::line(cx.server, cx.server.clients.at(key), running));
+        text.push(b'\n');
+    }
+    cx.reply.verbatim(*b"txt", &text);
+    Ok(())
+}
+
+fn class(name: &[u8]) -> Result<Class, Error> {
+    let unknown = || Error::text(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(name)));
+    Class::named(name).ok_or_else(unknown)
+}
+
+/// Which connections CLIENT KILL closes.
+#[derive(Debug, Default)]
+struct Filter<'a> {
+    id: Option<u64>,
+    class: Option<Class>,
+    user: Option<&'a [u8]>,
+    address: Option<&'a [u8]>,
+    local_address: Option<&'a [u8]>,
+    age_min_s: Option<i64>,
+    skips_own: bool,
+}
+
+impl<'a> Filter<'a> {
+    fn parse(cx: &Ctx<'_>, args: &Args<'a>) -> Result<Filter<'a>, Error> {
+        if args.len() == 3 {
+            return Ok(Filter { address: Some(args.get(2)), ..Filter::default() });
+        }
+        let mut filter = Filter { skips_own: true, ..Filter::default() };
+        for index in (2..args.len()).step_by(2) {
+            let value = args.try_get(index + 1).ok_or(SYNTAX)?;
+            match args.get(index).to_ascii_lowercase().as_slice() {
+                b"id" => filter.id = Some(above_zero(value, "client-id")? as u64),
+                b"type" => filter.class = Some(class(value)?),
+                b"user" if cx.server.has_user(value) => filter.user = Some(value),
+                b"user" => {
+                    return Err(Error::text(format!("ERR No such user '{}'", String::from_utf8_lossy(value))));
+                }
+                b"addr" => filter.address = Some(value),
+                b"laddr" => filter.local_address = Some(value),
+                b"maxage" => filter.age_min_s = Some(above_zero(value, "maxage")?),
+                b"skipme" if value.eq_ignore_ascii_case(b"yes") => filter.skips_own = true,
+                b"skipme" if value.eq_ignore_ascii_case(b"no") => filter.skips_own = false,
+                _ => return Err(SYNTAX),
+            }
+        }
+        Ok(filter)
+    }
+
+    fn matches(&self, client: &Client, now_ms: i64) -> bool {
+        let connection = &client.connection;
+        self.id.is_none_or(|id| client.id == id)
+            && self.class.is_none_or(|class| Class::of(client) == class)
+            && self.user.is_none_or(|user| *client.user == *user)
+            && self.age_min_s.is_none_or(|age| now_ms - client.created_ms >= age.saturating_mul(1000))
+            && self.address.is_none_or(|address| connection.peer_name().as_bytes() == address)
+            && self.local_address.is_none_or(|address| connection.local_name().as_bytes() == address)
+    }
+}
+
+fn above_zero(value: &[u8], what: &str) -> Result<i64, Error> {
+    let refused = || Error::text(format!("ERR {what} should be greater than 0"));
+    number::parse_i64(value).filter(|number| *number > 0).ok_or_else(refused)
+}
+
+/// Others are closed with their output unsent, the client itself behind the reply.
+fn kill(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let filter = Filter::parse(cx, &args)?;
+    let now_ms = cx.server.clock.unix_ms();
+    let own = cx.client;
+    let matching = |(key, client): (usize, &Client)| {
+        let spared = key == own && filter.skips_own || client.connection.doomed;
+        (!spared && filter.matches(client, now_ms)).then_some(key)
+    };
+    let killed: Vec<usize> = cx.server.clients.iter().filter_map(matching).collect();
+    for key in &killed {
+        if *key == own {
+            cx.client_mut().close_after_reply();
+        } else {
+            cx.server.clients.close_soon(*key);
+        }
+    }
+    match args.len() {
+        3 if killed.is_empty() => return Err(Error::fixed("ERR No such client")),
+        3 => cx.reply.ok(),
+        _ => cx.reply.integer(killed.len() as i64),
+    }
+    Ok(())
+}
+
+fn on_or_off(args: &Args<'_>) -> Result<bool, Error> {
+    match (args.is(2, "on"), args.is(2, "off")) {
+        (true, _) => Ok(true),
+        (_, true) => Ok(false),
+        _ => Err(SYNTAX),
+    }
+}
+
+fn no_evict(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    cx.client_mut().no_evict = on_or_off(&args)?;
+    cx.reply.ok();
+    Ok(())
+}
+
+fn no_touch(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let on = on_or_off(&args)?;
+    cx.client_mut().modes.set(Modes::NO_TOUCH, on);
+    cx.reply.ok();
+    Ok(())
+}
+
+/// OFF and SKIP are not answered themselves.
+fn reply(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let client = cx.server.clients.at_mut(cx.client);
+    let mode = match args.get(2).to_ascii_lowercase().as_slice() {
+        b"on" => ReplyMode::On,
+        b"off" => ReplyMode::Off,
+        b"skip" if client.reply_mode == ReplyMode::Off => ReplyMode::Off,
+        b"skip" => ReplyMode::SkipNext,
+        _ => return Err(SYNTAX),
+    };
+    client.reply_mode = mode;
+    client.modes.set(Modes::REPLY_OFF, mode != ReplyMode::On);
+    if mode == ReplyMode::On {
+        cx.reply.ok();
+    }
+    Ok(())
+}
+
+fn pause(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let kind = match args.len() {
+        3 => PauseKind::All,
+        4 if args.is(3, "write") => PauseKind::Write,
+        4 if args.is(3, "all") => PauseKind::All,
+        4 => return Err(Error::fixed("ERR CLIENT PAUSE mode must be WRITE or ALL")),
+        _ => return Err(cx.subcommand_syntax(args.get(1))),
+    };
+    let wrong = Error::fixed("ERR timeout is not an integer or out of range");
+    let timeout_ms = args.integer_in(2, i64::MIN..=i64::MAX, wrong)?;
+    if timeout_ms < 0 {
+        return Err(Error::fixed("ERR timeout is negative"));
+    }
+    let end_ms = cx.server.clock.unix_ms().saturating_add(timeout_ms);
+    cx.server.begin_pause(cx.db, kind, end_ms);
+    cx.reply.ok();
+    Ok(())
+}
+
+fn unpause(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    cx.server.end_pause(cx.db);
+    cx.reply.ok();
+    Ok(())
+}
+
+fn unblock(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let how = match args.len() {
+        3 => GivenUp::Timeout,
+        4 if args.is(3, "timeout") => GivenUp::Timeout,
+        4 if args.is(3, "error") => GivenUp::Error,
+        4 => return Err(Error::fixed("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
+        _ => return Err(cx.subcommand_syntax(args.get(1))),
+    };
+    let id = args.integer(2)?;
+    let target = u64::try_from(id).ok().and_then(|id| cx.server.clients.find_id(id));
+    let unblocked = target.is_some_and(|target| cx.server.give_up(target, how));
+    cx.reply.integer(i64::from(unblocked));
+    Ok(())
+}
+
+fn getredir(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    cx.reply.integer(-1);
+    Ok(())
+}
+
+fn trackinginfo(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    cx.reply.map(3);
+    cx.reply.bulk(b"flags");
+    cx.reply.set(1);
+    cx.reply.bulk(b"off");
+    cx.reply.bulk(b"redirect");
+    cx.reply.integer(-1);
+    cx.reply.bulk(b"prefixes");
+    cx.reply.array(0);
+    Ok(())
+}
+
+fn tracking(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    if args.len() > 3 || on_or_off(&args)? {
+        return Err(Error::fixed("ERR client tracking is not supported"));
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+fn caching(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    Err(Error::fixed(
+        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
+    ))
+}
+
+fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    cx.reply_help(&[
+        "CACHING (YES|NO)",
+        "    Track the keys of the next command, or don't, in OPTIN or OPTOUT mode.",
+        "GETNAME",
+        "    Return the name of this connection.",
+        "GETREDIR",
+        "    Return the id of the client that invalidations are sent to.",
+        "ID",
+        "    Return the id of this connection.",
+        "INFO",
+        "    Describe this connection.",
+        "KILL <ip:port>",
+        "    Close the connection from <ip:port>.",
+        "KILL <option> <value> [<option> <value> [...]]",
+        "    Close all connections that match. Options are:",
+        "    * ADDR (<ip:port>|<unixsocket>:0)",
+        "      Connections from that address.",
+        "    * ID <client-id>",
+        "      The connection of that id.",
+        "    * LADDR (<ip:port>|<unixsocket>:0)",
+        "      Connections to that address of the server.",
+        "    * MAXAGE <seconds>",
+        "      Connections that are at least that old.",
+        "    * SKIPME (YES|NO)",
+        "      Spare this connection (default: yes).",
+        "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+        "      Connections of that type.",
+        "    * USER <username>",
+        "      Connections that act as that user.",
+        "LIST [options ...]",
+        "    Describe the connections. Options:",
+        "    * ID <client-id> [<client-id> ...]",
+        "      Those of these ids.",
+        "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+        "      Those of that type.",
+        "NO-EVICT (ON|OFF)",
+        "    Spare this connection when connections are closed for lack of memory.",
+        "NO-TOUCH (ON|OFF)",
+        "    Leave the access time of keys alone.",
+        "PAUSE <timeout> [WRITE|ALL]",
+        "    Hold all commands, or those that may change something, for <timeout> milliseconds.",
+        "REPLY (ON|OFF|SKIP)",
+        "    Say whether replies are sent.",
+        "SETINFO <option> <value>",
+        "    Name the client library. Options are:",
+        "    * LIB-NAME <name>",
+        "    * LIB-VER <version>",
+        "SETNAME <name>",
+        "    Name this connection.",
+        "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+        "         [OPTIN] [OPTOUT] [NOLOOP]",
+        "    Say whether the keys this connection reads are tracked.",
+        "TRACKINGINFO",
+        "    Describe the tracking of this connection.",
+        "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+        "    End the waiting of a blocked connection.",
+        "UNPAUSE",
+        "    End the pause.",
+    ]);
+    Ok(())
+}
