@@ -105,7 +105,6 @@ fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     log::warn!("Server initialized");
     system::check(&server.config);
     report_ready(&server, &supervisor);
-    server.startup_memory = crate::util::alloc::used_memory();
     let status = EventLoop::new(poll, server, db, signals).run();
     supervisor.tell("STOPPING=1\n");
     Ok(status)
