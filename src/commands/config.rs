@@ -31,12 +31,10 @@ const SUBCOMMANDS: &[Command] = &[
     Command::new("resetstat", Arity::exactly(2), reset_stat)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, LOADING, STALE])
-        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .docs("2.0.0", "", "Has the statistics that INFO shows start at zero again."),
     Command::new("rewrite", Arity::exactly(2), rewrite)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, LOADING, STALE])
-        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .docs("2.8.0", "", "Writes the present configuration to the configuration file."),
     Command::new("help", Arity::exactly(2), help).group(Group::Server).flags(&[LOADING, STALE]).docs(
         "5.0.0",
