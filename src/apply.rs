@@ -5,7 +5,6 @@
 //! nothing. Effects of parts that act on their directives by themselves have nothing to do here.
 
 use crate::config::{Changes, Effect, OomScoreAdj, SetError, expand_proc_title};
-use crate::db::Databases;
 use crate::server::Server;
 use crate::util::oom_score::Wanted;
 use crate::util::{alloc, platform};
@@ -17,7 +16,7 @@ const RESERVED_DESCRIPTORS: u64 = 32;
 ///
 /// # Errors
 /// When an effect fails; then everything is as before.
-pub fn apply(server: &mut Server, db: &mut Databases, changes: &Changes) -> Result<(), SetError> {
+pub fn apply(server: &mut Server, changes: &Changes) -> Result<(), SetError> {
     let effects = changes.effects();
     for (index, (effect, directive)) in effects.iter().enumerate() {
         let Err(message) = apply_effect(server, *effect) else { continue };
@@ -34,15 +33,7 @@ pub fn apply(server: &mut Server, db: &mut Databases, changes: &Changes) -> Resu
         return Err(Changes::failed(directive, message));
     }
     server.config_changed();
-    configure_databases(server, db);
     Ok(())
-}
-
-/// Tells the databases what they have to know of the configuration.
-pub fn configure_databases(server: &Server, db: &mut Databases) {
-    let config = &server.config;
-    db.note_frequency(config.maxmemory_policy.is_lfu(), config.lfu_log_factor, config.lfu_decay_time);
-    db.notes_misses = config.notify_keyspace_events.contains(crate::config::NotifyFlags::KEY_MISS);
 }
 
 fn apply_effect(server: &mut Server, effect: Effect) -> Result<(), String> {

@@ -94,19 +94,17 @@ fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     write_pid_file(&mut config, in_background);
     logo::show(&config);
     let signals = Signals::install(poll.registry()).map_err(fail("Can't catch signals"))?;
-    let mut db = Databases::new(config.databases as usize);
+    let db = Databases::new(config.databases as usize);
     let mut server = Server::new(config, commands, listeners);
     server.program = program;
     server.title = title;
     server.supervisor = supervisor.name();
     apply::show_title(&mut server);
-    apply::configure_databases(&server, &mut db);
     // A kernel that refuses is no reason not to serve; the log has it.
     apply::oom_score(&mut server).ok();
     log::warn!("Server initialized");
     system::check(&server.config);
     report_ready(&server, &supervisor);
-    server.startup_memory = crate::util::alloc::used_memory();
     let status = EventLoop::new(poll, server, db, signals).run();
     supervisor.tell("STOPPING=1\n");
     Ok(status)

@@ -91,7 +91,9 @@ fn a_unix_socket_has_its_permissions_and_goes_at_the_end() {
     server.terminate();
     assert!(server.exit_within(Duration::from_secs(2)).is_some_and(|status| status.success()), "{}", server.log());
     assert!(!path.exists());
-    assert!(server.log().contains(&format!("The server is now ready to accept connections at {}", path.display())));
+    assert!(
+        server.whole_log().contains(&format!("The server is now ready to accept connections at {}", path.display()))
+    );
 }
 
 #[test]
@@ -128,7 +130,18 @@ fn shutdown_ends_the_server_without_a_word() {
     client.raw(b"SHUTDOWN NOSAVE NOW FORCE\r\nPING\r\n");
     assert!(client.is_closed());
     assert!(server.exit_within(Duration::from_secs(2)).is_some_and(|status| status.success()), "{}", server.log());
-    assert!(server.log().contains("Redis is now ready to exit, bye bye..."));
+    assert!(server.whole_log().contains("Redis is now ready to exit, bye bye..."));
+}
+
+#[test]
+fn a_panic_is_reported_in_the_log() {
+    let mut server = Server::start_with(&["--enable-debug-command", "yes"]);
+    server.connect().send(&["DEBUG", "PANIC"]);
+    let status = server.exit_within(common::PATIENCE).expect("an end");
+    assert!(!status.success());
+    let log = server.whole_log();
+    assert!(log.contains("=== REDIS BUG REPORT START") && log.contains("DEBUG PANIC called"), "{log}");
+    assert!(log.contains("=== REDIS BUG REPORT END"), "{log}");
 }
 
 #[cfg(target_os = "linux")]

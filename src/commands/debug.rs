@@ -90,9 +90,9 @@ fn not_persistent(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     Err(Error::fixed("ERR the data set can't be reloaded: persistence is not available"))
 }
 
+/// Has the server end as on an error of its own, report included.
 fn abort(_: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    log::error!("DEBUG {} called", String::from_utf8_lossy(args.get(1)).to_uppercase());
-    std::process::abort()
+    panic!("DEBUG {} called", String::from_utf8_lossy(args.get(1)).to_uppercase())
 }
 
 fn segfault(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {

@@ -1,5 +1,6 @@
 //! SLOWLOG.
 
+use crate::command::args::shown;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
@@ -40,7 +41,10 @@ const COUNT: usize = 10;
 fn get(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     const BAD_COUNT: Error = Error::fixed("ERR count should be greater than or equal to -1");
     if args.len() > 3 {
-        return Err(cx.unknown_subcommand(args.get(1)));
+        let given = String::from_utf8_lossy(shown(args.get(1)));
+        return Err(Error::text(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{given}'. Try SLOWLOG HELP."
+        )));
     }
     let count = match args.len() {
         2 => COUNT,

@@ -121,7 +121,7 @@ fn server(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("uptime_in_days", uptime / (24 * 3600));
     section.field("hz", config.hz);
     section.field("configured_hz", config.hz);
-    section.field("lru_clock", clock.unix_ms() / 1000 & 0xff_ffff);
+    section.field("lru_clock", (clock.unix_ms() / 1000) & 0xff_ffff);
     section.field("executable", source.server.executable.display());
     let config_file = config.config_file.as_ref().map(|path| path.display().to_string());
     section.field("config_file", config_file.unwrap_or_default());

@@ -76,6 +76,7 @@ impl EventLoop {
     /// Runs until the server is to shut down; the exit status.
     pub fn run(&mut self) -> i32 {
         let mut events = Events::with_capacity(EVENTS);
+        self.server.startup_memory = crate::util::alloc::used_memory();
         loop {
             self.before_wait();
             if let Some(shutdown) = self.server.shutdown.take() {

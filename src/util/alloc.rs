@@ -30,16 +30,30 @@ thread_local! {
 pub struct CountingAllocator;
 
 /// The size of the block that the allocator gives for `bytes`: multiples of 8 up to 64, then four sizes per doubling,
-/// whole pages above 512 KiB.
+/// whole pages above 64 KiB, and coarser steps from 512 KiB on.
 #[inline]
 pub fn size_class(bytes: usize) -> usize {
     if bytes <= 64 {
         return bytes.next_multiple_of(8).max(8);
     }
-    if bytes > 512 * 1024 {
-        return bytes.next_multiple_of(4096);
+    if bytes > 64 * 1024 {
+        return big_size_class(bytes);
     }
     bytes.next_multiple_of(1 << ((bytes - 1).ilog2() - 2))
+}
+
+/// Big blocks are mappings of their own.
+#[cold]
+fn big_size_class(bytes: usize) -> usize {
+    const KIB: usize = 1024;
+    const MIB: usize = 1024 * KIB;
+    bytes.next_multiple_of(match bytes / KIB {
+        0..512 => 4 * KIB,
+        512..2048 => 64 * KIB,
+        2048..8192 => 256 * KIB,
+        8192..32_768 => MIB,
+        _ => 4 * MIB,
+    })
 }
 
 #[inline]
@@ -128,25 +142,33 @@ mod tests {
     use super::*;
 
     unsafe extern "C" {
-        fn mi_good_size(bytes: usize) -> usize;
+        fn mi_usable_size(block: *const c_void) -> usize;
     }
 
     #[test]
     fn size_classes_are_those_of_the_allocator() {
-        for bytes in (1..=70_000).chain([
+        let big = [
+            66_000,
             100_000,
             131_072,
             131_073,
-            1 << 20,
             300_000,
             524_288,
             524_289,
             (1 << 20) + 1,
             5_000_000,
+            9_000_000,
             40_000_000,
-        ]) {
-            // SAFETY: a pure function of a number.
-            let real = unsafe { mi_good_size(bytes) };
+        ];
+        for bytes in (1..=65_600).chain(big) {
+            let layout = Layout::from_size_align(bytes, 1).unwrap();
+            // SAFETY: the block is allocated and freed with one layout; its size is asked for in between.
+            let real = unsafe {
+                let block = MiMalloc.alloc(layout);
+                let real = mi_usable_size(block.cast());
+                MiMalloc.dealloc(block, layout);
+                real
+            };
             assert_eq!(size_class(bytes), real, "the class of {bytes} bytes");
         }
     }

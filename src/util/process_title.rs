@@ -77,7 +77,7 @@ mod tests {
     fn titles_of_any_length_end_with_a_zero() {
         for length in 0..20 {
             let mut memory = [b'x'; 16];
-            write_title(&mut memory, 8, "title-title-title-title"[..length].as_bytes());
+            write_title(&mut memory, 8, &b"title-title-title-title"[..length]);
             let shown = length.min(15);
             assert!(memory.starts_with(&b"title-title-title-title"[..shown]));
             assert_eq!(memory[15], 0);

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -29,6 +29,16 @@ pub struct Server {
     port: u16,
     directory: TempDir,
     log: Arc<Mutex<String>>,
+    /// The threads that keep the log.
+    followers: Vec<JoinHandle<()>>,
+}
+
+/// A process that has said it is ready.
+struct Started {
+    child: Child,
+    port: u16,
+    log: Arc<Mutex<String>>,
+    followers: Vec<JoinHandle<()>>,
 }
 
 impl Server {
@@ -47,8 +57,8 @@ impl Server {
         let mut log = String::new();
         for _ in 0..PORT_ATTEMPTS {
             match Server::attempt(file, arguments, directory.path()) {
-                Ok((child, port, log)) => {
-                    return Server { child, port, directory, log };
+                Ok(Started { child, port, log, followers }) => {
+                    return Server { child, port, directory, log, followers };
                 }
                 Err(text) => log = text,
             }
@@ -59,11 +69,7 @@ impl Server {
         panic!("the server did not start with {arguments:?}, its log:\n{log}");
     }
 
-    fn attempt(
-        file: Option<&Path>,
-        arguments: &[&str],
-        directory: &Path,
-    ) -> Result<(Child, u16, Arc<Mutex<String>>), String> {
+    fn attempt(file: Option<&Path>, arguments: &[&str], directory: &Path) -> Result<Started, String> {
         let port = free_port();
         let mut child = Command::new(binary())
             .args(file)
@@ -79,10 +85,12 @@ impl Server {
             .expect("the server's binary starts");
         let log = Arc::new(Mutex::new(String::new()));
         let (ready, is_ready) = mpsc::channel();
-        follow(child.stdout.take(), Arc::clone(&log), ready.clone());
-        follow(child.stderr.take(), Arc::clone(&log), ready);
+        let followers = vec![
+            follow(child.stdout.take(), Arc::clone(&log), ready.clone()),
+            follow(child.stderr.take(), Arc::clone(&log), ready),
+        ];
         if wait_for_ready(&is_ready) {
-            return Ok((child, port, log));
+            return Ok(Started { child, port, log, followers });
         }
         let _ = child.kill();
         let _ = child.wait();
@@ -113,6 +121,12 @@ impl Server {
     /// What the server has logged so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("a whole log").clone()
+    }
+
+    /// All that the server has logged, once it has ended.
+    pub fn whole_log(&mut self) -> String {
+        self.followers.drain(..).for_each(|follower| follower.join().expect("a log that was followed"));
+        self.log()
     }
 
     /// A new connection to the server.
@@ -161,7 +175,7 @@ pub fn free_port() -> u16 {
 }
 
 /// Keeps a stream of log lines, reports the line that says the server is ready, drains the rest.
-fn follow(stream: Option<impl Read + Send + 'static>, log: Arc<Mutex<String>>, ready: Sender<()>) {
+fn follow(stream: Option<impl Read + Send + 'static>, log: Arc<Mutex<String>>, ready: Sender<()>) -> JoinHandle<()> {
     let lines = BufReader::new(stream.expect("a piped stream")).lines();
     thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
@@ -172,7 +186,7 @@ fn follow(stream: Option<impl Read + Send + 'static>, log: Arc<Mutex<String>>, r
                 let _ = ready.send(());
             }
         }
-    });
+    })
 }
 
 /// False when both streams ended, or time is up, before the line came.
