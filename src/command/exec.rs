@@ -1,7 +1,7 @@
 //! From a framed request to its effects: resolve, gate, call, count.
 
 use super::args::shown;
-use super::error::{CmdResult, Error, WRONG_TYPE};
+use super::error::{Error, WRONG_TYPE};
 use super::gate::{self, Verdict};
 use super::spec::{BLOCKING, SKIP_SLOWLOG};
 use super::{Args, CommandId, Ctx, effects};
