@@ -28,11 +28,6 @@ impl Clients {
         self.last_id
     }
 
-    /// The place the next client will take.
-    pub fn next_key(&self) -> ClientKey {
-        self.slab.vacant_key()
-    }
-
     /// Adds a client.
     pub fn insert(&mut self, client: Client) -> ClientKey {
         self.slab.insert(client)

@@ -135,7 +135,7 @@ impl Ctx<'_> {
             return self.reply;
         }
         self.server.observers.set(Observers::PENDING, true);
-        self.server.effects.to_self(self.reply.resp3)
+        self.server.effects.own_messages(self.reply.resp3)
     }
 
     /// The error for a subcommand that was given too many arguments.

@@ -116,18 +116,18 @@ impl Effects {
     }
 
     /// Where messages to the running client are collected.
-    pub fn to_self(&mut self, resp3: bool) -> &mut Reply {
+    pub fn own_messages(&mut self, resp3: bool) -> &mut Reply {
         self.to_self.resp3 = resp3;
         &mut self.to_self
     }
 
     /// Takes the messages collected so far out of the way.
-    pub fn take_to_self(&mut self) -> Reply {
+    pub fn take_own_messages(&mut self) -> Reply {
         std::mem::take(&mut self.to_self)
     }
 
     /// Puts messages back and returns what was collected in between.
-    pub fn replace_to_self(&mut self, messages: Reply) -> Reply {
+    pub fn replace_own_messages(&mut self, messages: Reply) -> Reply {
         std::mem::replace(&mut self.to_self, messages)
     }
 
