@@ -26,6 +26,7 @@ mod config;
 mod crash;
 mod cron;
 mod db;
+mod evict;
 mod info;
 mod latency;
 mod log_format;
