@@ -3,7 +3,7 @@
 //! The steps stand in an order with reasons; add one where its reason holds.
 
 use crate::client::blocking::GivenUp;
-use crate::client::{BlockedFor, Client, ClientKey, Modes};
+use crate::client::{Client, ClientKey, Modes};
 use crate::command::effects;
 use crate::db::Databases;
 use crate::server::{Server, ServerModes};
@@ -175,9 +175,4 @@ fn shrink_input(client: &mut Client, idle_ms: i64) {
     if idle || oversized {
         input.shrink_to(if idle { 0 } else { peak.max(input.len()) });
     }
-}
-
-/// Whether a blocked client waits for keys, rather than for the end of a pause.
-pub fn waits_for_keys(client: &Client) -> bool {
-    client.blocked.as_ref().is_some_and(|blocked| blocked.reason == BlockedFor::Keys)
 }

@@ -21,6 +21,7 @@ impl Ctx<'_> {
     /// Has the client wait until one of `keys` may be ready, and the command run again then. At `deadline_ms` (see
     /// [`Args::timeout`]) it is answered with a null, that of arrays if `null_array`. Where waiting is not possible,
     /// inside a transaction, that is the answer at once.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the commands that block come with the list type"))]
     pub fn block_on<'k>(
         &mut self,
         args: &Args<'_>,
@@ -175,13 +176,13 @@ impl Server {
         db.begin_command(blocked.db, self.clock.unix_ms());
         self.again = Some(blocked);
         // The client whose command brought all this about still waits for its own messages.
-        let (outer, outer_messages) = (self.current.replace(key), self.effects.take_to_self());
+        let (outer, outer_messages) = (self.current.replace(key), self.effects.take_own_messages());
         let outer_touches = std::mem::replace(&mut db.touches, touches);
         let mut cx = Ctx { db, server: self, reply: &mut reply, client: key, command: id };
         exec::call(&mut cx, id, Args::from(request.view()));
         db.touches = outer_touches;
         self.current = outer;
-        let mut messages = self.effects.replace_to_self(outer_messages);
+        let mut messages = self.effects.replace_own_messages(outer_messages);
         let served = self.again.take();
         let client = self.clients.at_mut(key);
         match served {

@@ -93,6 +93,7 @@ impl Ctx<'_> {
     }
 
     /// A keyspace event of a key that did not change.
+    #[expect(dead_code, reason = "commands that notify without a change come with further types")]
     pub fn notify(&mut self, key: &[u8], event: Event) {
         super::effects::settle_notes(self.server, self.db);
         let db = self.db.selected();
@@ -109,6 +110,7 @@ impl Ctx<'_> {
     }
 
     /// Has the command not propagated at all.
+    #[expect(dead_code, reason = "the commands that block come with the list type")]
     pub fn propagate_nothing(&mut self) {
         self.server.effects.propagate_nothing();
     }
@@ -123,19 +125,13 @@ impl Ctx<'_> {
         self.client().connection.peer_is_local()
     }
 
-    /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply
-    /// when it is this very client. `None` when it is gone.
-    pub fn push_to(&mut self, target: ClientKey) -> Option<&mut Reply> {
-        self.server.push_to(target)
-    }
-
     /// Where a message to the running client goes that CLIENT REPLY does not silence: as a rule the reply itself.
     pub fn messages(&mut self) -> &mut Reply {
         if !self.client().modes.has(Modes::REPLY_OFF) {
             return self.reply;
         }
         self.server.observers.set(Observers::PENDING, true);
-        self.server.effects.to_self(self.reply.resp3)
+        self.server.effects.own_messages(self.reply.resp3)
     }
 
     /// The error for a subcommand that was given too many arguments.

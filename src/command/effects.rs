@@ -86,7 +86,7 @@ pub struct Effects {
     /// Keys on which somebody waits and something came, in order.
     ready: Vec<(usize, Box<[u8]>)>,
     /// Messages to the client whose command runs, sent behind its reply.
-    to_self: Reply,
+    own_messages: Reply,
 }
 
 impl Effects {
@@ -116,19 +116,19 @@ impl Effects {
     }
 
     /// Where messages to the running client are collected.
-    pub fn to_self(&mut self, resp3: bool) -> &mut Reply {
-        self.to_self.resp3 = resp3;
-        &mut self.to_self
+    pub fn own_messages(&mut self, resp3: bool) -> &mut Reply {
+        self.own_messages.resp3 = resp3;
+        &mut self.own_messages
     }
 
     /// Takes the messages collected so far out of the way.
-    pub fn take_to_self(&mut self) -> Reply {
-        std::mem::take(&mut self.to_self)
+    pub fn take_own_messages(&mut self) -> Reply {
+        std::mem::take(&mut self.own_messages)
     }
 
     /// Puts messages back and returns what was collected in between.
-    pub fn replace_to_self(&mut self, messages: Reply) -> Reply {
-        std::mem::replace(&mut self.to_self, messages)
+    pub fn replace_own_messages(&mut self, messages: Reply) -> Reply {
+        std::mem::replace(&mut self.own_messages, messages)
     }
 
     /// What was propagated and not yet taken by a consumer: database and request, in order.
@@ -255,7 +255,7 @@ pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: boo
 /// Settles what waits for the end of the outermost command.
 pub fn finish(cx: &mut Ctx<'_>) {
     settle(cx.server, cx.db, Some(cx.client));
-    let own = &mut cx.server.effects.to_self;
+    let own = &mut cx.server.effects.own_messages;
     if !own.is_empty() {
         cx.reply.append(own);
     }

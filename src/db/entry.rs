@@ -146,14 +146,6 @@ impl Entry {
         }
     }
 
-    /// Like [`Entry::string`]; a long value keeps its memory.
-    pub fn string_from_vec(key: &[u8], value: Vec<u8>, expire: Option<i64>, access: u32) -> Self {
-        if value.len() <= INLINE_MAX {
-            return Self::string(key, &value, expire, access);
-        }
-        Self::build(key, &[], access, Shape::string(Kind::Shared, expire, into_slot(value)))
-    }
-
     /// Like [`Entry::string`]; a long value is shared with the other holders of `value`.
     pub fn string_from_arc(key: &[u8], value: Arc<Vec<u8>>, expire: Option<i64>, access: u32) -> Self {
         if value.len() <= INLINE_MAX {
@@ -262,15 +254,6 @@ impl Entry {
             self.set_inline(value, false);
         } else {
             self.set_shared(value.to_vec());
-        }
-    }
-
-    /// Like [`Entry::set_string`]; a long value keeps its memory.
-    pub fn set_string_vec(&mut self, value: Vec<u8>) {
-        if value.len() <= INLINE_MAX {
-            self.set_string(&value);
-        } else {
-            self.set_shared(value);
         }
     }
 

@@ -518,7 +518,9 @@ impl Databases {
                 emit(entry);
             }
         });
-        due.iter().for_each(|key| drop(self.live(&Key::new(key))));
+        for key in &due {
+            self.live(&Key::new(key));
+        }
         next
     }
 

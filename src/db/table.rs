@@ -216,11 +216,6 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         }
     }
 
-    /// Removes the item of a key.
-    pub fn remove(&mut self, hash: u64, key: &[u8]) -> Option<T> {
-        self.find_mut(hash, key).map(SlotMut::remove)
-    }
-
     /// Puts in an item whose key is not there yet.
     #[inline]
     pub fn insert_new(&mut self, hash: u64, item: T) -> SlotMut<'_, T, H> {
@@ -326,11 +321,6 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         let mut empty = Self::new(self.hasher);
         (empty.resizing, empty.split_limit) = (self.resizing, self.split_limit);
         std::mem::replace(self, empty)
-    }
-
-    /// Drops all items.
-    pub fn clear(&mut self) {
-        drop(self.take());
     }
 
     /// Memory of the table without its items, in bytes.

@@ -40,7 +40,6 @@ impl Twin {
 #[derive(Debug, Clone)]
 enum Operation {
     Set(Vec<u8>),
-    SetVec(Vec<u8>),
     SetInt(i64),
     Expire(Option<i64>),
     Access(u32),
@@ -73,7 +72,6 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         4 => bytes().prop_map(Operation::Set),
-        2 => bytes().prop_map(Operation::SetVec),
         2 => any::<i64>().prop_map(Operation::SetInt),
         4 => any::<Option<i64>>().prop_map(Operation::Expire),
         1 => (0..1u32 << ACCESS_BITS).prop_map(Operation::Access),
@@ -104,10 +102,6 @@ proptest! {
             match operation {
                 Operation::Set(value) => {
                     entry.set_string(&value);
-                    twin.value = value;
-                }
-                Operation::SetVec(value) => {
-                    entry.set_string_vec(value.clone());
                     twin.value = value;
                 }
                 Operation::SetInt(number) => {
@@ -237,7 +231,7 @@ fn encodings_are_those_of_redis() {
 
 #[test]
 fn a_shared_value_outlives_its_entry_and_its_changes() {
-    let mut entry = Entry::string_from_vec(b"key", vec![1; 5000], None, 0);
+    let mut entry = Entry::string(b"key", &[1; 5000], None, 0);
     let Some(StringRef::Shared(value)) = entry.view().string() else { panic!("not shared") };
     let reply = value.to_arc();
     entry.append(&[2]);
