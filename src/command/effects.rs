@@ -206,7 +206,8 @@ fn owned((key, clients): (&[u8], &HashSet<ClientKey>)) -> (Vec<u8>, Vec<ClientKe
     (key.to_vec(), clients.iter().copied().collect())
 }
 
-/// Carries out what the happenings in the keyspace entail: expired keys are propagated as deleted, and subscribers told.
+/// Carries out what the happenings in the keyspace entail: expired keys are propagated as deleted, and subscribers
+/// told.
 pub fn settle_notes(server: &mut Server, db: &mut Databases) {
     let enabled = server.config.notify_keyspace_events;
     for Note { db, key, happening } in db.take_notes() {

@@ -1,7 +1,7 @@
 //! Walking over the keys of a database: KEYS at once, SCAN in steps.
 //!
-//! SCAN keeps no state in the server: the cursor is a place in hash order (see `db::table`), so an element that is there
-//! from the first step to the last is returned, whatever is added, removed or resized meanwhile.
+//! SCAN keeps no state in the server: the cursor is a place in hash order (see `db::table`), so an element that is
+//! there from the first step to the last is returned, whatever is added, removed or resized meanwhile.
 
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;

@@ -251,7 +251,8 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
 
     /// Calls `emit` for the items of one bucket and returns the cursor for the next call; 0 begins and 0 ends.
     ///
-    /// An item present from the first call to the last is emitted exactly once, whatever comes, goes or grows meanwhile.
+    /// An item present from the first call to the last is emitted exactly once, whatever comes, goes or grows
+    /// meanwhile.
     pub fn scan<'a>(&'a self, cursor: u64, mut emit: impl FnMut(T::Ref<'a>)) -> u64 {
         let cursor = cursor & ((1 << CURSOR_BITS) - 1);
         let lowest = cursor << (64 - CURSOR_BITS);

@@ -165,27 +165,6 @@ proptest! {
         prop_assert!(shared.iter().all(|(value, twin)| **value == *twin));
         prop_assert!(shared.iter().all(|(value, _)| Arc::strong_count(value) <= shared.len()));
     }
-
-    #[test]
-    fn integers_are_exactly_the_canonical_ones(text in "-?[0-9]{0,21}|[-+ ]?[0-9]{1,3}[ a]?") {
-        let twin = text.parse::<i64>().ok().filter(|number| number.to_string() == text);
-        prop_assert_eq!(canonical_i64(text.as_bytes()), twin);
-    }
-
-    #[test]
-    fn every_integer_is_kept_as_one(number: i64) {
-        prop_assert_eq!(canonical_i64(number.to_string().as_bytes()), Some(number));
-    }
-}
-
-#[test]
-fn integer_limits_are_integers_and_what_lies_beyond_is_not() {
-    assert_eq!(canonical_i64(b"9223372036854775807"), Some(i64::MAX));
-    assert_eq!(canonical_i64(b"-9223372036854775808"), Some(i64::MIN));
-    for text in ["9223372036854775808", "-9223372036854775809", "99999999999999999999", "", "-", "-0", "00", "+1", "1 "]
-    {
-        assert_eq!(canonical_i64(text.as_bytes()), None, "{text:?}");
-    }
 }
 
 #[test]
