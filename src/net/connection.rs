@@ -36,6 +36,8 @@ pub struct Connection {
     pub doomed: bool,
     /// It stands in the list of those to be read on with.
     pub read_on_pending: bool,
+    /// The peer has closed its side: there will be no further event, so the stream is read to its end.
+    pub hung_up: bool,
     /// The socket took less than it was given and has not reported since.
     pub output_stuck: bool,
     /// When its output first exceeded the soft limit, in Unix milliseconds.
@@ -55,6 +57,7 @@ impl Connection {
             progress: Progress::default(),
             doomed: false,
             read_on_pending: false,
+            hung_up: false,
             output_stuck: false,
             output_over_soft_since: None,
             unix_path,

@@ -204,10 +204,12 @@ impl EventLoop {
     /// Reads a client's socket once and runs what came.
     fn readable(&mut self, key: ClientKey, hung_up: bool) {
         let Some(client) = self.server.clients.get_mut(key) else { return };
+        client.connection.hung_up |= hung_up;
         // What it sent before is not used up: its turn comes, and the end of the stream must not overtake it.
         if client.connection.doomed || client.connection.read_on_pending {
             return;
         }
+        let hung_up = client.connection.hung_up;
         let closing = client.modes.has(Modes::CLOSING);
         let now = self.server.clock.unix_ms();
         match self.pipeline.read(client, &mut self.shared) {
@@ -222,8 +224,6 @@ impl EventLoop {
                     self.serve(key, read.into_shared.then_some(read.bytes));
                 }
             }
-            // Commands that came before the end of the stream are run first.
-            Ok(_) if self.server.clients.at(key).connection.read_on_pending => {}
             Ok(_) => self.server.clients.close_soon(key),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.server.clients.read_on_later(key),

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
-use mimalloc::MiMalloc;
+use libmimalloc_sys as mimalloc;
 
 /// Threads with a counter of their own; later ones share the last, with atomic additions.
 const COUNTERS: usize = 16;
@@ -81,15 +81,10 @@ pub fn used_memory() -> usize {
     USED.iter().map(|counter| counter.0.load(Relaxed)).sum::<isize>().max(0) as usize
 }
 
-unsafe extern "C" {
-    fn mi_collect(force: bool);
-    fn mi_stats_print_out(output: Option<extern "C" fn(*const c_char, *mut c_void)>, argument: *mut c_void);
-}
-
 /// Gives memory the allocator keeps in reserve back to the system.
 pub fn purge() {
     // SAFETY: the function takes no pointers and may be called at any time.
-    unsafe { mi_collect(true) }
+    unsafe { mimalloc::mi_collect(true) }
 }
 
 /// What the allocator itself has to report.
@@ -101,49 +96,64 @@ pub fn report() -> String {
     }
     let mut report: Vec<u8> = Vec::new();
     // SAFETY: the callback fits its argument, which outlives the call.
-    unsafe { mi_stats_print_out(Some(append), (&raw mut report).cast()) }
+    unsafe { mimalloc::mi_stats_print_out(Some(append), (&raw mut report).cast()) }
     String::from_utf8_lossy(&report).into_owned()
 }
 
-// SAFETY: all memory comes from and returns to mimalloc with the very layouts it was asked with; counting touches
-// only atomics and a thread-local cell without a destructor, neither of which allocates.
+/// Every block is aligned to this anyway; asking for it would take the allocator's longer way.
+const NATURAL_ALIGN: usize = 8;
+
+// SAFETY: all memory comes from and returns to mimalloc, which gives blocks of at least the size asked for, aligned
+// as asked for or to a word; counting touches only atomics and a thread-local cell without a destructor, neither of
+// which allocates.
 unsafe impl GlobalAlloc for CountingAllocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(size_class(layout.size()) as isize);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { MiMalloc.alloc(layout) }
+        // SAFETY: any size and any power of two may be asked for.
+        unsafe {
+            match layout.align() <= NATURAL_ALIGN {
+                true => mimalloc::mi_malloc(layout.size()).cast(),
+                false => mimalloc::mi_malloc_aligned(layout.size(), layout.align()).cast(),
+            }
+        }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(size_class(layout.size()) as isize);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { MiMalloc.alloc_zeroed(layout) }
+        // SAFETY: as for `alloc`.
+        unsafe {
+            match layout.align() <= NATURAL_ALIGN {
+                true => mimalloc::mi_zalloc(layout.size()).cast(),
+                false => mimalloc::mi_zalloc_aligned(layout.size(), layout.align()).cast(),
+            }
+        }
     }
 
     #[inline]
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(-(size_class(layout.size()) as isize));
-        // SAFETY: the caller's promises are passed on.
-        unsafe { MiMalloc.dealloc(pointer, layout) }
+        // SAFETY: by contract the block came from this allocator, so from mimalloc.
+        unsafe { mimalloc::mi_free(pointer.cast()) }
     }
 
     #[inline]
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         count(size_class(new_size) as isize - size_class(layout.size()) as isize);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { MiMalloc.realloc(pointer, layout, new_size) }
+        // SAFETY: by contract the block came from this allocator, so from mimalloc.
+        unsafe {
+            match layout.align() <= NATURAL_ALIGN {
+                true => mimalloc::mi_realloc(pointer.cast(), new_size).cast(),
+                false => mimalloc::mi_realloc_aligned(pointer.cast(), new_size, layout.align()).cast(),
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    unsafe extern "C" {
-        fn mi_usable_size(block: *const c_void) -> usize;
-    }
 
     #[test]
     fn size_classes_are_those_of_the_allocator() {
@@ -164,9 +174,9 @@ mod tests {
             let layout = Layout::from_size_align(bytes, 1).unwrap();
             // SAFETY: the block is allocated and freed with one layout; its size is asked for in between.
             let real = unsafe {
-                let block = MiMalloc.alloc(layout);
-                let real = mi_usable_size(block.cast());
-                MiMalloc.dealloc(block, layout);
+                let block = CountingAllocator.alloc(layout);
+                let real = mimalloc::mi_usable_size(block.cast());
+                CountingAllocator.dealloc(block, layout);
                 real
             };
             assert_eq!(size_class(bytes), real, "the class of {bytes} bytes");

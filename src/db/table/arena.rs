@@ -1,4 +1,4 @@
-//! Memory for the buckets of one table, in runs of 2 KiB units.
+//! Memory for the buckets of one table, in runs of 1 KiB units.
 //!
 //! All segments of a table grow at about the same time from one size to the next. An allocator that keeps blocks of each
 //! size in pages of their own would be left with pages that hold a few stragglers and can't be used for anything else: a
@@ -9,11 +9,11 @@ use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 /// Arrays of at most this many bytes come from the allocator.
-pub const SMALL_MAX: usize = 4 * UNIT;
+pub const SMALL_MAX: usize = 8 * UNIT;
 /// Bytes in a unit.
-pub const UNIT: usize = 2048;
+pub const UNIT: usize = 1024;
 const ALIGN: usize = 64;
-const WORDS: usize = 4;
+const WORDS: usize = 8;
 /// Somewhat less than a power of two: with the alignment, a chunk of 512 KiB would take the allocator's next step.
 const CHUNK_UNITS: usize = WORDS * 64 - 16;
 const CHUNK_LAYOUT: Layout = match Layout::from_size_align(CHUNK_UNITS * UNIT, ALIGN) {

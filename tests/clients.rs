@@ -1,0 +1,179 @@
+//! Connections: CLIENT, authentication, protocol versions, MONITOR, pauses.
+
+mod common;
+
+use common::{Connection, Reply, Server};
+
+fn field(line: &str, name: &str) -> String {
+    let found = line.split(' ').find_map(|pair| pair.trim_end().strip_prefix(&format!("{name}=")).map(str::to_owned));
+    found.unwrap_or_else(|| panic!("{line} has no {name}"))
+}
+
+fn id(client: &mut Connection) -> String {
+    match client.cmd(&["CLIENT", "ID"]) {
+        Reply::Integer(id) => id.to_string(),
+        other => panic!("{other:?} is no id"),
+    }
+}
+
+/// The line of a client as another sees it.
+fn line_of(asking: &mut Connection, id: &str) -> String {
+    asking.cmd(&["CLIENT", "LIST", "ID", id]).text()
+}
+
+/// Waits until a client's line has a value in a field.
+fn wait_for(asking: &mut Connection, id: &str, name: &str, value: &str) {
+    let deadline = std::time::Instant::now() + common::PATIENCE;
+    while field(&line_of(asking, id), name) != value {
+        assert!(std::time::Instant::now() < deadline, "{name} of client {id} never was {value}");
+        std::thread::yield_now();
+    }
+}
+
+fn error(reply: Reply) -> String {
+    match reply {
+        Reply::Error(text) => text,
+        other => panic!("{other:?} is no error"),
+    }
+}
+
+#[test]
+fn hello_chooses_the_protocol_and_names_the_client() {
+    let server = Server::start();
+    let mut client = server.connect();
+    assert!(error(client.cmd(&["HELLO", "4"])).starts_with("NOPROTO"));
+    assert!(error(client.cmd(&["HELLO", "3", "SETNAME", "a b"])).contains("cannot contain spaces"));
+    assert!(matches!(client.cmd(&["HELLO", "3", "SETNAME", "me"]), Reply::Map(_)));
+    assert_eq!(client.cmd(&["CLIENT", "GETNAME"]), Reply::bulk("me"));
+    assert_eq!(client.cmd(&["RESET"]), Reply::Simple("RESET".into()));
+    assert_eq!(client.cmd(&["CLIENT", "GETNAME"]), Reply::Null);
+    assert!(matches!(client.cmd(&["HELLO"]), Reply::Array(fields) if fields.len() == 14));
+}
+
+#[test]
+fn strangers_must_authenticate() {
+    let server = Server::start_with(&["--requirepass", "secret"]);
+    let mut client = server.connect();
+    assert!(error(client.cmd(&["GET", "key"])).starts_with("NOAUTH"));
+    assert!(error(client.cmd(&["HELLO", "3"])).starts_with("NOAUTH HELLO"));
+    for wrong in ["secre", "secret!", ""] {
+        assert!(error(client.cmd(&["AUTH", wrong])).starts_with("WRONGPASS"));
+    }
+    assert!(error(client.cmd(&["AUTH", "nobody", "secret"])).starts_with("WRONGPASS"));
+    // Bounds for strangers do not hold behind an AUTH in the same packet.
+    let many: Vec<String> = (0..20).map(|number| format!("key:{number}")).collect();
+    let words: Vec<&str> = ["DEL"].into_iter().chain(many.iter().map(String::as_str)).collect();
+    client.raw(&[common::encode(&["AUTH", "default", "secret"]), common::encode(&words)].concat());
+    assert_eq!(client.read(), Reply::ok());
+    assert_eq!(client.read(), Reply::Integer(0));
+    client.cmd(&["RESET"]);
+    assert!(error(client.cmd(&["GET", "key"])).starts_with("NOAUTH"));
+}
+
+#[test]
+fn kill_closes_others_at_once_and_oneself_behind_the_reply() {
+    let server = Server::start();
+    let (mut killer, mut first, mut second) = (server.connect(), server.connect(), server.connect());
+    let first_id = id(&mut first);
+    assert_eq!(killer.cmd(&["CLIENT", "KILL", "ID", &first_id]), Reply::Integer(1));
+    assert!(first.is_closed());
+    let address = field(&line_of(&mut killer, &id(&mut second)), "addr");
+    assert_eq!(killer.cmd(&["CLIENT", "KILL", &address]), Reply::ok());
+    assert!(second.is_closed());
+    assert_eq!(error(killer.cmd(&["CLIENT", "KILL", &address])), "ERR No such client");
+    assert_eq!(killer.cmd(&["CLIENT", "KILL", "MAXAGE", "1000", "SKIPME", "no"]), Reply::Integer(0));
+    assert_eq!(killer.cmd(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"]), Reply::Integer(1));
+    assert!(killer.is_closed());
+}
+
+#[test]
+fn replies_can_be_switched_off() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.raw(b"CLIENT REPLY OFF\r\nPING\r\nNONSENSE\r\nSUBSCRIBE ch\r\nUNSUBSCRIBE ch\r\nCLIENT REPLY ON\r\n");
+    assert!(matches!(client.read(), Reply::Array(confirmation) if confirmation[0] == Reply::bulk("subscribe")));
+    assert!(matches!(client.read(), Reply::Array(confirmation) if confirmation[0] == Reply::bulk("unsubscribe")));
+    assert_eq!(client.read(), Reply::ok());
+    client.raw(b"CLIENT REPLY SKIP\r\nCLIENT REPLY SKIP\r\nPING silent\r\nPING heard\r\n");
+    assert_eq!(client.read(), Reply::bulk("heard"));
+}
+
+#[test]
+fn writes_wait_for_the_end_of_a_pause() {
+    let server = Server::start();
+    let (mut client, mut held) = (server.connect(), server.connect());
+    let held_id = id(&mut held);
+    assert_eq!(client.cmd(&["CLIENT", "PAUSE", "100000", "WRITE"]), Reply::ok());
+    assert_eq!(held.cmd(&["GET", "key"]), Reply::Null);
+    held.raw(b"SET key 1\r\nGET key\r\n");
+    wait_for(&mut client, &held_id, "flags", "b");
+    assert_eq!(client.cmd(&["GET", "key"]), Reply::Null);
+    assert_eq!(client.cmd(&["CLIENT", "UNBLOCK", &held_id]), Reply::Integer(0));
+    assert_eq!(client.cmd(&["CLIENT", "UNPAUSE"]), Reply::ok());
+    assert_eq!(held.read(), Reply::ok());
+    assert_eq!(held.read(), Reply::bulk("1"));
+}
+
+#[test]
+fn a_held_client_can_be_killed() {
+    let server = Server::start();
+    let (mut client, mut held) = (server.connect(), server.connect());
+    let held_id = id(&mut held);
+    client.cmd(&["CLIENT", "PAUSE", "100000", "WRITE"]);
+    held.send(&["SET", "key", "1"]);
+    wait_for(&mut client, &held_id, "flags", "b");
+    assert_eq!(client.cmd(&["CLIENT", "KILL", "ID", &held_id]), Reply::Integer(1));
+    assert!(held.is_closed());
+    client.cmd(&["CLIENT", "UNPAUSE"]);
+    assert_eq!(client.cmd(&["GET", "key"]), Reply::Null);
+}
+
+#[test]
+fn monitor_shows_commands_without_secrets() {
+    let server = Server::start();
+    let (mut monitor, mut client) = (server.connect(), server.connect());
+    assert_eq!(monitor.cmd(&["MONITOR"]), Reply::ok());
+    client.cmd(&["SET", "key", "a\"b\n"]);
+    assert!(monitor.read().text().ends_with(r#"] "SET" "key" "a\"b\n""#));
+    client.cmd(&["HELLO", "2", "AUTH", "user", "password"]);
+    assert!(monitor.read().text().ends_with(r#""HELLO" "2" "AUTH" "(redacted)" "(redacted)""#));
+    client.cmd(&["CLIENT", "LIST"]);
+    assert_eq!(error(monitor.cmd(&["GET", "key"])), "ERR Replica can't interact with the keyspace");
+    assert_eq!(monitor.cmd(&["RESET"]), Reply::Simple("RESET".into()));
+    client.cmd(&["SET", "key", "unseen"]);
+    assert_eq!(monitor.cmd(&["PING"]).text(), "PONG");
+}
+
+#[test]
+fn commands_before_the_end_of_the_stream_are_answered() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let count = 100_000;
+    let mut sender = client.sender();
+    let writer = std::thread::spawn(move || {
+        sender.raw(&b"PING\r\n".repeat(count));
+        sender.half_close();
+    });
+    assert_eq!(client.read_to_end().len(), count * b"+PONG\r\n".len());
+    writer.join().expect("all is sent");
+}
+
+#[test]
+fn clients_above_the_limit_are_told_so() {
+    let server = Server::start_with(&["--maxclients", "2"]);
+    let (mut first, mut second) = (server.connect(), server.connect());
+    assert_eq!((first.cmd(&["PING"]).text(), second.cmd(&["PING"]).text()), ("PONG".into(), "PONG".into()));
+    let mut third = server.connect();
+    assert_eq!(error(third.read()), "ERR max number of clients reached");
+    assert!(third.is_closed());
+}
+
+#[test]
+fn idle_clients_are_closed_but_subscribers_stay() {
+    let server = Server::start_with(&["--timeout", "1", "--hz", "100"]);
+    let (mut idle, mut subscriber) = (server.connect(), server.connect());
+    subscriber.cmd(&["SUBSCRIBE", "ch"]);
+    idle.cmd(&["PING"]);
+    assert!(idle.is_closed());
+    assert!(matches!(subscriber.cmd(&["PING"]), Reply::Array(_)));
+}
