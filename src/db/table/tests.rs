@@ -462,7 +462,7 @@ fn bucket_numbers_climb_the_ladder_of_size_classes() {
     })
     .take(24)
     .collect();
-    assert_eq!(steps, [1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 15, 19, 23, 27, 31, 39, 47, 55, 63, 79, 95, 111, 127, 159]);
+    assert_eq!(steps, [1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 15, 19, 23, 27, 31, 39, 47, 55, 63, 79, 95, 111, 127, 143]);
     for buckets in 8..5000 {
         let bytes = (ladder(buckets) as usize + 1) * 64;
         assert!(bytes.is_multiple_of(UNIT) || bytes <= SMALL_MAX && crate::util::alloc::size_class(bytes) == bytes);
