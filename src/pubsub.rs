@@ -159,13 +159,13 @@ impl Message {
 /// Sends a message to all subscribers of a channel, through channels and patterns; how many got it.
 pub fn publish(server: &mut Server, channel: &[u8], payload: &[u8]) -> usize {
     let direct = send_to_subscribers(server, Kind::Channel, "message", channel, payload);
-    let matching = |(pattern, subscribers): (&[u8], &BTreeSet<ClientKey>)| {
-        let message = Message::new(&[b"pmessage", pattern, channel], payload);
-        (message, subscribers.iter().copied().collect::<Vec<ClientKey>>())
-    };
-    let patterns = server.pubsub.patterns.iter().map(|(pattern, subscribers)| (&**pattern, subscribers));
-    let patterns = patterns.filter(|(pattern, _)| glob::matches(pattern, channel));
-    let deliveries: Vec<(Message, Vec<ClientKey>)> = patterns.map(matching).collect();
+    let matching = server.pubsub.patterns.iter().filter(|(pattern, _)| glob::matches(pattern, channel));
+    let deliveries: Vec<(Message, Vec<ClientKey>)> = matching
+        .map(|(pattern, subscribers)| {
+            let message = Message::new(&[b"pmessage", pattern, channel], payload);
+            (message, subscribers.iter().copied().collect())
+        })
+        .collect();
     for (message, receivers) in &deliveries {
         receivers.iter().for_each(|receiver| message.send(server, *receiver));
     }

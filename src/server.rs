@@ -283,7 +283,8 @@ impl Server {
         accepted && self.has_user(user)
     }
 
-    /// See [`crate::command::Ctx::push_to`].
+    /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply
+    /// when its command runs. `None` when it is gone.
     pub fn push_to(&mut self, target: ClientKey) -> Option<&mut Reply> {
         if self.current == Some(target) {
             self.observers.set(Observers::PENDING, true);

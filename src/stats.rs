@@ -26,7 +26,7 @@ pub struct Stats {
     pub reads_processed: u64,
     /// Writes that sent something.
     pub writes_processed: u64,
-    /// Commands per second and bytes per second, sampled.
+    /// Commands run per second.
     pub commands_rate: Rate,
     /// Bytes read per second.
     pub input_rate: Rate,

@@ -30,19 +30,12 @@ fn wait_for(asking: &mut Connection, id: &str, name: &str, value: &str) {
     }
 }
 
-fn error(reply: Reply) -> String {
-    match reply {
-        Reply::Error(text) => text,
-        other => panic!("{other:?} is no error"),
-    }
-}
-
 #[test]
 fn hello_chooses_the_protocol_and_names_the_client() {
     let server = Server::start();
     let mut client = server.connect();
-    assert!(error(client.cmd(&["HELLO", "4"])).starts_with("NOPROTO"));
-    assert!(error(client.cmd(&["HELLO", "3", "SETNAME", "a b"])).contains("cannot contain spaces"));
+    assert!(client.cmd(&["HELLO", "4"]).into_error().starts_with("NOPROTO"));
+    assert!(client.cmd(&["HELLO", "3", "SETNAME", "a b"]).into_error().contains("cannot contain spaces"));
     assert!(matches!(client.cmd(&["HELLO", "3", "SETNAME", "me"]), Reply::Map(_)));
     assert_eq!(client.cmd(&["CLIENT", "GETNAME"]), Reply::bulk("me"));
     assert_eq!(client.cmd(&["RESET"]), Reply::Simple("RESET".into()));
@@ -54,12 +47,12 @@ fn hello_chooses_the_protocol_and_names_the_client() {
 fn strangers_must_authenticate() {
     let server = Server::start_with(&["--requirepass", "secret"]);
     let mut client = server.connect();
-    assert!(error(client.cmd(&["GET", "key"])).starts_with("NOAUTH"));
-    assert!(error(client.cmd(&["HELLO", "3"])).starts_with("NOAUTH HELLO"));
+    assert!(client.cmd(&["GET", "key"]).into_error().starts_with("NOAUTH"));
+    assert!(client.cmd(&["HELLO", "3"]).into_error().starts_with("NOAUTH HELLO"));
     for wrong in ["secre", "secret!", ""] {
-        assert!(error(client.cmd(&["AUTH", wrong])).starts_with("WRONGPASS"));
+        assert!(client.cmd(&["AUTH", wrong]).into_error().starts_with("WRONGPASS"));
     }
-    assert!(error(client.cmd(&["AUTH", "nobody", "secret"])).starts_with("WRONGPASS"));
+    assert!(client.cmd(&["AUTH", "nobody", "secret"]).into_error().starts_with("WRONGPASS"));
     // Bounds for strangers do not hold behind an AUTH in the same packet.
     let many: Vec<String> = (0..20).map(|number| format!("key:{number}")).collect();
     let words: Vec<&str> = ["DEL"].into_iter().chain(many.iter().map(String::as_str)).collect();
@@ -67,7 +60,7 @@ fn strangers_must_authenticate() {
     assert_eq!(client.read(), Reply::ok());
     assert_eq!(client.read(), Reply::Integer(0));
     client.cmd(&["RESET"]);
-    assert!(error(client.cmd(&["GET", "key"])).starts_with("NOAUTH"));
+    assert!(client.cmd(&["GET", "key"]).into_error().starts_with("NOAUTH"));
 }
 
 #[test]
@@ -80,7 +73,7 @@ fn kill_closes_others_at_once_and_oneself_behind_the_reply() {
     let address = field(&line_of(&mut killer, &id(&mut second)), "addr");
     assert_eq!(killer.cmd(&["CLIENT", "KILL", &address]), Reply::ok());
     assert!(second.is_closed());
-    assert_eq!(error(killer.cmd(&["CLIENT", "KILL", &address])), "ERR No such client");
+    assert_eq!(killer.cmd(&["CLIENT", "KILL", &address]).into_error(), "ERR No such client");
     assert_eq!(killer.cmd(&["CLIENT", "KILL", "MAXAGE", "1000", "SKIPME", "no"]), Reply::Integer(0));
     assert_eq!(killer.cmd(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"]), Reply::Integer(1));
     assert!(killer.is_closed());
@@ -138,7 +131,7 @@ fn monitor_shows_commands_without_secrets() {
     client.cmd(&["HELLO", "2", "AUTH", "user", "password"]);
     assert!(monitor.read().text().ends_with(r#""HELLO" "2" "AUTH" "(redacted)" "(redacted)""#));
     client.cmd(&["CLIENT", "LIST"]);
-    assert_eq!(error(monitor.cmd(&["GET", "key"])), "ERR Replica can't interact with the keyspace");
+    assert_eq!(monitor.cmd(&["GET", "key"]).into_error(), "ERR Replica can't interact with the keyspace");
     assert_eq!(monitor.cmd(&["RESET"]), Reply::Simple("RESET".into()));
     client.cmd(&["SET", "key", "unseen"]);
     assert_eq!(monitor.cmd(&["PING"]).text(), "PONG");
@@ -164,7 +157,7 @@ fn clients_above_the_limit_are_told_so() {
     let (mut first, mut second) = (server.connect(), server.connect());
     assert_eq!((first.cmd(&["PING"]).text(), second.cmd(&["PING"]).text()), ("PONG".into(), "PONG".into()));
     let mut third = server.connect();
-    assert_eq!(error(third.read()), "ERR max number of clients reached");
+    assert_eq!(third.read().into_error(), "ERR max number of clients reached");
     assert!(third.is_closed());
 }
 

@@ -4,46 +4,48 @@ mod common;
 
 use common::{Reply, Server};
 
-fn error(text: &str) -> Reply {
-    Reply::Error(text.into())
-}
-
 #[test]
 fn unknown_commands_are_quoted_back() {
     let server = Server::start();
     let mut client = server.connect();
     let unknown = "ERR unknown command 'nope', with args beginning with: ";
-    assert_eq!(client.cmd(&["nope"]), error(unknown));
-    assert_eq!(client.cmd(&["nope", "a", "b c"]), error(&format!("{unknown}'a' 'b c' ")));
+    assert_eq!(client.cmd(&["nope"]), Reply::error(unknown));
+    assert_eq!(client.cmd(&["nope", "a", "b c"]), Reply::error(&format!("{unknown}'a' 'b c' ")));
     let long = "x".repeat(200);
     let name = &long[..128];
-    assert_eq!(client.cmd(&[&long]), error(&format!("ERR unknown command '{name}', with args beginning with: ")));
-    assert_eq!(client.cmd(&["nope", &long, "b"]), error(&format!("{unknown}'{name}' ")));
-    assert_eq!(client.cmd(&["nope", &long[..120], "abcdef"]), error(&format!("{unknown}'{}' 'abcde' ", &long[..120])));
-    assert_eq!(client.cmd(&["nope", "a\r\nb\0c"]), error(&format!("{unknown}'a  b' ")));
-    assert_eq!(client.cmd(&[""]), error("ERR unknown command '', with args beginning with: "));
+    assert_eq!(
+        client.cmd(&[&long]),
+        Reply::error(&format!("ERR unknown command '{name}', with args beginning with: "))
+    );
+    assert_eq!(client.cmd(&["nope", &long, "b"]), Reply::error(&format!("{unknown}'{name}' ")));
+    assert_eq!(
+        client.cmd(&["nope", &long[..120], "abcdef"]),
+        Reply::error(&format!("{unknown}'{}' 'abcde' ", &long[..120]))
+    );
+    assert_eq!(client.cmd(&["nope", "a\r\nb\0c"]), Reply::error(&format!("{unknown}'a  b' ")));
+    assert_eq!(client.cmd(&[""]), Reply::error("ERR unknown command '', with args beginning with: "));
 }
 
 #[test]
 fn unknown_subcommands_are_refused_like_unknown_commands() {
     let server = Server::start();
     let mut client = server.connect();
-    let unknown = error("ERR unknown subcommand 'nope'. Try COMMAND HELP.");
+    let unknown = Reply::error("ERR unknown subcommand 'nope'. Try COMMAND HELP.");
     assert_eq!(client.cmd(&["command", "nope"]), unknown);
     assert_eq!(client.cmd(&["MULTI"]), Reply::ok());
     assert_eq!(client.cmd(&["COMMAND", "nope", "more"]), unknown);
-    assert_eq!(client.cmd(&["EXEC"]), error("EXECABORT Transaction discarded because of previous errors."));
+    assert_eq!(client.cmd(&["EXEC"]), Reply::error("EXECABORT Transaction discarded because of previous errors."));
 }
 
 #[test]
 fn wrong_arity_names_the_command() {
     let server = Server::start();
     let mut client = server.connect();
-    assert_eq!(client.cmd(&["GET"]), error("ERR wrong number of arguments for 'get' command"));
-    assert_eq!(client.cmd(&["Get", "a", "b"]), error("ERR wrong number of arguments for 'get' command"));
+    assert_eq!(client.cmd(&["GET"]), Reply::error("ERR wrong number of arguments for 'get' command"));
+    assert_eq!(client.cmd(&["Get", "a", "b"]), Reply::error("ERR wrong number of arguments for 'get' command"));
     assert_eq!(
         client.cmd(&["COMMAND", "COUNT", "x"]),
-        error("ERR wrong number of arguments for 'command|count' command")
+        Reply::error("ERR wrong number of arguments for 'command|count' command")
     );
 }
 
@@ -52,10 +54,13 @@ fn renamed_commands_are_known_by_their_new_names() {
     let server = Server::start_with(&["--rename-command", "GET", "fetch", "--rename-command", "echo", ""]);
     let mut client = server.connect();
     assert_eq!(client.cmd(&["SET", "key", "value"]), Reply::ok());
-    assert_eq!(client.cmd(&["GET", "key"]), error("ERR unknown command 'GET', with args beginning with: 'key' "));
+    assert_eq!(
+        client.cmd(&["GET", "key"]),
+        Reply::error("ERR unknown command 'GET', with args beginning with: 'key' ")
+    );
     assert_eq!(client.cmd(&["FETCH", "key"]), Reply::bulk("value"));
-    assert_eq!(client.cmd(&["fetch"]), error("ERR wrong number of arguments for 'get' command"));
-    assert_eq!(client.cmd(&["ECHO", "a"]), error("ERR unknown command 'ECHO', with args beginning with: 'a' "));
+    assert_eq!(client.cmd(&["fetch"]), Reply::error("ERR wrong number of arguments for 'get' command"));
+    assert_eq!(client.cmd(&["ECHO", "a"]), Reply::error("ERR unknown command 'ECHO', with args beginning with: 'a' "));
     assert_eq!(client.cmd(&["COMMAND", "INFO", "get", "echo"]), Reply::Array(vec![Reply::Null, Reply::Null]));
     let found = client.cmd(&["COMMAND", "LIST", "FILTERBY", "PATTERN", "echo"]);
     assert_eq!(found, Reply::Array(Vec::new()));
@@ -105,7 +110,7 @@ fn command_list_filters() {
     for wrong in
         [&["x"][..], &["filterby"], &["filterby", "x"], &["filterby", "x", "y"], &["filterby", "module", "x", "y"]]
     {
-        assert_eq!(list(wrong), error("ERR syntax error"), "{wrong:?}");
+        assert_eq!(list(wrong), Reply::error("ERR syntax error"), "{wrong:?}");
     }
 }
 
@@ -137,11 +142,11 @@ fn getkeys_finds_the_keys_of_a_call() {
     let mut keys = |words: &[&str]| client.cmd(&[&["COMMAND", "GETKEYS"], words].concat());
     assert_eq!(keys(&["get", "a"]), Reply::bulks(&["a"]));
     assert_eq!(keys(&["WATCH", "a", "b", "c"]), Reply::bulks(&["a", "b", "c"]));
-    assert_eq!(keys(&["ping", "a"]), error("ERR The command has no key arguments"));
-    assert_eq!(keys(&["nope", "a"]), error("ERR Invalid command specified"));
-    assert_eq!(keys(&["command", "nope"]), error("ERR Invalid command specified"));
-    assert_eq!(keys(&["get", "a", "b"]), error("ERR Invalid number of arguments specified for command"));
-    assert_eq!(keys(&["get"]), error("ERR wrong number of arguments for 'command|getkeys' command"));
+    assert_eq!(keys(&["ping", "a"]), Reply::error("ERR The command has no key arguments"));
+    assert_eq!(keys(&["nope", "a"]), Reply::error("ERR Invalid command specified"));
+    assert_eq!(keys(&["command", "nope"]), Reply::error("ERR Invalid command specified"));
+    assert_eq!(keys(&["get", "a", "b"]), Reply::error("ERR Invalid number of arguments specified for command"));
+    assert_eq!(keys(&["get"]), Reply::error("ERR wrong number of arguments for 'command|getkeys' command"));
     let flags = client.cmd(&["COMMAND", "GETKEYSANDFLAGS", "get", "a"]);
     let access = Reply::Array(vec![Reply::Simple("RO".into()), Reply::Simple("access".into())]);
     assert_eq!(flags, Reply::Array(vec![Reply::Array(vec![Reply::bulk("a"), access])]));

@@ -14,13 +14,6 @@ fn get(client: &mut Connection, name: &str) -> String {
     }
 }
 
-fn error(reply: Reply) -> String {
-    match reply {
-        Reply::Error(text) => text,
-        other => panic!("expected an error, got {other:?}"),
-    }
-}
-
 #[test]
 fn config_get_answers_a_map_of_all_matches() {
     let server = Server::start();
@@ -30,8 +23,8 @@ fn config_get_answers_a_map_of_all_matches() {
         Reply::bulks(&["maxmemory-samples", "5", "hz", "10"])
     );
     assert_eq!(client.cmd(&["CONFIG", "GET", "nosuch"]), Reply::Array(Vec::new()));
-    assert_eq!(error(client.cmd(&["CONFIG", "GET"])), "ERR wrong number of arguments for 'config|get' command");
-    assert_eq!(error(client.cmd(&["CONFIG", "NOSUCH"])), "ERR unknown subcommand 'NOSUCH'. Try CONFIG HELP.");
+    assert_eq!(client.cmd(&["CONFIG", "GET"]).into_error(), "ERR wrong number of arguments for 'config|get' command");
+    assert_eq!(client.cmd(&["CONFIG", "NOSUCH"]).into_error(), "ERR unknown subcommand 'NOSUCH'. Try CONFIG HELP.");
 }
 
 #[test]
@@ -42,13 +35,13 @@ fn a_failing_config_set_changes_nothing() {
     let taken_port = taken.local_addr().unwrap().port().to_string();
     let refused = client.cmd(&["CONFIG", "SET", "maxmemory", "12345678", "port", &taken_port, "loglevel", "debug"]);
     assert_eq!(
-        error(refused),
+        refused.into_error(),
         "ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port. Check server logs."
     );
     assert_eq!(get(&mut client, "maxmemory"), "0");
     assert_eq!(get(&mut client, "loglevel"), "notice");
     assert_eq!(server.connect().cmd(&["PING"]), Reply::Simple("PONG".into()), "it listens where it did before");
-    assert_eq!(error(client.cmd(&["CONFIG", "SET", "hz", "20", "timeout"])), "ERR syntax error");
+    assert_eq!(client.cmd(&["CONFIG", "SET", "hz", "20", "timeout"]).into_error(), "ERR syntax error");
 }
 
 #[test]
@@ -61,7 +54,7 @@ fn config_set_port_and_bind_move_the_listeners() {
     assert_eq!(Connection::to(port).cmd(&["PING"]), Reply::Simple("PONG".into()));
     assert_eq!(client.cmd(&["CONFIG", "SET", "bind", "127.0.0.1"]), Reply::ok());
     assert_eq!(Connection::to(port).cmd(&["PING"]), Reply::Simple("PONG".into()));
-    let refused = error(client.cmd(&["CONFIG", "SET", "bind", "999.999.999.999"]));
+    let refused = client.cmd(&["CONFIG", "SET", "bind", "999.999.999.999"]).into_error();
     assert!(refused.ends_with("Failed to bind to specified addresses."), "{refused}");
     assert_eq!(Connection::to(port).cmd(&["PING"]), Reply::Simple("PONG".into()));
     assert_eq!(client.cmd(&["CONFIG", "SET", "bind", ""]), Reply::ok());
@@ -76,7 +69,7 @@ fn requirepass_concerns_new_connections() {
     let mut client = server.connect();
     assert_eq!(client.cmd(&["CONFIG", "SET", "requirepass", "secret"]), Reply::ok());
     assert_eq!(client.cmd(&["PING"]), Reply::Simple("PONG".into()));
-    assert_eq!(error(server.connect().cmd(&["PING"])), "NOAUTH Authentication required.");
+    assert_eq!(server.connect().cmd(&["PING"]).into_error(), "NOAUTH Authentication required.");
     assert_eq!(client.cmd(&["CONFIG", "SET", "requirepass", ""]), Reply::ok());
     assert_eq!(server.connect().cmd(&["PING"]), Reply::Simple("PONG".into()));
 }
@@ -100,7 +93,7 @@ fn passwords_are_not_shown_by_the_slow_log() {
 #[test]
 fn config_rewrite_needs_a_file_and_writes_it() {
     let server = Server::start();
-    let refused = error(server.connect().cmd(&["CONFIG", "REWRITE"]));
+    let refused = server.connect().cmd(&["CONFIG", "REWRITE"]).into_error();
     assert_eq!(refused, "ERR The server is running without a config file");
 
     let folder = tempfile::tempdir().unwrap();
@@ -120,12 +113,12 @@ fn config_rewrite_needs_a_file_and_writes_it() {
 fn protected_directives_stay_protected() {
     let server = Server::start();
     let mut client = server.connect();
-    assert!(error(client.cmd(&["CONFIG", "SET", "dir", "/"])).ends_with("can't set protected config"));
+    assert!(client.cmd(&["CONFIG", "SET", "dir", "/"]).into_error().ends_with("can't set protected config"));
     let server = Server::start_with(&["--enable-protected-configs", "yes"]);
     let mut client = server.connect();
     assert_eq!(client.cmd(&["CONFIG", "SET", "dir", "/"]), Reply::ok());
     assert_eq!(get(&mut client, "dir"), "/");
-    assert!(error(client.cmd(&["CONFIG", "SET", "dir", "/nosuch"])).ends_with("No such file or directory"));
+    assert!(client.cmd(&["CONFIG", "SET", "dir", "/nosuch"]).into_error().ends_with("No such file or directory"));
 }
 
 #[cfg(target_os = "linux")]
@@ -155,6 +148,6 @@ fn the_title_of_the_process_follows_its_template() {
     let template = "TEST {title} {port} {config-file} {server-mode}";
     assert_eq!(client.cmd(&["CONFIG", "SET", "proc-title-template", template]), Reply::ok());
     assert!(title().starts_with("TEST ") && title().ends_with(&format!("{} -", server.port())), "{:?}", title());
-    let refused = error(client.cmd(&["CONFIG", "SET", "proc-title-template", "{nosuch}"]));
+    let refused = client.cmd(&["CONFIG", "SET", "proc-title-template", "{nosuch}"]).into_error();
     assert!(refused.contains("template format is invalid"), "{refused}");
 }

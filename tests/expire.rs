@@ -4,7 +4,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Connection, Reply, Server};
+use common::{Connection, Reply, Server, wait_until};
 
 fn integer(value: i64) -> Reply {
     Reply::Integer(value)
@@ -14,19 +14,6 @@ fn number(reply: &Reply) -> i64 {
     match reply {
         Reply::Integer(value) => *value,
         other => panic!("no integer: {other:?}"),
-    }
-}
-
-fn error(line: &str) -> Reply {
-    Reply::Error(line.into())
-}
-
-/// Asks until `done`, for ten seconds at most.
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !done() {
-        assert!(started.elapsed() < Duration::from_secs(10), "{what}: still not");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -75,14 +62,14 @@ fn expire_checks_its_conditions_and_its_number() {
         assert_eq!(client.cmd(&["EXPIRE", "key", seconds, option]), integer(set), "{option} {seconds}");
     }
     let conflict = "ERR NX and XX, GT or LT options at the same time are not compatible";
-    assert_eq!(client.cmd(&["EXPIRE", "key", "1", "NX", "XX"]), error(conflict));
-    assert_eq!(client.cmd(&["EXPIRE", "key", "1", "AB"]), error("ERR Unsupported option AB"));
+    assert_eq!(client.cmd(&["EXPIRE", "key", "1", "NX", "XX"]), Reply::error(conflict));
+    assert_eq!(client.cmd(&["EXPIRE", "key", "1", "AB"]), Reply::error("ERR Unsupported option AB"));
     let invalid = "ERR invalid expire time in 'expire' command";
     for seconds in ["9223372036854775807", "-9223372036854775808", "9223372036854775"] {
-        assert_eq!(client.cmd(&["EXPIRE", "key", seconds]), error(invalid), "{seconds}");
+        assert_eq!(client.cmd(&["EXPIRE", "key", seconds]), Reply::error(invalid), "{seconds}");
     }
     let not_an_integer = "ERR value is not an integer or out of range";
-    assert_eq!(client.cmd(&["EXPIRE", "key", "1.5"]), error(not_an_integer));
+    assert_eq!(client.cmd(&["EXPIRE", "key", "1.5"]), Reply::error(not_an_integer));
 }
 
 #[test]

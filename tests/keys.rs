@@ -15,10 +15,6 @@ fn debuggable() -> Server {
     Server::start_with(&["--enable-debug-command", "yes"])
 }
 
-fn error(line: &str) -> Reply {
-    Reply::Error(line.into())
-}
-
 /// The elements of an array of bulk strings.
 fn texts(reply: &Reply) -> Vec<String> {
     match reply {
@@ -59,7 +55,7 @@ fn rename_takes_the_expiry_along_and_replaces_the_target() {
     assert_eq!(client.cmd(&["RENAME", "from", "to"]), Reply::ok());
     assert_eq!(client.cmd(&["GET", "to"]), Reply::bulk("value"));
     assert_eq!(client.cmd(&["PEXPIRETIME", "to"]), integer(99_999_999_999_999));
-    assert_eq!(client.cmd(&["RENAME", "from", "to"]), error("ERR no such key"));
+    assert_eq!(client.cmd(&["RENAME", "from", "to"]), Reply::error("ERR no such key"));
     assert_eq!(client.cmd(&["RENAME", "to", "to"]), Reply::ok());
 }
 
@@ -77,7 +73,7 @@ fn copy_leaves_an_independent_value() {
     assert_eq!(client.cmd(&["COPY", "source", "source", "DB", "3"]), integer(1));
     client.cmd(&["SELECT", "3"]);
     assert_eq!(client.cmd(&["STRLEN", "source"]), integer(100_001));
-    assert_eq!(client.cmd(&["COPY", "source", "x", "DB", "16"]), error("ERR DB index is out of range"));
+    assert_eq!(client.cmd(&["COPY", "source", "x", "DB", "16"]), Reply::error("ERR DB index is out of range"));
 }
 
 #[test]
@@ -91,7 +87,7 @@ fn move_and_swapdb_change_databases() {
     assert_eq!(client.cmd(&["GET", "key"]), Reply::bulk("value"));
     client.cmd(&["SELECT", "1"]);
     assert_eq!(client.cmd(&["DBSIZE"]), integer(0));
-    assert_eq!(client.cmd(&["SWAPDB", "0", "x"]), error("ERR invalid second DB index"));
+    assert_eq!(client.cmd(&["SWAPDB", "0", "x"]), Reply::error("ERR invalid second DB index"));
 }
 
 #[test]
@@ -130,9 +126,9 @@ fn scan_filters_by_type_and_knows_its_syntax() {
     let all = &["MATCH", "*", "TYPE", "STRING", "COUNT", "100"];
     assert_eq!(scan(&mut client, "0", all).1.len(), 2);
     assert_eq!(scan(&mut client, "0", &["TYPE", "no-type", "COUNT", "100"]).1.len(), 0);
-    assert_eq!(client.cmd(&["SCAN", "x"]), error("ERR invalid cursor"));
-    assert_eq!(client.cmd(&["SCAN", "0", "COUNT", "0"]), error("ERR syntax error"));
-    assert_eq!(client.cmd(&["SCAN", "0", "MATCH"]), error("ERR syntax error"));
+    assert_eq!(client.cmd(&["SCAN", "x"]), Reply::error("ERR invalid cursor"));
+    assert_eq!(client.cmd(&["SCAN", "0", "COUNT", "0"]), Reply::error("ERR syntax error"));
+    assert_eq!(client.cmd(&["SCAN", "0", "MATCH"]), Reply::error("ERR syntax error"));
     assert_eq!(texts(&client.cmd(&["KEYS", "*"])).len(), 2);
 }
 

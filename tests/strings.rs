@@ -24,19 +24,15 @@ fn expect_encoding(client: &mut Connection, command: &str, encoding: &str) {
     assert_eq!(run(client, "OBJECT ENCODING k"), Reply::bulk(encoding), "{command}");
 }
 
-fn error(text: &str) -> Reply {
-    Reply::Error(text.into())
-}
-
 #[test]
 fn set_options_that_contradict_each_other_are_a_syntax_error() {
     let server = Server::start();
     let mut client = server.connect();
     for options in ["NX XX", "EX 1 PX 1", "EX 1 KEEPTTL", "KEEPTTL PXAT 1", "EX", "PERSIST", "EX 1 EXAT 1", "v"] {
-        expect(&mut client, &format!("SET k v {options}"), error("ERR syntax error"));
+        expect(&mut client, &format!("SET k v {options}"), Reply::error("ERR syntax error"));
     }
     for options in ["EX 1 PERSIST", "PERSIST PX 1", "KEEPTTL", "NX", "GET", "PX"] {
-        expect(&mut client, &format!("GETEX k {options}"), error("ERR syntax error"));
+        expect(&mut client, &format!("GETEX k {options}"), Reply::error("ERR syntax error"));
     }
     expect(&mut client, "SET k v NX NX GET GET EX 100 EX 200", Reply::Null);
     expect(&mut client, "TTL k", Reply::Integer(200));
@@ -51,20 +47,20 @@ fn times_that_no_clock_reaches_are_refused() {
     let mut client = server.connect();
     let cases = [("SET k v EX", "set"), ("SET k v PX", "set"), ("SET k v EXAT", "set")];
     for (command, name) in cases {
-        let invalid = error(&format!("ERR invalid expire time in '{name}' command"));
+        let invalid = Reply::error(&format!("ERR invalid expire time in '{name}' command"));
         for time in ["0", "-1"] {
             expect(&mut client, &format!("{command} {time}"), invalid.clone());
         }
-        expect(&mut client, &format!("{command} x"), error("ERR value is not an integer or out of range"));
+        expect(&mut client, &format!("{command} x"), Reply::error("ERR value is not an integer or out of range"));
     }
     let max = i64::MAX;
-    expect(&mut client, &format!("SET k v EX {max}"), error("ERR invalid expire time in 'set' command"));
-    expect(&mut client, &format!("SET k v PX {max}"), error("ERR invalid expire time in 'set' command"));
-    expect(&mut client, &format!("PSETEX k {max} v"), error("ERR invalid expire time in 'psetex' command"));
-    expect(&mut client, "SETEX k 0 v", error("ERR invalid expire time in 'setex' command"));
+    expect(&mut client, &format!("SET k v EX {max}"), Reply::error("ERR invalid expire time in 'set' command"));
+    expect(&mut client, &format!("SET k v PX {max}"), Reply::error("ERR invalid expire time in 'set' command"));
+    expect(&mut client, &format!("PSETEX k {max} v"), Reply::error("ERR invalid expire time in 'psetex' command"));
+    expect(&mut client, "SETEX k 0 v", Reply::error("ERR invalid expire time in 'setex' command"));
     expect(&mut client, "EXISTS k", Reply::Integer(0));
     expect(&mut client, &format!("SET k v PXAT {max}"), Reply::ok());
-    expect(&mut client, "GETEX k EX 0", error("ERR invalid expire time in 'getex' command"));
+    expect(&mut client, "GETEX k EX 0", Reply::error("ERR invalid expire time in 'getex' command"));
     expect(&mut client, "GETEX missing EX x", Reply::Null);
 }
 
@@ -130,13 +126,13 @@ fn encodings_follow_the_command_that_wrote_last() {
 fn lengths_are_limited_by_proto_max_bulk_len() {
     let server = Server::start_with(&["--proto-max-bulk-len", "1048576"]);
     let mut client = server.connect();
-    let too_long = error("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    let too_long = Reply::error("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     expect(&mut client, "SETRANGE k 1048575 x", Reply::Integer(1_048_576));
     expect(&mut client, "SETRANGE k 1048576 x", too_long.clone());
     expect(&mut client, &format!("SETRANGE k {} x", i64::MAX), too_long.clone());
     expect(&mut client, "APPEND k x", too_long);
-    expect(&mut client, "SETRANGE k -1 x", error("ERR offset is out of range"));
-    let no_offset = error("ERR bit offset is not an integer or out of range");
+    expect(&mut client, "SETRANGE k -1 x", Reply::error("ERR offset is out of range"));
+    let no_offset = Reply::error("ERR bit offset is not an integer or out of range");
     expect(&mut client, "SETBIT k 8388607 1", Reply::Integer(0));
     expect(&mut client, "SETBIT k 8388608 1", no_offset.clone());
     expect(&mut client, "BITFIELD k GET u8 #1048576", no_offset.clone());
@@ -144,7 +140,7 @@ fn lengths_are_limited_by_proto_max_bulk_len() {
     expect(
         &mut client,
         "LCS k k LEN",
-        error("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"),
+        Reply::error("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"),
     );
     expect(&mut client, "STRLEN k", Reply::Integer(1_048_576));
 }
@@ -166,7 +162,7 @@ fn bitop_has_the_operations_of_redis_8() {
     }
     for name in ["DIFF", "DIFF1", "ANDOR"] {
         let few = format!("ERR BITOP {name} must be called with at least two source keys.");
-        expect(&mut client, &format!("BITOP {name} to x"), error(&few));
+        expect(&mut client, &format!("BITOP {name} to x"), Reply::error(&few));
     }
     expect(&mut client, "BITOP ONE to missing", Reply::Integer(0));
     expect(&mut client, "EXISTS to", Reply::Integer(0));
@@ -179,7 +175,7 @@ fn bitfield_answers_null_for_what_it_refused() {
     let command = "BITFIELD k SET u8 0 250 OVERFLOW FAIL INCRBY u8 0 10 OVERFLOW SAT INCRBY u8 0 10 GET i8 0";
     let reply = Reply::Array(vec![Reply::Integer(0), Reply::Null, Reply::Integer(255), Reply::Integer(-1)]);
     expect(&mut client, command, reply);
-    expect(&mut client, "BITFIELD_RO k SET u8 0 1", error("ERR BITFIELD_RO only supports the GET subcommand"));
+    expect(&mut client, "BITFIELD_RO k SET u8 0 1", Reply::error("ERR BITFIELD_RO only supports the GET subcommand"));
     expect(&mut client, "BITFIELD fresh SET i63 0 -9223372036854775808", Reply::Array(vec![Reply::Integer(0)]));
 }
 
@@ -230,5 +226,5 @@ fn mget_of_many_keys_answers_each_at_its_place() {
     assert_eq!(client.cmd(&mget), Reply::Array(expected.collect()));
     mset[0] = "MSETNX";
     assert_eq!(client.cmd(&mset), Reply::Integer(0));
-    assert_eq!(client.cmd(&["MSET", "a", "1", "b"]), error("ERR wrong number of arguments for 'mset' command"));
+    assert_eq!(client.cmd(&["MSET", "a", "1", "b"]), Reply::error("ERR wrong number of arguments for 'mset' command"));
 }

@@ -88,11 +88,6 @@ impl Clients {
         self.slab.iter()
     }
 
-    /// All clients, by key, to change them.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (ClientKey, &mut Client)> {
-        self.slab.iter_mut()
-    }
-
     /// The keys of all clients, those that came first first.
     pub fn in_order(&self) -> Vec<ClientKey> {
         let mut keys: Vec<(u64, ClientKey)> = self.slab.iter().map(|(key, client)| (client.id, key)).collect();
@@ -113,11 +108,11 @@ impl Clients {
     /// Has a client's output flushed before the next poll.
     #[inline]
     pub fn flush_later(&mut self, key: ClientKey) {
-        if let Some(client) = self.slab.get_mut(key) {
-            if !client.flush_pending {
-                client.flush_pending = true;
-                self.flush.push(key);
-            }
+        if let Some(client) = self.slab.get_mut(key)
+            && !client.flush_pending
+        {
+            client.flush_pending = true;
+            self.flush.push(key);
         }
     }
 
@@ -129,11 +124,11 @@ impl Clients {
 
     /// Has the event loop go on with a client's input in the next turn.
     pub fn read_on_later(&mut self, key: ClientKey) {
-        if let Some(client) = self.slab.get_mut(key) {
-            if !client.connection.read_on_pending {
-                client.connection.read_on_pending = true;
-                self.read_on.push(key);
-            }
+        if let Some(client) = self.slab.get_mut(key)
+            && !client.connection.read_on_pending
+        {
+            client.connection.read_on_pending = true;
+            self.read_on.push(key);
         }
     }
 

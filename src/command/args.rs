@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use super::error::{Error, NOT_A_FLOAT, NOT_AN_INTEGER, NOT_POSITIVE, OUT_OF_RANGE};
+use super::error::{Error, NOT_AN_INTEGER, NOT_POSITIVE};
 use crate::db::Key;
 use crate::resp::request::ArgView;
 use crate::util::number;
@@ -76,19 +76,9 @@ impl<'a> Args<'a> {
         number::parse_i64(self.get(index)).filter(|value| range.contains(value)).ok_or(error)
     }
 
-    /// Argument `index` as a float.
-    pub fn float(&self, index: usize) -> Result<f64, Error> {
-        number::parse_f64(self.get(index)).ok_or(NOT_A_FLOAT)
-    }
-
-    /// Argument `index` as the number of one of `databases` databases.
-    pub fn database(&self, index: usize, databases: usize) -> Result<usize, Error> {
-        let value = self.integer(index)?;
-        usize::try_from(value).ok().filter(|value| *value < databases).ok_or(OUT_OF_RANGE)
-    }
-
     /// Argument `index` as the time a blocking command waits, in seconds: the point of time when it gives up, in Unix
     /// milliseconds. `None` for zero, which waits forever.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the commands that block come with the list type"))]
     pub fn timeout(&self, index: usize, now_ms: i64) -> Result<Option<i64>, Error> {
         const NOT_A_TIMEOUT: Error = Error::fixed("ERR timeout is not a float or out of range");
         let seconds = number::parse_f64(self.get(index)).ok_or(NOT_A_TIMEOUT)?;

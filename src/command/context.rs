@@ -93,6 +93,7 @@ impl Ctx<'_> {
     }
 
     /// A keyspace event of a key that did not change.
+    #[expect(dead_code, reason = "commands that notify without a change come with further types")]
     pub fn notify(&mut self, key: &[u8], event: Event) {
         super::effects::settle_notes(self.server, self.db);
         let db = self.db.selected();
@@ -109,6 +110,7 @@ impl Ctx<'_> {
     }
 
     /// Has the command not propagated at all.
+    #[expect(dead_code, reason = "the commands that block come with the list type")]
     pub fn propagate_nothing(&mut self) {
         self.server.effects.propagate_nothing();
     }
@@ -121,12 +123,6 @@ impl Ctx<'_> {
     /// Whether a user may run such a command: `enable-debug-command` and the like say `no`, `yes` or `local`.
     pub fn is_local(&self) -> bool {
         self.client().connection.peer_is_local()
-    }
-
-    /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply
-    /// when it is this very client. `None` when it is gone.
-    pub fn push_to(&mut self, target: ClientKey) -> Option<&mut Reply> {
-        self.server.push_to(target)
     }
 
     /// Where a message to the running client goes that CLIENT REPLY does not silence: as a rule the reply itself.

@@ -86,7 +86,7 @@ pub struct Effects {
     /// Keys on which somebody waits and something came, in order.
     ready: Vec<(usize, Box<[u8]>)>,
     /// Messages to the client whose command runs, sent behind its reply.
-    to_self: Reply,
+    own_messages: Reply,
 }
 
 impl Effects {
@@ -117,18 +117,18 @@ impl Effects {
 
     /// Where messages to the running client are collected.
     pub fn own_messages(&mut self, resp3: bool) -> &mut Reply {
-        self.to_self.resp3 = resp3;
-        &mut self.to_self
+        self.own_messages.resp3 = resp3;
+        &mut self.own_messages
     }
 
     /// Takes the messages collected so far out of the way.
     pub fn take_own_messages(&mut self) -> Reply {
-        std::mem::take(&mut self.to_self)
+        std::mem::take(&mut self.own_messages)
     }
 
     /// Puts messages back and returns what was collected in between.
     pub fn replace_own_messages(&mut self, messages: Reply) -> Reply {
-        std::mem::replace(&mut self.to_self, messages)
+        std::mem::replace(&mut self.own_messages, messages)
     }
 
     /// What was propagated and not yet taken by a consumer: database and request, in order.
@@ -206,7 +206,8 @@ fn owned((key, clients): (&[u8], &HashSet<ClientKey>)) -> (Vec<u8>, Vec<ClientKe
     (key.to_vec(), clients.iter().copied().collect())
 }
 
-/// Carries out what the happenings in the keyspace entail: expired keys are propagated as deleted, and subscribers told.
+/// Carries out what the happenings in the keyspace entail: expired keys are propagated as deleted, and subscribers
+/// told.
 pub fn settle_notes(server: &mut Server, db: &mut Databases) {
     let enabled = server.config.notify_keyspace_events;
     for Note { db, key, happening } in db.take_notes() {
@@ -261,7 +262,7 @@ pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: boo
 /// Settles what waits for the end of the outermost command.
 pub fn finish(cx: &mut Ctx<'_>) {
     settle(cx.server, cx.db, Some(cx.client));
-    let own = &mut cx.server.effects.to_self;
+    let own = &mut cx.server.effects.own_messages;
     if !own.is_empty() {
         cx.reply.append(own);
     }

@@ -43,10 +43,6 @@ pub const SYNTAX: Error = Error::fixed("ERR syntax error");
 pub const WRONG_TYPE: Error = Error::fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
 /// Not a 64-bit integer.
 pub const NOT_AN_INTEGER: Error = Error::fixed("ERR value is not an integer or out of range");
-/// Not a number.
-pub const NOT_A_FLOAT: Error = Error::fixed("ERR value is not a valid float");
-/// An index or count outside its bounds.
-pub const OUT_OF_RANGE: Error = Error::fixed("ERR index out of range");
 /// A number that must not be negative.
 pub const NOT_POSITIVE: Error = Error::fixed("ERR value is out of range, must be positive");
 /// The key has to exist.

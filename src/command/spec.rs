@@ -562,7 +562,9 @@ mod tests {
     const INCOMPLETE: Keys = Keys::at(3, Access(Access::RO.0 | Access::INCOMPLETE.0));
 
     /// Rules, and the first, last, step and movable keys that a real server derives from them.
-    const CASES: &[(&[Keys], (i64, i64, i64), bool)] = &[
+    type Case = (&'static [Keys], (i64, i64, i64), bool);
+
+    const CASES: &[Case] = &[
         (&[], (0, 0, 0), false),
         (&[ONE], (1, 1, 1), false),
         (&[Keys::range(1, 1, 1, Access::RO)], (1, 2, 1), false),

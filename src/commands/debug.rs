@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use crate::command::args::shown;
 use crate::command::error::{CmdResult, NO_SUCH_KEY};
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error, effects};
@@ -67,13 +66,8 @@ fn debug(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     };
     match SUBCOMMANDS.iter().find(fits) {
         Some((_, _, _, handler)) => handler(cx, args),
-        None => Err(misused(&args)),
+        None => Err(cx.subcommand_syntax(args.get(1))),
     }
-}
-
-fn misused(args: &Args<'_>) -> Error {
-    let (head, tail) = ("ERR unknown subcommand or wrong number of arguments for '", "'. Try DEBUG HELP.");
-    Error::text([head.as_bytes(), shown(args.get(1)), tail.as_bytes()].concat())
 }
 
 /// A switch: any number but zero is on.
@@ -143,7 +137,7 @@ fn reply_buffer(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             args.integer(3)?;
         }
     } else if !args.is(2, "resizing") {
-        return Err(misused(&args));
+        return Err(cx.subcommand_syntax(args.get(1)));
     }
     cx.reply.ok();
     Ok(())

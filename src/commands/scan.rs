@@ -1,7 +1,7 @@
 //! Walking over the keys of a database: KEYS at once, SCAN in steps.
 //!
-//! SCAN keeps no state in the server: the cursor is a place in hash order (see `db::table`), so an element that is there
-//! from the first step to the last is returned, whatever is added, removed or resized meanwhile.
+//! SCAN keeps no state in the server: the cursor is a place in hash order (see `db::table`), so an element that is
+//! there from the first step to the last is returned, whatever is added, removed or resized meanwhile.
 
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
@@ -131,7 +131,8 @@ fn scan(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::Entry;
+    use crate::db::keyspace::NewString;
+    use crate::db::{Databases, Expiry, Key};
 
     #[test]
     fn cursors_are_read_as_strtoul_reads_them() {
@@ -147,10 +148,12 @@ mod tests {
 
     #[test]
     fn a_lone_star_admits_the_empty_key() {
-        let empty = Entry::string(b"", b"value", None, 0);
-        assert!(Filter::matching(b"*").admits(empty.view()));
-        assert!(!Filter::matching(b"**").admits(empty.view()));
-        assert!(Filter { pattern: None, type_name: Some(b"STRING") }.admits(empty.view()));
-        assert!(!Filter { pattern: None, type_name: Some(b"list") }.admits(empty.view()));
+        let mut db = Databases::new(1);
+        db.set(&Key::new(b""), NewString::Bytes(b"value"), Expiry::Clear);
+        let empty = db.live_entries().next().expect("the empty key");
+        assert!(Filter::matching(b"*").admits(empty));
+        assert!(!Filter::matching(b"**").admits(empty));
+        assert!(Filter { pattern: None, type_name: Some(b"STRING") }.admits(empty));
+        assert!(!Filter { pattern: None, type_name: Some(b"list") }.admits(empty));
     }
 }

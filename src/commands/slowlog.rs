@@ -1,6 +1,5 @@
 //! SLOWLOG.
 
-use crate::command::args::shown;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
@@ -41,10 +40,7 @@ const COUNT: usize = 10;
 fn get(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     const BAD_COUNT: Error = Error::fixed("ERR count should be greater than or equal to -1");
     if args.len() > 3 {
-        let given = String::from_utf8_lossy(shown(args.get(1)));
-        return Err(Error::text(format!(
-            "ERR unknown subcommand or wrong number of arguments for '{given}'. Try SLOWLOG HELP."
-        )));
+        return Err(cx.subcommand_syntax(args.get(1)));
     }
     let count = match args.len() {
         2 => COUNT,

@@ -53,11 +53,12 @@ pub fn queue(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) {
     let flags = cx.server.commands.entry(id).row.flags;
     let client = cx.client_mut();
     let doomed = client.dirty;
-    if let Some(transaction) = &mut client.transaction {
-        if !transaction.refused && !doomed {
-            transaction.queue.push((id, OwnedRequest::copy(args)));
-            transaction.flags = transaction.flags | flags;
-        }
+    if let Some(transaction) = &mut client.transaction
+        && !transaction.refused
+        && !doomed
+    {
+        transaction.queue.push((id, OwnedRequest::copy(args)));
+        transaction.flags = transaction.flags | flags;
     }
     cx.reply.simple("QUEUED");
 }

@@ -23,15 +23,11 @@ pub struct Access {
 #[derive(Debug)]
 pub struct Changes {
     before: Box<Config>,
+    /// The directives that got a new value.
     changed: Vec<&'static Directive>,
 }
 
 impl Changes {
-    /// The directives that got a new value.
-    pub fn directives(&self) -> &[&'static Directive] {
-        &self.changed
-    }
-
     /// What the server has to do, each once, with the first directive that asks for it.
     pub fn effects(&self) -> Vec<(Effect, &'static Directive)> {
         let mut effects: Vec<(Effect, &'static Directive)> = Vec::new();
@@ -43,11 +39,6 @@ impl Changes {
             }
         }
         effects
-    }
-
-    /// The values before.
-    pub fn before(&self) -> &Config {
-        &self.before
     }
 
     /// Puts the values before back.
@@ -275,13 +266,13 @@ mod tests {
             ("tls-cert-file", ""),
         ];
         let changes = set(&mut config, &pairs, REMOTE).unwrap();
-        let names: Vec<&str> = changes.directives().iter().map(|directive| directive.name).collect();
+        let names: Vec<&str> = changes.changed.iter().map(|directive| directive.name).collect();
         assert_eq!(names, ["oom-score-adj", "oom-score-adj-values", "port", "timeout", "tls-cert-file"]);
         let effects: Vec<(Effect, &str)> =
             changes.effects().into_iter().map(|(effect, directive)| (effect, directive.name)).collect();
         let expected = [(Effect::OomScore, "oom-score-adj"), (Effect::Port, "port"), (Effect::Tls, "tls-cert-file")];
         assert_eq!(effects, expected);
-        assert_eq!(changes.before().port, 6379);
+        assert_eq!(changes.before.port, 6379);
         changes.roll_back(&mut config);
         assert_eq!(config, Config::default());
         let (port, _) = Directive::find(b"port").unwrap();

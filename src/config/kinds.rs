@@ -7,6 +7,7 @@
 
 use super::choices::Choice;
 use super::directive::Occurrence;
+use crate::util::number::{parse_i64, parse_memory};
 use crate::util::quote;
 use std::marker::PhantomData;
 
@@ -199,8 +200,8 @@ impl<T: Integer> Kind for Number<T> {
     fn parse(&self, words: &[Vec<u8>], _: &T, _: Occurrence) -> Result<T, String> {
         let word = single(words)?;
         let parsed = match self.unit {
-            Unit::One => strict_integer(word).map(i128::from).ok_or("argument couldn't be parsed into an integer"),
-            Unit::Byte => memory(word).map(i128::from).ok_or("argument must be a memory value"),
+            Unit::One => parse_i64(word).map(i128::from).ok_or("argument couldn't be parsed into an integer"),
+            Unit::Byte => parse_memory(word).map(i128::from).ok_or("argument must be a memory value"),
             Unit::Octal => {
                 loose_integer(word, 8).map(i128::from).ok_or("argument couldn't be parsed as an octal number")
             }
@@ -248,14 +249,14 @@ impl Kind for BytesOrPercent {
 
     fn parse(&self, words: &[Vec<u8>], _: &MemoryShare, _: Occurrence) -> Result<MemoryShare, String> {
         let word = single(words)?;
-        if let Some(bytes) = memory(word) {
+        if let Some(bytes) = parse_memory(word) {
             // Beyond a signed number Redis takes the bytes for a percentage, and so for too large a one.
             if i64::try_from(bytes).is_err() {
                 return Err("percentage argument must be less or equal to 100".into());
             }
             return Ok(MemoryShare::Bytes(bytes));
         }
-        let percent = word.strip_suffix(b"%").and_then(strict_integer).filter(|&percent| percent >= 0);
+        let percent = word.strip_suffix(b"%").and_then(parse_i64).filter(|&percent| percent >= 0);
         match percent.map(u8::try_from) {
             None => Err("argument must be a memory or percent value".into()),
             Some(Ok(0)) => Ok(MemoryShare::Bytes(0)),
@@ -352,26 +353,7 @@ impl Kind for OptionalBytes {
     }
 }
 
-/// Reads a number of bytes: digits, then nothing, `b`, `k`, `kb`, `m`, `mb`, `g` or `gb` in any case.
-/// `k`, `m` and `g` are powers of 1000, `kb`, `mb` and `gb` of 1024. No digits are 0, as in Redis.
-pub fn memory(text: &[u8]) -> Option<u64> {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (number, unit) = text.split_at(digits);
-    let factor: u64 = match unit.to_ascii_lowercase().as_slice() {
-        b"" | b"b" => 1,
-        b"k" => 1000,
-        b"kb" => 1 << 10,
-        b"m" => 1000 * 1000,
-        b"mb" => 1 << 20,
-        b"g" => 1000 * 1000 * 1000,
-        b"gb" => 1 << 30,
-        _ => return None,
-    };
-    let number: u64 = if number.is_empty() { 0 } else { std::str::from_utf8(number).ok()?.parse().ok()? };
-    number.checked_mul(factor)
-}
-
-/// The shortest text [`memory`] reads back, with the largest unit that divides.
+/// The shortest text [`parse_memory`] reads back, with the largest unit that divides.
 pub(super) fn show_memory(bytes: u64) -> String {
     for (shift, unit) in [(30, "gb"), (20, "mb"), (10, "kb")] {
         if bytes != 0 && bytes.trailing_zeros() >= shift {
@@ -379,16 +361,6 @@ pub(super) fn show_memory(bytes: u64) -> String {
         }
     }
     bytes.to_string()
-}
-
-/// An integer in its one canonical form: no spaces, no plus sign, no leading zeros.
-pub(super) fn strict_integer(text: &[u8]) -> Option<i64> {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    match digits {
-        [b'0'] if digits.len() == text.len() => Some(0),
-        [b'1'..=b'9', ..] => std::str::from_utf8(text).ok()?.parse().ok(),
-        _ => None,
-    }
 }
 
 /// An integer as C's `strtoll` reads it, provided that it reads to the end; nothing at all is 0.
@@ -420,23 +392,11 @@ mod tests {
     }
 
     #[test]
-    fn memory_knows_powers_of_1000_and_1024() {
-        let read = [("0", 0), ("12", 12), ("7b", 7), ("2k", 2000), ("2KB", 2048), ("3m", 3_000_000)];
-        let large = [("3Mb", 3 << 20), ("1g", 1_000_000_000), ("1gB", 1 << 30), ("", 0), ("mb", 0)];
-        for (text, bytes) in read.into_iter().chain(large) {
-            assert_eq!(memory(text.as_bytes()), Some(bytes), "{text}");
-        }
-        for text in ["-1", "1 mb", "1tb", "x", "1.5gb", "18446744073709551616", "99999999999gb"] {
-            assert_eq!(memory(text.as_bytes()), None, "{text}");
-        }
-    }
-
-    #[test]
     fn memory_is_rewritten_with_the_largest_unit() {
         let shown = [(0, "0"), (1023, "1023"), (1024, "1kb"), (100 << 20, "100mb"), (3 << 30, "3gb")];
         for (bytes, text) in shown {
             assert_eq!(show_memory(bytes), text);
-            assert_eq!(memory(text.as_bytes()), Some(bytes));
+            assert_eq!(parse_memory(text.as_bytes()), Some(bytes));
         }
     }
 

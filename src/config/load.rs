@@ -384,6 +384,6 @@ mod tests {
              propagation-error-behavior panic";
         let config = loaded(&format!("dir {}\n{text}", folder.path().display()));
         assert_eq!(config.bind, ["127.0.0.1", "-::1"]);
-        assert_eq!(config.client_output_buffer_limit, super::super::OutputLimits::DEFAULT);
+        assert_eq!(config.client_output_buffer_limit, Config::default().client_output_buffer_limit);
     }
 }

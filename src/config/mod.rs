@@ -25,7 +25,7 @@
 //! configuration files, whether `dir` and `logfile` name places that exist, and to replace the file
 //! on CONFIG REWRITE. Directives of parts that are not built are accepted, kept and reported.
 //! Commands and ACL users are unknown to this module, so `rename-command` and `user` lines are kept
-//! as [`Statement`]s, whose owner refuses them with [`Statement::error`].
+//! as [`load::Statement`]s, whose owner refuses them with [`load::Statement::error`].
 
 mod change;
 mod choices;
@@ -43,12 +43,9 @@ pub use change::{Access, Changes, SetError};
 pub use choices::*;
 pub use cli::{CommandLine, parse_command_line};
 pub use directive::{Directive, Effect, flags};
-pub use kinds::{MemoryShare, memory};
-pub use load::{LoadError, Statement};
 pub use notify::NotifyFlags;
-pub use proc_title::{PROC_TITLE_VARIABLES, expand_proc_title};
+pub use proc_title::expand_proc_title;
 pub use rewrite::Rewrite;
-pub use special::{OutputLimit, OutputLimits, ReplicaOf, SavePoint, SignalFlags};
 pub use table::{Config, DIRECTIVES};
 
 /// The Redis version whose behaviour is reported to clients and tools.

@@ -1,7 +1,8 @@
 //! Kinds of directives with a shape of their own, most of several words.
 
 use super::directive::Occurrence;
-use super::kinds::{Kind, Line, loose_integer, memory, not_among, quoted, show_memory, single, utf8};
+use super::kinds::{Kind, Line, loose_integer, not_among, quoted, show_memory, single, utf8};
+use crate::util::number::parse_memory;
 use crate::util::platform::os_error_text;
 use std::path::Path;
 
@@ -110,7 +111,7 @@ impl Kind for OutputLimitsByClass {
             };
             let class = limits.class(class);
             let class = class.ok_or("Invalid client class specified in buffer limit configuration.")?;
-            let numbers = (memory(hard), memory(soft), loose_integer(seconds, 10));
+            let numbers = (parse_memory(hard), parse_memory(soft), loose_integer(seconds, 10));
             let (Some(hard_bytes), Some(soft_bytes), Some(soft_seconds @ 0..)) = numbers else {
                 return Err("Error in hard, soft or soft_seconds setting in buffer limit configuration.".into());
             };

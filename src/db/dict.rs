@@ -1,9 +1,10 @@
 //! The keys of a database, and the index of those that expire, kept in step.
 //!
-//! The index is a second table whose items point to entries of the first. Active expiry and the volatile eviction policies
-//! sample from it, however few of the keys expire. Every change to an entry goes through [`DictSlot::update`],
-//! which compares before and after: has the entry moved, has it got or lost an expiry? So nobody above this file can let
-//! the two differ, and the index never points to an entry that is gone: on that invariant rests the one unsafe call.
+//! The index is a second table whose items point to entries of the first. Active expiry and the volatile eviction
+//! policies sample from it, however few of the keys expire. Every change to an entry goes through
+//! [`DictSlot::update`], which compares before and after: has the entry moved, has it got or lost an expiry? So nobody
+//! above this file can let the two differ, and the index never points to an entry that is gone: on that invariant rests
+//! the unsafe code here.
 
 // An index entry is a pointer to an entry that the first table owns, which borrows cannot express.
 #![allow(unsafe_code)]
@@ -45,12 +46,6 @@ impl Dict {
         self.expires.len()
     }
 
-    /// The hash to pass to the other calls.
-    #[inline]
-    pub fn hash(&self, key: &[u8]) -> u64 {
-        self.keys.hash(key)
-    }
-
     /// See [`Table::set_resizing`].
     pub fn set_resizing(&mut self, allowed: bool) {
         self.keys.set_resizing(allowed);
@@ -78,13 +73,6 @@ impl Dict {
             Probe::Found(slot) => DictProbe::Found(DictSlot { slot, expires, hash }),
             Probe::Vacant(slot) => DictProbe::Vacant(VacantDictSlot { slot, expires, hash }),
         }
-    }
-
-    /// Puts in an entry whose key is not there yet.
-    #[inline]
-    pub fn insert_new(&mut self, hash: u64, entry: Entry) -> DictSlot<'_> {
-        let slot = self.keys.insert_new(hash, entry);
-        DictSlot::inserted(slot, &mut self.expires, hash)
     }
 
     /// Removes the entry of a key.
@@ -132,11 +120,6 @@ impl Dict {
     /// Moves all entries out into a dictionary of their own, which another thread may drop.
     pub fn take(&mut self) -> Self {
         Self { keys: self.keys.take(), expires: self.expires.take() }
-    }
-
-    /// Memory of both tables without the entries, in bytes.
-    pub fn overhead_bytes(&self) -> usize {
-        self.keys.overhead_bytes() + self.expires.overhead_bytes()
     }
 
     /// Memory of the table of keys, and that of the index of those that expire, in bytes.
@@ -245,8 +228,8 @@ impl<'a> DictSlot<'a> {
                 self.expires.insert_new(self.hash, item);
             }
             (Some(before), Some(after)) => {
-                // SAFETY: the entry lies in `keys`. Whatever moves it or takes it out of there corrects the index in the same call,
-                // without reading the old entry; both tables are borrowed as one.
+                // SAFETY: the entry lies in `keys`. Whatever moves it or takes it out of there corrects the index in
+                // the same call, without reading the old entry; both tables are borrowed as one.
                 let item = unsafe { EntryRef::new(after) };
                 if let Some(mut slot) = self.expires.find_address(self.hash, before) {
                     slot.update(|old| *old = item);

@@ -1,7 +1,7 @@
 //! A fingerprint of a data set, the same for the same data wherever and in whatever order it is kept.
 //!
-//! The scheme is that of Redis's DEBUG DIGEST, so that digests can be compared between servers: what has no order (keys,
-//! members of a set) is combined by exclusive or of SHA-1 hashes, what has one by hashing on.
+//! The scheme is that of Redis's DEBUG DIGEST, so that digests can be compared between servers: what has no order
+//! (keys, members of a set) is combined by exclusive or of SHA-1 hashes, what has one by hashing on.
 
 use sha1::{Digest as _, Sha1};
 

@@ -17,7 +17,8 @@
 //! value adds its kinds to [`Kind`], and the compiler lists the places.
 //!
 //! Invariant: header, expiry and slot are changed by this file only, and describe what follows them. All access goes
-//! through the raw pointer, never through a reference to the header, so the access field can be set while the key is borrowed.
+//! through the raw pointer, never through a reference to the header, so the access field can be set while the key is
+//! borrowed.
 
 // One allocation of variable layout behind a thin pointer cannot be written in safe Rust.
 #![allow(unsafe_code)]
@@ -28,6 +29,7 @@ mod view;
 
 use super::table::Packed;
 use crate::util::alloc::size_class;
+use crate::util::number::parse_i64;
 use crate::util::prefetch::prefetch_read;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::mem::ManuallyDrop;
@@ -137,21 +139,13 @@ unsafe impl Send for Entry {}
 impl Entry {
     /// A string entry in its most compact form. `access` has 24 bits. Panics if the key is longer than `u32::MAX`.
     pub fn string(key: &[u8], value: &[u8], expire: Option<i64>, access: u32) -> Self {
-        if let Some(number) = canonical_i64(value) {
+        if let Some(number) = parse_i64(value) {
             Self::build(key, &[], access, Shape::string(Kind::Int, expire, number as u64))
         } else if value.len() <= INLINE_MAX {
             Self::build(key, value, access, Shape::string(Kind::Inline, expire, 0))
         } else {
             Self::build(key, &[], access, Shape::string(Kind::Shared, expire, into_slot(value.to_vec())))
         }
-    }
-
-    /// Like [`Entry::string`]; a long value keeps its memory.
-    pub fn string_from_vec(key: &[u8], value: Vec<u8>, expire: Option<i64>, access: u32) -> Self {
-        if value.len() <= INLINE_MAX {
-            return Self::string(key, &value, expire, access);
-        }
-        Self::build(key, &[], access, Shape::string(Kind::Shared, expire, into_slot(value)))
     }
 
     /// Like [`Entry::string`]; a long value is shared with the other holders of `value`.
@@ -256,21 +250,12 @@ impl Entry {
 
     /// Replaces a string value; key, expiry and access stay.
     pub fn set_string(&mut self, value: &[u8]) {
-        if let Some(number) = canonical_i64(value) {
+        if let Some(number) = parse_i64(value) {
             self.set_int(number);
         } else if value.len() <= INLINE_MAX {
             self.set_inline(value, false);
         } else {
             self.set_shared(value.to_vec());
-        }
-    }
-
-    /// Like [`Entry::set_string`]; a long value keeps its memory.
-    pub fn set_string_vec(&mut self, value: Vec<u8>) {
-        if value.len() <= INLINE_MAX {
-            self.set_string(&value);
-        } else {
-            self.set_shared(value);
         }
     }
 
@@ -451,26 +436,6 @@ fn arc_into_slot(value: Arc<Vec<u8>>) -> u64 {
     Arc::into_raw(value).expose_provenance() as u64
 }
 
-/// The integer that prints as exactly these bytes.
-fn canonical_i64(bytes: &[u8]) -> Option<i64> {
-    let (negative, digits) = match bytes.split_first()? {
-        (b'-', digits) => (true, digits),
-        _ => (false, bytes),
-    };
-    let (&first, rest) = digits.split_first()?;
-    if digits.len() > 19 || !matches!(first, b'1'..=b'9') {
-        return (bytes == b"0").then_some(0);
-    }
-    let mut magnitude = u64::from(first - b'0');
-    for digit in rest {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        magnitude = magnitude * 10 + u64::from(digit - b'0');
-    }
-    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
-}
-
 impl Drop for Entry {
     fn drop(&mut self) {
         let layout = self.view().layout();
@@ -480,8 +445,8 @@ impl Drop for Entry {
     }
 }
 
-// SAFETY: the raw pointer is that of the allocation, aligned to 8; the table shares items only as views, as long as it is
-// borrowed; no method of an entry in place changes its key.
+// SAFETY: the raw pointer is that of the allocation, aligned to 8; the table shares items only as views, as long as it
+// is borrowed; no method of an entry in place changes its key.
 unsafe impl Packed for Entry {
     type Ref<'a> = EntryView<'a>;
 
@@ -523,8 +488,9 @@ unsafe impl Send for EntryRef {}
 
 impl EntryRef {
     /// # Safety
-    /// There is an entry at this address for as long as the reference is in a table or in use, and it is not changed while it is
-    /// borrowed from there. (Removing the reference and [`super::table::Table::find_address`] do not read the entry.)
+    /// There is an entry at this address for as long as the reference is in a table or in use, and it is not changed
+    /// while it is borrowed from there. (Removing the reference and [`super::table::Table::find_address`] do not read
+    /// the entry.)
     pub unsafe fn new(address: NonNull<u8>) -> Self {
         Self(address)
     }

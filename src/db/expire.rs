@@ -1,9 +1,10 @@
 //! Active expiry: deleting keys whose time has come though nobody asks for them.
 //!
-//! A cycle walks the index of expiring keys in hash order, a piece of it per database, and goes on with a database
-//! as long as a noticeable share of what it saw had expired. A cycle that ran out of time is continued by the next one
-//! where it stopped, so that a database full of stale keys does not keep the others from their turn. Two kinds of cycle run: a slow one from the cron, bounded
-//! by a share of the processor's time, and a fast one before waiting for sockets, when the slow one left stale keys.
+//! A cycle walks the index of expiring keys in hash order, a piece of it per database, and goes on with a database as
+//! long as a noticeable share of what it saw had expired. A cycle that ran out of time is continued by the next one
+//! where it stopped, so that a database full of stale keys does not keep the others from their turn. Two kinds of cycle
+//! run: a slow one from the cron, bounded by a share of the processor's time, and a fast one before waiting for
+//! sockets, when the slow one left stale keys.
 
 use super::Key;
 use super::keyspace::{Databases, Db};

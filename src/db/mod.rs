@@ -16,7 +16,7 @@ pub mod watch;
 
 use std::sync::OnceLock;
 
-pub use entry::{Entry, EntryView, StringRef, ValueType};
+pub use entry::{EntryView, StringRef};
 pub use keyspace::{Databases, Expiry, WrongType};
 pub use table::Statistics;
 

@@ -216,11 +216,6 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         }
     }
 
-    /// Removes the item of a key.
-    pub fn remove(&mut self, hash: u64, key: &[u8]) -> Option<T> {
-        self.find_mut(hash, key).map(SlotMut::remove)
-    }
-
     /// Puts in an item whose key is not there yet.
     #[inline]
     pub fn insert_new(&mut self, hash: u64, item: T) -> SlotMut<'_, T, H> {
@@ -256,7 +251,8 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
 
     /// Calls `emit` for the items of one bucket and returns the cursor for the next call; 0 begins and 0 ends.
     ///
-    /// An item present from the first call to the last is emitted exactly once, whatever comes, goes or grows meanwhile.
+    /// An item present from the first call to the last is emitted exactly once, whatever comes, goes or grows
+    /// meanwhile.
     pub fn scan<'a>(&'a self, cursor: u64, mut emit: impl FnMut(T::Ref<'a>)) -> u64 {
         let cursor = cursor & ((1 << CURSOR_BITS) - 1);
         let lowest = cursor << (64 - CURSOR_BITS);
@@ -326,11 +322,6 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         let mut empty = Self::new(self.hasher);
         (empty.resizing, empty.split_limit) = (self.resizing, self.split_limit);
         std::mem::replace(self, empty)
-    }
-
-    /// Drops all items.
-    pub fn clear(&mut self) {
-        drop(self.take());
     }
 
     /// Memory of the table without its items, in bytes.

@@ -242,10 +242,10 @@ impl EventLoop {
     /// Runs a client's requests: those of the shared buffer, or those left over.
     fn serve(&mut self, key: ClientKey, shared: Option<usize>) {
         let client = self.server.clients.at_mut(key);
-        if !client.output.has_buffer() {
-            if let Some(buffer) = self.spare.pop() {
-                client.output.give_buffer(buffer);
-            }
+        if !client.output.has_buffer()
+            && let Some(buffer) = self.spare.pop()
+        {
+            client.output.give_buffer(buffer);
         }
         let bytes = shared.map(|length| &self.shared[..length]);
         self.pipeline.run(&mut self.server, &mut self.db, key, bytes);

@@ -94,7 +94,7 @@ impl Pipeline {
                 client.connection.input = own;
             }
         }
-        if left > server.config.client_query_buffer_limit as usize {
+        if left > server.config.client_query_buffer_limit {
             log::warn!("Closing client that reached max query buffer length");
             server.stats.query_buffer_disconnections += 1;
             server.clients.close_soon(key);
@@ -139,7 +139,7 @@ impl Pipeline {
             }
             let unauthenticated = client.modes.has(Modes::UNAUTHENTICATED);
             let limits = Limits {
-                bulk_max: server.config.proto_max_bulk_len as usize,
+                bulk_max: server.config.proto_max_bulk_len,
                 args_max: ARGS_MAX,
                 // AUTH loosens the bounds of what follows it.
                 requests_max: if unauthenticated { 1 } else { BATCH_MAX },

@@ -97,6 +97,12 @@ impl<'a> ArgView<'a> {
         self.args.len()
     }
 
+    /// Whether there are none, which no request that was framed has.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.args.is_empty()
+    }
+
     /// Argument `index`; index 0 is the command's name.
     ///
     /// # Panics

@@ -6,7 +6,9 @@
 //! [`Instant`] elsewhere. Ticks become microseconds through a rate measured against `Instant` since the start, which
 //! gets more exact the longer the process runs.
 //!
-//! The wall clock is read once a turn of the event loop and carried forward by the monotonic one between readings.
+//! The wall clock is read once a turn of the event loop and after anything slow, and stands still in between.
+
+// The processor's tick counter and its identification are intrinsics, which Rust counts as unsafe.
 #![allow(unsafe_code)]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -25,8 +27,6 @@ pub struct Clock {
     scale: u64,
     now: Ticks,
     unix_ms: i64,
-    unix_us: i64,
-    unix_read_at: Ticks,
 }
 
 impl Clock {
@@ -43,8 +43,6 @@ impl Clock {
             scale: (1 << 32) / 1000,
             now: Ticks(started_ticks),
             unix_ms: 0,
-            unix_us: 0,
-            unix_read_at: Ticks(started_ticks),
         };
         if counts_cycles {
             while started.elapsed() < Duration::from_millis(1) {
@@ -104,22 +102,14 @@ impl Clock {
     /// Reads the wall clock, to be called once a turn of the event loop and after anything slow.
     pub fn read_wall(&mut self) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.unix_us = since.as_micros() as i64;
-        self.unix_ms = self.unix_us / 1000;
-        self.unix_read_at = self.tick();
+        self.unix_ms = since.as_millis() as i64;
+        self.tick();
     }
 
-    /// The wall clock carried forward to the latest tick: Unix milliseconds.
+    /// The latest reading of the wall clock, in Unix milliseconds.
     #[inline]
     pub fn unix_ms(&self) -> i64 {
         self.unix_ms
-    }
-
-    /// Carries the wall clock forward to the latest tick, so that a long pipeline sees time pass.
-    #[inline]
-    pub fn carry_wall(&mut self) {
-        let us = self.micros_between(self.unix_read_at, self.now) as i64;
-        self.unix_ms = (self.unix_us + us) / 1000;
     }
 
     /// What the monotonic time is read from.
@@ -181,13 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn wall_clock_is_carried_forward() {
+    fn wall_clock_stands_still_until_it_is_read() {
         let mut clock = Clock::start();
         let (start, begun) = (clock.unix_ms(), Instant::now());
         while begun.elapsed() < Duration::from_millis(5) {
             clock.tick();
         }
-        clock.carry_wall();
+        assert_eq!(clock.unix_ms(), start);
+        clock.read_wall();
         assert!(clock.unix_ms() - start >= 4);
     }
 }

@@ -87,11 +87,6 @@ pub fn append_i64(out: &mut Vec<u8>, value: i64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// A signed integer in decimal.
-pub fn i64_text(value: i64) -> Vec<u8> {
-    itoa::Buffer::new().format(value).as_bytes().to_vec()
-}
-
 /// Appends a double as replies print it; NaN is `nan`.
 pub fn append_f64(out: &mut Vec<u8>, value: f64) {
     if value.is_nan() {
@@ -111,13 +106,6 @@ pub fn append_f64(out: &mut Vec<u8>, value: f64) {
         let (count, exponent) = shortest_digits(magnitude, &mut digits);
         append_decimal(out, digits.get(..count).unwrap_or_default(), exponent);
     }
-}
-
-/// A double as replies print it.
-pub fn f64_text(value: f64) -> Vec<u8> {
-    let mut text = Vec::with_capacity(24);
-    append_f64(&mut text, value);
-    text
 }
 
 /// The shortest digits that read back to a finite double above zero: `digits · 10^exponent`.
@@ -201,6 +189,18 @@ pub fn parse_memory(text: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn i64_text(value: i64) -> Vec<u8> {
+        let mut text = Vec::new();
+        append_i64(&mut text, value);
+        text
+    }
+
+    fn f64_text(value: f64) -> Vec<u8> {
+        let mut text = Vec::new();
+        append_f64(&mut text, value);
+        text
+    }
 
     fn printed(value: f64) -> String {
         String::from_utf8(f64_text(value)).expect("numbers are ASCII")

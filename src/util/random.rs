@@ -59,12 +59,6 @@ impl Random {
             }
         }
     }
-
-    /// A number from 0 up to but not including 1, with 53 random bits.
-    #[inline]
-    pub fn unit_f64(&mut self) -> f64 {
-        (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
-    }
 }
 
 #[cfg(test)]
@@ -98,6 +92,5 @@ mod tests {
         assert!(chi_square < 22.5, "{counts:?}");
         assert_eq!(random.below(0), 0);
         assert_eq!(random.below(1), 0);
-        assert!((0..1000).map(|_| random.unit_f64()).all(|number| (0.0..1.0).contains(&number)));
     }
 }

@@ -194,6 +194,15 @@ fn wait_for_ready(is_ready: &Receiver<()>) -> bool {
     is_ready.recv_timeout(PATIENCE).is_ok()
 }
 
+/// Asks until it holds; panics when that takes longer than [`PATIENCE`].
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// A reply of either protocol version.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
@@ -235,6 +244,11 @@ impl Reply {
         Reply::Simple("OK".into())
     }
 
+    /// An error.
+    pub fn error(text: &str) -> Reply {
+        Reply::Error(text.into())
+    }
+
     /// A bulk string.
     pub fn bulk(bytes: impl AsRef<[u8]>) -> Reply {
         Reply::Bulk(bytes.as_ref().to_vec())
@@ -243,6 +257,14 @@ impl Reply {
     /// An array of bulk strings.
     pub fn bulks(items: &[&str]) -> Reply {
         Reply::Array(items.iter().map(Reply::bulk).collect())
+    }
+
+    /// The text of an error; panics on another kind.
+    pub fn into_error(self) -> String {
+        match self {
+            Reply::Error(text) => text,
+            other => panic!("{other:?} is no error"),
+        }
     }
 
     /// The text of a simple, bulk, verbatim or error reply; panics on another kind.

@@ -40,7 +40,6 @@ impl Twin {
 #[derive(Debug, Clone)]
 enum Operation {
     Set(Vec<u8>),
-    SetVec(Vec<u8>),
     SetInt(i64),
     Expire(Option<i64>),
     Access(u32),
@@ -73,7 +72,6 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         4 => bytes().prop_map(Operation::Set),
-        2 => bytes().prop_map(Operation::SetVec),
         2 => any::<i64>().prop_map(Operation::SetInt),
         4 => any::<Option<i64>>().prop_map(Operation::Expire),
         1 => (0..1u32 << ACCESS_BITS).prop_map(Operation::Access),
@@ -104,10 +102,6 @@ proptest! {
             match operation {
                 Operation::Set(value) => {
                     entry.set_string(&value);
-                    twin.value = value;
-                }
-                Operation::SetVec(value) => {
-                    entry.set_string_vec(value.clone());
                     twin.value = value;
                 }
                 Operation::SetInt(number) => {
@@ -171,27 +165,6 @@ proptest! {
         prop_assert!(shared.iter().all(|(value, twin)| **value == *twin));
         prop_assert!(shared.iter().all(|(value, _)| Arc::strong_count(value) <= shared.len()));
     }
-
-    #[test]
-    fn integers_are_exactly_the_canonical_ones(text in "-?[0-9]{0,21}|[-+ ]?[0-9]{1,3}[ a]?") {
-        let twin = text.parse::<i64>().ok().filter(|number| number.to_string() == text);
-        prop_assert_eq!(canonical_i64(text.as_bytes()), twin);
-    }
-
-    #[test]
-    fn every_integer_is_kept_as_one(number: i64) {
-        prop_assert_eq!(canonical_i64(number.to_string().as_bytes()), Some(number));
-    }
-}
-
-#[test]
-fn integer_limits_are_integers_and_what_lies_beyond_is_not() {
-    assert_eq!(canonical_i64(b"9223372036854775807"), Some(i64::MAX));
-    assert_eq!(canonical_i64(b"-9223372036854775808"), Some(i64::MIN));
-    for text in ["9223372036854775808", "-9223372036854775809", "99999999999999999999", "", "-", "-0", "00", "+1", "1 "]
-    {
-        assert_eq!(canonical_i64(text.as_bytes()), None, "{text:?}");
-    }
 }
 
 #[test]
@@ -237,7 +210,7 @@ fn encodings_are_those_of_redis() {
 
 #[test]
 fn a_shared_value_outlives_its_entry_and_its_changes() {
-    let mut entry = Entry::string_from_vec(b"key", vec![1; 5000], None, 0);
+    let mut entry = Entry::string(b"key", &[1; 5000], None, 0);
     let Some(StringRef::Shared(value)) = entry.view().string() else { panic!("not shared") };
     let reply = value.to_arc();
     entry.append(&[2]);

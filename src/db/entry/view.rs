@@ -139,11 +139,6 @@ impl<'a> StringRef<'a> {
         self.bytes(&mut itoa::Buffer::new()).len()
     }
 
-    /// Whether there are no bytes.
-    pub fn is_empty(self) -> bool {
-        self.len() == 0
-    }
-
     /// A copy of the bytes.
     pub fn to_vec(self) -> Vec<u8> {
         self.bytes(&mut itoa::Buffer::new()).to_vec()

@@ -1,8 +1,8 @@
 //! How the table grows and shrinks: one segment at a time.
 //!
 //! Thresholds lie apart, so that a table that stays about as large as it is does not go to and fro. A segment grows at
-//! 7/8 load by about a fifth and shrinks at 3/8 of that to about 3/4 load. One that holds the split limit is split when it must
-//! grow; two buddies merge, when one of them shrinks, if they hold half the limit together.
+//! 7/8 load by about a fifth and shrinks at 3/8 of that to about 3/4 load. One that holds the split limit is split when
+//! it must grow; two buddies merge, when one of them shrinks, if they hold half the limit together.
 
 use super::arena::{SMALL_MAX, UNIT};
 use super::segment::{POSITION_BITS, SLOTS, Segment};
@@ -167,9 +167,9 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     }
 }
 
-/// The least number of buckets, not below `buckets`, that fills its memory: a size class of the allocator, of which there
-/// are four to each doubling, or units of the arena. In both cases the last line stays unused: the allocator takes it to
-/// align the rest, and the number of buckets becomes odd (see `Segment::steps`).
+/// The least number of buckets, not below `buckets`, that fills its memory: a size class of the allocator, of which
+/// there are four to each doubling, or units of the arena. In both cases the last line stays unused: the allocator
+/// takes it to align the rest, and the number of buckets becomes odd (see `Segment::steps`).
 pub(super) fn ladder(buckets: u32) -> u32 {
     const UNIT_LINES: u32 = UNIT as u32 / 64;
     const SMALL_LINES_MAX: u32 = SMALL_MAX as u32 / 64;

@@ -11,10 +11,10 @@
 //! bits agree. The home bucket is `position * buckets >> 23`: it keeps the order of hashes and allows any number
 //! of buckets.
 //!
-//! An item whose home is full goes on by the steps of its position to a bucket with room (the last is followed by the first), and every full
-//! bucket it passes counts it in its overflow counter. So a lookup stops at the first bucket whose counter is 0, and
-//! removal leaves no tombstone. A counter that has reached 255 no longer counts and stays there until the segment
-//! is rebuilt: lookups then walk further than they need, never less far.
+//! An item whose home is full goes on by the steps of its position to a bucket with room (the last is followed by the
+//! first), and every full bucket it passes counts it in its overflow counter. So a lookup stops at the first bucket
+//! whose counter is 0, and removal leaves no tombstone. A counter that has reached 255 no longer counts and stays there
+//! until the segment is rebuilt: lookups then walk further than they need, never less far.
 
 use super::Packed;
 use super::arena::Arena;
@@ -250,8 +250,8 @@ impl Segment {
         unsafe { self.buckets.add(index as usize).as_mut() }
     }
 
-    /// How far from bucket to bucket items of a position go that find no room. The low bits of the position decide, which
-    /// have no part in the home: else crowded buckets side by side would grow into long runs.
+    /// How far from bucket to bucket items of a position go that find no room. The low bits of the position decide,
+    /// which have no part in the home: else crowded buckets side by side would grow into long runs.
     #[inline(always)]
     fn step(&self, position: u32) -> u32 {
         self.steps()[(position & 3) as usize]

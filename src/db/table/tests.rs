@@ -84,7 +84,7 @@ fn insert<H: KeyHash>(table: &mut Table<Item, H>, key: &[u8], value: u64) {
 
 fn remove<H: KeyHash>(table: &mut Table<Item, H>, key: &[u8]) -> Option<u64> {
     let hash = table.hash(key);
-    table.remove(hash, key).map(|item| item.0.1)
+    table.find_mut(hash, key).map(|slot| slot.remove().0.1)
 }
 
 impl<T: Packed, H: KeyHash> Table<T, H> {
@@ -152,6 +152,74 @@ fn spread(style: u8, number: u16) -> u64 {
     }
 }
 
+/// Does the same to the table and its twin, and compares what it comes to.
+fn apply(
+    operation: &Operation,
+    table: &mut Chosens,
+    twin: &mut HashMap<Vec<u8>, u64>,
+    named: impl Fn(u16) -> Vec<u8>,
+) -> Result<(), TestCaseError> {
+    match *operation {
+        Operation::Set(number, value) => {
+            let key = named(number);
+            let hash = table.hash(&key);
+            match table.probe(hash, &key) {
+                Probe::Found(mut slot) => {
+                    prop_assert_eq!(twin.get(&key), Some(&slot.view().1));
+                    slot.update(|item| item.0.1 = value);
+                }
+                Probe::Vacant(slot) => {
+                    prop_assert!(!twin.contains_key(&key));
+                    prop_assert_eq!(slot.insert(Item::new(&key, value)).into_view().1, value);
+                }
+            }
+            twin.insert(key, value);
+        }
+        Operation::Move(number) => {
+            let key = named(number);
+            let hash = table.hash(&key);
+            let moved = table.find_mut(hash, &key).map(|mut slot| {
+                let before = slot.address();
+                slot.update(|item| *item = Item::new(&item.0.0, item.0.1));
+                (before, slot.address())
+            });
+            prop_assert_eq!(moved.is_some(), twin.contains_key(&key));
+            if let Some((before, after)) = moved {
+                prop_assert_ne!(before, after);
+                prop_assert!(table.find_address(hash, before).is_none());
+                prop_assert_eq!(&table.find_address(hash, after).map(|slot| slot.into_view().0.clone()), &Some(key));
+            }
+        }
+        Operation::Remove(number) => {
+            let key = named(number);
+            prop_assert_eq!(remove(table, &key), twin.remove(&key));
+        }
+        Operation::RemoveMany(from, count) => {
+            for number in from..from + count {
+                let key = named(number);
+                prop_assert_eq!(remove(table, &key), twin.remove(&key));
+            }
+        }
+        Operation::InsertMany(from, count) => {
+            for number in from..from + count {
+                let key = named(number);
+                if twin.insert(key.clone(), 1).is_none() {
+                    insert(table, &key, 1);
+                } else {
+                    let hash = table.hash(&key);
+                    table.find_mut(hash, &key).into_iter().for_each(|mut slot| slot.update(|item| item.0.1 = 1));
+                }
+            }
+        }
+        Operation::Resizing(allowed) => table.set_resizing(allowed),
+        Operation::Clear => {
+            drop(table.take());
+            twin.clear();
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(80))]
 
@@ -165,64 +233,7 @@ proptest! {
         let mut twin: HashMap<Vec<u8>, u64> = HashMap::new();
         let named = |number: u16| key(spread(style, number), u64::from(number));
         for operation in operations {
-            match operation {
-                Operation::Set(number, value) => {
-                    let key = named(number);
-                    let hash = table.hash(&key);
-                    match table.probe(hash, &key) {
-                        Probe::Found(mut slot) => {
-                            prop_assert_eq!(twin.get(&key), Some(&slot.view().1));
-                            slot.update(|item| item.0.1 = value);
-                        }
-                        Probe::Vacant(slot) => {
-                            prop_assert!(!twin.contains_key(&key));
-                            prop_assert_eq!(slot.insert(Item::new(&key, value)).into_view().1, value);
-                        }
-                    }
-                    twin.insert(key, value);
-                }
-                Operation::Move(number) => {
-                    let key = named(number);
-                    let hash = table.hash(&key);
-                    let moved = table.find_mut(hash, &key).map(|mut slot| {
-                        let before = slot.address();
-                        slot.update(|item| *item = Item::new(&item.0.0, item.0.1));
-                        (before, slot.address())
-                    });
-                    prop_assert_eq!(moved.is_some(), twin.contains_key(&key));
-                    if let Some((before, after)) = moved {
-                        prop_assert_ne!(before, after);
-                        prop_assert!(table.find_address(hash, before).is_none());
-                        prop_assert_eq!(&table.find_address(hash, after).map(|slot| slot.into_view().0.clone()), &Some(key));
-                    }
-                }
-                Operation::Remove(number) => {
-                    let key = named(number);
-                    prop_assert_eq!(remove(&mut table, &key), twin.remove(&key));
-                }
-                Operation::RemoveMany(from, count) => {
-                    for number in from..from + count {
-                        let key = named(number);
-                        prop_assert_eq!(remove(&mut table, &key), twin.remove(&key));
-                    }
-                }
-                Operation::InsertMany(from, count) => {
-                    for number in from..from + count {
-                        let key = named(number);
-                        if twin.insert(key.clone(), 1).is_none() {
-                            insert(&mut table, &key, 1);
-                        } else {
-                            let hash = table.hash(&key);
-                            table.find_mut(hash, &key).into_iter().for_each(|mut slot| slot.update(|item| item.0.1 = 1));
-                        }
-                    }
-                }
-                Operation::Resizing(allowed) => table.set_resizing(allowed),
-                Operation::Clear => {
-                    table.clear();
-                    twin.clear();
-                }
-            }
+            apply(&operation, &mut table, &mut twin, named)?;
             prop_assert_eq!(table.len(), twin.len());
         }
         table.check();
