@@ -48,6 +48,7 @@ fn apply_effect(server: &mut Server, effect: Effect) -> Result<(), String> {
         Effect::MaxClients => max_clients(server.config.maxclients),
         Effect::MaxMemory => {
             warn_of_small_maxmemory(server);
+            server.evicting = server.config.maxmemory > 0;
             Ok(())
         }
         Effect::OomScore => oom_score(server),

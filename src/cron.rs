@@ -50,6 +50,10 @@ pub fn before_wait(server: &mut Server, db: &mut Databases) {
     if server.cron.stale {
         fast_expire(server, db);
     }
+    // Eviction that ran out of time while a command waited goes on now that none does.
+    if server.evicting {
+        crate::evict::make_room(server, db);
+    }
     // Whatever the steps above changed is told before the outputs are sent.
     if server.observers.any() {
         effects::settle_notes(server, db);

@@ -31,6 +31,7 @@ mod config;
 mod crash;
 mod cron;
 mod db;
+mod evict;
 mod info;
 mod latency;
 mod log_format;

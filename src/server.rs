@@ -153,6 +153,8 @@ pub struct Server {
     pub listeners: Listeners,
     /// Clients whose postponed command is to be run now.
     pub to_resume: Vec<ClientKey>,
+    /// Memory may exceed `maxmemory`: eviction begins, or goes on, before the next wait.
+    pub evicting: bool,
     /// The cron's memory.
     pub cron: CronState,
     /// A transaction runs.
@@ -213,6 +215,7 @@ impl Server {
             shutdown: None,
             listeners,
             to_resume: Vec::new(),
+            evicting: false,
             cron: CronState::default(),
             in_exec: false,
             again: None,

@@ -44,6 +44,8 @@ pub struct Stats {
     pub expired_time_cap_reached: u64,
     /// Estimated share of keys that have expired and still take room, in per cent.
     pub expired_stale_percent: f64,
+    /// Keys evicted because of `maxmemory`.
+    pub evicted_keys: u64,
     /// Turns of the event loop.
     pub loop_cycles: u64,
     /// Time in turns of the event loop, in microseconds.

@@ -181,7 +181,7 @@ pub fn database_replaced(cx: &mut Ctx<'_>, db: usize, replacement: Option<usize>
         let now_ms = cx.db.now_ms();
         let existed = entry_in(db).is_some();
         let replaced_by = replacement.and_then(entry_in);
-        let expired = replaced_by.is_some_and(|entry| entry.expire_at().is_some_and(|at| at <= now_ms));
+        let expired = replaced_by.is_some_and(|entry| entry.is_due(now_ms));
         if !existed && replaced_by.is_none() {
             continue;
         }
@@ -215,11 +215,17 @@ pub fn settle_notes(server: &mut Server, db: &mut Databases) {
             Happening::Expired => Event { class: NotifyFlags::EXPIRED, name: "expired" },
             Happening::Missed => Event { class: NotifyFlags::KEY_MISS, name: "keymiss" },
             Happening::Created => Event { class: NotifyFlags::NEW, name: "new" },
+            Happening::Evicted => Event { class: NotifyFlags::EVICTED, name: "evicted" },
         };
-        if happening == Happening::Expired {
-            mark_touched(server, db, &key, true);
+        if matches!(happening, Happening::Expired | Happening::Evicted) {
+            mark_touched(server, db, &key, happening == Happening::Expired);
             if server.observers.propagates() {
-                let delete = deletion(server.config.lazyfree_lazy_expire);
+                let config = &server.config;
+                let lazily = match happening {
+                    Happening::Evicted => config.lazyfree_lazy_eviction,
+                    Happening::Expired | Happening::Missed | Happening::Created => config.lazyfree_lazy_expire,
+                };
+                let delete = deletion(lazily);
                 server.effects.outgoing.push((db, OwnedRequest::of(&[delete.as_bytes(), &key])));
             }
         }

@@ -56,8 +56,11 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId) -> Verdict {
         return Verdict::Refuse(Error::fixed("ERR Command not allowed inside a transaction"));
     }
     let queueing = modes.has(Modes::MULTI) && !row.flags.has(NO_QUEUE);
-    if cx.server.modes.has(ServerModes::MEMORY_LIMIT) && (flags.has(DENYOOM) || queueing) && cx.server.out_of_memory() {
-        return Verdict::Refuse(OOM);
+    if cx.server.modes.has(ServerModes::MEMORY_LIMIT) {
+        let enough = crate::evict::make_room(cx.server, cx.db);
+        if !enough && (flags.has(DENYOOM) || queueing) {
+            return Verdict::Refuse(OOM);
+        }
     }
     if cx.server.modes.has(ServerModes::DISK_ERROR) && flags.has(WRITE | REPORTS_DISK_ERROR) {
         return Verdict::Refuse(Error::fixed(

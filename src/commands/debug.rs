@@ -199,7 +199,7 @@ fn object(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         entry.encoding(),
         entry.string().map_or(0, saved_bytes),
         entry.access(),
-        cx.db.idle_seconds(entry),
+        cx.db.idle_seconds(entry.access()),
     );
     cx.reply.simple(line);
     Ok(())

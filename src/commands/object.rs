@@ -75,7 +75,7 @@ fn idletime(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if cx.server.config.maxmemory_policy.is_lfu() {
         return Err(NOT_TRACKED);
     }
-    let seconds = cx.db.dict().find(key.hash(), key.bytes()).map_or(0, |entry| cx.db.idle_seconds(entry));
+    let seconds = cx.db.dict().find(key.hash(), key.bytes()).map_or(0, |entry| cx.db.idle_seconds(entry.access()));
     cx.reply.integer(i64::from(seconds));
     Ok(())
 }
@@ -93,7 +93,7 @@ fn freq(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if !cx.server.config.maxmemory_policy.is_lfu() {
         return Err(NOT_TRACKED);
     }
-    let count = cx.db.dict().find(key.hash(), key.bytes()).map_or(0, |entry| cx.db.frequency(entry));
+    let count = cx.db.dict().find(key.hash(), key.bytes()).map_or(0, |entry| cx.db.frequency(entry.access()));
     cx.reply.integer(i64::from(count));
     Ok(())
 }

@@ -112,7 +112,7 @@ fn watched_key_expired(cx: &mut Ctx<'_>) -> bool {
     watched.iter().any(|watched| {
         let key = Key::new(&watched.key);
         let entry = cx.db.database(watched.db).dict.find(key.hash(), key.bytes());
-        let due = entry.and_then(|entry| entry.expire_at()).is_some_and(|at| at <= now_ms);
+        let due = entry.is_some_and(|entry| entry.is_due(now_ms));
         due && !watched.was_expired
     })
 }
@@ -135,7 +135,7 @@ fn watch(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if !cx.client().dirty {
         for key in args.keys(1, 1) {
             let entry = cx.db.dict().find(key.hash(), key.bytes());
-            let was_expired = entry.and_then(|entry| entry.expire_at()).is_some_and(|at| at <= now_ms);
+            let was_expired = entry.is_some_and(|entry| entry.is_due(now_ms));
             let watched = WatchedKey { db, key: key.bytes().into(), was_expired };
             let client = cx.server.clients.at_mut(cx.client);
             if client.watched.iter().all(|other| (other.db, &other.key) != (db, &watched.key)) {

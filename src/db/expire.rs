@@ -77,7 +77,7 @@ impl Databases {
             cycle.cursor = dict.scan_expires(cycle.cursor, |entry| {
                 sampled += 1;
                 let ttl = entry.expire_at().map_or(0, |at| at - now_ms);
-                if ttl <= 0 {
+                if entry.is_due(now_ms) {
                     due.push(entry.key().to_vec());
                 } else {
                     ttl_sum = i64::saturating_add(ttl_sum, ttl);

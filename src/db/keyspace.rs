@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use super::dict::{Dict, DictProbe, DictSlot};
 use super::entry::{Entry, EntryView, StringRef};
+use super::evict::EvictionPool;
 use super::expire::ExpireCycle;
 use super::lazyfree::LazyFree;
 use super::{Key, seed};
@@ -94,6 +95,8 @@ pub enum Happening {
     Missed,
     /// It was not there, and is now.
     Created,
+    /// It was deleted to make room.
+    Evicted,
 }
 
 /// A happening to be told.
@@ -153,6 +156,10 @@ pub struct Databases {
     pub frozen: bool,
     /// The database where active expiry goes on.
     pub(super) next_to_expire: usize,
+    /// The database where random eviction goes on.
+    pub(super) next_to_evict: usize,
+    /// Candidates for eviction.
+    pub(super) eviction_pool: EvictionPool,
     access: AccessClock,
     random: Random,
     notes: Vec<Note>,
@@ -176,6 +183,8 @@ impl Databases {
             notes_new: false,
             frozen: false,
             next_to_expire: 0,
+            next_to_evict: 0,
+            eviction_pool: EvictionPool::default(),
             access: AccessClock { frequency: false, seconds: 0, minutes: 0, log_factor: 10, decay_minutes: 1 },
             random: Random::from_entropy(),
             notes: Vec::new(),
@@ -254,22 +263,27 @@ impl Databases {
         self.notes.clear();
     }
 
+    /// A database's keys, and random numbers to choose among them.
+    pub(super) fn dict_and_random(&mut self, db: usize) -> (&Dict, &mut Random) {
+        (&self.all[db].dict, &mut self.random)
+    }
+
+    /// Notes what happened to a key.
+    pub(super) fn note(&mut self, db: usize, key: &Key<'_>, happening: Happening) {
+        self.notes.push(Note::new(db, key, happening));
+    }
+
     /// Notes that a key was deleted because it had expired.
     pub fn note_expired(&mut self, db: usize, key: &[u8]) {
         self.stats.expired += 1;
         self.notes.push(Note { db, key: key.into(), happening: Happening::Expired });
     }
 
-    #[inline]
-    fn is_due(&self, entry: EntryView<'_>) -> bool {
-        entry.expire_at().is_some_and(|at| at <= self.now_ms)
-    }
-
     /// The entry of a key that has not expired.
     #[inline]
     fn live(&mut self, key: &Key<'_>) -> Option<DictSlot<'_>> {
         let slot = self.all[self.selected].dict.find_mut(key.hash(), key.bytes())?;
-        if slot.view().expire_at().is_some_and(|at| at <= self.now_ms) {
+        if slot.view().is_due(self.now_ms) {
             if !self.frozen {
                 slot.remove();
                 self.stats.expired += 1;
@@ -307,7 +321,7 @@ impl Databases {
     fn look_up(&mut self, key: &Key<'_>, touch: bool, tell: bool) -> Option<EntryView<'_>> {
         let (now_ms, random) = (self.now_ms, self.draw());
         let mut slot = self.all[self.selected].dict.find_mut(key.hash(), key.bytes());
-        if let Some(due) = slot.take_if(|slot| slot.view().expire_at().is_some_and(|at| at <= now_ms))
+        if let Some(due) = slot.take_if(|slot| slot.view().is_due(now_ms))
             && !self.frozen
         {
             due.remove();
@@ -394,7 +408,7 @@ impl Databases {
         match slot {
             DictProbe::Found(mut slot) => {
                 let old = slot.view().expire_at();
-                let due = old.is_some_and(|at| at <= now_ms);
+                let due = slot.view().is_due(now_ms);
                 let expire = match expiry {
                     Expiry::Clear => None,
                     Expiry::Keep if due => None,
@@ -454,7 +468,7 @@ impl Databases {
         let now_ms = self.now_ms;
         match self.all[self.selected].dict.probe(key.hash(), key.bytes()) {
             DictProbe::Found(mut slot) => {
-                let due = slot.view().expire_at().is_some_and(|at| at <= now_ms);
+                let due = slot.view().is_due(now_ms);
                 slot.update(|old| *old = entry);
                 if due {
                     self.replaced_expired(key);
@@ -493,7 +507,7 @@ impl Databases {
         loop {
             let db = &mut self.all[self.selected];
             let entry = db.dict.random(&mut self.random)?;
-            let (key, due) = (entry.key().to_vec(), entry.expire_at().is_some_and(|at| at <= self.now_ms));
+            let (key, due) = (entry.key().to_vec(), entry.is_due(self.now_ms));
             tries += 1;
             if !due || (self.frozen && tries == RANDOM_TRIES) {
                 return Some(key);
@@ -504,7 +518,7 @@ impl Databases {
 
     /// The selected database's entries that have not expired.
     pub fn live_entries(&self) -> impl Iterator<Item = EntryView<'_>> {
-        self.dict().iter().filter(|entry| !self.is_due(*entry))
+        self.dict().iter().filter(|entry| !entry.is_due(self.now_ms))
     }
 
     /// One step of an iteration over the selected database's keys; see [`super::table`] for its guarantee. Expired
@@ -512,7 +526,7 @@ impl Databases {
     pub fn scan(&mut self, cursor: u64, mut emit: impl FnMut(EntryView<'_>)) -> u64 {
         let mut due = Vec::new();
         let next = self.dict().scan(cursor, |entry| {
-            if self.is_due(entry) {
+            if entry.is_due(self.now_ms) {
                 due.push(entry.key().to_vec());
             } else {
                 emit(entry);
@@ -536,13 +550,13 @@ impl Databases {
     }
 
     /// How often an entry was used lately, on a logarithmic scale, when that is what is noted.
-    pub fn frequency(&self, entry: EntryView<'_>) -> u32 {
-        self.access.decayed_count(entry.access())
+    pub fn frequency(&self, access: u32) -> u32 {
+        self.access.decayed_count(access)
     }
 
     /// Seconds since an entry was last used, when that is what is noted.
-    pub fn idle_seconds(&self, entry: EntryView<'_>) -> u32 {
-        self.access.seconds.wrapping_sub(entry.access()) & ACCESS_MASK
+    pub fn idle_seconds(&self, access: u32) -> u32 {
+        self.access.seconds.wrapping_sub(access) & ACCESS_MASK
     }
 
     /// What a new entry's access field holds.
@@ -615,7 +629,7 @@ mod tests {
         let [text, number, due, missing] = [b"text", b"numb", b"due ", b"miss"].map(|name| Key::new(name));
         databases.set(&text, NewString::Bytes(b"value"), Expiry::Clear);
         databases.set(&number, NewString::Int(-5), Expiry::Clear);
-        databases.set(&due, NewString::Int(7), Expiry::At(1_000));
+        databases.set(&due, NewString::Int(7), Expiry::At(999));
         let keys = [number, text, due, missing, text];
         let strings = databases.strings(&keys).expect("strings only");
         assert_eq!(strings, [&b"-5"[..], b"value", b"", b"", b"value"]);

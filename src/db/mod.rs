@@ -6,6 +6,7 @@
 mod dict;
 pub mod digest;
 mod entry;
+pub mod evict;
 pub mod expire;
 pub mod keyspace;
 pub mod lazyfree;

@@ -201,7 +201,7 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("expired_stale_perc", format_args!("{:.2}", stats.expired_stale_percent));
     section.field("expired_time_cap_reached_count", stats.expired_time_cap_reached);
     section.field("expire_cycle_cpu_milliseconds", stats.expire_cycle_us / 1000);
-    section.field("evicted_keys", 0);
+    section.field("evicted_keys", stats.evicted_keys);
     section.field("evicted_clients", 0);
     section.field("total_eviction_exceeded_time", 0);
     section.field("current_eviction_exceeded_time", 0);

@@ -99,7 +99,8 @@ impl EventLoop {
                             self.writable(key);
                         }
                         if event.is_readable() || event.is_read_closed() || event.is_error() {
-                            self.readable(key, event.is_read_closed() || event.is_error());
+                            let hung_up = event.is_read_closed() || event.is_error();
+                            self.readable(key, hung_up, hung_up);
                         }
                     }
                     listener => self.accept(listener),
@@ -128,7 +129,10 @@ impl EventLoop {
 
     /// How long the poll may wait: not at all while somebody's input is left over.
     fn wait_at_most(&self) -> Duration {
-        if self.server.clients.has_read_on() || !self.accept_again.is_empty() && self.accept_rest_until_ms == 0 {
+        if self.server.clients.has_read_on()
+            || self.server.evicting
+            || !self.accept_again.is_empty() && self.accept_rest_until_ms == 0
+        {
             return Duration::ZERO;
         }
         let now = self.server.clock.unix_ms();
@@ -201,15 +205,16 @@ impl EventLoop {
         }
     }
 
-    /// Reads a client's socket once and runs what came.
-    fn readable(&mut self, key: ClientKey, hung_up: bool) {
+    /// Reads a client's socket once and runs what came. With `drain` it is read again in the next turn even if less
+    /// came than there was room for.
+    fn readable(&mut self, key: ClientKey, hung_up: bool, drain: bool) {
         let Some(client) = self.server.clients.get_mut(key) else { return };
         client.connection.hung_up |= hung_up;
         // What it sent before is not used up: its turn comes, and the end of the stream must not overtake it.
         if client.connection.doomed || client.connection.read_on_pending {
             return;
         }
-        let hung_up = client.connection.hung_up;
+        let drain = drain || client.connection.hung_up;
         let closing = client.modes.has(Modes::CLOSING);
         let now = self.server.clock.unix_ms();
         match self.pipeline.read(client, &mut self.shared) {
@@ -217,7 +222,7 @@ impl EventLoop {
                 client.active_ms = now;
                 self.server.stats.input_bytes += read.bytes as u64;
                 self.server.stats.reads_processed += 1;
-                if read.more || hung_up {
+                if read.more || drain {
                     self.server.clients.read_on_later(key);
                 }
                 if !closing {
@@ -256,7 +261,7 @@ impl EventLoop {
                 self.serve(key, None);
             }
             // What its socket reported meanwhile was passed over, so it is read until it is empty.
-            self.readable(key, true);
+            self.readable(key, false, true);
         }
     }
 

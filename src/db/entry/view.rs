@@ -214,6 +214,12 @@ impl<'a> EntryView<'a> {
         self.header().expires().then(|| unsafe { self.raw.add(WORD).cast().read() })
     }
 
+    /// Whether its time is over at `now_ms`: a key lives through the millisecond it expires at.
+    #[inline(always)]
+    pub fn is_due(self, now_ms: i64) -> bool {
+        self.expire_at().is_some_and(|at| at < now_ms)
+    }
+
     /// The 24 bits kept for LRU or LFU.
     #[inline(always)]
     pub fn access(self) -> u32 {
