@@ -200,11 +200,6 @@ impl MaxmemoryPolicy {
     pub fn is_lfu(self) -> bool {
         matches!(self, Self::VolatileLfu | Self::AllkeysLfu)
     }
-
-    /// Whether the age of the last access decides.
-    pub fn is_lru(self) -> bool {
-        matches!(self, Self::VolatileLru | Self::AllkeysLru)
-    }
 }
 
 #[cfg(test)]

@@ -558,11 +558,6 @@ impl Databases {
     pub fn idle_seconds(&self, access: u32) -> u32 {
         self.access.seconds.wrapping_sub(access) & ACCESS_MASK
     }
-
-    /// What a new entry's access field holds.
-    pub fn new_access(&self) -> u32 {
-        self.access.new_key()
-    }
 }
 
 impl AccessClock {
