@@ -18,8 +18,8 @@
 //! - `client` is what a connection is to commands, `net` what it is to the system.
 //! - `pubsub` delivers messages, `repl` is where changes leave for the append-only file and replicas.
 //! - `config` holds every directive, one row each; `apply` is what a changed one entails.
-//! - `server` owns the parts, `cron` does what happens by itself. `start` goes from the command line to the running
-//!   loop; `signals` and `crash` are its two other ends.
+//! - `server` owns the parts, `cron` does what happens by itself, `evict` makes room.
+//! - `start` goes from the command line to the running loop; `signals` and `crash` are its two other ends.
 //! - `stats`, `slowlog` and `latency` are what is counted and noted, `info` shows it, `log_format` is how the log looks.
 //! - `util` is small tools that know nothing of Redis.
 

@@ -1,8 +1,8 @@
 //! Eviction: choosing a key that can best be done without.
 //!
 //! Ordering all keys by their use would cost memory and time on each access, so the choice is an approximation, that of
-//! Redis: a few random keys are looked at, the best candidates among them and those of earlier looks are kept in a small
-//! pool, and the best of the pool goes. With a pool, ten samples come close to the true order.
+//! Redis: a few random keys are looked at, the best candidates among them and those of earlier looks are kept in a
+//! small pool, and the best of the pool goes. With a pool, ten samples come close to the true order.
 
 use super::Key;
 use super::entry::EntryView;

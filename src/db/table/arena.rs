@@ -1,9 +1,9 @@
 //! Memory for the buckets of one table, in runs of 1 KiB units.
 //!
-//! All segments of a table grow at about the same time from one size to the next. An allocator that keeps blocks of each
-//! size in pages of their own would be left with pages that hold a few stragglers and can't be used for anything else: a
-//! fifth of all memory at worst, measured. Here a run freed joins its free neighbours and serves any size. Arrays
-//! too small or too large for that come from the allocator.
+//! All segments of a table grow at about the same time from one size to the next. An allocator that keeps blocks of
+//! each size in pages of their own would be left with pages that hold a few stragglers and can't be used for anything
+//! else: a fifth of all memory at worst, measured. Here a run freed joins its free neighbours and serves any size.
+//! Arrays too small or too large for that come from the allocator.
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;

@@ -373,7 +373,7 @@ fn equal_hashes_are_slow_but_correct() {
 #[test]
 fn hashes_of_one_prefix_do_not_blow_up_the_directory() {
     let mut table: Chosens = Table::new(Chosen);
-    for number in 0..20_000 {
+    for number in 0..10_000 {
         insert(&mut table, &key(number, number), number);
     }
     table.check();
