@@ -52,7 +52,8 @@ impl Pipeline {
     /// straight into the big argument that is arriving.
     pub fn read(&mut self, client: &mut Client, shared: &mut [u8]) -> io::Result<Read> {
         let own = client.is_blocked() || !client.connection.input.is_empty() || !client.connection.progress.is_idle();
-        if !own {
+        // What a client sends that is to be closed is thrown away.
+        if !own || client.modes.has(Modes::CLOSING) {
             let bytes = client.connection.socket().read(shared)?;
             return Ok(Read { bytes, more: bytes == shared.len(), into_shared: true });
         }
