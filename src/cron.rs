@@ -43,6 +43,8 @@ pub fn next_ms(server: &Server) -> i64 {
 /// Steps before the loop waits for sockets.
 pub fn before_wait(server: &mut Server, db: &mut Databases) {
     server.current = None;
+    server.clock.tick();
+    server.clock.carry_wall();
     // Deadlines first: a client that gives up now must not be served by a key that turns ready below.
     time_out_blocked(server);
     end_pause(server, db);

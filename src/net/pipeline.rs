@@ -187,6 +187,7 @@ impl Pipeline {
         slice_ends: crate::util::clock::Ticks,
     ) -> Option<usize> {
         self.resolve(server, db, key, buffer);
+        server.clock.carry_wall();
         server.current = Some(key);
         for (index, (request, resolved)) in self.batch.requests.iter().zip(&self.resolved).enumerate() {
             let view = ArgView::of(&self.batch, request, buffer);
