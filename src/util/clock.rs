@@ -34,8 +34,7 @@ impl Clock {
     /// about a millisecond.
     pub fn start() -> Clock {
         let counts_cycles = has_constant_ticks();
-        let started = Instant::now();
-        let started_ticks = if counts_cycles { cycle_count() } else { 0 };
+        let (started, started_ticks) = if counts_cycles { both_clocks() } else { (Instant::now(), 0) };
         let mut clock = Clock {
             started,
             started_ticks,
@@ -61,8 +60,9 @@ impl Clock {
         if !self.counts_cycles {
             return;
         }
-        let elapsed_us = self.started.elapsed().as_nanos() as f64 / 1000.0;
-        let ticks = cycle_count().wrapping_sub(self.started_ticks) as f64;
+        let (now, ticks) = both_clocks();
+        let elapsed_us = now.duration_since(self.started).as_nanos() as f64 / 1000.0;
+        let ticks = ticks.wrapping_sub(self.started_ticks) as f64;
         if ticks > 0.0 {
             self.scale = (elapsed_us / ticks * (1u64 << 32) as f64) as u64;
         }
@@ -138,6 +138,21 @@ pub fn unix_micros() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as i64
 }
 
+/// Readings of the system's monotonic clock and of the tick counter at the same time: the closest of a few pairs, since
+/// the process may be suspended between the two.
+fn both_clocks() -> (Instant, u64) {
+    let mut closest = (u64::MAX, Instant::now(), cycle_count());
+    for _ in 0..8 {
+        let before = cycle_count();
+        let now = Instant::now();
+        let apart = cycle_count().wrapping_sub(before);
+        if apart < closest.0 {
+            closest = (apart, now, before);
+        }
+    }
+    (closest.1, closest.2)
+}
+
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn cycle_count() -> u64 {
@@ -187,6 +202,7 @@ mod tests {
         while begun.elapsed() < Duration::from_millis(5) {
             clock.tick();
         }
+        clock.tick();
         clock.carry_wall();
         assert!(clock.unix_ms() - start >= 4);
     }
