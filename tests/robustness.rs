@@ -347,6 +347,31 @@ fn input_behind_a_breach_of_the_protocol_is_not_kept() {
 }
 
 #[test]
+fn clients_in_the_middle_of_a_request_hold_no_output_buffer() {
+    let server = Server::start();
+    let (mut observer, mut reader, mut sender) = (server.connect(), server.connect(), server.connect());
+    observer.cmd(&["SET", "key", &"x".repeat(15_000)]);
+    sender.cmd(&["CLIENT", "SETNAME", "sender"]);
+    // Its output leaves a buffer of that size behind for others.
+    reader.cmd(&["MGET", "key", "key", "key", "key"]);
+    sender.raw(b"*1\r\n");
+    wait_until("the piece has arrived", || {
+        let list = observer.cmd(&["CLIENT", "LIST"]).text();
+        let line = list.lines().find(|line| line.contains("name=sender")).expect("its line").to_owned();
+        let arrived = line.contains("qbuf=4 ");
+        assert!(!arrived || line.contains(" rbs=0 "), "{line}");
+        arrived
+    });
+}
+
+#[test]
+fn a_client_without_replies_gets_none_to_a_breach_of_the_protocol() {
+    let server = Server::start();
+    let requests = [encode(&["CLIENT", "REPLY", "OFF"]), b"*1\r\nbad\r\n".to_vec()].concat();
+    assert_eq!(answer_to(&server, &requests), "");
+}
+
+#[test]
 fn the_longest_time_above_the_soft_output_limit_is_endless() {
     let server = Server::start();
     let mut client = server.connect();

@@ -242,9 +242,12 @@ impl Pipeline {
     ) {
         let text = String::from_utf8_lossy(error.text());
         log::debug!("Protocol error ({text}) from client {}", server.clients.at(key).connection.peer_name());
-        reply.error([b"ERR Protocol error: ", error.text()].concat());
+        let client = server.clients.at_mut(key);
+        if !client.modes.has(Modes::REPLY_OFF) {
+            reply.error([b"ERR Protocol error: ", error.text()].concat());
+        }
+        client.close_after_reply();
         server.stats.count_error(b"ERR");
-        server.clients.at_mut(key).close_after_reply();
     }
 }
 
