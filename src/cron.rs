@@ -35,14 +35,20 @@ pub struct CronState {
     pub paused: bool,
 }
 
-/// When the cron is due, in Unix milliseconds.
+/// When the cron is due, in Unix milliseconds: never later than a period from now, even if the clock was set back.
 pub fn next_ms(server: &Server) -> i64 {
-    server.cron.next_ms
+    server.cron.next_ms.min(server.clock.unix_ms() + period_ms(server))
+}
+
+fn period_ms(server: &Server) -> i64 {
+    1000 / i64::from(server.config.hz.max(1))
 }
 
 /// Steps before the loop waits for sockets.
 pub fn before_wait(server: &mut Server, db: &mut Databases) {
     server.current = None;
+    server.clock.tick();
+    server.clock.carry_wall();
     // Deadlines first: a client that gives up now must not be served by a key that turns ready below.
     time_out_blocked(server);
     end_pause(server, db);
@@ -66,10 +72,12 @@ pub fn before_wait(server: &mut Server, db: &mut Databases) {
 /// The periodic steps, when they are due.
 pub fn tick(server: &mut Server, db: &mut Databases) {
     let now = server.clock.unix_ms();
-    if now < server.cron.next_ms {
+    let period_ms = period_ms(server);
+    // Far ahead is what was near before the clock was set back.
+    if (1..=period_ms).contains(&(server.cron.next_ms - now)) {
         return;
     }
-    server.cron.next_ms = now + 1000 / i64::from(server.config.hz.max(1));
+    server.cron.next_ms = now + period_ms;
     if server.cron.paused {
         return;
     }
@@ -77,7 +85,7 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
     db.begin_command(0, now);
     let used = crate::util::alloc::used_memory();
     server.stats.peak_memory = server.stats.peak_memory.max(used);
-    if now - server.cron.last_sample_ms >= SAMPLE_EVERY_MS {
+    if !(0..SAMPLE_EVERY_MS).contains(&(now - server.cron.last_sample_ms)) {
         server.cron.last_sample_ms = now;
         server.stats.sample_rates(now);
     }
@@ -178,5 +186,24 @@ fn shrink_input(client: &mut Client, idle_ms: i64) {
     let oversized = input.capacity() > INPUT_KEPT_BYTES && input.capacity() / 2 > peak.max(input.len());
     if idle || oversized {
         input.shrink_to(if idle { 0 } else { peak.max(input.len()) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::testbed::Testbed;
+
+    #[test]
+    fn the_cron_goes_on_when_the_clock_is_set_back() {
+        let Testbed { mut server, mut db, .. } = Testbed::new();
+        let now = server.clock.unix_ms();
+        server.cron.next_ms = now + 3_600_000;
+        assert!(next_ms(&server) <= now + 1000);
+        tick(&mut server, &mut db);
+        assert!(server.cron.next_ms <= now + 1000);
+        let next = server.cron.next_ms;
+        tick(&mut server, &mut db);
+        assert_eq!(server.cron.next_ms, next, "it is not due twice");
     }
 }

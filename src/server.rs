@@ -183,8 +183,8 @@ pub struct Server {
     pub title: Option<ProcessTitle>,
     /// The kernel's score for ending the process.
     pub oom_score: OomScore,
-    /// Receives what is propagated, while tests listen.
-    pub propagation_tap: Option<Vec<(usize, OwnedRequest)>>,
+    /// Receives what is propagated, while tests listen; requests that form a transaction together.
+    pub propagation_tap: Option<Vec<Vec<(usize, OwnedRequest)>>>,
 }
 
 impl Server {

@@ -324,6 +324,67 @@ fn input_beyond_the_query_buffer_limit_closes_its_client() {
     assert_eq!(witness.cmd(&[b"SET", b"key".as_slice(), &value]), Reply::ok());
 }
 
+#[test]
+fn input_behind_a_breach_of_the_protocol_is_not_kept() {
+    let server = Server::start();
+    let value = "x".repeat(100_000);
+    server.connect().cmd(&["SET", "key", &value]);
+    let mut stream = plain(&server);
+    // Unread replies keep the connection open behind the fault.
+    stream.write_all(&encode(&["GET", "key"]).repeat(1000)).expect("room for requests");
+    stream.write_all(b"*2\r\n$3\r\nGET\r\n").expect("room for a piece");
+    wait_until("the replies are stuck", || {
+        let list = server.connect().cmd(&["CLIENT", "LIST"]).text();
+        list.lines().any(|line| line.contains("events=rw") && line.contains("cmd=get"))
+    });
+    stream.write_all(b"no bulk\r\n").expect("room for the fault");
+    let before = resident_bytes(&server);
+    let junk = vec![b'x'; 1 << 20];
+    for _ in 0..200 {
+        stream.write_all(&junk).expect("an open connection");
+    }
+    if let (Some(before), Some(after)) = (before, resident_bytes(&server)) {
+        assert!(after < before + (64 << 20), "{} bytes are kept", after - before);
+    }
+}
+
+#[test]
+fn clients_in_the_middle_of_a_request_hold_no_output_buffer() {
+    let server = Server::start();
+    let (mut observer, mut reader, mut sender) = (server.connect(), server.connect(), server.connect());
+    observer.cmd(&["SET", "key", &"x".repeat(15_000)]);
+    sender.cmd(&["CLIENT", "SETNAME", "sender"]);
+    // Its output leaves a buffer of that size behind for others.
+    reader.cmd(&["MGET", "key", "key", "key", "key"]);
+    sender.raw(b"*1\r\n");
+    wait_until("the piece has arrived", || {
+        let list = observer.cmd(&["CLIENT", "LIST"]).text();
+        let line = list.lines().find(|line| line.contains("name=sender")).expect("its line").to_owned();
+        let arrived = line.contains("qbuf=4 ");
+        assert!(!arrived || line.contains(" rbs=0 "), "{line}");
+        arrived
+    });
+}
+
+#[test]
+fn a_client_without_replies_gets_none_to_a_breach_of_the_protocol() {
+    let server = Server::start();
+    let requests = [encode(&["CLIENT", "REPLY", "OFF"]), b"*1\r\nbad\r\n".to_vec()].concat();
+    assert_eq!(answer_to(&server, &requests), "");
+}
+
+#[test]
+fn the_longest_time_above_the_soft_output_limit_is_endless() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let limit = format!("normal 0 1 {}", i64::MAX);
+    assert_eq!(client.cmd(&["CONFIG", "SET", "client-output-buffer-limit", &limit]), Reply::ok());
+    client.cmd(&["SET", "key", &"x".repeat(20_000)]);
+    for _ in 0..3 {
+        assert_eq!(client.cmd(&["GET", "key"]).text().len(), 20_000);
+    }
+}
+
 /// The server's resident memory, where the system tells it.
 fn resident_bytes(server: &Server) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).ok()?;

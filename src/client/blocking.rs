@@ -162,12 +162,17 @@ impl Server {
             }
             last = ticket;
             self.run_again(db, client);
+            crate::repl::propagate::hand_over(self);
         }
     }
 
-    /// Runs a blocked client's command again.
+    /// Runs a blocked client's command again, unless the client is about to be closed: it would take what somebody
+    /// else waits for.
     fn run_again(&mut self, db: &mut Databases, key: ClientKey) {
         let Some(client) = self.clients.get_mut(key) else { return };
+        if client.modes.has(Modes::CLOSING) {
+            return;
+        }
         let Some(mut blocked) = client.blocked.take() else { return };
         let mut reply = std::mem::take(&mut client.output);
         let silence = exec::begin_silence(client, &reply.mark());
@@ -217,9 +222,10 @@ impl Server {
         self.to_resume = self.clients.held_by_pause();
     }
 
-    /// Takes the command of a client that was held by a pause.
+    /// Takes the command of a client that was held by a pause and is not about to be closed.
     pub fn take_postponed(&mut self, key: ClientKey) -> Option<Box<Blocked>> {
-        let held = self.clients.get(key)?.blocked.as_ref()?.reason == BlockedFor::Pause;
+        let client = self.clients.get(key)?;
+        let held = client.blocked.as_ref()?.reason == BlockedFor::Pause && !client.modes.has(Modes::CLOSING);
         if held { self.unblock(key) } else { None }
     }
 }

@@ -82,7 +82,7 @@ pub fn check_output_limit(server: &mut Server, key: ClientKey) {
         (true, since) => since,
     };
     client.connection.output_over_soft_since = since;
-    let overdue = since.is_some_and(|since| now - since > limit.soft_seconds * 1000);
+    let overdue = since.is_some_and(|since| now - since > limit.soft_seconds.saturating_mul(1000));
     if (hard || overdue) && !client.connection.doomed {
         log::warn!("Client {} closed for overcoming of output buffer limits.", client.id);
         server.stats.output_buffer_disconnections += 1;

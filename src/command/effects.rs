@@ -269,8 +269,10 @@ pub fn finish(cx: &mut Ctx<'_>) {
     cx.server.observers.set(Observers::PENDING, false);
 }
 
-/// Tells subscribers of noted events and serves blocked clients, until nothing is left.
+/// Tells subscribers of noted events and serves blocked clients, until nothing is left. What each of these runs is
+/// propagated apart: it is no part of the transaction that made it possible.
 pub fn settle(server: &mut Server, db: &mut Databases, current: Option<ClientKey>) {
+    crate::repl::propagate::hand_over(server);
     deliver_events(server, current);
     while !server.effects.ready.is_empty() {
         for (index, key) in std::mem::take(&mut server.effects.ready) {

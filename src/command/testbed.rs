@@ -65,6 +65,6 @@ impl Testbed {
             let words: Vec<_> = (0..view.len()).map(|index| String::from_utf8_lossy(view.get(index))).collect();
             words.join(" ")
         };
-        requests.iter().map(|(_, request)| line(request)).collect()
+        requests.iter().flatten().map(|(_, request)| line(request)).collect()
     }
 }

@@ -136,11 +136,9 @@ fn watch(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         for key in args.keys(1, 1) {
             let entry = cx.db.dict().find(key.hash(), key.bytes());
             let was_expired = entry.is_some_and(|entry| entry.is_due(now_ms));
-            let watched = WatchedKey { db, key: key.bytes().into(), was_expired };
-            let client = cx.server.clients.at_mut(cx.client);
-            if client.watched.iter().all(|other| (other.db, &other.key) != (db, &watched.key)) {
-                client.watched.push(watched);
-                cx.server.watches.add(cx.client, db, key.bytes());
+            if cx.server.watches.add(cx.client, db, key.bytes()) {
+                let watched = WatchedKey { db, key: key.bytes().into(), was_expired };
+                cx.server.clients.at_mut(cx.client).watched.push(watched);
             }
         }
         cx.server.observers.set(Observers::WATCH, true);

@@ -25,11 +25,11 @@ impl LazyFree {
         if dict.is_empty() {
             return;
         }
-        self.counts.pending.fetch_add(dict.len() as u64, Relaxed);
         if self.sender.is_none() {
             self.sender = self.start();
         }
         if let Some(sender) = &self.sender {
+            self.counts.pending.fetch_add(dict.len() as u64, Relaxed);
             sender.send(dict).ok();
         }
     }

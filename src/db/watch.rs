@@ -9,9 +9,9 @@ pub struct Watches {
 }
 
 impl Watches {
-    /// Has a client watch a key.
-    pub fn add(&mut self, client: usize, db: usize, key: &[u8]) {
-        self.by_key.entry((db, key.into())).or_default().insert(client);
+    /// Has a client watch a key; false when it does so already.
+    pub fn add(&mut self, client: usize, db: usize, key: &[u8]) -> bool {
+        self.by_key.entry((db, key.into())).or_default().insert(client)
     }
 
     /// Ends a client's watch over a key.

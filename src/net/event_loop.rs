@@ -249,6 +249,18 @@ impl EventLoop {
         }
         let bytes = shared.map(|length| &self.shared[..length]);
         self.pipeline.run(&mut self.server, &mut self.db, key, bytes);
+        let client = self.server.clients.at_mut(key);
+        if client.output.is_empty() {
+            // Whoever is blocked, or has sent a part of a request, needs none meanwhile.
+            let buffer = client.output.take_buffer();
+            self.keep_spare(buffer);
+        }
+    }
+
+    fn keep_spare(&mut self, buffer: Vec<u8>) {
+        if self.spare.len() < SPARE_BUFFERS && (1..=SPARE_BUFFER_BYTES_MAX).contains(&buffer.capacity()) {
+            self.spare.push(buffer);
+        }
     }
 
     /// Goes on with clients whose input was not used up or whose socket was not emptied.
@@ -296,12 +308,10 @@ impl EventLoop {
                 client.active_ms = server.clock.unix_ms();
                 client.connection.output_over_soft_since = None;
                 let buffer = client.output.take_buffer();
-                if self.spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX {
-                    self.spare.push(buffer);
-                }
                 if client.modes.has(Modes::CLOSING) {
                     server.clients.close_soon(key);
                 }
+                self.keep_spare(buffer);
             }
             Ok((Flushed::Partial, sent)) => {
                 server.stats.output_bytes += sent as u64;

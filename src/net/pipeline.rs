@@ -52,7 +52,8 @@ impl Pipeline {
     /// straight into the big argument that is arriving.
     pub fn read(&mut self, client: &mut Client, shared: &mut [u8]) -> io::Result<Read> {
         let own = client.is_blocked() || !client.connection.input.is_empty() || !client.connection.progress.is_idle();
-        if !own {
+        // What a client sends that is to be closed is thrown away.
+        if !own || client.modes.has(Modes::CLOSING) {
             let bytes = client.connection.socket().read(shared)?;
             return Ok(Read { bytes, more: bytes == shared.len(), into_shared: true });
         }
@@ -186,6 +187,7 @@ impl Pipeline {
         slice_ends: crate::util::clock::Ticks,
     ) -> Option<usize> {
         self.resolve(server, db, key, buffer);
+        server.clock.carry_wall();
         server.current = Some(key);
         for (index, (request, resolved)) in self.batch.requests.iter().zip(&self.resolved).enumerate() {
             let view = ArgView::of(&self.batch, request, buffer);
@@ -240,9 +242,12 @@ impl Pipeline {
     ) {
         let text = String::from_utf8_lossy(error.text());
         log::debug!("Protocol error ({text}) from client {}", server.clients.at(key).connection.peer_name());
-        reply.error([b"ERR Protocol error: ", error.text()].concat());
+        let client = server.clients.at_mut(key);
+        if !client.modes.has(Modes::REPLY_OFF) {
+            reply.error([b"ERR Protocol error: ", error.text()].concat());
+        }
+        client.close_after_reply();
         server.stats.count_error(b"ERR");
-        server.clients.at_mut(key).close_after_reply();
     }
 }
 

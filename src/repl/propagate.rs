@@ -5,7 +5,10 @@ use crate::server::Server;
 /// Hands what the finished command propagates to whoever listens. Several requests form a transaction.
 pub fn hand_over(server: &mut Server) {
     let outgoing = server.effects.take_outgoing();
+    if outgoing.is_empty() {
+        return;
+    }
     if let Some(tap) = &mut server.propagation_tap {
-        tap.extend(outgoing);
+        tap.push(outgoing);
     }
 }

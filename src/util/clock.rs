@@ -23,10 +23,13 @@ pub struct Clock {
     started: Instant,
     started_ticks: u64,
     counts_cycles: bool,
-    /// Microseconds per tick, scaled by 2^32.
+    /// Nanoseconds per tick, scaled by 2^32.
     scale: u64,
     now: Ticks,
     unix_ms: i64,
+    /// The wall clock as it was read last, in microseconds, and when that was.
+    unix_us: i64,
+    unix_read_at: Ticks,
 }
 
 impl Clock {
@@ -34,15 +37,16 @@ impl Clock {
     /// about a millisecond.
     pub fn start() -> Clock {
         let counts_cycles = has_constant_ticks();
-        let started = Instant::now();
-        let started_ticks = if counts_cycles { cycle_count() } else { 0 };
+        let (started, started_ticks) = if counts_cycles { both_clocks() } else { (Instant::now(), 0) };
         let mut clock = Clock {
             started,
             started_ticks,
             counts_cycles,
-            scale: (1 << 32) / 1000,
+            scale: 1 << 32,
             now: Ticks(started_ticks),
             unix_ms: 0,
+            unix_us: 0,
+            unix_read_at: Ticks(started_ticks),
         };
         if counts_cycles {
             while started.elapsed() < Duration::from_millis(1) {
@@ -59,10 +63,11 @@ impl Clock {
         if !self.counts_cycles {
             return;
         }
-        let elapsed_us = self.started.elapsed().as_nanos() as f64 / 1000.0;
-        let ticks = cycle_count().wrapping_sub(self.started_ticks) as f64;
+        let (now, ticks) = both_clocks();
+        let elapsed_ns = now.duration_since(self.started).as_nanos() as f64;
+        let ticks = ticks.wrapping_sub(self.started_ticks) as f64;
         if ticks > 0.0 {
-            self.scale = (elapsed_us / ticks * (1u64 << 32) as f64) as u64;
+            self.scale = (elapsed_ns / ticks * (1u64 << 32) as f64) as u64;
         }
     }
 
@@ -84,26 +89,32 @@ impl Clock {
     #[inline]
     pub fn nanos_between(&self, earlier: Ticks, later: Ticks) -> u64 {
         let ticks = u128::from(later.0.saturating_sub(earlier.0));
-        ((ticks * u128::from(self.scale) * 1000) >> 32) as u64
+        ((ticks * u128::from(self.scale)) >> 32) as u64
     }
 
     /// Microseconds between two readings.
     #[inline]
     pub fn micros_between(&self, earlier: Ticks, later: Ticks) -> u64 {
-        let ticks = u128::from(later.0.saturating_sub(earlier.0));
-        ((ticks * u128::from(self.scale)) >> 32) as u64
+        self.nanos_between(earlier, later) / 1000
     }
 
     /// The reading `micros` microseconds after another.
     pub fn ticks_after(&self, earlier: Ticks, micros: u64) -> Ticks {
-        Ticks(earlier.0 + ((u128::from(micros) << 32) / u128::from(self.scale.max(1))) as u64)
+        Ticks(earlier.0 + ((u128::from(micros) * 1000 << 32) / u128::from(self.scale.max(1))) as u64)
     }
 
     /// Reads the wall clock, to be called once a turn of the event loop and after anything slow.
     pub fn read_wall(&mut self) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.unix_ms = since.as_millis() as i64;
-        self.tick();
+        self.unix_us = since.as_micros() as i64;
+        self.unix_ms = self.unix_us / 1000;
+        self.unix_read_at = self.tick();
+    }
+
+    /// Carries the wall clock forward to the latest tick, so that time passes within a long turn.
+    pub fn carry_wall(&mut self) {
+        let us = self.micros_between(self.unix_read_at, self.now) as i64;
+        self.unix_ms = (self.unix_us + us) / 1000;
     }
 
     /// The latest reading of the wall clock, in Unix milliseconds.
@@ -126,6 +137,21 @@ impl Clock {
 /// The exact wall clock in Unix microseconds, for TIME and log lines.
 pub fn unix_micros() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as i64
+}
+
+/// Readings of the system's monotonic clock and of the tick counter at the same time: the closest of a few pairs, since
+/// the process may be suspended between the two.
+fn both_clocks() -> (Instant, u64) {
+    let mut closest = (u64::MAX, Instant::now(), cycle_count());
+    for _ in 0..8 {
+        let before = cycle_count();
+        let now = Instant::now();
+        let apart = cycle_count().wrapping_sub(before);
+        if apart < closest.0 {
+            closest = (apart, now, before);
+        }
+    }
+    (closest.1, closest.2)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -180,8 +206,8 @@ mod tests {
         while begun.elapsed() < Duration::from_millis(5) {
             clock.tick();
         }
-        assert_eq!(clock.unix_ms(), start);
-        clock.read_wall();
+        clock.tick();
+        clock.carry_wall();
         assert!(clock.unix_ms() - start >= 4);
     }
 }

@@ -354,3 +354,50 @@ fn transactions_with_writes_are_held_as_a_whole() {
     assert_eq!(bench.output(clients[0]), "+OK :0 +OK +QUEUED *1 :0 +OK");
     assert_eq!(bench.output(clients[1]), "*1 +OK");
 }
+
+#[test]
+fn who_is_being_closed_takes_nothing_any_more() {
+    let (mut bench, clients) = Bench::with_clients(3);
+    bench.send(clients[1], "TAKE key 0");
+    bench.send(clients[2], "TAKE key 0");
+    bench.send(clients[0], "CLIENT KILL ID 2; ADD key a");
+    assert_eq!(bench.output(clients[0]), ":1 +OK");
+    assert_eq!((bench.output(clients[1]), bench.output(clients[2])), (String::new(), "$1 a".into()));
+}
+
+#[test]
+fn who_is_being_closed_runs_no_command_that_was_held_by_a_pause() {
+    let (mut bench, clients) = Bench::with_clients(2);
+    bench.send(clients[0], "CLIENT PAUSE 100000 WRITE");
+    bench.send(clients[1], "ADD key a");
+    bench.send(clients[0], "CLIENT KILL ID 2; CLIENT UNPAUSE");
+    bench.output(clients[0]);
+    bench.send(clients[0], "LOOK key");
+    assert_eq!(bench.output(clients[0]), ":0");
+}
+
+#[test]
+fn what_is_served_is_propagated_apart_from_what_made_it_possible() {
+    let (mut bench, clients) = Bench::with_clients(2);
+    bench.server.observers.set(crate::command::effects::Observers::PROPAGATE, true);
+    bench.server.propagation_tap = Some(Vec::new());
+    bench.send(clients[1], "TAKE key 0");
+    bench.send(clients[0], "ADD key a");
+    let units = bench.server.propagation_tap.take().unwrap_or_default();
+    let sizes: Vec<usize> = units.iter().map(Vec::len).collect();
+    assert_eq!(sizes, [1, 1], "ADD and TAKE are no transaction");
+}
+
+#[test]
+fn time_passes_within_a_turn() {
+    let (mut bench, clients) = Bench::with_clients(2);
+    // More than a client's slice of time can hold, so that this run lasts that long.
+    let requests = format!("SET key value PX 2\r\n{}", "PING\r\n".repeat(200_000));
+    bench.server.clock.read_wall();
+    for (client, bytes) in [(clients[0], requests.as_str()), (clients[1], "LOOK key\r\n")] {
+        bench.server.clients.at_mut(client).connection.input.extend_from_slice(bytes.as_bytes());
+        bench.run(client);
+    }
+    assert!(!bench.server.clients.at(clients[0]).connection.input.is_empty(), "the run ended before its time was up");
+    assert_eq!(bench.output(clients[1]), ":0");
+}
