@@ -374,6 +374,14 @@ fn a_client_without_replies_gets_none_to_a_breach_of_the_protocol() {
 }
 
 #[test]
+fn output_beyond_its_limit_is_not_sent() {
+    let server = Server::start_with(&["--client-output-buffer-limit", "normal 100000 0 0"]);
+    let mut client = server.connect();
+    client.cmd(&["SET", "key", &"x".repeat(10_000)]);
+    assert_eq!(answer_to(&server, &encode(&["GET", "key"]).repeat(50)), "");
+}
+
+#[test]
 fn the_longest_time_above_the_soft_output_limit_is_endless() {
     let server = Server::start();
     let mut client = server.connect();

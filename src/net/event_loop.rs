@@ -229,7 +229,14 @@ impl EventLoop {
                     self.serve(key, read.into_shared.then_some(read.bytes));
                 }
             }
-            Ok(_) => self.server.clients.close_soon(key),
+            // Commands that came before the end of the stream are run first.
+            Ok(_) if self.server.clients.at(key).connection.read_on_pending => {}
+            Ok(_) => {
+                if self.server.clients.at(key).flush_pending {
+                    self.flush(key);
+                }
+                self.server.clients.close_soon(key);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.server.clients.read_on_later(key),
             Err(error) => {
@@ -290,7 +297,7 @@ impl EventLoop {
         for key in &list {
             if let Some(client) = self.server.clients.get_mut(*key) {
                 client.flush_pending = false;
-                if !client.connection.output_stuck {
+                if !client.connection.output_stuck && !client.connection.doomed {
                     self.flush(*key);
                 }
             }
