@@ -8,12 +8,34 @@ use super::{Args, CommandId, Ctx, effects};
 use crate::client::{Client, Modes, ReplyMode};
 use crate::resp::reply::{Mark, Reply};
 
-/// A command that took longer than this has the wall clock read anew, in microseconds.
-const SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_US: u64 = 500;
+/// A command that took longer than this has the wall clock read anew, in nanoseconds.
+const SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_NS: u64 = 500_000;
 
-/// Runs one request of a client, the answer included: the entry from the event loop.
+/// Runs one request of a client, the answer included: the entry from the event loop. When nothing unusual holds for
+/// the command, the client or the server, there is nothing to check but the arity.
 #[inline]
 pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
+    if let Some(id) = resolved {
+        let entry = cx.server.commands.entry(id);
+        let client = cx.server.clients.at_mut(cx.client);
+        let usual = client.modes == Modes::default() && !cx.server.modes.any();
+        if usual && entry.is_plain && entry.row.arity.allows(args.len()) {
+            cx.command = id;
+            client.last_command = Some(id);
+            cx.db.begin_command(client.db, cx.server.clock.unix_ms());
+            call(cx, id, args);
+            if cx.server.observers.any() {
+                effects::finish(cx);
+            }
+            return;
+        }
+    }
+    process_with_care(cx, resolved, args);
+}
+
+/// [`process`] for whatever is not usual.
+#[inline(never)]
+fn process_with_care(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
     let mark = cx.reply.mark();
     let silence = begin_silence(cx.client_mut(), &mark);
     check_and_call(cx, resolved, args);
@@ -25,7 +47,6 @@ pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
     }
 }
 
-#[inline]
 fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
     let Some(id) = resolved else { return refuse(cx, None, unknown_command(&args)) };
     let row = cx.server.commands.entry(id).row;
@@ -74,37 +95,55 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
         }
     }
     // A command that blocks counts when it ends.
-    let waits = row.flags.has(BLOCKING) && cx.client().blocked.is_some();
+    let ends = !row.flags.has(BLOCKING) || cx.client().blocked.is_none();
     let ended = cx.server.clock.tick();
     let nanos = cx.server.clock.nanos_between(started, ended);
-    let micros = nanos / 1000;
     let track = cx.server.config.latency_tracking;
     let stats = cx.server.commands.stats_mut(id);
-    stats.calls += u64::from(!waits);
-    stats.micros += micros;
-    if track && !waits {
-        stats.latency.get_or_insert_default().record(nanos);
+    stats.nanos += nanos;
+    if ends {
+        stats.calls += 1;
+        if track {
+            stats.latency.get_or_insert_default().record(nanos);
+        }
+        cx.server.stats.commands += 1;
     }
-    cx.server.stats.commands += u64::from(!waits);
-    // What a transaction's commands answered has been counted with them. (CONFIG RESETSTAT counts from zero again.)
-    let counted = cx.server.stats.error_replies.saturating_sub(errors) as usize;
+    if cx.reply.has_errors_since(mark) {
+        count_errors(cx, id, mark, errors);
+    }
+    if nanos >= SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_NS {
+        cx.server.clock.read_wall();
+        cx.server.latency.sample_command(row.flags, nanos / 1000, cx.server.clock.unix_ms());
+    }
+    let limit_us = cx.server.config.slowlog_log_slower_than_us;
+    if ends && nanos as i64 >= limit_us.saturating_mul(1000) {
+        log_if_slow(cx, id, &args, nanos);
+    }
+    if cx.server.observers.any() {
+        effects::after_call(cx, id, &args, cx.db.dirty != dirty, again);
+    }
+}
+
+/// Enters a command that took long enough into the slow log, unless that is switched off or not for this command.
+#[cold]
+fn log_if_slow(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, nanos: u64) {
+    let allowed = !cx.server.commands.entry(id).row.flags.has(SKIP_SLOWLOG);
+    if allowed && cx.server.config.slowlog_log_slower_than_us >= 0 {
+        cx.server.log_slow_command(cx.client, args, nanos / 1000);
+    }
+}
+
+/// Counts the errors a command answered with, but for those of a transaction's commands, which were counted with them:
+/// `before` is how many had been counted when it began. (CONFIG RESETSTAT counts from zero again.)
+#[cold]
+fn count_errors(cx: &mut Ctx<'_>, id: CommandId, mark: Mark, before: u64) {
+    let counted = cx.server.stats.error_replies.saturating_sub(before) as usize;
     let mut failed = false;
     for code in cx.reply.errors_since(mark).skip(counted) {
         failed = true;
         cx.server.stats.count_error(code);
     }
     cx.server.commands.stats_mut(id).failed += u64::from(failed);
-    if micros >= SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_US {
-        cx.server.clock.read_wall();
-        cx.server.latency.sample_command(row.flags, micros, cx.server.clock.unix_ms());
-    }
-    let limit = cx.server.config.slowlog_log_slower_than_us;
-    if limit >= 0 && micros >= limit as u64 && !row.flags.has(SKIP_SLOWLOG) && !waits {
-        cx.server.log_slow_command(cx.client, &args, micros);
-    }
-    if cx.server.observers.any() {
-        effects::after_call(cx, id, &args, cx.db.dirty != dirty, again);
-    }
 }
 
 /// Answers with an error a command that was not run. In a transaction it dooms the EXEC.

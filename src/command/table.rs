@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::gate::ALWAYS_CHECKED;
 use super::spec::Command;
 use crate::resp::request::ArgView;
 use crate::util::histogram::Histogram;
@@ -15,8 +16,8 @@ pub struct CommandId(u16);
 pub struct CommandStats {
     /// Times it ran.
     pub calls: u64,
-    /// Time it ran, in microseconds.
-    pub micros: u64,
+    /// Time it ran, in nanoseconds.
+    pub nanos: u64,
     /// Times it was refused before it ran.
     pub rejected: u64,
     /// Times it answered with an error.
@@ -38,6 +39,8 @@ pub struct Entry {
     subcommands: Vec<(&'static str, CommandId)>,
     /// The argument that is hashed in advance; 0 for none.
     pub first_key: u16,
+    /// The gate need not look at it for its own sake, and its name is complete without a subcommand.
+    pub is_plain: bool,
 }
 
 /// All commands.
@@ -112,7 +115,8 @@ impl CommandTable {
         let id = CommandId(self.entries.len() as u16);
         let stats = CommandStats::default();
         let first_key = row.first_key();
-        self.entries.push(Entry { row, full_name, stats, subcommands: Vec::new(), first_key });
+        let is_plain = row.subcommands.is_empty() && !row.flags.has(ALWAYS_CHECKED);
+        self.entries.push(Entry { row, full_name, stats, subcommands: Vec::new(), first_key, is_plain });
         id
     }
 

@@ -252,6 +252,8 @@ impl Entry {
     pub fn set_string(&mut self, value: &[u8]) {
         if let Some(number) = parse_i64(value) {
             self.set_int(number);
+        } else if let Some(old) = self.inline_of(value.len()) {
+            old.copy_from_slice(value);
         } else if value.len() <= INLINE_MAX {
             self.set_inline(value, false);
         } else {
@@ -348,6 +350,18 @@ impl Entry {
             Kind::Shared => Arc::into_raw(view.shared().to_arc()).expose_provenance() as u64,
         };
         Self::build(key, view.inline_value(), view.access(), Shape { slot, ..self.shape() })
+    }
+
+    /// The bytes of an inline string that was set as it is and has that many: a value of the same length fits.
+    #[inline]
+    fn inline_of(&mut self, len: usize) -> Option<&mut [u8]> {
+        let header = self.view().header();
+        if header.kind() != Kind::Inline || header.flags() & RAW != 0 || header.value_len() != len {
+            return None;
+        }
+        let offset = header.key_offset() + self.view().key_len();
+        // SAFETY: the value lies within the entry, which is mutably borrowed.
+        Some(unsafe { std::slice::from_raw_parts_mut(self.0.add(offset).as_ptr(), len) })
     }
 
     /// The bytes of a string, to be changed in place; none if they are kept as an integer.

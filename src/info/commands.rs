@@ -14,12 +14,15 @@ pub fn calls(source: &Source<'_>, section: &mut Section<'_>) {
         if stats.calls == 0 && stats.rejected == 0 && stats.failed == 0 {
             continue;
         }
-        let per_call = if stats.calls == 0 { 0.0 } else { stats.micros as f64 / stats.calls as f64 };
+        let per_call = if stats.calls == 0 { 0.0 } else { stats.nanos as f64 / 1000.0 / stats.calls as f64 };
         section.field(
             format_args!("cmdstat_{}", safe(&entry.full_name)),
             format_args!(
                 "calls={},usec={},usec_per_call={per_call:.2},rejected_calls={},failed_calls={}",
-                stats.calls, stats.micros, stats.rejected, stats.failed
+                stats.calls,
+                stats.nanos / 1000,
+                stats.rejected,
+                stats.failed
             ),
         );
     }

@@ -212,10 +212,20 @@ impl Pipeline {
     fn resolve(&mut self, server: &Server, db: &Databases, key: ClientKey, buffer: &[u8]) {
         self.resolved.clear();
         let keys = db.database(server.clients.at(key).db);
+        // Runs of one command are common: it is looked up once.
+        let mut last = (0, None, 0);
         for request in &self.batch.requests {
             let view = ArgView::of(&self.batch, request, buffer);
-            let command = server.commands.resolve(&view);
-            let hashed = command.map_or(0, |id| usize::from(server.commands.entry(id).first_key));
+            let word = view.word(0).unwrap_or(0);
+            if word == 0 || word != last.0 {
+                let command = server.commands.resolve(&view);
+                let entry = command.map(|id| server.commands.entry(id));
+                let hashed = entry.map_or(0, |entry| usize::from(entry.first_key));
+                // The next argument may name another subcommand.
+                let word = if entry.is_some_and(|entry| entry.is_plain) { word } else { 0 };
+                last = (word, command, hashed);
+            }
+            let (_, command, hashed) = last;
             let mut resolved = Resolved { command, hashed, hash: 0 };
             if hashed > 0 && hashed < view.len() {
                 resolved.hash = db::hash_key(view.get(hashed));

@@ -318,6 +318,12 @@ impl Reply {
         }
     }
 
+    /// Whether an error was written since the mark.
+    #[inline]
+    pub fn has_errors_since(&self, mark: Mark) -> bool {
+        self.error_starts.len() > mark.errors
+    }
+
     /// Whether anything was written since the mark.
     #[inline]
     pub fn wrote_since(&self, mark: Mark) -> bool {
