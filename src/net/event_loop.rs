@@ -16,6 +16,7 @@ use mio::{Events, Poll, Token};
 
 use super::connection::{Connection, Flushed};
 use super::listeners::FIRST_TOKEN;
+use super::pace::Pace;
 use super::pipeline::Pipeline;
 use super::socket::Socket;
 use crate::client::{Client, ClientKey, Modes};
@@ -44,6 +45,7 @@ pub struct EventLoop {
     server: Server,
     db: Databases,
     pipeline: Pipeline,
+    pace: Pace,
     /// Where sockets without input left over are read into.
     shared: Vec<u8>,
     /// Output buffers to be used again.
@@ -64,6 +66,7 @@ impl EventLoop {
             server,
             db,
             pipeline: Pipeline::default(),
+            pace: Pace::default(),
             shared: vec![0; READ_BYTES],
             spare: Vec::new(),
             flushing: Vec::new(),
@@ -77,12 +80,16 @@ impl EventLoop {
     pub fn run(&mut self) -> i32 {
         let mut events = Events::with_capacity(EVENTS);
         self.server.startup_memory = crate::util::alloc::used_memory();
+        let mut reads = 0;
         loop {
             self.before_wait();
             if let Some(shutdown) = self.server.shutdown.take() {
                 return self.shut_down(shutdown.status);
             }
             let timeout = self.wait_at_most();
+            if let Some(rest) = self.pace.rest(reads, self.server.clock.unix_ms()).filter(|_| !timeout.is_zero()) {
+                std::thread::sleep(rest);
+            }
             match self.poll.poll(&mut events, Some(timeout)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -90,6 +97,7 @@ impl EventLoop {
             }
             self.server.clock.read_wall();
             let left_over = self.server.clients.take_read_on();
+            let reads_before = self.server.stats.reads_processed;
             let started = self.server.clock.now();
             for event in &events {
                 match event.token() {
@@ -108,6 +116,7 @@ impl EventLoop {
             }
             self.read_on(left_over);
             self.accept_rest();
+            reads = self.server.stats.reads_processed.saturating_sub(reads_before);
             self.server.stats.loop_cycles += 1;
             let ended = self.server.clock.tick();
             self.server.stats.loop_us += self.server.clock.micros_between(started, ended);
@@ -219,6 +228,7 @@ impl EventLoop {
         let now = self.server.clock.unix_ms();
         match self.pipeline.read(client, &mut self.shared) {
             Ok(read) if read.bytes > 0 => {
+                self.pace.hear(client.active_ms, now);
                 client.active_ms = now;
                 self.server.stats.input_bytes += read.bytes as u64;
                 self.server.stats.reads_processed += 1;

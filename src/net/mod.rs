@@ -4,5 +4,6 @@ pub mod connection;
 pub mod deadlines;
 pub mod event_loop;
 pub mod listeners;
+pub mod pace;
 pub mod pipeline;
 pub mod socket;
