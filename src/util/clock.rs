@@ -100,7 +100,7 @@ impl Clock {
 
     /// The reading `micros` microseconds after another.
     pub fn ticks_after(&self, earlier: Ticks, micros: u64) -> Ticks {
-        Ticks(earlier.0 + ((u128::from(micros) * 1000 << 32) / u128::from(self.scale.max(1))) as u64)
+        Ticks(earlier.0 + (((u128::from(micros) * 1000) << 32) / u128::from(self.scale.max(1))) as u64)
     }
 
     /// Reads the wall clock, to be called once a turn of the event loop and after anything slow.
