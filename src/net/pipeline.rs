@@ -59,10 +59,10 @@ impl Pipeline {
         }
         let mut progress = std::mem::take(&mut client.connection.progress);
         let result = match progress.arriving() {
-            Some((big, room)) => read_behind(client, None, big, room),
+            Some((big, room)) => read_behind(client, big, room),
             None => {
                 let mut input = std::mem::take(&mut client.connection.input);
-                let result = read_behind(client, Some(()), &mut input, READ_BYTES);
+                let result = read_behind(client, &mut input, READ_BYTES);
                 client.connection.input = input;
                 result
             }
@@ -262,11 +262,8 @@ impl Pipeline {
 }
 
 /// Reads up to `room` bytes behind what `buffer` holds.
-fn read_behind(client: &mut Client, grow: Option<()>, buffer: &mut Vec<u8>, room: usize) -> io::Result<Read> {
+fn read_behind(client: &mut Client, buffer: &mut Vec<u8>, room: usize) -> io::Result<Read> {
     let old = buffer.len();
-    if grow.is_some() {
-        buffer.reserve(room);
-    }
     buffer.resize(old + room, 0);
     let result = client.connection.socket().read(&mut buffer[old..]);
     buffer.truncate(old + *result.as_ref().unwrap_or(&0));
