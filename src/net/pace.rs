@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 /// Clients heard within a millisecond from which on resting pays.
-const ACTIVE_CLIENTS_MIN: u32 = 32;
+const ACTIVE_CLIENTS_MIN: u32 = 24;
 /// Sockets read in a turn from which on there is no need to rest.
 const READS_MAX: u64 = 8;
 /// How long to rest. The kernel's timers add some fifty microseconds.
