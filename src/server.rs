@@ -23,6 +23,7 @@ use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
+use crate::util::bit_set::bit_set;
 use crate::util::clock::Clock;
 use crate::util::oom_score::OomScore;
 use crate::util::process_title::ProcessTitle;
@@ -43,23 +44,9 @@ impl ServerModes {
     pub const DISK_ERROR: ServerModes = ServerModes(1 << 3);
     /// The databases have yet to be told of new settings.
     pub const NEW_SETTINGS: ServerModes = ServerModes(1 << 4);
-
-    /// Whether any is set.
-    #[inline]
-    pub fn any(self) -> bool {
-        self.0 != 0
-    }
-
-    /// Whether any of `other` is set.
-    pub fn has(self, other: ServerModes) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// Sets or clears.
-    pub fn set(&mut self, other: ServerModes, on: bool) {
-        self.0 = if on { self.0 | other.0 } else { self.0 & !other.0 };
-    }
 }
+
+bit_set!(ServerModes);
 
 /// Which commands CLIENT PAUSE holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use crate::command::CommandId;
 use crate::net::connection::Connection;
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
+use crate::util::bit_set::bit_set;
 use subscriptions::Subscriptions;
 
 /// A client's place in the registry.
@@ -39,18 +40,9 @@ impl Modes {
     pub const MONITOR: Modes = Modes(1 << 6);
     /// Does not change the access time of keys.
     pub const NO_TOUCH: Modes = Modes(1 << 7);
-
-    /// Whether any of `other` is set.
-    #[inline]
-    pub fn has(self, other: Modes) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// Sets or clears.
-    pub fn set(&mut self, other: Modes, on: bool) {
-        self.0 = if on { self.0 | other.0 } else { self.0 & !other.0 };
-    }
 }
+
+bit_set!(Modes);
 
 /// What CLIENT REPLY asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

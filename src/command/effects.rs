@@ -17,6 +17,7 @@ use crate::db::{Databases, Key};
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::server::Server;
+use crate::util::bit_set::bit_set;
 use crate::util::quote;
 use std::collections::HashSet;
 
@@ -38,28 +39,14 @@ impl Observers {
     /// Something waits for the end of the command.
     pub const PENDING: Observers = Observers(1 << 5);
 
-    /// Whether there is anyone.
-    #[inline]
-    pub fn any(self) -> bool {
-        self.0 != 0
-    }
-
     /// Whether changes are propagated.
     #[inline]
     pub fn propagates(self) -> bool {
         self.has(Observers::PROPAGATE)
     }
-
-    /// Whether any of `other` is set.
-    pub fn has(self, other: Observers) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// Sets or clears.
-    pub fn set(&mut self, other: Observers, on: bool) {
-        self.0 = if on { self.0 | other.0 } else { self.0 & !other.0 };
-    }
 }
+
+bit_set!(Observers);
 
 /// How a call is propagated.
 #[derive(Debug, Default)]

@@ -18,7 +18,7 @@ pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
     if let Some(id) = resolved {
         let entry = cx.server.commands.entry(id);
         let client = cx.server.clients.at_mut(cx.client);
-        let usual = client.modes == Modes::default() && !cx.server.modes.any();
+        let usual = !client.modes.any() && !cx.server.modes.any();
         if usual && entry.is_plain && entry.row.arity.allows(args.len()) {
             cx.command = id;
             client.last_command = Some(id);
@@ -62,7 +62,7 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
     let client = cx.server.clients.at_mut(cx.client);
     client.last_command = Some(id);
     let db = client.db;
-    if client.modes != Modes::default() || cx.server.modes.any() || row.flags.has(gate::ALWAYS_CHECKED) {
+    if client.modes.any() || cx.server.modes.any() || row.flags.has(gate::ALWAYS_CHECKED) {
         cx.server.instruct(cx.db);
         match gate::check(cx, id) {
             Verdict::Run => {}

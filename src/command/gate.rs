@@ -7,7 +7,6 @@ use super::spec::{
 };
 use super::{CommandId, Ctx, Error, Flags};
 use crate::client::Modes;
-use crate::config::ProtectedAction;
 use crate::server::{PauseKind, ServerModes};
 
 /// What becomes of a command.
@@ -40,7 +39,7 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId) -> Verdict {
     if row.flags.has(FOREIGN) {
         return Verdict::Disconnect;
     }
-    if row.flags.has(PROTECTED) && !protected_allowed(cx) {
+    if row.flags.has(PROTECTED) && !cx.server.config.enable_debug_command.allows(cx.is_local()) {
         return Verdict::Refuse(protected_error(entry.row.name));
     }
     // EXEC counts as everything it is going to run.
@@ -94,18 +93,6 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId) -> Verdict {
         return Verdict::Postpone;
     }
     if queueing { Verdict::Queue } else { Verdict::Run }
-}
-
-fn protected_allowed(cx: &Ctx<'_>) -> bool {
-    let setting = match cx.row().name {
-        "debug" => cx.server.config.enable_debug_command,
-        _ => cx.server.config.enable_module_command,
-    };
-    match setting {
-        ProtectedAction::Yes => true,
-        ProtectedAction::No => false,
-        ProtectedAction::Local => cx.is_local(),
-    }
 }
 
 fn protected_error(name: &str) -> Error {

@@ -83,7 +83,7 @@ flags! {
 
 /// May have effects that replicas must see though it writes no key (PUBLISH, EVAL).
 pub const MAY_REPLICATE: Flags = Flags(1 << 24);
-/// Needs `enable-debug-command` or `enable-module-command`.
+/// Needs `enable-debug-command`.
 pub const PROTECTED: Flags = Flags(1 << 25);
 /// Runs at once inside MULTI instead of being queued.
 pub const NO_QUEUE: Flags = Flags(1 << 26);

@@ -7,7 +7,7 @@
 //! sockets, when the slow one left stale keys.
 
 use super::Key;
-use super::keyspace::{Databases, Db};
+use super::keyspace::{Databases, Db, Happening};
 
 /// Keys looked at in one database before asking whether to go on.
 const KEYS_PER_LOOP: usize = 20;
@@ -98,7 +98,7 @@ impl Databases {
         for key in &due {
             let hashed = Key::new(key);
             self.database_mut(db).dict.remove(hashed.hash(), key);
-            self.note_expired(db, key);
+            self.note(db, &hashed, Happening::Expired);
         }
         (sampled, due.len(), wrapped)
     }

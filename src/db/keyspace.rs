@@ -268,15 +268,10 @@ impl Databases {
         (&self.all[db].dict, &mut self.random)
     }
 
-    /// Notes what happened to a key.
+    /// Notes, and counts, what happened to a key.
     pub(super) fn note(&mut self, db: usize, key: &Key<'_>, happening: Happening) {
+        self.stats.expired += u64::from(happening == Happening::Expired);
         self.notes.push(Note::new(db, key, happening));
-    }
-
-    /// Notes that a key was deleted because it had expired.
-    pub fn note_expired(&mut self, db: usize, key: &[u8]) {
-        self.stats.expired += 1;
-        self.notes.push(Note { db, key: key.into(), happening: Happening::Expired });
     }
 
     /// The entry of a key that has not expired.
@@ -456,7 +451,7 @@ impl Databases {
     /// A key that had expired was overwritten rather than deleted first.
     #[cold]
     fn replaced_expired(&mut self, key: &Key<'_>) {
-        self.note_expired(self.selected, key.bytes());
+        self.note(self.selected, key, Happening::Expired);
         if self.notes_new {
             self.notes.push(Note::new(self.selected, key, Happening::Created));
         }

@@ -195,10 +195,9 @@ impl EventLoop {
         if let Err(error) = socket.tune(server.config.tcp_keepalive) {
             log::debug!("Setting up a client socket: {error}");
         }
-        let connection = Connection::new(socket, unix_path);
+        let mut connection = Connection::new(socket, unix_path);
         let protected = server.config.protected_mode && !server.needs_password();
         if protected && !connection.peer_is_local() {
-            let mut connection = connection;
             connection.socket().write(PROTECTED_MODE).ok();
             server.stats.rejected_connections += 1;
             return;

@@ -10,6 +10,7 @@ use super::event_loop::{READ_BYTES, SLICE_US};
 use crate::client::{Client, ClientKey, Modes, lifecycle};
 use crate::command::{Args, CommandId, Ctx, exec};
 use crate::db::{self, Databases};
+use crate::resp::reply::Reply;
 use crate::resp::request::{self, ArgView, Batch, Limits, ProtocolError};
 use crate::server::Server;
 
@@ -125,7 +126,7 @@ impl Pipeline {
         server: &mut Server,
         db: &mut Databases,
         key: ClientKey,
-        reply: &mut crate::resp::reply::Reply,
+        reply: &mut Reply,
         buffer: &[u8],
     ) -> usize {
         let slice_ends = server.clock.ticks_after(server.clock.now(), SLICE_US);
@@ -182,7 +183,7 @@ impl Pipeline {
         server: &mut Server,
         db: &mut Databases,
         key: ClientKey,
-        reply: &mut crate::resp::reply::Reply,
+        reply: &mut Reply,
         buffer: &[u8],
         slice_ends: crate::util::clock::Ticks,
     ) -> Option<usize> {
@@ -243,13 +244,7 @@ impl Pipeline {
     }
 
     /// Answers a breach of the protocol; the client is closed behind the answer.
-    fn refuse(
-        &self,
-        server: &mut Server,
-        key: ClientKey,
-        reply: &mut crate::resp::reply::Reply,
-        error: &ProtocolError,
-    ) {
+    fn refuse(&self, server: &mut Server, key: ClientKey, reply: &mut Reply, error: &ProtocolError) {
         let text = String::from_utf8_lossy(error.text());
         log::debug!("Protocol error ({text}) from client {}", server.clients.at(key).connection.peer_name());
         let client = server.clients.at_mut(key);

@@ -1,6 +1,7 @@
 //! Small tools that know nothing of Redis commands.
 
 pub mod alloc;
+pub mod bit_set;
 pub mod bits;
 pub mod clock;
 pub mod glob;
