@@ -13,6 +13,7 @@ use crate::command::{CommandId, CommandTable};
 use crate::config::{Config, NotifyFlags};
 use crate::cron::CronState;
 use crate::db::Databases;
+use crate::db::lazyfree::Lazily;
 use crate::db::waiters::Waiters;
 use crate::db::watch::Watches;
 use crate::latency::Latency;
@@ -242,6 +243,12 @@ impl Server {
         let told = config.notify_keyspace_events;
         db.notes_misses = told.contains(NotifyFlags::KEY_MISS);
         db.notes_new = told.contains(NotifyFlags::NEW);
+        db.lazyfree.lazily = Lazily {
+            expire: config.lazyfree_lazy_expire,
+            server_del: config.lazyfree_lazy_server_del,
+            user_del: config.lazyfree_lazy_user_del,
+            eviction: config.lazyfree_lazy_eviction,
+        };
         db.note_frequency(config.maxmemory_policy.is_lfu(), config.lfu_log_factor, config.lfu_decay_time);
         self.modes.set(ServerModes::NEW_SETTINGS, false);
     }

@@ -33,6 +33,7 @@ pub struct Event {
     pub name: &'static str,
 }
 
+#[allow(dead_code, reason = "the families of these events arrive one by one")]
 impl Event {
     /// An event of any type of key: `del`, `expire`, `rename_from` …
     pub const fn generic(name: &'static str) -> Event {
@@ -42,6 +43,31 @@ impl Event {
     /// An event of a string.
     pub const fn string(name: &'static str) -> Event {
         Event { class: NotifyFlags::STRING, name }
+    }
+
+    /// An event of a list.
+    pub const fn list(name: &'static str) -> Event {
+        Event { class: NotifyFlags::LIST, name }
+    }
+
+    /// An event of a set.
+    pub const fn set(name: &'static str) -> Event {
+        Event { class: NotifyFlags::SET, name }
+    }
+
+    /// An event of a hash.
+    pub const fn hash(name: &'static str) -> Event {
+        Event { class: NotifyFlags::HASH, name }
+    }
+
+    /// An event of a sorted set.
+    pub const fn sorted_set(name: &'static str) -> Event {
+        Event { class: NotifyFlags::ZSET, name }
+    }
+
+    /// An event of a stream.
+    pub const fn stream(name: &'static str) -> Event {
+        Event { class: NotifyFlags::STREAM, name }
     }
 }
 
@@ -90,6 +116,13 @@ impl Ctx<'_> {
         if self.server.observers.any() {
             super::effects::touched(self, db, key, event);
         }
+    }
+
+    /// Deletes a key whose last element was just taken, a change that was counted already.
+    #[allow(dead_code, reason = "the families of collections arrive one by one")]
+    pub fn emptied(&mut self, key: &Key<'_>) {
+        self.db.delete(key);
+        self.touched(key, Event::generic("del"));
     }
 
     /// A keyspace event of a key that did not change.

@@ -145,12 +145,20 @@ impl Categories {
 /// The chapter of the documentation a command belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
+#[allow(dead_code, reason = "the families of these groups arrive one by one")]
 pub enum Group {
     Bitmap,
     Connection,
     Generic,
+    Geo,
+    Hash,
+    Hyperloglog,
+    List,
     Pubsub,
     Server,
+    Set,
+    SortedSet,
+    Stream,
     String,
     Transactions,
 }
@@ -162,8 +170,15 @@ impl Group {
             Group::Bitmap => "bitmap",
             Group::Connection => "connection",
             Group::Generic => "generic",
+            Group::Geo => "geo",
+            Group::Hash => "hash",
+            Group::Hyperloglog => "hyperloglog",
+            Group::List => "list",
             Group::Pubsub => "pubsub",
             Group::Server => "server",
+            Group::Set => "set",
+            Group::SortedSet => "sorted-set",
+            Group::Stream => "stream",
             Group::String => "string",
             Group::Transactions => "transactions",
         }
@@ -175,8 +190,15 @@ impl Group {
             Group::Bitmap => Categories::BITMAP,
             Group::Connection => Categories::CONNECTION,
             Group::Generic => Categories::KEYSPACE,
+            Group::Geo => Categories::GEO,
+            Group::Hash => Categories::HASH,
+            Group::Hyperloglog => Categories::HYPERLOGLOG,
+            Group::List => Categories::LIST,
             Group::Pubsub => Categories::PUBSUB,
             Group::Server => Categories(0),
+            Group::Set => Categories::SET,
+            Group::SortedSet => Categories::SORTEDSET,
+            Group::Stream => Categories::STREAM,
             Group::String => Categories::STRING,
             Group::Transactions => Categories::TRANSACTION,
         }

@@ -10,9 +10,10 @@ use crate::command::error::{CmdResult, NO_SUCH_KEY};
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error, effects};
 use crate::config::Rewrite;
-use crate::db::digest::Digest;
+use crate::db::digest;
 use crate::db::keyspace::NewString;
-use crate::db::{EntryView, Expiry, Key, Statistics, StringRef};
+use crate::db::{EntryView, Expiry, Key, StringRef};
+use crate::types::table::Statistics;
 use crate::util::number;
 
 /// The rows.
@@ -174,7 +175,7 @@ fn error(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn digest(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    cx.reply.simple(Digest::of_databases(cx.db).to_text());
+    cx.reply.simple(digest::of_databases(cx.db).to_text());
     Ok(())
 }
 
@@ -185,7 +186,7 @@ fn stored<'c>(cx: &'c Ctx<'_>, key: &Key<'_>) -> Option<EntryView<'c>> {
 fn digest_value(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     cx.reply.array(args.len() - 2);
     for key in args.keys(2, 1) {
-        let digest = stored(cx, &key).map(Digest::of_value).unwrap_or_default();
+        let digest = stored(cx, &key).map(digest::of_value).unwrap_or_default();
         cx.reply.simple(digest.to_text());
     }
     Ok(())

@@ -22,7 +22,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[Keys::range(1, -1, 1, Access::RM.and(Access::DELETE))])
         .tips(PER_SHARD_SUM)
         .docs("1.0.0", "key [key ...]", "Deletes keys."),
-    Command::new("unlink", Arity::at_least(2), del)
+    Command::new("unlink", Arity::at_least(2), unlink)
         .flags(&[WRITE, FAST])
         .keys(&[Keys::range(1, -1, 1, Access::RM.and(Access::DELETE))])
         .tips(PER_SHARD_SUM)
@@ -94,9 +94,17 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 fn del(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    delete_all(cx, args, cx.server.config.lazyfree_lazy_user_del)
+}
+
+fn unlink(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    delete_all(cx, args, true)
+}
+
+fn delete_all(cx: &mut Ctx<'_>, args: Args<'_>, lazily: bool) -> CmdResult {
     let mut deleted = 0;
     for key in args.keys(1, 1) {
-        if cx.db.delete(&key) {
+        if cx.db.unlink(&key, lazily) {
             cx.changed(&key, Event::generic("del"));
             deleted += 1;
         }

@@ -50,22 +50,23 @@ const SUBCOMMANDS: &[Command] = &[
 
 /// A key's share of the table, in bytes: a 64-byte bucket has seven places.
 const TABLE_SHARE: usize = 64usize.div_ceil(7);
+/// Elements of a collection that MEMORY USAGE looks at when it is not told.
+const USAGE_SAMPLES: usize = 5;
 
 /// Looks at the key without deleting it when its time has come.
 fn usage(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let mut samples = USAGE_SAMPLES;
     let mut index = 3;
     while index < args.len() {
         if !args.is(index, "samples") || index + 1 == args.len() {
             return Err(SYNTAX);
         }
-        if args.integer(index + 1)? < 0 {
-            return Err(SYNTAX);
-        }
+        samples = usize::try_from(args.integer(index + 1)?).map_err(|_| SYNTAX)?;
         index += 2;
     }
     let key = args.key(2);
     match cx.db.dict().find(key.hash(), key.bytes()) {
-        Some(entry) => cx.reply.integer((entry.heap_bytes() + TABLE_SHARE) as i64),
+        Some(entry) => cx.reply.integer((entry.heap_bytes(samples) + TABLE_SHARE) as i64),
         None => cx.reply.null(),
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Walking over the keys of a database: KEYS at once, SCAN in steps.
 //!
-//! SCAN keeps no state in the server: the cursor is a place in hash order (see `db::table`), so an element that is
+//! SCAN keeps no state in the server: the cursor is a place in hash order (see `types::table`), so an element that is
 //! there from the first step to the last is returned, whatever is added, removed or resized meanwhile.
 
 use crate::command::error::{CmdResult, SYNTAX};

@@ -12,8 +12,8 @@
 #[cfg(test)]
 mod tests;
 
-use super::entry::{Entry, EntryRef, EntryView};
-use super::table::{Probe, SlotMut, Statistics, Table, VacantSlot};
+use super::entry::{Entry, EntryRef, EntryView, InEntry};
+use crate::types::table::{Probe, SlotMut, Statistics, Table, VacantSlot};
 use crate::util::random::Random;
 use crate::util::siphash::HashSeed;
 use std::ptr::NonNull;
@@ -196,6 +196,14 @@ impl<'a> DictSlot<'a> {
         }
         let before = self.indexed_address();
         Reindex(self, before).0.slot.update(change)
+    }
+
+    /// The collection in the entry, to be changed, if it has one of this type.
+    #[inline]
+    pub fn into_collection<T: InEntry>(self) -> Option<&'a mut T> {
+        // SAFETY: the dictionary is mutably borrowed for `'a`, so the entry stays where it is and nobody else sees it.
+        // The index needs no update: neither address nor expiry can change through the collection.
+        unsafe { self.slot.into_view().collection_mut::<T>() }
     }
 
     /// Takes the entry out.

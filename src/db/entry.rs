@@ -3,7 +3,7 @@
 //! ```text
 //! header  8 bytes   kind 8 bits | flags 8 | access 24 | key length 8 | inline value length 16
 //! expiry  8 bytes   unix time in ms, if the flag EXPIRES is set
-//! slot    8 bytes   for kinds that have one: an integer, or the address of a value that lies elsewhere
+//! slot    8 or 16   for kinds that have one: an integer, the address of a shared string, or a collection
 //! length  4 bytes   of the key, if the 8 bits above are 255
 //! key, then the inline value
 //! ```
@@ -13,8 +13,9 @@
 //! with another allocator they merely fit less well.)
 //!
 //! Strings have three kinds: integers, short bytes inline, and longer bytes in a shared vector, so that a reply can
-//! hold a big value without copying it. A kind says how the slot is to be copied, measured and freed; a new type of
-//! value adds its kinds to [`Kind`], and the compiler lists the places.
+//! hold a big value without copying it. A collection (see [`crate::types`]) lies in the slot itself, from where it owns
+//! what else it needs. A kind says how the slot is to be copied, measured and freed; a new type of value adds its kinds
+//! to [`Kind`], and the compiler lists the places.
 //!
 //! Invariant: header, expiry and slot are changed by this file only, and describe what follows them. All access goes
 //! through the raw pointer, never through a reference to the header, so the access field can be set while the key is
@@ -23,19 +24,22 @@
 // One allocation of variable layout behind a thin pointer cannot be written in safe Rust.
 #![allow(unsafe_code)]
 
+mod collection;
 #[cfg(test)]
 mod tests;
 mod view;
 
-use super::table::Packed;
+use crate::types::ValueType;
+use crate::types::table::Packed;
 use crate::util::alloc::size_class;
 use crate::util::number::parse_i64;
 use crate::util::prefetch::prefetch_read;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+pub use collection::InEntry;
 use view::Header;
 pub use view::{EntryView, StringRef};
 
@@ -50,6 +54,8 @@ pub const ACCESS_BITS: u32 = 24;
 const EMBEDDED_MAX: usize = 44;
 
 const WORD: usize = 8;
+/// Room for a collection in the slot.
+const COLLECTION_BYTES: usize = 2 * WORD;
 const LONG_KEY: u64 = 255;
 const EXPIRES: u64 = 1;
 const RAW: u64 = 2;
@@ -66,22 +72,16 @@ pub enum Kind {
     Inline = 1,
     /// A string in a shared vector whose address is in the slot.
     Shared = 2,
-}
-
-/// The data types of Redis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ValueType {
-    /// Bytes.
-    String,
-}
-
-impl ValueType {
-    /// The name that TYPE gives.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::String => "string",
-        }
-    }
+    /// A list in the slot.
+    List = 3,
+    /// A set in the slot.
+    Set = 4,
+    /// A sorted set in the slot.
+    SortedSet = 5,
+    /// A hash in the slot.
+    Hash = 6,
+    /// A stream in the slot.
+    Stream = 7,
 }
 
 impl Kind {
@@ -89,14 +89,20 @@ impl Kind {
     pub fn value_type(self) -> ValueType {
         match self {
             Self::Int | Self::Inline | Self::Shared => ValueType::String,
+            Self::List => ValueType::List,
+            Self::Set => ValueType::Set,
+            Self::SortedSet => ValueType::SortedSet,
+            Self::Hash => ValueType::Hash,
+            Self::Stream => ValueType::Stream,
         }
     }
 
     #[inline(always)]
-    fn has_slot(self) -> bool {
+    fn slot_bytes(self) -> usize {
         match self {
-            Self::Int | Self::Shared => true,
-            Self::Inline => false,
+            Self::Inline => 0,
+            Self::Int | Self::Shared => WORD,
+            Self::List | Self::Set | Self::SortedSet | Self::Hash | Self::Stream => COLLECTION_BYTES,
         }
     }
 }
@@ -114,12 +120,19 @@ struct Shape {
     kind: Kind,
     raw: bool,
     expire: Option<i64>,
-    slot: u64,
+    slot: Slot,
+}
+
+/// The content of a slot, moved as it is; a collection may have bytes in it that mean nothing.
+type Slot = [MaybeUninit<u64>; COLLECTION_BYTES / WORD];
+
+fn word_slot(word: u64) -> Slot {
+    [MaybeUninit::new(word), MaybeUninit::uninit()]
 }
 
 impl Shape {
     fn string(kind: Kind, expire: Option<i64>, slot: u64) -> Self {
-        Self { kind, raw: false, expire, slot }
+        Self { kind, raw: false, expire, slot: word_slot(slot) }
     }
 
     fn header(&self, access: u32, key: usize, value: usize) -> Header {
@@ -197,8 +210,11 @@ impl Entry {
             if let Some(expire) = shape.expire {
                 self.0.add(WORD).cast().write(expire);
             }
-            if shape.kind.has_slot() {
-                self.0.add(header.slot_offset()).cast().write(shape.slot);
+            let slot = self.0.add(header.slot_offset());
+            match shape.kind.slot_bytes() {
+                0 => {}
+                WORD => slot.cast().write(shape.slot[0]),
+                _ => slot.cast().write(shape.slot),
             }
             if header.short_key_len() == LONG_KEY {
                 self.0.add(header.key_offset() - 4).cast().write(key_len as u32);
@@ -215,7 +231,12 @@ impl Entry {
 
     fn shape(&self) -> Shape {
         let view = self.view();
-        let slot = if view.kind().has_slot() { view.slot() } else { 0 };
+        let slot = match view.kind().slot_bytes() {
+            0 => word_slot(0),
+            WORD => word_slot(view.slot()),
+            // SAFETY: the slot of a collection has two words, which whoever gets them treats as moved or still here.
+            _ => unsafe { view.slot_address().cast::<Slot>().read() },
+        };
         Shape { kind: view.kind(), raw: view.header().flags() & RAW != 0, expire: view.expire_at(), slot }
     }
 
@@ -298,6 +319,7 @@ impl Entry {
         match self.view().kind() {
             Kind::Int | Kind::Inline => {}
             Kind::Shared => drop(ManuallyDrop::into_inner(self.shared_arc())),
+            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream => self.drop_collection(),
         }
     }
 
@@ -313,7 +335,7 @@ impl Entry {
         let mut shared = self.shared_arc();
         if Arc::get_mut(&mut shared).is_none() {
             let copy = into_slot(shared.as_ref().clone());
-            let shape = Shape { slot: copy, ..self.shape() };
+            let shape = Shape { slot: word_slot(copy), ..self.shape() };
             drop(ManuallyDrop::into_inner(shared));
             self.reshape(shape, 0, &[]);
         }
@@ -345,9 +367,10 @@ impl Entry {
     pub fn duplicate(&self, key: &[u8]) -> Self {
         let view = self.view();
         let slot = match view.kind() {
-            Kind::Int => view.slot(),
-            Kind::Inline => 0,
-            Kind::Shared => Arc::into_raw(view.shared().to_arc()).expose_provenance() as u64,
+            Kind::Int => word_slot(view.slot()),
+            Kind::Inline => word_slot(0),
+            Kind::Shared => word_slot(Arc::into_raw(view.shared().to_arc()).expose_provenance() as u64),
+            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream => self.copy_of_collection(),
         };
         Self::build(key, view.inline_value(), view.access(), Shape { slot, ..self.shape() })
     }
@@ -368,7 +391,7 @@ impl Entry {
     /// The string is "raw" to OBJECT ENCODING afterwards.
     pub fn bytes_mut(&mut self) -> Option<&mut [u8]> {
         match self.view().kind() {
-            Kind::Int => None,
+            Kind::Int | Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream => None,
             Kind::Shared => Some(self.shared_vec()),
             Kind::Inline => {
                 let header = Header(self.view().header().0 | RAW << 8);
@@ -382,10 +405,10 @@ impl Entry {
         }
     }
 
-    /// Changes the bytes of a string in any way. The string is "raw" to OBJECT ENCODING afterwards.
+    /// Changes the bytes of a string in any way; of another value it makes a string. The string is "raw" to OBJECT ENCODING afterwards.
     pub fn modify_bytes<R>(&mut self, change: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         match self.view().kind() {
-            Kind::Int | Kind::Inline => {
+            Kind::Int | Kind::Inline | Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream => {
                 let mut bytes = self.view().string().map(StringRef::to_vec).unwrap_or_default();
                 let result = change(&mut bytes);
                 self.set_text(bytes, true);
@@ -412,7 +435,7 @@ impl Entry {
                 let shape = Shape { raw: true, ..self.shape() };
                 self.reshape(shape, kept, added);
             }
-            Kind::Int | Kind::Inline | Kind::Shared => self.modify_bytes(|bytes| bytes.extend_from_slice(added)),
+            _ => self.modify_bytes(|bytes| bytes.extend_from_slice(added)),
         }
     }
 
@@ -420,7 +443,7 @@ impl Entry {
     /// The string is "raw" to OBJECT ENCODING afterwards.
     pub fn bytes_grown(&mut self, len_min: usize) -> &mut [u8] {
         let fits = match self.view().kind() {
-            Kind::Int => false,
+            Kind::Int | Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream => false,
             Kind::Inline => self.view().header().value_len() >= len_min,
             Kind::Shared => self.view().shared().bytes().len() >= len_min,
         };
@@ -503,7 +526,7 @@ unsafe impl Send for EntryRef {}
 impl EntryRef {
     /// # Safety
     /// There is an entry at this address for as long as the reference is in a table or in use, and it is not changed
-    /// while it is borrowed from there. (Removing the reference and [`super::table::Table::find_address`] do not read
+    /// while it is borrowed from there. (Removing the reference and [`crate::types::table::Table::find_address`] do not read
     /// the entry.)
     pub unsafe fn new(address: NonNull<u8>) -> Self {
         Self(address)

@@ -75,7 +75,9 @@ impl Databases {
         self.eviction_pool = pool;
         let Some((db, key)) = victim else { return false };
         let hashed = Key::new(&key);
-        self.database_mut(db).dict.remove(hashed.hash(), &key);
+        if let Some(entry) = self.database_mut(db).dict.remove(hashed.hash(), &key) {
+            self.lazyfree.dispose(entry, self.lazyfree.lazily.eviction);
+        }
         self.note(db, &hashed, Happening::Evicted);
         true
     }

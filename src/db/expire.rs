@@ -97,7 +97,9 @@ impl Databases {
         let wrapped = cycle.cursor == 0;
         for key in &due {
             let hashed = Key::new(key);
-            self.database_mut(db).dict.remove(hashed.hash(), key);
+            if let Some(entry) = self.database_mut(db).dict.remove(hashed.hash(), key) {
+                self.lazyfree.dispose(entry, self.lazyfree.lazily.expire);
+            }
             self.note(db, &hashed, Happening::Expired);
         }
         (sampled, due.len(), wrapped)

@@ -10,16 +10,20 @@
 //! [`write`](Databases::write) for changing what is there; and [`set`](Databases::set) and its kin for replacing it.
 //! Only reading counts as hit or miss.
 
+#[allow(dead_code, reason = "the families of collections arrive one by one")]
+mod collections;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::Key;
 use super::dict::{Dict, DictProbe, DictSlot};
 use super::entry::{Entry, EntryView, StringRef};
 use super::evict::EvictionPool;
 use super::expire::ExpireCycle;
 use super::lazyfree::LazyFree;
-use super::{Key, seed};
 use crate::util::random::Random;
+use crate::util::siphash::HashSeed;
 
 /// The key holds a value of another type than the command works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +63,7 @@ pub struct Db {
 
 impl Db {
     fn new() -> Db {
-        Db { dict: Dict::new(seed()), cycle: ExpireCycle::default() }
+        Db { dict: Dict::new(HashSeed::of_process()), cycle: ExpireCycle::default() }
     }
 
     /// Asks the memory of a key's bucket into the cache.
@@ -280,7 +284,8 @@ impl Databases {
         let slot = self.all[self.selected].dict.find_mut(key.hash(), key.bytes())?;
         if slot.view().is_due(self.now_ms) {
             if !self.frozen {
-                slot.remove();
+                let lazily = self.lazyfree.lazily.expire;
+                self.lazyfree.dispose(slot.remove(), lazily);
                 self.stats.expired += 1;
                 self.notes.push(Note::new(self.selected, key, Happening::Expired));
             }
@@ -319,7 +324,8 @@ impl Databases {
         if let Some(due) = slot.take_if(|slot| slot.view().is_due(now_ms))
             && !self.frozen
         {
-            due.remove();
+            let lazily = self.lazyfree.lazily.expire;
+            self.lazyfree.dispose(due.remove(), lazily);
             self.stats.expired += 1;
             self.notes.push(Note::new(self.selected, key, Happening::Expired));
         }
@@ -402,6 +408,11 @@ impl Databases {
         let slot = self.all[self.selected].dict.probe(key.hash(), key.bytes());
         match slot {
             DictProbe::Found(mut slot) => {
+                if slot.view().any_collection().is_some() {
+                    let lazily = self.lazyfree.lazily.server_del;
+                    let empty = |entry: &mut Entry| entry.take_collection();
+                    self.lazyfree.dispose(slot.update(empty), lazily);
+                }
                 let old = slot.view().expire_at();
                 let due = slot.view().is_due(now_ms);
                 let expire = match expiry {
@@ -464,7 +475,9 @@ impl Databases {
         match self.all[self.selected].dict.probe(key.hash(), key.bytes()) {
             DictProbe::Found(mut slot) => {
                 let due = slot.view().is_due(now_ms);
-                slot.update(|old| *old = entry);
+                let old = slot.update(|old| std::mem::replace(old, entry));
+                let lazily = self.lazyfree.lazily.server_del;
+                self.lazyfree.dispose(old, lazily);
                 if due {
                     self.replaced_expired(key);
                 }
@@ -491,9 +504,15 @@ impl Databases {
         self.live(key).map(DictSlot::remove)
     }
 
-    /// Deletes a key; whether it was there.
+    /// Deletes a key on behalf of another purpose; whether it was there.
     pub fn delete(&mut self, key: &Key<'_>) -> bool {
-        self.take(key).is_some()
+        self.unlink(key, self.lazyfree.lazily.server_del)
+    }
+
+    /// Deletes a key, with `lazily` so that another thread frees a big value; whether it was there.
+    pub fn unlink(&mut self, key: &Key<'_>, lazily: bool) -> bool {
+        let entry = self.take(key);
+        entry.map(|entry| self.lazyfree.dispose(entry, lazily)).is_some()
     }
 
     /// A random key that has not expired; expired ones met on the way are deleted.
@@ -516,7 +535,7 @@ impl Databases {
         self.dict().iter().filter(|entry| !entry.is_due(self.now_ms))
     }
 
-    /// One step of an iteration over the selected database's keys; see [`super::table`] for its guarantee. Expired
+    /// One step of an iteration over the selected database's keys; see [`crate::types::table`] for its guarantee. Expired
     /// keys are deleted instead of being returned.
     pub fn scan(&mut self, cursor: u64, mut emit: impl FnMut(EntryView<'_>)) -> u64 {
         let mut due = Vec::new();

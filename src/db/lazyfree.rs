@@ -1,10 +1,42 @@
-//! Freeing what is big on another thread.
+//! Freeing what is big on another thread: whole dictionaries, and collections of many allocations.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
 use super::dict::Dict;
+use super::entry::Entry;
+
+/// A collection of more allocations than this is worth the way to the thread.
+const EFFORT_MIN: usize = 64;
+
+/// When entries are freed by the thread rather than at once: the directives `lazyfree-lazy-*`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lazily {
+    /// Keys whose time has come.
+    pub expire: bool,
+    /// Values that a command replaces or deletes on its way.
+    pub server_del: bool,
+    /// Keys that DEL and its kin delete.
+    pub user_del: bool,
+    /// Keys deleted to make room.
+    pub eviction: bool,
+}
+
+/// What the thread frees.
+enum Garbage {
+    Dict(Dict),
+    Entry(Entry),
+}
+
+impl Garbage {
+    fn objects(&self) -> u64 {
+        match self {
+            Self::Dict(dict) => dict.len() as u64,
+            Self::Entry(_) => 1,
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -15,50 +47,63 @@ struct Counts {
 /// The freeing thread, started when it is first needed.
 #[derive(Debug, Default)]
 pub struct LazyFree {
-    sender: Option<mpsc::Sender<Dict>>,
+    /// When entries come here.
+    pub lazily: Lazily,
+    sender: Option<mpsc::Sender<Garbage>>,
     counts: Arc<Counts>,
 }
 
 impl LazyFree {
     /// Has a dictionary freed by the thread; here and now if there can be no thread.
     pub fn free_later(&mut self, dict: Dict) {
-        if dict.is_empty() {
-            return;
+        if !dict.is_empty() {
+            self.send(Garbage::Dict(dict));
         }
+    }
+
+    /// Frees an entry: with `lazily` by the thread if it is worth it.
+    #[inline]
+    pub fn dispose(&mut self, entry: Entry, lazily: bool) {
+        if lazily && entry.view().any_collection().is_some_and(|value| value.free_effort() > EFFORT_MIN) {
+            self.send(Garbage::Entry(entry));
+        }
+    }
+
+    fn send(&mut self, garbage: Garbage) {
         if self.sender.is_none() {
             self.sender = self.start();
         }
         if let Some(sender) = &self.sender {
-            self.counts.pending.fetch_add(dict.len() as u64, Relaxed);
-            sender.send(dict).ok();
+            self.counts.pending.fetch_add(garbage.objects(), Relaxed);
+            sender.send(garbage).ok();
         }
     }
 
-    fn start(&self) -> Option<mpsc::Sender<Dict>> {
-        let (sender, receiver) = mpsc::channel::<Dict>();
+    fn start(&self) -> Option<mpsc::Sender<Garbage>> {
+        let (sender, receiver) = mpsc::channel::<Garbage>();
         let counts = Arc::clone(&self.counts);
         let work = move || {
-            for dict in receiver {
-                let keys = dict.len() as u64;
-                drop(dict);
-                counts.pending.fetch_sub(keys, Relaxed);
-                counts.freed.fetch_add(keys, Relaxed);
+            for garbage in receiver {
+                let objects = garbage.objects();
+                drop(garbage);
+                counts.pending.fetch_sub(objects, Relaxed);
+                counts.freed.fetch_add(objects, Relaxed);
             }
         };
         thread::Builder::new().name("lazyfree".to_owned()).spawn(work).ok().map(|_| sender)
     }
 
-    /// Keys waiting to be freed.
+    /// Keys and values waiting to be freed.
     pub fn pending(&self) -> u64 {
         self.counts.pending.load(Relaxed)
     }
 
-    /// Counts the keys freed from zero again.
+    /// Counts what is freed from zero again.
     pub fn reset_freed(&self) {
         self.counts.freed.store(0, Relaxed);
     }
 
-    /// Keys freed so far.
+    /// Keys and values freed so far.
     pub fn freed(&self) -> u64 {
         self.counts.freed.load(Relaxed)
     }

@@ -5,12 +5,21 @@
 //! finalization rounds are what the standard library uses for the same purpose; the tests hold this against it.
 
 use super::random::entropy;
+use std::sync::OnceLock;
+
+static PROCESS_SEED: OnceLock<HashSeed> = OnceLock::new();
 
 /// The secret 128-bit key of the hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashSeed(pub u64, pub u64);
 
 impl HashSeed {
+    /// The seed of all tables, drawn at the start of the process so that nobody can choose keys that collide.
+    #[inline]
+    pub fn of_process() -> Self {
+        *PROCESS_SEED.get_or_init(Self::random)
+    }
+
     /// A seed from the operating system's randomness.
     pub fn random() -> Self {
         Self(entropy(), entropy())

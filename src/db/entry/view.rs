@@ -58,7 +58,7 @@ impl Header {
     #[inline(always)]
     pub(super) fn key_offset(self) -> usize {
         self.slot_offset()
-            + if self.kind().has_slot() { WORD } else { 0 }
+            + self.kind().slot_bytes()
             + if self.short_key_len() == LONG_KEY { size_of::<u32>() } else { 0 }
     }
 }
@@ -161,9 +161,15 @@ impl<'a> EntryView<'a> {
 
     #[inline(always)]
     pub(super) fn slot(self) -> u64 {
-        debug_assert!(self.kind().has_slot());
-        // SAFETY: callers have seen a kind with a slot.
-        unsafe { self.raw.add(self.header().slot_offset()).cast().read() }
+        debug_assert!(self.kind().slot_bytes() == WORD);
+        // SAFETY: callers have seen a kind with a slot of one word.
+        unsafe { self.slot_address().cast().read() }
+    }
+
+    #[inline(always)]
+    pub(super) fn slot_address(self) -> NonNull<u8> {
+        // SAFETY: at that offset lies the slot or what follows it, within the allocation.
+        unsafe { self.raw.add(self.header().slot_offset()) }
     }
 
     /// The number of bytes in the key.
@@ -243,6 +249,7 @@ impl<'a> EntryView<'a> {
             Kind::Int => Some(StringRef::Int(self.slot() as i64)),
             Kind::Inline => Some(StringRef::Bytes(self.inline_value())),
             Kind::Shared => Some(StringRef::Shared(self.shared())),
+            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream => None,
         }
     }
 
@@ -257,14 +264,21 @@ impl<'a> EntryView<'a> {
             Kind::Int => "int",
             Kind::Inline if self.header().flags() & RAW == 0 && self.header().value_len() <= EMBEDDED_MAX => "embstr",
             Kind::Inline | Kind::Shared => "raw",
+            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream => {
+                self.any_collection().map_or("", |collection| collection.encoding())
+            }
         }
     }
 
-    /// Memory of the entry and what it owns, in bytes; a shared value counts in full.
-    pub fn heap_bytes(self) -> usize {
+    /// Memory of the entry and what it owns, in bytes; a shared value counts in full. Of a collection at most `samples`
+    /// elements are looked at, unless that is 0.
+    pub fn heap_bytes(self, samples: usize) -> usize {
         let elsewhere = match self.kind() {
             Kind::Int | Kind::Inline => 0,
             Kind::Shared => size_class(SHARED_BYTES) + size_class(self.shared().vec().capacity()),
+            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream => {
+                self.any_collection().map_or(0, |collection| collection.heap_bytes(samples))
+            }
         };
         self.layout().size() + elsewhere
     }
