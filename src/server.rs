@@ -246,7 +246,6 @@ impl Server {
         db.lazyfree.lazily = Lazily {
             expire: config.lazyfree_lazy_expire,
             server_del: config.lazyfree_lazy_server_del,
-            user_del: config.lazyfree_lazy_user_del,
             eviction: config.lazyfree_lazy_eviction,
         };
         db.note_frequency(config.maxmemory_policy.is_lfu(), config.lfu_log_factor, config.lfu_decay_time);

@@ -17,15 +17,13 @@ pub struct Lazily {
     pub expire: bool,
     /// Values that a command replaces or deletes on its way.
     pub server_del: bool,
-    /// Keys that DEL and its kin delete.
-    pub user_del: bool,
     /// Keys deleted to make room.
     pub eviction: bool,
 }
 
 /// What the thread frees.
 enum Garbage {
-    Dict(Dict),
+    Dict(Box<Dict>),
     Entry(Entry),
 }
 
@@ -34,6 +32,13 @@ impl Garbage {
         match self {
             Self::Dict(dict) => dict.len() as u64,
             Self::Entry(_) => 1,
+        }
+    }
+
+    fn free(self) {
+        match self {
+            Self::Dict(dict) => drop(dict),
+            Self::Entry(entry) => drop(entry),
         }
     }
 }
@@ -57,7 +62,7 @@ impl LazyFree {
     /// Has a dictionary freed by the thread; here and now if there can be no thread.
     pub fn free_later(&mut self, dict: Dict) {
         if !dict.is_empty() {
-            self.send(Garbage::Dict(dict));
+            self.send(Garbage::Dict(Box::new(dict)));
         }
     }
 
@@ -85,7 +90,7 @@ impl LazyFree {
         let work = move || {
             for garbage in receiver {
                 let objects = garbage.objects();
-                drop(garbage);
+                garbage.free();
                 counts.pending.fetch_sub(objects, Relaxed);
                 counts.freed.fetch_add(objects, Relaxed);
             }

@@ -138,3 +138,16 @@ fn a_panic_while_changing_leaves_the_index_in_step() {
     assert!(dict.remove(hash, b"key").is_some());
     assert_eq!(dict.expires_len(), 0);
 }
+
+#[test]
+fn taken_entries_may_be_dropped_by_another_thread() {
+    let mut dict = Dict::new(HashSeed::random());
+    for number in 0..10_000u32 {
+        let key = number.to_be_bytes();
+        dict.insert_new(&key, Entry::string(&key, &[7; 2000], None, 0));
+    }
+    let taken = dict.take();
+    assert!(dict.is_empty());
+    let dropped = std::thread::spawn(move || taken.len());
+    assert_eq!(dropped.join().ok(), Some(10_000));
+}

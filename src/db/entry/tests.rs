@@ -32,6 +32,7 @@ impl Twin {
             Kind::Shared => {
                 prop_assert!(view.heap_bytes(0) >= size_class(front + 8) + self.value.len())
             }
+            kind => prop_assert!(false, "{kind:?} is no string"),
         }
         Ok(())
     }

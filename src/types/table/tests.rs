@@ -472,18 +472,3 @@ fn bucket_numbers_climb_the_ladder_of_size_classes() {
         assert!(Segment::comfortable(buckets_for(count, 0)) > count);
     }
 }
-
-#[test]
-fn taken_items_may_be_dropped_by_another_thread() {
-    use crate::db::entry::Entry;
-    let mut table: Table<Entry> = Table::new(HashSeed::random());
-    for number in 0..10_000u32 {
-        let key = number.to_be_bytes();
-        let hash = table.hash(&key);
-        table.insert_new(hash, Entry::string(&key, &[7; 2000], None, 0));
-    }
-    let taken = table.take();
-    assert!(table.is_empty());
-    let dropped = std::thread::spawn(move || taken.len());
-    assert_eq!(dropped.join().ok(), Some(10_000));
-}
