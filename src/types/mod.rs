@@ -6,6 +6,7 @@
 pub mod digest;
 mod hash;
 mod list;
+pub mod listpack;
 mod set;
 mod sorted_set;
 mod stream;
