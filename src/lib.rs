@@ -37,6 +37,8 @@ mod info;
 mod latency;
 mod log_format;
 mod net;
+#[allow(dead_code, reason = "persistence arrives piece by piece")]
+mod persist;
 mod pubsub;
 mod repl;
 pub mod resp;

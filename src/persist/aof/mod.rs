@@ -1,0 +1,5 @@
+//! The append-only file: a log of the commands that changed the data.
+
+pub mod disk;
+pub mod manifest;
+pub mod writer;
