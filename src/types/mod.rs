@@ -8,7 +8,7 @@ mod hash;
 mod list;
 pub mod listpack;
 mod set;
-mod sorted_set;
+pub mod sorted_set;
 mod stream;
 pub mod table;
 
