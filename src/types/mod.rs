@@ -10,7 +10,7 @@ pub mod item;
 mod list;
 pub mod listpack;
 pub mod set;
-mod sorted_set;
+pub mod sorted_set;
 mod stream;
 pub mod table;
 
