@@ -1,5 +1,6 @@
 //! The append-only file: a log of the commands that changed the data.
 
+pub mod check;
 pub mod disk;
 pub mod manifest;
 pub mod reader;
