@@ -5,8 +5,9 @@
 
 pub mod digest;
 mod hash;
-mod list;
+pub mod list;
 pub mod listpack;
+pub mod lzf;
 mod set;
 mod sorted_set;
 mod stream;
