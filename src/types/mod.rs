@@ -5,11 +5,13 @@
 
 pub mod digest;
 mod hash;
+pub mod intset;
+pub mod item;
 pub mod list;
 pub mod listpack;
 pub mod lzf;
-mod set;
-mod sorted_set;
+pub mod set;
+pub mod sorted_set;
 mod stream;
 pub mod table;
 
