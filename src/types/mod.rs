@@ -4,7 +4,7 @@
 //! names that OBJECT ENCODING gives. What every collection can tell of itself stands in [`Collection`].
 
 pub mod digest;
-mod hash;
+pub mod hash;
 pub mod intset;
 pub mod item;
 pub mod list;
