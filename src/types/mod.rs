@@ -5,9 +5,11 @@
 
 pub mod digest;
 mod hash;
+pub mod intset;
+pub mod item;
 mod list;
 pub mod listpack;
-mod set;
+pub mod set;
 pub mod sorted_set;
 mod stream;
 pub mod table;
