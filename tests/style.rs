@@ -33,6 +33,8 @@ const UNSAFE_FILES: &[&str] = &[
     "src/db/entry/collection.rs",
     "src/types/item.rs",
     "src/types/hash/field.rs",
+    "src/types/sorted_set/item.rs",
+    "src/types/sorted_set/ordered.rs",
     "src/types/table.rs",
     "src/types/table/arena.rs",
     "src/types/table/resize.rs",
