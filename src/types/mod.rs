@@ -9,7 +9,7 @@ mod list;
 pub mod listpack;
 mod set;
 mod sorted_set;
-mod stream;
+pub mod stream;
 pub mod table;
 
 pub use hash::Hash;
