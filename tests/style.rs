@@ -31,6 +31,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/db/entry.rs",
     "src/db/entry/view.rs",
     "src/db/entry/collection.rs",
+    "src/types/item.rs",
     "src/types/table.rs",
     "src/types/table/arena.rs",
     "src/types/table/resize.rs",

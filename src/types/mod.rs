@@ -5,10 +5,12 @@
 
 pub mod digest;
 mod hash;
+pub mod intset;
+pub mod item;
 mod list;
 pub mod listpack;
-mod set;
-mod sorted_set;
+pub mod set;
+pub mod sorted_set;
 pub mod stream;
 pub mod table;
 
