@@ -12,7 +12,7 @@ pub mod listpack;
 pub mod lzf;
 pub mod set;
 pub mod sorted_set;
-mod stream;
+pub mod stream;
 pub mod table;
 
 pub use hash::Hash;
