@@ -5,6 +5,7 @@
 
 pub mod digest;
 mod hash;
+pub mod hyperloglog;
 mod list;
 mod set;
 mod sorted_set;
