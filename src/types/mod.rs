@@ -7,8 +7,9 @@ pub mod digest;
 mod hash;
 pub mod hyperloglog;
 mod list;
+pub mod listpack;
 mod set;
-mod sorted_set;
+pub mod sorted_set;
 mod stream;
 pub mod table;
 
