@@ -8,6 +8,7 @@ pub mod hash;
 pub mod intset;
 pub mod item;
 pub mod list;
+pub mod hyperloglog;
 pub mod listpack;
 pub mod lzf;
 pub mod set;
