@@ -4,4 +4,5 @@ pub mod check;
 pub mod disk;
 pub mod manifest;
 pub mod reader;
+pub mod rewrite;
 pub mod writer;
