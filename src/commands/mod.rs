@@ -25,6 +25,7 @@ pub mod server;
 pub mod set;
 pub mod set_algebra;
 pub mod slowlog;
+pub mod sort;
 pub mod string;
 pub mod string_number;
 pub mod transaction;
@@ -53,6 +54,7 @@ pub const FAMILIES: &[&[Command]] = &[
     set::COMMANDS,
     set_algebra::COMMANDS,
     slowlog::COMMANDS,
+    sort::COMMANDS,
     string::COMMANDS,
     string_number::COMMANDS,
     transaction::COMMANDS,
