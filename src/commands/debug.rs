@@ -14,6 +14,7 @@ use crate::db::digest;
 use crate::db::keyspace::NewString;
 use crate::db::{EntryView, Expiry, Key, StringRef};
 use crate::types::table::Statistics;
+use crate::types::{Hash, Set};
 use crate::util::number;
 
 /// The rows.
@@ -335,8 +336,13 @@ fn table_text(table: &Statistics) -> String {
 const SLOTS_PER_BUCKET: usize = 7;
 
 fn htstats_key(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    stored(cx, &args.key(2)).ok_or(NO_SUCH_KEY)?;
-    Err(Error::fixed("ERR The value stored at the specified key is not represented using an hash table"))
+    const NO_TABLE: Error =
+        Error::fixed("ERR The value stored at the specified key is not represented using an hash table");
+    let entry = stored(cx, &args.key(2)).ok_or(NO_SUCH_KEY)?;
+    let of_set = entry.collection::<Set>().and_then(Set::statistics);
+    let table = of_set.or_else(|| entry.collection::<Hash>().and_then(Hash::statistics)).ok_or(NO_TABLE)?;
+    cx.reply.verbatim(*b"txt", table_text(&table).as_bytes());
+    Ok(())
 }
 
 fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
