@@ -4,11 +4,17 @@
 //! names that OBJECT ENCODING gives. What every collection can tell of itself stands in [`Collection`].
 
 pub mod digest;
+<<<<<<< HEAD
 pub mod hash;
+=======
+mod hash;
+pub mod intset;
+pub mod item;
+>>>>>>> main
 mod list;
 pub mod listpack;
-mod set;
-mod sorted_set;
+pub mod set;
+pub mod sorted_set;
 mod stream;
 pub mod table;
 
