@@ -11,6 +11,7 @@ pub mod config;
 pub mod connection;
 pub mod debug;
 pub mod expire;
+pub mod hash;
 pub mod keys;
 pub mod latency;
 pub mod lcs;
@@ -38,6 +39,9 @@ pub const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     debug::COMMANDS,
     expire::COMMANDS,
+    hash::COMMANDS,
+    hash::expiry::COMMANDS,
+    hash::sample::COMMANDS,
     keys::COMMANDS,
     latency::COMMANDS,
     lcs::COMMANDS,

@@ -4,13 +4,9 @@
 //! names that OBJECT ENCODING gives. What every collection can tell of itself stands in [`Collection`].
 
 pub mod digest;
-<<<<<<< HEAD
 pub mod hash;
-=======
-mod hash;
 pub mod intset;
 pub mod item;
->>>>>>> main
 mod list;
 pub mod listpack;
 pub mod set;
