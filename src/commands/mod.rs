@@ -22,6 +22,7 @@ pub mod pubsub;
 pub mod scan;
 pub mod server;
 pub mod slowlog;
+pub mod sorted_set;
 pub mod string;
 pub mod string_number;
 pub mod transaction;
@@ -47,6 +48,10 @@ pub const FAMILIES: &[&[Command]] = &[
     scan::COMMANDS,
     server::COMMANDS,
     slowlog::COMMANDS,
+    sorted_set::COMMANDS,
+    sorted_set::algebra::COMMANDS,
+    sorted_set::pop::COMMANDS,
+    sorted_set::range::COMMANDS,
     string::COMMANDS,
     string_number::COMMANDS,
     transaction::COMMANDS,
