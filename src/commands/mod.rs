@@ -26,6 +26,7 @@ pub mod server;
 pub mod set;
 pub mod set_algebra;
 pub mod slowlog;
+pub mod sort;
 pub mod sorted_set;
 pub mod string;
 pub mod string_number;
@@ -56,10 +57,8 @@ pub const FAMILIES: &[&[Command]] = &[
     set::COMMANDS,
     set_algebra::COMMANDS,
     slowlog::COMMANDS,
+    sort::COMMANDS,
     sorted_set::COMMANDS,
-    sorted_set::algebra::COMMANDS,
-    sorted_set::pop::COMMANDS,
-    sorted_set::range::COMMANDS,
     string::COMMANDS,
     string_number::COMMANDS,
     transaction::COMMANDS,
