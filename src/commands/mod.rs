@@ -11,6 +11,7 @@ pub mod config;
 pub mod connection;
 pub mod debug;
 pub mod expire;
+pub mod geo;
 pub mod hyperloglog;
 pub mod keys;
 pub mod latency;
@@ -39,6 +40,7 @@ pub const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     debug::COMMANDS,
     expire::COMMANDS,
+    geo::COMMANDS,
     hyperloglog::COMMANDS,
     keys::COMMANDS,
     latency::COMMANDS,
