@@ -42,8 +42,11 @@ pub type Listpack = Pack<Box<[u8]>>;
 /// A listpack with spare room at its end.
 pub type RoomyListpack = Pack<Vec<u8>>;
 
+/// A listpack that is only looked at.
+pub type ListpackView<'a> = Pack<&'a [u8]>;
+
 /// An element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Element<'a> {
     /// An integer.
     Int(i64),
@@ -283,38 +286,18 @@ impl Storage for Vec<u8> {
 }
 
 /// A listpack, wherever its bytes lie.
-#[derive(Clone, Default)]
-pub struct Pack<S: Storage> {
+#[derive(Clone, Copy, Default)]
+pub struct Pack<S> {
     /// A valid listpack, or nothing at all for an empty one.
     storage: S,
 }
 
-impl<S: Storage> Pack<S> {
-    /// An empty one, without memory of its own.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// One from bytes of unknown origin; `None` unless every part of them is valid.
-    pub fn checked(bytes: Vec<u8>) -> Option<Self> {
-        is_valid(&bytes).then(|| {
-            let mut storage = S::default();
-            storage.put(bytes);
-            Self { storage }
-        })
-    }
-
+impl<S: AsRef<[u8]>> Pack<S> {
     /// All its bytes, header and end included: what RDB files contain.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
         let bytes = self.storage.as_ref();
         if bytes.is_empty() { EMPTY } else { bytes }
-    }
-
-    /// Takes its bytes.
-    pub fn into_bytes(mut self) -> Vec<u8> {
-        let bytes = self.storage.take();
-        if bytes.is_empty() { EMPTY.to_vec() } else { bytes }
     }
 
     /// The number of elements. Takes a walk if there are 65,535 or more.
@@ -455,6 +438,34 @@ impl<S: Storage> Pack<S> {
         Elements { bytes: self.bytes(), front: HEADER_BYTES, back: at }
     }
 
+    fn header_count(&self) -> Option<usize> {
+        let bytes = self.bytes();
+        let counted = u16::from_le_bytes([bytes[4], bytes[5]]);
+        (counted != UNCOUNTED).then_some(usize::from(counted))
+    }
+}
+
+impl<S: Storage> Pack<S> {
+    /// An empty one, without memory of its own.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One from bytes of unknown origin; `None` unless every part of them is valid.
+    pub fn checked(bytes: Vec<u8>) -> Option<Self> {
+        is_valid(&bytes).then(|| {
+            let mut storage = S::default();
+            storage.put(bytes);
+            Self { storage }
+        })
+    }
+
+    /// Takes its bytes.
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        let bytes = self.storage.take();
+        if bytes.is_empty() { EMPTY.to_vec() } else { bytes }
+    }
+
     /// Appends a text.
     #[inline]
     pub fn push_back(&mut self, text: &[u8]) {
@@ -514,7 +525,7 @@ impl<S: Storage> Pack<S> {
     }
 
     /// Appends all elements of another.
-    pub fn append<T: Storage>(&mut self, other: &Pack<T>) {
+    pub fn append<T: AsRef<[u8]>>(&mut self, other: &Pack<T>) {
         let (more, at) = (&other.bytes()[HEADER_BYTES..other.end()], self.end());
         let counted = self.header_count().zip(other.header_count()).map(|(own, others)| own + others);
         let mut bytes = self.open(more.len());
@@ -522,12 +533,6 @@ impl<S: Storage> Pack<S> {
         bytes.extend_from_slice(more);
         bytes.push(END);
         self.close(bytes, counted);
-    }
-
-    fn header_count(&self) -> Option<usize> {
-        let bytes = self.bytes();
-        let counted = u16::from_le_bytes([bytes[4], bytes[5]]);
-        (counted != UNCOUNTED).then_some(usize::from(counted))
     }
 
     /// Takes the bytes out, with room for more.
@@ -586,7 +591,39 @@ impl Pack<Vec<u8>> {
     }
 }
 
+impl<'a> Pack<&'a [u8]> {
+    /// Looks at bytes that are a listpack's own, or none.
+    #[inline]
+    pub fn of(bytes: &'a [u8]) -> Self {
+        Self { storage: if bytes.is_empty() { EMPTY } else { bytes } }
+    }
+
+    /// The elements from a position on.
+    #[inline]
+    pub fn elements_from(self, at: Position) -> Elements<'a> {
+        Elements { bytes: self.storage, front: at, back: self.storage.len() - 1 }
+    }
+
+    /// All elements.
+    #[inline]
+    pub fn elements(self) -> Elements<'a> {
+        self.elements_from(HEADER_BYTES)
+    }
+}
+
 impl Pack<Box<[u8]>> {
+    /// One from bytes that [`Pack::into_own`] gave, or none.
+    #[inline]
+    pub fn from_own(bytes: Box<[u8]>) -> Self {
+        Self { storage: bytes }
+    }
+
+    /// Takes its bytes; none for one that has always been empty.
+    #[inline]
+    pub fn into_own(self) -> Box<[u8]> {
+        self.storage
+    }
+
     /// The memory it owns.
     pub fn capacity(&self) -> usize {
         self.storage.len()
@@ -598,7 +635,7 @@ impl Pack<Box<[u8]>> {
     }
 }
 
-impl<S: Storage> fmt::Debug for Pack<S> {
+impl<S: AsRef<[u8]>> fmt::Debug for Pack<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }

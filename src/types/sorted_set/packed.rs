@@ -3,7 +3,7 @@
 //! A score that is an integer is an integer of the listpack, others are text, in the shortest form that reads back to
 //! the same double. -0 is text, too, to keep its sign.
 
-use super::{Change, Entry, StoredScore, order};
+use super::{Change, Entry, Limits, StoredScore, order};
 use crate::types::listpack::{Element, Elements, IntText, Listpack, Position};
 use crate::util::number;
 use std::ops::Range;
@@ -17,6 +17,21 @@ const EXACT_MAX: f64 = (1u64 << 53) as f64;
 #[derive(Clone, Debug, Default)]
 pub struct Packed {
     pairs: Listpack,
+}
+
+/// How an update went.
+#[derive(Debug)]
+pub enum Updated {
+    /// Done.
+    Done(Change),
+    /// A new member with this score takes another encoding; nothing has changed.
+    Outgrown(f64),
+}
+
+/// Whether members of these lengths fit a listpack.
+pub fn fits(lengths: impl Iterator<Item = usize>) -> bool {
+    let bytes = lengths.fold(0usize, |sum, length| sum.saturating_add(length).saturating_add(PAIR_EXTRA_BYTES_MAX));
+    Listpack::new().has_room_for(bytes)
 }
 
 /// The number a score stands for.
@@ -54,11 +69,6 @@ impl Packed {
         self.pairs.len() / 2
     }
 
-    /// Whether one more member of this length may be added.
-    pub fn has_room_for(&self, member: &[u8]) -> bool {
-        self.pairs.has_room_for(member.len().saturating_add(PAIR_EXTRA_BYTES_MAX))
-    }
-
     /// The memory it owns.
     pub fn heap_bytes(&self) -> usize {
         self.pairs.capacity()
@@ -84,22 +94,31 @@ impl Packed {
 
     /// See `SortedSet::update`.
     #[inline]
-    pub fn update(&mut self, member: &[u8], decide: impl FnOnce(Option<f64>) -> Option<f64>) -> Change {
+    pub fn update(
+        &mut self,
+        member: &[u8],
+        limits: Limits,
+        decide: impl FnOnce(Option<f64>) -> Option<f64>,
+    ) -> Updated {
         let Some((member_at, score_at)) = self.find(member) else {
-            let Some(score) = decide(None) else { return Change::None };
+            let Some(score) = decide(None) else { return Updated::Done(Change::None) };
+            let more = member.len().saturating_add(PAIR_EXTRA_BYTES_MAX);
+            if self.len() >= limits.entries || member.len() > limits.value || !self.pairs.has_room_for(more) {
+                return Updated::Outgrown(score);
+            }
             self.insert_new(member, score);
-            return Change::Added;
+            return Updated::Done(Change::Added);
         };
         let current = score_of(self.pairs.get(score_at));
         match decide(Some(current)) {
             Some(score) if score != current => self.change_score(member, (member_at, score_at), score),
-            Some(_) | None => return Change::None,
+            Some(_) | None => return Updated::Done(Change::None),
         }
-        Change::Updated
+        Updated::Done(Change::Updated)
     }
 
     /// Adds a member that is not there.
-    pub fn insert_new(&mut self, member: &[u8], score: f64) {
+    fn insert_new(&mut self, member: &[u8], score: f64) {
         let at = self.place_of(member, score);
         with_score(score, |score| self.pairs.insert(at, &[Element::of(member), score]));
     }
