@@ -32,6 +32,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/db/entry/view.rs",
     "src/db/entry/collection.rs",
     "src/types/item.rs",
+    "src/types/hash/field.rs",
     "src/types/sorted_set/item.rs",
     "src/types/sorted_set/ordered.rs",
     "src/types/table.rs",

@@ -23,6 +23,8 @@ pub mod object;
 pub mod pubsub;
 pub mod scan;
 pub mod server;
+pub mod set;
+pub mod set_algebra;
 pub mod slowlog;
 pub mod string;
 pub mod string_number;
@@ -50,6 +52,8 @@ pub const FAMILIES: &[&[Command]] = &[
     pubsub::COMMANDS,
     scan::COMMANDS,
     server::COMMANDS,
+    set::COMMANDS,
+    set_algebra::COMMANDS,
     slowlog::COMMANDS,
     string::COMMANDS,
     string_number::COMMANDS,

@@ -5,15 +5,16 @@
 
 pub mod digest;
 pub mod geo;
-mod hash;
+pub mod hash;
 pub mod hyperloglog;
 pub mod intset;
 pub mod item;
-mod list;
+pub mod list;
 pub mod listpack;
+pub mod lzf;
 pub mod set;
 pub mod sorted_set;
-mod stream;
+pub mod stream;
 pub mod table;
 
 pub use hash::Hash;
