@@ -14,6 +14,7 @@ use crate::types::geo::{Found, Outline, Place, Search};
 use crate::types::listpack::IntText;
 use crate::types::{Collection, SortedSet};
 use crate::util::number::parse_f64;
+use crate::util::partial_sort::sort_places;
 
 /// Which of the commands is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -312,24 +313,21 @@ impl Options {
     }
 
     /// Sorts elements if that is asked for, and leaves no more than asked for. Those at the same distance stay in
-    /// their order unless there are many.
+    /// their order, unless some are left out.
     fn pick<'a>(&self, mut found: Vec<Found<'a>>) -> Vec<Found<'a>> {
-        const FEW: usize = 64;
         let count = self.count.unwrap_or(usize::MAX);
         let ascending = self.count.is_some() && !self.any;
-        let Some(descending) = self.descending.or(ascending.then_some(false)) else {
-            found.truncate(count);
-            return found;
-        };
-        let order = |one: &Found<'a>, other: &Found<'a>| match descending {
-            false => one.distance.total_cmp(&other.distance),
-            true => other.distance.total_cmp(&one.distance),
-        };
-        if count < found.len() && found.len() > FEW {
-            found.select_nth_unstable_by(count, order);
-            found.truncate(count);
+        if let Some(descending) = self.descending.or(ascending.then_some(false)) {
+            let order = |one: &Found<'a>, other: &Found<'a>| match descending {
+                false => one.distance.total_cmp(&other.distance),
+                true => other.distance.total_cmp(&one.distance),
+            };
+            if count < found.len() {
+                sort_places(&mut found, 0..count, order);
+            } else {
+                found.sort_by(order);
+            }
         }
-        found.sort_by(order);
         found.truncate(count);
         found
     }
