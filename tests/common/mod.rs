@@ -334,6 +334,13 @@ impl Connection {
         bytes
     }
 
+    /// Reads one byte of what the server sends.
+    pub fn byte(&mut self) -> u8 {
+        let mut byte = [0];
+        self.reader.read_exact(&mut byte).expect("a byte");
+        byte[0]
+    }
+
     /// Reads one reply; panics when it is malformed or does not come.
     pub fn read(&mut self) -> Reply {
         let line = self.line();
