@@ -91,8 +91,8 @@ impl Draw {
     pub fn key(&mut self, initial: u8) -> Word {
         const INITIALS: &[u8] = b"sblhzxtpg";
         let initial = match self.below(100) {
-            0..92 => initial,
-            92..99 => self.pick(INITIALS),
+            0..95 => initial,
+            95..99 => self.pick(INITIALS),
             _ => return self.pick(&[&b""[..], b"missing", b"\x00\xff\r\n", b"*", b"{tag}a"]).to_vec(),
         };
         vec![initial, b'0' + self.below(KEYS_OF_A_TYPE) as u8]
@@ -188,8 +188,8 @@ impl Draw {
     pub fn index(&mut self) -> Word {
         match self.below(100) {
             0..70 => self.between(-6, 8).to_string().into(),
-            70..90 => self.between(-150, 300).to_string().into(),
-            90..96 => self
+            70..92 => self.between(-150, 300).to_string().into(),
+            92..97 => self
                 .pick(&["-9223372036854775808", "9223372036854775807", "2147483648", "-4294967297", "100000"])
                 .into(),
             _ => self.no_number(),
@@ -200,8 +200,8 @@ impl Draw {
     pub fn count(&mut self) -> Word {
         match self.below(100) {
             0..70 => (1 + self.below(5)).to_string().into(),
-            70..80 => (10 + self.below(200)).to_string().into(),
-            80..92 => self.pick(&["0", "-1", "-2", "1000000", "9223372036854775807", "-9223372036854775808"]).into(),
+            70..85 => (10 + self.below(200)).to_string().into(),
+            85..96 => self.pick(&["0", "-1", "-2", "1000000", "9223372036854775807", "-9223372036854775808"]).into(),
             _ => self.no_number(),
         }
     }
@@ -209,8 +209,8 @@ impl Draw {
     /// An increment.
     pub fn increment(&mut self) -> Word {
         match self.below(100) {
-            0..75 => self.between(-20, 100).to_string().into(),
-            75..90 => self
+            0..86 => self.between(-20, 100).to_string().into(),
+            86..96 => self
                 .pick(&["9223372036854775807", "-9223372036854775808", "9223372036854775800", "-9223372036854775807"])
                 .into(),
             _ => self.no_number(),
@@ -224,7 +224,7 @@ impl Draw {
             25..50 => format!("{}.{}", self.between(-9, 9), self.below(1000)).into(),
             50..60 => format!("{}e{}", self.between(-9, 9), self.between(-20, 20)).into(),
             60..70 => ((self.bits() >> 11) as f64 / 1e10).to_string().into(),
-            70..90 => self
+            70..95 => self
                 .pick(&[
                     "inf",
                     "-inf",
@@ -310,8 +310,8 @@ impl Draw {
     /// A database: mostly one of the first few.
     pub fn database(&mut self) -> Word {
         match self.below(100) {
-            0..60 => "0".into(),
-            60..92 => self.pick(&["1", "2", "3"]).into(),
+            0..80 => "0".into(),
+            80..95 => self.pick(&["1", "2", "3"]).into(),
             _ => self.pick(&["16", "-1", "abc", "", "9223372036854775807", "15"]).into(),
         }
     }

@@ -118,7 +118,8 @@ impl Side {
 }
 
 fn start(program: &Program) -> Server {
-    Server::start_program(&program.path, &["--enable-debug-command", "yes", "--databases", "16"])
+    // At a high rate of its timer a server notices soon that a wait is over.
+    Server::start_program(&program.path, &["--enable-debug-command", "yes", "--databases", "16", "--hz", "500"])
 }
 
 fn words(words: &[&str]) -> Vec<Word> {

@@ -188,23 +188,25 @@ impl Seed<'_> {
         let mut history: Vec<Unit> = Vec::new();
         let mut session = Session::start(self.pair);
         let (mut next_digest, mut next_audit) = (COMMANDS_PER_DIGEST, COMMANDS_PER_AUDIT);
+        let mut drawn = 0;
         loop {
-            let is_over = session.sent >= commands;
+            let is_over = drawn >= commands;
             let mut chunk: Vec<Unit> = Vec::new();
-            if session.sent >= next_audit || is_over {
-                next_audit = session.sent + COMMANDS_PER_AUDIT;
+            if drawn >= next_audit || is_over {
+                next_audit = drawn + COMMANDS_PER_AUDIT;
                 chunk = audit(session.pair());
-            } else if session.sent >= next_digest {
-                next_digest = session.sent + COMMANDS_PER_DIGEST;
+            } else if drawn >= next_digest {
+                next_digest = drawn + COMMANDS_PER_DIGEST;
                 chunk.push(digest());
             } else {
                 chunk.extend((0..CHUNK).map(|_| generator.unit()));
+                drawn += chunk.iter().map(|unit| unit.commands.len()).sum::<usize>();
             }
             if let Err(difference) = session.run(&chunk) {
                 if let Some(report) = self.reports.get_mut(&difference.signature()) {
                     report.times += 1;
                     if !session.is_still_the_same() {
-                        return Ok(session.sent);
+                        return Ok(drawn);
                     }
                     chunk.truncate(session.reached + 1);
                     chunk.extend((0..ACTORS).map(|actor| Unit { actor, commands: vec![Cmd::exact(&["RESET"])] }));
@@ -212,7 +214,7 @@ impl Seed<'_> {
                     history.append(&mut chunk);
                     generator.forget_transactions();
                     if restart.is_err() || is_over {
-                        return Ok(session.sent);
+                        return Ok(drawn);
                     }
                     continue;
                 }
@@ -224,14 +226,14 @@ impl Seed<'_> {
                         chunk.pop();
                         chunk.push(looks[detail.unit].clone());
                         history.append(&mut chunk);
-                        return Err((session.sent, history, detail));
+                        return Err((drawn, history, detail));
                     }
                 }
                 history.append(&mut chunk);
-                return Err((session.sent, history, difference));
+                return Err((drawn, history, difference));
             }
             if is_over {
-                return Ok(session.sent);
+                return Ok(drawn);
             }
             history.append(&mut chunk);
         }
@@ -266,7 +268,8 @@ fn audit(pair: &mut Pair) -> Vec<Unit> {
         let mut keys: Vec<&[u8]> = keys.items().iter().map(Value::text).collect();
         keys.sort();
         for key in keys {
-            units.extend(key_audit(database, key));
+            let types = pair.0[0].link(AUDITOR).ask(&[b"TYPE".to_vec(), key.to_vec()]);
+            units.extend(key_audit(database, key, types.as_ref().map_or(b"", Value::text)));
         }
         units.push(Unit::audit(database, &["DBSIZE"], Check::Exact));
     }
@@ -274,21 +277,29 @@ fn audit(pair: &mut Pair) -> Vec<Unit> {
     units
 }
 
-fn key_audit(database: usize, key: &[u8]) -> Vec<Unit> {
+/// Questions about a key that has the given type on the real server.
+fn key_audit(database: usize, key: &[u8], type_name: &[u8]) -> Vec<Unit> {
     let ask = |words: &[&[u8]], check| Unit::audit(database, words, check);
-    vec![
+    let mut units = vec![
         ask(&[b"TYPE", key], Check::Exact),
         ask(&[b"OBJECT", b"ENCODING", key], Check::Exact),
         ask(&[b"PEXPIRETIME", key], Check::Milliseconds),
-        ask(&[b"GET", key], Check::Exact),
-        ask(&[b"LRANGE", key, b"0", b"-1"], Check::Exact),
-        ask(&[b"HGETALL", key], Check::UnorderedPairs),
-        ask(&[b"SMEMBERS", key], Check::Unordered),
-        ask(&[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"], Check::Exact),
-        ask(&[b"XRANGE", key, b"-", b"+"], Check::Exact),
-        ask(&[b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"], Check::Fields(super::families::streams::TIMES)),
-        ask(&[b"DEBUG", b"DIGEST-VALUE", key], Check::Exact),
-    ]
+    ];
+    match type_name {
+        b"string" => units.push(ask(&[b"GET", key], Check::Exact)),
+        b"list" => units.push(ask(&[b"LRANGE", key, b"0", b"-1"], Check::Exact)),
+        b"hash" => units.push(ask(&[b"HGETALL", key], Check::UnorderedPairs)),
+        b"set" => units.push(ask(&[b"SMEMBERS", key], Check::Unordered)),
+        b"zset" => units.push(ask(&[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"], Check::Exact)),
+        b"stream" => {
+            let times = Check::Fields(super::families::streams::TIMES);
+            units.push(ask(&[b"XRANGE", key, b"-", b"+"], Check::Exact));
+            units.push(ask(&[b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"], times));
+        }
+        _ => {}
+    }
+    units.push(ask(&[b"DEBUG", b"DIGEST-VALUE", key], Check::Exact));
+    units
 }
 
 /// Seeds for a short run: always the same.

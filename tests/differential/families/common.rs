@@ -15,6 +15,7 @@ pub const KINDS: Kinds = &[
     ("hll", |d, w| w.push(d.key(b'p'))),
     ("geo", |d, w| w.push(d.key(b'g'))),
     ("key", |d, w| w.push(d.any_key())),
+    ("keys-alike", keys_alike),
     ("value", |d, w| w.push(d.value())),
     ("member", |d, w| w.push(d.member())),
     ("field", |d, w| w.push(d.member())),
@@ -36,6 +37,12 @@ pub const KINDS: Kinds = &[
     ("numkeys-sets", |d, w| counted_keys(d, w, b't')),
     ("numkeys-zsets", |d, w| counted_keys(d, w, b'z')),
 ];
+
+/// Two keys, mostly of one type, so that types mingle slowly.
+fn keys_alike(draw: &mut Draw, words: &mut Vec<Word>) {
+    let initial = draw.pick(b"sblhzxtpg");
+    words.extend([draw.key(initial), draw.key(initial)]);
+}
 
 fn type_name(draw: &mut Draw) -> Word {
     draw.pick(&["string", "list", "hash", "set", "zset", "stream", "STRING", "none", "module", ""]).into()

@@ -7,9 +7,9 @@ use crate::differential::unit::Cmd;
 
 /// The commands.
 pub const ROWS: &[Row] = &[
-    row("copy", 5, "<key> <key> {DB <database>; REPLACE}"),
+    row("copy", 5, "<keys-alike> {DB <database>; REPLACE}"),
     row("dbsize", 2, ""),
-    row("del", 3, "<key> [<key> <key>]"),
+    row("del", 6, "<key> [<key> <key>]"),
     row("exists", 4, "(<key>)+"),
     made("flushall", 1, |draw| flush(draw, "FLUSHALL")),
     made("flushdb", 1, |draw| flush(draw, "FLUSHDB")),
@@ -20,8 +20,8 @@ pub const ROWS: &[Row] = &[
     row("object|idletime", 2, "<key>").check(Check::Kind),
     row("object|refcount", 2, "<key>"),
     made("randomkey", 2, |_| vec![Cmd::new(&["RANDOMKEY"], Check::Picks("EXISTS"))]),
-    row("rename", 4, "<key> <key>"),
-    row("renamenx", 3, "<key> <key>"),
+    row("rename", 4, "<keys-alike>"),
+    row("renamenx", 3, "<keys-alike>"),
     row("swapdb", 1, "<database> <database>"),
     row("touch", 3, "(<key>)+"),
     row("type", 5, "<key>"),

@@ -30,6 +30,7 @@ pub const ROWS: &[Row] = &[
     ),
     row("xdel", 5, "<stream> (<id>)+"),
     row("xgroup|create", 5, "<stream> <group> (<id>|$|0|-) {MKSTREAM; ENTRIESREAD <index>}"),
+    row("xgroup|create", 8, "<stream> <group> (0|0|$) [MKSTREAM]"),
     row("xgroup|createconsumer", 3, "<stream> <group> <consumer>"),
     row("xgroup|delconsumer", 2, "<stream> <group> <consumer>"),
     row("xgroup|destroy", 1, "<stream> <group>"),
@@ -57,13 +58,13 @@ pub const ROWS: &[Row] = &[
     row("xreadgroup", 2, "GROUP <group> <consumer> {COUNT <count>; NOACK} STREAMS <stream> <stream> (>|0) (>|<id>)")
         .whole(),
     row("xrevrange", 4, "<stream> <range-end> <range-start> [COUNT <count>]"),
-    row("xsetid", 2, "<stream> <id> {ENTRIESADDED <index>; MAXDELETEDID <id>}"),
+    row("xsetid", 2, "<stream> (<id>|<new-id>|<new-id>) {ENTRIESADDED <index>; MAXDELETEDID <id>}"),
     row("xtrim", 3, "<stream> <trim>"),
 ];
 
 /// By name.
 pub const KINDS: Kinds = &[
-    ("group", |d, w| w.push(d.pick(&["g", "g", "g", "h", "h", "none"]).into())),
+    ("group", |d, w| w.push(d.pick(&["g", "g", "g", "g", "g", "g", "g", "h", "h", "none"]).into())),
     ("consumer", |d, w| w.push(d.pick(&["c1", "c1", "c2", "c2", "c3", ""]).into())),
     ("id", |d, w| w.push(id(d))),
     ("new-id", |d, w| w.push(new_id(d))),

@@ -7,8 +7,8 @@ use crate::differential::generate::{Row, row};
 /// The commands.
 pub const ROWS: &[Row] = &[
     row("append", 4, "<string> <value>"),
-    row("decr", 4, "<string>"),
-    row("decrby", 4, "<string> <increment>"),
+    row("decr", 4, "<counter>"),
+    row("decrby", 4, "<counter> <increment>"),
     row("get", 8, "<string>"),
     row("getdel", 2, "<string>"),
     row(
@@ -18,10 +18,10 @@ pub const ROWS: &[Row] = &[
     ),
     row("getrange", 5, "<string> <index> <index>"),
     row("getset", 3, "<string> <value>"),
-    row("incr", 5, "<string>"),
-    row("incrby", 5, "<string> <increment>"),
-    row("incrbyfloat", 6, "<string> <float>"),
-    row("lcs", 2, "<string> <string> {LEN; IDX; MINMATCHLEN <index>; WITHMATCHLEN}"),
+    row("incr", 5, "<counter>"),
+    row("incrby", 5, "<counter> <increment>"),
+    row("incrbyfloat", 6, "<counter> <float>"),
+    row("lcs", 1, "<string> <string> {LEN; IDX; MINMATCHLEN <index>; WITHMATCHLEN}"),
     row("mget", 4, "(<string>|<string>|<key>)+"),
     row("mset", 3, "(<string> <value>)+"),
     row("msetnx", 2, "(<string> <value>)+"),
@@ -32,6 +32,7 @@ pub const ROWS: &[Row] = &[
         "<string> <value> {NX|XX; GET; \
          EX <seconds>|PX <milliseconds>|EXAT <moment-seconds>|PXAT <moment-milliseconds>|KEEPTTL}",
     ),
+    row("set", 3, "<counter> (<increment>|<float>)"),
     row("setex", 2, "<string> <seconds> <value>"),
     row("setnx", 2, "<string> <value>"),
     row("setrange", 5, "<string> <string-offset> <value>"),
@@ -40,7 +41,12 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// By name.
-pub const KINDS: Kinds = &[("string-offset", |d, w| w.push(offset(d)))];
+pub const KINDS: Kinds = &[("counter", |d, w| w.push(counter(d))), ("string-offset", |d, w| w.push(offset(d)))];
+
+/// Mostly a key of few that numbers are put into.
+fn counter(draw: &mut Draw) -> Word {
+    if draw.chance(70) { draw.pick(&["c0", "c1", "c2"]).into() } else { draw.key(b's') }
+}
 
 /// Either small, or beyond what a string can hold: nothing that would take hundreds of megabytes.
 fn offset(draw: &mut Draw) -> Word {

@@ -8,14 +8,20 @@ use crate::differential::unit::Cmd;
 /// The commands.
 pub const ROWS: &[Row] = &[
     made("discard", 2, |_| vec![Cmd::exact(&["DISCARD"])]),
-    made("exec", 10, |_| vec![Cmd::exact(&["EXEC"])]),
+    made("exec", 8, |draw| in_turn(draw, "EXEC")),
     made("hello", 3, hello),
-    made("multi", 8, |_| vec![Cmd::exact(&["MULTI"])]),
+    made("multi", 8, |draw| in_turn(draw, "MULTI")),
     made("reset", 1, |_| vec![Cmd::exact(&["RESET"])]),
     made("select", 8, select),
     row("unwatch", 1, ""),
     row("watch", 5, "(<key>)+"),
 ];
+
+/// Mostly MULTI and EXEC in turn, sometimes the one that is not due.
+fn in_turn(draw: &mut Draw, name: &str) -> Vec<Cmd> {
+    let due = if draw.queues() { "EXEC" } else { "MULTI" };
+    vec![Cmd::exact(&[if draw.chance(10) { name } else { due }])]
+}
 
 /// Mostly the first database, so that commands meet.
 fn select(draw: &mut Draw) -> Vec<Cmd> {
