@@ -11,6 +11,7 @@ pub mod config;
 pub mod connection;
 pub mod debug;
 pub mod expire;
+pub mod hyperloglog;
 pub mod keys;
 pub mod latency;
 pub mod lcs;
@@ -21,6 +22,8 @@ pub mod object;
 pub mod pubsub;
 pub mod scan;
 pub mod server;
+pub mod set;
+pub mod set_algebra;
 pub mod slowlog;
 pub mod string;
 pub mod string_number;
@@ -38,6 +41,7 @@ pub const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     debug::COMMANDS,
     expire::COMMANDS,
+    hyperloglog::COMMANDS,
     keys::COMMANDS,
     latency::COMMANDS,
     lcs::COMMANDS,
@@ -46,6 +50,8 @@ pub const FAMILIES: &[&[Command]] = &[
     pubsub::COMMANDS,
     scan::COMMANDS,
     server::COMMANDS,
+    set::COMMANDS,
+    set_algebra::COMMANDS,
     slowlog::COMMANDS,
     string::COMMANDS,
     string_number::COMMANDS,

@@ -4,11 +4,16 @@
 //! names that OBJECT ENCODING gives. What every collection can tell of itself stands in [`Collection`].
 
 pub mod digest;
-mod hash;
-mod list;
-mod set;
-mod sorted_set;
-mod stream;
+pub mod hash;
+pub mod intset;
+pub mod item;
+pub mod list;
+pub mod hyperloglog;
+pub mod listpack;
+pub mod lzf;
+pub mod set;
+pub mod sorted_set;
+pub mod stream;
 pub mod table;
 
 pub use hash::Hash;

@@ -207,6 +207,21 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         Some(SlotMut { table: self, hash, place })
     }
 
+    /// An item of which only the hash and something else is known.
+    pub fn find_matching(
+        &mut self,
+        hash: u64,
+        mut accepts: impl FnMut(T::Ref<'_>) -> bool,
+    ) -> Option<SlotMut<'_, T, H>> {
+        let segment = self.segment(hash);
+        let place = segment.find(segment.position_of(hash), |raw| {
+            // SAFETY: the item lives in the table, which is borrowed.
+            let (key, view) = unsafe { (T::key_of(raw), T::view(raw)) };
+            self.hash(key) == hash && accepts(view)
+        })?;
+        Some(SlotMut { table: self, hash, place })
+    }
+
     /// The item of a key, or where to put it.
     #[inline]
     pub fn probe(&mut self, hash: u64, key: &[u8]) -> Probe<'_, T, H> {
@@ -285,15 +300,28 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     /// (A table that is all but empty after removals with resizing off is the exception: there, after some thousand
     /// tries, the item that follows a random place is taken.)
     pub fn random(&self, random: &mut Random) -> Option<T::Ref<'_>> {
+        let (hash, place) = self.random_place(random)?;
+        // SAFETY: the item lives in the table, which is borrowed.
+        Some(unsafe { T::view(self.segment(hash).raw_at(place)) })
+    }
+
+    /// Like [`Table::random`], to be changed or removed.
+    pub fn random_mut(&mut self, random: &mut Random) -> Option<SlotMut<'_, T, H>> {
+        let (hash, place) = self.random_place(random)?;
+        Some(SlotMut { table: self, hash, place })
+    }
+
+    /// A place chosen at random among those in use, and a hash that leads to its segment.
+    fn random_place(&self, random: &mut Random) -> Option<(u64, Place)> {
         if self.is_empty() {
             return None;
         }
-        let mut cell = 0;
+        let mut hash = 0;
         for _ in 0..RANDOM_TRIES_MAX {
             // The buckets of a segment are dealt out in turn to its cells. Cells are equally likely, then bucket
             // numbers below a bound that holds for all cells: a number that does not exist is no hit.
-            cell = self.cell(random.next_u64());
-            let segment = self.directory[cell];
+            hash = random.next_u64();
+            let (cell, segment) = (self.cell(hash), self.segment(hash));
             let spread = self.depth - segment.depth();
             let dealt = random.below(u64::from(self.cell_buckets_max));
             let bucket = dealt << spread | (cell & ((1 << spread) - 1)) as u64;
@@ -301,15 +329,15 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
                 continue;
             }
             let place = Place { bucket: bucket as u32, slot: random.below(u64::from(SLOTS)) as u32 };
-            if let Some(raw) = segment.raw_if_occupied(place) {
-                // SAFETY: the item lives in the table, which is borrowed.
-                return Some(unsafe { T::view(raw) });
+            if segment.is_occupied(place) {
+                return Some((hash, place));
             }
         }
-        let cells = self.directory.len();
-        let next = (0..cells).find_map(|step| self.directory[(cell + step) % cells].next_from(Place::FIRST));
-        // SAFETY: as above.
-        next.map(|(_, raw)| unsafe { T::view(raw) })
+        let (first, cells) = (self.cell(hash), self.directory.len());
+        (0..cells).map(|step| (first + step) % cells).find_map(|cell| {
+            let (place, _) = self.directory[cell].next_from(Place::FIRST)?;
+            Some((((cell as u64) << 1) << (63 - self.depth), place))
+        })
     }
 
     /// All items, in the order of buckets.

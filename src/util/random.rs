@@ -61,6 +61,30 @@ impl Random {
     }
 }
 
+/// Picks some of a known number of things while they pass by, once each: every choice of as many things is equally
+/// likely (Knuth, "The Art of Computer Programming", volume 2, algorithm S).
+#[derive(Debug)]
+pub struct Selection {
+    passing: u64,
+    wanted: u64,
+}
+
+impl Selection {
+    /// Will pick `wanted` of `passing` things, or all of them if they are fewer.
+    pub fn new(passing: usize, wanted: usize) -> Self {
+        Self { passing: passing as u64, wanted: wanted as u64 }
+    }
+
+    /// Whether the next thing is picked.
+    #[inline]
+    pub fn picks(&mut self, random: &mut Random) -> bool {
+        let picked = random.below(self.passing) < self.wanted;
+        self.passing = self.passing.saturating_sub(1);
+        self.wanted -= u64::from(picked);
+        picked
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +116,22 @@ mod tests {
         assert!(chi_square < 22.5, "{counts:?}");
         assert_eq!(random.below(0), 0);
         assert_eq!(random.below(1), 0);
+    }
+
+    #[test]
+    fn a_selection_picks_as_many_as_wanted_and_each_as_often() {
+        let mut random = Random::from_seed(3);
+        let mut counts = [0u32; 10];
+        for _ in 0..10_000 {
+            let mut selection = Selection::new(10, 3);
+            let picked: Vec<usize> = (0..10).filter(|_| selection.picks(&mut random)).collect();
+            assert_eq!(picked.len(), 3);
+            picked.into_iter().for_each(|index| counts[index] += 1);
+        }
+        let chi_square: f64 = counts.iter().map(|&count| (f64::from(count) - 3e3).powi(2) / 3e3).sum();
+        assert!(chi_square < 27.9, "{counts:?}");
+        let mut all = Selection::new(2, 5);
+        assert!((0..2).all(|_| all.picks(&mut random)));
+        assert!(!Selection::new(2, 0).picks(&mut random));
     }
 }

@@ -3,7 +3,8 @@
 //! All segments of a table grow at about the same time from one size to the next. An allocator that keeps blocks of
 //! each size in pages of their own would be left with pages that hold a few stragglers and can't be used for anything
 //! else: a fifth of all memory at worst, measured. Here a run freed joins its free neighbours and serves any size.
-//! Arrays too small or too large for that come from the allocator.
+//! Arrays too small or too large for that come from the allocator, and so do all arrays of a small table: for one
+//! of many tables with a thousand items each, a chunk would be far too much.
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
@@ -20,6 +21,9 @@ const CHUNK_LAYOUT: Layout = match Layout::from_size_align(CHUNK_UNITS * UNIT, A
     Ok(layout) => layout,
     Err(_) => panic!("a layout"),
 };
+
+/// A table takes chunks only when that many bytes came from the allocator: a chunk is a small part of it then.
+const OUTSIDE_MAX: usize = 4 * CHUNK_LAYOUT.size();
 
 /// A block of units, and which of them are in use.
 struct Chunk {
@@ -69,8 +73,13 @@ impl Chunk {
     }
 }
 
-/// The chunks of a table, by ascending address.
-pub struct Arena(Vec<Chunk>);
+/// The memory of a table's buckets.
+pub struct Arena {
+    /// By ascending address.
+    chunks: Vec<Chunk>,
+    /// Bytes of arrays that came from the allocator.
+    outside: usize,
+}
 
 // SAFETY: chunks are owned; nothing in them belongs to a thread.
 unsafe impl Send for Arena {}
@@ -78,18 +87,19 @@ unsafe impl Send for Arena {}
 impl Arena {
     /// An arena that owns no memory yet.
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self { chunks: Vec::new(), outside: 0 }
     }
 
     /// `bytes` of zeros, at a multiple of 64. `bytes` is not 0, and a multiple of 64.
     pub fn allocate_zeroed(&mut self, bytes: usize) -> NonNull<u8> {
-        let Some(units) = units_of(bytes) else {
+        let Some(units) = units_of(bytes).filter(|_| self.outside >= OUTSIDE_MAX) else {
             let layout = direct_layout(bytes);
             // SAFETY: the layout is not empty.
             let memory = unsafe { alloc_zeroed(layout) };
+            self.outside += bytes;
             return NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(layout));
         };
-        let memory = self.0.iter_mut().find_map(|chunk| chunk.take(units)).unwrap_or_else(|| self.grow(units));
+        let memory = self.chunks.iter_mut().find_map(|chunk| chunk.take(units)).unwrap_or_else(|| self.grow(units));
         // SAFETY: the run has at least `bytes`, and is nobody else's.
         unsafe { memory.write_bytes(0, bytes) };
         memory
@@ -99,8 +109,8 @@ impl Arena {
     fn grow(&mut self, units: usize) -> NonNull<u8> {
         let mut chunk = Chunk::new();
         let memory = chunk.take(units).unwrap_or_else(|| unreachable!("a run is at most a chunk"));
-        let place = self.0.partition_point(|other| other.memory < chunk.memory);
-        self.0.insert(place, chunk);
+        let place = self.chunks.partition_point(|other| other.memory < chunk.memory);
+        self.chunks.insert(place, chunk);
         memory
     }
 
@@ -109,30 +119,37 @@ impl Arena {
     /// # Safety
     /// It comes from `allocate_zeroed` of this arena with this number of bytes, and is not used any more.
     pub unsafe fn free(&mut self, memory: NonNull<u8>, bytes: usize) {
-        let Some(units) = units_of(bytes) else {
+        let Some(place) = self.chunk_of(memory) else {
+            self.outside -= bytes;
             // SAFETY: allocated in `allocate_zeroed` with this layout.
             return unsafe { dealloc(memory.as_ptr(), direct_layout(bytes)) };
         };
-        let place = self.0.partition_point(|chunk| chunk.memory <= memory) - 1;
-        let chunk = &mut self.0[place];
-        chunk.mark((memory.addr().get() - chunk.memory.addr().get()) / UNIT, units, false);
+        let chunk = &mut self.chunks[place];
+        chunk.mark((memory.addr().get() - chunk.memory.addr().get()) / UNIT, bytes.div_ceil(UNIT), false);
         chunk.longest = CHUNK_UNITS;
         if chunk.used == [0; WORDS] {
-            let chunk = self.0.remove(place);
+            let chunk = self.chunks.remove(place);
             // SAFETY: allocated with this layout, and none of its units is in use.
             unsafe { dealloc(chunk.memory.as_ptr(), CHUNK_LAYOUT) }
         }
     }
 
+    /// The chunk that an array lies in.
+    fn chunk_of(&self, memory: NonNull<u8>) -> Option<usize> {
+        let place = self.chunks.partition_point(|chunk| chunk.memory <= memory).checked_sub(1)?;
+        let offset = memory.addr().get() - self.chunks[place].memory.addr().get();
+        (offset < CHUNK_LAYOUT.size()).then_some(place)
+    }
+
     /// Memory held in chunks, in bytes, whether in use or not.
     pub fn bytes(&self) -> usize {
-        self.0.len() * CHUNK_LAYOUT.size()
+        self.chunks.len() * CHUNK_LAYOUT.size()
     }
 }
 
 impl Drop for Arena {
     fn drop(&mut self) {
-        for chunk in &self.0 {
+        for chunk in &self.chunks {
             // SAFETY: allocated with this layout; who drops the arena uses none of its memory.
             unsafe { dealloc(chunk.memory.as_ptr(), CHUNK_LAYOUT) }
         }
@@ -156,8 +173,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn runs_never_overlap_and_all_memory_comes_back(sizes in prop::collection::vec((1..9000usize, any::<bool>()), 0..200)) {
+        fn runs_never_overlap_and_all_memory_comes_back(
+            sizes in prop::collection::vec((1..9000usize, any::<bool>()), 0..200), from_chunks: bool,
+        ) {
             let mut arena = Arena::new();
+            let head_start = if from_chunks { OUTSIDE_MAX } else { 0 };
+            arena.outside = head_start;
             let mut held: Vec<(NonNull<u8>, usize)> = Vec::new();
             for (number, (lines, free)) in sizes.into_iter().enumerate() {
                 let bytes = lines % 900 * 64 + 64;
@@ -184,7 +205,22 @@ mod tests {
                 // SAFETY: as above.
                 unsafe { arena.free(memory, bytes) };
             }
-            prop_assert_eq!(arena.bytes(), 0);
+            prop_assert_eq!((arena.bytes(), arena.outside), (0, head_start));
         }
+    }
+
+    #[test]
+    fn a_small_table_takes_no_chunk() {
+        let mut arena = Arena::new();
+        let array = 16 * UNIT;
+        let arrays: Vec<_> = (0..OUTSIDE_MAX.div_ceil(array)).map(|_| arena.allocate_zeroed(array)).collect();
+        assert_eq!(arena.bytes(), 0);
+        let later = arena.allocate_zeroed(array);
+        assert_eq!(arena.bytes(), CHUNK_LAYOUT.size());
+        for memory in arrays.into_iter().chain([later]) {
+            // SAFETY: allocated here, and forgotten.
+            unsafe { arena.free(memory, array) };
+        }
+        assert_eq!((arena.bytes(), arena.outside), (0, 0));
     }
 }

@@ -397,10 +397,9 @@ impl Segment {
         self.bucket(place.bucket).raw(place.slot)
     }
 
-    /// The item at a place, if there is one.
-    pub fn raw_if_occupied(&self, place: Place) -> Option<NonNull<u8>> {
-        let bucket = self.bucket(place.bucket);
-        (bucket.occupied() >> (place.slot * 8) & 0xff != 0).then(|| bucket.raw(place.slot))
+    /// Whether there is an item at a place.
+    pub fn is_occupied(&self, place: Place) -> bool {
+        self.bucket(place.bucket).occupied() >> (place.slot * 8) & 0xff != 0
     }
 
     /// Replaces the item at an occupied place by one of the same hash.

@@ -1,0 +1,794 @@
+//! Small sequences of strings and integers in one piece of memory: Redis's listpack, byte for byte.
+//!
+//! ```text
+//! ┌─────────────┬───────────┬─────────┬─────────┬────┬────┐
+//! │ total bytes │ elements  │ element │ element │ …  │ FF │      total bytes: u32, elements: u16, little-endian;
+//! └─────────────┴───────────┴─────────┴─────────┴────┴────┘      65535 elements: count them
+//!
+//! element = encoding and data, then their length in a form that is read from its end (so that one can walk back)
+//!
+//! 0xxxxxxx                  integer 0..=127            11110001 +2 bytes   16-bit integer, little-endian
+//! 10xxxxxx                  string of up to 63 bytes   11110010 +3 bytes   24-bit integer
+//! 110xxxxx yyyyyyyy         13-bit integer             11110011 +4 bytes   32-bit integer
+//! 1110xxxx yyyyyyyy         string up to 4095 bytes    11110100 +8 bytes   64-bit integer
+//! 11110000 +4 bytes         longer string              11111111            the end
+//! ```
+//! A text that is a canonical integer is kept as one. Elements are addressed by their [`Position`], the offset of
+//! their first byte, which holds until the next change.
+//!
+//! There are three sorts: a [`Listpack`] is as long as its content and 16 bytes where it lies; a [`RoomyListpack`] keeps
+//! spare room at its end, for one that grows element by element, and a [`GappedListpack`] at both. An empty one has no
+//! memory at all.
+
+mod gapped;
+
+pub use gapped::{GappedListpack, Growth};
+
+use crate::util::number::parse_i64;
+use std::fmt;
+
+const HEADER_BYTES: usize = 6;
+const END: u8 = 0xff;
+const EMPTY: &[u8] = &[7, 0, 0, 0, 0, 0, END];
+/// The number of elements that says: count them.
+const UNCOUNTED: u16 = u16::MAX;
+/// What the elements of a listpack together may take; beyond that it is time for another encoding.
+const BYTES_MAX: usize = 1 << 30;
+
+/// Where an element begins, in bytes.
+pub type Position = usize;
+
+/// Room for the text of an integer.
+pub type IntText = itoa::Buffer;
+
+/// A listpack that is as long as its content.
+pub type Listpack = Pack<Box<[u8]>>;
+
+/// A listpack with spare room at its end.
+pub type RoomyListpack = Pack<Vec<u8>>;
+
+/// A listpack that is only looked at.
+pub type ListpackView<'a> = Pack<&'a [u8]>;
+
+/// An element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Element<'a> {
+    /// An integer.
+    Int(i64),
+    /// Any other bytes.
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Element<'a> {
+    /// The element that stands for a text: an integer, if it is the canonical text of one.
+    #[inline]
+    pub fn of(text: &'a [u8]) -> Self {
+        match text.first() {
+            Some(b'0'..=b'9' | b'-') if text.len() <= 20 => parse_i64(text).map_or(Self::Bytes(text), Self::Int),
+            _ => Self::Bytes(text),
+        }
+    }
+
+    /// Its text.
+    #[inline]
+    pub fn text<'b>(self, room: &'b mut IntText) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::Int(value) => room.format(value).as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+
+    /// Its text, owned.
+    pub fn to_vec(self) -> Vec<u8> {
+        self.text(&mut IntText::new()).to_vec()
+    }
+
+    /// The length of its text.
+    pub fn text_len(self) -> usize {
+        self.text(&mut IntText::new()).len()
+    }
+
+    /// Whether this is its text.
+    #[inline]
+    pub fn equals(self, text: &[u8]) -> bool {
+        match self {
+            Self::Bytes(bytes) => bytes == text,
+            Self::Int(value) => IntText::new().format(value).as_bytes() == text,
+        }
+    }
+
+    /// The integer it is.
+    pub fn int(self) -> Option<i64> {
+        match self {
+            Self::Int(value) => Some(value),
+            Self::Bytes(bytes) => parse_i64(bytes),
+        }
+    }
+
+    /// The bytes that encoding and data take.
+    #[inline]
+    fn data_bytes(self) -> usize {
+        match self {
+            Self::Bytes(bytes) => match bytes.len() {
+                length @ 0..=63 => 1 + length,
+                length @ 64..=4095 => 2 + length,
+                length => 5 + length,
+            },
+            Self::Int(0..=127) => 1,
+            Self::Int(-4096..=4095) => 2,
+            Self::Int(value) if i16::try_from(value).is_ok() => 3,
+            Self::Int(-0x80_0000..=0x7f_ffff) => 4,
+            Self::Int(value) if i32::try_from(value).is_ok() => 5,
+            Self::Int(_) => 9,
+        }
+    }
+
+    /// All the bytes that it takes in a listpack.
+    #[inline]
+    pub fn encoded_bytes(self) -> usize {
+        let data = self.data_bytes();
+        data + back_length_bytes(data)
+    }
+
+    /// Writes it at the beginning of `out`; returns how many bytes that took.
+    #[inline]
+    fn write(self, out: &mut [u8]) -> usize {
+        let data = self.data_bytes();
+        match self {
+            Self::Bytes(bytes) => {
+                let length = bytes.len();
+                match data - length {
+                    1 => out[0] = 0x80 | length as u8,
+                    2 => out[..2].copy_from_slice(&[0xe0 | (length >> 8) as u8, length as u8]),
+                    _ => {
+                        out[0] = 0xf0;
+                        out[1..5].copy_from_slice(&(length as u32).to_le_bytes());
+                    }
+                }
+                out[data - length..data].copy_from_slice(bytes);
+            }
+            Self::Int(value) => match data {
+                1 => out[0] = value as u8,
+                2 => out[..2].copy_from_slice(&[0xc0 | (value >> 8) as u8 & 0x1f, value as u8]),
+                _ => {
+                    out[0] = 0xf1 + (data - 3).min(3) as u8;
+                    out[1..data].copy_from_slice(&value.to_le_bytes()[..data - 1]);
+                }
+            },
+        }
+        data + write_back_length(&mut out[data..], data)
+    }
+}
+
+/// How many bytes the length behind an element takes. (The limits are Redis's, one below what would fit.)
+#[inline]
+fn back_length_bytes(data: usize) -> usize {
+    match data {
+        0..=127 => 1,
+        128..=16_382 => 2,
+        16_383..=2_097_150 => 3,
+        2_097_151..=268_435_454 => 4,
+        _ => 5,
+    }
+}
+
+/// Seven bits a byte, the highest first; all but the first have the top bit, which says to read on when walking back.
+#[inline]
+fn write_back_length(out: &mut [u8], data: usize) -> usize {
+    let bytes = back_length_bytes(data);
+    for (place, byte) in out[..bytes].iter_mut().rev().enumerate() {
+        *byte = (data >> (7 * place)) as u8 & 0x7f | 0x80;
+    }
+    out[0] &= 0x7f;
+    bytes
+}
+
+/// The data length that ends before `end`, and where the data begins; `None` if that is nonsense.
+fn read_back_length(bytes: &[u8], end: usize) -> Option<(usize, usize)> {
+    let mut data = 0;
+    for place in 0..5 {
+        let at = end.checked_sub(place + 1)?;
+        data |= usize::from(bytes[at] & 0x7f) << (7 * place);
+        if bytes[at] & 0x80 == 0 {
+            return Some((data, at.checked_sub(data)?));
+        }
+    }
+    None
+}
+
+/// The element at a position and how many bytes its encoding and data take; `None` for the end or nonsense.
+#[inline]
+fn decode(bytes: &[u8], at: usize) -> Option<(Element<'_>, usize)> {
+    let rest = bytes.get(at..)?;
+    let string = |head: usize, length: usize| {
+        rest.get(head..).and_then(|rest| rest.get(..length)).map(|text| (Element::Bytes(text), head + length))
+    };
+    let int = |bytes: usize| {
+        let mut wide = [0; 8];
+        wide[8 - bytes..].copy_from_slice(rest.get(1..=bytes)?);
+        Some((Element::Int(i64::from_le_bytes(wide) >> (64 - 8 * bytes)), 1 + bytes))
+    };
+    match *rest.first()? {
+        byte @ 0..=0x7f => Some((Element::Int(i64::from(byte)), 1)),
+        byte @ 0x80..=0xbf => string(1, usize::from(byte & 0x3f)),
+        byte @ 0xc0..=0xdf => {
+            let unsigned = i64::from(byte & 0x1f) << 8 | i64::from(*rest.get(1)?);
+            Some((Element::Int(unsigned << 51 >> 51), 2))
+        }
+        byte @ 0xe0..=0xef => string(2, usize::from(byte & 0x0f) << 8 | usize::from(*rest.get(1)?)),
+        0xf0 => string(5, u32::from_le_bytes(rest.get(1..5)?.try_into().ok()?) as usize),
+        0xf1 => int(2),
+        0xf2 => int(3),
+        0xf3 => int(4),
+        0xf4 => int(8),
+        0xf5..=0xff => None,
+    }
+}
+
+/// How many bytes the element at a position takes; 0 at the end.
+#[inline]
+fn size_at(bytes: &[u8], at: usize) -> usize {
+    let data = match bytes[at] {
+        0..=0x7f => 1,
+        byte @ 0x80..=0xbf => 1 + usize::from(byte & 0x3f),
+        0xc0..=0xdf => 2,
+        0xff => return 0,
+        _ => match decode(bytes, at) {
+            Some((_, data)) => data,
+            None => return 0,
+        },
+    };
+    data + back_length_bytes(data)
+}
+
+/// Where the bytes of a listpack lie.
+pub trait Storage: AsRef<[u8]> + Default {
+    /// Takes them out, to change them.
+    fn take(&mut self) -> Vec<u8>;
+
+    /// Makes room for as many more bytes.
+    fn reserve(bytes: &mut Vec<u8>, more: usize);
+
+    /// Puts them back.
+    fn put(&mut self, bytes: Vec<u8>);
+}
+
+impl Storage for Box<[u8]> {
+    #[inline]
+    fn take(&mut self) -> Vec<u8> {
+        std::mem::take(self).into_vec()
+    }
+
+    #[inline]
+    fn reserve(bytes: &mut Vec<u8>, more: usize) {
+        bytes.reserve_exact(more);
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: Vec<u8>) {
+        *self = bytes.into_boxed_slice();
+    }
+}
+
+impl Storage for Vec<u8> {
+    #[inline]
+    fn take(&mut self) -> Vec<u8> {
+        std::mem::take(self)
+    }
+
+    #[inline]
+    fn reserve(bytes: &mut Vec<u8>, more: usize) {
+        bytes.reserve(more);
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: Vec<u8>) {
+        *self = bytes;
+    }
+}
+
+/// A listpack, wherever its bytes lie.
+#[derive(Clone, Copy, Default)]
+pub struct Pack<S> {
+    /// A valid listpack, or nothing at all for an empty one.
+    storage: S,
+}
+
+impl<S: AsRef<[u8]>> Pack<S> {
+    /// All its bytes, header and end included: what RDB files contain.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        let bytes = self.storage.as_ref();
+        if bytes.is_empty() { EMPTY } else { bytes }
+    }
+
+    /// The number of elements. Takes a walk if there are 65,535 or more.
+    #[inline]
+    pub fn len(&self) -> usize {
+        let bytes = self.bytes();
+        match u16::from_le_bytes([bytes[4], bytes[5]]) {
+            UNCOUNTED => self.iter().count(),
+            counted => usize::from(counted),
+        }
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.bytes()[HEADER_BYTES] == END
+    }
+
+    /// Whether it may grow by as many bytes.
+    pub fn has_room_for(&self, bytes: usize) -> bool {
+        self.bytes().len().saturating_add(bytes) <= BYTES_MAX
+    }
+
+    /// The position behind the last element: where one can insert, but nothing stands.
+    #[inline]
+    pub fn end(&self) -> Position {
+        self.bytes().len() - 1
+    }
+
+    /// The position of the first element.
+    #[inline]
+    pub fn first(&self) -> Option<Position> {
+        (!self.is_empty()).then_some(HEADER_BYTES)
+    }
+
+    /// The position of the last element.
+    #[inline]
+    pub fn last(&self) -> Option<Position> {
+        self.prev(self.end())
+    }
+
+    /// The position of the element behind one.
+    #[inline]
+    pub fn next(&self, at: Position) -> Option<Position> {
+        let next = at + size_at(self.bytes(), at);
+        (next < self.end()).then_some(next)
+    }
+
+    /// The position of the element before one, or before the end.
+    #[inline]
+    pub fn prev(&self, at: Position) -> Option<Position> {
+        if at <= HEADER_BYTES {
+            return None;
+        }
+        read_back_length(self.bytes(), at).map(|(_, begin)| begin)
+    }
+
+    /// The element at a position; panics if there is none.
+    #[inline]
+    pub fn get(&self, at: Position) -> Element<'_> {
+        match decode(self.bytes(), at) {
+            Some((element, _)) => element,
+            None => panic!("no element begins at {at}"),
+        }
+    }
+
+    /// The position of an element by its index; negative ones count from the end, -1 being the last.
+    pub fn seek(&self, index: isize) -> Option<Position> {
+        let bytes = self.bytes();
+        let counted = u16::from_le_bytes([bytes[4], bytes[5]]);
+        let mut steps = index;
+        if counted != UNCOUNTED {
+            let length = counted as isize;
+            if index >= length || index < -length {
+                return None;
+            }
+            // The shorter way.
+            if index > length / 2 {
+                steps = index - length;
+            } else if index < -(length / 2) {
+                steps = index + length;
+            }
+        }
+        if steps >= 0 {
+            (0..steps).try_fold(self.first()?, |at, _| self.next(at))
+        } else {
+            (0..-steps).try_fold(self.end(), |at, _| self.prev(at))
+        }
+    }
+
+    /// Finds a text among the elements at `from` and every `stride` elements on.
+    pub fn find(&self, text: &[u8], from: Position, stride: usize) -> Option<Position> {
+        let (bytes, end) = (self.bytes(), self.end());
+        let int = match Element::of(text) {
+            Element::Int(value) => Some(value),
+            Element::Bytes(_) => None,
+        };
+        let mut at = from;
+        while at < end {
+            let found = match bytes[at] {
+                byte @ 0x80..=0xbf => {
+                    usize::from(byte & 0x3f) == text.len() && bytes[at + 1..at + 1 + text.len()] == *text
+                }
+                byte @ 0..=0x7f => int == Some(i64::from(byte)),
+                _ => match decode(bytes, at)?.0 {
+                    Element::Int(value) => int == Some(value),
+                    Element::Bytes(other) => other == text,
+                },
+            };
+            if found {
+                return Some(at);
+            }
+            for _ in 0..stride {
+                if at >= end {
+                    return None;
+                }
+                at += size_at(bytes, at);
+            }
+        }
+        None
+    }
+
+    /// The elements, from both ends.
+    #[inline]
+    pub fn iter(&self) -> Elements<'_> {
+        Elements { bytes: self.bytes(), front: HEADER_BYTES, back: self.end() }
+    }
+
+    /// The elements from a position on.
+    #[inline]
+    pub fn iter_from(&self, at: Position) -> Elements<'_> {
+        Elements { bytes: self.bytes(), front: at, back: self.end() }
+    }
+
+    /// The elements before a position.
+    #[inline]
+    pub fn iter_before(&self, at: Position) -> Elements<'_> {
+        Elements { bytes: self.bytes(), front: HEADER_BYTES, back: at }
+    }
+
+    fn header_count(&self) -> Option<usize> {
+        let bytes = self.bytes();
+        let counted = u16::from_le_bytes([bytes[4], bytes[5]]);
+        (counted != UNCOUNTED).then_some(usize::from(counted))
+    }
+}
+
+impl<S: Storage> Pack<S> {
+    /// An empty one, without memory of its own.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One from bytes of unknown origin; `None` unless every part of them is valid.
+    pub fn checked(bytes: Vec<u8>) -> Option<Self> {
+        is_valid(&bytes).then(|| {
+            let mut storage = S::default();
+            storage.put(bytes);
+            Self { storage }
+        })
+    }
+
+    /// Takes its bytes.
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        let bytes = self.storage.take();
+        if bytes.is_empty() { EMPTY.to_vec() } else { bytes }
+    }
+
+    /// Appends a text.
+    #[inline]
+    pub fn push_back(&mut self, text: &[u8]) {
+        self.insert(self.end(), &[Element::of(text)]);
+    }
+
+    /// Appends an integer.
+    #[inline]
+    pub fn push_back_int(&mut self, value: i64) {
+        self.insert(self.end(), &[Element::Int(value)]);
+    }
+
+    /// Puts a text before all others.
+    #[inline]
+    pub fn push_front(&mut self, text: &[u8]) {
+        self.insert(HEADER_BYTES, &[Element::of(text)]);
+    }
+
+    /// Inserts elements, the first of them at the position given, which is that of an element or the end.
+    #[inline]
+    pub fn insert(&mut self, at: Position, elements: &[Element<'_>]) {
+        self.splice(at, 0, 0, elements);
+    }
+
+    /// Inserts a text behind the element at a position.
+    pub fn insert_after(&mut self, at: Position, text: &[u8]) {
+        self.insert(at + size_at(self.bytes(), at), &[Element::of(text)]);
+    }
+
+    /// Replaces an element by another, which then stands at the same position.
+    #[inline]
+    pub fn replace(&mut self, at: Position, element: Element<'_>) {
+        self.splice(at, size_at(self.bytes(), at), 1, &[element]);
+    }
+
+    /// Removes an element. What followed stands at its position then.
+    pub fn remove(&mut self, at: Position) {
+        self.remove_many(at, 1);
+    }
+
+    /// Removes elements from a position on, fewer if there are fewer; returns how many. What followed them stands at
+    /// that position then.
+    pub fn remove_many(&mut self, at: Position, count: usize) -> usize {
+        let (bytes, end) = (self.bytes(), self.end());
+        let (mut until, mut removed) = (at, 0);
+        while removed < count && until < end {
+            until += size_at(bytes, until);
+            removed += 1;
+        }
+        self.splice(at, until - at, removed, &[]);
+        removed
+    }
+
+    /// Removes all elements from a position on; `count` is how many they are.
+    pub fn truncate(&mut self, at: Position, count: usize) {
+        self.splice(at, self.end() - at, count, &[]);
+    }
+
+    /// Appends all elements of another.
+    pub fn append<T: AsRef<[u8]>>(&mut self, other: &Pack<T>) {
+        let (more, at) = (&other.bytes()[HEADER_BYTES..other.end()], self.end());
+        let counted = self.header_count().zip(other.header_count()).map(|(own, others)| own + others);
+        let mut bytes = self.open(more.len());
+        bytes.truncate(at);
+        bytes.extend_from_slice(more);
+        bytes.push(END);
+        self.close(bytes, counted);
+    }
+
+    /// Takes the bytes out, with room for more.
+    #[inline]
+    fn open(&mut self, more: usize) -> Vec<u8> {
+        let mut bytes = self.storage.take();
+        if bytes.is_empty() {
+            S::reserve(&mut bytes, EMPTY.len() + more);
+            bytes.extend_from_slice(EMPTY);
+        } else {
+            S::reserve(&mut bytes, more);
+        }
+        bytes
+    }
+
+    /// Puts the bytes back, with their header set right.
+    #[inline]
+    fn close(&mut self, mut bytes: Vec<u8>, counted: Option<usize>) {
+        let total = bytes.len() as u32;
+        let counted = counted.and_then(|counted| u16::try_from(counted).ok()).unwrap_or(UNCOUNTED);
+        bytes[..4].copy_from_slice(&total.to_le_bytes());
+        bytes[4..6].copy_from_slice(&counted.to_le_bytes());
+        self.storage.put(bytes);
+    }
+
+    /// The one way of changing elements: `removed` bytes with `fewer` elements give way to others.
+    fn splice(&mut self, at: Position, removed: usize, fewer: usize, elements: &[Element<'_>]) {
+        let inserted: usize = elements.iter().map(|element| element.encoded_bytes()).sum();
+        let counted = self.header_count().map(|counted| counted - fewer + elements.len());
+        let mut bytes = self.open(inserted.saturating_sub(removed));
+        let length = bytes.len();
+        if inserted > removed {
+            bytes.resize(length + inserted - removed, 0);
+        }
+        if inserted != removed {
+            bytes.copy_within(at + removed..length, at + inserted);
+            bytes.truncate(length + inserted - removed);
+        }
+        let mut out = at;
+        for element in elements {
+            out += element.write(&mut bytes[out..]);
+        }
+        self.close(bytes, counted);
+    }
+}
+
+impl Pack<Vec<u8>> {
+    /// The memory it owns.
+    pub fn capacity(&self) -> usize {
+        self.storage.capacity()
+    }
+
+    /// Appends whatever `write` writes: several elements at the price of one.
+    #[inline]
+    pub fn extend(&mut self, write: impl FnOnce(&mut Writer)) {
+        let (at, counted) = (self.end(), self.header_count());
+        let mut writer = Writer { bytes: self.open(0), at, written: 0 };
+        write(&mut writer);
+        let Writer { mut bytes, at, written } = writer;
+        bytes.truncate(at);
+        bytes.push(END);
+        self.close(bytes, counted.map(|counted| counted + written));
+    }
+
+    /// Gives the spare room back.
+    pub fn into_exact(self) -> Listpack {
+        Pack { storage: self.storage.into_boxed_slice() }
+    }
+}
+
+impl<'a> Pack<&'a [u8]> {
+    /// Looks at bytes that are a listpack's own, or none.
+    #[inline]
+    pub fn of(bytes: &'a [u8]) -> Self {
+        Self { storage: if bytes.is_empty() { EMPTY } else { bytes } }
+    }
+
+    /// The elements from a position on.
+    #[inline]
+    pub fn elements_from(self, at: Position) -> Elements<'a> {
+        Elements { bytes: self.storage, front: at, back: self.storage.len() - 1 }
+    }
+
+    /// All elements.
+    #[inline]
+    pub fn elements(self) -> Elements<'a> {
+        self.elements_from(HEADER_BYTES)
+    }
+}
+
+impl Pack<Box<[u8]>> {
+    /// One from bytes that [`Pack::into_own`] gave, or none.
+    #[inline]
+    pub fn from_own(bytes: Box<[u8]>) -> Self {
+        Self { storage: bytes }
+    }
+
+    /// Takes its bytes; none for one that has always been empty.
+    #[inline]
+    pub fn into_own(self) -> Box<[u8]> {
+        self.storage
+    }
+
+    /// The memory it owns.
+    pub fn capacity(&self) -> usize {
+        self.storage.len()
+    }
+
+    /// The same elements where there may be room for more.
+    pub fn into_roomy(self) -> RoomyListpack {
+        Pack { storage: self.storage.into_vec() }
+    }
+}
+
+impl<S: AsRef<[u8]>> fmt::Debug for Pack<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// Whether bytes of unknown origin are a listpack, down to the last of them.
+fn is_valid(bytes: &[u8]) -> bool {
+    let [a, b, c, d, e, f, .., END] = *bytes else { return false };
+    let (total, counted) = (u32::from_le_bytes([a, b, c, d]), u16::from_le_bytes([e, f]));
+    if total as usize != bytes.len() {
+        return false;
+    }
+    let (mut at, mut elements, end) = (HEADER_BYTES, 0, bytes.len() - 1);
+    while at < end {
+        let Some((_, data)) = decode(bytes, at) else { return false };
+        let next = at + data + back_length_bytes(data);
+        if next > end || read_back_length(bytes, next) != Some((data, at)) {
+            return false;
+        }
+        at = next;
+        elements += 1;
+    }
+    counted == UNCOUNTED || usize::from(counted) == elements
+}
+
+/// Writes elements behind those that a listpack has; see [`RoomyListpack::extend`].
+#[derive(Debug)]
+pub struct Writer {
+    bytes: Vec<u8>,
+    at: Position,
+    written: usize,
+}
+
+impl Writer {
+    /// Appends an element.
+    #[inline]
+    pub fn push(&mut self, element: Element<'_>) {
+        // One byte more: the end takes its place without growing anew.
+        let needed = self.at + element.encoded_bytes() + 1;
+        if self.bytes.len() < needed {
+            self.bytes.resize(needed, 0);
+        }
+        self.at += element.write(&mut self.bytes[self.at..]);
+        self.written += 1;
+    }
+
+    /// Appends a text.
+    #[inline]
+    pub fn push_text(&mut self, text: &[u8]) {
+        self.push(Element::of(text));
+    }
+}
+
+/// Elements of a listpack in their order.
+#[derive(Clone, Debug)]
+pub struct Elements<'a> {
+    bytes: &'a [u8],
+    front: Position,
+    back: Position,
+}
+
+impl<'a> Elements<'a> {
+    /// Where the next element stands, or the end.
+    #[inline]
+    pub fn position(&self) -> Position {
+        self.front
+    }
+
+    /// Where the elements end.
+    #[inline]
+    pub fn end_position(&self) -> Position {
+        self.back
+    }
+
+    /// What remains of them from a position on, which is not before the next one's.
+    #[inline]
+    pub fn starting_at(&self, at: Position) -> Elements<'a> {
+        Elements { bytes: self.bytes, front: at.max(self.front), back: self.back }
+    }
+
+    /// Takes elements off the front, without looking at what they hold; `None` if there are fewer.
+    #[inline]
+    pub fn split_front(&mut self, count: usize) -> Option<Elements<'a>> {
+        let mut until = self.front;
+        for _ in 0..count {
+            if until >= self.back {
+                return None;
+            }
+            until += size_at(self.bytes, until);
+        }
+        let taken = Elements { bytes: self.bytes, front: self.front, back: until };
+        self.front = until;
+        Some(taken)
+    }
+
+    /// Takes elements off the back, without looking at what they hold; `None` if there are fewer.
+    #[inline]
+    pub fn split_back(&mut self, count: usize) -> Option<Elements<'a>> {
+        let mut from = self.back;
+        for _ in 0..count {
+            if from <= self.front {
+                return None;
+            }
+            from = read_back_length(self.bytes, from)?.1;
+        }
+        let taken = Elements { bytes: self.bytes, front: from, back: self.back };
+        self.back = from;
+        Some(taken)
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Element<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Element<'a>> {
+        if self.front >= self.back {
+            return None;
+        }
+        let (element, data) = decode(self.bytes, self.front)?;
+        self.front += data + back_length_bytes(data);
+        Some(element)
+    }
+}
+
+impl<'a> DoubleEndedIterator for Elements<'a> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Element<'a>> {
+        if self.front >= self.back {
+            return None;
+        }
+        let (_, begin) = read_back_length(self.bytes, self.back)?;
+        self.back = begin;
+        decode(self.bytes, begin).map(|(element, _)| element)
+    }
+}
+
+#[cfg(test)]
+mod tests;
