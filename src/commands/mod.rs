@@ -17,6 +17,8 @@ pub mod hyperloglog;
 pub mod keys;
 pub mod latency;
 pub mod lcs;
+pub mod list;
+pub mod list_pop;
 #[cfg(test)]
 mod listing;
 pub mod memory;
@@ -51,6 +53,8 @@ pub const FAMILIES: &[&[Command]] = &[
     keys::COMMANDS,
     latency::COMMANDS,
     lcs::COMMANDS,
+    list::COMMANDS,
+    list_pop::COMMANDS,
     memory::COMMANDS,
     object::COMMANDS,
     pubsub::COMMANDS,
