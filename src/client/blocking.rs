@@ -21,7 +21,6 @@ impl Ctx<'_> {
     /// Has the client wait until one of `keys` may be ready, and the command run again then. At `deadline_ms` (see
     /// [`Args::timeout`]) it is answered with a null, that of arrays if `null_array`. Where waiting is not possible,
     /// inside a transaction, that is the answer at once.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the commands that block come with the list type"))]
     pub fn block_on<'k>(
         &mut self,
         args: &Args<'_>,
@@ -29,11 +28,7 @@ impl Ctx<'_> {
         deadline_ms: Option<i64>,
         null_array: bool,
     ) -> CmdResult {
-        if self.server.in_exec {
-            write_null(self.reply, null_array);
-            return Ok(());
-        }
-        if self.wait_on() {
+        if self.cannot_block(null_array) {
             return Ok(());
         }
         let blocked = Blocked {
@@ -41,6 +36,7 @@ impl Ctx<'_> {
             ticket: self.server.waiters.draw_ticket(),
             deadline_ms,
             keys: keys.into_iter().map(|key| key.bytes().into()).collect(),
+            needs_keys: false,
             db: self.db.selected(),
             request: OwnedRequest::copy(args),
             command: self.command,
@@ -48,6 +44,47 @@ impl Ctx<'_> {
         };
         self.server.block(self.client, blocked);
         Ok(())
+    }
+
+    /// Like [`Ctx::block_on`], answering the null of arrays, for a command that is run again in other words, those of
+    /// `request`; if it needs its keys, also when one is gone, and it has to fail then.
+    pub fn block_as<'k>(
+        &mut self,
+        request: OwnedRequest,
+        keys: impl IntoIterator<Item = Key<'k>>,
+        deadline_ms: Option<i64>,
+        needs_keys: bool,
+    ) -> CmdResult {
+        if self.cannot_block(true) {
+            return Ok(());
+        }
+        let blocked = Blocked {
+            reason: BlockedFor::Keys,
+            ticket: self.server.waiters.draw_ticket(),
+            deadline_ms,
+            keys: keys.into_iter().map(|key| key.bytes().into()).collect(),
+            needs_keys,
+            db: self.db.selected(),
+            request,
+            command: self.command,
+            null_array: true,
+        };
+        self.server.block(self.client, blocked);
+        Ok(())
+    }
+
+    /// Whether the client does not begin to wait: because it waits already, or has got its null at once.
+    fn cannot_block(&mut self, null_array: bool) -> bool {
+        if self.server.in_exec {
+            write_null(self.reply, null_array);
+            return true;
+        }
+        self.wait_on()
+    }
+
+    /// Whether the command was blocked before, and runs again.
+    pub fn runs_again(&self) -> bool {
+        self.server.again.is_some()
     }
 
     /// Leaves a client whose command ran again at its place; false when the command runs for the first time.
@@ -64,6 +101,7 @@ impl Ctx<'_> {
             ticket: self.server.waiters.draw_ticket(),
             deadline_ms: None,
             keys: Vec::new(),
+            needs_keys: false,
             db: self.client().db,
             request: OwnedRequest::copy(args),
             command: self.command,
@@ -96,7 +134,7 @@ impl Server {
             self.deadlines.add(deadline, key);
         }
         for waited in &blocked.keys {
-            self.waiters.add(key, blocked.ticket, blocked.db, waited);
+            self.waiters.add(key, blocked.ticket, blocked.db, waited, blocked.needs_keys);
         }
         self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
         let client = self.clients.at_mut(key);
@@ -151,15 +189,14 @@ impl Server {
     }
 
     /// Runs the commands of the clients that wait on a key, the longest waiting first, as long as there is something
-    /// to be had.
+    /// to be had. When the key is gone, those that need it are run.
     pub fn serve_waiters(&mut self, db: &mut Databases, index: usize, key: &[u8]) {
         self.waiters.acknowledge(index, key);
         let mut last = 0;
-        while let Some((ticket, client)) = self.waiters.next_after(last, index, key) {
+        loop {
             db.begin_command(index, self.clock.unix_ms());
-            if !db.exists(&Key::new(key)) {
-                return;
-            }
+            let gone = !db.exists(&Key::new(key));
+            let Some((ticket, client)) = self.waiters.next_after(last, index, key, gone) else { return };
             last = ticket;
             self.run_again(db, client);
             crate::repl::propagate::hand_over(self);

@@ -89,6 +89,8 @@ pub struct Blocked {
     pub deadline_ms: Option<i64>,
     /// The keys waited for, with their database.
     pub keys: Vec<Box<[u8]>>,
+    /// The command is run again as well when a key is gone.
+    pub needs_keys: bool,
     /// The database of the keys.
     pub db: usize,
     /// The command to run again.

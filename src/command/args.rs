@@ -78,7 +78,6 @@ impl<'a> Args<'a> {
 
     /// Argument `index` as the time a blocking command waits, in seconds: the point of time when it gives up, in Unix
     /// milliseconds. `None` for zero, which waits forever.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the commands that block come with the list type"))]
     pub fn timeout(&self, index: usize, now_ms: i64) -> Result<Option<i64>, Error> {
         const NOT_A_TIMEOUT: Error = Error::fixed("ERR timeout is not a float or out of range");
         let seconds = number::parse_f64(self.get(index)).ok_or(NOT_A_TIMEOUT)?;

@@ -11,7 +11,9 @@ pub mod config;
 pub mod connection;
 pub mod debug;
 pub mod expire;
+pub mod geo;
 pub mod hash;
+pub mod hyperloglog;
 pub mod keys;
 pub mod latency;
 pub mod lcs;
@@ -22,7 +24,11 @@ pub mod object;
 pub mod pubsub;
 pub mod scan;
 pub mod server;
+pub mod set;
+pub mod set_algebra;
 pub mod slowlog;
+pub mod sort;
+pub mod sorted_set;
 pub mod string;
 pub mod string_number;
 pub mod transaction;
@@ -39,9 +45,11 @@ pub const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     debug::COMMANDS,
     expire::COMMANDS,
+    geo::COMMANDS,
     hash::COMMANDS,
     hash::expiry::COMMANDS,
     hash::sample::COMMANDS,
+    hyperloglog::COMMANDS,
     keys::COMMANDS,
     latency::COMMANDS,
     lcs::COMMANDS,
@@ -50,7 +58,11 @@ pub const FAMILIES: &[&[Command]] = &[
     pubsub::COMMANDS,
     scan::COMMANDS,
     server::COMMANDS,
+    set::COMMANDS,
+    set_algebra::COMMANDS,
     slowlog::COMMANDS,
+    sort::COMMANDS,
+    sorted_set::COMMANDS,
     string::COMMANDS,
     string_number::COMMANDS,
     transaction::COMMANDS,

@@ -15,6 +15,7 @@ pub mod lazyfree;
 pub mod waiters;
 pub mod watch;
 
+pub use dict::DictSlot;
 pub use entry::{EntryView, StringRef};
 pub use keyspace::{Databases, Expiry, WrongType};
 

@@ -3,6 +3,9 @@
 //! A client draws a ticket when it blocks; on each of its keys it stands in the order of tickets, so whoever came
 //! first is served first whichever key turns ready. Adding, removing and finding the next one take logarithmic time,
 //! and asking whether anyone waits on a key allocates nothing.
+//!
+//! Most wait for a key to come, or for more in it; that it goes is nothing to them. Those who need the key they wait on
+//! are listed apart as well, so that a key's going costs nothing where nobody needs it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
@@ -11,6 +14,8 @@ use std::ops::Bound;
 #[derive(Debug, Default)]
 struct Queue {
     clients: BTreeMap<u64, usize>,
+    /// Those of them that give up when the key is gone.
+    dependents: BTreeMap<u64, usize>,
     /// It is known already that the key may be ready.
     signalled: bool,
 }
@@ -29,10 +34,13 @@ impl Waiters {
         self.last_ticket
     }
 
-    /// Has a client wait on a key. Naming a key twice changes nothing.
-    pub fn add(&mut self, client: usize, ticket: u64, db: usize, key: &[u8]) {
-        let queues = self.by_database.entry(db).or_default();
-        queues.entry(key.into()).or_default().clients.insert(ticket, client);
+    /// Has a client wait on a key, and maybe depend on it. Naming a key twice changes nothing.
+    pub fn add(&mut self, client: usize, ticket: u64, db: usize, key: &[u8], depends: bool) {
+        let queue = self.by_database.entry(db).or_default().entry(key.into()).or_default();
+        queue.clients.insert(ticket, client);
+        if depends {
+            queue.dependents.insert(ticket, client);
+        }
     }
 
     /// Ends the waiting of a ticket's holder on keys of a database.
@@ -41,6 +49,7 @@ impl Waiters {
         for key in keys {
             let Some(queue) = queues.get_mut(key) else { continue };
             queue.clients.remove(&ticket);
+            queue.dependents.remove(&ticket);
             if queue.clients.is_empty() {
                 queues.remove(key);
             }
@@ -63,10 +72,12 @@ impl Waiters {
         }
     }
 
-    /// The first client behind a ticket that waits on a key: its ticket and itself. Tickets begin at 1.
-    pub fn next_after(&self, ticket: u64, db: usize, key: &[u8]) -> Option<(u64, usize)> {
+    /// The first client behind a ticket that waits on a key, or that depends on it as well: its ticket and itself.
+    /// Tickets begin at 1.
+    pub fn next_after(&self, ticket: u64, db: usize, key: &[u8], depends: bool) -> Option<(u64, usize)> {
         let queue = self.by_database.get(&db)?.get(key)?;
-        let mut later = queue.clients.range((Bound::Excluded(ticket), Bound::Unbounded));
+        let clients = if depends { &queue.dependents } else { &queue.clients };
+        let mut later = clients.range((Bound::Excluded(ticket), Bound::Unbounded));
         later.next().map(|(ticket, client)| (*ticket, *client))
     }
 
@@ -86,7 +97,7 @@ mod tests {
     use super::*;
 
     fn order(waiters: &Waiters, key: &[u8]) -> Vec<usize> {
-        let next = |ticket| waiters.next_after(ticket, 0, key);
+        let next = |ticket| waiters.next_after(ticket, 0, key, false);
         std::iter::successors(next(0), |(ticket, _)| next(*ticket)).map(|(_, client)| client).collect()
     }
 
@@ -95,22 +106,26 @@ mod tests {
         let mut waiters = Waiters::default();
         for client in [7, 3, 5] {
             let ticket = waiters.draw_ticket();
-            waiters.add(client, ticket, 0, b"one");
-            waiters.add(client, ticket, 0, b"two");
-            waiters.add(client, ticket, 0, b"one");
+            waiters.add(client, ticket, 0, b"one", client == 5);
+            waiters.add(client, ticket, 0, b"two", false);
+            waiters.add(client, ticket, 0, b"one", client == 5);
         }
         assert_eq!(order(&waiters, b"one"), [7, 3, 5]);
         waiters.remove(1, 0, &[b"one".as_slice().into()]);
         assert_eq!(order(&waiters, b"one"), [3, 5]);
         assert_eq!(order(&waiters, b"two"), [7, 3, 5]);
-        assert_eq!(waiters.next_after(0, 1, b"two"), None);
+        assert_eq!(waiters.next_after(0, 1, b"two", false), None);
+        assert_eq!(waiters.next_after(0, 0, b"one", true), Some((3, 5)));
+        assert_eq!(waiters.next_after(0, 0, b"two", true), None);
+        waiters.remove(3, 0, &[b"one".as_slice().into()]);
+        assert_eq!(waiters.next_after(0, 0, b"one", true), None);
     }
 
     #[test]
     fn a_signal_counts_once_until_it_is_acknowledged() {
         let mut waiters = Waiters::default();
         assert!(!waiters.signal(0, b"key"));
-        waiters.add(1, 1, 0, b"key");
+        waiters.add(1, 1, 0, b"key", false);
         assert!(waiters.signal(0, b"key"));
         assert!(!waiters.signal(0, b"key"));
         waiters.acknowledge(0, b"key");
@@ -120,7 +135,7 @@ mod tests {
     #[test]
     fn nothing_is_left_of_keys_nobody_waits_on() {
         let mut waiters = Waiters::default();
-        waiters.add(1, 1, 3, b"key");
+        waiters.add(1, 1, 3, b"key", false);
         assert_eq!(waiters.keys(3).len(), 1);
         waiters.remove(1, 3, &[b"key".as_slice().into(), b"other".as_slice().into()]);
         assert!(waiters.is_empty());

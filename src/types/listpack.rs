@@ -16,8 +16,13 @@
 //! A text that is a canonical integer is kept as one. Elements are addressed by their [`Position`], the offset of
 //! their first byte, which holds until the next change.
 //!
-//! There are two sorts: a [`Listpack`] is as long as its content and 16 bytes where it lies; a [`RoomyListpack`] keeps
-//! spare room at its end, for one that grows element by element. An empty one has no memory at all.
+//! There are three sorts: a [`Listpack`] is as long as its content and 16 bytes where it lies; a [`RoomyListpack`] keeps
+//! spare room at its end, for one that grows element by element, and a [`GappedListpack`] at both. An empty one has no
+//! memory at all.
+
+mod gapped;
+
+pub use gapped::{GappedListpack, Growth};
 
 use crate::util::number::parse_i64;
 use std::fmt;
@@ -585,6 +590,18 @@ impl Pack<Vec<u8>> {
         self.storage.capacity()
     }
 
+    /// Appends whatever `write` writes: several elements at the price of one.
+    #[inline]
+    pub fn extend(&mut self, write: impl FnOnce(&mut Writer)) {
+        let (at, counted) = (self.end(), self.header_count());
+        let mut writer = Writer { bytes: self.open(0), at, written: 0 };
+        write(&mut writer);
+        let Writer { mut bytes, at, written } = writer;
+        bytes.truncate(at);
+        bytes.push(END);
+        self.close(bytes, counted.map(|counted| counted + written));
+    }
+
     /// Gives the spare room back.
     pub fn into_exact(self) -> Listpack {
         Pack { storage: self.storage.into_boxed_slice() }
@@ -661,6 +678,34 @@ fn is_valid(bytes: &[u8]) -> bool {
     counted == UNCOUNTED || usize::from(counted) == elements
 }
 
+/// Writes elements behind those that a listpack has; see [`RoomyListpack::extend`].
+#[derive(Debug)]
+pub struct Writer {
+    bytes: Vec<u8>,
+    at: Position,
+    written: usize,
+}
+
+impl Writer {
+    /// Appends an element.
+    #[inline]
+    pub fn push(&mut self, element: Element<'_>) {
+        // One byte more: the end takes its place without growing anew.
+        let needed = self.at + element.encoded_bytes() + 1;
+        if self.bytes.len() < needed {
+            self.bytes.resize(needed, 0);
+        }
+        self.at += element.write(&mut self.bytes[self.at..]);
+        self.written += 1;
+    }
+
+    /// Appends a text.
+    #[inline]
+    pub fn push_text(&mut self, text: &[u8]) {
+        self.push(Element::of(text));
+    }
+}
+
 /// Elements of a listpack in their order.
 #[derive(Clone, Debug)]
 pub struct Elements<'a> {
@@ -669,10 +714,53 @@ pub struct Elements<'a> {
     back: Position,
 }
 
-impl Elements<'_> {
+impl<'a> Elements<'a> {
     /// Where the next element stands, or the end.
+    #[inline]
     pub fn position(&self) -> Position {
         self.front
+    }
+
+    /// Where the elements end.
+    #[inline]
+    pub fn end_position(&self) -> Position {
+        self.back
+    }
+
+    /// What remains of them from a position on, which is not before the next one's.
+    #[inline]
+    pub fn starting_at(&self, at: Position) -> Elements<'a> {
+        Elements { bytes: self.bytes, front: at.max(self.front), back: self.back }
+    }
+
+    /// Takes elements off the front, without looking at what they hold; `None` if there are fewer.
+    #[inline]
+    pub fn split_front(&mut self, count: usize) -> Option<Elements<'a>> {
+        let mut until = self.front;
+        for _ in 0..count {
+            if until >= self.back {
+                return None;
+            }
+            until += size_at(self.bytes, until);
+        }
+        let taken = Elements { bytes: self.bytes, front: self.front, back: until };
+        self.front = until;
+        Some(taken)
+    }
+
+    /// Takes elements off the back, without looking at what they hold; `None` if there are fewer.
+    #[inline]
+    pub fn split_back(&mut self, count: usize) -> Option<Elements<'a>> {
+        let mut from = self.back;
+        for _ in 0..count {
+            if from <= self.front {
+                return None;
+            }
+            from = read_back_length(self.bytes, from)?.1;
+        }
+        let taken = Elements { bytes: self.bytes, front: from, back: self.back };
+        self.back = from;
+        Some(taken)
     }
 }
 

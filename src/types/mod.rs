@@ -4,14 +4,17 @@
 //! names that OBJECT ENCODING gives. What every collection can tell of itself stands in [`Collection`].
 
 pub mod digest;
+pub mod geo;
 pub mod hash;
+pub mod hyperloglog;
 pub mod intset;
 pub mod item;
-mod list;
+pub mod list;
 pub mod listpack;
+pub mod lzf;
 pub mod set;
 pub mod sorted_set;
-mod stream;
+pub mod stream;
 pub mod table;
 
 pub use hash::Hash;

@@ -1,28 +1,142 @@
-//! Placeholder.
+//! Streams: entries with ascending ids, and groups of consumers that read them.
+//!
+//! The entries lie in blocks ([`block`] has the layout, which is that of RDB files), the blocks in a [`Log`]. Groups
+//! know nothing of blocks: they keep ids. What concerns both, such as deleting an entry along with what groups know of
+//! it, stands here.
+
+mod block;
+mod groups;
+mod id;
+mod log;
+#[cfg(test)]
+mod tests;
+
+pub use block::{BlockLimits, Entry, Fields};
+pub use groups::{Consumer, ConsumerId, Delivery, Group, Groups};
+pub use id::{IdText, StreamId};
+pub use log::{Entries, Keep, Log, NewId, Refusal, Trim};
 
 use super::Collection;
 use super::digest::Digest;
+use super::listpack::IntText;
 
-/// Stream.
+/// A stream.
 #[derive(Clone, Debug, Default)]
-pub struct Stream {}
+pub struct Stream(Box<Parts>);
+
+#[derive(Clone, Debug, Default)]
+struct Parts {
+    log: Log,
+    groups: Groups,
+}
+
+/// What becomes of pending deliveries of an entry that is to be deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum References {
+    /// They stay.
+    #[default]
+    Keep,
+    /// They go, too.
+    Delete,
+    /// As long as some group needs the entry, it stays.
+    Respect,
+}
+
+/// What came of deleting an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// It was not there. The flag tells whether deliveries of it were still pending, and are no more.
+    Missing(bool),
+    /// It is gone.
+    Deleted,
+    /// Somebody needs it.
+    Needed,
+}
+
+impl Stream {
+    /// A stream of these entries, without groups.
+    pub fn new(log: Log) -> Stream {
+        Stream(Box::new(Parts { log, groups: Groups::default() }))
+    }
+
+    /// The entries.
+    #[inline]
+    pub fn log(&self) -> &Log {
+        &self.0.log
+    }
+
+    /// The entries, to change them.
+    #[inline]
+    pub fn log_mut(&mut self) -> &mut Log {
+        &mut self.0.log
+    }
+
+    /// The groups.
+    pub fn groups(&self) -> &Groups {
+        &self.0.groups
+    }
+
+    /// The groups, to change them, and the entries.
+    pub fn groups_mut(&mut self) -> (&mut Groups, &Log) {
+        (&mut self.0.groups, &self.0.log)
+    }
+
+    /// Deletes an entry.
+    pub fn delete(&mut self, id: StreamId, references: References) -> Deletion {
+        let Parts { log, groups } = &mut *self.0;
+        let forgotten = match references {
+            References::Keep => false,
+            References::Delete => groups.forget(id),
+            References::Respect if groups.need(id) => return Deletion::Needed,
+            References::Respect => false,
+        };
+        if log.delete(id) { Deletion::Deleted } else { Deletion::Missing(forgotten) }
+    }
+
+    /// Removes the oldest entries; returns how many.
+    pub fn trim(&mut self, trim: Trim, references: References) -> u64 {
+        let Parts { log, groups } = &mut *self.0;
+        match references {
+            References::Keep => log.trim(trim, None),
+            References::Respect => log.trim(trim, Some(&mut |id| groups.need(id))),
+            References::Delete => log.trim(
+                trim,
+                Some(&mut |id| {
+                    groups.forget(id);
+                    false
+                }),
+            ),
+        }
+    }
+}
 
 impl Collection for Stream {
     fn len(&self) -> usize {
-        0
+        self.log().len() as usize
     }
 
     fn encoding(&self) -> &'static str {
-        ""
+        "stream"
     }
 
-    fn heap_bytes(&self, _samples: usize) -> usize {
-        0
+    fn heap_bytes(&self, samples: usize) -> usize {
+        let groups = self.groups().iter().map(|(name, group)| name.len() + size_of::<Group>() + group.heap_bytes());
+        size_of::<Parts>() + self.log().heap_bytes(samples) + groups.sum::<usize>()
     }
 
     fn free_effort(&self) -> usize {
-        0
+        let groups = self.groups().iter().map(|(_, group)| 1 + group.pending_len() / 8);
+        self.log().block_count() + groups.sum::<usize>()
     }
 
-    fn digest(&self, _digest: &mut Digest) {}
+    fn digest(&self, digest: &mut Digest) {
+        let mut text = IntText::new();
+        for entry in self.log().iter() {
+            digest.append(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+            for (name, value) in entry.fields {
+                digest.append(name.text(&mut text));
+                digest.append(value.text(&mut text));
+            }
+        }
+    }
 }

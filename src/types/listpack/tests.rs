@@ -124,6 +124,35 @@ proptest! {
     }
 
     #[test]
+    fn elements_written_together_and_taken_off_together_are_the_same(
+        texts in prop::collection::vec(text(), 0..20),
+        before in 0usize..3,
+        cut in 0usize..25,
+    ) {
+        let mut one_by_one = RoomyListpack::new();
+        texts.iter().for_each(|text| one_by_one.push_back(text));
+        let mut pack = RoomyListpack::new();
+        texts.iter().take(before).for_each(|text| pack.push_back(text));
+        pack.extend(|writer| texts.iter().skip(before).for_each(|text| writer.push_text(text)));
+        prop_assert_eq!(pack.bytes(), one_by_one.bytes());
+
+        let texts_of = |elements: Elements<'_>| elements.map(Element::to_vec).collect::<Vec<_>>();
+        let (mut front, mut back) = (pack.iter(), pack.iter());
+        if cut > texts.len() {
+            prop_assert!(front.split_front(cut).is_none() && back.split_back(cut).is_none());
+        } else {
+            prop_assert_eq!(&texts_of(front.split_front(cut).expect("elements"))[..], &texts[..cut]);
+            prop_assert_eq!(front.position(), pack.seek(cut as isize).unwrap_or(pack.end()));
+            prop_assert_eq!(&texts_of(front)[..], &texts[cut..]);
+            let rest = texts.len() - cut;
+            prop_assert_eq!(&texts_of(back.split_back(cut).expect("elements"))[..], &texts[rest..]);
+            prop_assert_eq!(back.end_position(), pack.seek(rest as isize).unwrap_or(pack.end()));
+            prop_assert_eq!(&texts_of(pack.iter().starting_at(back.end_position()))[..], &texts[rest..]);
+            prop_assert_eq!(&texts_of(back)[..], &texts[..rest]);
+        }
+    }
+
+    #[test]
     fn a_stride_looks_at_every_second_element(texts in prop::collection::vec(text(), 0..20), text in text()) {
         let mut pack = Listpack::new();
         texts.iter().for_each(|text| pack.push_back(text));

@@ -1,0 +1,264 @@
+//! Consumer groups: how far each has read, and what its consumers have yet to acknowledge.
+//!
+//! What is pending stands once in the group, ordered by id, with the time and number of its deliveries and the number
+//! of its consumer; a consumer has only the ids of its share. So a pending entry takes 48 bytes besides the trees'
+//! slack, and to hand it over to another consumer moves one id.
+
+use std::collections::{BTreeMap, BTreeSet, btree_map};
+
+use super::{Log, StreamId};
+use slab::Slab;
+
+/// The groups of a stream, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Groups {
+    by_name: BTreeMap<Box<[u8]>, Group>,
+}
+
+impl Groups {
+    /// A group.
+    pub fn get(&self, name: &[u8]) -> Option<&Group> {
+        self.by_name.get(name)
+    }
+
+    /// A group, to change it.
+    pub fn get_mut(&mut self, name: &[u8]) -> Option<&mut Group> {
+        self.by_name.get_mut(name)
+    }
+
+    /// Adds a group that has read up to an id; `None` if there is one of that name.
+    pub fn create(&mut self, name: &[u8], last_id: StreamId, entries_read: Option<u64>) -> Option<&mut Group> {
+        match self.by_name.entry(name.into()) {
+            btree_map::Entry::Occupied(_) => None,
+            btree_map::Entry::Vacant(vacant) => {
+                let group = Group { last_id, entries_read, ..Group::default() };
+                Some(vacant.insert(group))
+            }
+        }
+    }
+
+    /// Removes a group with all it has; whether it was there.
+    pub fn destroy(&mut self, name: &[u8]) -> bool {
+        self.by_name.remove(name).is_some()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// The groups in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Group)> {
+        self.by_name.iter().map(|(name, group)| (&**name, group))
+    }
+
+    /// Whether some group has yet to read an entry, or to acknowledge it.
+    pub fn need(&self, id: StreamId) -> bool {
+        self.by_name.values().any(|group| id > group.last_id || group.pending.contains_key(&id))
+    }
+
+    /// Has all groups forget that an entry is pending; whether it was anywhere.
+    pub fn forget(&mut self, id: StreamId) -> bool {
+        let mut forgotten = false;
+        for group in self.by_name.values_mut() {
+            forgotten |= group.acknowledge(id);
+        }
+        forgotten
+    }
+}
+
+/// The number of a consumer within its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsumerId(u32);
+
+/// When an entry was delivered last, how often, and to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Unix milliseconds.
+    pub time_ms: i64,
+    /// Four billion times and more are the same.
+    pub count: u32,
+    /// Who has to acknowledge it.
+    pub consumer: ConsumerId,
+}
+
+/// A consumer.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    /// Its name.
+    pub name: Box<[u8]>,
+    /// When it last tried to read or to claim something, in Unix milliseconds.
+    pub seen_ms: i64,
+    pending: BTreeSet<StreamId>,
+}
+
+impl Consumer {
+    /// How many entries it has to acknowledge.
+    pub fn pending_len(&self) -> usize {
+        self.pending.len()
+    }
+}
+
+/// A consumer group.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    /// The id up to which it has read.
+    pub last_id: StreamId,
+    /// How many entries it has read, counted from the first that the stream ever had; unknown if it has jumped.
+    pub entries_read: Option<u64>,
+    pending: BTreeMap<StreamId, Delivery>,
+    consumers: Slab<Consumer>,
+    /// The consumers' numbers in the order of their names.
+    by_name: Vec<u32>,
+}
+
+impl Group {
+    fn find(&self, name: &[u8]) -> Result<usize, usize> {
+        self.by_name.binary_search_by(|number| (*self.consumers[*number as usize].name).cmp(name))
+    }
+
+    /// The consumer of that name.
+    pub fn consumer_id(&self, name: &[u8]) -> Option<ConsumerId> {
+        self.find(name).ok().map(|place| ConsumerId(self.by_name[place]))
+    }
+
+    /// A consumer. Numbers are good as long as it is not deleted.
+    pub fn consumer(&self, id: ConsumerId) -> &Consumer {
+        &self.consumers[id.0 as usize]
+    }
+
+    /// The consumers in the order of their names.
+    pub fn consumers(&self) -> impl ExactSizeIterator<Item = (ConsumerId, &Consumer)> {
+        self.by_name.iter().map(|number| (ConsumerId(*number), &self.consumers[*number as usize]))
+    }
+
+    /// Adds a consumer, seen just now; `None` if there is one of that name.
+    pub fn create_consumer(&mut self, name: &[u8], now_ms: i64) -> Option<ConsumerId> {
+        let place = self.find(name).err()?;
+        let consumer = Consumer { name: name.into(), seen_ms: now_ms, pending: BTreeSet::new() };
+        let number = self.consumers.insert(consumer) as u32;
+        self.by_name.insert(place, number);
+        Some(ConsumerId(number))
+    }
+
+    /// Notes that a consumer was seen, and creates it if need be; the flag tells whether it is new.
+    pub fn meet(&mut self, name: &[u8], now_ms: i64) -> (ConsumerId, bool) {
+        match self.find(name) {
+            Ok(place) => {
+                let number = self.by_name[place];
+                self.consumers[number as usize].seen_ms = now_ms;
+                (ConsumerId(number), false)
+            }
+            Err(place) => {
+                let consumer = Consumer { name: name.into(), seen_ms: now_ms, pending: BTreeSet::new() };
+                let number = self.consumers.insert(consumer) as u32;
+                self.by_name.insert(place, number);
+                (ConsumerId(number), true)
+            }
+        }
+    }
+
+    /// Removes a consumer and what it has pending; returns how much that was. `None` if there is none of that name.
+    pub fn delete_consumer(&mut self, name: &[u8]) -> Option<usize> {
+        let place = self.find(name).ok()?;
+        let number = self.by_name.remove(place);
+        let consumer = self.consumers.remove(number as usize);
+        for id in &consumer.pending {
+            self.pending.remove(id);
+        }
+        Some(consumer.pending.len())
+    }
+
+    /// How many entries are pending.
+    pub fn pending_len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// What is pending, from an id on.
+    pub fn pending(&self, from: StreamId) -> impl DoubleEndedIterator<Item = (StreamId, &Delivery)> {
+        self.pending.range(from..).map(|(id, delivery)| (*id, delivery))
+    }
+
+    /// What a consumer has pending, from an id on.
+    pub fn pending_of(&self, consumer: ConsumerId, from: StreamId) -> impl Iterator<Item = (StreamId, &Delivery)> {
+        let ids = self.consumer(consumer).pending.range(from..);
+        ids.filter_map(|id| self.pending.get(id).map(|delivery| (*id, delivery)))
+    }
+
+    /// How an entry was delivered, if it is pending.
+    pub fn delivery(&self, id: StreamId) -> Option<&Delivery> {
+        self.pending.get(&id)
+    }
+
+    /// Notes a delivery, whether the entry was pending or not.
+    pub fn deliver(&mut self, id: StreamId, delivery: Delivery) {
+        let before = self.pending.insert(id, delivery);
+        if before.is_some_and(|before| before.consumer == delivery.consumer) {
+            return;
+        }
+        if let Some(before) = before {
+            self.consumers[before.consumer.0 as usize].pending.remove(&id);
+        }
+        self.consumers[delivery.consumer.0 as usize].pending.insert(id);
+    }
+
+    /// An entry is pending no more; whether it was.
+    pub fn acknowledge(&mut self, id: StreamId) -> bool {
+        let Some(delivery) = self.pending.remove(&id) else { return false };
+        self.consumers[delivery.consumer.0 as usize].pending.remove(&id);
+        true
+    }
+
+    /// Notes that the group has read on, up to the entry of an id.
+    pub fn advance(&mut self, log: &Log, id: StreamId) {
+        if let Some(read) = self.entries_read.filter(|_| !log.has_gaps_from(id)) {
+            self.entries_read = Some(read + 1);
+        } else if log.entries_added > 0 {
+            self.entries_read = log.added_up_to(id);
+        }
+        self.last_id = id;
+    }
+
+    /// How many entries it has yet to read; `None` if nobody knows.
+    pub fn lag(&self, log: &Log) -> Option<i64> {
+        if log.entries_added == 0 {
+            return Some(0);
+        }
+        let known = self.entries_read.filter(|_| !log.has_gaps_from(self.last_id));
+        let read = known.or_else(|| log.added_up_to(self.last_id))?;
+        Some(log.entries_added.wrapping_sub(read) as i64)
+    }
+
+    /// The memory it owns, about.
+    pub fn heap_bytes(&self) -> usize {
+        let consumer_bytes = size_of::<Consumer>() + 2 * size_of::<usize>();
+        let names: usize = self.consumers.iter().map(|(_, consumer)| consumer.name.len() + consumer_bytes).sum();
+        let pending = size_of::<(StreamId, Delivery)>() + size_of::<StreamId>();
+        names + self.pending.len() * pending * 3 / 2
+    }
+}
+
+impl Log {
+    /// Whether an entry from an id on was deleted one by one, as far as is known.
+    fn has_gaps_from(&self, from: StreamId) -> bool {
+        let deleted = self.max_deleted_id;
+        self.len() > 0 && deleted != StreamId::MIN && self.first_id() <= deleted && from <= deleted
+    }
+
+    /// How many entries were added up to an id, that one included; `None` if that is not known any more.
+    pub fn added_up_to(&self, id: StreamId) -> Option<u64> {
+        if self.entries_added == 0 {
+            return Some(0);
+        }
+        if id == self.last_id || (self.len() == 0 && id < self.last_id) {
+            return Some(self.entries_added);
+        }
+        let first = self.first_id();
+        let gaps = self.max_deleted_id != StreamId::MIN && self.max_deleted_id >= first;
+        if id > first || gaps {
+            return None;
+        }
+        let gone = self.entries_added.wrapping_sub(self.len());
+        Some(if id == first { gone.wrapping_add(1) } else { gone })
+    }
+}
