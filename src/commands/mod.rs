@@ -17,6 +17,8 @@ pub mod hyperloglog;
 pub mod keys;
 pub mod latency;
 pub mod lcs;
+pub mod list;
+pub mod list_pop;
 #[cfg(test)]
 mod listing;
 pub mod memory;
@@ -47,12 +49,12 @@ pub const FAMILIES: &[&[Command]] = &[
     expire::COMMANDS,
     geo::COMMANDS,
     hash::COMMANDS,
-    hash::expiry::COMMANDS,
-    hash::sample::COMMANDS,
     hyperloglog::COMMANDS,
     keys::COMMANDS,
     latency::COMMANDS,
     lcs::COMMANDS,
+    list::COMMANDS,
+    list_pop::COMMANDS,
     memory::COMMANDS,
     object::COMMANDS,
     pubsub::COMMANDS,
@@ -63,9 +65,6 @@ pub const FAMILIES: &[&[Command]] = &[
     slowlog::COMMANDS,
     sort::COMMANDS,
     sorted_set::COMMANDS,
-    sorted_set::algebra::COMMANDS,
-    sorted_set::pop::COMMANDS,
-    sorted_set::range::COMMANDS,
     string::COMMANDS,
     string_number::COMMANDS,
     transaction::COMMANDS,
