@@ -12,6 +12,7 @@ pub mod connection;
 pub mod debug;
 pub mod expire;
 pub mod geo;
+pub mod hash;
 pub mod hyperloglog;
 pub mod keys;
 pub mod latency;
@@ -26,6 +27,8 @@ pub mod server;
 pub mod set;
 pub mod set_algebra;
 pub mod slowlog;
+pub mod sort;
+pub mod sorted_set;
 pub mod string;
 pub mod string_number;
 pub mod transaction;
@@ -43,6 +46,7 @@ pub const FAMILIES: &[&[Command]] = &[
     debug::COMMANDS,
     expire::COMMANDS,
     geo::COMMANDS,
+    hash::COMMANDS,
     hyperloglog::COMMANDS,
     keys::COMMANDS,
     latency::COMMANDS,
@@ -55,6 +59,8 @@ pub const FAMILIES: &[&[Command]] = &[
     set::COMMANDS,
     set_algebra::COMMANDS,
     slowlog::COMMANDS,
+    sort::COMMANDS,
+    sorted_set::COMMANDS,
     string::COMMANDS,
     string_number::COMMANDS,
     transaction::COMMANDS,
