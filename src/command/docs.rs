@@ -93,6 +93,8 @@ impl Argument {
         let name = match kind {
             Kind::OneOf if has(&["seconds", "milliseconds"]) => "expiration".into(),
             Kind::OneOf if has(&["nx", "xx"]) => "condition".into(),
+            Kind::OneOf if has(&["asc", "desc"]) => "order".into(),
+            Kind::OneOf if has(&["km", "mi"]) => "unit".into(),
             _ => {
                 let joined = arguments.iter().map(|member| member.name.as_str()).collect::<Vec<_>>().join("_");
                 match kind {
