@@ -22,6 +22,7 @@ pub mod pubsub;
 pub mod scan;
 pub mod server;
 pub mod slowlog;
+pub mod stream;
 pub mod string;
 pub mod string_number;
 pub mod transaction;
@@ -47,6 +48,7 @@ pub const FAMILIES: &[&[Command]] = &[
     scan::COMMANDS,
     server::COMMANDS,
     slowlog::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     string_number::COMMANDS,
     transaction::COMMANDS,
