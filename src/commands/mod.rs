@@ -31,6 +31,7 @@ pub mod set_algebra;
 pub mod slowlog;
 pub mod sort;
 pub mod sorted_set;
+pub mod stream;
 pub mod string;
 pub mod string_number;
 pub mod transaction;
@@ -65,9 +66,7 @@ pub const FAMILIES: &[&[Command]] = &[
     slowlog::COMMANDS,
     sort::COMMANDS,
     sorted_set::COMMANDS,
-    sorted_set::algebra::COMMANDS,
-    sorted_set::pop::COMMANDS,
-    sorted_set::range::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     string_number::COMMANDS,
     transaction::COMMANDS,
