@@ -16,13 +16,15 @@
 //! A text that is a canonical integer is kept as one. Elements are addressed by their [`Position`], the offset of
 //! their first byte, which holds until the next change.
 //!
-//! There are three sorts: a [`Listpack`] is as long as its content and 16 bytes where it lies; a [`RoomyListpack`] keeps
-//! spare room at its end, for one that grows element by element, and a [`GappedListpack`] at both. An empty one has no
-//! memory at all.
+//! There are four sorts: a [`Listpack`] is as long as its content and 16 bytes where it lies, a [`ThinListpack`] 8; a
+//! [`RoomyListpack`] keeps spare room at its end, for one that grows element by element, and a [`GappedListpack`] at
+//! both. An empty one has no memory at all.
 
 mod gapped;
+mod thin;
 
 pub use gapped::{GappedListpack, Growth};
+pub use thin::ThinListpack;
 
 use crate::util::number::parse_i64;
 use std::fmt;
