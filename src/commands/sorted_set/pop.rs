@@ -7,6 +7,7 @@ use super::{begin_entries, removed, row, write_entry};
 use crate::command::error::{CmdResult, SYNTAX, WRONG_TYPE};
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
+use crate::commands::set::write_member;
 use crate::db::Key;
 use crate::types::sorted_set::Entry;
 use crate::types::{Collection, SortedSet};
@@ -121,7 +122,7 @@ fn pop(cx: &mut Ctx<'_>, key: &Key<'_>, end: End, count: usize, shape: Shape) ->
             if shape == Shape::KeyedPairs {
                 reply.array(2);
             }
-            super::write_member(reply, entry.member);
+            write_member(reply, entry.member);
             reply.double(entry.score());
         }
     });
@@ -156,7 +157,7 @@ fn pop_one_set(cx: &mut Ctx<'_>, args: Args<'_>, end: End) -> CmdResult {
 
 /// The first key with a set. A command that waits has nothing to do with keys of other types that come meanwhile.
 fn first_set<'k>(cx: &mut Ctx<'_>, keys: impl Iterator<Item = Key<'k>>) -> Result<Option<Key<'k>>, Error> {
-    let waits = cx.server.again.is_some();
+    let waits = cx.runs_again();
     for key in keys {
         match cx.db.collection_mut::<SortedSet>(&key) {
             Ok(Some(_)) => return Ok(Some(key)),
