@@ -173,7 +173,7 @@ fn hsetnx(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (key, field, limits, now_ms) = (args.key(1), args.get(2), limits(cx), cx.now_ms());
     let mut hash = cx.db.collection_or_new::<Hash>(&key)?;
     if hash.has_due(now_ms) {
-        cx.db.expire_field(&key, field);
+        cx.db.expire_named(&key, [field]);
         hash = cx.db.collection_or_new(&key)?;
     }
     let is_new = hash.expiry(field).is_none();
@@ -195,7 +195,7 @@ fn look_up(cx: &mut Ctx<'_>, args: Args<'_>, write: impl FnOnce(&mut Reply, Opti
         Found::Missing => write(cx.reply, None),
         Found::Due => {
             write(cx.reply, None);
-            cx.db.expire_field(&key, field);
+            cx.db.expire_named(&key, [field]);
         }
     }
     Ok(())
@@ -232,7 +232,7 @@ fn hmget(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         }
     }
     if met_due {
-        args.rest(2).for_each(|field| cx.db.expire_field(&key, field));
+        cx.db.expire_named(&key, args.rest(2));
     }
     Ok(())
 }
@@ -310,7 +310,7 @@ fn hincrby(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (key, field, limits, now_ms) = (args.key(1), args.get(2), limits(cx), cx.now_ms());
     let mut hash = cx.db.collection_or_new::<Hash>(&key)?;
     if hash.has_due(now_ms) {
-        cx.db.expire_field(&key, field);
+        cx.db.expire_named(&key, [field]);
         hash = cx.db.collection_or_new(&key)?;
     }
     let old = match hash.get(field, now_ms) {
@@ -337,7 +337,7 @@ fn hincrbyfloat(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (key, field, limits, now_ms) = (args.key(1), args.get(2), limits(cx), cx.now_ms());
     let mut hash = cx.db.collection_or_new::<Hash>(&key)?;
     if hash.has_due(now_ms) {
-        cx.db.expire_field(&key, field);
+        cx.db.expire_named(&key, [field]);
         hash = cx.db.collection_or_new(&key)?;
     }
     let old = match hash.get(field, now_ms) {

@@ -17,6 +17,8 @@ pub mod hyperloglog;
 pub mod keys;
 pub mod latency;
 pub mod lcs;
+pub mod list;
+pub mod list_pop;
 #[cfg(test)]
 mod listing;
 pub mod memory;
@@ -29,6 +31,7 @@ pub mod set_algebra;
 pub mod slowlog;
 pub mod sort;
 pub mod sorted_set;
+pub mod stream;
 pub mod string;
 pub mod string_number;
 pub mod transaction;
@@ -51,6 +54,8 @@ pub const FAMILIES: &[&[Command]] = &[
     keys::COMMANDS,
     latency::COMMANDS,
     lcs::COMMANDS,
+    list::COMMANDS,
+    list_pop::COMMANDS,
     memory::COMMANDS,
     object::COMMANDS,
     pubsub::COMMANDS,
@@ -61,9 +66,7 @@ pub const FAMILIES: &[&[Command]] = &[
     slowlog::COMMANDS,
     sort::COMMANDS,
     sorted_set::COMMANDS,
-    sorted_set::algebra::COMMANDS,
-    sorted_set::pop::COMMANDS,
-    sorted_set::range::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     string_number::COMMANDS,
     transaction::COMMANDS,

@@ -33,7 +33,7 @@ pub enum Check {
     Seconds,
     /// Some seconds, in milliseconds.
     Milliseconds,
-    /// Everything but the kind: idle times, figures of memory.
+    /// Everything but the kind: idle times, figures of memory, texts of HELP, references.
     Kind,
     /// The values of named fields, wherever they stand; and moments of the present.
     Fields(&'static [&'static str]),

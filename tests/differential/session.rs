@@ -127,7 +127,7 @@ impl<'p> Session<'p> {
                     batch.clear();
                 }
             }
-            if units.get(index + 1).is_none_or(|next| next.actor != unit.actor) {
+            if unit.ends_batch || units.get(index + 1).is_none_or(|next| next.actor != unit.actor) {
                 self.exchange(unit.actor, &batch)?;
                 batch.clear();
             }
