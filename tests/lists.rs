@@ -156,7 +156,8 @@ fn time_runs_out_in_fractions_of_a_second() {
         let started = Instant::now();
         assert_eq!(client.cmd(command), null);
         let waited = started.elapsed();
-        assert!(waited >= Duration::from_millis(50), "{command:?}: {waited:?}");
+        // The server counts whole milliseconds, so the one that runs may be lost.
+        assert!(waited >= Duration::from_millis(49), "{command:?}: {waited:?}");
     }
     client.cmd(&["HELLO", "3"]);
     assert_eq!(client.cmd(&["BLPOP", "l", "0.001"]), Reply::Null);
