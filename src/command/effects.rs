@@ -205,20 +205,30 @@ fn owned((key, clients): (&[u8], &HashSet<ClientKey>)) -> (Vec<u8>, Vec<ClientKe
 /// told.
 pub fn settle_notes(server: &mut Server, db: &mut Databases) {
     let enabled = server.config.notify_keyspace_events;
-    for Note { db, key, happening } in db.take_notes() {
+    for Note { db, key, happening, fields } in db.take_notes() {
         let event = match happening {
             Happening::Expired => Event { class: NotifyFlags::EXPIRED, name: "expired" },
             Happening::Missed => Event { class: NotifyFlags::KEY_MISS, name: "keymiss" },
             Happening::Created => Event { class: NotifyFlags::NEW, name: "new" },
             Happening::Evicted => Event { class: NotifyFlags::EVICTED, name: "evicted" },
+            Happening::FieldsExpired => Event::hash("hexpired"),
+            Happening::Emptied => Event::generic("del"),
         };
+        if !fields.is_empty() {
+            mark_touched(server, db, &key, false);
+            if server.observers.propagates() {
+                let delete = |field: &Box<[u8]>| (db, OwnedRequest::of(&[b"HDEL", &key[..], field]));
+                server.effects.outgoing.extend(fields.iter().map(delete));
+            }
+        }
         if matches!(happening, Happening::Expired | Happening::Evicted) {
             mark_touched(server, db, &key, happening == Happening::Expired);
             if server.observers.propagates() {
                 let config = &server.config;
-                let lazily = match happening {
-                    Happening::Evicted => config.lazyfree_lazy_eviction,
-                    Happening::Expired | Happening::Missed | Happening::Created => config.lazyfree_lazy_expire,
+                let lazily = if happening == Happening::Evicted {
+                    config.lazyfree_lazy_eviction
+                } else {
+                    config.lazyfree_lazy_expire
                 };
                 let delete = deletion(lazily);
                 server.effects.outgoing.push((db, OwnedRequest::of(&[delete.as_bytes(), &key])));

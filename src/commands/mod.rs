@@ -11,9 +11,14 @@ pub mod config;
 pub mod connection;
 pub mod debug;
 pub mod expire;
+pub mod geo;
+pub mod hash;
+pub mod hyperloglog;
 pub mod keys;
 pub mod latency;
 pub mod lcs;
+pub mod list;
+pub mod list_pop;
 #[cfg(test)]
 mod listing;
 pub mod memory;
@@ -21,7 +26,11 @@ pub mod object;
 pub mod pubsub;
 pub mod scan;
 pub mod server;
+pub mod set;
+pub mod set_algebra;
 pub mod slowlog;
+pub mod sort;
+pub mod sorted_set;
 pub mod stream;
 pub mod string;
 pub mod string_number;
@@ -39,15 +48,24 @@ pub const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     debug::COMMANDS,
     expire::COMMANDS,
+    geo::COMMANDS,
+    hash::COMMANDS,
+    hyperloglog::COMMANDS,
     keys::COMMANDS,
     latency::COMMANDS,
     lcs::COMMANDS,
+    list::COMMANDS,
+    list_pop::COMMANDS,
     memory::COMMANDS,
     object::COMMANDS,
     pubsub::COMMANDS,
     scan::COMMANDS,
     server::COMMANDS,
+    set::COMMANDS,
+    set_algebra::COMMANDS,
     slowlog::COMMANDS,
+    sort::COMMANDS,
+    sorted_set::COMMANDS,
     stream::COMMANDS,
     string::COMMANDS,
     string_number::COMMANDS,

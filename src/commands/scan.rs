@@ -1,4 +1,5 @@
-//! Walking over the keys of a database: KEYS at once, SCAN in steps.
+//! Walking over the keys of a database: KEYS at once, SCAN in steps. SSCAN and its like, which walk over the members of
+//! a collection, are here in what they have in common.
 //!
 //! SCAN keeps no state in the server: the cursor is a place in hash order (see `types::table`), so an element that is
 //! there from the first step to the last is returned, whatever is added, removed or resized meanwhile.
@@ -7,10 +8,11 @@ use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
 use crate::db::EntryView;
+use crate::resp::reply::Reply;
 use crate::util::glob;
 
 /// Elements returned by a step that does not say how many it wants.
-const COUNT_DEFAULT: i64 = 10;
+const COUNT_DEFAULT: u64 = 10;
 /// A step over a sparse table ends after so many buckets for each element wanted.
 const BUCKETS_PER_ELEMENT: u64 = 10;
 
@@ -45,9 +47,91 @@ impl<'a> Filter<'a> {
     }
 
     fn admits(&self, entry: EntryView<'_>) -> bool {
-        self.pattern.is_none_or(|pattern| glob::matches(pattern, entry.key()))
-            && self.type_name.is_none_or(|wanted| is_type(entry, wanted))
+        self.admits_name(entry.key()) && self.type_name.is_none_or(|wanted| is_type(entry, wanted))
     }
+
+    fn admits_name(&self, name: &[u8]) -> bool {
+        self.pattern.is_none_or(|pattern| glob::matches(pattern, name))
+    }
+}
+
+/// What SCAN and its like were asked for besides the cursor.
+#[derive(Clone, Copy, Debug)]
+pub struct Walk<'a> {
+    /// Elements wanted.
+    count: u64,
+    filter: Filter<'a>,
+    /// HSCAN … NOVALUES.
+    pub no_values: bool,
+}
+
+/// Which options there are besides COUNT and MATCH.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Further {
+    None,
+    Type,
+    NoValues,
+}
+
+impl<'a> Walk<'a> {
+    /// Reads the options of SSCAN and its like: those behind key and cursor.
+    pub fn over_members(args: Args<'a>) -> Result<Walk<'a>, Error> {
+        Walk::read(args, 3, Further::None)
+    }
+
+    /// Reads the options of HSCAN: those behind key and cursor.
+    pub fn over_fields(args: Args<'a>) -> Result<Walk<'a>, Error> {
+        Walk::read(args, 3, Further::NoValues)
+    }
+
+    fn read(args: Args<'a>, from: usize, further: Further) -> Result<Walk<'a>, Error> {
+        let mut walk = Walk { count: COUNT_DEFAULT, filter: Filter::default(), no_values: false };
+        let mut index = from;
+        while index < args.len() {
+            if further == Further::NoValues && args.is(index, "novalues") {
+                walk.no_values = true;
+                index += 1;
+                continue;
+            }
+            let value = args.try_get(index + 1).ok_or(SYNTAX)?;
+            if args.is(index, "count") {
+                walk.count = u64::try_from(args.integer(index + 1)?).ok().filter(|count| *count > 0).ok_or(SYNTAX)?;
+            } else if args.is(index, "match") {
+                walk.filter.pattern = Filter::matching(value).pattern;
+            } else if further == Further::Type && args.is(index, "type") {
+                walk.filter.type_name = Some(value);
+            } else {
+                return Err(SYNTAX);
+            }
+            index += 2;
+        }
+        Ok(walk)
+    }
+
+    /// Whether a member is to be returned.
+    pub fn admits(&self, member: &[u8]) -> bool {
+        self.filter.admits_name(member)
+    }
+
+    /// Takes steps until as many elements as wanted have passed, or the table seems to be empty here; the cursor at
+    /// which to go on. A step is given the cursor and a counter of elements, and returns the next cursor.
+    pub fn run(&self, mut cursor: u64, mut step: impl FnMut(u64, &mut u64) -> u64) -> u64 {
+        let (mut seen, mut buckets) = (0, 0);
+        loop {
+            cursor = step(cursor, &mut seen);
+            buckets += 1;
+            if cursor == 0 || seen >= self.count || buckets > self.count.saturating_mul(BUCKETS_PER_ELEMENT) {
+                return cursor;
+            }
+        }
+    }
+}
+
+/// Begins the reply to a step: the cursor, then an array of so many elements, which the caller writes.
+pub fn begin_reply(reply: &mut Reply, cursor: u64, len: usize) {
+    reply.array(2);
+    reply.bulk(itoa::Buffer::new().format(cursor).as_bytes());
+    reply.array(len);
 }
 
 fn is_type(entry: EntryView<'_>, name: &[u8]) -> bool {
@@ -67,7 +151,7 @@ fn keys(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 /// A cursor as C's `strtoul` reads it: with a sign if need be, and nothing at all is 0.
-fn parse_cursor(text: &[u8]) -> Result<u64, Error> {
+pub fn parse_cursor(text: &[u8]) -> Result<u64, Error> {
     const INVALID: Error = Error::fixed("ERR invalid cursor");
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
@@ -86,44 +170,18 @@ fn parse_cursor(text: &[u8]) -> Result<u64, Error> {
 }
 
 fn scan(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let mut cursor = parse_cursor(args.get(1))?;
-    let (mut count, mut filter) = (COUNT_DEFAULT, Filter::default());
-    let mut index = 2;
-    while index < args.len() {
-        let value = args.try_get(index + 1).ok_or(SYNTAX)?;
-        if args.is(index, "count") {
-            count = args.integer(index + 1)?;
-            if count < 1 {
-                return Err(SYNTAX);
-            }
-        } else if args.is(index, "match") {
-            filter.pattern = Filter::matching(value).pattern;
-        } else if args.is(index, "type") {
-            filter.type_name = Some(value);
-        } else {
-            return Err(SYNTAX);
-        }
-        index += 2;
-    }
-
-    let count = count as u64;
-    let (mut seen, mut buckets) = (0, 0);
+    let cursor = parse_cursor(args.get(1))?;
+    let walk = Walk::read(args, 2, Further::Type)?;
     let mut found: Vec<Box<[u8]>> = Vec::new();
-    loop {
-        cursor = cx.db.scan(cursor, |entry| {
-            seen += 1;
-            if filter.admits(entry) {
+    let next = walk.run(cursor, |cursor, seen| {
+        cx.db.scan(cursor, |entry| {
+            *seen += 1;
+            if walk.filter.admits(entry) {
                 found.push(entry.key().into());
             }
-        });
-        buckets += 1;
-        if cursor == 0 || seen >= count || buckets > count.saturating_mul(BUCKETS_PER_ELEMENT) {
-            break;
-        }
-    }
-    cx.reply.array(2);
-    cx.reply.bulk(itoa::Buffer::new().format(cursor).as_bytes());
-    cx.reply.array(found.len());
+        })
+    });
+    begin_reply(cx.reply, next, found.len());
     found.iter().for_each(|key| cx.reply.bulk(key));
     Ok(())
 }

@@ -322,6 +322,12 @@ directives! {
     /// Members of a set of integers kept as such.
     "set-max-intset-entries" => set_max_intset_entries: usize = 512,
         Number::between(0, LONG_MAX), MUTABLE;
+    /// Members of a compact set; 0 for none at all, as in Redis 7.0.
+    "set-max-listpack-entries" => set_max_listpack_entries: usize = 128,
+        Number::between(0, LONG_MAX), MUTABLE;
+    /// Bytes of a member of a compact set.
+    "set-max-listpack-value" => set_max_listpack_value: usize = 64,
+        Number::bytes(0, LONG_MAX), MUTABLE;
     /// Members of a compact sorted set.
     "zset-max-listpack-entries" | "zset-max-ziplist-entries" => zset_max_listpack_entries: usize = 128,
         Number::between(0, LONG_MAX), MUTABLE;

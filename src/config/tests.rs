@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 const LOCAL: Access = Access { loading: false, local_client: true };
 
-/// Each name with the value CONFIG GET shows on a redis-server 7.0.15 started without arguments.
-/// `dir` is missing, since it depends on where that was.
+/// Each name with the value CONFIG GET shows on a redis-server 7.0.15 started without arguments; the names it does not
+/// know (`set-max-listpack-…`) with that of 8.2.3. `dir` is missing, since it depends on where that was.
 const DEFAULTS: &[(&str, &str)] = &[
     ("acl-pubsub-default", "resetchannels"),
     ("aclfile", ""),
@@ -154,6 +154,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("save", "3600 1 300 100 60 10000"),
     ("server_cpulist", ""),
     ("set-max-intset-entries", "512"),
+    ("set-max-listpack-entries", "128"),
+    ("set-max-listpack-value", "64"),
     ("set-proc-title", "yes"),
     ("shutdown-on-sigint", "default"),
     ("shutdown-on-sigterm", "default"),

@@ -1,10 +1,13 @@
-//! The keys of a database, and the index of those that expire, kept in step.
+//! The keys of a database, and two indexes kept in step: of those that expire, and of hashes with fields that do.
 //!
 //! The index is a second table whose items point to entries of the first. Active expiry and the volatile eviction
 //! policies sample from it, however few of the keys expire. Every change to an entry goes through
 //! [`DictSlot::update`], which compares before and after: has the entry moved, has it got or lost an expiry? So nobody
 //! above this file can let the two differ, and the index never points to an entry that is gone: on that invariant rests
 //! the unsafe code here.
+//!
+//! The other index, the [`Agenda`], finds keys by their hash. It is brought up to date likewise, but for changes to the
+//! fields of a hash, which go past [`DictSlot::update`]: who gives a field an expiry calls [`DictSlot::plan`].
 
 // An index entry is a pointer to an entry that the first table owns, which borrows cannot express.
 #![allow(unsafe_code)]
@@ -12,7 +15,9 @@
 #[cfg(test)]
 mod tests;
 
+use super::agenda::Agenda;
 use super::entry::{Entry, EntryRef, EntryView, InEntry};
+use crate::types::Hash;
 use crate::types::table::{Probe, SlotMut, Statistics, Table, VacantSlot};
 use crate::util::random::Random;
 use crate::util::siphash::HashSeed;
@@ -21,14 +26,21 @@ use std::ptr::NonNull;
 /// The keys of a database. Callers hash a key once, early, and pass the hash to each call.
 pub struct Dict {
     keys: Table<Entry>,
+    indexes: Indexes,
+}
+
+/// What finds some of the entries without their keys.
+struct Indexes {
     /// One item for each entry of `keys` that has an expiry, under the same hash.
     expires: Table<EntryRef>,
+    /// One item for each hash that has fields with an expiry, and perhaps for such that had.
+    agenda: Agenda,
 }
 
 impl Dict {
     /// An empty dictionary that hashes with `seed`.
     pub fn new(seed: HashSeed) -> Self {
-        Self { keys: Table::new(seed), expires: Table::new(seed) }
+        Self { keys: Table::new(seed), indexes: Indexes { expires: Table::new(seed), agenda: Agenda::default() } }
     }
 
     /// The number of keys.
@@ -43,13 +55,29 @@ impl Dict {
 
     /// The number of keys that have an expiry.
     pub fn expires_len(&self) -> usize {
-        self.expires.len()
+        self.indexes.expires.len()
+    }
+
+    /// The number of hashes with fields that expire.
+    pub fn planned_len(&self) -> usize {
+        self.indexes.agenda.len()
+    }
+
+    /// When the first field of a hash may expire, and the hash of its key.
+    pub fn next_planned(&self) -> Option<(i64, u64)> {
+        self.indexes.agenda.first()
+    }
+
+    /// The entry that is planned under a time and the hash of its key.
+    pub fn find_planned(&mut self, at: i64, hash: u64) -> Option<DictSlot<'_>> {
+        let slot = self.keys.find_matching(hash, |entry| planned(entry) == Some(at))?;
+        Some(DictSlot { slot, indexes: &mut self.indexes, hash })
     }
 
     /// See [`Table::set_resizing`].
     pub fn set_resizing(&mut self, allowed: bool) {
         self.keys.set_resizing(allowed);
-        self.expires.set_resizing(allowed);
+        self.indexes.expires.set_resizing(allowed);
     }
 
     /// The entry of a key.
@@ -62,16 +90,16 @@ impl Dict {
     #[inline]
     pub fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<DictSlot<'_>> {
         let slot = self.keys.find_mut(hash, key)?;
-        Some(DictSlot { slot, expires: &mut self.expires, hash })
+        Some(DictSlot { slot, indexes: &mut self.indexes, hash })
     }
 
     /// The entry of a key, or where to put it.
     #[inline]
     pub fn probe(&mut self, hash: u64, key: &[u8]) -> DictProbe<'_> {
-        let expires = &mut self.expires;
+        let indexes = &mut self.indexes;
         match self.keys.probe(hash, key) {
-            Probe::Found(slot) => DictProbe::Found(DictSlot { slot, expires, hash }),
-            Probe::Vacant(slot) => DictProbe::Vacant(VacantDictSlot { slot, expires, hash }),
+            Probe::Found(slot) => DictProbe::Found(DictSlot { slot, indexes, hash }),
+            Probe::Vacant(slot) => DictProbe::Vacant(VacantDictSlot { slot, indexes, hash }),
         }
     }
 
@@ -99,7 +127,7 @@ impl Dict {
 
     /// [`Table::scan`] over the keys that have an expiry.
     pub fn scan_expires<'a>(&'a self, cursor: u64, emit: impl FnMut(EntryView<'a>)) -> u64 {
-        self.expires.scan(cursor, emit)
+        self.indexes.expires.scan(cursor, emit)
     }
 
     /// See [`Table::random`].
@@ -109,7 +137,7 @@ impl Dict {
 
     /// [`Table::random`] among the keys that have an expiry.
     pub fn random_expiring(&self, random: &mut Random) -> Option<EntryView<'_>> {
-        self.expires.random(random)
+        self.indexes.expires.random(random)
     }
 
     /// All entries.
@@ -119,17 +147,19 @@ impl Dict {
 
     /// Moves all entries out into a dictionary of their own, which another thread may drop.
     pub fn take(&mut self) -> Self {
-        Self { keys: self.keys.take(), expires: self.expires.take() }
+        let indexes =
+            Indexes { expires: self.indexes.expires.take(), agenda: std::mem::take(&mut self.indexes.agenda) };
+        Self { keys: self.keys.take(), indexes }
     }
 
     /// Memory of the table of keys, and that of the index of those that expire, in bytes.
     pub fn overheads(&self) -> (usize, usize) {
-        (self.keys.overhead_bytes(), self.expires.overhead_bytes())
+        (self.keys.overhead_bytes(), self.indexes.expires.overhead_bytes())
     }
 
     /// See [`Table::statistics`]: those of all keys, and those of the index.
     pub fn statistics(&self) -> (Statistics, Statistics) {
-        (self.keys.statistics(), self.expires.statistics())
+        (self.keys.statistics(), self.indexes.expires.statistics())
     }
 }
 
@@ -144,7 +174,7 @@ pub enum DictProbe<'a> {
 /// Leave to insert the key that was not found.
 pub struct VacantDictSlot<'a> {
     slot: VacantSlot<'a, Entry>,
-    expires: &'a mut Table<EntryRef>,
+    indexes: &'a mut Indexes,
     hash: u64,
 }
 
@@ -152,22 +182,23 @@ impl<'a> VacantDictSlot<'a> {
     /// Puts in the entry of the key that was looked for.
     #[inline]
     pub fn insert(self, entry: Entry) -> DictSlot<'a> {
-        DictSlot::inserted(self.slot.insert(entry), self.expires, self.hash)
+        DictSlot::inserted(self.slot.insert(entry), self.indexes, self.hash)
     }
 }
 
 /// An entry in its dictionary, mutably borrowed.
 pub struct DictSlot<'a> {
     slot: SlotMut<'a, Entry>,
-    expires: &'a mut Table<EntryRef>,
+    indexes: &'a mut Indexes,
     hash: u64,
 }
 
 impl<'a> DictSlot<'a> {
     #[inline]
-    fn inserted(slot: SlotMut<'a, Entry>, expires: &'a mut Table<EntryRef>, hash: u64) -> Self {
-        let mut slot = Self { slot, expires, hash };
+    fn inserted(slot: SlotMut<'a, Entry>, indexes: &'a mut Indexes, hash: u64) -> Self {
+        let mut slot = Self { slot, indexes, hash };
         slot.reindex(None);
+        slot.replan(None);
         slot
     }
 
@@ -187,22 +218,23 @@ impl<'a> DictSlot<'a> {
     #[inline]
     pub fn update<R>(&mut self, change: impl FnOnce(&mut Entry) -> R) -> R {
         /// Brings the index up to date, also when `change` panics.
-        struct Reindex<'s, 'a>(&'s mut DictSlot<'a>, Option<NonNull<u8>>);
+        struct Reindex<'s, 'a>(&'s mut DictSlot<'a>, Option<NonNull<u8>>, Option<i64>);
         impl Drop for Reindex<'_, '_> {
             #[inline(always)]
             fn drop(&mut self) {
                 self.0.reindex(self.1);
+                self.0.replan(self.2);
             }
         }
-        let before = self.indexed_address();
-        Reindex(self, before).0.slot.update(change)
+        let (before, plan) = (self.indexed_address(), planned(self.view()));
+        Reindex(self, before, plan).0.slot.update(change)
     }
 
     /// The collection in the entry, to be changed, if it has one of this type.
     #[inline]
     pub fn into_collection<T: InEntry>(self) -> Option<&'a mut T> {
         // SAFETY: the dictionary is mutably borrowed for `'a`, so the entry stays where it is and nobody else sees it.
-        // The index needs no update: neither address nor expiry can change through the collection.
+        // The index of expiring keys needs no update: neither address nor expiry can change through the collection.
         unsafe { self.slot.into_view().collection_mut::<T>() }
     }
 
@@ -212,7 +244,24 @@ impl<'a> DictSlot<'a> {
         if let Some(address) = self.indexed_address() {
             self.unindex(address);
         }
+        if let Some(at) = planned(self.view()) {
+            self.indexes.agenda.remove(at, self.hash);
+        }
         self.slot.remove()
+    }
+
+    /// Plans when to look for fields whose time has come if the entry is a hash and its plan too late or in vain.
+    pub fn plan(&mut self) {
+        self.replan(planned(self.view()));
+    }
+
+    /// Plans it anew, for the time when the first field expires: the hash has been looked at.
+    pub fn plan_anew(&mut self) {
+        let next = self.view().collection::<Hash>().and_then(Hash::next_expiry);
+        let before = planned(self.view());
+        if before != next {
+            self.set_plan(before, next);
+        }
     }
 
     /// Where the entry lies if it belongs into the index.
@@ -233,13 +282,13 @@ impl<'a> DictSlot<'a> {
             (None, Some(after)) => {
                 // SAFETY: as below.
                 let item = unsafe { EntryRef::new(after) };
-                self.expires.insert_new(self.hash, item);
+                self.indexes.expires.insert_new(self.hash, item);
             }
             (Some(before), Some(after)) => {
                 // SAFETY: the entry lies in `keys`. Whatever moves it or takes it out of there corrects the index in
                 // the same call, without reading the old entry; both tables are borrowed as one.
                 let item = unsafe { EntryRef::new(after) };
-                if let Some(mut slot) = self.expires.find_address(self.hash, before) {
+                if let Some(mut slot) = self.indexes.expires.find_address(self.hash, before) {
                     slot.update(|old| *old = item);
                 }
             }
@@ -249,8 +298,38 @@ impl<'a> DictSlot<'a> {
 
     #[cold]
     fn unindex(&mut self, before: NonNull<u8>) {
-        let slot = self.expires.find_address(self.hash, before);
+        let slot = self.indexes.expires.find_address(self.hash, before);
         debug_assert!(slot.is_some(), "an expiring entry without an index item");
         slot.map(SlotMut::remove);
     }
+
+    /// Brings the agenda up to date with an entry that stood there under `before`. What a new entry says of its plan
+    /// means nothing: it may be that of the hash it was copied from.
+    #[inline(always)]
+    fn replan(&mut self, before: Option<i64>) {
+        let Some(hash) = self.view().collection::<Hash>() else {
+            if let Some(before) = before {
+                self.indexes.agenda.remove(before, self.hash);
+            }
+            return;
+        };
+        if hash.planned() != before || !hash.plan_fits() {
+            self.set_plan(before, hash.next_expiry());
+        }
+    }
+
+    #[cold]
+    fn set_plan(&mut self, before: Option<i64>, next: Option<i64>) {
+        if let Some(before) = before {
+            self.indexes.agenda.remove(before, self.hash);
+        }
+        let plan = next.map(|next| self.indexes.agenda.add(next, self.hash));
+        self.slot.update(|entry| entry.collection_mut::<Hash>().map(|hash| hash.set_planned(plan)));
+    }
+}
+
+/// The time that an entry stands under in the agenda.
+#[inline(always)]
+fn planned(entry: EntryView<'_>) -> Option<i64> {
+    entry.collection::<Hash>().and_then(Hash::planned)
 }

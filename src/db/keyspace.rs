@@ -12,6 +12,7 @@
 
 #[allow(dead_code, reason = "the families of collections arrive one by one")]
 mod collections;
+mod fields;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -88,6 +89,8 @@ pub struct KeyspaceStats {
     pub misses: u64,
     /// Keys deleted because their time had come.
     pub expired: u64,
+    /// Fields of hashes deleted because their time had come.
+    pub expired_fields: u64,
 }
 
 /// What happened to a key besides what a command did to it.
@@ -101,6 +104,10 @@ pub enum Happening {
     Created,
     /// It was deleted to make room.
     Evicted,
+    /// Fields of it were deleted because their time had come.
+    FieldsExpired,
+    /// It was deleted because nothing was left in it.
+    Emptied,
 }
 
 /// A happening to be told.
@@ -112,12 +119,14 @@ pub struct Note {
     pub key: Box<[u8]>,
     /// What happened.
     pub happening: Happening,
+    /// The fields it happened to, where it was not the whole key.
+    pub fields: Box<[Box<[u8]>]>,
 }
 
 impl Note {
     #[cold]
     fn new(db: usize, key: &Key<'_>, happening: Happening) -> Note {
-        Note { db, key: key.bytes().into(), happening }
+        Note { db, key: key.bytes().into(), happening, fields: Box::default() }
     }
 }
 
@@ -160,6 +169,8 @@ pub struct Databases {
     pub frozen: bool,
     /// The database where active expiry goes on.
     pub(super) next_to_expire: usize,
+    /// Whether the next cycle of active expiry begins with the fields of hashes.
+    pub(super) fields_first: bool,
     /// The database where random eviction goes on.
     pub(super) next_to_evict: usize,
     /// Candidates for eviction.
@@ -187,6 +198,7 @@ impl Databases {
             notes_new: false,
             frozen: false,
             next_to_expire: 0,
+            fields_first: false,
             next_to_evict: 0,
             eviction_pool: EvictionPool::default(),
             access: AccessClock { frequency: false, seconds: 0, minutes: 0, log_factor: 10, decay_minutes: 1 },

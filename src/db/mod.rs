@@ -4,6 +4,7 @@
 //! database, and [`keyspace`] is what commands see: lookups that expire keys, count hits and note accesses. [`expire`] and [`evict`]
 //! delete keys nobody asked to be deleted.
 
+mod agenda;
 mod dict;
 pub mod digest;
 mod entry;
@@ -14,6 +15,7 @@ pub mod lazyfree;
 pub mod waiters;
 pub mod watch;
 
+pub use dict::DictSlot;
 pub use entry::{EntryView, StringRef};
 pub use keyspace::{Databases, Expiry, WrongType};
 

@@ -197,6 +197,7 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("sync_full", 0);
     section.field("sync_partial_ok", 0);
     section.field("sync_partial_err", 0);
+    section.field("expired_subkeys", keys.expired_fields);
     section.field("expired_keys", keys.expired);
     section.field("expired_stale_perc", format_args!("{:.2}", stats.expired_stale_percent));
     section.field("expired_time_cap_reached_count", stats.expired_time_cap_reached);
@@ -272,7 +273,11 @@ fn keyspace(source: &Source<'_>, section: &mut Section<'_>) {
         let (keys, expires) = (database.dict.len(), database.dict.expires_len());
         if keys > 0 {
             let average = database.cycle.average_ttl_ms;
-            section.field(format_args!("db{index}"), format_args!("keys={keys},expires={expires},avg_ttl={average}"));
+            let timed = database.dict.planned_len();
+            section.field(
+                format_args!("db{index}"),
+                format_args!("keys={keys},expires={expires},avg_ttl={average},subexpiry={timed}"),
+            );
         }
     }
 }

@@ -1,28 +1,518 @@
-//! Placeholder.
+//! Hashes: fields with values, each of which may expire by itself.
+//!
+//! ```text
+//! listpack     field value field value …            small
+//! listpackex   field value time …                   small, and some field has or had an expiry: see `timed`
+//! hashtable    a table of fields, one allocation each: see `big` and `field`
+//! ```
+//! A hash grows from the first to the last form and never back. It is 16 bytes where it lies; the first form has its
+//! listpack there, the others a box.
+//!
+//! A field whose time has come stays until it is removed. [`Hash::find`] tells it from one that lives, and
+//! [`Pair::is_due`] where fields are walked; changing and counting take it like any other.
+//!
+//! A hash of the latter forms carries a note for the keyspace: when the keyspace plans to look for fields whose time
+//! has come ([`Hash::planned`]). The hash itself makes nothing of it.
+
+mod big;
+mod field;
+#[cfg(test)]
+mod tests;
+mod timed;
 
 use super::Collection;
 use super::digest::Digest;
+use super::listpack::{Element, Elements, IntText, Listpack};
+use super::table::Statistics;
+use crate::util::alloc::size_class;
+use crate::util::random::{Random, Selection};
+use big::{BigHash, BigPairs};
+use std::collections::HashSet;
+use timed::{TimedPack, Triples};
 
-/// Hash.
-#[derive(Clone, Debug, Default)]
-pub struct Hash {}
+/// Parts of a field in a plain listpack.
+const PARTS: usize = 2;
+/// More than enough for the head and length of two elements of any size and a time.
+const ELEMENTS_OVERHEAD: usize = 64;
+
+/// How often a field is drawn before those that live are counted.
+const TRIES_AMONG_DUE: usize = 100;
+/// A sample is drawn from a table if it is at most that part of it; a larger one is picked in one walk.
+const DRAWN_SHARE: usize = 3;
+
+/// How large a hash of a small form may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashLimits {
+    /// The number of fields.
+    pub entries: usize,
+    /// The length of a field or a value, in bytes.
+    pub value: usize,
+}
+
+/// What happens to a field's expiry when its value is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldExpiry {
+    /// It goes.
+    Clear,
+    /// It stays.
+    Keep,
+    /// It becomes this time, in Unix milliseconds: above 0, with 48 bits.
+    At(i64),
+}
+
+impl FieldExpiry {
+    #[inline(always)]
+    fn after(self, old: Option<i64>) -> Option<i64> {
+        match self {
+            Self::Clear => None,
+            Self::Keep => old,
+            Self::At(at) => Some(at),
+        }
+    }
+}
+
+/// A field, its value, and when it expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair<'a> {
+    /// The field.
+    pub field: Element<'a>,
+    /// Its value.
+    pub value: Element<'a>,
+    /// In Unix milliseconds.
+    pub expiry: Option<i64>,
+}
+
+impl Pair<'_> {
+    /// Whether its time is over: a field lives through the millisecond it expires at.
+    #[inline]
+    pub fn is_due(&self, now_ms: i64) -> bool {
+        self.expiry.is_some_and(|at| at < now_ms)
+    }
+}
+
+/// What a lookup finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// No such field.
+    Missing,
+    /// A field whose time has come: as good as none.
+    Due,
+    /// The value.
+    Value(Element<'a>),
+}
+
+/// A hash.
+#[derive(Clone)]
+pub struct Hash(Form);
+
+#[derive(Clone)]
+enum Form {
+    Pack(Listpack),
+    Large(Box<Large>),
+}
+
+/// The forms that don't fit where the hash lies.
+#[derive(Clone)]
+struct Large {
+    planned: Option<i64>,
+    store: Store,
+}
+
+#[derive(Clone)]
+enum Store {
+    Timed(TimedPack),
+    Big(BigHash),
+}
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self(Form::Pack(Listpack::new()))
+    }
+}
+
+impl Hash {
+    /// Looks a field up.
+    #[inline]
+    pub fn find(&self, field: &[u8], now_ms: i64) -> Found<'_> {
+        match &self.0 {
+            Form::Pack(pack) => pack_value(pack, field).map_or(Found::Missing, Found::Value),
+            Form::Large(large) => {
+                let (value, expiry) = match &large.store {
+                    Store::Big(big) => match big.get(field) {
+                        Some(field) => (Element::Bytes(field.value()), field.expiry()),
+                        None => return Found::Missing,
+                    },
+                    Store::Timed(pack) => match pack.get(field) {
+                        Some(pair) => (pair.value, pair.expiry),
+                        None => return Found::Missing,
+                    },
+                };
+                if expiry.is_some_and(|at| at < now_ms) { Found::Due } else { Found::Value(value) }
+            }
+        }
+    }
+
+    /// The value of a field that lives.
+    #[inline]
+    pub fn get(&self, field: &[u8], now_ms: i64) -> Option<Element<'_>> {
+        match self.find(field, now_ms) {
+            Found::Value(value) => Some(value),
+            Found::Missing | Found::Due => None,
+        }
+    }
+
+    /// When a field expires, if at all; `None` if it is not there.
+    pub fn expiry(&self, field: &[u8]) -> Option<Option<i64>> {
+        match &self.0 {
+            Form::Pack(pack) => pack_value(pack, field).map(|_| None),
+            Form::Large(large) => match &large.store {
+                Store::Timed(pack) => pack.get(field).map(|pair| pair.expiry),
+                Store::Big(big) => big.get(field).map(|field| field.expiry()),
+            },
+        }
+    }
+
+    /// When the first of the fields that expire does so.
+    #[inline]
+    pub fn next_expiry(&self) -> Option<i64> {
+        match &self.0 {
+            Form::Pack(_) => None,
+            Form::Large(large) => match &large.store {
+                Store::Timed(pack) => pack.next_expiry(),
+                Store::Big(big) => big.next_expiry(),
+            },
+        }
+    }
+
+    /// Whether it has fields whose time has come.
+    #[inline]
+    pub fn has_due(&self, now_ms: i64) -> bool {
+        self.next_expiry().is_some_and(|at| at < now_ms)
+    }
+
+    /// How many of its fields live. Takes a walk if some have expired.
+    pub fn live_len(&self, now_ms: i64) -> usize {
+        if self.has_due(now_ms) { self.live_pairs(now_ms).count() } else { self.len() }
+    }
+
+    /// See the [module](self). None for a hash none of whose fields ever expired.
+    #[inline]
+    pub fn planned(&self) -> Option<i64> {
+        match &self.0 {
+            Form::Pack(_) => None,
+            Form::Large(large) => large.planned,
+        }
+    }
+
+    /// Whether the keyspace plans to look soon enough, and not in vain.
+    #[inline]
+    pub fn plan_fits(&self) -> bool {
+        match (self.planned(), self.next_expiry()) {
+            (None, None) => true,
+            (Some(planned), Some(next)) => planned <= next,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
+    /// Sets the keyspace's note. A plain listpack has no place for one: it needs none.
+    pub fn set_planned(&mut self, planned: Option<i64>) {
+        if let Form::Large(large) = &mut self.0 {
+            large.planned = planned;
+        }
+    }
+
+    /// Sets a field, which does not expire then; whether it is new.
+    #[inline]
+    pub fn set(&mut self, field: &[u8], value: &[u8], limits: HashLimits) -> bool {
+        self.set_with(field, value, FieldExpiry::Clear, limits)
+    }
+
+    /// Sets a field and perhaps its expiry; whether it is new.
+    #[inline]
+    pub fn set_with(&mut self, field: &[u8], value: &[u8], expiry: FieldExpiry, limits: HashLimits) -> bool {
+        if let Form::Pack(pack) = &mut self.0
+            && !matches!(expiry, FieldExpiry::At(_))
+            && let Some(is_new) = pack_set(pack, field, value, limits)
+        {
+            return is_new;
+        }
+        self.set_large(field, value, expiry, limits)
+    }
+
+    fn set_large(&mut self, field: &[u8], value: &[u8], expiry: FieldExpiry, limits: HashLimits) -> bool {
+        let large = self.large();
+        if let Store::Timed(pack) = &mut large.store {
+            let grows = |pack: &TimedPack| pack.len() >= limits.entries && pack.get(field).is_none();
+            if fits(field, value, limits)
+                && pack.has_room_for(field.len() + value.len() + ELEMENTS_OVERHEAD)
+                && !grows(pack)
+            {
+                return pack.set(field, value, expiry);
+            }
+        }
+        large.big().set(field, value, expiry)
+    }
+
+    /// Sets or removes the expiry of a field, if it is there. (48 bits, and above 0.)
+    pub fn set_expiry(&mut self, field: &[u8], expiry: Option<i64>) {
+        if expiry.is_none() && matches!(self.0, Form::Pack(_)) {
+            return;
+        }
+        match &mut self.large().store {
+            Store::Timed(pack) => pack.set_expiry(field, expiry),
+            Store::Big(big) => big.set_expiry(field, expiry),
+        }
+    }
+
+    /// Removes a field; whether it was there.
+    pub fn remove(&mut self, field: &[u8]) -> bool {
+        match &mut self.0 {
+            Form::Pack(pack) => {
+                let found = pack.first().and_then(|first| pack.find(field, first, PARTS));
+                found.map(|at| pack.remove_many(at, PARTS)).is_some()
+            }
+            Form::Large(large) => match &mut large.store {
+                Store::Timed(pack) => pack.remove(field),
+                Store::Big(big) => big.remove(field),
+            },
+        }
+    }
+
+    /// Removes fields whose time has come, the first of them first and at most as many; their names go to `removed`.
+    pub fn remove_due(&mut self, now_ms: i64, most: usize, removed: impl FnMut(&[u8])) {
+        if let Form::Large(large) = &mut self.0 {
+            match &mut large.store {
+                Store::Timed(pack) => pack.remove_due(now_ms, most, removed),
+                Store::Big(big) => big.remove_due(now_ms, most, removed),
+            }
+        }
+    }
+
+    /// All fields, those whose time has come included.
+    #[inline]
+    pub fn pairs(&self) -> Pairs<'_> {
+        match &self.0 {
+            Form::Pack(pack) => Pairs::Pack(pack.iter()),
+            Form::Large(large) => match &large.store {
+                Store::Timed(pack) => Pairs::Timed(pack.pairs()),
+                Store::Big(big) => Pairs::Big(big.pairs()),
+            },
+        }
+    }
+
+    /// The fields that live.
+    pub fn live_pairs(&self, now_ms: i64) -> impl Iterator<Item = Pair<'_>> {
+        self.pairs().filter(move |pair| !pair.is_due(now_ms))
+    }
+
+    /// A field chosen at random, each with the same probability, those whose time has come included.
+    pub fn random(&self, random: &mut Random) -> Option<Pair<'_>> {
+        let index = |len: usize, random: &mut Random| random.below(len as u64) as usize;
+        match &self.0 {
+            Form::Pack(pack) => {
+                let at = pack.seek((index(self.len(), random) * PARTS) as isize)?;
+                Pairs::Pack(pack.iter_from(at)).next()
+            }
+            Form::Large(large) => match &large.store {
+                Store::Timed(pack) => pack.nth(index(pack.len(), random)),
+                Store::Big(big) => big.random(random),
+            },
+        }
+    }
+
+    /// A field that lives, chosen at random, each with the same probability.
+    pub fn random_live(&self, now_ms: i64, random: &mut Random) -> Option<Pair<'_>> {
+        let tries = if self.has_due(now_ms) { TRIES_AMONG_DUE } else { 1 };
+        let drawn = (0..tries).find_map(|_| self.random(random).filter(|pair| !pair.is_due(now_ms)));
+        drawn.or_else(|| {
+            let live = self.live_len(now_ms);
+            self.live_pairs(now_ms).nth(random.below(live as u64) as usize)
+        })
+    }
+
+    /// Calls `emit` for `count` different fields out of the `live` that live, every choice being equally likely.
+    pub fn sample<'a>(
+        &'a self,
+        (count, live): (usize, usize),
+        now_ms: i64,
+        random: &mut Random,
+        mut emit: impl FnMut(Pair<'a>),
+    ) {
+        let drawing_pays = self.as_big().is_some() && count * DRAWN_SHARE <= live && !self.has_due(now_ms);
+        if drawing_pays {
+            let mut drawn: HashSet<Element<'a>> = HashSet::with_capacity(count);
+            while drawn.len() < count
+                && let Some(pair) = self.random(random)
+            {
+                if drawn.insert(pair.field) {
+                    emit(pair);
+                }
+            }
+            return;
+        }
+        let mut selection = Selection::new(live, count);
+        self.live_pairs(now_ms).filter(|_| selection.picks(random)).for_each(emit);
+    }
+
+    /// One step of an iteration; see [`super::table`] for its guarantee. Small hashes are given at once.
+    pub fn scan<'a>(&'a self, cursor: u64, emit: impl FnMut(Pair<'a>)) -> u64 {
+        match self.as_big() {
+            Some(big) => big.scan(cursor, emit),
+            None => {
+                self.pairs().for_each(emit);
+                0
+            }
+        }
+    }
+
+    /// The figures of its table, if it has one.
+    pub fn statistics(&self) -> Option<Statistics> {
+        self.as_big().map(BigHash::statistics)
+    }
+
+    fn as_big(&self) -> Option<&BigHash> {
+        match &self.0 {
+            Form::Large(large) => match &large.store {
+                Store::Big(big) => Some(big),
+                Store::Timed(_) => None,
+            },
+            Form::Pack(_) => None,
+        }
+    }
+
+    /// The hash as one of the larger forms, the smaller one of them if it was none.
+    fn large(&mut self) -> &mut Large {
+        if let Form::Pack(_) = self.0 {
+            let mut pack = TimedPack::default();
+            self.pairs().for_each(|pair| pack.insert(&pair.field.to_vec(), pair.value, None));
+            self.0 = Form::Large(Box::new(Large { planned: None, store: Store::Timed(pack) }));
+        }
+        match &mut self.0 {
+            Form::Large(large) => large,
+            Form::Pack(_) => unreachable!("converted above"),
+        }
+    }
+}
+
+impl Large {
+    /// The hash as a table.
+    fn big(&mut self) -> &mut BigHash {
+        if let Store::Timed(pack) = &self.store {
+            let mut big = BigHash::default();
+            for pair in pack.pairs() {
+                let expiry = pair.expiry.map_or(FieldExpiry::Clear, FieldExpiry::At);
+                big.set(pair.field.text(&mut IntText::new()), pair.value.text(&mut IntText::new()), expiry);
+            }
+            self.store = Store::Big(big);
+        }
+        match &mut self.store {
+            Store::Big(big) => big,
+            Store::Timed(_) => unreachable!("converted above"),
+        }
+    }
+}
+
+#[inline]
+fn fits(field: &[u8], value: &[u8], limits: HashLimits) -> bool {
+    field.len() <= limits.value && value.len() <= limits.value
+}
+
+#[inline]
+fn pack_value<'a>(pack: &'a Listpack, field: &[u8]) -> Option<Element<'a>> {
+    let at = pack.find(field, pack.first()?, PARTS)?;
+    pack.next(at).map(|value| pack.get(value))
+}
+
+/// Sets a field of a plain listpack; whether it is new. `None` if it does not belong there.
+#[inline]
+fn pack_set(pack: &mut Listpack, field: &[u8], value: &[u8], limits: HashLimits) -> Option<bool> {
+    if !fits(field, value, limits) || !pack.has_room_for(field.len() + value.len() + ELEMENTS_OVERHEAD) {
+        return None;
+    }
+    let found = pack.first().and_then(|first| pack.find(field, first, PARTS));
+    match found.and_then(|at| pack.next(at)) {
+        Some(at) => pack.replace(at, Element::of(value)),
+        None if pack.len() / PARTS >= limits.entries => return None,
+        None => pack.insert(pack.end(), &[Element::of(field), Element::of(value)]),
+    }
+    Some(found.is_none())
+}
 
 impl Collection for Hash {
+    #[inline]
     fn len(&self) -> usize {
-        0
+        match &self.0 {
+            Form::Pack(pack) => pack.len() / PARTS,
+            Form::Large(large) => match &large.store {
+                Store::Timed(pack) => pack.len(),
+                Store::Big(big) => big.len(),
+            },
+        }
     }
 
     fn encoding(&self) -> &'static str {
-        ""
+        match &self.0 {
+            Form::Pack(_) => "listpack",
+            Form::Large(large) => match &large.store {
+                Store::Timed(_) => "listpackex",
+                Store::Big(_) => "hashtable",
+            },
+        }
     }
 
-    fn heap_bytes(&self, _samples: usize) -> usize {
-        0
+    fn heap_bytes(&self, samples: usize) -> usize {
+        let block = |bytes: usize| if bytes == 0 { 0 } else { size_class(bytes) };
+        match &self.0 {
+            Form::Pack(pack) => block(pack.capacity()),
+            Form::Large(large) => {
+                size_class(size_of::<Large>())
+                    + match &large.store {
+                        Store::Timed(pack) => block(pack.capacity()),
+                        Store::Big(big) => big.heap_bytes(samples),
+                    }
+            }
+        }
     }
 
     fn free_effort(&self) -> usize {
-        0
+        self.as_big().map_or(1, BigHash::len)
     }
 
-    fn digest(&self, _digest: &mut Digest) {}
+    fn digest(&self, digest: &mut Digest) {
+        let mut text = IntText::new();
+        for pair in self.pairs() {
+            let mut element = Digest::of(pair.field.text(&mut text));
+            element.append(pair.value.text(&mut text));
+            if pair.expiry.is_some() {
+                element.add(b"!!hexpire!!");
+            }
+            digest.add_digest(element);
+        }
+    }
+}
+
+/// The fields of a hash.
+pub enum Pairs<'a> {
+    /// Of a plain listpack.
+    Pack(Elements<'a>),
+    /// Of one of triples.
+    Timed(Triples<'a>),
+    /// Of a table.
+    Big(BigPairs<'a>),
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = Pair<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Pair<'a>> {
+        match self {
+            Self::Pack(elements) => {
+                let (field, value) = (elements.next()?, elements.next()?);
+                Some(Pair { field, value, expiry: None })
+            }
+            Self::Timed(triples) => triples.next(),
+            Self::Big(pairs) => pairs.next(),
+        }
+    }
 }

@@ -4,11 +4,14 @@
 //! names that OBJECT ENCODING gives. What every collection can tell of itself stands in [`Collection`].
 
 pub mod digest;
-mod hash;
+pub mod geo;
+pub mod hash;
+pub mod hyperloglog;
 pub mod intset;
 pub mod item;
-mod list;
+pub mod list;
 pub mod listpack;
+pub mod lzf;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;

@@ -11,8 +11,13 @@
 //! first turned into one ([`SortedSet::ranks_by_score`], [`SortedSet::ranks_by_lex`]), which takes logarithmic time.
 //! Then a count is a subtraction, an offset an addition, and one iterator and one removal serve all.
 
+mod item;
+mod ordered;
 mod packed;
 mod range;
+#[cfg(test)]
+mod tests;
+mod tree;
 
 pub use range::{LexBound, LexRange, ScoreBound, ScoreRange};
 
@@ -21,6 +26,7 @@ use super::digest::Digest;
 use super::listpack::{Element, IntText};
 use crate::util::number;
 use crate::util::random::Random;
+use ordered::Ordered;
 use packed::Packed;
 use std::ops::Range;
 
@@ -79,6 +85,7 @@ pub struct SortedSet {
 #[derive(Clone, Debug)]
 enum Form {
     Packed(Packed),
+    Ordered(Box<Ordered>),
 }
 
 impl Default for Form {
@@ -90,9 +97,15 @@ impl Default for Form {
 impl SortedSet {
     /// A set of these elements, in any order, whose members are distinct. Scores are not NaN.
     pub fn from_entries<M: AsRef<[u8]>>(mut entries: Vec<(M, f64)>, limits: Limits) -> Self {
-        entries.sort_unstable_by(|one, other| order((one.1, one.0.as_ref()), (other.1, other.0.as_ref())));
-        let _ = limits;
-        let form = Form::Packed(Packed::from_sorted(entries.iter().map(|(member, score)| (member.as_ref(), *score))));
+        sort(&mut entries);
+        let small = entries.len() <= limits.entries
+            && entries.iter().all(|(member, _)| member.as_ref().len() <= limits.value)
+            && packed::fits(entries.iter().map(|(member, _)| member.as_ref().len()));
+        let sorted = entries.iter().map(|(member, score)| (member.as_ref(), *score));
+        let form = match small {
+            true => Form::Packed(Packed::from_sorted(sorted)),
+            false => Form::Ordered(Box::new(Ordered::from_sorted(sorted))),
+        };
         Self { form }
     }
 
@@ -101,6 +114,7 @@ impl SortedSet {
     pub fn score(&self, member: &[u8]) -> Option<f64> {
         match &self.form {
             Form::Packed(packed) => packed.score(member),
+            Form::Ordered(ordered) => ordered.score(member),
         }
     }
 
@@ -113,16 +127,30 @@ impl SortedSet {
     /// which is not NaN.
     #[inline]
     pub fn update(&mut self, member: &[u8], limits: Limits, decide: impl FnOnce(Option<f64>) -> Option<f64>) -> Change {
-        let _ = limits;
         match &mut self.form {
-            Form::Packed(packed) => packed.update(member, decide),
+            Form::Packed(packed) => match packed.update(member, limits, decide) {
+                packed::Updated::Done(change) => change,
+                packed::Updated::Outgrown(score) => self.outgrow(member, score),
+            },
+            Form::Ordered(ordered) => ordered.update(member, decide),
         }
+    }
+
+    /// Becomes a big set, and adds a member that is not there.
+    #[cold]
+    fn outgrow(&mut self, member: &[u8], score: f64) -> Change {
+        let entries: Vec<_> = self.iter().map(|entry| (entry.member.to_vec(), entry.score())).collect();
+        let mut ordered = Ordered::from_sorted(entries.iter().map(|(member, score)| (&member[..], *score)));
+        let change = ordered.update(member, |_| Some(score));
+        self.form = Form::Ordered(Box::new(ordered));
+        change
     }
 
     /// Removes a member; false if it is not there.
     pub fn remove(&mut self, member: &[u8]) -> bool {
         match &mut self.form {
             Form::Packed(packed) => packed.remove(member),
+            Form::Ordered(ordered) => ordered.remove(member),
         }
     }
 
@@ -130,6 +158,7 @@ impl SortedSet {
     pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
         match &self.form {
             Form::Packed(packed) => packed.rank(member),
+            Form::Ordered(ordered) => ordered.rank(member),
         }
     }
 
@@ -139,6 +168,7 @@ impl SortedSet {
             Form::Packed(packed) => {
                 packed.ranks(|entry| range.lies_below(entry.score()), |entry| range.lies_above(entry.score()))
             }
+            Form::Ordered(ordered) => ordered.ranks_by_score(range),
         }
     }
 
@@ -150,6 +180,7 @@ impl SortedSet {
                 |entry| text(entry, &|member| range.lies_below(member)),
                 |entry| text(entry, &|member| range.lies_above(member)),
             ),
+            Form::Ordered(ordered) => ordered.ranks_by_lex(range),
         }
     }
 
@@ -161,9 +192,12 @@ impl SortedSet {
     /// The elements of some ranks in their order.
     pub fn iter_ranks(&self, ranks: Range<usize>) -> Iter<'_> {
         let ranks = ranks.start.min(self.len())..ranks.end.min(self.len());
-        match &self.form {
-            Form::Packed(packed) => Iter { walk: Walk::Packed(packed.iter(&ranks)), left: ranks.len() },
-        }
+        let left = ranks.len();
+        let walk = match &self.form {
+            Form::Packed(packed) => Walk::Packed(packed.iter(&ranks)),
+            Form::Ordered(ordered) => Walk::Ordered(ordered.iter(ranks)),
+        };
+        Iter { walk, left }
     }
 
     /// The element of a rank.
@@ -174,13 +208,13 @@ impl SortedSet {
     /// Removes the elements of some ranks; returns how many there were.
     pub fn remove_ranks(&mut self, ranks: Range<usize>) -> usize {
         let ranks = ranks.start.min(self.len())..ranks.end.min(self.len());
-        if ranks.is_empty() {
-            return 0;
-        }
+        let count = ranks.len();
         match &mut self.form {
+            _ if count == 0 => {}
             Form::Packed(packed) => packed.remove_ranks(&ranks),
+            Form::Ordered(ordered) => ordered.remove_ranks(ranks),
         }
-        ranks.len()
+        count
     }
 
     /// Calls `emit` for some elements and returns the cursor for the next call; 0 begins and 0 ends.
@@ -188,15 +222,24 @@ impl SortedSet {
     /// An element present from the first call to the last is emitted, whatever comes and goes meanwhile. A small set
     /// is emitted as a whole.
     pub fn scan<'a>(&'a self, cursor: u64, mut emit: impl FnMut(Entry<'a>)) -> u64 {
-        let _ = cursor;
-        self.iter().for_each(&mut emit);
-        0
+        match &self.form {
+            Form::Packed(_) => {
+                self.iter().for_each(&mut emit);
+                0
+            }
+            Form::Ordered(ordered) => ordered.scan(cursor, emit),
+        }
     }
 
     /// An element chosen at random, each with the same probability.
     pub fn random(&self, random: &mut Random) -> Option<Entry<'_>> {
         self.at(random.below(self.len() as u64) as usize)
     }
+}
+
+/// Puts elements, whose scores are not NaN, into their order.
+pub fn sort<M: AsRef<[u8]>>(entries: &mut [(M, f64)]) {
+    entries.sort_unstable_by(|one, other| order((one.1, one.0.as_ref()), (other.1, other.0.as_ref())));
 }
 
 /// How elements compare: scores first, -0 being the same as 0, then members.
@@ -214,6 +257,7 @@ pub struct Iter<'a> {
 #[derive(Debug)]
 enum Walk<'a> {
     Packed(packed::Iter<'a>),
+    Ordered(ordered::Iter<'a>),
 }
 
 impl<'a> Iterator for Iter<'a> {
@@ -224,6 +268,7 @@ impl<'a> Iterator for Iter<'a> {
         self.left = self.left.checked_sub(1)?;
         match &mut self.walk {
             Walk::Packed(walk) => walk.next(),
+            Walk::Ordered(walk) => walk.next(),
         }
     }
 
@@ -238,6 +283,7 @@ impl<'a> DoubleEndedIterator for Iter<'a> {
         self.left = self.left.checked_sub(1)?;
         match &mut self.walk {
             Walk::Packed(walk) => walk.next_back(),
+            Walk::Ordered(walk) => walk.next_back(),
         }
     }
 }
@@ -248,24 +294,28 @@ impl Collection for SortedSet {
     fn len(&self) -> usize {
         match &self.form {
             Form::Packed(packed) => packed.len(),
+            Form::Ordered(ordered) => ordered.len(),
         }
     }
 
     fn encoding(&self) -> &'static str {
         match &self.form {
             Form::Packed(_) => "listpack",
+            Form::Ordered(_) => "skiplist",
         }
     }
 
     fn heap_bytes(&self, _samples: usize) -> usize {
         match &self.form {
             Form::Packed(packed) => packed.heap_bytes(),
+            Form::Ordered(ordered) => ordered.heap_bytes(),
         }
     }
 
     fn free_effort(&self) -> usize {
         match &self.form {
             Form::Packed(_) => 1,
+            Form::Ordered(ordered) => ordered.len(),
         }
     }
 

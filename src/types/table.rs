@@ -207,6 +207,21 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         Some(SlotMut { table: self, hash, place })
     }
 
+    /// An item of which only the hash and something else is known.
+    pub fn find_matching(
+        &mut self,
+        hash: u64,
+        mut accepts: impl FnMut(T::Ref<'_>) -> bool,
+    ) -> Option<SlotMut<'_, T, H>> {
+        let segment = self.segment(hash);
+        let place = segment.find(segment.position_of(hash), |raw| {
+            // SAFETY: the item lives in the table, which is borrowed.
+            let (key, view) = unsafe { (T::key_of(raw), T::view(raw)) };
+            self.hash(key) == hash && accepts(view)
+        })?;
+        Some(SlotMut { table: self, hash, place })
+    }
+
     /// The item of a key, or where to put it.
     #[inline]
     pub fn probe(&mut self, hash: u64, key: &[u8]) -> Probe<'_, T, H> {

@@ -78,6 +78,12 @@ impl Entry {
         taken
     }
 
+    /// The collection, to be changed, if the entry has one of this type.
+    pub fn collection_mut<T: InEntry>(&mut self) -> Option<&mut T> {
+        // SAFETY: the entry is mutably borrowed for as long as the collection.
+        unsafe { self.view().collection_mut() }
+    }
+
     /// Drops the collection in the slot. The caller gives the entry another shape right away, or frees it.
     pub(super) fn drop_collection(&mut self) {
         let slot = self.view().slot_address();

@@ -1,22 +1,37 @@
 //! A small sorted set: a listpack of members and scores in turn, in the order of elements.
 //!
 //! A score that is an integer is an integer of the listpack, others are text, in the shortest form that reads back to
-//! the same double. -0 is text, too, to keep its sign.
+//! the same double. So -0 becomes 0 here, as in Redis, while a big set keeps its sign.
 
-use super::{Change, Entry, StoredScore, order};
+use super::{Change, Entry, Limits, StoredScore, order};
 use crate::types::listpack::{Element, Elements, IntText, Listpack, Position};
 use crate::util::number;
 use std::ops::Range;
 
 /// What a member and a score take at most besides the text of the member: two heads, two lengths, a double.
 const PAIR_EXTRA_BYTES_MAX: usize = 48;
-/// Integers up to here are exact as doubles.
-const EXACT_MAX: f64 = (1u64 << 53) as f64;
+/// The greatest score that is kept as an integer.
+const INTEGER_MAX: f64 = (1u64 << 62) as f64;
 
 /// The elements.
 #[derive(Clone, Debug, Default)]
 pub struct Packed {
     pairs: Listpack,
+}
+
+/// How an update went.
+#[derive(Debug)]
+pub enum Updated {
+    /// Done.
+    Done(Change),
+    /// A new member with this score takes another encoding; nothing has changed.
+    Outgrown(f64),
+}
+
+/// Whether members of these lengths fit a listpack.
+pub fn fits(lengths: impl Iterator<Item = usize>) -> bool {
+    let bytes = lengths.fold(0usize, |sum, length| sum.saturating_add(length).saturating_add(PAIR_EXTRA_BYTES_MAX));
+    Listpack::new().has_room_for(bytes)
 }
 
 /// The number a score stands for.
@@ -31,7 +46,7 @@ pub fn score_of(element: Element<'_>) -> f64 {
 /// Calls `then` with the form in which a score is kept.
 #[inline]
 fn with_score<R>(score: f64, then: impl FnOnce(Element<'_>) -> R) -> R {
-    if score.abs() <= EXACT_MAX && score.fract() == 0.0 && !(score == 0.0 && score.is_sign_negative()) {
+    if score.abs() <= INTEGER_MAX && score.fract() == 0.0 {
         return then(Element::Int(score as i64));
     }
     let mut text = Vec::with_capacity(32);
@@ -52,11 +67,6 @@ impl Packed {
     /// The number of elements.
     pub fn len(&self) -> usize {
         self.pairs.len() / 2
-    }
-
-    /// Whether one more member of this length may be added.
-    pub fn has_room_for(&self, member: &[u8]) -> bool {
-        self.pairs.has_room_for(member.len().saturating_add(PAIR_EXTRA_BYTES_MAX))
     }
 
     /// The memory it owns.
@@ -84,22 +94,31 @@ impl Packed {
 
     /// See `SortedSet::update`.
     #[inline]
-    pub fn update(&mut self, member: &[u8], decide: impl FnOnce(Option<f64>) -> Option<f64>) -> Change {
+    pub fn update(
+        &mut self,
+        member: &[u8],
+        limits: Limits,
+        decide: impl FnOnce(Option<f64>) -> Option<f64>,
+    ) -> Updated {
         let Some((member_at, score_at)) = self.find(member) else {
-            let Some(score) = decide(None) else { return Change::None };
+            let Some(score) = decide(None) else { return Updated::Done(Change::None) };
+            let more = member.len().saturating_add(PAIR_EXTRA_BYTES_MAX);
+            if self.len() >= limits.entries || member.len() > limits.value || !self.pairs.has_room_for(more) {
+                return Updated::Outgrown(score);
+            }
             self.insert_new(member, score);
-            return Change::Added;
+            return Updated::Done(Change::Added);
         };
         let current = score_of(self.pairs.get(score_at));
         match decide(Some(current)) {
             Some(score) if score != current => self.change_score(member, (member_at, score_at), score),
-            Some(_) | None => return Change::None,
+            Some(_) | None => return Updated::Done(Change::None),
         }
-        Change::Updated
+        Updated::Done(Change::Updated)
     }
 
     /// Adds a member that is not there.
-    pub fn insert_new(&mut self, member: &[u8], score: f64) {
+    fn insert_new(&mut self, member: &[u8], score: f64) {
         let at = self.place_of(member, score);
         with_score(score, |score| self.pairs.insert(at, &[Element::of(member), score]));
     }

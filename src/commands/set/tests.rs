@@ -1,0 +1,231 @@
+//! Replies, events' consequences and propagation of the commands on sets.
+
+use crate::command::testbed::Testbed;
+use crate::resp::Protocol;
+use std::collections::BTreeSet;
+
+fn sorted(reply: &str) -> Vec<String> {
+    let words: BTreeSet<String> = reply.lines().skip(1).filter(|line| !line.starts_with('$')).map(Into::into).collect();
+    words.into_iter().collect()
+}
+
+#[test]
+fn members_come_and_go_and_the_last_takes_the_key_along() {
+    let mut bed = Testbed::new();
+    assert_eq!(bed.run("SADD s a b a 1"), ":3\r\n");
+    assert_eq!(bed.run("SADD s a"), ":0\r\n");
+    assert_eq!(bed.run("SCARD s"), ":3\r\n");
+    assert_eq!(bed.run("SISMEMBER s 1"), ":1\r\n");
+    assert_eq!(bed.run("SMISMEMBER s a x 1"), "*3\r\n:1\r\n:0\r\n:1\r\n");
+    assert_eq!(bed.run("SMISMEMBER none a"), "*1\r\n:0\r\n");
+    assert_eq!(sorted(&bed.run("SMEMBERS s")), ["1", "a", "b"]);
+    assert_eq!(bed.run("SREM s a x b"), ":2\r\n");
+    assert_eq!(bed.run("SREM s 1 1"), ":1\r\n");
+    assert_eq!(bed.run("EXISTS s"), ":0\r\n");
+    assert_eq!(bed.run("SMEMBERS s"), "*0\r\n");
+    bed.protocol = Protocol::Resp3;
+    assert_eq!(bed.run("SMEMBERS s"), "~0\r\n");
+    bed.run("SADD s 5");
+    assert_eq!(bed.run("SMEMBERS s"), "~1\r\n$1\r\n5\r\n");
+}
+
+#[test]
+fn other_types_are_refused_and_stay_as_they_are() {
+    let mut bed = Testbed::new();
+    bed.run("SET str x");
+    bed.run("SADD s a");
+    let commands = [
+        "SADD str a",
+        "SREM str a",
+        "SISMEMBER str a",
+        "SMISMEMBER str a",
+        "SCARD str",
+        "SMEMBERS str",
+        "SPOP str",
+        "SPOP str 1",
+        "SRANDMEMBER str",
+        "SRANDMEMBER str 1",
+        "SMOVE str s a",
+        "SMOVE s str a",
+        "SINTER s str",
+        "SINTER none str",
+        "SUNION s str",
+        "SDIFF none str",
+        "SINTERSTORE d s str",
+        "SUNIONSTORE d str s",
+        "SDIFFSTORE d str",
+        "SINTERCARD 2 s str",
+        "SSCAN str 0",
+    ];
+    for command in commands {
+        assert!(bed.run(command).starts_with("-WRONGTYPE"), "{command}");
+    }
+    assert_eq!(bed.run("SMOVE none str a"), ":0\r\n");
+    assert_eq!(bed.run("MGET str"), "*1\r\n$1\r\nx\r\n");
+    assert_eq!(bed.run("EXISTS d"), ":0\r\n");
+}
+
+#[test]
+fn arguments_out_of_range_are_named() {
+    let mut bed = Testbed::new();
+    let range = "-ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807\r\n";
+    for (command, reply) in [
+        ("SPOP s -1", "-ERR value is out of range, must be positive\r\n"),
+        ("SPOP s x", "-ERR value is out of range, must be positive\r\n"),
+        ("SPOP s 1 2", "-ERR syntax error\r\n"),
+        ("SPOP s 0", "*0\r\n"),
+        ("SPOP s", "$-1\r\n"),
+        ("SRANDMEMBER s x", "-ERR value is not an integer or out of range\r\n"),
+        ("SRANDMEMBER s -9223372036854775808", range),
+        ("SRANDMEMBER s 1 2", "-ERR syntax error\r\n"),
+        ("SRANDMEMBER s 5", "*0\r\n"),
+        ("SRANDMEMBER s", "$-1\r\n"),
+        ("SINTERCARD 0 s", "-ERR numkeys should be greater than 0\r\n"),
+        ("SINTERCARD x s", "-ERR numkeys should be greater than 0\r\n"),
+        ("SINTERCARD 2 s", "-ERR Number of keys can't be greater than number of args\r\n"),
+        ("SINTERCARD 1 s x", "-ERR syntax error\r\n"),
+        ("SINTERCARD 1 s LIMIT", "-ERR syntax error\r\n"),
+        ("SINTERCARD 1 s LIMIT -1", "-ERR LIMIT can't be negative\r\n"),
+        ("SINTERCARD 1 s LIMIT x", "-ERR LIMIT can't be negative\r\n"),
+        ("SSCAN s x", "-ERR invalid cursor\r\n"),
+        ("SSCAN s 0 COUNT 0", "*2\r\n$1\r\n0\r\n*0\r\n"),
+    ] {
+        assert_eq!(bed.run(command), reply, "{command}");
+    }
+    bed.run("SADD s a");
+    for options in ["COUNT 0", "COUNT", "TYPE set", "MATCH a b"] {
+        assert_eq!(bed.run(&format!("SSCAN s 0 {options}")), "-ERR syntax error\r\n", "{options}");
+    }
+}
+
+#[test]
+fn a_member_moves_only_from_where_it_is() {
+    let mut bed = Testbed::new();
+    bed.run("SADD a 1 x");
+    bed.run("SADD b 2");
+    assert_eq!(bed.run("SMOVE a b y"), ":0\r\n");
+    assert_eq!(bed.run("SMOVE a a x"), ":1\r\n");
+    assert_eq!(bed.run("SMOVE a b x"), ":1\r\n");
+    assert_eq!(bed.run("SMOVE a b 1"), ":1\r\n");
+    assert_eq!(bed.run("EXISTS a"), ":0\r\n");
+    assert_eq!(sorted(&bed.run("SMEMBERS b")), ["1", "2", "x"]);
+    assert_eq!(bed.run("SMOVE b c 2"), ":1\r\n");
+    assert_eq!(bed.run("SMEMBERS c"), "*1\r\n$1\r\n2\r\n");
+    assert_eq!(bed.propagated("SMOVE b a none"), [""; 0]);
+    assert_eq!(bed.propagated("SMOVE b a x"), ["SMOVE b a x"]);
+}
+
+#[test]
+fn what_is_popped_is_propagated_as_removed() {
+    let mut bed = Testbed::new();
+    bed.run("SADD s 7");
+    assert_eq!(bed.propagated("SPOP s"), ["SREM s 7"]);
+    assert_eq!(bed.propagated("SPOP s"), [""; 0]);
+    bed.run("SADD s 1 2 3");
+    assert_eq!(bed.propagated("SPOP s 0"), [""; 0]);
+    assert_eq!(bed.propagated("SPOP s 3"), ["DEL s"]);
+    assert_eq!(bed.run("EXISTS s"), ":0\r\n");
+    bed.run("SADD s 1 2 3");
+    bed.db.lazyfree.lazily.server_del = true;
+    assert_eq!(bed.propagated("SPOP s 5"), ["UNLINK s"]);
+    for (members, count) in [(3000usize, 10usize), (3000, 2990), (100, 60)] {
+        let all: Vec<String> = (0..members).map(|number| format!("m{number}")).collect();
+        bed.run(&format!("SADD s {}", all.join(" ")));
+        let requests = bed.propagated(&format!("SPOP s {count}"));
+        let removed: BTreeSet<&str> = requests.iter().flat_map(|request| request.split(' ').skip(2)).collect();
+        assert!(requests.iter().all(|request| request.starts_with("SREM s ")));
+        assert_eq!((removed.len(), requests.len()), (count, count.div_ceil(1024)));
+        let left = sorted(&bed.run("SMEMBERS s"));
+        assert_eq!(left.len(), members - count);
+        assert!(left.iter().all(|member| !removed.contains(member.as_str())));
+        bed.run("DEL s");
+    }
+}
+
+#[test]
+fn replies_of_random_members_have_their_shapes() {
+    let mut bed = Testbed::new();
+    bed.protocol = Protocol::Resp3;
+    bed.run("SADD s 1");
+    assert_eq!(bed.run("SRANDMEMBER s"), "$1\r\n1\r\n");
+    assert_eq!(bed.run("SRANDMEMBER s 2"), "*1\r\n$1\r\n1\r\n");
+    assert_eq!(bed.run("SRANDMEMBER s -2"), "*2\r\n$1\r\n1\r\n$1\r\n1\r\n");
+    assert_eq!(bed.run("SRANDMEMBER s 0"), "*0\r\n");
+    assert_eq!(bed.run("SPOP s 0"), "~0\r\n");
+    assert_eq!(bed.run("SPOP s 2"), "~1\r\n$1\r\n1\r\n");
+    assert_eq!(bed.run("SPOP s 2"), "~0\r\n");
+    assert_eq!(bed.run("SPOP s"), "_\r\n");
+}
+
+#[test]
+fn encodings_follow_the_directives() {
+    let mut bed = Testbed::new();
+    let mut encoding = |command: &str| {
+        bed.run("DEL s");
+        bed.run(command);
+        bed.run("OBJECT ENCODING s").lines().nth(1).unwrap_or_default().to_owned()
+    };
+    assert_eq!(encoding("SADD s 1 2"), "intset");
+    assert_eq!(encoding("SADD s 1 a"), "listpack");
+    let numbers = |count: usize| (0..count).map(|number| number.to_string()).collect::<Vec<_>>().join(" ");
+    assert_eq!(encoding(&format!("SADD s {}", numbers(512))), "intset");
+    assert_eq!(encoding(&format!("SADD s {}", numbers(513))), "hashtable");
+    assert_eq!(encoding(&format!("SADD s x {}", numbers(127))), "listpack");
+    assert_eq!(encoding(&format!("SADD s x {}", numbers(128))), "hashtable");
+    assert_eq!(encoding(&format!("SADD s {}", "x".repeat(64))), "listpack");
+    assert_eq!(encoding(&format!("SADD s {}", "x".repeat(65))), "hashtable");
+    bed.run("CONFIG SET set-max-listpack-entries 0");
+    bed.run("DEL s");
+    bed.run("SADD s x");
+    assert_eq!(bed.run("OBJECT ENCODING s"), "$9\r\nhashtable\r\n");
+}
+
+#[test]
+fn sets_are_combined_counted_and_kept() {
+    let mut bed = Testbed::new();
+    bed.run("SADD a 1 2 3 x");
+    bed.run("SADD b 2 3 y");
+    bed.run("SADD c 3 x y");
+    assert_eq!(sorted(&bed.run("SINTER a b")), ["2", "3"]);
+    assert_eq!(bed.run("SINTER a none"), "*0\r\n");
+    assert_eq!(sorted(&bed.run("SUNION a none b c")), ["1", "2", "3", "x", "y"]);
+    assert_eq!(sorted(&bed.run("SDIFF a b none")), ["1", "x"]);
+    assert_eq!(bed.run("SDIFF none a"), "*0\r\n");
+    assert_eq!(bed.run("SDIFF a a"), "*0\r\n");
+    assert_eq!(bed.run("SINTERCARD 2 a b"), ":2\r\n");
+    assert_eq!(bed.run("SINTERCARD 2 a b LIMIT 1"), ":1\r\n");
+    assert_eq!(bed.run("SINTERCARD 2 a b LIMIT 0"), ":2\r\n");
+    assert_eq!(bed.run("SINTERCARD 2 a none"), ":0\r\n");
+    assert_eq!(bed.run("SINTERSTORE a a b"), ":2\r\n");
+    assert_eq!(bed.run("OBJECT ENCODING a"), "$6\r\nintset\r\n");
+    assert_eq!(bed.run("SUNIONSTORE d a c"), ":4\r\n");
+    assert_eq!(bed.run("SDIFFSTORE d d c"), ":1\r\n");
+    assert_eq!(bed.run("SMEMBERS d"), "*1\r\n$1\r\n2\r\n");
+    assert_eq!(bed.propagated("SDIFFSTORE d none"), ["SDIFFSTORE d none"]);
+    assert_eq!(bed.run("EXISTS d"), ":0\r\n");
+    assert_eq!(bed.propagated("SINTERSTORE d none"), [""; 0]);
+    bed.protocol = Protocol::Resp3;
+    assert_eq!(bed.run("SINTER none"), "~0\r\n");
+    assert_eq!(bed.run("SDIFF b none c"), "~1\r\n$1\r\n2\r\n");
+}
+
+#[test]
+fn a_scan_gives_each_member_once() {
+    let mut bed = Testbed::new();
+    let numbers: Vec<String> = (0..1000).map(|number| format!("m{number:03}")).collect();
+    bed.run(&format!("SADD s {}", numbers.join(" ")));
+    let (mut cursor, mut found) = ("0".to_owned(), Vec::new());
+    loop {
+        let reply = bed.run(&format!("SSCAN s {cursor} MATCH m*5 COUNT 50"));
+        let words: Vec<&str> = reply.lines().filter(|line| !line.starts_with(['*', '$'])).collect();
+        found.extend(words[1..].iter().map(|word| (*word).to_owned()));
+        cursor = words[0].to_owned();
+        if cursor == "0" {
+            break;
+        }
+    }
+    found.sort();
+    assert_eq!(found, numbers.into_iter().filter(|number| number.ends_with('5')).collect::<Vec<_>>());
+    bed.run("SADD ints 1 2 13");
+    assert_eq!(bed.run("SSCAN ints 0 MATCH 1*"), "*2\r\n$1\r\n0\r\n*2\r\n$1\r\n1\r\n$2\r\n13\r\n");
+}

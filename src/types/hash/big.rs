@@ -1,0 +1,181 @@
+//! A big hash: a table of fields, and those that expire in the order of their times.
+//!
+//! The index has the time and the table's hash of each field that expires; that finds the field again without its
+//! name. Two fields that agree in both share an entry, which goes with the last of them.
+
+use super::field::{Field, FieldRef};
+use super::{FieldExpiry, Pair};
+use crate::types::listpack::Element;
+use crate::types::table::{Iter, Probe, SlotMut, Statistics, Table};
+use crate::util::random::Random;
+use crate::util::siphash::HashSeed;
+use std::collections::BTreeSet;
+
+/// About what an entry of the index takes, in bytes.
+const INDEX_ENTRY_BYTES: usize = 24;
+
+/// A big hash.
+pub struct BigHash {
+    fields: Table<Field>,
+    by_expiry: BTreeSet<(i64, u64)>,
+}
+
+impl Default for BigHash {
+    fn default() -> Self {
+        Self { fields: Table::new(HashSeed::of_process()), by_expiry: BTreeSet::new() }
+    }
+}
+
+impl Clone for BigHash {
+    fn clone(&self) -> Self {
+        let mut copy = Self::default();
+        for field in self.fields.iter() {
+            let hash = self.fields.hash(field.name());
+            copy.fields.insert_new(hash, Field::new(field.name(), field.value(), field.expiry()));
+        }
+        copy.by_expiry.clone_from(&self.by_expiry);
+        copy
+    }
+}
+
+impl BigHash {
+    /// The number of fields.
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// When the first field expires.
+    #[inline]
+    pub fn next_expiry(&self) -> Option<i64> {
+        self.by_expiry.first().map(|(at, _)| *at)
+    }
+
+    /// A field.
+    #[inline]
+    pub fn get(&self, field: &[u8]) -> Option<FieldRef<'_>> {
+        self.fields.find(self.fields.hash(field), field)
+    }
+
+    /// Sets a field; whether it is new.
+    #[inline]
+    pub fn set(&mut self, field: &[u8], value: &[u8], expiry: FieldExpiry) -> bool {
+        let hash = self.fields.hash(field);
+        match self.fields.probe(hash, field) {
+            Probe::Found(mut slot) => {
+                let old = slot.view().expiry();
+                let new = expiry.after(old);
+                slot.update(|field| field.set(value, new));
+                self.reindex(hash, old, new);
+                false
+            }
+            Probe::Vacant(slot) => {
+                let new = expiry.after(None);
+                slot.insert(Field::new(field, value, new));
+                self.reindex(hash, None, new);
+                true
+            }
+        }
+    }
+
+    /// Sets or removes the expiry of a field, if it is there.
+    pub fn set_expiry(&mut self, field: &[u8], expiry: Option<i64>) {
+        let hash = self.fields.hash(field);
+        if let Some(mut slot) = self.fields.find_mut(hash, field) {
+            let old = slot.view().expiry();
+            slot.update(|field| field.set_expiry(expiry));
+            self.reindex(hash, old, expiry);
+        }
+    }
+
+    /// Removes a field; whether it was there.
+    pub fn remove(&mut self, field: &[u8]) -> bool {
+        let hash = self.fields.hash(field);
+        let removed = self.fields.find_mut(hash, field).map(SlotMut::remove);
+        if let Some(removed) = &removed {
+            self.reindex(hash, removed.view().expiry(), None);
+        }
+        removed.is_some()
+    }
+
+    /// Brings the index up to date with a field that had one expiry and has another.
+    #[inline]
+    fn reindex(&mut self, hash: u64, old: Option<i64>, new: Option<i64>) {
+        if old == new {
+            return;
+        }
+        if let Some(new) = new {
+            self.by_expiry.insert((new, hash));
+        }
+        if let Some(old) = old
+            && self.with_expiry(hash, old).is_none()
+        {
+            self.by_expiry.remove(&(old, hash));
+        }
+    }
+
+    fn with_expiry(&mut self, hash: u64, at: i64) -> Option<SlotMut<'_, Field>> {
+        self.fields.find_matching(hash, |field| field.expiry() == Some(at))
+    }
+
+    /// Removes fields whose time has come, at most as many; their names go to `removed`.
+    pub fn remove_due(&mut self, now_ms: i64, most: usize, mut removed: impl FnMut(&[u8])) {
+        let mut count = 0;
+        while count < most
+            && let Some(&(at, hash)) = self.by_expiry.first()
+            && at < now_ms
+        {
+            if let Some(field) = self.with_expiry(hash, at).map(SlotMut::remove) {
+                removed(field.view().name());
+                count += 1;
+            }
+            if self.with_expiry(hash, at).is_none() {
+                self.by_expiry.pop_first();
+            }
+        }
+    }
+
+    /// All fields.
+    pub fn pairs(&self) -> BigPairs<'_> {
+        BigPairs(self.fields.iter())
+    }
+
+    /// A field chosen at random.
+    pub fn random(&self, random: &mut Random) -> Option<Pair<'_>> {
+        self.fields.random(random).map(pair)
+    }
+
+    /// See [`Table::scan`].
+    pub fn scan<'a>(&'a self, cursor: u64, mut emit: impl FnMut(Pair<'a>)) -> u64 {
+        self.fields.scan(cursor, |field| emit(pair(field)))
+    }
+
+    /// The memory it owns, see [`crate::types::Collection::heap_bytes`].
+    pub fn heap_bytes(&self, samples: usize) -> usize {
+        let looked_at = if samples == 0 { self.len() } else { samples.min(self.len()) };
+        let sum: usize = self.fields.iter().take(looked_at).map(FieldRef::heap_bytes).sum();
+        let fields = (sum as f64 / looked_at.max(1) as f64 * self.len() as f64) as usize;
+        self.fields.overhead_bytes() + fields + self.by_expiry.len() * INDEX_ENTRY_BYTES
+    }
+
+    /// The figures of DEBUG HTSTATS-KEY.
+    pub fn statistics(&self) -> Statistics {
+        self.fields.statistics()
+    }
+}
+
+#[inline]
+fn pair(field: FieldRef<'_>) -> Pair<'_> {
+    Pair { field: Element::Bytes(field.name()), value: Element::Bytes(field.value()), expiry: field.expiry() }
+}
+
+/// The fields of a big hash.
+pub struct BigPairs<'a>(Iter<'a, Field, HashSeed>);
+
+impl<'a> Iterator for BigPairs<'a> {
+    type Item = Pair<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Pair<'a>> {
+        self.0.next().map(pair)
+    }
+}

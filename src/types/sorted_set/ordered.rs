@@ -1,0 +1,209 @@
+//! A big sorted set: a table of members, which owns the items, and a tree that points at them in their order.
+//!
+//! # Invariants
+//! The tree holds one slot for each item of the table, and none else. An item that is changed or freed is taken out of
+//! the tree first; this file alone gets at both.
+
+// The tree's slots are made here, with a promise that the compiler cannot check.
+#![allow(unsafe_code)]
+
+use super::item::{Item, ItemRef, Slot};
+use super::tree::{self, SeekElement, SeekMember, SeekScore, Tree};
+use super::{Change, Entry, LexRange, ScoreRange, StoredScore};
+use crate::types::listpack::Element;
+use crate::types::table::{Probe, Table};
+use crate::util::siphash::HashSeed;
+use std::ops::Range;
+
+/// The elements.
+pub struct Ordered {
+    table: Table<Item>,
+    tree: Tree,
+    /// The memory of all items.
+    item_bytes: usize,
+}
+
+fn entry(item: ItemRef<'_>) -> Entry<'_> {
+    Entry { member: Element::Bytes(item.member()), score: StoredScore::Number(item.score()) }
+}
+
+/// A slot for the tree of a set.
+fn slot_of(item: ItemRef<'_>) -> Slot {
+    // SAFETY: the item is in the table of a set, and its slot goes into the tree of the same set alone. It is taken out
+    // of the tree before it is changed or freed, and meanwhile no item is read.
+    unsafe { item.slot() }
+}
+
+impl Ordered {
+    /// Elements that come in their order. Of equal members the first counts.
+    pub fn from_sorted<'a>(entries: impl Iterator<Item = (&'a [u8], f64)>) -> Self {
+        let mut table = Table::new(HashSeed::of_process());
+        let mut slots = Vec::with_capacity(entries.size_hint().0);
+        let mut item_bytes = 0;
+        for (member, score) in entries {
+            if let Probe::Vacant(vacant) = table.probe(table.hash(member), member) {
+                let item = vacant.insert(Item::new(member, score)).into_view();
+                item_bytes += item.heap_bytes();
+                slots.push(slot_of(item));
+            }
+        }
+        Self { tree: Tree::from_sorted(&slots), table, item_bytes }
+    }
+
+    /// The number of elements.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.tree.len()
+    }
+
+    /// The memory it owns.
+    pub fn heap_bytes(&self) -> usize {
+        size_of::<Self>() + self.item_bytes + self.table.overhead_bytes() + self.tree.heap_bytes()
+    }
+
+    /// The score of a member.
+    #[inline]
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        self.table.find(self.table.hash(member), member).map(ItemRef::score)
+    }
+
+    /// See `SortedSet::update`.
+    #[inline]
+    pub fn update(&mut self, member: &[u8], decide: impl FnOnce(Option<f64>) -> Option<f64>) -> Change {
+        let hash = self.table.hash(member);
+        match self.table.probe(hash, member) {
+            Probe::Vacant(vacant) => {
+                let Some(score) = decide(None) else { return Change::None };
+                let item = vacant.insert(Item::new(member, score)).into_view();
+                self.item_bytes += item.heap_bytes();
+                self.tree.insert(item, slot_of(item));
+                Change::Added
+            }
+            Probe::Found(mut slot) => {
+                let current = slot.view().score();
+                let Some(score) = decide(Some(current)).filter(|score| *score != current) else { return Change::None };
+                assert!(self.tree.remove(slot.view()), "what is in the table is in the tree");
+                self.item_bytes -= slot.view().heap_bytes();
+                slot.update(|item| item.set_score(score));
+                let item = slot.into_view();
+                self.item_bytes += item.heap_bytes();
+                self.tree.insert(item, slot_of(item));
+                Change::Updated
+            }
+        }
+    }
+
+    /// Removes a member; false if it is not there.
+    pub fn remove(&mut self, member: &[u8]) -> bool {
+        let hash = self.table.hash(member);
+        let Some(slot) = self.table.find_mut(hash, member) else { return false };
+        assert!(self.tree.remove(slot.view()), "what is in the table is in the tree");
+        self.item_bytes -= slot.view().heap_bytes();
+        slot.remove();
+        true
+    }
+
+    /// Removes the elements of some ranks, which are below the length.
+    pub fn remove_ranks(&mut self, ranks: Range<usize>) {
+        let mut taken = Vec::new();
+        let mut left = ranks.len();
+        while left > 0 {
+            self.tree.take(ranks.start, left, &mut taken);
+            left -= taken.len();
+            taken.iter().for_each(|slot| slot.prefetch());
+            for slot in taken.drain(..) {
+                let item = slot.item();
+                let hash = self.table.hash(item.member());
+                let Some(found) = self.table.find_address(hash, item.address()) else {
+                    unreachable!("what is in the tree is in the table")
+                };
+                self.item_bytes -= item.heap_bytes();
+                found.remove();
+            }
+        }
+    }
+
+    /// The rank of a member and its score.
+    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
+        let item = self.table.find(self.table.hash(member), member)?;
+        Some((self.tree.position(&SeekElement::at(item)), item.score()))
+    }
+
+    /// See `SortedSet::ranks_by_score`.
+    pub fn ranks_by_score(&self, range: &ScoreRange) -> Range<usize> {
+        let start = self.tree.position(&SeekScore::new(range.min.score, range.min.exclusive));
+        let end = self.tree.position(&SeekScore::new(range.max.score, !range.max.exclusive));
+        start..end.max(start)
+    }
+
+    /// See `SortedSet::ranks_by_lex`.
+    pub fn ranks_by_lex(&self, range: &LexRange<'_>) -> Range<usize> {
+        let start = self.tree.position(&SeekMember(|member: &[u8]| range.lies_below(member)));
+        let end = self.tree.position(&SeekMember(|member: &[u8]| !range.lies_above(member)));
+        start..end.max(start)
+    }
+
+    /// The elements of some ranks, which are below the length.
+    #[inline]
+    pub fn iter(&self, ranks: Range<usize>) -> Iter<'_> {
+        Iter(self.tree.iter(ranks))
+    }
+
+    /// See `SortedSet::scan`.
+    pub fn scan<'a>(&'a self, cursor: u64, mut emit: impl FnMut(Entry<'a>)) -> u64 {
+        self.table.scan(cursor, |item| emit(entry(item)))
+    }
+}
+
+impl Clone for Ordered {
+    fn clone(&self) -> Self {
+        Self::from_sorted(self.tree.iter(0..self.len()).map(|item| (item.member(), item.score())))
+    }
+}
+
+impl std::fmt::Debug for Ordered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter(0..self.len())).finish()
+    }
+}
+
+/// Elements in their order, from both ends.
+#[derive(Debug)]
+pub struct Iter<'a>(tree::Iter<'a>);
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Entry<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Entry<'a>> {
+        self.0.next().map(entry)
+    }
+}
+
+impl DoubleEndedIterator for Iter<'_> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.0.next_back().map(entry)
+    }
+}
+
+#[cfg(test)]
+impl Ordered {
+    /// Panics unless everything is as the invariants say.
+    pub fn check(&self) {
+        self.tree.check();
+        assert_eq!(self.table.len(), self.tree.len());
+        let mut bytes = 0;
+        for item in self.tree.iter(0..self.len()) {
+            let found = self.table.find(self.table.hash(item.member()), item.member());
+            assert!(found.is_some_and(|found| found.address() == item.address()));
+            bytes += item.heap_bytes();
+        }
+        assert_eq!(bytes, self.item_bytes);
+    }
+
+    /// The memory of the tree.
+    pub fn tree_bytes(&self) -> usize {
+        self.tree.heap_bytes()
+    }
+}
