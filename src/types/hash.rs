@@ -27,6 +27,7 @@ use super::table::Statistics;
 use crate::util::alloc::size_class;
 use crate::util::random::Random;
 use big::{BigHash, BigPairs};
+use std::collections::HashSet;
 use timed::{TimedPack, Triples};
 
 /// Parts of a field in a plain listpack.
@@ -124,7 +125,65 @@ impl Default for Hash {
     }
 }
 
+/// The form of a hash, with its bytes where it is a small one: what RDB files contain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashBytes<'a> {
+    /// A listpack of fields and values.
+    Pack(&'a [u8]),
+    /// A listpack of fields, values and times.
+    Timed(&'a [u8]),
+    /// A table.
+    Table,
+}
+
 impl Hash {
+    /// How it is kept.
+    pub fn bytes(&self) -> HashBytes<'_> {
+        match &self.0 {
+            Form::Pack(pack) => HashBytes::Pack(pack.bytes()),
+            Form::Large(large) => match &large.store {
+                Store::Timed(pack) => HashBytes::Timed(pack.bytes()),
+                Store::Big(_) => HashBytes::Table,
+            },
+        }
+    }
+
+    /// A hash of the fields and values of a listpack, in a form that the limits allow; `None` unless they come in pairs
+    /// and, with `distinct`, no field is there twice. (Without, that was made sure of before.)
+    pub fn from_listpack(pack: Listpack, distinct: bool, limits: HashLimits) -> Option<Self> {
+        let len = pack.len();
+        if !len.is_multiple_of(PARTS) || distinct && !has_distinct(&pack, PARTS) {
+            return None;
+        }
+        if len / PARTS <= limits.entries && pack.iter().all(|text| text.text_len() <= limits.value) {
+            return Some(Self(Form::Pack(pack)));
+        }
+        let mut hash = Self::default();
+        let big = hash.large().big();
+        for pair in Pairs::Pack(pack.iter()) {
+            big.set(pair.field.text(&mut IntText::new()), pair.value.text(&mut IntText::new()), FieldExpiry::Clear);
+        }
+        (hash.len() == len / PARTS).then_some(hash)
+    }
+
+    /// A hash of the fields, values and times of a listpack, in a form that the limits allow; `None` unless they come
+    /// in threes and no field is there twice.
+    pub fn from_timed_listpack(pack: Listpack, limits: HashLimits) -> Option<Self> {
+        let len = pack.len() / timed::PARTS;
+        let times = || pack.iter().skip(2).step_by(timed::PARTS);
+        let sound = times().all(|time| time.int().is_some_and(|at| (0..1 << 48).contains(&at)));
+        if len * timed::PARTS != pack.len() || !sound || !has_distinct(&pack, timed::PARTS) {
+            return None;
+        }
+        let mut hash = Self::default();
+        for pair in timed::Triples::of(&pack) {
+            let expiry = pair.expiry.map_or(FieldExpiry::Clear, FieldExpiry::At);
+            let (mut field, mut value) = (IntText::new(), IntText::new());
+            hash.set_large(pair.field.text(&mut field), pair.value.text(&mut value), expiry, limits);
+        }
+        Some(hash)
+    }
+
     /// Looks a field up.
     #[inline]
     pub fn find(&self, field: &[u8], now_ms: i64) -> Found<'_> {
@@ -365,6 +424,15 @@ impl Large {
             Store::Timed(_) => unreachable!("converted above"),
         }
     }
+}
+
+/// Whether the first of each `parts` elements are all different. (Others may keep the text of an integer as it is.)
+fn has_distinct(pack: &Listpack, parts: usize) -> bool {
+    let mut seen = HashSet::new();
+    pack.iter().step_by(parts).all(|field| match field {
+        Element::Int(_) => seen.insert(field),
+        Element::Bytes(text) => seen.insert(Element::of(text)),
+    })
 }
 
 #[inline]

@@ -5,10 +5,10 @@
 
 pub mod digest;
 pub mod hash;
+pub mod hyperloglog;
 pub mod intset;
 pub mod item;
 pub mod list;
-pub mod hyperloglog;
 pub mod listpack;
 pub mod lzf;
 pub mod set;

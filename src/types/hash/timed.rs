@@ -9,7 +9,8 @@
 use super::{FieldExpiry, Pair};
 use crate::types::listpack::{Element, Elements, Listpack, Position};
 
-const PARTS: usize = 3;
+/// Parts of a field.
+pub const PARTS: usize = 3;
 const NEVER: i64 = 0;
 
 /// A small hash some fields of which expire.
@@ -20,6 +21,11 @@ impl TimedPack {
     /// The number of fields.
     pub fn len(&self) -> usize {
         self.0.len() / PARTS
+    }
+
+    /// All bytes of the listpack.
+    pub fn bytes(&self) -> &[u8] {
+        self.0.bytes()
     }
 
     /// The memory it owns.
@@ -129,6 +135,13 @@ impl TimedPack {
 /// The fields of a pack of triples.
 #[derive(Clone, Debug)]
 pub struct Triples<'a>(Elements<'a>);
+
+impl<'a> Triples<'a> {
+    /// The elements of a listpack, by threes.
+    pub fn of(pack: &'a Listpack) -> Self {
+        Self(pack.iter())
+    }
+}
 
 impl<'a> Iterator for Triples<'a> {
     type Item = Pair<'a>;

@@ -1,0 +1,3 @@
+//! Keeping the data: snapshots and the log of commands.
+
+pub mod rdb;
