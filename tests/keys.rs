@@ -77,6 +77,44 @@ fn copy_leaves_an_independent_value() {
 }
 
 #[test]
+fn subcommands_in_a_pipeline_are_told_apart() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.cmd(&["SET", "k", "v"]);
+    let requests: &[&[&str]] = &[
+        &["OBJECT", "REFCOUNT", "k"],
+        &["OBJECT", "ENCODING", "k"],
+        &["OBJECT", "FREQ"],
+        &["OBJECT", "ENCODING", "k"],
+        &["OBJECT", "NOTHING"],
+    ];
+    let bytes: Vec<u8> = requests.iter().flat_map(|words| common::encode(words)).collect();
+    client.raw(&bytes);
+    assert_eq!(client.read(), integer(1));
+    assert_eq!(client.read(), Reply::bulk("embstr"));
+    assert_eq!(client.read(), Reply::error("ERR wrong number of arguments for 'object|freq' command"));
+    assert_eq!(client.read(), Reply::bulk("embstr"));
+    assert_eq!(client.read(), Reply::error("ERR unknown subcommand 'NOTHING'. Try OBJECT HELP."));
+}
+
+#[test]
+fn select_says_what_no_number_of_a_database_is() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let range = "ERR value is out of range, value must between -2147483648 and 2147483647";
+    let cases = [
+        ("", "ERR value is not an integer or out of range"),
+        ("9223372036854775808", "ERR value is not an integer or out of range"),
+        ("2147483648", range),
+        ("16", "ERR DB index is out of range"),
+        ("-1", "ERR DB index is out of range"),
+    ];
+    for (number, error) in cases {
+        assert_eq!(client.cmd(&["SELECT", number]), Reply::error(error), "{number:?}");
+    }
+}
+
+#[test]
 fn move_and_swapdb_change_databases() {
     let server = Server::start();
     let mut client = server.connect();

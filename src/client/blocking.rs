@@ -21,7 +21,6 @@ impl Ctx<'_> {
     /// Has the client wait until one of `keys` may be ready, and the command run again then. At `deadline_ms` (see
     /// [`Args::timeout`]) it is answered with a null, that of arrays if `null_array`. Where waiting is not possible,
     /// inside a transaction, that is the answer at once.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the commands that block come with the list type"))]
     pub fn block_on<'k>(
         &mut self,
         args: &Args<'_>,

@@ -65,6 +65,12 @@ impl<'a> Args<'a> {
         number::parse_i64(self.get(index)).ok_or(NOT_AN_INTEGER)
     }
 
+    /// Argument `index` as an integer of 32 bits.
+    pub fn integer32(&self, index: usize) -> Result<i32, Error> {
+        const RANGE: Error = Error::fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
+        i32::try_from(self.integer(index)?).map_err(|_| RANGE)
+    }
+
     /// Argument `index` as an integer of at least zero; a negative one is called out of range.
     pub fn positive(&self, index: usize) -> Result<usize, Error> {
         let value = number::parse_i64(self.get(index)).ok_or(NOT_POSITIVE)?;
@@ -78,7 +84,6 @@ impl<'a> Args<'a> {
 
     /// Argument `index` as the time a blocking command waits, in seconds: the point of time when it gives up, in Unix
     /// milliseconds. `None` for zero, which waits forever.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the commands that block come with the list type"))]
     pub fn timeout(&self, index: usize, now_ms: i64) -> Result<Option<i64>, Error> {
         const NOT_A_TIMEOUT: Error = Error::fixed("ERR timeout is not a float or out of range");
         let seconds = number::parse_f64(self.get(index)).ok_or(NOT_A_TIMEOUT)?;

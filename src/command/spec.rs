@@ -296,7 +296,6 @@ pub enum Begin {
 
 /// How the keys follow from where the search began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "no family so far has keys that only a keyword or a count tells"))]
 pub enum Find {
     /// Every `step`th argument up to `last`, which counts from the first key (0: that key alone), or from the end
     /// where negative; a `limit` n above 1 stops after the n-th part of what remains.

@@ -39,7 +39,7 @@ pub struct Entry {
     subcommands: Vec<(&'static str, CommandId)>,
     /// The argument that is hashed in advance; 0 for none.
     pub first_key: u16,
-    /// The gate need not look at it for its own sake, and its name is complete without a subcommand.
+    /// The gate need not look at it for its own sake, and its first word alone is its name.
     pub is_plain: bool,
 }
 
@@ -94,6 +94,7 @@ impl CommandTable {
             debug_assert!(previous.is_none(), "{} stands in the table twice", row.name);
             for sub in row.subcommands {
                 let sub_id = table.add(sub, format!("{}|{}", row.name, sub.name));
+                table.entries[usize::from(sub_id.0)].is_plain = false;
                 table.entries[usize::from(id.0)].subcommands.push((sub.name, sub_id));
             }
         }

@@ -81,7 +81,7 @@ fn echo(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn select(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     const NO_SUCH_DATABASE: Error = Error::fixed("ERR DB index is out of range");
-    let index = args.integer(1).map_err(|_| Error::fixed("ERR invalid DB index"))?;
+    let index = args.integer32(1)?;
     let index = usize::try_from(index).ok().filter(|index| *index < cx.db.count()).ok_or(NO_SUCH_DATABASE)?;
     cx.client_mut().db = index;
     cx.db.select(index);

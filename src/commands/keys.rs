@@ -160,13 +160,6 @@ fn give_name(cx: &mut Ctx<'_>, args: Args<'_>, replace: bool) -> Result<bool, Er
     Ok(true)
 }
 
-/// The number of a database, which may be out of range.
-fn database_number(args: &Args<'_>, index: usize) -> Result<i64, Error> {
-    const RANGE: Error = Error::fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
-    let number = args.integer(index)?;
-    i32::try_from(number).map(i64::from).map_err(|_| RANGE)
-}
-
 /// An existing database's number.
 fn database(cx: &Ctx<'_>, number: i64) -> Result<usize, Error> {
     usize::try_from(number).ok().filter(|number| *number < cx.db.count()).ok_or(NO_SUCH_DATABASE)
@@ -181,7 +174,7 @@ fn copy(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             replace = true;
         } else if args.is(index, "db") && index + 1 < args.len() {
             index += 1;
-            target_db = database(cx, database_number(&args, index)?)?;
+            target_db = database(cx, i64::from(args.integer32(index)?))?;
         } else {
             return Err(SYNTAX);
         }
@@ -214,7 +207,7 @@ fn copy(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn move_key(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (key, source) = (args.key(1), cx.db.selected());
-    let target = database(cx, database_number(&args, 2)?)?;
+    let target = database(cx, i64::from(args.integer32(2)?))?;
     if source == target {
         return Err(SAME_KEY);
     }

@@ -11,6 +11,8 @@ pub mod config;
 pub mod connection;
 pub mod debug;
 pub mod expire;
+pub mod geo;
+pub mod hash;
 pub mod hyperloglog;
 pub mod keys;
 pub mod latency;
@@ -25,6 +27,8 @@ pub mod server;
 pub mod set;
 pub mod set_algebra;
 pub mod slowlog;
+pub mod sort;
+pub mod sorted_set;
 pub mod string;
 pub mod string_number;
 pub mod transaction;
@@ -41,6 +45,8 @@ pub const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     debug::COMMANDS,
     expire::COMMANDS,
+    geo::COMMANDS,
+    hash::COMMANDS,
     hyperloglog::COMMANDS,
     keys::COMMANDS,
     latency::COMMANDS,
@@ -53,6 +59,8 @@ pub const FAMILIES: &[&[Command]] = &[
     set::COMMANDS,
     set_algebra::COMMANDS,
     slowlog::COMMANDS,
+    sort::COMMANDS,
+    sorted_set::COMMANDS,
     string::COMMANDS,
     string_number::COMMANDS,
     transaction::COMMANDS,

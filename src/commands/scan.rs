@@ -12,7 +12,7 @@ use crate::resp::reply::Reply;
 use crate::util::glob;
 
 /// Elements returned by a step that does not say how many it wants.
-const COUNT_DEFAULT: i64 = 10;
+const COUNT_DEFAULT: u64 = 10;
 /// A step over a sparse table ends after so many buckets for each element wanted.
 const BUCKETS_PER_ELEMENT: u64 = 10;
 
@@ -61,32 +61,51 @@ pub struct Walk<'a> {
     /// Elements wanted.
     count: u64,
     filter: Filter<'a>,
+    /// HSCAN … NOVALUES.
+    pub no_values: bool,
+}
+
+/// Which options there are besides COUNT and MATCH.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Further {
+    None,
+    Type,
+    NoValues,
 }
 
 impl<'a> Walk<'a> {
     /// Reads the options of SSCAN and its like: those behind key and cursor.
     pub fn over_members(args: Args<'a>) -> Result<Walk<'a>, Error> {
-        Walk::read(args, 3, false)
+        Walk::read(args, 3, Further::None)
     }
 
-    fn read(args: Args<'a>, from: usize, takes_type: bool) -> Result<Walk<'a>, Error> {
-        let (mut count, mut filter) = (COUNT_DEFAULT, Filter::default());
-        for index in (from..args.len()).step_by(2) {
+    /// Reads the options of HSCAN: those behind key and cursor.
+    pub fn over_fields(args: Args<'a>) -> Result<Walk<'a>, Error> {
+        Walk::read(args, 3, Further::NoValues)
+    }
+
+    fn read(args: Args<'a>, from: usize, further: Further) -> Result<Walk<'a>, Error> {
+        let mut walk = Walk { count: COUNT_DEFAULT, filter: Filter::default(), no_values: false };
+        let mut index = from;
+        while index < args.len() {
+            if further == Further::NoValues && args.is(index, "novalues") {
+                walk.no_values = true;
+                index += 1;
+                continue;
+            }
             let value = args.try_get(index + 1).ok_or(SYNTAX)?;
             if args.is(index, "count") {
-                count = args.integer(index + 1)?;
-                if count < 1 {
-                    return Err(SYNTAX);
-                }
+                walk.count = u64::try_from(args.integer(index + 1)?).ok().filter(|count| *count > 0).ok_or(SYNTAX)?;
             } else if args.is(index, "match") {
-                filter.pattern = Filter::matching(value).pattern;
-            } else if takes_type && args.is(index, "type") {
-                filter.type_name = Some(value);
+                walk.filter.pattern = Filter::matching(value).pattern;
+            } else if further == Further::Type && args.is(index, "type") {
+                walk.filter.type_name = Some(value);
             } else {
                 return Err(SYNTAX);
             }
+            index += 2;
         }
-        Ok(Walk { count: count as u64, filter })
+        Ok(walk)
     }
 
     /// Whether a member is to be returned.
@@ -152,7 +171,7 @@ pub fn parse_cursor(text: &[u8]) -> Result<u64, Error> {
 
 fn scan(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let cursor = parse_cursor(args.get(1))?;
-    let walk = Walk::read(args, 2, true)?;
+    let walk = Walk::read(args, 2, Further::Type)?;
     let mut found: Vec<Box<[u8]>> = Vec::new();
     let next = walk.run(cursor, |cursor, seen| {
         cx.db.scan(cursor, |entry| {

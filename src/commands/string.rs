@@ -126,7 +126,7 @@ pub const COMMANDS: &[Command] = &[
 
 /// Writes a string value as a bulk string, a big one without copying it.
 #[inline]
-fn reply_string(reply: &mut Reply, value: StringRef<'_>) {
+pub fn reply_string(reply: &mut Reply, value: StringRef<'_>) {
     match value {
         StringRef::Int(number) => reply.bulk_int(number),
         StringRef::Bytes(bytes) => reply.bulk(bytes),

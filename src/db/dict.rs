@@ -319,12 +319,7 @@ impl<'a> DictSlot<'a> {
             }
             return;
         };
-        let fits = match (hash.planned(), hash.next_expiry()) {
-            (None, None) => true,
-            (Some(planned), Some(next)) => planned <= next,
-            (Some(_), None) | (None, Some(_)) => false,
-        };
-        if hash.planned() != before || !fits {
+        if hash.planned() != before || !hash.plan_fits() {
             self.set_plan(before, hash.next_expiry());
         }
     }

@@ -25,7 +25,7 @@ use super::digest::Digest;
 use super::listpack::{Element, Elements, IntText, Listpack};
 use super::table::Statistics;
 use crate::util::alloc::size_class;
-use crate::util::random::Random;
+use crate::util::random::{Random, Selection};
 use big::{BigHash, BigPairs};
 use std::collections::HashSet;
 use timed::{TimedPack, Triples};
@@ -34,6 +34,11 @@ use timed::{TimedPack, Triples};
 const PARTS: usize = 2;
 /// More than enough for the head and length of two elements of any size and a time.
 const ELEMENTS_OVERHEAD: usize = 64;
+
+/// How often a field is drawn before those that live are counted.
+const TRIES_AMONG_DUE: usize = 100;
+/// A sample is drawn from a table if it is at most that part of it; a larger one is picked in one walk.
+const DRAWN_SHARE: usize = 3;
 
 /// How large a hash of a small form may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -257,6 +262,16 @@ impl Hash {
         }
     }
 
+    /// Whether the keyspace plans to look soon enough, and not in vain.
+    #[inline]
+    pub fn plan_fits(&self) -> bool {
+        match (self.planned(), self.next_expiry()) {
+            (None, None) => true,
+            (Some(planned), Some(next)) => planned <= next,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
     /// Sets the keyspace's note. A plain listpack has no place for one: it needs none.
     pub fn set_planned(&mut self, planned: Option<i64>) {
         if let Form::Large(large) = &mut self.0 {
@@ -348,11 +363,6 @@ impl Hash {
         self.pairs().filter(move |pair| !pair.is_due(now_ms))
     }
 
-    /// Whether its fields are in a table, which is random to reach and dear to walk.
-    pub fn is_table(&self) -> bool {
-        self.as_big().is_some()
-    }
-
     /// A field chosen at random, each with the same probability, those whose time has come included.
     pub fn random(&self, random: &mut Random) -> Option<Pair<'_>> {
         let index = |len: usize, random: &mut Random| random.below(len as u64) as usize;
@@ -366,6 +376,40 @@ impl Hash {
                 Store::Big(big) => big.random(random),
             },
         }
+    }
+
+    /// A field that lives, chosen at random, each with the same probability.
+    pub fn random_live(&self, now_ms: i64, random: &mut Random) -> Option<Pair<'_>> {
+        let tries = if self.has_due(now_ms) { TRIES_AMONG_DUE } else { 1 };
+        let drawn = (0..tries).find_map(|_| self.random(random).filter(|pair| !pair.is_due(now_ms)));
+        drawn.or_else(|| {
+            let live = self.live_len(now_ms);
+            self.live_pairs(now_ms).nth(random.below(live as u64) as usize)
+        })
+    }
+
+    /// Calls `emit` for `count` different fields out of the `live` that live, every choice being equally likely.
+    pub fn sample<'a>(
+        &'a self,
+        (count, live): (usize, usize),
+        now_ms: i64,
+        random: &mut Random,
+        mut emit: impl FnMut(Pair<'a>),
+    ) {
+        let drawing_pays = self.as_big().is_some() && count * DRAWN_SHARE <= live && !self.has_due(now_ms);
+        if drawing_pays {
+            let mut drawn: HashSet<Element<'a>> = HashSet::with_capacity(count);
+            while drawn.len() < count
+                && let Some(pair) = self.random(random)
+            {
+                if drawn.insert(pair.field) {
+                    emit(pair);
+                }
+            }
+            return;
+        }
+        let mut selection = Selection::new(live, count);
+        self.live_pairs(now_ms).filter(|_| selection.picks(random)).for_each(emit);
     }
 
     /// One step of an iteration; see [`super::table`] for its guarantee. Small hashes are given at once.

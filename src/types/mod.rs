@@ -4,6 +4,7 @@
 //! names that OBJECT ENCODING gives. What every collection can tell of itself stands in [`Collection`].
 
 pub mod digest;
+pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod intset;

@@ -128,15 +128,26 @@ impl Set {
         }
     }
 
-    /// Prepares for so many insertions, of which the first is given: a form that can't hold them all is left at once.
+    /// Prepares for so many insertions, of which the first is given: a form that can't hold them all is left, or not
+    /// even begun with.
     pub fn expect(&mut self, count: usize, first: &[u8], limits: &SetLimits) {
         let Form::Small(small) = &self.0 else { return };
-        let most = match small.view() {
-            View::Ints(ints) if !ints.is_empty() || Element::Bytes(first).int().is_some() => limits.intset_entries,
-            View::Ints(_) | View::Pack(_) => limits.listpack_entries,
+        if limits.listpack_entries == 0 {
+            // Redis 7.0 looks at what is there only.
+            return;
+        }
+        let fits_pack = count <= limits.listpack_entries;
+        let fits = match small.view() {
+            View::Pack(_) => fits_pack,
+            View::Ints(ints) if !ints.is_empty() => count <= limits.intset_entries,
+            View::Ints(_) if Element::Bytes(first).int().is_none() => fits_pack,
+            View::Ints(_) if count > limits.intset_entries && fits_pack => {
+                self.0 = Form::Small(Listpack::new().into());
+                return;
+            }
+            View::Ints(_) => count <= limits.intset_entries,
         };
-        // Redis 7.0 looks at what is there only.
-        if count > most && limits.listpack_entries > 0 {
+        if !fits {
             self.make_table();
         }
     }

@@ -98,7 +98,7 @@ impl Default for Form {
 impl SortedSet {
     /// A set of these elements, in any order, whose members are distinct. Scores are not NaN.
     pub fn from_entries<M: AsRef<[u8]>>(mut entries: Vec<(M, f64)>, limits: Limits) -> Self {
-        entries.sort_unstable_by(|one, other| order((one.1, one.0.as_ref()), (other.1, other.0.as_ref())));
+        sort(&mut entries);
         let small = entries.len() <= limits.entries
             && entries.iter().all(|(member, _)| member.as_ref().len() <= limits.value)
             && packed::fits(entries.iter().map(|(member, _)| member.as_ref().len()));
@@ -273,6 +273,11 @@ impl SortedSet {
     pub fn random(&self, random: &mut Random) -> Option<Entry<'_>> {
         self.at(random.below(self.len() as u64) as usize)
     }
+}
+
+/// Puts elements, whose scores are not NaN, into their order.
+pub fn sort<M: AsRef<[u8]>>(entries: &mut [(M, f64)]) {
+    entries.sort_unstable_by(|one, other| order((one.1, one.0.as_ref()), (other.1, other.0.as_ref())));
 }
 
 /// How elements compare: scores first, -0 being the same as 0, then members.

@@ -10,6 +10,7 @@ pub mod long_double;
 mod natural;
 pub mod number;
 pub mod oom_score;
+pub mod partial_sort;
 pub mod platform;
 pub mod prefetch;
 pub mod process_title;

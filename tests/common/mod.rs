@@ -5,7 +5,7 @@
 #![allow(dead_code, reason = "every test file uses its own part")]
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
@@ -49,14 +49,19 @@ impl Server {
 
     /// Starts a server with further command line arguments.
     pub fn start_with(arguments: &[&str]) -> Server {
-        Server::launch(None, arguments)
+        Server::launch(&binary(), None, arguments)
     }
 
-    fn launch(file: Option<&Path>, arguments: &[&str]) -> Server {
+    /// Starts another program that takes the same options, as the real Redis does.
+    pub fn start_program(program: &OsStr, arguments: &[&str]) -> Server {
+        Server::launch(program, None, arguments)
+    }
+
+    fn launch(program: &OsStr, file: Option<&Path>, arguments: &[&str]) -> Server {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut log = String::new();
         for _ in 0..PORT_ATTEMPTS {
-            match Server::attempt(file, arguments, directory.path()) {
+            match Server::attempt(program, file, arguments, directory.path()) {
                 Ok(Started { child, port, log, followers }) => {
                     return Server { child, port, directory, log, followers };
                 }
@@ -69,9 +74,9 @@ impl Server {
         panic!("the server did not start with {arguments:?}, its log:\n{log}");
     }
 
-    fn attempt(file: Option<&Path>, arguments: &[&str], directory: &Path) -> Result<Started, String> {
+    fn attempt(program: &OsStr, file: Option<&Path>, arguments: &[&str], directory: &Path) -> Result<Started, String> {
         let port = free_port();
-        let mut child = Command::new(binary())
+        let mut child = Command::new(program)
             .args(file)
             .args(["--port", &port.to_string(), "--save", ""])
             .arg("--dir")
@@ -100,7 +105,7 @@ impl Server {
 
     /// Starts a server with a configuration file; port and directory are given besides.
     pub fn start_with_file(path: &Path) -> Server {
-        Server::launch(Some(path), &[])
+        Server::launch(&binary(), Some(path), &[])
     }
 
     /// The process's number.
@@ -332,6 +337,13 @@ impl Connection {
         let mut bytes = Vec::new();
         self.reader.read_to_end(&mut bytes).expect("the rest of the connection");
         bytes
+    }
+
+    /// Reads one byte of what the server sends.
+    pub fn byte(&mut self) -> u8 {
+        let mut byte = [0];
+        self.reader.read_exact(&mut byte).expect("a byte");
+        byte[0]
     }
 
     /// Reads one reply; panics when it is malformed or does not come.

@@ -87,10 +87,13 @@ fn a_set_told_of_many_members_becomes_a_table_at_once() {
     };
     assert_eq!(expecting(Set::default(), 8, "1"), "intset");
     assert_eq!(expecting(Set::default(), 9, "1"), "hashtable");
-    assert_eq!(expecting(Set::default(), 6, "x"), "intset");
+    assert_eq!(expecting(Set::default(), 6, "x"), "intset", "until the first member comes");
     assert_eq!(expecting(Set::default(), 7, "x"), "hashtable");
     assert_eq!(expecting(set_of(&["1"], &LIMITS), 7, "x"), "intset");
     assert_eq!(expecting(set_of(&["x"], &LIMITS), 7, "1"), "hashtable");
+    let mut set = Set::default();
+    set.expect(5, b"1", &SetLimits { intset_entries: 4, ..LIMITS });
+    assert_eq!(set.encoding(), "listpack", "too many for an intset");
 }
 
 #[test]

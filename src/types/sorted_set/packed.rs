@@ -1,7 +1,7 @@
 //! A small sorted set: a listpack of members and scores in turn, in the order of elements.
 //!
 //! A score that is an integer is an integer of the listpack, others are text, in the shortest form that reads back to
-//! the same double. -0 is text, too, to keep its sign.
+//! the same double. So -0 becomes 0 here, as in Redis, while a big set keeps its sign.
 
 use super::{Change, Entry, Limits, StoredScore, order};
 use crate::types::listpack::{Element, Elements, IntText, Listpack, Position};
@@ -10,8 +10,8 @@ use std::ops::Range;
 
 /// What a member and a score take at most besides the text of the member: two heads, two lengths, a double.
 const PAIR_EXTRA_BYTES_MAX: usize = 48;
-/// Integers up to here are exact as doubles.
-const EXACT_MAX: f64 = (1u64 << 53) as f64;
+/// The greatest score that is kept as an integer.
+const INTEGER_MAX: f64 = (1u64 << 62) as f64;
 
 /// The elements.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +54,7 @@ pub fn checked_score(element: Element<'_>) -> Option<f64> {
 /// Calls `then` with the form in which a score is kept.
 #[inline]
 fn with_score<R>(score: f64, then: impl FnOnce(Element<'_>) -> R) -> R {
-    if score.abs() <= EXACT_MAX && score.fract() == 0.0 && !(score == 0.0 && score.is_sign_negative()) {
+    if score.abs() <= INTEGER_MAX && score.fract() == 0.0 {
         return then(Element::Int(score as i64));
     }
     let mut text = Vec::with_capacity(32);

@@ -1,0 +1,414 @@
+//! SORT: the elements of a list, set or sorted set in the order of numbers or texts — their own, or those that keys
+//! named after them hold.
+//!
+//! Elements are copied into one piece of memory first: looking up what patterns name may delete keys that have expired.
+//! What is equal in the order asked for keeps the order in which it was found.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use super::set::write_member;
+use super::string::reply_string;
+use crate::command::context::Event;
+use crate::command::error::{CmdResult, SYNTAX, WRONG_TYPE};
+use crate::command::spec::*;
+use crate::command::{Args, Ctx, Error};
+use crate::db::{Databases, EntryView, Key, StringRef};
+use crate::resp::reply::Reply;
+use crate::types::list::{End, Limits};
+use crate::types::listpack::{Element, IntText};
+use crate::types::{Collection, Hash, List, Set, SortedSet};
+use crate::util::number::parse_f64;
+
+const READS: Access = Access::RO.and(Access::ACCESS);
+/// Keys named by BY and GET: they follow from what is sorted.
+const BY_AND_GET: Keys = Keys { begin: Begin::Unknown, find: Find::Unknown, access: READS };
+const STORE: Keys = Keys { begin: Begin::Unknown, find: Find::Unknown, access: Access::OW.and(Access::UPDATE) };
+const CATEGORIES: Categories =
+    Categories(Categories::SET.0 | Categories::SORTEDSET.0 | Categories::LIST.0 | Categories::DANGEROUS.0);
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[
+    Command::new("sort", Arity::at_least(2), sort)
+        .flags(&[WRITE, DENYOOM])
+        .keys(&[Keys::at(1, READS), BY_AND_GET, STORE])
+        .find_keys(sort_keys)
+        .acl(CATEGORIES)
+        .outside_group_category()
+        .docs(
+            "1.0.0",
+            "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC|DESC] [ALPHA] [STORE destination]",
+            "Sorts the elements of a list, set or sorted set, and returns or keeps the result.",
+        ),
+    Command::new("sort_ro", Arity::at_least(2), sort_ro)
+        .flags(&[READONLY])
+        .keys(&[Keys::at(1, READS), BY_AND_GET])
+        .find_keys(|_| Some(vec![FoundKey { index: 1, access: READS }]))
+        .acl(CATEGORIES)
+        .outside_group_category()
+        .docs(
+            "7.0.0",
+            "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC|DESC] [ALPHA]",
+            "Sorts the elements of a list, set or sorted set, and returns the result.",
+        ),
+];
+
+/// The key to be sorted and that of the last STORE, wherever it stands.
+fn sort_keys(args: Args<'_>) -> Option<Vec<FoundKey>> {
+    let (mut found, mut index) = (vec![FoundKey { index: 1, access: READS }], 2);
+    while index < args.len() {
+        if args.is(index, "limit") {
+            index += 2;
+        } else if args.is(index, "get") || args.is(index, "by") {
+            index += 1;
+        } else if args.is(index, "store") && index + 1 < args.len() {
+            found.truncate(1);
+            found.push(FoundKey { index: index + 1, access: STORE.access });
+        }
+        index += 1;
+    }
+    Some(found)
+}
+
+/// What an element leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pattern<'a> {
+    /// Itself.
+    Itself,
+    /// The string at the key `head element tail`, or a field of the hash there.
+    Key { head: &'a [u8], tail: &'a [u8], field: Option<&'a [u8]> },
+    /// Nothing: the pattern has no place for the element.
+    Nothing,
+}
+
+impl<'a> Pattern<'a> {
+    fn new(text: &'a [u8]) -> Pattern<'a> {
+        if text == b"#" {
+            return Pattern::Itself;
+        }
+        let Some(star) = memchr::memchr(b'*', text) else { return Pattern::Nothing };
+        let (head, tail) = (&text[..star], &text[star + 1..]);
+        match memchr::memmem::find(tail, b"->") {
+            Some(arrow) if arrow + 2 < tail.len() => {
+                Pattern::Key { head, tail: &tail[..arrow], field: Some(&tail[arrow + 2..]) }
+            }
+            Some(_) | None => Pattern::Key { head, tail, field: None },
+        }
+    }
+
+    /// Looks up what an element leads to. `name` is room for the name of the key.
+    fn look_up<'r>(&self, db: &'r mut Databases, element: &'r [u8], name: &mut Vec<u8>) -> Option<Value<'r>> {
+        let (head, tail, field) = match *self {
+            Pattern::Itself => return Some(Value::Element(Element::Bytes(element))),
+            Pattern::Nothing => return None,
+            Pattern::Key { head, tail, field } => (head, tail, field),
+        };
+        name.clear();
+        [head, element, tail].into_iter().for_each(|part| name.extend_from_slice(part));
+        let now_ms = db.now_ms();
+        let entry = db.read(&Key::new(name))?;
+        match field {
+            None => entry.string().map(Value::String),
+            Some(field) => entry.collection::<Hash>()?.get(field, now_ms).map(Value::Element),
+        }
+    }
+}
+
+/// What was looked up.
+enum Value<'a> {
+    String(StringRef<'a>),
+    Element(Element<'a>),
+}
+
+impl Value<'_> {
+    fn with_text<R>(self, then: impl FnOnce(&[u8]) -> R) -> R {
+        match self {
+            Value::String(value) => then(value.bytes(&mut itoa::Buffer::new())),
+            Value::Element(element) => then(element.text(&mut IntText::new())),
+        }
+    }
+
+    fn write(self, reply: &mut Reply) {
+        match self {
+            Value::String(value) => reply_string(reply, value),
+            Value::Element(element) => write_member(reply, element),
+        }
+    }
+}
+
+/// Texts, or nothing in the place of one, side by side in one piece of memory.
+#[derive(Debug, Default)]
+struct Texts {
+    bytes: Vec<u8>,
+    spans: Vec<Option<Range<usize>>>,
+}
+
+impl Texts {
+    fn push(&mut self, text: Option<&[u8]>) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(text.unwrap_or_default());
+        self.spans.push(text.map(|_| start..self.bytes.len()));
+    }
+
+    fn push_element(&mut self, element: Element<'_>) {
+        self.push(Some(element.text(&mut IntText::new())));
+    }
+
+    fn get(&self, index: usize) -> Option<&[u8]> {
+        self.spans[index].clone().map(|span| &self.bytes[span])
+    }
+
+    fn len(&self) -> usize {
+        self.spans.len()
+    }
+}
+
+/// What was asked for.
+#[derive(Debug)]
+struct Request<'a> {
+    descending: bool,
+    alphabetic: bool,
+    /// BY a pattern without a place for the element: the elements stay in their order.
+    keeps_order: bool,
+    by: Option<Pattern<'a>>,
+    get: Vec<Pattern<'a>>,
+    offset: i64,
+    /// Negative for all.
+    count: i64,
+    store: Option<Key<'a>>,
+}
+
+impl<'a> Request<'a> {
+    fn read(args: &Args<'a>, may_store: bool) -> Result<Request<'a>, Error> {
+        let mut request = Request {
+            descending: false,
+            alphabetic: false,
+            keeps_order: false,
+            by: None,
+            get: Vec::new(),
+            offset: 0,
+            count: -1,
+            store: None,
+        };
+        let mut index = 2;
+        while index < args.len() {
+            let behind = args.len() - index - 1;
+            if args.is(index, "asc") {
+                request.descending = false;
+            } else if args.is(index, "desc") {
+                request.descending = true;
+            } else if args.is(index, "alpha") {
+                request.alphabetic = true;
+            } else if args.is(index, "limit") && behind >= 2 {
+                (request.offset, request.count) = (args.integer(index + 1)?, args.integer(index + 2)?);
+                index += 2;
+            } else if args.is(index, "store") && behind >= 1 && may_store {
+                index += 1;
+                request.store = Some(args.key(index));
+            } else if args.is(index, "by") && behind >= 1 {
+                index += 1;
+                let pattern = Pattern::new(args.get(index));
+                request.keeps_order |= !matches!(pattern, Pattern::Key { .. });
+                request.by = Some(pattern);
+            } else if args.is(index, "get") && behind >= 1 {
+                index += 1;
+                request.get.push(Pattern::new(args.get(index)));
+            } else {
+                return Err(SYNTAX);
+            }
+            index += 1;
+        }
+        Ok(request)
+    }
+
+    /// Which part of so many elements is wanted.
+    fn range(&self, len: usize) -> Range<usize> {
+        let bounded = |value: i64| usize::try_from(value).map_or(0, |value| value.min(len));
+        let start = bounded(self.offset);
+        start..if self.count < 0 { len } else { (start + bounded(self.count)).min(len) }
+    }
+
+    /// Like [`Request::range`], and that part is all that will be there from now on.
+    fn take_range(&mut self, len: usize) -> Range<usize> {
+        let range = self.range(len);
+        (self.offset, self.count) = (0, -1);
+        range
+    }
+
+    /// Copies the elements of a value: where they stay in their order only those that are wanted.
+    fn load(&mut self, entry: Option<EntryView<'_>>) -> Result<Texts, Error> {
+        let mut texts = Texts::default();
+        let Some(entry) = entry else { return Ok(texts) };
+        if let Some(list) = entry.collection::<List>() {
+            let len = list.len();
+            let (range, toward) = match (self.keeps_order, self.descending) {
+                (false, _) => (0..len, End::Tail),
+                (true, false) => (self.take_range(len), End::Tail),
+                (true, true) => (self.take_range(len), End::Head),
+            };
+            if !range.is_empty() {
+                let from = if toward == End::Head { len - 1 - range.start } else { range.start };
+                list.visit_some(from, range.len(), toward, |element| texts.push_element(element));
+            }
+        } else if let Some(set) = entry.collection::<Set>() {
+            // The order of a set is nobody's business: what is kept must not depend on it.
+            if self.keeps_order && self.store.is_some() {
+                (self.keeps_order, self.alphabetic, self.by) = (false, true, None);
+            }
+            set.iter().for_each(|element| texts.push_element(element));
+        } else if let Some(sorted_set) = entry.collection::<SortedSet>() {
+            let len = sorted_set.len();
+            let range = if self.keeps_order { self.take_range(len) } else { 0..len };
+            if self.keeps_order && self.descending {
+                let ranks = sorted_set.iter_ranks(len - range.end..len - range.start);
+                ranks.rev().for_each(|entry| texts.push_element(entry.member));
+            } else {
+                sorted_set.iter_ranks(range).for_each(|entry| texts.push_element(entry.member));
+            }
+        } else {
+            return Err(WRONG_TYPE);
+        }
+        Ok(texts)
+    }
+
+    /// The indices of the elements that are wanted, in order.
+    fn order(&self, db: &mut Databases, elements: &Texts) -> Result<Vec<usize>, Error> {
+        let range = self.range(elements.len());
+        if self.keeps_order {
+            return Ok(range.collect());
+        }
+        let turned = |order: Ordering| if self.descending { order.reverse() } else { order };
+        match (self.alphabetic, self.by) {
+            (true, None) => {
+                Ok(sorted(range, elements.len(), |one, other| turned(elements.get(one).cmp(&elements.get(other)))))
+            }
+            (true, Some(by)) => {
+                let (mut weights, mut name) = (Texts::default(), Vec::new());
+                for index in 0..elements.len() {
+                    match by.look_up(db, elements.get(index).unwrap_or_default(), &mut name) {
+                        None => weights.push(None),
+                        Some(value) => value.with_text(|text| weights.push(Some(text))),
+                    }
+                }
+                let compare = |one, other| turned(weights.get(one).cmp(&weights.get(other)));
+                Ok(sorted(range, elements.len(), compare))
+            }
+            (false, by) => {
+                let weights = numeric_weights(db, elements, by)?;
+                Ok(sorted(range, elements.len(), |one, other| {
+                    let order = weights[one].partial_cmp(&weights[other]).unwrap_or(Ordering::Equal);
+                    turned(order.then_with(|| elements.get(one).cmp(&elements.get(other))))
+                }))
+            }
+        }
+    }
+}
+
+/// The numbers to sort by. What has none counts as zero; what is none is an error.
+fn numeric_weights(db: &mut Databases, elements: &Texts, by: Option<Pattern<'_>>) -> Result<Vec<f64>, Error> {
+    const NOT_A_NUMBER: Error = Error::fixed("ERR One or more scores can't be converted into double");
+    let mut name = Vec::new();
+    let weight = |index| {
+        let element = elements.get(index).unwrap_or_default();
+        match by {
+            None => number(element),
+            Some(by) => match by.look_up(db, element, &mut name) {
+                None => Some(0.0),
+                Some(Value::String(StringRef::Int(value)) | Value::Element(Element::Int(value))) => Some(value as f64),
+                Some(value) => value.with_text(number),
+            },
+        }
+    };
+    (0..elements.len()).map(weight).collect::<Option<Vec<f64>>>().ok_or(NOT_A_NUMBER)
+}
+
+/// A number as C's `strtod` reads it: blanks in front of it are passed over, and nothing at all is 0.
+fn number(text: &[u8]) -> Option<f64> {
+    let text = &text[..memchr::memchr(0, text).unwrap_or(text.len())];
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let blanks = text.iter().take_while(|byte| is_blank(byte)).count();
+    if text.is_empty() { Some(0.0) } else { parse_f64(&text[blanks..]) }
+}
+
+/// The indices of a range of things in their order; what compares as equal stays in the order of indices.
+fn sorted(range: Range<usize>, len: usize, compare: impl Fn(usize, usize) -> Ordering) -> Vec<usize> {
+    let compare = |one: &usize, other: &usize| compare(*one, *other).then(one.cmp(other));
+    let mut order: Vec<usize> = (0..len).collect();
+    if range.is_empty() {
+        return Vec::new();
+    }
+    if range.end < len {
+        order.select_nth_unstable_by(range.end, compare);
+        order.truncate(range.end);
+    }
+    if range.start > 0 {
+        order.select_nth_unstable_by(range.start, compare);
+        order.drain(..range.start);
+    }
+    order.sort_unstable_by(compare);
+    order
+}
+
+fn sort(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    sort_by(cx, args, true)
+}
+
+fn sort_ro(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    sort_by(cx, args, false)
+}
+
+fn sort_by(cx: &mut Ctx<'_>, args: Args<'_>, may_store: bool) -> CmdResult {
+    let mut request = Request::read(&args, may_store)?;
+    let elements = request.load(cx.db.read(&args.key(1)))?;
+    let order = request.order(cx.db, &elements)?;
+    if let Some(key) = request.store {
+        return keep(cx, &request, &elements, &order, &key);
+    }
+    let mut name = Vec::new();
+    cx.reply.array(order.len() * request.get.len().max(1));
+    for index in order {
+        let element = elements.get(index).unwrap_or_default();
+        if request.get.is_empty() {
+            cx.reply.bulk(element);
+        }
+        for pattern in &request.get {
+            match pattern.look_up(cx.db, element, &mut name) {
+                Some(value) => value.write(cx.reply),
+                None => cx.reply.null(),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sets a key to the result, whatever it held; no elements, no key.
+fn keep(cx: &mut Ctx<'_>, request: &Request<'_>, elements: &Texts, order: &[usize], key: &Key<'_>) -> CmdResult {
+    let config = &cx.server.config;
+    let limits = Limits::new(config.list_max_listpack_size, config.list_compress_depth, None);
+    let (mut list, mut name) = (List::default(), Vec::new());
+    for &index in order {
+        let element = elements.get(index).unwrap_or_default();
+        if request.get.is_empty() {
+            list.push(End::Tail, element, &limits);
+        }
+        for pattern in &request.get {
+            match pattern.look_up(cx.db, element, &mut name) {
+                Some(value) => value.with_text(|text| list.push(End::Tail, text, &limits)),
+                None => list.push(End::Tail, b"", &limits),
+            }
+        }
+    }
+    let len = list.len();
+    if len > 0 {
+        cx.db.put_collection(key, list);
+        cx.db.dirty += len as u64;
+        cx.touched(key, Event::list("sortstore"));
+    } else if cx.db.delete(key) {
+        cx.changed(key, Event::generic("del"));
+    }
+    cx.reply.integer(len as i64);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

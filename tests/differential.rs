@@ -1,0 +1,111 @@
+//! Oxidis beside a real Redis 7.0: the same random commands to both, and every reply the same, byte for byte.
+//!
+//! `differential/draw` makes words by chance, `grammar` and `families` commands of them, `generate` a stream; `session`
+//! sends it to both servers of a `pair`, and `check` says which differences are none. What differs is made short by
+//! `shrink` and told by `run`. Without a redis-server 7.0.x nothing is compared, and the tests say so; they fail for the
+//! lack of one if OXIDIS_REDIS_REQUIRED is set. `scripts/differential` runs as long as one likes.
+
+mod common;
+
+mod differential {
+    pub mod check;
+    pub mod draw;
+    pub mod families;
+    pub mod generate;
+    pub mod grammar;
+    pub mod pair;
+    pub mod run;
+    pub mod session;
+    pub mod shrink;
+    pub mod unit;
+    pub mod wire;
+}
+
+use std::collections::BTreeSet;
+use std::env;
+use std::ffi::OsString;
+
+use common::Server;
+use differential::families::{EXCUSED, FAMILIES};
+use differential::pair::{Pair, Program};
+use differential::run::{self, Plan};
+use differential::session::Session;
+use differential::shrink::shrink;
+use differential::unit::{Cmd, Unit};
+
+/// Seeds and commands of the run that is a part of every `cargo test`.
+const SHORT_SEEDS: u64 = 3;
+const SHORT_COMMANDS: usize = 5000;
+
+/// The real server; none if there is none and none is required.
+fn redis_or_reason(test: &str) -> Option<OsString> {
+    match run::find_redis() {
+        Ok(path) => Some(path),
+        Err(reason) => {
+            assert!(env::var_os("OXIDIS_REDIS_REQUIRED").is_none(), "a redis-server 7.0.x is required: {reason}");
+            eprintln!("SKIPPED {test}: there is no redis-server 7.0.x to compare with ({reason})");
+            None
+        }
+    }
+}
+
+fn assert_no_report(reports: &[String]) {
+    assert!(reports.is_empty(), "{} differences:\n\n{}", reports.len(), reports.join("\n"));
+}
+
+#[test]
+fn random_commands_have_the_replies_and_effects_of_redis() {
+    let Some(redis) = redis_or_reason("random_commands_have_the_replies_and_effects_of_redis") else { return };
+    let plan = Plan {
+        seeds: run::first_seeds(SHORT_SEEDS),
+        commands: SHORT_COMMANDS,
+        families: Vec::new(),
+        keeps_going: false,
+        redis,
+        oxidis: common::binary(),
+    };
+    assert_no_report(&run::run(&plan));
+}
+
+#[test]
+#[ignore = "as long as one likes: scripts/differential"]
+fn a_run_as_told_by_the_environment_shows_no_difference() {
+    let redis = run::find_redis().expect("a redis-server 7.0.x");
+    assert_no_report(&run::run(&run::plan_from_environment(redis, common::binary())));
+}
+
+#[test]
+fn every_command_is_drawn_or_excused() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let common::Reply::Array(names) = client.cmd(&["COMMAND", "LIST"]) else { panic!("no list of commands") };
+    let drawn: BTreeSet<&str> = FAMILIES.iter().flat_map(|family| family.rows).map(|row| row.name).collect();
+    let is_excused =
+        |name: &str| EXCUSED.iter().any(|(known, _)| *known == name || name.split('|').next() == Some(known));
+    let names: Vec<String> = names.iter().map(common::Reply::text).collect();
+    // A container says nothing by itself.
+    let is_container = |name: &str| names.iter().any(|other| other.starts_with(&format!("{name}|")));
+    let missing: Vec<&String> = names
+        .iter()
+        .filter(|name| !drawn.contains(name.as_str()) && !is_excused(name) && !is_container(name))
+        .collect();
+    assert!(missing.is_empty(), "neither in a family of tests/differential nor excused: {missing:?}");
+    let needless: Vec<&str> = EXCUSED.iter().map(|(name, _)| *name).filter(|name| drawn.contains(name)).collect();
+    assert!(needless.is_empty(), "excused, but drawn: {needless:?}");
+}
+
+#[test]
+fn a_difference_is_found_and_made_short() {
+    // Ours against itself, where one side got a word that the other did not.
+    let program = |name| Program { name, path: common::binary(), directives: &[] };
+    let mut pair = Pair::start(program("one"), program("other"));
+    let unit = |words: &[&str]| Unit { actor: 0, commands: vec![Cmd::exact(words)] };
+    let mut units: Vec<Unit> = (0..40).map(|number| unit(&["SET", &format!("k{number}"), "v"])).collect();
+    units.insert(20, unit(&["APPEND", "k7", "w"]));
+    units.push(unit(&["CLIENT", "SETNAME", "a"]));
+    units.push(unit(&["TIME"]));
+    let difference = Session::start(&mut pair).run(&units).expect_err("two clocks");
+    assert_eq!(difference.command, [b"TIME"]);
+    let shrunk = shrink(&mut pair, units, &difference, Default::default()).expect("a difference at every time");
+    assert_eq!(shrunk.units.len(), 1);
+}

@@ -1,0 +1,217 @@
+//! How the replies of a command are compared, and every difference that is allowed, with its reason.
+//!
+//! Replies that are the same bytes need no reason. What differs passes only by its command's [`Check`].
+
+use std::collections::BTreeSet;
+
+use super::draw::{ABSOLUTE_SECONDS, Word};
+use super::unit::Cmd;
+use super::wire::Value;
+
+/// What may differ in the replies of a command.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Check {
+    /// Nothing.
+    Exact,
+    /// The order of the elements: a hash table's order is nobody's promise. Integers in ascending order are an
+    /// intset, which has one: then the order counts.
+    Unordered,
+    /// The order of field-value pairs, for the same reason.
+    UnorderedPairs,
+    /// As above unless the OBJECT ENCODING asked for just before names an encoding that has an order.
+    ByEncoding,
+    /// As [`Check::ByEncoding`], of pairs.
+    ByEncodingPairs,
+    /// All that a random choice picks; what was picked must be there, which the named command tells.
+    Picks(&'static str),
+    /// The members SPOP takes; both servers get back what either lost.
+    Popped,
+    /// What one step of an iteration returns, unless the encoding has an order; both iterations run to the end, and
+    /// must return the same.
+    Scan,
+    /// Some seconds, since the clock went on between the servers.
+    Seconds,
+    /// Some seconds, in milliseconds.
+    Milliseconds,
+    /// Everything but the kind: idle times, figures of memory.
+    Kind,
+    /// The values of named fields, wherever they stand; and moments of the present.
+    Fields(&'static [&'static str]),
+    /// The idle times in XPENDING's list of entries.
+    Pending,
+}
+
+/// Time that may lie between the same command on both servers.
+const TOLERANCE_MS: i64 = 20_000;
+
+/// So many integers in ascending order do not come out of a hash table by chance.
+const ASCENDING_MIN: usize = 12;
+
+impl Check {
+    /// True if more must be asked before the next command.
+    pub fn asks_more(self) -> bool {
+        matches!(self, Check::Popped | Check::Picks(_) | Check::Scan)
+    }
+
+    /// True if the replies agree; `encoding` is the last answer of OBJECT ENCODING.
+    pub fn allows(self, command: &Cmd, redis: &Value, oxidis: &Value, encoding: &[u8]) -> bool {
+        if redis == oxidis {
+            return true;
+        }
+        let has_order = matches!(encoding, b"listpack" | b"intset");
+        match self {
+            Check::Exact => false,
+            Check::Unordered => !is_ascending(redis) && same_elements(redis, oxidis, 1),
+            Check::UnorderedPairs => same_elements(redis, oxidis, 2),
+            Check::ByEncoding => !has_order && same_elements(redis, oxidis, 1),
+            Check::ByEncodingPairs => !has_order && same_elements(redis, oxidis, 2),
+            Check::Popped | Check::Picks(_) => same_shape(redis, oxidis),
+            Check::Scan => !has_order && same_step(command, redis, oxidis),
+            Check::Seconds => close(redis, oxidis, 1),
+            Check::Milliseconds => close(redis, oxidis, 1000),
+            Check::Kind => redis.kind() == oxidis.kind(),
+            Check::Fields(names) => same_but_fields(redis, oxidis, names),
+            Check::Pending => same_but_idle(redis, oxidis),
+        }
+    }
+}
+
+fn same_kind_and_length(redis: &Value, oxidis: &Value) -> bool {
+    redis.kind() == oxidis.kind() && redis.items().len() == oxidis.items().len()
+}
+
+fn is_ascending(reply: &Value) -> bool {
+    let number = |item: &Value| std::str::from_utf8(item.text()).ok()?.parse::<i64>().ok();
+    let items = reply.items();
+    items.len() >= ASCENDING_MIN
+        && items.windows(2).all(|pair| number(&pair[0]).zip(number(&pair[1])).is_some_and(|(a, b)| a < b))
+}
+
+/// The same elements, in runs of `run`, or of two in a map, in any order.
+fn same_elements(redis: &Value, oxidis: &Value, run: usize) -> bool {
+    let run = if redis.kind() == b'%' { 2 } else { run };
+    let sorted = |value: &Value| {
+        let mut chunks: Vec<Vec<Value>> = value.items().chunks(run).map(<[Value]>::to_vec).collect();
+        chunks.sort();
+        chunks
+    };
+    same_kind_and_length(redis, oxidis) && sorted(redis) == sorted(oxidis)
+}
+
+/// Lines must be the same; strings and aggregates of the same kinds, the latter of the same length.
+fn same_shape(redis: &Value, oxidis: &Value) -> bool {
+    match (redis, oxidis) {
+        (Value::Bulk(..), Value::Bulk(..)) => redis.kind() == oxidis.kind(),
+        (Value::Line(b',', _), Value::Line(b',', _)) => true,
+        (Value::Many(..), Value::Many(..)) => {
+            same_kind_and_length(redis, oxidis)
+                && redis.items().iter().zip(oxidis.items()).all(|(redis, oxidis)| same_shape(redis, oxidis))
+        }
+        _ => redis == oxidis,
+    }
+}
+
+/// A whole iteration in one step has the same elements; a part of one has any.
+fn same_step(command: &Cmd, redis: &Value, oxidis: &Value) -> bool {
+    let ([redis_cursor, redis_items], [oxidis_cursor, oxidis_items]) = (redis.items(), oxidis.items()) else {
+        return false;
+    };
+    let cursor_at = usize::from(!command.is("scan")) + 1;
+    let is_whole = redis_cursor == oxidis_cursor
+        && redis_cursor.text() == b"0"
+        && command.words.get(cursor_at).is_some_and(|cursor| cursor == b"0");
+    let run = if command.is("hscan") || command.is("zscan") { 2 } else { 1 };
+    match is_whole {
+        true => same_elements(redis_items, oxidis_items, run),
+        false => {
+            redis_cursor.kind() == b'$' && oxidis_cursor.kind() == b'$' && redis_items.kind() == oxidis_items.kind()
+        }
+    }
+}
+
+/// Numbers that are some seconds apart. What stands for "never" or "not there" is exact, and so are moments that can
+/// only have been given as such.
+fn close(redis: &Value, oxidis: &Value, per_second: i64) -> bool {
+    let absolute = ABSOLUTE_SECONDS * per_second..=(ABSOLUTE_SECONDS + 1000) * per_second;
+    match (redis.integer(), oxidis.integer()) {
+        (Some(redis), Some(oxidis)) => {
+            redis >= 0
+                && oxidis >= 0
+                && !absolute.contains(&redis)
+                && redis.abs_diff(oxidis) <= (TOLERANCE_MS * per_second / 1000).unsigned_abs()
+        }
+        _ => false,
+    }
+}
+
+fn same_but_fields(redis: &Value, oxidis: &Value, names: &[&str]) -> bool {
+    if let (Some(redis), Some(oxidis)) = (redis.integer(), oxidis.integer()) {
+        let present = 1_600_000_000_000..ABSOLUTE_SECONDS * 1000;
+        return redis == oxidis || present.contains(&redis) && redis.abs_diff(oxidis) <= TOLERANCE_MS.unsigned_abs();
+    }
+    if !matches!((redis, oxidis), (Value::Many(..), Value::Many(..))) {
+        return redis == oxidis;
+    }
+    let is_named = |field: &Value| names.iter().any(|name| name.as_bytes() == field.text());
+    let (redis_items, oxidis_items) = (redis.items(), oxidis.items());
+    same_kind_and_length(redis, oxidis)
+        && (0..redis_items.len()).all(|at| {
+            let (redis, oxidis) = (&redis_items[at], &oxidis_items[at]);
+            let is_masked = at > 0 && is_named(&redis_items[at - 1]) && redis.kind() == oxidis.kind();
+            is_masked || same_but_fields(redis, oxidis, names)
+        })
+}
+
+fn same_but_idle(redis: &Value, oxidis: &Value) -> bool {
+    same_kind_and_length(redis, oxidis)
+        && redis.items().iter().zip(oxidis.items()).all(|(redis, oxidis)| match (redis.items(), oxidis.items()) {
+            ([id, consumer, _, times], [same_id, same_consumer, idle, same_times]) => {
+                (id, consumer, times) == (same_id, same_consumer, same_times) && idle.integer().is_some()
+            }
+            _ => redis == oxidis,
+        })
+}
+
+/// The members that a reply of SPOP, or of a random choice among what `command` asks for, names.
+pub fn picked(command: &Cmd, reply: &Value) -> Vec<Word> {
+    let has_values = command
+        .words
+        .iter()
+        .any(|word| word.eq_ignore_ascii_case(b"withscores") || word.eq_ignore_ascii_case(b"withvalues"));
+    match reply {
+        Value::Bulk(_, member) => vec![member.clone()],
+        Value::Many(_, items) => {
+            let is_nested = items.iter().any(|item| !item.items().is_empty());
+            let step = if has_values && !is_nested { 2 } else { 1 };
+            let name = |item: &Value| item.items().first().unwrap_or(item).text().to_vec();
+            items.iter().step_by(step).map(name).collect()
+        }
+        Value::Line(..) => Vec::new(),
+    }
+}
+
+/// True if a choice without repetition repeats itself.
+pub fn repeats(command: &Cmd, picks: &[Word]) -> bool {
+    let may_repeat = command.words.get(2).is_some_and(|count| count.starts_with(b"-"));
+    !may_repeat && picks.iter().collect::<BTreeSet<_>>().len() < picks.len()
+}
+
+#[test]
+fn order_counts_where_the_encoding_has_one() {
+    let (one, other) = (Value::parse(b"*2\r\n+a\r\n+b\r\n"), Value::parse(b"*2\r\n+b\r\n+a\r\n"));
+    let command = Cmd::exact(&["HKEYS", "h"]);
+    assert!(Check::Unordered.allows(&command, &one, &other, b""));
+    assert!(Check::ByEncoding.allows(&command, &one, &other, b"hashtable"));
+    assert!(!Check::ByEncoding.allows(&command, &one, &other, b"listpack"));
+    assert!(!Check::UnorderedPairs.allows(&command, &one, &other, b""));
+}
+
+#[test]
+fn times_may_differ_by_seconds_and_moments_not_at_all() {
+    let (command, value) = (Cmd::exact(&["PTTL", "k"]), |number: i64| Value::Line(b':', number.to_string().into()));
+    let allows = |redis, oxidis| Check::Milliseconds.allows(&command, &value(redis), &value(oxidis), b"");
+    assert!(allows(100_000, 99_000));
+    assert!(!allows(100_000, 9_000));
+    assert!(!allows(-1, -2));
+    assert!(!allows(ABSOLUTE_SECONDS * 1000, ABSOLUTE_SECONDS * 1000 + 1));
+}

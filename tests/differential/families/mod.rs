@@ -1,0 +1,104 @@
+//! The commands to draw, a family per file: a table of rows, and the kinds of words that only the family has.
+//!
+//! To have a new command tested, add its row to its family's file. A new family is listed in [`FAMILIES`].
+
+pub mod bits;
+pub mod common;
+pub mod expire;
+pub mod geo;
+pub mod hashes;
+pub mod hyperloglog;
+pub mod keys;
+pub mod lists;
+pub mod scan;
+pub mod server;
+pub mod sets;
+pub mod sort;
+pub mod streams;
+pub mod strings;
+pub mod transactions;
+pub mod zsets;
+
+use super::generate::Family;
+use super::grammar::Kind;
+
+/// All families.
+pub const FAMILIES: &[Family] = &[
+    Family { name: "bits", rows: bits::ROWS },
+    Family { name: "expire", rows: expire::ROWS },
+    Family { name: "geo", rows: geo::ROWS },
+    Family { name: "hashes", rows: hashes::ROWS },
+    Family { name: "hyperloglog", rows: hyperloglog::ROWS },
+    Family { name: "keys", rows: keys::ROWS },
+    Family { name: "lists", rows: lists::ROWS },
+    Family { name: "scan", rows: scan::ROWS },
+    Family { name: "server", rows: server::ROWS },
+    Family { name: "sets", rows: sets::ROWS },
+    Family { name: "sort", rows: sort::ROWS },
+    Family { name: "streams", rows: streams::ROWS },
+    Family { name: "strings", rows: strings::ROWS },
+    Family { name: "transactions", rows: transactions::ROWS },
+    Family { name: "zsets", rows: zsets::ROWS },
+];
+
+/// A table of kinds of words, by the names that lines of grammar use.
+pub type Kinds = &'static [(&'static str, Kind)];
+
+const KINDS: &[Kinds] = &[
+    common::KINDS,
+    bits::KINDS,
+    geo::KINDS,
+    hyperloglog::KINDS,
+    sort::KINDS,
+    streams::KINDS,
+    strings::KINDS,
+    zsets::KINDS,
+];
+
+/// The kind of words of that name.
+pub fn kind(name: &str) -> Option<Kind> {
+    KINDS.iter().copied().flatten().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
+}
+
+/// Commands that no row makes, with the reason. What begins like an entry and goes on after a bar is meant, too.
+pub const EXCUSED: &[(&str, &str)] = &[
+    ("acl", "names and rules of users, not data: tests/connection"),
+    ("asking", "cluster"),
+    ("auth", "no data: upstream unit/auth"),
+    ("bgrewriteaof", "persistence"),
+    ("bgsave", "persistence"),
+    ("client", "connections differ by address and number: tests/clients.rs"),
+    ("cluster", "cluster"),
+    ("command", "the table of commands is compared with that of Redis by tests/commands.rs"),
+    ("config", "directives that Oxidis has are not those of Redis"),
+    ("failover", "replication"),
+    ("info", "figures of the server"),
+    ("latency", "figures of the server"),
+    ("lolwut", "art"),
+    ("memory", "figures of the server"),
+    ("migrate", "needs a third server"),
+    ("module", "modules"),
+    ("monitor", "turns the connection into a stream: tests/clients.rs"),
+    ("pfselftest", "takes long and says OK"),
+    ("psubscribe", "publish/subscribe: tests/pubsub.rs"),
+    ("psync", "replication"),
+    ("publish", "publish/subscribe: tests/pubsub.rs"),
+    ("pubsub", "publish/subscribe: tests/pubsub.rs"),
+    ("punsubscribe", "publish/subscribe: tests/pubsub.rs"),
+    ("quit", "ends the connection"),
+    ("replconf", "replication"),
+    ("replicaof", "replication"),
+    ("role", "replication"),
+    ("save", "persistence"),
+    ("shutdown", "ends the server"),
+    ("slaveof", "replication"),
+    ("slowlog", "figures of the server"),
+    ("spublish", "publish/subscribe: tests/pubsub.rs"),
+    ("ssubscribe", "publish/subscribe: tests/pubsub.rs"),
+    ("subscribe", "publish/subscribe: tests/pubsub.rs"),
+    ("sunsubscribe", "publish/subscribe: tests/pubsub.rs"),
+    ("sync", "replication"),
+    ("unsubscribe", "publish/subscribe: tests/pubsub.rs"),
+    ("wait", "replication"),
+    ("waitaof", "replication"),
+];
