@@ -20,7 +20,9 @@ pub mod lcs;
 #[cfg(test)]
 mod listing;
 pub mod memory;
+pub mod migrate;
 pub mod object;
+pub mod persistence;
 pub mod pubsub;
 pub mod scan;
 pub mod server;
@@ -32,6 +34,7 @@ pub mod sorted_set;
 pub mod string;
 pub mod string_number;
 pub mod transaction;
+pub mod transfer;
 
 use crate::command::Command;
 
@@ -52,7 +55,9 @@ pub const FAMILIES: &[&[Command]] = &[
     latency::COMMANDS,
     lcs::COMMANDS,
     memory::COMMANDS,
+    migrate::COMMANDS,
     object::COMMANDS,
+    persistence::COMMANDS,
     pubsub::COMMANDS,
     scan::COMMANDS,
     server::COMMANDS,
@@ -64,4 +69,5 @@ pub const FAMILIES: &[&[Command]] = &[
     string::COMMANDS,
     string_number::COMMANDS,
     transaction::COMMANDS,
+    transfer::COMMANDS,
 ];

@@ -195,6 +195,15 @@ pub fn begin_writeback(file: &std::fs::File, _: u64, _: u64) -> io::Result<()> {
     file.sync_data()
 }
 
+/// Memory that this process has for itself and has written to, in bytes, where the system tells.
+pub fn private_dirty_memory() -> Option<usize> {
+    let summary = std::fs::read_to_string("/proc/self/smaps_rollup");
+    let text = summary.or_else(|_| std::fs::read_to_string("/proc/self/smaps")).ok()?;
+    let lines = text.lines().filter_map(|line| line.strip_prefix("Private_Dirty:"));
+    let kilobytes = lines.filter_map(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());
+    Some(kilobytes.sum::<usize>() * 1024)
+}
+
 /// Stops this process until somebody lets it go on.
 pub fn stop_self() {
     // SAFETY: stopping breaks no promise of this process.
