@@ -159,6 +159,8 @@ pub struct Server {
     pub monitors: Vec<ClientKey>,
     /// Active expiry can be switched off by DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: bool,
+    /// List elements of so many bytes have nodes of their own: DEBUG QUICKLIST-PACKED-THRESHOLD.
+    pub plain_from: Option<usize>,
     /// Forty hexadecimal digits that name this process.
     pub run_id: String,
     /// Forty hexadecimal digits that name the history of the data set.
@@ -217,6 +219,7 @@ impl Server {
             again: None,
             monitors: Vec::new(),
             active_expire: true,
+            plain_from: None,
             run_id,
             replication_id,
             startup_memory: 0,

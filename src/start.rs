@@ -63,7 +63,7 @@ fn check_rdb(program: &str, args: &[OsString]) -> Option<ExitCode> {
         eprintln!("Usage: {program} <rdb-file-name>");
         return Some(ExitCode::FAILURE);
     };
-    let rules = persist::loading::rules(&Config::default(), true);
+    let rules = persist::loading::rules(&Config::default(), None, true);
     let checked = persist::rdb::check::check(file.as_ref(), rules, &mut io::stdout().lock());
     Some(if checked.unwrap_or(false) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -99,7 +99,7 @@ fn a_difference_is_found_and_made_short() {
     // Ours against itself, where one side got a word that the other did not.
     let program = |name| Program { name, path: common::binary(), directives: &[] };
     let mut pair = Pair::start(program("one"), program("other"));
-    let unit = |words: &[&str]| Unit { actor: 0, commands: vec![Cmd::exact(words)] };
+    let unit = |words: &[&str]| Unit::new(0, vec![Cmd::exact(words)]);
     let mut units: Vec<Unit> = (0..40).map(|number| unit(&["SET", &format!("k{number}"), "v"])).collect();
     units.insert(20, unit(&["APPEND", "k7", "w"]));
     units.push(unit(&["CLIENT", "SETNAME", "a"]));

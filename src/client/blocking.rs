@@ -87,6 +87,13 @@ impl Ctx<'_> {
         self.server.again.is_some()
     }
 
+    /// Whether a command that waits for any of several keys may look at this one: if it runs again, only at the one
+    /// that turned ready, though an earlier one may have got something since.
+    pub fn may_look_at(&self, key: &Key<'_>) -> bool {
+        let ready = self.server.again.as_ref().and_then(|blocked| blocked.keys.first());
+        ready.is_none_or(|ready| **ready == *key.bytes())
+    }
+
     /// Leaves a client whose command ran again at its place; false when the command runs for the first time.
     pub fn wait_on(&mut self) -> bool {
         let Some(blocked) = self.server.again.take() else { return false };
@@ -198,19 +205,22 @@ impl Server {
             let gone = !db.exists(&Key::new(key));
             let Some((ticket, client)) = self.waiters.next_after(last, index, key, gone) else { return };
             last = ticket;
-            self.run_again(db, client);
+            self.run_again(db, client, key);
             crate::repl::propagate::hand_over(self);
         }
     }
 
     /// Runs a blocked client's command again, unless the client is about to be closed: it would take what somebody
-    /// else waits for.
-    fn run_again(&mut self, db: &mut Databases, key: ClientKey) {
+    /// else waits for. The key that is `ready` stands first among the keys waited for then.
+    fn run_again(&mut self, db: &mut Databases, key: ClientKey, ready: &[u8]) {
         let Some(client) = self.clients.get_mut(key) else { return };
         if client.modes.has(Modes::CLOSING) {
             return;
         }
         let Some(mut blocked) = client.blocked.take() else { return };
+        if let Some(index) = blocked.keys.iter().position(|waited| **waited == *ready) {
+            blocked.keys.swap(0, index);
+        }
         let mut reply = std::mem::take(&mut client.output);
         let silence = exec::begin_silence(client, &reply.mark());
         let touches = !client.modes.has(Modes::NO_TOUCH);

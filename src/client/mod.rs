@@ -87,7 +87,7 @@ pub struct Blocked {
     pub ticket: u64,
     /// When it gives up, in Unix milliseconds; `None` waits forever.
     pub deadline_ms: Option<i64>,
-    /// The keys waited for, with their database.
+    /// The keys waited for. While the command runs again, the one that turned ready comes first.
     pub keys: Vec<Box<[u8]>>,
     /// The command is run again as well when a key is gone.
     pub needs_keys: bool,

@@ -126,7 +126,6 @@ impl Ctx<'_> {
     }
 
     /// A keyspace event of a key that did not change.
-    #[expect(dead_code, reason = "commands that notify without a change come with further types")]
     pub fn notify(&mut self, key: &[u8], event: Event) {
         super::effects::settle_notes(self.server, self.db);
         let db = self.db.selected();
@@ -143,7 +142,6 @@ impl Ctx<'_> {
     }
 
     /// Has the command not propagated at all.
-    #[expect(dead_code, reason = "the commands that block come with the list type")]
     pub fn propagate_nothing(&mut self) {
         self.server.effects.propagate_nothing();
     }

@@ -12,7 +12,7 @@
 //! What the line does not say follows from conventions: names of values tell their types (`seconds` is an integer,
 //! `newkey` a key), and groups are called after their members.
 
-use super::spec::{Command, Group};
+use super::spec::{BLOCKING, Command, Group};
 
 /// The longest name made of the members' names, in bytes; longer ones help nobody.
 const GROUP_NAME_MAX: usize = 32;
@@ -93,6 +93,8 @@ impl Argument {
         let name = match kind {
             Kind::OneOf if has(&["seconds", "milliseconds"]) => "expiration".into(),
             Kind::OneOf if has(&["nx", "xx"]) => "condition".into(),
+            Kind::OneOf if has(&["asc", "desc"]) => "order".into(),
+            Kind::OneOf if has(&["km", "mi"]) => "unit".into(),
             _ => {
                 let joined = arguments.iter().map(|member| member.name.as_str()).collect::<Vec<_>>().join("_");
                 match kind {
@@ -383,6 +385,7 @@ const INTEGERS: &[&str] = &[
     "milliseconds",
     "min-match-len",
     "ms",
+    "num-matches",
     "numkeys",
     "numreplicas",
     "offset",
@@ -405,6 +408,8 @@ fn kind_of(name: &str, row: &Command) -> Kind {
         "pattern" => Kind::Pattern,
         "increment" if row.name.ends_with("float") => Kind::Double,
         "value" if row.group == Group::Bitmap => Kind::Integer,
+        // Who waits for keys may wait for fractions of a second.
+        "timeout" if row.flags.has(BLOCKING) && row.takes_keys() => Kind::Double,
         _ if name.starts_with("unix-time") => Kind::UnixTime,
         _ if KEYS.contains(&name) && row.takes_keys() => Kind::Key,
         _ if INTEGERS.contains(&name) => Kind::Integer,

@@ -137,6 +137,14 @@ pub fn key_changed(cx: &mut Ctx<'_>, key: &[u8]) {
     mark_touched(cx.server, cx.db.selected(), key, false);
 }
 
+/// Has those who wait on a key look again, though it did not change.
+pub fn wake(cx: &mut Ctx<'_>, key: &[u8]) {
+    let db = cx.db.selected();
+    if cx.server.waiters.signal(db, key) {
+        cx.server.effects.ready.push((db, key.into()));
+    }
+}
+
 /// Fails the transactions that watch a key and notes that its waiters can be served. That a key which had expired
 /// before it was watched is now deleted, too, is no change.
 fn mark_touched(server: &mut Server, db: usize, key: &[u8], expired: bool) {
@@ -209,8 +217,8 @@ pub fn settle_notes(server: &mut Server, db: &mut Databases) {
         if !fields.is_empty() {
             mark_touched(server, db, &key, false);
             if server.observers.propagates() {
-                let delete = |field: &Box<[u8]>| (db, OwnedRequest::of(&[b"HDEL", &key[..], field]));
-                server.effects.outgoing.extend(fields.iter().map(delete));
+                let deletions = fields.iter().map(|field| (db, OwnedRequest::of(&[b"HDEL", &key[..], field])));
+                server.effects.outgoing.extend(deletions);
             }
         }
         if matches!(happening, Happening::Expired | Happening::Evicted) {

@@ -284,7 +284,6 @@ pub const ACCESS_NAMES: &[(Access, &str)] = &[
 
 /// Where the search for keys begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "no family so far has keys that only a keyword or a count tells"))]
 pub enum Begin {
     /// At this argument.
     Index(u16),

@@ -132,12 +132,18 @@ impl Operation {
         let new = match self.overflow {
             _ if (min..=max).contains(&wanted) => wanted,
             Overflow::Wrap => field.of_bits(wanted as u64),
+            // Redis takes the distance to the upper bound in 64 bits. What lies further below counts as above.
+            Overflow::Saturate if self.is_set() && field.signed && max - wanted > i128::from(i64::MAX) => max,
             Overflow::Saturate => wanted.clamp(min, max),
             Overflow::Fail => return (None, false),
         };
         bits::set_field(bytes, field.offset, field.width, new as u64);
-        let answer = if matches!(self.action, Action::Set(_)) { old } else { new };
+        let answer = if self.is_set() { old } else { new };
         (Some(answer), old != new)
+    }
+
+    fn is_set(self) -> bool {
+        matches!(self.action, Action::Set(_))
     }
 }
 
@@ -281,6 +287,15 @@ mod tests {
         assert_eq!(bed.propagated("bitfield k overflow fail set u1 0 2"), [""; 0]);
         bed.protocol = Protocol::Resp3;
         assert_eq!(bed.run("bitfield k overflow fail set u1 0 2 set i2 0 -3"), "*2\r\n_\r\n_\r\n");
+    }
+
+    #[test]
+    fn a_very_low_value_saturates_at_the_upper_bound() {
+        let mut bed = Testbed::new();
+        bed.run("bitfield k overflow sat set i8 0 -129 set i8 8 -9223372036854775680");
+        assert_eq!(bed.run("bitfield k get i8 0 get i8 8"), "*2\r\n:-128\r\n:-128\r\n");
+        bed.run("bitfield k overflow sat set i8 0 -9223372036854775808 set i8 8 -9223372036854775681");
+        assert_eq!(bed.run("bitfield k get i8 0 get i8 8"), "*2\r\n:127\r\n:127\r\n");
     }
 
     proptest! {

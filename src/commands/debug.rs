@@ -4,6 +4,7 @@
 //! Subcommands that set a knob of Redis's inner workings which has no counterpart here are accepted and do nothing, so
 //! that test suites can run. Lookups here see keys as they are kept, those that have expired included.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::command::error::{CmdResult, NO_SUCH_KEY};
@@ -16,6 +17,7 @@ use crate::db::{EntryView, Expiry, Key};
 use crate::persist::rdb::save::value::saved_bytes;
 use crate::persist::{loading, snapshot};
 use crate::types::table::Statistics;
+use crate::types::{Collection, Hash, List, Set};
 use crate::util::number;
 
 /// The rows.
@@ -44,6 +46,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("help", 2, 2, help),
     ("htstats", 3, 3, htstats),
     ("htstats-key", 3, 3, htstats_key),
+    ("listpack", 3, 3, listpack),
     ("loadaof", 2, 2, not_persistent),
     ("log", 3, 3, log_message),
     ("object", 3, 3, object),
@@ -51,6 +54,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("pause-cron", 3, 3, pause_cron),
     ("populate", 3, 5, populate),
     ("protocol", 3, 3, protocol),
+    ("quicklist", 3, 4, quicklist),
     ("quicklist-packed-threshold", 3, 3, quicklist_packed_threshold),
     ("reload", 2, ANY, reload),
     ("replybuffer", 4, 4, reply_buffer),
@@ -159,8 +163,29 @@ fn dict_resizing(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn quicklist_packed_threshold(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     const OUT_OF_BOUNDS: Error = Error::fixed("ERR argument must be a memory value bigger than 1 and smaller than 4gb");
-    number::parse_memory(args.get(2)).filter(|size| *size <= u64::from(u32::MAX)).ok_or(OUT_OF_BOUNDS)?;
+    let size = number::parse_memory(args.get(2)).filter(|size| *size <= u64::from(u32::MAX)).ok_or(OUT_OF_BOUNDS)?;
+    cx.server.plain_from = (size > 0).then_some(size as usize);
     cx.reply.ok();
+    Ok(())
+}
+
+/// What there is to see goes to the standard output.
+fn listpack(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let entry = stored(cx, &args.key(2)).ok_or(NO_SUCH_KEY)?;
+    let Some(collection) = entry.any_collection().filter(|collection| collection.encoding() == "listpack") else {
+        return Err(Error::fixed("ERR Not a listpack encoded object."));
+    };
+    println!("listpack of {} entries, {} bytes of memory", collection.len(), collection.heap_bytes(0));
+    cx.reply.simple("Listpack structure printed on stdout");
+    Ok(())
+}
+
+fn quicklist(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let entry = stored(cx, &args.key(2)).ok_or(NO_SUCH_KEY)?;
+    let list = entry.collection::<List>().ok_or(Error::fixed("ERR Not a quicklist encoded object."))?;
+    println!("list of {} elements in {} nodes", list.len(), list.nodes());
+    println!("{}", list.describe());
+    cx.reply.simple("Quicklist structure printed on stdout");
     Ok(())
 }
 
@@ -226,7 +251,7 @@ fn digest_value(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn object(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let entry = stored(cx, &args.key(2)).ok_or(NO_SUCH_KEY)?;
-    let line = format!(
+    let mut line = format!(
         "Value at:{:#x} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
         entry.address(),
         entry.encoding(),
@@ -234,6 +259,17 @@ fn object(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         entry.access(),
         cx.db.idle_seconds(entry.access()),
     );
+    if let Some(list) = entry.collection::<List>() {
+        let (bytes, compresses) = list.uncompressed();
+        let _ = write!(
+            line,
+            " ql_nodes:{} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:{} ql_uncompressed_size:{bytes}",
+            list.nodes(),
+            list.len() as f64 / list.nodes() as f64,
+            cx.server.config.list_max_listpack_size,
+            u8::from(compresses),
+        );
+    }
     cx.reply.simple(line);
     Ok(())
 }
@@ -352,8 +388,13 @@ fn table_text(table: &Statistics) -> String {
 const SLOTS_PER_BUCKET: usize = 7;
 
 fn htstats_key(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    stored(cx, &args.key(2)).ok_or(NO_SUCH_KEY)?;
-    Err(Error::fixed("ERR The value stored at the specified key is not represented using an hash table"))
+    const NO_TABLE: Error =
+        Error::fixed("ERR The value stored at the specified key is not represented using an hash table");
+    let entry = stored(cx, &args.key(2)).ok_or(NO_SUCH_KEY)?;
+    let of_set = entry.collection::<Set>().and_then(Set::statistics);
+    let table = of_set.or_else(|| entry.collection::<Hash>().and_then(Hash::statistics)).ok_or(NO_TABLE)?;
+    cx.reply.verbatim(*b"txt", table_text(&table).as_bytes());
+    Ok(())
 }
 
 fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
@@ -374,6 +415,8 @@ fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         "    Return statistics of a database's hash tables.",
         "HTSTATS-KEY <key>",
         "    Return statistics of a value's hash table.",
+        "LISTPACK <key>",
+        "    Print how a value in a listpack is kept to the standard output.",
         "LOG <message>",
         "    Write a message to the log.",
         "OBJECT <key>",
@@ -385,6 +428,10 @@ fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         "PROTOCOL <type>",
         "    Answer with a value of a type: string, integer, double, bignum, null, array, set, map,",
         "    attrib, push, verbatim, true, false.",
+        "QUICKLIST <key>",
+        "    Print how a list is kept to the standard output.",
+        "QUICKLIST-PACKED-THRESHOLD <size>",
+        "    Have list elements of so many bytes stand alone, or of more than fit a node when <size> is 0.",
         "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
         "    Save the data set and load it again. NOSAVE loads what was saved before, NOFLUSH keeps",
         "    what is there, and MERGE has keys that are there replaced rather than refused.",

@@ -7,6 +7,7 @@
 
 mod search;
 
+use super::sorted_set::limits;
 use crate::command::context::Event;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
@@ -14,7 +15,7 @@ use crate::command::{Args, Ctx, Error};
 use crate::resp::reply::Reply;
 use crate::types::SortedSet;
 use crate::types::geo::{Distance, Place};
-use crate::types::sorted_set::{Change, Limits};
+use crate::types::sorted_set::Change;
 use crate::util::long_double::LongDouble;
 use crate::util::number::parse_f64;
 
@@ -115,12 +116,6 @@ pub const COMMANDS: &[Command] = &[
         ),
 ];
 
-/// How big a sorted set may be and still be a listpack.
-fn limits(cx: &Ctx<'_>) -> Limits {
-    let config = &cx.server.config;
-    Limits { entries: config.zset_max_listpack_entries, value: config.zset_max_listpack_value }
-}
-
 /// Arguments `index` and the next as longitude and latitude.
 fn place(args: &Args<'_>, index: usize) -> Result<Place, Error> {
     let number = |index| parse_f64(args.get(index)).ok_or(Error::fixed("ERR value is not a valid float"));
@@ -165,7 +160,7 @@ fn geoadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if scores.is_empty() {
         return Err(SYNTAX);
     }
-    let (key, limits) = (args.key(1), limits(cx));
+    let (key, limits) = (args.key(1), limits(&cx.server.config));
     let set = match only_old {
         true => cx.db.collection_mut::<SortedSet>(&key)?,
         false => Some(cx.db.collection_or_new::<SortedSet>(&key)?),
@@ -242,4 +237,158 @@ fn geodist(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         _ => cx.reply.null(),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::testbed::Testbed;
+    use crate::resp::Protocol;
+
+    fn sicily() -> Testbed {
+        let mut bed = Testbed::new();
+        assert_eq!(bed.run("geoadd s 13.361389 38.115556 Palermo 15.087269 37.502669 Catania"), ":2\r\n");
+        bed
+    }
+
+    #[test]
+    fn geoadd_is_propagated_as_zadd_if_something_changed() {
+        let mut bed = Testbed::new();
+        let added = bed.propagated("geoadd s NX ch 13.361389 38.115556 Palermo 15.087269 37.502669 Catania");
+        assert_eq!(added, ["zadd s NX ch 3479099956230698 Palermo 3479447370796909 Catania"]);
+        assert_eq!(bed.db.dirty, 2);
+        assert_eq!(bed.propagated("geoadd s 13.361389 38.115556 Palermo"), [""; 0]);
+        assert_eq!(bed.propagated("geoadd s NX 14 38 Palermo"), [""; 0]);
+        assert_eq!(bed.propagated("geoadd other XX 14 38 Palermo"), [""; 0]);
+        assert_eq!(bed.run("exists other"), ":0\r\n");
+    }
+
+    #[test]
+    fn geoadd_counts_what_is_new_and_with_ch_what_moved() {
+        let mut bed = sicily();
+        assert_eq!(bed.run("geoadd s 14 38 Palermo 15 37 Siracusa"), ":1\r\n");
+        assert_eq!(bed.run("geoadd s CH 13 38 Palermo 15 37 Siracusa 15.6 38.2 Messina"), ":2\r\n");
+        assert_eq!(bed.run("geoadd s CH XX 13 37 Palermo 14 37 Ragusa"), ":1\r\n");
+        assert_eq!(bed.run("geoadd s NX 13 38 Palermo 14 37 Ragusa"), ":1\r\n");
+    }
+
+    #[test]
+    fn geoadd_refuses_bad_coordinates_and_incomplete_members_before_it_adds_any() {
+        let mut bed = Testbed::new();
+        let pair = "-ERR invalid longitude,latitude pair 200.000000,100.000000\r\n";
+        assert_eq!(bed.run("geoadd s 13 38 a 200 100 b"), pair);
+        assert_eq!(bed.run("geoadd s 13 38 a x 100 b"), "-ERR value is not a valid float\r\n");
+        for command in ["geoadd s NX XX 13 38 a", "geoadd s 13 38 a 14", "geoadd s nx ch ch", "geoadd s ch foo 13 38 a"]
+        {
+            assert_eq!(bed.run(command), "-ERR syntax error\r\n", "{command}");
+        }
+        assert_eq!(bed.run("exists s"), ":0\r\n");
+    }
+
+    #[test]
+    fn geopos_geohash_and_geodist_answer_null_for_what_is_missing() {
+        let mut bed = sicily();
+        let (longitude, latitude) = ("13.36138933897018433", "38.11555639549629859");
+        let found = format!("*2\r\n*2\r\n$20\r\n{longitude}\r\n$20\r\n{latitude}\r\n*-1\r\n");
+        assert_eq!(bed.run("geopos s Palermo Rome"), found);
+        assert_eq!(bed.run("geopos missing Palermo"), "*1\r\n*-1\r\n");
+        assert_eq!(bed.run("geohash s Palermo Rome"), "*2\r\n$11\r\nsqc8b49rny0\r\n$-1\r\n");
+        assert_eq!(bed.run("geodist s Palermo Catania"), "$11\r\n166274.1516\r\n");
+        assert_eq!(bed.run("geodist s Palermo Catania KM"), "$8\r\n166.2742\r\n");
+        assert_eq!(
+            (bed.run("geodist s Palermo Rome"), bed.run("geodist missing a b")),
+            ("$-1\r\n".into(), "$-1\r\n".into())
+        );
+        let unit = "-ERR unsupported unit provided. please use M, KM, FT, MI\r\n";
+        assert_eq!(bed.run("geodist missing a b yd"), unit);
+        bed.protocol = Protocol::Resp3;
+        let found = format!("*2\r\n*2\r\n,{longitude}\r\n,{latitude}\r\n_\r\n");
+        assert_eq!(bed.run("geopos s Palermo Rome"), found);
+        assert_eq!(bed.run("geodist s Palermo Catania mi"), "$8\r\n103.3182\r\n");
+    }
+
+    #[test]
+    fn searches_answer_with_what_is_asked_for() {
+        let mut bed = sicily();
+        let names = "*2\r\n$7\r\nCatania\r\n$7\r\nPalermo\r\n";
+        for command in [
+            "geosearch s fromlonlat 15 37 byradius 200 km ASC",
+            "geosearch s fromlonlat 15 37 bybox 400 400 km asc",
+            "georadius s 15 37 200 km asc",
+            "georadius_ro s 15 37 200 km asc count 5",
+            "georadiusbymember s Catania 200 km asc",
+            "georadiusbymember_ro s Catania 200 km COUNT 2",
+            "geosearch s frommember Palermo byradius 200 km desc",
+        ] {
+            assert_eq!(bed.run(command), names, "{command}");
+        }
+        let expected = "*1\r\n*4\r\n$7\r\nPalermo\r\n$8\r\n190.4424\r\n:3479099956230698\r\n\
+                        *2\r\n$20\r\n13.36138933897018433\r\n$20\r\n38.11555639549629859\r\n";
+        let command = "geosearch s fromlonlat 15 37 byradius 200 km withhash withcoord withdist desc count 1";
+        assert_eq!(bed.run(command), expected);
+        assert_eq!(bed.run("geosearch s fromlonlat 0 0 byradius 1 m"), "*0\r\n");
+        assert_eq!(bed.run("geosearch missing frommember x byradius 1 m"), "*0\r\n");
+    }
+
+    #[test]
+    fn stored_results_replace_the_destination_or_delete_it() {
+        let mut bed = sicily();
+        bed.run("set d value EX 100");
+        assert_eq!(bed.run("geosearchstore d s fromlonlat 15 37 byradius 200 km"), ":2\r\n");
+        assert_eq!((bed.run("type d"), bed.run("ttl d")), ("+zset\r\n".into(), ":-1\r\n".into()));
+        assert_eq!(bed.run("geohash d Palermo"), "*1\r\n$11\r\nsqc8b49rny0\r\n");
+        assert_eq!(bed.db.dirty, 5);
+        let command = "geosearchstore d s fromlonlat 0 0 byradius 1 km";
+        assert_eq!(bed.propagated(command), [command]);
+        assert_eq!((bed.run("exists d"), bed.run(command)), (":0\r\n".into(), ":0\r\n".into()));
+        assert_eq!(bed.propagated(command), [""; 0]);
+        assert_eq!(bed.run("georadius s 15 37 200 km store d count 1"), ":1\r\n");
+        assert_eq!(bed.run("georadiusbymember s Palermo 200 km STOREDIST d"), ":2\r\n");
+        assert_eq!(bed.run("georadiusbymember missing Palermo x y store d"), ":0\r\n");
+        assert_eq!(bed.run("exists d"), ":0\r\n");
+    }
+
+    #[test]
+    fn searches_name_what_is_wrong_with_their_arguments() {
+        let mut bed = sicily();
+        bed.run("set text value");
+        for (command, error) in [
+            (
+                "geosearch text fromlonlat 1 2 foo bar baz",
+                "WRONGTYPE Operation against a key holding the wrong kind of value",
+            ),
+            ("georadius s 15 37 -1 km", "ERR radius cannot be negative"),
+            ("georadius s 15 37 x km", "ERR need numeric radius"),
+            ("georadius s 15 37 1 yd", "ERR unsupported unit provided. please use M, KM, FT, MI"),
+            ("georadiusbymember s Rome 1 km", "ERR could not decode requested zset member"),
+            ("geosearch s frommember Palermo bybox x 1 km", "ERR need numeric width"),
+            ("geosearch s frommember Palermo bybox 1 x km", "ERR need numeric height"),
+            ("geosearch s frommember Palermo bybox 1 -1 km", "ERR height or width cannot be negative"),
+            ("georadius s 15 37 1 km count 0", "ERR COUNT must be > 0"),
+            ("georadius s 15 37 1 km count x", "ERR value is not an integer or out of range"),
+            ("georadius s 15 37 1 km count", "ERR syntax error"),
+            ("georadius s 15 37 1 km any", "ERR the ANY argument requires COUNT argument"),
+            ("georadius_ro s 15 37 1 km store d", "ERR syntax error"),
+            ("geosearch s frommember Palermo byradius 1 km storedist", "ERR syntax error"),
+            ("geosearch s frommember Palermo fromlonlat 1 1 byradius 1 km", "ERR syntax error"),
+            ("geosearch s frommember Palermo byradius 1 km bybox 1 1 km", "ERR syntax error"),
+            (
+                "GeoSearch s byradius 1 km asc asc asc",
+                "ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for GeoSearch",
+            ),
+            (
+                "geosearchstore d s fromlonlat 1 1 asc asc",
+                "ERR exactly one of BYRADIUS and BYBOX can be specified for geosearchstore",
+            ),
+            (
+                "georadius s 15 37 1 km store d withdist",
+                "ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options",
+            ),
+            (
+                "geosearchstore d s frommember Palermo byradius 1 km withhash",
+                "ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options",
+            ),
+        ] {
+            assert_eq!(bed.run(command), format!("-{error}\r\n"), "{command}");
+        }
+    }
 }

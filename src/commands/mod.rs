@@ -13,10 +13,14 @@ pub mod debug;
 pub mod expire;
 pub mod geo;
 pub mod hash;
+pub mod hash_expiry;
+pub mod hash_sample;
 pub mod hyperloglog;
 pub mod keys;
 pub mod latency;
 pub mod lcs;
+pub mod list;
+pub mod list_pop;
 #[cfg(test)]
 mod listing;
 pub mod memory;
@@ -31,6 +35,7 @@ pub mod set_algebra;
 pub mod slowlog;
 pub mod sort;
 pub mod sorted_set;
+pub mod stream;
 pub mod string;
 pub mod string_number;
 pub mod transaction;
@@ -50,10 +55,14 @@ pub const FAMILIES: &[&[Command]] = &[
     expire::COMMANDS,
     geo::COMMANDS,
     hash::COMMANDS,
+    hash_expiry::COMMANDS,
+    hash_sample::COMMANDS,
     hyperloglog::COMMANDS,
     keys::COMMANDS,
     latency::COMMANDS,
     lcs::COMMANDS,
+    list::COMMANDS,
+    list_pop::COMMANDS,
     memory::COMMANDS,
     migrate::COMMANDS,
     object::COMMANDS,
@@ -66,6 +75,10 @@ pub const FAMILIES: &[&[Command]] = &[
     slowlog::COMMANDS,
     sort::COMMANDS,
     sorted_set::COMMANDS,
+    sorted_set::algebra::COMMANDS,
+    sorted_set::pop::COMMANDS,
+    sorted_set::range::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     string_number::COMMANDS,
     transaction::COMMANDS,

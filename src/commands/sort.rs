@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use super::list;
 use super::set::write_member;
 use super::string::reply_string;
 use crate::command::context::Event;
@@ -15,7 +16,7 @@ use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
 use crate::db::{Databases, EntryView, Key, StringRef};
 use crate::resp::reply::Reply;
-use crate::types::list::{End, Limits};
+use crate::types::list::End;
 use crate::types::listpack::{Element, IntText};
 use crate::types::{Collection, Hash, List, Set, SortedSet};
 use crate::util::number::parse_f64;
@@ -383,8 +384,7 @@ fn sort_by(cx: &mut Ctx<'_>, args: Args<'_>, may_store: bool) -> CmdResult {
 
 /// Sets a key to the result, whatever it held; no elements, no key.
 fn keep(cx: &mut Ctx<'_>, request: &Request<'_>, elements: &Texts, order: &[usize], key: &Key<'_>) -> CmdResult {
-    let config = &cx.server.config;
-    let limits = Limits::new(config.list_max_listpack_size, config.list_compress_depth, None);
+    let limits = list::limits(cx.server);
     let (mut list, mut name) = (List::default(), Vec::new());
     for &index in order {
         let element = elements.get(index).unwrap_or_default();

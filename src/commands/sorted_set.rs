@@ -8,6 +8,8 @@ pub mod algebra;
 pub mod pop;
 pub mod range;
 
+use super::scan::{self, Walk};
+use super::set::write_member;
 use crate::command::context::Event;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
@@ -15,7 +17,7 @@ use crate::command::{Args, Ctx, Error};
 use crate::config::Config;
 use crate::db::Key;
 use crate::resp::reply::Reply;
-use crate::types::listpack::Element;
+use crate::types::listpack::IntText;
 use crate::types::sorted_set::{Change, Entry, Limits};
 use crate::types::{Collection, SortedSet};
 use crate::util::number;
@@ -76,6 +78,11 @@ pub const COMMANDS: &[Command] = &[
         .keys(READS)
         .tips(&["nondeterministic_output"])
         .docs("6.2.0", "key [count [WITHSCORES]]", "Returns members chosen at random."),
+    row("zscan", Arity::at_least(3), zscan).flags(&[READONLY]).keys(READS).tips(&["nondeterministic_output"]).docs(
+        "2.8.0",
+        "key cursor [MATCH pattern] [COUNT count]",
+        "Returns some of the members with their scores, and where to go on.",
+    ),
 ];
 
 const fn row(name: &'static str, arity: Arity, handler: Handler) -> Command {
@@ -85,15 +92,6 @@ const fn row(name: &'static str, arity: Arity, handler: Handler) -> Command {
 /// How big a sorted set may be as a listpack.
 pub fn limits(config: &Config) -> Limits {
     Limits { entries: config.zset_max_listpack_entries, value: config.zset_max_listpack_value }
-}
-
-/// Writes a member.
-#[inline]
-fn write_member(reply: &mut Reply, member: Element<'_>) {
-    match member {
-        Element::Int(value) => reply.bulk_int(value),
-        Element::Bytes(text) => reply.bulk(text),
-    }
 }
 
 /// Writes the head of an array of elements.
@@ -370,6 +368,34 @@ fn choose<'s>(set: &'s SortedSet, wanted: usize, random: &mut Random, mut emit: 
             emit(entry);
         }
     }
+}
+
+/// Scores are strings here in RESP3, too.
+fn zscan(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let cursor = scan::parse_cursor(args.get(2))?;
+    let Some(set) = cx.db.collection::<SortedSet>(&args.key(1))? else {
+        scan::begin_reply(cx.reply, 0, 0);
+        return Ok(());
+    };
+    let walk = Walk::over_members(args)?;
+    let (mut found, mut room) = (Vec::new(), IntText::new());
+    let next = walk.run(cursor, |cursor, seen| {
+        set.scan(cursor, |entry| {
+            *seen += 1;
+            if walk.admits(entry.member.text(&mut room)) {
+                found.push(entry);
+            }
+        })
+    });
+    scan::begin_reply(cx.reply, next, found.len() * 2);
+    let mut text = Vec::new();
+    for entry in found {
+        write_member(cx.reply, entry.member);
+        text.clear();
+        number::append_f64(&mut text, entry.score());
+        cx.reply.bulk(&text);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

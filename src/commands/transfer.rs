@@ -133,7 +133,7 @@ fn restore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 fn value_of(cx: &mut Ctx<'_>, payload: &[u8]) -> Result<Restored, Error> {
     const WRONG: Error = Error::fixed("ERR DUMP payload version or checksum are wrong");
     let body = payload::verified(payload, cx.server.persist.skips_checksums).ok_or(WRONG)?;
-    let rules = loading::rules(&cx.server.config, true);
+    let rules = loading::rules(&cx.server.config, cx.server.plain_from, true);
     cx.server.stats.sanitizations += u64::from(cx.server.config.sanitize_dump_payload != SanitizeDumpPayload::No);
     payload::restore(body, &rules).map_err(|reason| {
         log::warn!("RESTORE was given a payload that is not sound: {reason}");

@@ -13,6 +13,7 @@ use crate::config::{Config, SanitizeDumpPayload};
 use crate::db::Databases;
 use crate::server::{Server, ServerModes};
 use crate::types::hash::HashLimits;
+use crate::types::set::SetLimits;
 use crate::types::{list, sorted_set};
 use crate::util::clock::unix_micros;
 use crate::util::platform;
@@ -57,11 +58,15 @@ impl Loading {
     }
 }
 
-/// How values are made by the present directives.
-pub fn rules(config: &Config, deep: bool) -> Rules {
+/// How values are made by the present directives; elements of lists of `plain_from` bytes stand alone.
+pub fn rules(config: &Config, plain_from: Option<usize>, deep: bool) -> Rules {
     Rules {
-        list: list::Limits::new(config.list_max_listpack_size, config.list_compress_depth, None),
-        set: crate::commands::set::limits(config),
+        list: list::Limits::new(config.list_max_listpack_size, config.list_compress_depth, plain_from),
+        set: SetLimits {
+            intset_entries: config.set_max_intset_entries,
+            listpack_entries: config.set_max_listpack_entries,
+            listpack_value: config.set_max_listpack_value,
+        },
         sorted_set: sorted_set::Limits {
             entries: config.zset_max_listpack_entries,
             value: config.zset_max_listpack_value,
@@ -72,9 +77,10 @@ pub fn rules(config: &Config, deep: bool) -> Rules {
 }
 
 /// How a file of this server's own is loaded.
-pub fn settings(config: &Config, total_bytes: u64, may_replace: bool) -> Settings {
+pub fn settings(server: &Server, total_bytes: u64, may_replace: bool) -> Settings {
+    let config = &server.config;
     Settings {
-        rules: rules(config, config.sanitize_dump_payload == SanitizeDumpPayload::Yes),
+        rules: rules(config, server.plain_from, config.sanitize_dump_payload == SanitizeDumpPayload::Yes),
         checksum: config.rdbchecksum,
         expired_before_ms: Some(unix_micros() / 1000),
         may_replace,
@@ -103,7 +109,7 @@ pub fn begin(server: &mut Server) -> Result<(), String> {
     match open(&server.config) {
         Ok(None) => Ok(()),
         Ok(Some((file, bytes))) => {
-            let loader = Loader::new(Box::new(file), settings(&server.config, bytes, false));
+            let loader = Loader::new(Box::new(file), settings(server, bytes, false));
             let (started, start_time) = (Instant::now(), unix_micros() / 1_000_000);
             server.persist.loading = Some(Loading { loader, started, start_time, total_bytes: bytes });
             server.modes.set(ServerModes::LOADING, true);
@@ -167,7 +173,7 @@ pub fn load_now(server: &mut Server, db: &mut Databases, may_replace: bool) -> b
             return false;
         }
     };
-    let mut loader = Loader::new(Box::new(file), settings(&server.config, bytes, may_replace));
+    let mut loader = Loader::new(Box::new(file), settings(server, bytes, may_replace));
     match loader.step(db, u64::MAX) {
         Ok(_) => {
             finish(server, loader);

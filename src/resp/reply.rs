@@ -192,6 +192,12 @@ impl Reply {
 
     /// A floating-point number in its shortest form.
     pub fn double(&mut self, value: f64) {
+        // Most are small integers, which are quicker to write as such; -0 is none.
+        let integer = value as i32;
+        if f64::from(integer).to_bits() == value.to_bits() {
+            let mut digits = itoa::Buffer::new();
+            return self.double_text(digits.format(integer).as_bytes());
+        }
         if self.resp3 {
             self.buf.push(b',');
             append_f64(&mut self.buf, value);

@@ -53,6 +53,8 @@ pub struct Limits {
 impl Limits {
     /// The bytes that a node may take when it is its elements that are limited.
     const SAFE_BYTES: usize = 8192;
+    /// No element of so many bytes is part of a listpack: its header has to count them.
+    const PACKED_BYTES: usize = 1 << 30;
 
     /// Limits from directives: `size` is a number of elements or, if negative, a class of bytes (-1 is 4 KiB, -2 is
     /// 8 KiB and so on to -5). An element of more bytes than fit a node, or of `plain_from` bytes if that is given, is
@@ -62,7 +64,8 @@ impl Limits {
             ..0 => (2048 << size.max(-5).unsigned_abs(), usize::MAX),
             0.. => (Self::SAFE_BYTES, size.max(1) as usize),
         };
-        Self { bytes_max, count_max, plain_from: plain_from.unwrap_or(bytes_max + 1), depth: depth as usize }
+        let plain_from = plain_from.map_or(bytes_max + 1, |bytes| bytes.min(Self::PACKED_BYTES));
+        Self { bytes_max, count_max, plain_from, depth: depth as usize }
     }
 
     #[inline]

@@ -289,8 +289,8 @@ impl Set {
         }
     }
 
-    /// Statistics of the hash table, if it is one.
-    pub fn table_statistics(&self) -> Option<table::Statistics> {
+    /// The figures of its table, if it has one.
+    pub fn statistics(&self) -> Option<table::Statistics> {
         match &self.0 {
             Form::Small(_) => None,
             Form::Table(table) => Some(table.statistics()),

@@ -11,10 +11,10 @@ mod log;
 #[cfg(test)]
 mod tests;
 
-pub use block::{BlockLimits, Entry, Fields};
-pub use groups::{Consumer, ConsumerId, Delivery, Group, Groups};
+pub use block::{BlockLimits, Entry};
+pub use groups::{ConsumerId, Delivery, Group, Groups};
 pub use id::{IdText, StreamId};
-pub use log::{Entries, Keep, Log, NewId, Refusal, Trim};
+pub use log::{Keep, Log, NewId, Refusal, Trim};
 
 use super::Collection;
 use super::digest::Digest;

@@ -38,16 +38,25 @@ pub struct Row {
     check: Check,
     is_spoilt: bool,
     asks_encoding: bool,
+    is_about_another: bool,
 }
 
 /// A row: the command's name, its weight among all, and the words that follow the name.
 pub const fn row(name: &'static str, weight: usize, line: &'static str) -> Row {
-    Row { name, weight, recipe: Recipe::Line(line), check: Check::Exact, is_spoilt: true, asks_encoding: false }
+    Row {
+        name,
+        weight,
+        recipe: Recipe::Line(line),
+        check: Check::Exact,
+        is_spoilt: true,
+        asks_encoding: false,
+        is_about_another: false,
+    }
 }
 
 /// A row that a function makes.
 pub const fn made(name: &'static str, weight: usize, make: Maker) -> Row {
-    Row { name, weight, recipe: Recipe::Made(make), check: Check::Exact, is_spoilt: false, asks_encoding: false }
+    Row { recipe: Recipe::Made(make), is_spoilt: false, ..row(name, weight, "") }
 }
 
 impl Row {
@@ -62,6 +71,12 @@ impl Row {
     pub const fn scans_key(mut self) -> Row {
         self.check = Check::Scan;
         self.asks_encoding = true;
+        self
+    }
+
+    /// What follows are the words of another row's command.
+    pub const fn about_another(mut self) -> Row {
+        self.is_about_another = true;
         self
     }
 
@@ -119,13 +134,18 @@ impl Generator {
             is_it
         });
         let (row, grammar) = &self.rows[at.expect("weights add up")];
-        let commands = commands_of(row, grammar, &mut self.draw);
+        let mut commands = commands_of(row, grammar, &mut self.draw);
+        if row.is_about_another {
+            let (other, grammar) = &self.rows[self.draw.below(self.rows.len())];
+            let other = commands_of(other, grammar, &mut self.draw).pop();
+            commands[0].words.extend(other.into_iter().flat_map(|command| command.words));
+        }
         let is_open = &mut self.draw.in_transaction[self.draw.actor];
         for command in &commands {
             *is_open |= command.is("multi");
             *is_open &= !["exec", "discard", "reset"].iter().any(|name| command.is(name));
         }
-        Unit { actor: self.draw.actor, commands }
+        Unit::new(self.draw.actor, commands)
     }
 
     /// Starts over where the connections do: no transaction is open.
@@ -178,22 +198,6 @@ fn spoil(draw: &mut Draw, words: &mut Vec<Word>) {
     }
     if words.is_empty() {
         words.push("NOSUCHCOMMAND".into());
-    }
-}
-
-/// Commands of the family's other rows, for what takes a command as its arguments.
-pub fn any_command(draw: &mut Draw) -> Vec<Word> {
-    loop {
-        let family = &FAMILIES[draw.below(FAMILIES.len())];
-        let row = &family.rows[draw.below(family.rows.len())];
-        if let Recipe::Line(_) = row.recipe {
-            let mut words: Vec<Word> = row.name.split('|').map(|name| name.to_uppercase().into()).collect();
-            grammar(row).write(draw, &mut words);
-            if draw.chance(2 * SPOILT_PERCENT) {
-                spoil(draw, &mut words);
-            }
-            return words;
-        }
     }
 }
 

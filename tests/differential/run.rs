@@ -1,6 +1,6 @@
 //! A whole run: seeds, commands, looks at all the data between them, and reports of what differed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::env;
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use super::check::Check;
 use super::draw::{ACTORS, Draw};
+use super::families::{FAMILIES, streams};
 use super::generate::Generator;
 use super::pair::{Pair, Program};
 use super::session::{Difference, Session};
@@ -23,6 +24,8 @@ const DATABASES: usize = 4;
 const COMMANDS_PER_DIGEST: usize = 500;
 /// Commands between two comparisons of everything that can be asked about each key.
 const COMMANDS_PER_AUDIT: usize = 2500;
+/// Commands until both servers are emptied: what differs is sought among fewer.
+const COMMANDS_PER_STRETCH: usize = 8000;
 /// Units made at a time.
 const CHUNK: usize = 100;
 /// Characters of a reply or a command that a report shows.
@@ -96,6 +99,13 @@ pub fn command_list(list: &Value) -> HashSet<String> {
 fn commands_of_both(pair: &mut Pair) -> HashSet<String> {
     let lists = pair.ask(&["COMMAND", "LIST"]).expect("servers that have just started");
     let [redis, oxidis] = lists.each_ref().map(command_list);
+    let drawn: BTreeSet<&str> = FAMILIES.iter().flat_map(|family| family.rows).map(|row| row.name).collect();
+    for (name, known) in [("redis", &redis), ("oxidis", &oxidis)] {
+        let unknown: Vec<&str> = drawn.iter().copied().filter(|name| !known.contains(*name)).collect();
+        if !unknown.is_empty() {
+            println!("left out, as {name} does not have them: {}", unknown.join(" "));
+        }
+    }
     redis.intersection(&oxidis).cloned().collect()
 }
 
@@ -165,7 +175,7 @@ impl Seed<'_> {
         let mut sent = 0;
         while sent < self.plan.commands {
             generator.forget_transactions();
-            sent += match self.stretch(&mut generator, self.plan.commands - sent) {
+            sent += match self.stretch(&mut generator, COMMANDS_PER_STRETCH.min(self.plan.commands - sent)) {
                 Ok(commands) => commands,
                 Err((commands, history, difference)) => {
                     self.note(history, *difference);
@@ -191,6 +201,9 @@ impl Seed<'_> {
         let mut drawn = 0;
         loop {
             let is_over = drawn >= commands;
+            if let Some(last) = history.last_mut() {
+                last.ends_batch = true;
+            }
             let mut chunk: Vec<Unit> = Vec::new();
             if drawn >= next_audit || is_over {
                 next_audit = drawn + COMMANDS_PER_AUDIT;
@@ -209,7 +222,7 @@ impl Seed<'_> {
                         return Ok(drawn);
                     }
                     chunk.truncate(session.reached + 1);
-                    chunk.extend((0..ACTORS).map(|actor| Unit { actor, commands: vec![Cmd::exact(&["RESET"])] }));
+                    chunk.extend((0..ACTORS).map(|actor| Unit::new(actor, vec![Cmd::exact(&["RESET"])])));
                     let restart = session.run(&chunk[chunk.len() - ACTORS..]);
                     history.append(&mut chunk);
                     generator.forget_transactions();
@@ -290,9 +303,9 @@ fn key_audit(database: usize, key: &[u8], type_name: &[u8]) -> Vec<Unit> {
         b"list" => units.push(ask(&[b"LRANGE", key, b"0", b"-1"], Check::Exact)),
         b"hash" => units.push(ask(&[b"HGETALL", key], Check::UnorderedPairs)),
         b"set" => units.push(ask(&[b"SMEMBERS", key], Check::Unordered)),
-        b"zset" => units.push(ask(&[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"], Check::Exact)),
+        b"zset" => units.push(ask(&[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"], Check::Scores)),
         b"stream" => {
-            let times = Check::Fields(super::families::streams::TIMES);
+            let times = Check::Fields(streams::TIMES);
             units.push(ask(&[b"XRANGE", key, b"-", b"+"], Check::Exact));
             units.push(ask(&[b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"], times));
         }

@@ -11,7 +11,7 @@ use super::session::{Difference, Session};
 use super::unit::Unit;
 
 /// Replays at most; what is left then is reported as it is.
-const REPLAYS_MAX: usize = 3000;
+const REPLAYS_MAX: usize = 1500;
 /// A word longer than this is halved where that keeps the difference.
 const LONG_WORD: usize = 8;
 

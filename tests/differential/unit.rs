@@ -39,12 +39,19 @@ pub struct Unit {
     pub actor: usize,
     /// The commands in order.
     pub commands: Vec<Cmd>,
+    /// True if replies are awaited before the next unit is sent: a replay has the batches of the run.
+    pub ends_batch: bool,
 }
 
 impl Unit {
+    /// Commands of an actor's.
+    pub fn new(actor: usize, commands: Vec<Cmd>) -> Unit {
+        Unit { actor, commands, ends_batch: false }
+    }
+
     /// A command of the auditor's.
     pub fn audit<W: AsRef<[u8]>>(database: usize, words: &[W], check: Check) -> Unit {
         let select = Cmd::exact(&["SELECT", &database.to_string()]);
-        Unit { actor: AUDITOR, commands: vec![select, Cmd::new(words, check)] }
+        Unit::new(AUDITOR, vec![select, Cmd::new(words, check)])
     }
 }

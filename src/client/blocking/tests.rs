@@ -389,6 +389,37 @@ fn what_is_served_is_propagated_apart_from_what_made_it_possible() {
 }
 
 #[test]
+fn who_waited_is_propagated_as_one_who_did_not() {
+    let (mut bench, clients) = Bench::with_clients(4);
+    bench.server.observers.set(crate::command::effects::Observers::PROPAGATE, true);
+    bench.send(clients[1], "BLPOP a 0");
+    bench.send(clients[2], "BLMOVE b c LEFT RIGHT 0");
+    bench.send(clients[3], "BLMPOP 0 1 c RIGHT COUNT 5");
+    bench.server.propagation_tap = Some(Vec::new());
+    bench.send(clients[0], "RPUSH a 1; RPUSH b 2 3");
+    let units = bench.server.propagation_tap.take().unwrap_or_default();
+    let line = |(_, request): &(usize, OwnedRequest)| {
+        let view = request.view();
+        let words: Vec<_> = (0..view.len()).map(|index| String::from_utf8_lossy(view.get(index))).collect();
+        words.join(" ")
+    };
+    let lines: Vec<String> = units.iter().flatten().map(line).collect();
+    assert_eq!(lines, ["RPUSH a 1", "LPOP a", "RPUSH b 2 3", "LMOVE b c LEFT RIGHT", "RPOP c 1"]);
+}
+
+#[test]
+fn of_keys_that_are_ready_at_once_the_first_to_get_something_serves() {
+    let (mut bench, clients) = Bench::with_clients(2);
+    bench.send(clients[1], "BLPOP a b 0");
+    bench.send(clients[0], "MULTI; RPUSH b 2; RPUSH a 1; EXEC");
+    assert_eq!(bench.output(clients[1]), "*2 $1 b $1 2");
+    bench.send(clients[1], "BZPOPMIN x y 0");
+    bench.send(clients[0], "MULTI; ZADD y 2 m; ZADD x 1 m; EXEC");
+    assert_eq!(bench.output(clients[1]), "*3 $1 y $1 m $1 2");
+    bench.assert_nobody_waits();
+}
+
+#[test]
 fn time_passes_within_a_turn() {
     let (mut bench, clients) = Bench::with_clients(2);
     // More than a client's slice of time can hold, so that this run lasts that long.

@@ -6,11 +6,9 @@ use crate::db::Expiry;
 use crate::db::keyspace::NewString;
 use proptest::prelude::*;
 
-const LIMITS: fn() -> Limits = || Limits::new(-2, 0, None);
-
 fn put_list(bed: &mut Testbed, key: &str, elements: &[&str]) {
-    let mut list = List::default();
-    elements.iter().for_each(|element| list.push(End::Tail, element.as_bytes(), &LIMITS()));
+    let (mut list, limits) = (List::default(), list::limits(&bed.server));
+    elements.iter().for_each(|element| list.push(End::Tail, element.as_bytes(), &limits));
     bed.db.put_collection(&Key::new(key.as_bytes()), list);
 }
 

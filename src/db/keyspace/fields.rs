@@ -16,13 +16,19 @@ impl Databases {
         }
     }
 
-    /// Deletes a field if its time has come.
+    /// Deletes those of the fields named whose time has come.
     #[cold]
-    pub fn expire_field(&mut self, key: &Key<'_>, field: &[u8]) {
+    pub fn expire_named<'f>(&mut self, key: &Key<'_>, named: impl IntoIterator<Item = &'f [u8]>) {
         let (db, now_ms, frozen) = (self.selected, self.now_ms, self.frozen);
         let Some(hash) = self.hash_in(db, key).filter(|_| !frozen) else { return };
-        if hash.expiry(field).flatten().is_some_and(|at| at < now_ms) && hash.remove(field) {
-            self.fields_expired(db, key, vec![field.into()]);
+        let mut fields: Vec<Box<[u8]>> = Vec::new();
+        for field in named {
+            if hash.expiry(field).flatten().is_some_and(|at| at < now_ms) && hash.remove(field) {
+                fields.push(field.into());
+            }
+        }
+        if !fields.is_empty() {
+            self.fields_expired(db, key, fields);
         }
     }
 
@@ -168,8 +174,7 @@ mod tests {
         put(&mut db, "a", &[10, 10, 20]);
         db.begin_command(0, 15);
         let key = Key::new(b"a");
-        db.expire_field(&key, b"f1");
-        db.expire_field(&key, b"f2");
+        db.expire_named(&key, [&b"f1"[..], b"f2", b"none"]);
         assert_eq!(fields(&mut db, "a"), 2, "the third is not due");
         db.take_notes();
         cycle(&mut db, 30);

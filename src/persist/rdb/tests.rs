@@ -14,7 +14,7 @@ use crate::types::hash::{FieldExpiry, HashLimits};
 use crate::types::list::{End, Limits};
 use crate::types::set::SetLimits;
 use crate::types::stream::{BlockLimits, Delivery, StreamId};
-use crate::types::{Collection, Hash, List, Set, SortedSet, Stream, sorted_set};
+use crate::types::{Hash, List, Set, SortedSet, Stream, sorted_set};
 
 const NOW_MS: i64 = 1_700_000_000_000;
 

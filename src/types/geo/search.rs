@@ -182,18 +182,21 @@ impl Bounds {
         !too_small
     }
 
-    /// Where they end outside of a cell. On the coarsest grid all neighbours are searched.
+    /// Where they end outside of a cell. On the coarsest grid all neighbours are searched. So are those to both sides
+    /// when an outline reaches across a pole, where all meridians meet: there the bounds of longitude mean nothing, and
+    /// Redis, which trusts them, misses elements.
     fn reach_beyond(self, centre: Cell) -> Reached {
         let ([west, east], [south, north]) = (self.longitudes, self.latitudes);
         let area = centre.area();
         let all = centre.steps < 2;
+        let all_around = all || north > 90.0 || south < -90.0;
         // Bounds that are no numbers are beyond nothing, and nothing is left out.
         let within = |inner: f64, outer: f64| inner < outer;
         Reached {
             north: all || !within(north, area.latitudes[1]),
             south: all || !within(area.latitudes[0], south),
-            east: all || !within(east, area.longitudes[1]),
-            west: all || !within(area.longitudes[0], west),
+            east: all_around || !within(east, area.longitudes[1]),
+            west: all_around || !within(area.longitudes[0], west),
         }
     }
 }

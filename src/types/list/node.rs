@@ -27,9 +27,9 @@ pub enum Node {
 
 const _: () = assert!(size_of::<Node>() <= 32);
 
-/// Spare room: a list of a single node is kept tight, for there may be many such.
-fn growth(limits: &Limits, alone: bool) -> Growth {
-    Growth { divisor: if alone { 8 } else { 2 }, bytes_max: limits.bytes_max }
+/// Spare room: a short list is kept tight, for there may be many such.
+fn growth(limits: &Limits, is_short: bool) -> Growth {
+    Growth { divisor: if is_short { 8 } else { 2 }, bytes_max: limits.bytes_max }
 }
 
 impl Node {
@@ -162,17 +162,18 @@ impl Node {
         }
     }
 
-    /// Puts an element before or behind all others if there is room; whether there was. Is `alone` in the list or not.
+    /// Puts an element before or behind all others if there is room; whether there was. In a list that `is_short`
+    /// spare room is kept small.
     #[inline]
-    pub fn push(&mut self, end: End, element: Element<'_>, alone: bool, limits: &Limits) -> bool {
+    pub fn push(&mut self, end: End, element: Element<'_>, is_short: bool, limits: &Limits) -> bool {
         self.open_packed();
         let Self::Packed { pack, count } = self else { return false };
         if !limits.allow(pack.bytes().len() + element.encoded_bytes(), *count as usize + 1) {
             return false;
         }
         match end {
-            End::Head => pack.push_first(element, growth(limits, alone)),
-            End::Tail => pack.push_last(element, growth(limits, alone)),
+            End::Head => pack.push_first(element, growth(limits, is_short)),
+            End::Tail => pack.push_last(element, growth(limits, is_short)),
         }
         *count += 1;
         true

@@ -17,6 +17,8 @@ use crate::util::alloc::size_class;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
+/// A list of no more nodes is short: an end's spare room would weigh much in it.
+const SHORT_NODES_MAX: usize = 4;
 /// How many nodes at most one change adds or removes next to each other.
 const CHANGED_MAX: usize = 3;
 
@@ -71,9 +73,9 @@ impl Quicklist {
     /// Puts an element before or behind all others.
     #[inline]
     pub fn push(&mut self, end: End, text: &[u8], limits: &Limits) {
-        let alone = self.nodes.len() == 1;
+        let is_short = self.nodes.len() <= SHORT_NODES_MAX;
         if let Some(node) = self.node_at(end) {
-            if !limits.is_plain(text) && node.push(end, Element::of(text), alone, limits) {
+            if !limits.is_plain(text) && node.push(end, Element::of(text), is_short, limits) {
                 self.len += 1;
                 return;
             }

@@ -76,18 +76,20 @@ impl Ordered {
                 let Some(score) = decide(None) else { return Change::None };
                 let item = vacant.insert(Item::new(member, score)).into_view();
                 self.item_bytes += item.heap_bytes();
-                self.tree.insert(item, slot_of(item));
+                self.tree.insert(&SeekElement::new(score, member), slot_of(item));
                 Change::Added
             }
             Probe::Found(mut slot) => {
                 let current = slot.view().score();
                 let Some(score) = decide(Some(current)).filter(|score| *score != current) else { return Change::None };
-                assert!(self.tree.remove(slot.view()), "what is in the table is in the tree");
-                self.item_bytes -= slot.view().heap_bytes();
-                slot.update(|item| item.set_score(score));
-                let item = slot.into_view();
-                self.item_bytes += item.heap_bytes();
-                self.tree.insert(item, slot_of(item));
+                let (address, bytes) = (slot.address(), slot.view().heap_bytes());
+                let (old, new) = (SeekElement::new(current, member), SeekElement::new(score, member));
+                let moved = self.tree.update(&old, address, &new, || {
+                    slot.update(|item| item.set_score(score));
+                    slot_of(slot.view())
+                });
+                assert!(moved, "what is in the table is in the tree");
+                self.item_bytes = self.item_bytes - bytes + slot.view().heap_bytes();
                 Change::Updated
             }
         }
@@ -97,7 +99,8 @@ impl Ordered {
     pub fn remove(&mut self, member: &[u8]) -> bool {
         let hash = self.table.hash(member);
         let Some(slot) = self.table.find_mut(hash, member) else { return false };
-        assert!(self.tree.remove(slot.view()), "what is in the table is in the tree");
+        let removed = self.tree.remove(&SeekElement::at(slot.view()), slot.address());
+        assert!(removed, "what is in the table is in the tree");
         self.item_bytes -= slot.view().heap_bytes();
         slot.remove();
         true

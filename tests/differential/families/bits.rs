@@ -40,8 +40,11 @@ fn offset(draw: &mut Draw) -> Word {
 
 /// An offset in bits, or one in multiples of the width.
 fn place(draw: &mut Draw) -> Word {
-    let offset = offset(draw);
-    if draw.chance(30) { [b"#".to_vec(), offset].concat() } else { offset }
+    match draw.below(100) {
+        0..30 => format!("#{}", draw.below(60)).into(),
+        30..33 => draw.pick(&["#-1", "#", "#abc", "##1", "#67108864"]).into(),
+        _ => offset(draw),
+    }
 }
 
 fn width(draw: &mut Draw) -> Word {

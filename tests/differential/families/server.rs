@@ -2,14 +2,14 @@
 
 use crate::differential::check::Check;
 use crate::differential::draw::Draw;
-use crate::differential::generate::{Row, any_command, made, row};
+use crate::differential::generate::{Row, made, row};
 use crate::differential::pair::THRESHOLDS;
 use crate::differential::unit::Cmd;
 
 /// The commands.
 pub const ROWS: &[Row] = &[
-    made("command|getkeys", 3, |draw| about_a_command(draw, "GETKEYS")),
-    made("command|getkeysandflags", 2, |draw| about_a_command(draw, "GETKEYSANDFLAGS")),
+    row("command|getkeys", 3, "").about_another(),
+    row("command|getkeysandflags", 2, "").about_another(),
     made("config|set", 2, threshold),
     row("debug", 2, "DIGEST-VALUE (<key>)+"),
     row("echo", 1, "<value>"),
@@ -18,12 +18,6 @@ pub const ROWS: &[Row] = &[
     row("ping", 1, "[<value>]"),
     row("time", 1, "").check(Check::Kind),
 ];
-
-fn about_a_command(draw: &mut Draw, question: &str) -> Vec<Cmd> {
-    let mut words = vec![b"COMMAND".to_vec(), question.into()];
-    words.extend(any_command(draw));
-    vec![Cmd { words, check: Check::Exact }]
-}
 
 fn threshold(draw: &mut Draw) -> Vec<Cmd> {
     let (name, values, _) = draw.pick(THRESHOLDS);

@@ -191,13 +191,11 @@ fn sorted_set_listpack(bytes: Vec<u8>, rules: &Rules) -> Reading<SortedSet> {
 }
 
 fn hash_listpack(bytes: Vec<u8>, rules: &Rules) -> Reading<Hash> {
-    let pack = listpack(bytes, "Hash listpack integrity check failed.")?;
-    Hash::from_listpack(pack, rules.deep, rules.hash).ok_or(Fault::Bad("Hash listpack integrity check failed."))
+    Hash::from_listpack(bytes, rules.deep, rules.hash).ok_or(Fault::Bad("Hash listpack integrity check failed."))
 }
 
 fn timed_hash_listpack(bytes: Vec<u8>, rules: &Rules) -> Reading<Hash> {
-    let pack = listpack(bytes, "Hash listpack integrity check failed.")?;
-    Hash::from_timed_listpack(pack, rules.hash).ok_or(Fault::Bad("Hash listpack integrity check failed."))
+    Hash::from_timed_listpack(bytes, rules.hash).ok_or(Fault::Bad("Hash listpack integrity check failed."))
 }
 
 /// A list of strings.

@@ -4,7 +4,7 @@
 //! propagated as that, each field by itself. A condition is judged field by field, so that only those it allowed are
 //! propagated.
 
-use super::{HDEL_EVENT, HSET_EVENT, limits, plan, removed, write, wrong_arity};
+use super::hash::{HDEL_EVENT, HSET_EVENT, limits, plan, removed, write, wrong_arity};
 use crate::command::context::Event;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
@@ -221,10 +221,10 @@ fn has_hash(cx: &mut Ctx<'_>, key: &Key<'_>) -> Result<bool, Error> {
 }
 
 /// Deletes those of the fields named whose time has come.
-fn delete_due(cx: &mut Ctx<'_>, key: &Key<'_>, fields: impl Iterator<Item: AsRef<[u8]>>) -> CmdResult {
+fn delete_due<'f>(cx: &mut Ctx<'_>, key: &Key<'_>, fields: impl Iterator<Item = &'f [u8]>) -> CmdResult {
     let now_ms = cx.now_ms();
     if cx.db.collection_mut::<Hash>(key)?.is_some_and(|hash| hash.has_due(now_ms)) {
-        fields.for_each(|field| cx.db.expire_field(key, field.as_ref()));
+        cx.db.expire_named(key, fields);
     }
     Ok(())
 }
@@ -388,6 +388,9 @@ fn hgetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         None if args.is(2, "PERSIST") => (Lifetime::Persist, 3),
         None => (Lifetime::Untouched, 2),
     };
+    if args.len() < at + 2 {
+        return Err(wrong_arity(cx));
+    }
     let fields = FieldList::read(args, at, NOT_A_COUNT)?;
     let found = reply_values(cx, &key, fields)?;
     let Some(hash) = cx.db.collection_mut::<Hash>(&key)?.filter(|_| !found.is_empty()) else { return Ok(()) };

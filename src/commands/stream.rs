@@ -1,0 +1,408 @@
+//! Streams: the rows, and what their handlers share.
+//!
+//! What a group remembers (deliveries, how far it has read) is no change of the key to WATCH and to those who are
+//! blocked on it, as in Redis: such commands count as changes for persistence only. And what depends on the moment is
+//! propagated in terms that do not: ids as they turned out, trimming as exact trimming, deliveries as XCLAIM.
+
+mod add;
+mod claim;
+mod delete;
+mod group;
+mod info;
+mod pending;
+mod range;
+mod read;
+
+use crate::command::context::Event;
+use crate::command::spec::*;
+use crate::command::{Args, Ctx, Error};
+use crate::db::Key;
+use crate::resp::reply::Reply;
+use crate::types::listpack::IntText;
+use crate::types::stream::{ConsumerId, Delivery, Entry, Group as ConsumerGroup, IdText, StreamId};
+
+const READS: Access = Access::RO.and(Access::ACCESS);
+const UPDATES: Access = Access::RW.and(Access::UPDATE);
+const DELETES: Access = Access::RW.and(Access::DELETE);
+const INSERTS: Access = Access::RW.and(Access::INSERT);
+
+const READ: &[Keys] = &[Keys::at(1, READS)];
+const UPDATE: &[Keys] = &[Keys::at(1, UPDATES)];
+const DELETE: &[Keys] = &[Keys::at(1, DELETES)];
+
+const NOT_REPEATABLE: &[&str] = &["nondeterministic_output"];
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[
+    Command::new("xack", Arity::at_least(4), delete::xack)
+        .group(Group::Stream)
+        .flags(&[WRITE, FAST])
+        .keys(UPDATE)
+        .docs("5.0.0", "key group id [id ...]", "Acknowledges entries that were delivered to a consumer group."),
+    Command::new("xackdel", Arity::at_least(6), delete::xackdel)
+        .group(Group::Stream)
+        .flags(&[WRITE, FAST])
+        .keys(&[Keys::at(1, UPDATES.and(Access::DELETE))])
+        .docs(
+            "8.2.0",
+            "key group [KEEPREF|DELREF|ACKED] IDS numids id [id ...]",
+            "Acknowledges entries for a consumer group and deletes them.",
+        ),
+    Command::new("xadd", Arity::at_least(5), add::xadd)
+        .group(Group::Stream)
+        .flags(&[WRITE, DENYOOM, FAST])
+        .keys(UPDATE)
+        .tips(NOT_REPEATABLE)
+        .docs(
+            "5.0.0",
+            "key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [<MAXLEN|MINID> [=|~] threshold [LIMIT count]] <*|id> \
+             field value [field value ...]",
+            "Adds an entry at the end of a stream.",
+        ),
+    Command::new("xautoclaim", Arity::at_least(6), claim::xautoclaim)
+        .group(Group::Stream)
+        .flags(&[WRITE, FAST])
+        .keys(DELETE)
+        .tips(NOT_REPEATABLE)
+        .docs(
+            "6.2.0",
+            "key group consumer min-idle-time start [COUNT count] [JUSTID]",
+            "Hands over to a consumer what others have left pending for too long.",
+        ),
+    Command::new("xclaim", Arity::at_least(6), claim::xclaim)
+        .group(Group::Stream)
+        .flags(&[WRITE, FAST])
+        .keys(UPDATE)
+        .tips(NOT_REPEATABLE)
+        .docs(
+            "5.0.0",
+            "key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count] \
+             [FORCE] [JUSTID] [LASTID lastid]",
+            "Hands pending entries over to a consumer.",
+        ),
+    Command::new("xdel", Arity::at_least(3), delete::xdel)
+        .group(Group::Stream)
+        .flags(&[WRITE, FAST])
+        .keys(DELETE)
+        .docs("5.0.0", "key id [id ...]", "Deletes entries of a stream."),
+    Command::new("xdelex", Arity::at_least(5), delete::xdelex)
+        .group(Group::Stream)
+        .flags(&[WRITE, FAST])
+        .keys(DELETE)
+        .docs(
+            "8.2.0",
+            "key [KEEPREF|DELREF|ACKED] IDS numids id [id ...]",
+            "Deletes entries of a stream with regard to consumer groups that they are pending in.",
+        ),
+    Command::container("xgroup", GROUP_SUBCOMMANDS).group(Group::Stream).docs(
+        "5.0.0",
+        "",
+        "Carries the commands that manage consumer groups.",
+    ),
+    Command::container("xinfo", INFO_SUBCOMMANDS).group(Group::Stream).docs(
+        "5.0.0",
+        "",
+        "Carries the commands that tell of streams.",
+    ),
+    Command::new("xlen", Arity::exactly(2), range::xlen)
+        .group(Group::Stream)
+        .flags(&[READONLY, FAST])
+        .keys(&[Keys::at(1, Access::RO)])
+        .docs("5.0.0", "key", "Returns the number of entries of a stream."),
+    Command::new("xpending", Arity::at_least(3), pending::xpending)
+        .group(Group::Stream)
+        .flags(&[READONLY])
+        .keys(READ)
+        .tips(NOT_REPEATABLE)
+        .docs(
+            "5.0.0",
+            "key group [[IDLE min-idle-time] start end count [consumer]]",
+            "Tells which entries a consumer group has yet to acknowledge.",
+        ),
+    Command::new("xrange", Arity::at_least(4), range::xrange).group(Group::Stream).flags(&[READONLY]).keys(READ).docs(
+        "5.0.0",
+        "key start end [COUNT count]",
+        "Returns the entries of a stream from one id to another.",
+    ),
+    Command::new("xread", Arity::at_least(4), read::xread)
+        .group(Group::Stream)
+        .flags(&[READONLY, BLOCKING])
+        .keys(&[streams(1)])
+        .docs(
+            "5.0.0",
+            "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
+            "Returns the entries of streams behind the ids given, and may wait for them.",
+        ),
+    Command::new("xreadgroup", Arity::at_least(7), read::xreadgroup)
+        .group(Group::Stream)
+        .flags(&[WRITE, BLOCKING])
+        .keys(&[streams(4)])
+        .docs(
+            "5.0.0",
+            "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]",
+            "Delivers entries to a consumer of a group, or tells what it has yet to acknowledge.",
+        ),
+    Command::new("xrevrange", Arity::at_least(4), range::xrevrange)
+        .group(Group::Stream)
+        .flags(&[READONLY])
+        .keys(READ)
+        .docs(
+            "5.0.0",
+            "key end start [COUNT count]",
+            "Returns the entries of a stream between two ids, the last first.",
+        ),
+    Command::new("xsetid", Arity::at_least(3), add::xsetid)
+        .group(Group::Stream)
+        .flags(&[WRITE, DENYOOM, FAST])
+        .keys(UPDATE)
+        .docs(
+            "5.0.0",
+            "key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]",
+            "Sets the last id of a stream; made for replication.",
+        ),
+    Command::new("xtrim", Arity::at_least(4), add::xtrim)
+        .group(Group::Stream)
+        .flags(&[WRITE])
+        .keys(DELETE)
+        .tips(NOT_REPEATABLE)
+        .docs(
+            "5.0.0",
+            "key <MAXLEN|MINID> [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]",
+            "Removes the oldest entries of a stream.",
+        ),
+];
+
+const fn streams(from: i16) -> Keys {
+    let find = Find::Range { last: -1, step: 1, limit: 2 };
+    Keys { begin: Begin::Keyword("STREAMS", from), find, access: READS }
+}
+
+const GROUP_SUBCOMMANDS: &[Command] = &[
+    Command::new("create", Arity::at_least(5), group::create)
+        .group(Group::Stream)
+        .flags(&[WRITE, DENYOOM])
+        .keys(&[Keys::at(2, INSERTS)])
+        .docs("5.0.0", "key group <id|$> [MKSTREAM] [ENTRIESREAD entries-read]", "Creates a consumer group."),
+    Command::new("createconsumer", Arity::exactly(5), group::createconsumer)
+        .group(Group::Stream)
+        .flags(&[WRITE, DENYOOM])
+        .keys(&[Keys::at(2, INSERTS)])
+        .docs("6.2.0", "key group consumer", "Creates a consumer in a group."),
+    Command::new("delconsumer", Arity::exactly(5), group::delconsumer)
+        .group(Group::Stream)
+        .flags(&[WRITE])
+        .keys(&[Keys::at(2, DELETES)])
+        .docs("5.0.0", "key group consumer", "Removes a consumer from a group, with all it has pending."),
+    Command::new("destroy", Arity::exactly(4), group::destroy)
+        .group(Group::Stream)
+        .flags(&[WRITE])
+        .keys(&[Keys::at(2, DELETES)])
+        .docs("5.0.0", "key group", "Removes a consumer group."),
+    Command::new("help", Arity::exactly(2), group::help).group(Group::Stream).flags(&[LOADING, STALE]).docs(
+        "5.0.0",
+        "",
+        "Describes the subcommands.",
+    ),
+    Command::new("setid", Arity::at_least(5), group::setid)
+        .group(Group::Stream)
+        .flags(&[WRITE])
+        .keys(&[Keys::at(2, UPDATES)])
+        .docs("5.0.0", "key group <id|$> [ENTRIESREAD entries-read]", "Sets how far a consumer group has read."),
+];
+
+const INFO_SUBCOMMANDS: &[Command] = &[
+    Command::new("consumers", Arity::exactly(4), info::consumers)
+        .group(Group::Stream)
+        .flags(&[READONLY])
+        .keys(&[Keys::at(2, READS)])
+        .tips(NOT_REPEATABLE)
+        .docs("5.0.0", "key group", "Tells of the consumers of a group."),
+    Command::new("groups", Arity::exactly(3), info::groups)
+        .group(Group::Stream)
+        .flags(&[READONLY])
+        .keys(&[Keys::at(2, READS)])
+        .docs("5.0.0", "key", "Tells of the consumer groups of a stream."),
+    Command::new("help", Arity::exactly(2), info::help).group(Group::Stream).flags(&[LOADING, STALE]).docs(
+        "5.0.0",
+        "",
+        "Describes the subcommands.",
+    ),
+    Command::new("stream", Arity::at_least(3), info::stream)
+        .group(Group::Stream)
+        .flags(&[READONLY])
+        .keys(&[Keys::at(2, READS)])
+        .docs("5.0.0", "key [FULL [COUNT count]]", "Tells of a stream."),
+];
+
+const INVALID_ID: Error = Error::fixed("ERR Invalid stream ID specified as stream command argument");
+
+/// An argument as an id; the number within the millisecond may be missing, and is 0 then.
+fn id(args: &Args<'_>, index: usize) -> Result<StreamId, Error> {
+    StreamId::parse(args.get(index), 0).ok_or(INVALID_ID)
+}
+
+/// An argument as an id, where `-` and `+` are the smallest and the greatest one.
+fn id_or_extreme(text: &[u8], missing_seq: u64) -> Result<StreamId, Error> {
+    match text {
+        b"-" => Ok(StreamId::MIN),
+        b"+" => Ok(StreamId::MAX),
+        _ => StreamId::parse(text, missing_seq).ok_or(INVALID_ID),
+    }
+}
+
+/// The arguments from `from` on as ids.
+fn ids(args: &Args<'_>, from: usize) -> Result<Vec<StreamId>, Error> {
+    (from..args.len()).map(|index| id(args, index)).collect()
+}
+
+/// An argument as the start of an interval; behind `(` the one right behind it.
+fn interval_start(text: &[u8]) -> Result<StreamId, Error> {
+    match text {
+        [b'(', id @ ..] if !id.is_empty() => {
+            let before = StreamId::parse(id, 0).ok_or(INVALID_ID)?;
+            before.next().ok_or(Error::fixed("ERR invalid start ID for the interval"))
+        }
+        _ => id_or_extreme(text, 0),
+    }
+}
+
+/// An argument as the end of an interval; behind `(` the one right before it.
+fn interval_end(text: &[u8]) -> Result<StreamId, Error> {
+    match text {
+        [b'(', id @ ..] if !id.is_empty() => {
+            let behind = StreamId::parse(id, u64::MAX).ok_or(INVALID_ID)?;
+            behind.previous().ok_or(Error::fixed("ERR invalid end ID for the interval"))
+        }
+        _ => id_or_extreme(text, u64::MAX),
+    }
+}
+
+/// There is no such key, or no such group in it.
+fn no_key_or_group(key: &[u8], group: &[u8]) -> Error {
+    Error::text([b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'"].concat())
+}
+
+/// There is a key, but no such group in it.
+fn no_group(key: &[u8], group: &[u8]) -> Error {
+    Error::text([b"NOGROUP No such consumer group '", group, b"' for key name '", key, b"'"].concat())
+}
+
+/// Answers an id.
+#[inline]
+fn reply_id(reply: &mut Reply, id: StreamId) {
+    reply.bulk(id.text(&mut IdText::default()));
+}
+
+/// Answers an entry: its id, and its fields with their values.
+fn reply_entry(reply: &mut Reply, entry: Entry<'_>) {
+    let mut room = IntText::new();
+    reply.array(2);
+    reply_id(reply, entry.id);
+    reply.array(entry.fields.len() * 2);
+    for (name, value) in entry.fields {
+        reply.bulk(name.text(&mut room));
+        reply.bulk(value.text(&mut room));
+    }
+}
+
+/// Commands to be propagated in the place of the one that runs, if anyone listens.
+struct Substitutes<'a> {
+    wanted: bool,
+    key: &'a [u8],
+    group: &'a [u8],
+    commands: Vec<Vec<Vec<u8>>>,
+}
+
+impl<'a> Substitutes<'a> {
+    fn new(cx: &Ctx<'_>, key: &'a [u8], group: &'a [u8]) -> Substitutes<'a> {
+        Substitutes { wanted: cx.server.observers.propagates(), key, group, commands: Vec::new() }
+    }
+
+    fn push(&mut self, words: &[&[u8]]) {
+        self.commands.push(words.iter().map(|word| word.to_vec()).collect());
+    }
+
+    /// A delivery: XCLAIM has the same result wherever and however often it is carried out.
+    fn delivered(&mut self, id: StreamId, delivery: &Delivery, group: &ConsumerGroup) {
+        if self.wanted {
+            let consumer = &group.consumer(delivery.consumer).name;
+            let (time, count) = (delivery.time_ms.to_string(), delivery.count.to_string());
+            let (id, last_id) = (id.to_vec(), group.last_id.to_vec());
+            self.push(&[
+                b"XCLAIM",
+                self.key,
+                self.group,
+                consumer,
+                b"0",
+                &id,
+                b"TIME",
+                time.as_bytes(),
+                b"RETRYCOUNT",
+                count.as_bytes(),
+                b"FORCE",
+                b"JUSTID",
+                b"LASTID",
+                &last_id,
+            ]);
+        }
+    }
+
+    /// How far the group has read.
+    fn read_on(&mut self, group: &ConsumerGroup) {
+        if self.wanted {
+            let read = group.entries_read.map_or("-1".to_owned(), |read| read.to_string());
+            let last_id = group.last_id.to_vec();
+            self.push(&[b"XGROUP", b"SETID", self.key, self.group, &last_id, b"ENTRIESREAD", read.as_bytes()]);
+        }
+    }
+
+    /// A consumer that came into being.
+    fn created(&mut self, consumer: &[u8]) {
+        if self.wanted {
+            self.push(&[b"XGROUP", b"CREATECONSUMER", self.key, self.group, consumer]);
+        }
+    }
+
+    /// Has them propagated, and nothing else.
+    fn propagate(self, cx: &mut Ctx<'_>) {
+        cx.propagate_nothing();
+        self.commands.iter().for_each(|command| cx.propagate_instead(command));
+    }
+}
+
+/// The consumer of a group for which a command does something, once it does; whether it was created for that.
+struct Actor<'a> {
+    name: &'a [u8],
+    met: Option<ConsumerId>,
+    created: bool,
+}
+
+impl<'a> Actor<'a> {
+    fn new(name: &'a [u8]) -> Actor<'a> {
+        Actor { name, met: None, created: false }
+    }
+
+    fn meet(&mut self, group: &mut ConsumerGroup, now_ms: i64) -> ConsumerId {
+        *self.met.get_or_insert_with(|| {
+            let (consumer, created) = group.meet(self.name, now_ms);
+            self.created = created;
+            consumer
+        })
+    }
+
+    /// Tells of its creation.
+    fn report(&self, cx: &mut Ctx<'_>, key: &Key<'_>) {
+        if self.created {
+            consumer_created(cx, key);
+        }
+    }
+}
+
+/// Counts a new consumer as a change, and tells subscribers of it.
+fn consumer_created(cx: &mut Ctx<'_>, key: &Key<'_>) {
+    cx.db.dirty += 1;
+    cx.notify(key.bytes(), Event::stream("xgroup-createconsumer"));
+}
+
+#[cfg(test)]
+mod tests;

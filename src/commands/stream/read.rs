@@ -1,0 +1,394 @@
+//! XREAD and XREADGROUP.
+//!
+//! A reader that finds nothing may wait, and is run again whenever one of its streams has changed. The ids that mean
+//! something only now (`$`, the last one, and `+`, the last entry) are written out for that, so that what came in
+//! between is not missed; and who named no count then gets a bounded number of entries, however far behind it was.
+//!
+//! XREADGROUP cannot go on waiting when its stream or its group is gone, and says so. It is never propagated itself:
+//! each delivery is, as an XCLAIM.
+
+use std::ops::Range;
+
+use super::range::reply_entries;
+use super::{Actor, INVALID_ID, Substitutes, reply_entry, reply_id};
+use crate::command::error::{CmdResult, SYNTAX, WRONG_TYPE};
+use crate::command::{Args, Ctx, Error};
+use crate::db::Key;
+use crate::resp::reply::{Deferred, Reply};
+use crate::resp::request::OwnedRequest;
+use crate::types::Stream;
+use crate::types::stream::{Delivery, StreamId};
+use crate::util::number;
+
+/// The count of those who waited and named none.
+const COUNT_AFTER_WAITING: &[u8] = b"1000";
+
+/// The arguments of both commands.
+#[derive(Clone, Copy, Debug, Default)]
+struct Call<'a> {
+    /// Whether to wait, and until when.
+    block: Option<Option<i64>>,
+    /// At most so many entries of each stream; 0 for all.
+    count: usize,
+    /// The group and the consumer.
+    group: Option<(&'a [u8], &'a [u8])>,
+    no_ack: bool,
+    /// The argument with the first key.
+    first: usize,
+    /// How many streams.
+    streams: usize,
+}
+
+impl<'a> Call<'a> {
+    fn parse(args: &Args<'a>, now_ms: i64, with_group: bool) -> Result<Call<'a>, Error> {
+        const GROUP: Error =
+            Error::fixed("ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.");
+        const NO_ACK: Error =
+            Error::fixed("ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.");
+        const UNBALANCED: Error =
+            Error::fixed("ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.");
+        let mut call = Call::default();
+        let mut index = 1;
+        while index < args.len() {
+            let more = args.len() - index - 1;
+            if args.is(index, "streams") && more > 0 {
+                if more % 2 != 0 {
+                    return Err(UNBALANCED);
+                }
+                (call.first, call.streams) = (index + 1, more / 2);
+                break;
+            } else if args.is(index, "block") && more > 0 {
+                index += 1;
+                call.block = Some(deadline(args.get(index), now_ms)?);
+            } else if args.is(index, "count") && more > 0 {
+                index += 1;
+                call.count = args.integer(index)?.max(0) as usize;
+            } else if args.is(index, "group") && more > 1 {
+                if !with_group {
+                    return Err(GROUP);
+                }
+                call.group = Some((args.get(index + 1), args.get(index + 2)));
+                index += 2;
+            } else if args.is(index, "noack") {
+                if !with_group {
+                    return Err(NO_ACK);
+                }
+                call.no_ack = true;
+            } else {
+                return Err(SYNTAX);
+            }
+            index += 1;
+        }
+        match call.first {
+            0 => Err(SYNTAX),
+            _ => Ok(call),
+        }
+    }
+
+    fn key(&self, args: &Args<'a>, stream: usize) -> Key<'a> {
+        args.key(self.first + stream)
+    }
+
+    fn id(&self, args: &Args<'a>, stream: usize) -> &'a [u8] {
+        args.get(self.first + self.streams + stream)
+    }
+
+    /// The streams to look at: all, or the one that ended the waiting.
+    fn places(&self, cx: &Ctx<'_>, args: &Args<'a>) -> Range<usize> {
+        if !cx.runs_again() {
+            return 0..self.streams;
+        }
+        let ready = (0..self.streams).find(|place| cx.may_look_at(&self.key(args, *place)));
+        ready.map_or(0..0, |place| place..place + 1)
+    }
+
+    fn most(&self) -> usize {
+        if self.count == 0 { usize::MAX } else { self.count }
+    }
+
+    /// Waits for something to read, if that is allowed; `ids` are what is to be read behind.
+    fn wait(&self, cx: &mut Ctx<'_>, args: &Args<'a>, ids: impl FnOnce() -> Vec<Vec<u8>>) -> CmdResult {
+        let Some(deadline) = self.block else {
+            cx.reply.null_array();
+            return Ok(());
+        };
+        if cx.wait_on() {
+            return Ok(());
+        }
+        let keys = (0..self.streams).map(|index| self.key(args, index));
+        cx.block_as(self.written_out(args, &ids()), keys, deadline, self.group.is_some())
+    }
+
+    /// The call as it is run again, with these ids.
+    fn written_out(&self, args: &Args<'_>, ids: &[Vec<u8>]) -> OwnedRequest {
+        let mut words: Vec<&[u8]> = args.rest(0).take(self.first - 1).collect();
+        if self.count == 0 {
+            words.extend([b"COUNT", COUNT_AFTER_WAITING]);
+        }
+        words.extend(args.rest(self.first - 1).take(1 + self.streams));
+        words.extend(ids.iter().map(|id| &id[..]));
+        OwnedRequest::of(&words)
+    }
+}
+
+/// When to give up waiting that may take so many milliseconds; `None` for never.
+fn deadline(text: &[u8], now_ms: i64) -> Result<Option<i64>, Error> {
+    let millis = number::parse_i64(text).ok_or(Error::fixed("ERR timeout is not an integer or out of range"))?;
+    match millis {
+        0 => Ok(None),
+        1.. => now_ms.checked_add(millis).map(Some).ok_or(Error::fixed("ERR timeout is out of range")),
+        _ => Err(Error::fixed("ERR timeout is negative")),
+    }
+}
+
+/// The answer: streams with their entries, an array of pairs or a map.
+struct Answer {
+    head: Option<Deferred>,
+    streams: usize,
+}
+
+impl Answer {
+    fn new() -> Answer {
+        Answer { head: None, streams: 0 }
+    }
+
+    /// Begins a stream; its entries follow.
+    fn begin(&mut self, reply: &mut Reply, key: &[u8]) {
+        if self.head.is_none() {
+            self.head = Some(reply.defer());
+        }
+        self.streams += 1;
+        if !reply.resp3 {
+            reply.array(2);
+        }
+        reply.bulk(key);
+    }
+
+    /// Whether there is any.
+    fn finish(self, reply: &mut Reply) -> bool {
+        let Some(head) = self.head else { return false };
+        match reply.resp3 {
+            true => reply.finish_map(head, self.streams),
+            false => reply.finish_array(head, self.streams),
+        }
+        true
+    }
+}
+
+pub fn xread(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    const NO_GROUP: Error = Error::fixed(
+        "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
+    );
+    let call = Call::parse(&args, cx.now_ms(), false)?;
+    let mut after: Vec<StreamId> = Vec::with_capacity(call.streams);
+    for index in 0..call.streams {
+        after.push(match call.id(&args, index) {
+            // They depend on the stream.
+            b"$" | b"+" => StreamId::MAX,
+            b">" => return Err(NO_GROUP),
+            text => StreamId::parse(text, 0).ok_or(INVALID_ID)?,
+        });
+    }
+    let mut answer = Answer::new();
+    for index in call.places(cx, &args) {
+        let after = &mut after[index];
+        let key = call.key(&args, index);
+        let stream = cx.db.collection::<Stream>(&key)?;
+        let log = stream.map(Stream::log);
+        match call.id(&args, index) {
+            b"$" => *after = log.map_or(StreamId::MIN, |log| log.last_id),
+            b"+" => {
+                let last = log.and_then(|log| log.last_live_id());
+                *after = last.and_then(StreamId::previous).unwrap_or_default();
+            }
+            _ => {}
+        }
+        let Some((log, from)) = log.zip(after.next()).filter(|(log, from)| *from <= log.last_id) else { continue };
+        let mut entries = log.range(from, StreamId::MAX).take(call.most()).peekable();
+        if entries.peek().is_some() {
+            answer.begin(cx.reply, key.bytes());
+            reply_entries(cx.reply, entries);
+        }
+    }
+    if answer.finish(cx.reply) {
+        return Ok(());
+    }
+    call.wait(cx, &args, || after.iter().map(|id| id.to_vec()).collect())
+}
+
+/// What a consumer wants of a stream.
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    /// What nobody of its group has read yet.
+    New,
+    /// What it has read behind an id and not acknowledged.
+    History(StreamId),
+}
+
+/// A consumer that reads.
+struct Reader<'a> {
+    call: Call<'a>,
+    group: &'a [u8],
+    actor: Actor<'a>,
+    now_ms: i64,
+    answer: Answer,
+}
+
+pub fn xreadgroup(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let call = Call::parse(&args, cx.now_ms(), true)?;
+    let (group, consumer) = call.group.ok_or(Error::fixed("ERR Missing GROUP option for XREADGROUP"))?;
+    let mut wanted = Vec::with_capacity(call.streams);
+    for index in call.places(cx, &args) {
+        wanted.push((index, check_stream(cx, &args, &call, group, index)?));
+    }
+    let now_ms = cx.now_ms();
+    let mut reader = Reader { call, group, actor: Actor::new(consumer), now_ms, answer: Answer::new() };
+    let mut commands = Vec::new();
+    for (index, wanted) in wanted {
+        let key = call.key(&args, index);
+        let mut substitutes = Substitutes::new(cx, key.bytes(), group);
+        reader.actor = Actor::new(consumer);
+        if reader.serve(cx, &key, wanted, &mut substitutes)? {
+            cx.db.dirty += 1;
+            reader.actor.report(cx, &key);
+        }
+        commands.append(&mut substitutes.commands);
+    }
+    if reader.answer.finish(cx.reply) {
+        Substitutes { wanted: true, key: &[], group, commands }.propagate(cx);
+        return Ok(());
+    }
+    call.wait(cx, &args, || (0..call.streams).map(|index| call.id(&args, index).to_vec()).collect())
+}
+
+/// Checks that a stream is there with the group, and reads what is wanted of it.
+fn check_stream<'a>(
+    cx: &mut Ctx<'_>,
+    args: &Args<'a>,
+    call: &Call<'a>,
+    group: &[u8],
+    index: usize,
+) -> Result<Wanted, Error> {
+    const STREAM_GONE: Error = Error::fixed("UNBLOCKED the stream key no longer exists");
+    const GROUP_GONE: Error = Error::fixed("NOGROUP the consumer group this client was blocked on no longer exists");
+    const MEANINGLESS: &str = "ID is meaningless in the context of XREADGROUP: you want to read the history of this \
+                               consumer by specifying a proper ID, or use the > ID to get new messages. The";
+    let (key, again) = (call.key(args, index), cx.runs_again());
+    let stream = match cx.db.collection::<Stream>(&key) {
+        Err(_) | Ok(None) if again => return Err(STREAM_GONE),
+        Err(_) => return Err(WRONG_TYPE),
+        Ok(stream) => stream,
+    };
+    if stream.and_then(|stream| stream.groups().get(group)).is_none() {
+        if again {
+            return Err(GROUP_GONE);
+        }
+        let key = key.bytes();
+        let line: [&[u8]; 5] =
+            [b"NOGROUP No such key '", key, b"' or consumer group '", group, b"' in XREADGROUP with GROUP option"];
+        return Err(Error::text(line.concat()));
+    }
+    match call.id(args, index) {
+        b">" => Ok(Wanted::New),
+        extreme @ (b"$" | b"+") => {
+            let id = if extreme == b"$" { '$' } else { '+' };
+            Err(Error::text(format!("ERR The {id} {MEANINGLESS} {id} ID would just return an empty result set.")))
+        }
+        text => StreamId::parse(text, 0).map(Wanted::History).ok_or(INVALID_ID),
+    }
+}
+
+impl Reader<'_> {
+    /// Answers what there is of one stream; whether there was any, or history was asked for.
+    fn serve(
+        &mut self,
+        cx: &mut Ctx<'_>,
+        key: &Key<'_>,
+        wanted: Wanted,
+        substitutes: &mut Substitutes<'_>,
+    ) -> Result<bool, Error> {
+        let Some(stream) = cx.db.collection_mut::<Stream>(key)? else { return Ok(false) };
+        match wanted {
+            Wanted::New => Ok(self.deliver(cx.reply, key, stream, substitutes)),
+            Wanted::History(after) => {
+                self.tell_history(cx.reply, key, stream, after, substitutes);
+                Ok(true)
+            }
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        reply: &mut Reply,
+        key: &Key<'_>,
+        stream: &mut Stream,
+        substitutes: &mut Substitutes<'_>,
+    ) -> bool {
+        let (groups, log) = stream.groups_mut();
+        let Some(group) = groups.get_mut(self.group) else { return false };
+        let Some(from) = group.last_id.next().filter(|from| *from <= log.last_id) else { return false };
+        let mut entries = log.range(from, StreamId::MAX).take(self.call.most()).peekable();
+        if entries.peek().is_none() {
+            return false;
+        }
+        self.answer.begin(reply, key.bytes());
+        let consumer = self.actor.meet(group, self.now_ms);
+        if self.actor.created && self.call.no_ack {
+            substitutes.created(self.actor.name);
+        }
+        let head = reply.defer();
+        let mut len = 0;
+        for entry in entries {
+            let id = entry.id;
+            reply_entry(reply, entry);
+            len += 1;
+            group.advance(log, id);
+            if !self.call.no_ack {
+                let delivery = Delivery { time_ms: self.now_ms, count: 1, consumer };
+                group.deliver(id, delivery);
+                substitutes.delivered(id, &delivery, group);
+            }
+        }
+        reply.finish_array(head, len);
+        if self.call.no_ack {
+            substitutes.read_on(group);
+        }
+        true
+    }
+
+    /// Tells what the consumer has pending; entries that are gone have no fields.
+    fn tell_history(
+        &mut self,
+        reply: &mut Reply,
+        key: &Key<'_>,
+        stream: &mut Stream,
+        after: StreamId,
+        substitutes: &mut Substitutes<'_>,
+    ) {
+        let (groups, log) = stream.groups_mut();
+        let Some(group) = groups.get_mut(self.group) else { return };
+        self.answer.begin(reply, key.bytes());
+        let consumer = self.actor.meet(group, self.now_ms);
+        if self.actor.created {
+            substitutes.created(self.actor.name);
+        }
+        let from = after.next().into_iter();
+        let pending = from.flat_map(|from| group.pending_of(consumer, from)).take(self.call.most());
+        let pending: Vec<(StreamId, Delivery)> = pending.map(|(id, delivery)| (id, *delivery)).collect();
+        reply.array(pending.len());
+        for (id, delivery) in pending {
+            match log.get(id) {
+                Some(entry) => {
+                    reply_entry(reply, entry);
+                    let count = delivery.count.saturating_add(1);
+                    group.deliver(id, Delivery { time_ms: self.now_ms, count, consumer });
+                }
+                None => {
+                    reply.array(2);
+                    reply_id(reply, id);
+                    reply.null_array();
+                }
+            }
+        }
+    }
+}
