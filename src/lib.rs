@@ -37,7 +37,6 @@ mod info;
 mod latency;
 mod log_format;
 mod net;
-#[allow(dead_code, reason = "persistence arrives piece by piece")]
 mod persist;
 mod pubsub;
 mod repl;

@@ -174,6 +174,36 @@ pub fn resident_memory() -> Option<usize> {
     Some(pages * system_value(libc::_SC_PAGESIZE)?)
 }
 
+/// Has the system begin to write part of a file to the disk, and waits for what came before that part: so what is not
+/// yet on the disk never amounts to much.
+#[cfg(target_os = "linux")]
+pub fn begin_writeback(file: &std::fs::File, from: u64, bytes: u64) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let range = |from: u64, bytes: u64, flags: libc::c_uint| {
+        // SAFETY: the descriptor is open while the file is borrowed; the rest are plain numbers.
+        unsafe { libc::sync_file_range(file.as_raw_fd(), from as i64, bytes as i64, flags) }
+    };
+    let wait = libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    let failed = range(from, bytes, libc::SYNC_FILE_RANGE_WRITE) != 0
+        || from > 0 && range(from.saturating_sub(bytes), bytes.min(from), wait) != 0;
+    if failed { file.sync_data() } else { Ok(()) }
+}
+
+/// Has the system write a file to the disk.
+#[cfg(not(target_os = "linux"))]
+pub fn begin_writeback(file: &std::fs::File, _: u64, _: u64) -> io::Result<()> {
+    file.sync_data()
+}
+
+/// Memory that this process has for itself and has written to, in bytes, where the system tells.
+pub fn private_dirty_memory() -> Option<usize> {
+    let summary = std::fs::read_to_string("/proc/self/smaps_rollup");
+    let text = summary.or_else(|_| std::fs::read_to_string("/proc/self/smaps")).ok()?;
+    let lines = text.lines().filter_map(|line| line.strip_prefix("Private_Dirty:"));
+    let kilobytes = lines.filter_map(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());
+    Some(kilobytes.sum::<usize>() * 1024)
+}
+
 /// Stops this process until somebody lets it go on.
 pub fn stop_self() {
     // SAFETY: stopping breaks no promise of this process.
