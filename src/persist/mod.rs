@@ -4,7 +4,6 @@
 //! brings one back, [`fork`] is the one place where processes are made. [`aof`] is the log of commands. What the server
 //! knows of all that is [`Persist`].
 
-#[allow(dead_code, reason = "it is put together piece by piece")]
 pub mod aof;
 pub mod fork;
 pub mod loading;
@@ -14,6 +13,7 @@ pub mod snapshot;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use aof::Aof;
 use loading::Loading;
 use rdb::load::Counts;
 use snapshot::{Ending, Snapshots};
@@ -21,6 +21,8 @@ use snapshot::{Ending, Snapshots};
 /// The server's state of persistence.
 #[derive(Debug)]
 pub struct Persist {
+    /// The log of commands.
+    pub aof: Aof,
     /// Snapshots.
     pub snapshots: Snapshots,
     /// The child at work: there is never more than one.
@@ -46,6 +48,7 @@ pub struct Persist {
 impl Default for Persist {
     fn default() -> Self {
         Persist {
+            aof: Aof::default(),
             snapshots: Snapshots::default(),
             child: None,
             keys_to_save: 0,

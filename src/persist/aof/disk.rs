@@ -1,41 +1,35 @@
 //! The thread that waits for the disk, so that the loop need not: it brings files to the disk, closes and deletes them.
 //!
 //! Closing the last handle of a deleted file frees its blocks, which can take long for a big one; that is why files
-//! end here as well.
+//! end here as well. Jobs are done in order. The thread writes nothing to the log: a child forked meanwhile would wait
+//! for ever for the log's lock.
 
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 /// What the thread is asked to do.
 enum Job {
-    /// Bring the file to the disk, which stands at this point.
-    Sync(Arc<File>, Point),
+    /// Bring the file to the disk, and with it all that was written up to this point.
+    Sync(Arc<File>, u64),
     /// The same, for a file that is written no more.
-    SyncAndClose(Arc<File>),
+    SyncAndClose(Arc<File>, u64),
     /// Delete a file.
     Remove(PathBuf),
-}
-
-/// How far one of the files written one after the other has come.
-#[derive(Clone, Copy, Debug, Default)]
-struct Point {
-    /// The number of the file.
-    file: u64,
-    /// Bytes in it.
-    bytes: u64,
 }
 
 /// What loop and thread share.
 #[derive(Debug, Default)]
 struct Shared {
-    /// Jobs that sync and are not done.
+    /// Jobs that are not done.
+    pending: AtomicU64,
+    /// Those of them that sync the file written now.
     syncs_pending: AtomicU64,
-    /// What is known to be on the disk of the file written now.
-    synced: Mutex<Point>,
+    /// What is known to be on the disk: bytes ever written.
+    synced: AtomicU64,
     /// The error number of the last sync; 0 after a success.
     error: AtomicI32,
 }
@@ -45,21 +39,18 @@ struct Shared {
 pub struct DiskThread {
     sender: Option<mpsc::Sender<Job>>,
     shared: Arc<Shared>,
-    /// The number of the file written now.
-    current: u64,
 }
 
 impl DiskThread {
-    /// Has a file brought to the disk that has `bytes` bytes now.
-    pub fn sync(&mut self, file: &Arc<File>, bytes: u64) {
+    /// Has a file brought to the disk, and with it what was written up to the point `written`.
+    pub fn sync(&mut self, file: &Arc<File>, written: u64) {
         self.shared.syncs_pending.fetch_add(1, Ordering::AcqRel);
-        self.send(Job::Sync(Arc::clone(file), Point { file: self.current, bytes }));
+        self.send(Job::Sync(Arc::clone(file), written));
     }
 
     /// Has a file brought to the disk and closed.
-    pub fn sync_and_close(&mut self, file: Arc<File>) {
-        self.shared.syncs_pending.fetch_add(1, Ordering::AcqRel);
-        self.send(Job::SyncAndClose(file));
+    pub fn sync_and_close(&mut self, file: Arc<File>, written: u64) {
+        self.send(Job::SyncAndClose(file, written));
     }
 
     /// Has a file deleted.
@@ -67,30 +58,24 @@ impl DiskThread {
         self.send(Job::Remove(path));
     }
 
-    /// Whether a sync is under way or waits.
+    /// Whether a sync of the file written now is under way or waits.
     pub fn is_syncing(&self) -> bool {
-        self.shared.syncs_pending.load(Ordering::Acquire) > 0
+        self.syncs_pending() > 0
     }
 
-    /// How many syncs are under way or wait.
+    /// How many such syncs there are.
     pub fn syncs_pending(&self) -> u64 {
         self.shared.syncs_pending.load(Ordering::Acquire)
     }
 
-    /// How much of the file that is written now is known to be on the disk, in bytes.
-    pub fn synced_bytes(&self) -> u64 {
-        self.shared.synced().bytes
+    /// How much of what was ever written is known to be on the disk, in bytes.
+    pub fn synced(&self) -> u64 {
+        self.shared.synced.load(Ordering::Acquire)
     }
 
-    /// A new file is written from here on, of which so much is on the disk.
-    pub fn begin_file(&mut self, synced_bytes: u64) {
-        self.current += 1;
-        self.note_synced(synced_bytes);
-    }
-
-    /// The file written now is on the disk up to here.
-    pub fn note_synced(&mut self, bytes: u64) {
-        *self.shared.synced() = Point { file: self.current, bytes };
+    /// What was written up to here is on the disk.
+    pub fn note_synced(&mut self, written: u64) {
+        self.shared.finish(&Ok(()), written);
     }
 
     /// The error of the last sync, if it failed.
@@ -99,14 +84,20 @@ impl DiskThread {
         (number != 0).then(|| io::Error::from_raw_os_error(number))
     }
 
-    /// Waits until all syncs asked for are done.
+    /// Forgets the error of the last sync.
+    pub fn forget_error(&mut self) {
+        self.shared.error.store(0, Ordering::Release);
+    }
+
+    /// Waits until all that was asked for is done.
     pub fn drain(&self) {
-        while self.is_syncing() {
+        while self.shared.pending.load(Ordering::Acquire) > 0 {
             thread::yield_now();
         }
     }
 
     fn send(&mut self, job: Job) {
+        self.shared.pending.fetch_add(1, Ordering::AcqRel);
         if self.sender.is_none() {
             self.sender = start(&self.shared);
         }
@@ -131,39 +122,25 @@ fn start(shared: &Arc<Shared>) -> Option<mpsc::Sender<Job>> {
 impl Job {
     fn run(self, shared: &Shared) {
         match self {
-            Job::Sync(file, point) => {
-                let result = file.sync_data();
-                let mut synced = shared.synced();
-                // A file that is written no more is of no interest here.
-                if result.is_ok() && synced.file == point.file {
-                    synced.bytes = synced.bytes.max(point.bytes);
-                }
-                drop(synced);
-                shared.finish(&result);
+            Job::Sync(file, written) => {
+                shared.finish(&file.sync_data(), written);
+                shared.syncs_pending.fetch_sub(1, Ordering::AcqRel);
             }
-            Job::SyncAndClose(file) => {
-                let result = file.sync_data();
-                drop(file);
-                shared.finish(&result);
-            }
-            Job::Remove(path) => {
-                if let Err(error) = std::fs::remove_file(&path) {
-                    log::warn!("Can't remove {}: {error}", path.display());
-                }
-            }
+            Job::SyncAndClose(file, written) => shared.finish(&file.sync_data(), written),
+            // A file that is left behind does no harm.
+            Job::Remove(path) => std::fs::remove_file(&path).unwrap_or_default(),
         }
+        shared.pending.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 impl Shared {
-    fn synced(&self) -> MutexGuard<'_, Point> {
-        self.synced.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn finish(&self, result: &io::Result<()>) {
+    fn finish(&self, result: &io::Result<()>, written: u64) {
+        if result.is_ok() {
+            self.synced.fetch_max(written, Ordering::AcqRel);
+        }
         let number = result.as_ref().err().map_or(0, |error| error.raw_os_error().unwrap_or(libc::EIO));
         self.error.store(number, Ordering::Release);
-        self.syncs_pending.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -182,12 +159,11 @@ mod tests {
         let mut disk = DiskThread::default();
         disk.sync(&file, 5);
         disk.drain();
-        assert_eq!((disk.synced_bytes(), disk.error().is_none()), (5, true));
-        disk.begin_file(0);
-        assert_eq!(disk.synced_bytes(), 0);
+        assert_eq!((disk.synced(), disk.error().is_none()), (5, true));
         disk.remove(path.clone());
-        disk.sync_and_close(file);
+        disk.sync_and_close(file, 7);
         disk.drain();
+        assert_eq!((disk.synced(), disk.is_syncing()), (7, false));
         assert!(!path.exists());
     }
 }

@@ -9,6 +9,7 @@
 //! It is replaced as a whole: a new one is written beside it, brought to the disk, and renamed. So at any moment the
 //! files it names are complete, and a file it does not name is of no account.
 
+use crate::util::platform::os_error_text;
 use crate::util::quote;
 use std::fmt;
 use std::fs::{self, File};
@@ -195,15 +196,22 @@ pub fn load(path: &Path) -> io::Result<Option<Result<Manifest, ManifestError>>> 
     }
 }
 
-/// Puts a manifest in the place of the one in the folder, and brings it to the disk.
-pub fn store(manifest: &Manifest, folder: &Path, stem: &str) -> io::Result<()> {
+/// Puts a manifest in the place of the one in the folder, and brings it to the disk. An error says what was tried.
+pub fn store(manifest: &Manifest, folder: &Path, stem: &str) -> Result<(), String> {
     let temporary = folder.join(format!("temp-{stem}.manifest"));
-    let mut file = File::create(&temporary)?;
-    file.write_all(&manifest.to_text())?;
-    file.sync_data()?;
-    fs::rename(&temporary, path(folder, stem))?;
+    let failed = |what: &str| {
+        let what = what.replace("{}", &format!("temp-{stem}.manifest"));
+        move |error: io::Error| format!("{what}: {}", os_error_text(&error))
+    };
+    let mut file = File::create(&temporary).map_err(failed("Can't open the AOF manifest file {}"))?;
+    file.write_all(&manifest.to_text()).map_err(failed("Error trying to write the temporary AOF manifest file {}"))?;
+    file.sync_data().map_err(failed("Fail to fsync the temp AOF file {}"))?;
+    let target = path(folder, stem);
+    let rename = format!("Error trying to rename the temporary AOF manifest file {{}} into {stem}.manifest");
+    fs::rename(&temporary, &target).map_err(failed(&rename))?;
     // The folder has new entries: those of the manifest and of the files it names.
-    File::open(folder)?.sync_all()
+    let sync = format!("Fail to fsync AOF directory {}", target.display());
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed(&sync))
 }
 
 #[cfg(test)]

@@ -15,9 +15,22 @@ use std::ops::ControlFlow;
 /// Elements to a command.
 const ITEMS_MAX: usize = 64;
 
-/// Writes everything that is in the databases.
-pub fn write_all(databases: &Databases, out: &mut dyn Write) -> io::Result<()> {
+/// Writes everything that is in the databases, and the libraries of functions; `on_key` is told after each key how many
+/// there were.
+///
+/// # Errors
+/// Those of the file.
+pub fn write_all(
+    databases: &Databases,
+    functions: &[Vec<u8>],
+    out: &mut dyn Write,
+    on_key: &mut dyn FnMut(u64),
+) -> io::Result<()> {
     let mut script = Script { out, words: Vec::new(), count: 0 };
+    let mut keys = 0;
+    for library in functions {
+        script.command(&[b"FUNCTION", b"LOAD", library])?;
+    }
     for index in 0..databases.count() {
         let dict = &databases.database(index).dict;
         if dict.is_empty() {
@@ -26,6 +39,8 @@ pub fn write_all(databases: &Databases, out: &mut dyn Write) -> io::Result<()> {
         script.command(&[b"SELECT", index.to_string().as_bytes()])?;
         for entry in dict.iter() {
             script.entry(entry)?;
+            keys += 1;
+            on_key(keys);
         }
     }
     Ok(())

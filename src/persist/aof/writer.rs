@@ -12,17 +12,18 @@
 
 use super::disk::DiskThread;
 use crate::config::AppendFsync;
-use crate::resp::request::ArgView;
+use crate::util::platform::os_error_text;
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// How long a write waits for a sync that is under way, in seconds.
 const POSTPONED_MAX_S: i64 = 2;
 /// Failures are logged no more often than this, in seconds.
 const LOG_EVERY_S: i64 = 30;
 /// A buffer above this size is given back, in bytes.
-const BUFFER_KEPT: usize = 64 * 1024;
+const BUFFER_KEPT: usize = 1 << 20;
 
 /// What the decision to write and to sync depends on.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +36,8 @@ pub struct Conditions {
     pub rests: bool,
     /// Write now, come what may.
     pub force: bool,
+    /// Microseconds to rest before a write: DEBUG AOF-FLUSH-SLEEP.
+    pub rest_us: u32,
 }
 
 /// What a flush did.
@@ -63,8 +66,10 @@ pub struct Writer {
     stamped_s: i64,
     /// Bytes in the file.
     bytes: u64,
-    /// Bytes of it that a sync was asked for.
-    sync_asked_bytes: u64,
+    /// Bytes that ever were added here.
+    fed: u64,
+    /// How much of that a sync was asked for.
+    sync_asked: u64,
     last_sync_s: i64,
     postponed_since_s: Option<i64>,
     last_log_s: i64,
@@ -72,25 +77,52 @@ pub struct Writer {
     pub error: Option<io::Error>,
     /// Writes that did not wait for a sync any longer.
     pub delayed_syncs: u64,
+    /// How long the last write and the last sync took.
+    pub took: Took,
     /// The thread that syncs.
     pub disk: DiskThread,
+}
+
+/// How long a flush took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Took {
+    /// To write.
+    pub write: Option<Duration>,
+    /// To sync, where the loop waited for that.
+    pub sync: Option<Duration>,
 }
 
 impl Writer {
     /// Goes on with this file, which has so many bytes. The one before is brought to the disk and closed.
     pub fn begin_file(&mut self, file: File, bytes: u64) {
         self.end_file();
-        self.disk.begin_file(bytes);
         self.file = Some(Arc::new(file));
-        (self.bytes, self.sync_asked_bytes) = (bytes, bytes);
+        self.bytes = bytes;
+        self.sync_asked = self.written();
         self.selected = None;
     }
 
     /// Writes no more to the file.
     pub fn end_file(&mut self) {
         if let Some(file) = self.file.take() {
-            self.disk.sync_and_close(file);
+            self.disk.sync_and_close(file, self.written());
         }
+    }
+
+    /// Forgets what waits to be written.
+    pub fn forget_pending(&mut self) {
+        self.buffer = Vec::new();
+        self.selected = None;
+    }
+
+    /// Bytes ever added.
+    pub fn fed(&self) -> u64 {
+        self.fed
+    }
+
+    /// Bytes ever written.
+    fn written(&self) -> u64 {
+        self.fed - self.buffer.len() as u64
     }
 
     /// Whether there is a file.
@@ -113,8 +145,9 @@ impl Writer {
         self.buffer.capacity()
     }
 
-    /// Adds a command of a database, with the time before it if that is wanted.
-    pub fn append(&mut self, db: usize, request: &ArgView<'_>, stamp_s: Option<i64>) {
+    /// Adds an encoded command of a database, with the time before it if that is wanted.
+    pub fn append(&mut self, db: usize, request: &[u8], stamp_s: Option<i64>) {
+        let before = self.buffer.len();
         if let Some(now_s) = stamp_s.filter(|now| *now > self.stamped_s) {
             self.stamped_s = now_s;
             write_all(&mut self.buffer, format_args!("#TS:{now_s}\r\n"));
@@ -125,25 +158,33 @@ impl Writer {
             let length = number.len();
             write_all(&mut self.buffer, format_args!("*2\r\n$6\r\nSELECT\r\n${length}\r\n{number}\r\n"));
         }
-        append_request(&mut self.buffer, request);
+        self.buffer.extend_from_slice(request);
+        self.fed += (self.buffer.len() - before) as u64;
     }
 
     /// Writes and syncs as the conditions say.
     pub fn flush(&mut self, conditions: Conditions) -> Flushed {
+        self.took = Took::default();
         let Some(file) = self.file.clone() else { return Flushed::Nothing };
         let every_second = conditions.policy == AppendFsync::EverySec;
         let syncing = every_second && self.disk.is_syncing();
         if self.buffer.is_empty() {
-            let unsynced = self.sync_asked_bytes != self.bytes && conditions.policy != AppendFsync::No;
+            let unsynced = self.sync_asked != self.written() || self.disk.error().is_some();
+            let unsynced = unsynced && conditions.policy != AppendFsync::No;
             return if unsynced { self.sync(conditions, syncing, Flushed::Nothing) } else { Flushed::Nothing };
         }
         if syncing && !conditions.force && self.waits_for_sync(conditions.now_s) {
             return Flushed::Postponed;
         }
-        let result = write_once(&file, &self.buffer);
+        if conditions.rest_us > 0 {
+            std::thread::sleep(Duration::from_micros(conditions.rest_us.into()));
+        }
+        let started = Instant::now();
+        let result = write_as_much(&file, &self.buffer);
+        self.took.write = Some(started.elapsed());
         self.postponed_since_s = None;
         match result {
-            Ok(written) if written == self.buffer.len() => self.written(written),
+            Ok(written) if written == self.buffer.len() => self.wrote_all(written),
             result => return self.failed(conditions, result),
         }
         self.sync(conditions, syncing, Flushed::Written(syncing))
@@ -163,7 +204,7 @@ impl Writer {
         false
     }
 
-    fn written(&mut self, bytes: usize) {
+    fn wrote_all(&mut self, bytes: usize) {
         if self.error.take().is_some() {
             log::warn!("AOF write error looks solved, Redis can write again.");
         }
@@ -183,7 +224,7 @@ impl Writer {
         let error = match result {
             Err(error) => {
                 if logs {
-                    log::warn!("Error writing to the AOF file: {}", crate::util::platform::os_error_text(&error));
+                    log::warn!("Error writing to the AOF file: {}", os_error_text(&error));
                 }
                 error
             }
@@ -225,21 +266,23 @@ impl Writer {
         match conditions.policy {
             AppendFsync::No => {}
             AppendFsync::Always => {
+                let started = Instant::now();
                 if let Err(error) = file.sync_data() {
                     log::warn!(
                         "Can't persist AOF for fsync error when the AOF fsync policy is 'always': {}. Exiting...",
-                        crate::util::platform::os_error_text(&error)
+                        os_error_text(&error)
                     );
                     return Flushed::Fatal;
                 }
-                self.sync_asked_bytes = self.bytes;
-                self.disk.note_synced(self.bytes);
+                self.took.sync = Some(started.elapsed());
+                self.sync_asked = self.written();
+                self.disk.note_synced(self.sync_asked);
                 self.last_sync_s = conditions.now_s;
             }
             AppendFsync::EverySec if conditions.now_s > self.last_sync_s => {
                 if !syncing {
-                    self.disk.sync(file, self.bytes);
-                    self.sync_asked_bytes = self.bytes;
+                    self.sync_asked = self.written();
+                    self.disk.sync(file, self.sync_asked);
                     self.last_sync_s = conditions.now_s;
                 }
             }
@@ -248,28 +291,34 @@ impl Writer {
         done
     }
 
-    /// Writes and syncs all there is, before the server ends.
+    /// Writes and syncs all there is, before the file is written no more.
     pub fn finish(&mut self, conditions: Conditions) -> Flushed {
         let flushed = self.flush(Conditions { force: true, ..conditions });
-        self.disk.drain();
-        if let Some(file) = &self.file
-            && let Err(error) = file.sync_data()
-        {
-            log::warn!("Fail to fsync the AOF file: {}", crate::util::platform::os_error_text(&error));
+        let Some(file) = &self.file else { return flushed };
+        match file.sync_data() {
+            Ok(()) => {
+                self.sync_asked = self.written();
+                self.disk.note_synced(self.sync_asked);
+            }
+            Err(error) => log::warn!("Fail to fsync the AOF file: {}", os_error_text(&error)),
         }
         flushed
     }
 }
 
-/// One call, tried again only when a signal came in between. The rest of a short write is not: it would tear a
-/// command in two if it failed.
-fn write_once(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
-    loop {
-        match file.write(bytes) {
+/// Writes until all is written or an error occurs; how much that was. The kernel may take less than it is given, but
+/// as a rule one call is enough.
+fn write_as_much(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.write(&bytes[written..]) {
+            Ok(count) if count > 0 => written += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
+            Err(error) if written == 0 => return Err(error),
+            Ok(_) | Err(_) => break,
         }
     }
+    Ok(written)
 }
 
 fn write_all(buffer: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
@@ -277,27 +326,9 @@ fn write_all(buffer: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     buffer.write_fmt(text).ok();
 }
 
-/// Appends a request as an array of bulk strings.
-pub fn append_request(buffer: &mut Vec<u8>, request: &ArgView<'_>) {
-    let mut number = itoa::Buffer::new();
-    let mut head = |buffer: &mut Vec<u8>, mark: u8, length: usize| {
-        buffer.push(mark);
-        buffer.extend_from_slice(number.format(length).as_bytes());
-        buffer.extend_from_slice(b"\r\n");
-    };
-    head(buffer, b'*', request.len());
-    for index in 0..request.len() {
-        let argument = request.get(index);
-        head(buffer, b'$', argument.len());
-        buffer.extend_from_slice(argument);
-        buffer.extend_from_slice(b"\r\n");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resp::request::OwnedRequest;
     use std::fs::OpenOptions;
     use std::path::{Path, PathBuf};
 
@@ -322,11 +353,11 @@ mod tests {
     }
 
     fn at(policy: AppendFsync, now_s: i64) -> Conditions {
-        Conditions { policy, now_s, rests: false, force: false }
+        Conditions { policy, now_s, rests: false, force: false, rest_us: 0 }
     }
 
     fn set(writer: &mut Writer, db: usize) {
-        writer.append(db, &OwnedRequest::of(&["SET", "k", "v"]).view(), None);
+        writer.append(db, SET.as_bytes(), None);
     }
 
     #[test]
@@ -358,9 +389,8 @@ mod tests {
     #[test]
     fn timestamps_stand_before_the_first_command_of_a_second() {
         let mut bench = bench();
-        let request = OwnedRequest::of(&["SET", "k", "v"]);
         for now_s in [7, 7, 8] {
-            bench.writer.append(0, &request.view(), Some(now_s));
+            bench.writer.append(0, SET.as_bytes(), Some(now_s));
         }
         let text = String::from_utf8(bench.writer.buffer.clone()).expect("text");
         assert!(text.starts_with("#TS:7\r\n*2"));
@@ -373,7 +403,7 @@ mod tests {
         let mut bench = bench();
         set(&mut bench.writer, 0);
         assert_eq!(bench.writer.flush(at(AppendFsync::Always, 1)), Flushed::Written(false));
-        assert_eq!(bench.writer.disk.synced_bytes(), bench.writer.bytes());
+        assert_eq!(bench.writer.disk.synced(), bench.writer.bytes());
     }
 
     #[test]
@@ -382,15 +412,15 @@ mod tests {
         set(&mut bench.writer, 0);
         bench.writer.flush(at(AppendFsync::EverySec, 1));
         bench.writer.disk.drain();
-        let first = bench.writer.disk.synced_bytes();
+        let first = bench.writer.disk.synced();
         assert_eq!(first, bench.writer.bytes());
         set(&mut bench.writer, 0);
         bench.writer.flush(at(AppendFsync::EverySec, 1));
         bench.writer.disk.drain();
-        assert_eq!(bench.writer.disk.synced_bytes(), first, "the second is not over");
+        assert_eq!(bench.writer.disk.synced(), first, "the second is not over");
         assert_eq!(bench.writer.flush(at(AppendFsync::EverySec, 2)), Flushed::Nothing);
         bench.writer.disk.drain();
-        assert_eq!(bench.writer.disk.synced_bytes(), bench.writer.bytes());
+        assert_eq!(bench.writer.disk.synced(), bench.writer.bytes());
     }
 
     #[test]
@@ -399,7 +429,7 @@ mod tests {
         set(&mut bench.writer, 0);
         let conditions = Conditions { rests: true, ..at(AppendFsync::Always, 1) };
         assert_eq!(bench.writer.flush(conditions), Flushed::Written(false));
-        assert_eq!(bench.writer.disk.synced_bytes(), 0);
+        assert_eq!(bench.writer.disk.synced(), 0);
     }
 
     #[test]
