@@ -13,6 +13,8 @@ use super::wire::Value;
 pub enum Check {
     /// Nothing.
     Exact,
+    /// The digits of scores: Redis prints seventeen until 7.2, which prints as few as tell the number, as Oxidis does.
+    Scores,
     /// The order of the elements: a hash table's order is nobody's promise. Integers in ascending order are an
     /// intset, which has one: then the order counts.
     Unordered,
@@ -61,12 +63,14 @@ impl Check {
         let has_order = matches!(encoding, b"listpack" | b"intset");
         match self {
             Check::Exact => false,
+            Check::Scores => same_scores(redis, oxidis),
             Check::Unordered => !is_ascending(redis) && same_elements(redis, oxidis, 1),
             Check::UnorderedPairs => same_elements(redis, oxidis, 2),
             Check::ByEncoding => !has_order && same_elements(redis, oxidis, 1),
             Check::ByEncodingPairs => !has_order && same_elements(redis, oxidis, 2),
             Check::Popped | Check::Picks(_) => same_shape(redis, oxidis),
-            Check::Scan => !has_order && same_step(command, redis, oxidis),
+            Check::Scan if has_order => command.is("zscan") && same_scores(redis, oxidis),
+            Check::Scan => same_step(command, redis, oxidis),
             Check::Seconds => close(redis, oxidis, 1),
             Check::Milliseconds => close(redis, oxidis, 1000),
             Check::Kind => redis.kind() == oxidis.kind(),
@@ -85,6 +89,23 @@ fn is_ascending(reply: &Value) -> bool {
     let items = reply.items();
     items.len() >= ASCENDING_MIN
         && items.windows(2).all(|pair| number(&pair[0]).zip(number(&pair[1])).is_some_and(|(a, b)| a < b))
+}
+
+/// The same but for the digits that numbers with a fraction or an exponent are written with.
+pub fn same_scores(redis: &Value, oxidis: &Value) -> bool {
+    match (redis, oxidis) {
+        (Value::Many(..), Value::Many(..)) => {
+            same_kind_and_length(redis, oxidis)
+                && redis.items().iter().zip(oxidis.items()).all(|(redis, oxidis)| same_scores(redis, oxidis))
+        }
+        _ => redis == oxidis || redis.kind() == oxidis.kind() && score(redis).is_some_and(|s| score(oxidis) == Some(s)),
+    }
+}
+
+fn score(value: &Value) -> Option<f64> {
+    let text = std::str::from_utf8(value.text()).ok()?;
+    let is_one = matches!(value.kind(), b'$' | b',') && text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    text.parse().ok().filter(|_| is_one)
 }
 
 /// The same elements, in runs of `run`, or of two in a map, in any order.
@@ -122,11 +143,21 @@ fn same_step(command: &Cmd, redis: &Value, oxidis: &Value) -> bool {
         && command.words.get(cursor_at).is_some_and(|cursor| cursor == b"0");
     let run = if command.is("hscan") || command.is("zscan") { 2 } else { 1 };
     match is_whole {
+        true if command.is("zscan") => same_elements(&plain_scores(redis_items), &plain_scores(oxidis_items), run),
         true => same_elements(redis_items, oxidis_items, run),
         false => {
             redis_cursor.kind() == b'$' && oxidis_cursor.kind() == b'$' && redis_items.kind() == oxidis_items.kind()
         }
     }
+}
+
+/// Members and scores in turn, each score written in one way.
+pub fn plain_scores(items: &Value) -> Value {
+    let plain = |(at, item): (usize, &Value)| match score(item) {
+        Some(score) if at % 2 == 1 => Value::Bulk(item.kind(), score.to_string().into()),
+        _ => item.clone(),
+    };
+    Value::Many(items.kind(), items.items().iter().enumerate().map(plain).collect())
 }
 
 /// Numbers that are some seconds apart. What stands for "never" or "not there" is exact, and so are moments that can

@@ -303,7 +303,7 @@ fn key_audit(database: usize, key: &[u8], type_name: &[u8]) -> Vec<Unit> {
         b"list" => units.push(ask(&[b"LRANGE", key, b"0", b"-1"], Check::Exact)),
         b"hash" => units.push(ask(&[b"HGETALL", key], Check::UnorderedPairs)),
         b"set" => units.push(ask(&[b"SMEMBERS", key], Check::Unordered)),
-        b"zset" => units.push(ask(&[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"], Check::Exact)),
+        b"zset" => units.push(ask(&[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"], Check::Scores)),
         b"stream" => {
             let times = Check::Fields(streams::TIMES);
             units.push(ask(&[b"XRANGE", key, b"-", b"+"], Check::Exact));
