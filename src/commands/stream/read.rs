@@ -52,7 +52,7 @@ impl<'a> Call<'a> {
         while index < args.len() {
             let more = args.len() - index - 1;
             if args.is(index, "streams") && more > 0 {
-                if more % 2 != 0 {
+                if !more.is_multiple_of(2) {
                     return Err(UNBALANCED);
                 }
                 (call.first, call.streams) = (index + 1, more / 2);
