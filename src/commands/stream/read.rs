@@ -9,6 +9,7 @@
 
 use super::range::reply_entries;
 use super::{Actor, INVALID_ID, Substitutes, reply_entry, reply_id};
+use crate::command::args::until_nul;
 use crate::command::error::{CmdResult, SYNTAX, WRONG_TYPE};
 use crate::command::{Args, Ctx, Error};
 use crate::db::Key;
@@ -158,12 +159,17 @@ pub fn xread(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let call = Call::parse(&args, cx.now_ms(), false)?;
     let mut after: Vec<StreamId> = Vec::with_capacity(call.streams);
     for index in 0..call.streams {
-        after.push(match call.id(&args, index) {
+        let id = match call.id(&args, index) {
             // They depend on the stream.
-            b"$" | b"+" => StreamId::MAX,
-            b">" => return Err(NO_GROUP),
-            text => StreamId::parse(text, 0).ok_or(INVALID_ID)?,
-        });
+            b"$" | b"+" => Ok(StreamId::MAX),
+            b">" => Err(NO_GROUP),
+            text => StreamId::parse(text, 0).ok_or(INVALID_ID),
+        };
+        if id.is_err() {
+            // That a key is no stream is said first.
+            (0..=index).try_for_each(|index| cx.db.collection::<Stream>(&call.key(&args, index)).map(drop))?;
+        }
+        after.push(id?);
     }
     let mut answer = Answer::new();
     for (index, after) in after.iter_mut().enumerate() {
@@ -270,7 +276,7 @@ fn check_stream<'a>(
         if again {
             return Err(GROUP_GONE);
         }
-        let key = key.bytes();
+        let (key, group) = (until_nul(key.bytes()), until_nul(group));
         let line: [&[u8]; 5] =
             [b"NOGROUP No such key '", key, b"' or consumer group '", group, b"' in XREADGROUP with GROUP option"];
         return Err(Error::text(line.concat()));
