@@ -287,7 +287,11 @@ fn check_stream<'a>(
             let id = if extreme == b"$" { '$' } else { '+' };
             Err(Error::text(format!("ERR The {id} {MEANINGLESS} {id} ID would just return an empty result set.")))
         }
-        text => StreamId::parse(text, 0).map(Wanted::History).ok_or(INVALID_ID),
+        text => match StreamId::parse(text, 0).ok_or(INVALID_ID)? {
+            // There is no history behind the last id of all: it means `>`.
+            StreamId::MAX => Ok(Wanted::New),
+            id => Ok(Wanted::History(id)),
+        },
     }
 }
 
@@ -383,5 +387,43 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::testbed::Testbed;
+
+    #[test]
+    fn the_wrong_type_of_a_key_is_said_before_the_fault_of_an_id() {
+        let mut bed = Testbed::new();
+        bed.run("SET s v");
+        let wrong_type = bed.run("XLEN s");
+        for ids in ["0 x", "0 >", "x 0"] {
+            assert_eq!(bed.run(&format!("XREAD STREAMS s none {ids}")), wrong_type, "{ids}");
+        }
+        assert_eq!(
+            bed.run("XREAD STREAMS none s x 0"),
+            "-ERR Invalid stream ID specified as stream command argument\r\n"
+        );
+    }
+
+    #[test]
+    fn the_last_id_of_all_asks_for_what_is_new() {
+        let mut bed = Testbed::new();
+        bed.run("XADD x 1-1 f v");
+        bed.run("XGROUP CREATE x g 0");
+        let last = "18446744073709551615-18446744073709551615";
+        let entry = "*1\r\n*2\r\n$1\r\nx\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n";
+        assert_eq!(bed.run(&format!("XREADGROUP GROUP g c STREAMS x {last}")), entry);
+        assert_eq!(bed.run(&format!("XREADGROUP GROUP g c STREAMS x {last}")), "*-1\r\n");
+    }
+
+    #[test]
+    fn errors_quote_a_key_up_to_a_nul() {
+        let mut bed = Testbed::new();
+        let line = "-NOGROUP No such key 'k' or consumer group 'g' in XREADGROUP with GROUP option\r\n";
+        assert_eq!(bed.run("XREADGROUP GROUP g\0h c STREAMS k\0l >"), line);
+        assert_eq!(bed.run("XPENDING k\0l g"), "-NOGROUP No such key 'k' or consumer group 'g'\r\n");
     }
 }
