@@ -242,10 +242,10 @@ impl Hash {
     fn set_large(&mut self, field: &[u8], value: &[u8], expiry: FieldExpiry, limits: HashLimits) -> bool {
         let large = self.large();
         if let Store::Timed(pack) = &mut large.store {
-            let grows = |pack: &TimedPack| pack.len() >= limits.entries && pack.get(field).is_none();
+            let free = limits.entries.checked_sub(pack.len());
             if fits(field, value, limits)
                 && pack.has_room_for(field.len() + value.len() + ELEMENTS_OVERHEAD)
-                && !grows(pack)
+                && free.is_some_and(|free| free > 0 || pack.get(field).is_some())
             {
                 return pack.set(field, value, expiry);
             }

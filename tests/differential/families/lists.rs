@@ -17,7 +17,7 @@ pub const ROWS: &[Row] = &[
     row("lmove", 5, "<list> <list> (LEFT|RIGHT|LEFT|RIGHT|UP) (LEFT|RIGHT)"),
     row("lmpop", 3, "<numkeys-lists> (LEFT|RIGHT) [COUNT <count>]"),
     row("lpop", 4, "<list> [<count>]"),
-    row("lpos", 5, "<list> <member> {RANK <index>; COUNT <count>; MAXLEN <count>}"),
+    row("lpos", 5, "<list> <member> {RANK <times>; COUNT <count>; MAXLEN <count>}"),
     row("lpush", 8, "<list> (<member>|<value>)+"),
     row("lpushx", 3, "<list> (<member>)+"),
     row("lrange", 6, "<list> <index> <index>"),
