@@ -217,8 +217,8 @@ pub fn settle_notes(server: &mut Server, db: &mut Databases) {
         if !fields.is_empty() {
             mark_touched(server, db, &key, false);
             if server.observers.propagates() {
-                let delete = |field: &Box<[u8]>| (db, OwnedRequest::of(&[b"HDEL", &key[..], field]));
-                server.effects.outgoing.extend(fields.iter().map(delete));
+                let deletions = fields.iter().map(|field| (db, OwnedRequest::of(&[b"HDEL", &key[..], field])));
+                server.effects.outgoing.extend(deletions);
             }
         }
         if matches!(happening, Happening::Expired | Happening::Evicted) {

@@ -284,7 +284,6 @@ pub const ACCESS_NAMES: &[(Access, &str)] = &[
 
 /// Where the search for keys begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "the families whose keys only a count tells arrive one by one")]
 pub enum Begin {
     /// At this argument.
     Index(u16),

@@ -7,6 +7,7 @@
 
 mod search;
 
+use super::sorted_set::limits;
 use crate::command::context::Event;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
@@ -14,7 +15,7 @@ use crate::command::{Args, Ctx, Error};
 use crate::resp::reply::Reply;
 use crate::types::SortedSet;
 use crate::types::geo::{Distance, Place};
-use crate::types::sorted_set::{Change, Limits};
+use crate::types::sorted_set::Change;
 use crate::util::long_double::LongDouble;
 use crate::util::number::parse_f64;
 
@@ -115,12 +116,6 @@ pub const COMMANDS: &[Command] = &[
         ),
 ];
 
-/// How big a sorted set may be and still be a listpack.
-fn limits(cx: &Ctx<'_>) -> Limits {
-    let config = &cx.server.config;
-    Limits { entries: config.zset_max_listpack_entries, value: config.zset_max_listpack_value }
-}
-
 /// Arguments `index` and the next as longitude and latitude.
 fn place(args: &Args<'_>, index: usize) -> Result<Place, Error> {
     let number = |index| parse_f64(args.get(index)).ok_or(Error::fixed("ERR value is not a valid float"));
@@ -165,7 +160,7 @@ fn geoadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if scores.is_empty() {
         return Err(SYNTAX);
     }
-    let (key, limits) = (args.key(1), limits(cx));
+    let (key, limits) = (args.key(1), limits(&cx.server.config));
     let set = match only_old {
         true => cx.db.collection_mut::<SortedSet>(&key)?,
         false => Some(cx.db.collection_or_new::<SortedSet>(&key)?),

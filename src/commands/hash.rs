@@ -2,10 +2,8 @@
 //!
 //! A field whose time has come is no more to any reader, and the first command that asks for it by name deletes it;
 //! commands that name no field pass over it and leave it to active expiry, HLEN counts it. Setting a field ends its
-//! expiry, counting it up does not. When fields expire stands in [`expiry`], HRANDFIELD in [`sample`].
-
-pub mod expiry;
-pub mod sample;
+//! expiry, counting it up does not. When fields expire stands in [`super::hash_expiry`],
+//! HRANDFIELD in [`super::hash_sample`].
 
 use crate::command::context::Event;
 use crate::command::error::CmdResult;
@@ -19,10 +17,10 @@ use crate::types::hash::{FieldExpiry, Found, Hash, HashLimits, Pair};
 use crate::types::listpack::{Element, IntText};
 use crate::util::long_double::LongDouble;
 
-const HSET_EVENT: Event = Event::hash("hset");
-const HDEL_EVENT: Event = Event::hash("hdel");
+pub(super) const HSET_EVENT: Event = Event::hash("hset");
+pub(super) const HDEL_EVENT: Event = Event::hash("hdel");
 
-const READS: &[Keys] = &[Keys::at(1, Access::RO.and(Access::ACCESS))];
+pub(super) const READS: &[Keys] = &[Keys::at(1, Access::RO.and(Access::ACCESS))];
 const LOOKS: &[Keys] = &[Keys::at(1, Access::RO)];
 const UPDATES: &[Keys] = &[Keys::at(1, Access::RW.and(Access::UPDATE))];
 const READS_AND_UPDATES: &[Keys] = &[Keys::at(1, Access::RW.and(Access::ACCESS).and(Access::UPDATE))];
@@ -114,12 +112,12 @@ pub const COMMANDS: &[Command] = &[
         ),
 ];
 
-fn limits(cx: &Ctx<'_>) -> HashLimits {
+pub(super) fn limits(cx: &Ctx<'_>) -> HashLimits {
     HashLimits { entries: cx.server.config.hash_max_listpack_entries, value: cx.server.config.hash_max_listpack_value }
 }
 
 #[inline]
-fn write(reply: &mut Reply, element: Element<'_>) {
+pub(super) fn write(reply: &mut Reply, element: Element<'_>) {
     match element {
         Element::Int(value) => reply.bulk_int(value),
         Element::Bytes(bytes) => reply.bulk(bytes),
@@ -128,13 +126,13 @@ fn write(reply: &mut Reply, element: Element<'_>) {
 
 /// Has active expiry know when fields have got an expiry, or the last of them has lost its own.
 #[inline]
-fn plan(cx: &mut Ctx<'_>, key: &Key<'_>, fits: bool) {
+pub(super) fn plan(cx: &mut Ctx<'_>, key: &Key<'_>, fits: bool) {
     if !fits {
         cx.db.plan_fields(key);
     }
 }
 
-fn wrong_arity(cx: &Ctx<'_>) -> Error {
+pub(super) fn wrong_arity(cx: &Ctx<'_>) -> Error {
     Error::wrong_arity(&cx.server.commands.entry(cx.command).full_name)
 }
 
@@ -251,7 +249,7 @@ fn hdel(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 /// What follows from the removal of so many fields.
-fn removed(cx: &mut Ctx<'_>, key: &Key<'_>, count: usize, fits: bool, emptied: bool) {
+pub(super) fn removed(cx: &mut Ctx<'_>, key: &Key<'_>, count: usize, fits: bool, emptied: bool) {
     if count == 0 {
         return;
     }
@@ -271,7 +269,7 @@ fn hlen(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 /// What is wanted of fields and values.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
     Fields,
     Values,
     Both,
@@ -279,7 +277,7 @@ enum Part {
 
 impl Part {
     #[inline]
-    fn write(self, reply: &mut Reply, pair: Pair<'_>) {
+    pub(super) fn write(self, reply: &mut Reply, pair: Pair<'_>) {
         if self != Self::Values {
             write(reply, pair.field);
         }

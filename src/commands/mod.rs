@@ -13,6 +13,8 @@ pub mod debug;
 pub mod expire;
 pub mod geo;
 pub mod hash;
+pub mod hash_expiry;
+pub mod hash_sample;
 pub mod hyperloglog;
 pub mod keys;
 pub mod latency;
@@ -50,8 +52,8 @@ pub const FAMILIES: &[&[Command]] = &[
     expire::COMMANDS,
     geo::COMMANDS,
     hash::COMMANDS,
-    hash::expiry::COMMANDS,
-    hash::sample::COMMANDS,
+    hash_expiry::COMMANDS,
+    hash_sample::COMMANDS,
     hyperloglog::COMMANDS,
     keys::COMMANDS,
     latency::COMMANDS,

@@ -54,7 +54,7 @@ pub const ACCESS_BITS: u32 = 24;
 const EMBEDDED_MAX: usize = 44;
 
 const WORD: usize = 8;
-/// Room for a collection in the slot.
+/// The most room for a collection in the slot.
 const COLLECTION_BYTES: usize = 2 * WORD;
 const LONG_KEY: u64 = 255;
 const EXPIRES: u64 = 1;
@@ -98,11 +98,11 @@ impl Kind {
     }
 
     #[inline(always)]
-    fn slot_bytes(self) -> usize {
+    const fn slot_bytes(self) -> usize {
         match self {
             Self::Inline => 0,
-            Self::Int | Self::Shared => WORD,
-            Self::List | Self::Set | Self::SortedSet | Self::Hash | Self::Stream => COLLECTION_BYTES,
+            Self::Int | Self::Shared | Self::Hash => WORD,
+            Self::List | Self::Set | Self::SortedSet | Self::Stream => COLLECTION_BYTES,
         }
     }
 }
@@ -233,8 +233,9 @@ impl Entry {
         let view = self.view();
         let slot = match view.kind().slot_bytes() {
             0 => word_slot(0),
-            WORD => word_slot(view.slot()),
-            // SAFETY: the slot of a collection has two words, which whoever gets them treats as moved or still here.
+            // SAFETY: the slot has one word; what it owns, whoever gets it treats as moved or still here.
+            WORD => [unsafe { view.slot_address().cast().read() }, MaybeUninit::uninit()],
+            // SAFETY: the same of two words.
             _ => unsafe { view.slot_address().cast::<Slot>().read() },
         };
         Shape { kind: view.kind(), raw: view.header().flags() & RAW != 0, expire: view.expire_at(), slot }

@@ -273,11 +273,13 @@ fn keyspace(source: &Source<'_>, section: &mut Section<'_>) {
         let (keys, expires) = (database.dict.len(), database.dict.expires_len());
         if keys > 0 {
             let average = database.cycle.average_ttl_ms;
-            let timed = database.dict.planned_len();
-            section.field(
-                format_args!("db{index}"),
-                format_args!("keys={keys},expires={expires},avg_ttl={average},subexpiry={timed}"),
-            );
+            // Redis 7.0, as which this server presents itself, has no fields that expire; nor have most data sets.
+            let timed = match database.dict.planned_len() {
+                0 => String::new(),
+                count => format!(",subexpiry={count}"),
+            };
+            let text = format_args!("keys={keys},expires={expires},avg_ttl={average}{timed}");
+            section.field(format_args!("db{index}"), text);
         }
     }
 }

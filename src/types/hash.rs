@@ -5,8 +5,8 @@
 //! listpackex   field value time …                   small, and some field has or had an expiry: see `timed`
 //! hashtable    a table of fields, one allocation each: see `big` and `field`
 //! ```
-//! A hash grows from the first to the last form and never back. It is 16 bytes where it lies; the first form has its
-//! listpack there, the others a box.
+//! A hash grows from the first to the last form and never back. It is 8 bytes where it lies: the address of a listpack
+//! or of a box for the other forms (see `form`).
 //!
 //! A field whose time has come stays until it is removed. [`Hash::find`] tells it from one that lives, and
 //! [`Pair::is_due`] where fields are walked; changing and counting take it like any other.
@@ -16,18 +16,21 @@
 
 mod big;
 mod field;
+mod form;
 #[cfg(test)]
 mod tests;
 mod timed;
 
 use super::Collection;
 use super::digest::Digest;
-use super::listpack::{Element, Elements, IntText, Listpack};
+use super::listpack::{Element, Elements, IntText, ThinListpack};
 use super::table::Statistics;
 use crate::util::alloc::size_class;
 use crate::util::random::{Random, Selection};
 use big::{BigHash, BigPairs};
+use form::{Form, FormMut, FormRef};
 use std::collections::HashSet;
+use std::num::NonZeroI64;
 use timed::{TimedPack, Triples};
 
 /// Parts of a field in a plain listpack.
@@ -102,54 +105,25 @@ pub enum Found<'a> {
 }
 
 /// A hash.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Hash(Form);
-
-#[derive(Clone)]
-enum Form {
-    Pack(Listpack),
-    Large(Box<Large>),
-}
-
-/// The forms that don't fit where the hash lies.
-#[derive(Clone)]
-struct Large {
-    planned: Option<i64>,
-    store: Store,
-}
-
-#[derive(Clone)]
-enum Store {
-    Timed(TimedPack),
-    Big(BigHash),
-}
-
-impl Default for Hash {
-    fn default() -> Self {
-        Self(Form::Pack(Listpack::new()))
-    }
-}
 
 impl Hash {
     /// Looks a field up.
     #[inline]
     pub fn find(&self, field: &[u8], now_ms: i64) -> Found<'_> {
-        match &self.0 {
-            Form::Pack(pack) => pack_value(pack, field).map_or(Found::Missing, Found::Value),
-            Form::Large(large) => {
-                let (value, expiry) = match &large.store {
-                    Store::Big(big) => match big.get(field) {
-                        Some(field) => (Element::Bytes(field.value()), field.expiry()),
-                        None => return Found::Missing,
-                    },
-                    Store::Timed(pack) => match pack.get(field) {
-                        Some(pair) => (pair.value, pair.expiry),
-                        None => return Found::Missing,
-                    },
-                };
-                if expiry.is_some_and(|at| at < now_ms) { Found::Due } else { Found::Value(value) }
-            }
-        }
+        let (value, expiry) = match self.0.view() {
+            FormRef::Pack(pack) => return pack_value(pack, field).map_or(Found::Missing, Found::Value),
+            FormRef::Big(big) => match big.get(field) {
+                Some(field) => (Element::Bytes(field.value()), field.expiry()),
+                None => return Found::Missing,
+            },
+            FormRef::Timed(pack) => match pack.get(field) {
+                Some(pair) => (pair.value, pair.expiry),
+                None => return Found::Missing,
+            },
+        };
+        if expiry.is_some_and(|at| at < now_ms) { Found::Due } else { Found::Value(value) }
     }
 
     /// The value of a field that lives.
@@ -163,24 +137,20 @@ impl Hash {
 
     /// When a field expires, if at all; `None` if it is not there.
     pub fn expiry(&self, field: &[u8]) -> Option<Option<i64>> {
-        match &self.0 {
-            Form::Pack(pack) => pack_value(pack, field).map(|_| None),
-            Form::Large(large) => match &large.store {
-                Store::Timed(pack) => pack.get(field).map(|pair| pair.expiry),
-                Store::Big(big) => big.get(field).map(|field| field.expiry()),
-            },
+        match self.0.view() {
+            FormRef::Pack(pack) => pack_value(pack, field).map(|_| None),
+            FormRef::Timed(pack) => pack.get(field).map(|pair| pair.expiry),
+            FormRef::Big(big) => big.get(field).map(|field| field.expiry()),
         }
     }
 
     /// When the first of the fields that expire does so.
     #[inline]
     pub fn next_expiry(&self) -> Option<i64> {
-        match &self.0 {
-            Form::Pack(_) => None,
-            Form::Large(large) => match &large.store {
-                Store::Timed(pack) => pack.next_expiry(),
-                Store::Big(big) => big.next_expiry(),
-            },
+        match self.0.view() {
+            FormRef::Pack(_) => None,
+            FormRef::Timed(pack) => pack.next_expiry(),
+            FormRef::Big(big) => big.next_expiry(),
         }
     }
 
@@ -198,10 +168,12 @@ impl Hash {
     /// See the [module](self). None for a hash none of whose fields ever expired.
     #[inline]
     pub fn planned(&self) -> Option<i64> {
-        match &self.0 {
-            Form::Pack(_) => None,
-            Form::Large(large) => large.planned,
-        }
+        let planned = match self.0.view() {
+            FormRef::Pack(_) => None,
+            FormRef::Timed(pack) => pack.planned,
+            FormRef::Big(big) => big.planned,
+        };
+        planned.map(NonZeroI64::get)
     }
 
     /// Whether the keyspace plans to look soon enough, and not in vain.
@@ -216,8 +188,11 @@ impl Hash {
 
     /// Sets the keyspace's note. A plain listpack has no place for one: it needs none.
     pub fn set_planned(&mut self, planned: Option<i64>) {
-        if let Form::Large(large) = &mut self.0 {
-            large.planned = planned;
+        let planned = planned.and_then(NonZeroI64::new);
+        match self.0.view_mut() {
+            FormMut::Pack(_) => {}
+            FormMut::Timed(pack) => pack.planned = planned,
+            FormMut::Big(big) => big.planned = planned,
         }
     }
 
@@ -230,73 +205,59 @@ impl Hash {
     /// Sets a field and perhaps its expiry; whether it is new.
     #[inline]
     pub fn set_with(&mut self, field: &[u8], value: &[u8], expiry: FieldExpiry, limits: HashLimits) -> bool {
-        if let Form::Pack(pack) = &mut self.0
-            && !matches!(expiry, FieldExpiry::At(_))
-            && let Some(is_new) = pack_set(pack, field, value, limits)
-        {
-            return is_new;
-        }
-        self.set_large(field, value, expiry, limits)
-    }
-
-    fn set_large(&mut self, field: &[u8], value: &[u8], expiry: FieldExpiry, limits: HashLimits) -> bool {
-        let large = self.large();
-        if let Store::Timed(pack) = &mut large.store {
-            let free = limits.entries.checked_sub(pack.len());
-            if fits(field, value, limits)
-                && pack.has_room_for(field.len() + value.len() + ELEMENTS_OVERHEAD)
-                && free.is_some_and(|free| free > 0 || pack.get(field).is_some())
-            {
-                return pack.set(field, value, expiry);
+        let set = match self.0.view_mut() {
+            FormMut::Big(big) => Some(big.set(field, value, expiry)),
+            FormMut::Pack(_) if matches!(expiry, FieldExpiry::At(_)) => {
+                self.give_times();
+                return self.set_with(field, value, expiry, limits);
             }
-        }
-        large.big().set(field, value, expiry)
+            FormMut::Pack(pack) => pack_set(pack, field, value, limits),
+            FormMut::Timed(pack) => timed_set(pack, field, value, expiry, limits),
+        };
+        set.unwrap_or_else(|| self.make_table().set(field, value, expiry))
     }
 
     /// Sets or removes the expiry of a field, if it is there. (48 bits, and above 0.)
     pub fn set_expiry(&mut self, field: &[u8], expiry: Option<i64>) {
-        if expiry.is_none() && matches!(self.0, Form::Pack(_)) {
-            return;
-        }
-        match &mut self.large().store {
-            Store::Timed(pack) => pack.set_expiry(field, expiry),
-            Store::Big(big) => big.set_expiry(field, expiry),
+        match self.0.view_mut() {
+            FormMut::Pack(_) if expiry.is_none() => {}
+            FormMut::Pack(_) => {
+                self.give_times();
+                self.set_expiry(field, expiry);
+            }
+            FormMut::Timed(pack) => pack.set_expiry(field, expiry),
+            FormMut::Big(big) => big.set_expiry(field, expiry),
         }
     }
 
     /// Removes a field; whether it was there.
     pub fn remove(&mut self, field: &[u8]) -> bool {
-        match &mut self.0 {
-            Form::Pack(pack) => {
+        match self.0.view_mut() {
+            FormMut::Pack(pack) => {
                 let found = pack.first().and_then(|first| pack.find(field, first, PARTS));
                 found.map(|at| pack.remove_many(at, PARTS)).is_some()
             }
-            Form::Large(large) => match &mut large.store {
-                Store::Timed(pack) => pack.remove(field),
-                Store::Big(big) => big.remove(field),
-            },
+            FormMut::Timed(pack) => pack.remove(field),
+            FormMut::Big(big) => big.remove(field),
         }
     }
 
     /// Removes fields whose time has come, the first of them first and at most as many; their names go to `removed`.
     pub fn remove_due(&mut self, now_ms: i64, most: usize, removed: impl FnMut(&[u8])) {
-        if let Form::Large(large) = &mut self.0 {
-            match &mut large.store {
-                Store::Timed(pack) => pack.remove_due(now_ms, most, removed),
-                Store::Big(big) => big.remove_due(now_ms, most, removed),
-            }
+        match self.0.view_mut() {
+            FormMut::Pack(_) => {}
+            FormMut::Timed(pack) => pack.remove_due(now_ms, most, removed),
+            FormMut::Big(big) => big.remove_due(now_ms, most, removed),
         }
     }
 
     /// All fields, those whose time has come included.
     #[inline]
     pub fn pairs(&self) -> Pairs<'_> {
-        match &self.0 {
-            Form::Pack(pack) => Pairs::Pack(pack.iter()),
-            Form::Large(large) => match &large.store {
-                Store::Timed(pack) => Pairs::Timed(pack.pairs()),
-                Store::Big(big) => Pairs::Big(big.pairs()),
-            },
+        match self.0.view() {
+            FormRef::Pack(pack) => Pairs::Pack(pack.iter()),
+            FormRef::Timed(pack) => Pairs::Timed(pack.pairs()),
+            FormRef::Big(big) => Pairs::Big(big.pairs()),
         }
     }
 
@@ -308,15 +269,13 @@ impl Hash {
     /// A field chosen at random, each with the same probability, those whose time has come included.
     pub fn random(&self, random: &mut Random) -> Option<Pair<'_>> {
         let index = |len: usize, random: &mut Random| random.below(len as u64) as usize;
-        match &self.0 {
-            Form::Pack(pack) => {
+        match self.0.view() {
+            FormRef::Pack(pack) => {
                 let at = pack.seek((index(self.len(), random) * PARTS) as isize)?;
                 Pairs::Pack(pack.iter_from(at)).next()
             }
-            Form::Large(large) => match &large.store {
-                Store::Timed(pack) => pack.nth(index(pack.len(), random)),
-                Store::Big(big) => big.random(random),
-            },
+            FormRef::Timed(pack) => pack.nth(index(pack.len(), random)),
+            FormRef::Big(big) => big.random(random),
         }
     }
 
@@ -371,62 +330,55 @@ impl Hash {
     }
 
     fn as_big(&self) -> Option<&BigHash> {
-        match &self.0 {
-            Form::Large(large) => match &large.store {
-                Store::Big(big) => Some(big),
-                Store::Timed(_) => None,
-            },
-            Form::Pack(_) => None,
+        match self.0.view() {
+            FormRef::Big(big) => Some(big),
+            FormRef::Pack(_) | FormRef::Timed(_) => None,
         }
     }
 
-    /// The hash as one of the larger forms, the smaller one of them if it was none.
-    fn large(&mut self) -> &mut Large {
-        if let Form::Pack(_) = self.0 {
-            let mut pack = TimedPack::default();
-            self.pairs().for_each(|pair| pack.insert(&pair.field.to_vec(), pair.value, None));
-            self.0 = Form::Large(Box::new(Large { planned: None, store: Store::Timed(pack) }));
-        }
-        match &mut self.0 {
-            Form::Large(large) => large,
-            Form::Pack(_) => unreachable!("converted above"),
-        }
+    /// Makes a plain listpack one with times.
+    #[cold]
+    fn give_times(&mut self) {
+        let mut pack = TimedPack::default();
+        self.pairs().for_each(|pair| pack.insert(&pair.field.to_vec(), pair.value, None));
+        self.0 = Form::timed(pack);
     }
-}
 
-impl Large {
-    /// The hash as a table.
-    fn big(&mut self) -> &mut BigHash {
-        if let Store::Timed(pack) = &self.store {
-            let mut big = BigHash::default();
-            for pair in pack.pairs() {
-                let expiry = pair.expiry.map_or(FieldExpiry::Clear, FieldExpiry::At);
-                big.set(pair.field.text(&mut IntText::new()), pair.value.text(&mut IntText::new()), expiry);
-            }
-            self.store = Store::Big(big);
+    /// Makes a small hash a table.
+    #[cold]
+    fn make_table(&mut self) -> &mut BigHash {
+        let mut big = BigHash::default();
+        big.planned = self.planned().and_then(NonZeroI64::new);
+        for pair in self.pairs() {
+            let expiry = pair.expiry.map_or(FieldExpiry::Clear, FieldExpiry::At);
+            big.set(pair.field.text(&mut IntText::new()), pair.value.text(&mut IntText::new()), expiry);
         }
-        match &mut self.store {
-            Store::Big(big) => big,
-            Store::Timed(_) => unreachable!("converted above"),
+        self.0 = Form::big(big);
+        match self.0.view_mut() {
+            FormMut::Big(big) => big,
+            FormMut::Pack(_) | FormMut::Timed(_) => unreachable!("made one line above"),
         }
     }
 }
 
 #[inline]
-fn fits(field: &[u8], value: &[u8], limits: HashLimits) -> bool {
-    field.len() <= limits.value && value.len() <= limits.value
-}
-
-#[inline]
-fn pack_value<'a>(pack: &'a Listpack, field: &[u8]) -> Option<Element<'a>> {
+fn pack_value<'a>(pack: &'a ThinListpack, field: &[u8]) -> Option<Element<'a>> {
     let at = pack.find(field, pack.first()?, PARTS)?;
     pack.next(at).map(|value| pack.get(value))
 }
 
+/// Whether a small hash may have such a field.
+#[inline]
+fn fits(field: &[u8], value: &[u8], limits: HashLimits, has_room_for: impl FnOnce(usize) -> bool) -> bool {
+    field.len() <= limits.value
+        && value.len() <= limits.value
+        && has_room_for(field.len() + value.len() + ELEMENTS_OVERHEAD)
+}
+
 /// Sets a field of a plain listpack; whether it is new. `None` if it does not belong there.
 #[inline]
-fn pack_set(pack: &mut Listpack, field: &[u8], value: &[u8], limits: HashLimits) -> Option<bool> {
-    if !fits(field, value, limits) || !pack.has_room_for(field.len() + value.len() + ELEMENTS_OVERHEAD) {
+fn pack_set(pack: &mut ThinListpack, field: &[u8], value: &[u8], limits: HashLimits) -> Option<bool> {
+    if !fits(field, value, limits, |bytes| pack.has_room_for(bytes)) {
         return None;
     }
     let found = pack.first().and_then(|first| pack.find(field, first, PARTS));
@@ -441,39 +393,43 @@ fn pack_set(pack: &mut Listpack, field: &[u8], value: &[u8], limits: HashLimits)
     Some(found.is_none())
 }
 
+/// The same of one with times.
+fn timed_set(
+    pack: &mut TimedPack,
+    field: &[u8],
+    value: &[u8],
+    expiry: FieldExpiry,
+    limits: HashLimits,
+) -> Option<bool> {
+    let may = fits(field, value, limits, |bytes| pack.has_room_for(bytes))
+        && (pack.len() < limits.entries || pack.len() == limits.entries && pack.get(field).is_some());
+    may.then(|| pack.set(field, value, expiry))
+}
+
 impl Collection for Hash {
     #[inline]
     fn len(&self) -> usize {
-        match &self.0 {
-            Form::Pack(pack) => pack.len() / PARTS,
-            Form::Large(large) => match &large.store {
-                Store::Timed(pack) => pack.len(),
-                Store::Big(big) => big.len(),
-            },
+        match self.0.view() {
+            FormRef::Pack(pack) => pack.len() / PARTS,
+            FormRef::Timed(pack) => pack.len(),
+            FormRef::Big(big) => big.len(),
         }
     }
 
     fn encoding(&self) -> &'static str {
-        match &self.0 {
-            Form::Pack(_) => "listpack",
-            Form::Large(large) => match &large.store {
-                Store::Timed(_) => "listpackex",
-                Store::Big(_) => "hashtable",
-            },
+        match self.0.view() {
+            FormRef::Pack(_) => "listpack",
+            FormRef::Timed(_) => "listpackex",
+            FormRef::Big(_) => "hashtable",
         }
     }
 
     fn heap_bytes(&self, samples: usize) -> usize {
         let block = |bytes: usize| if bytes == 0 { 0 } else { size_class(bytes) };
-        match &self.0 {
-            Form::Pack(pack) => block(pack.capacity()),
-            Form::Large(large) => {
-                size_class(size_of::<Large>())
-                    + match &large.store {
-                        Store::Timed(pack) => block(pack.capacity()),
-                        Store::Big(big) => big.heap_bytes(samples),
-                    }
-            }
+        match self.0.view() {
+            FormRef::Pack(pack) => block(pack.capacity()),
+            FormRef::Timed(pack) => size_class(size_of::<TimedPack>()) + block(pack.capacity()),
+            FormRef::Big(big) => size_class(size_of::<BigHash>()) + big.heap_bytes(samples),
         }
     }
 

@@ -16,15 +16,17 @@
 //! A text that is a canonical integer is kept as one. Elements are addressed by their [`Position`], the offset of
 //! their first byte, which holds until the next change.
 //!
-//! There are three sorts: a [`Listpack`] is as long as its content and 16 bytes where it lies; a [`RoomyListpack`] keeps
-//! spare room at its end, for one that grows element by element, and a [`GappedListpack`] at both. An empty one has no
-//! memory at all.
+//! There are four sorts: a [`Listpack`] is as long as its content and 16 bytes where it lies, a [`ThinListpack`] 8; a
+//! [`RoomyListpack`] keeps spare room at its end, for one that grows element by element, and a [`GappedListpack`] at
+//! both. An empty one has no memory at all.
 
 mod element;
 mod gapped;
+mod thin;
 
 pub use element::Element;
 pub use gapped::{GappedListpack, Growth};
+pub use thin::ThinListpack;
 
 use element::{back_length_bytes, decode, read_back_length, size_at};
 use std::fmt;

@@ -413,6 +413,9 @@ fn of_keys_that_are_ready_at_once_the_first_to_get_something_serves() {
     bench.send(clients[1], "BLPOP a b 0");
     bench.send(clients[0], "MULTI; RPUSH b 2; RPUSH a 1; EXEC");
     assert_eq!(bench.output(clients[1]), "*2 $1 b $1 2");
+    bench.send(clients[1], "BZPOPMIN x y 0");
+    bench.send(clients[0], "MULTI; ZADD y 2 m; ZADD x 1 m; EXEC");
+    assert_eq!(bench.output(clients[1]), "*3 $1 y $1 m $1 2");
     bench.assert_nobody_waits();
 }
 

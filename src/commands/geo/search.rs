@@ -3,11 +3,12 @@
 //! Arguments are read after the lookup, as in Redis: a wrong type is reported before anything else, a missing key
 //! after all errors in the arguments. Then a member to search around can't be looked up, and need not be.
 
-use super::{limits, place, reply_distance, reply_place, unit};
+use super::{place, reply_distance, reply_place, unit};
 use crate::command::args::shown;
 use crate::command::context::Event;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::{Args, Ctx, Error};
+use crate::commands::sorted_set::limits;
 use crate::db::Key;
 use crate::resp::reply::Reply;
 use crate::types::geo::{Found, Outline, Place, Search};
@@ -109,7 +110,7 @@ pub fn georadiusbymember_ro(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn search(cx: &mut Ctx<'_>, args: Args<'_>, form: Form) -> CmdResult {
     let source = args.key(if form == Form::SearchStore { 2 } else { 1 });
-    let limits = limits(cx);
+    let limits = limits(&cx.server.config);
     let set = cx.db.collection::<SortedSet>(&source)?;
     let options = Options::read(&args, form, set)?;
     let found = match (set, options.search()) {

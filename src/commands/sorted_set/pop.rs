@@ -4,7 +4,7 @@
 //! What waits is propagated as what it does in the end: ZPOPMIN or ZPOPMAX of one key.
 
 use super::{begin_entries, removed, row, write_entry};
-use crate::command::error::{CmdResult, SYNTAX, WRONG_TYPE};
+use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
 use crate::commands::set::write_member;
@@ -155,14 +155,11 @@ fn pop_one_set(cx: &mut Ctx<'_>, args: Args<'_>, end: End) -> CmdResult {
     pop(cx, &key, end, count, shape).map(|_| ())
 }
 
-/// The first key with a set. A command that waits has nothing to do with keys of other types that come meanwhile.
+/// The first key with a set. A command that waits looks only at the key that turned ready.
 fn first_set<'k>(cx: &mut Ctx<'_>, keys: impl Iterator<Item = Key<'k>>) -> Result<Option<Key<'k>>, Error> {
-    let waits = cx.runs_again();
     for key in keys {
-        match cx.db.collection_mut::<SortedSet>(&key) {
-            Ok(Some(_)) => return Ok(Some(key)),
-            Err(_) if !waits => return Err(WRONG_TYPE),
-            Ok(None) | Err(_) => {}
+        if cx.may_look_at(&key) && cx.db.collection_mut::<SortedSet>(&key)?.is_some() {
+            return Ok(Some(key));
         }
     }
     Ok(None)

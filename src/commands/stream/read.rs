@@ -7,6 +7,8 @@
 //! XREADGROUP cannot go on waiting when its stream or its group is gone, and says so. It is never propagated itself:
 //! each delivery is, as an XCLAIM.
 
+use std::ops::Range;
+
 use super::range::reply_entries;
 use super::{Actor, INVALID_ID, Substitutes, reply_entry, reply_id};
 use crate::command::args::until_nul;
@@ -51,7 +53,7 @@ impl<'a> Call<'a> {
         while index < args.len() {
             let more = args.len() - index - 1;
             if args.is(index, "streams") && more > 0 {
-                if more % 2 != 0 {
+                if !more.is_multiple_of(2) {
                     return Err(UNBALANCED);
                 }
                 (call.first, call.streams) = (index + 1, more / 2);
@@ -92,8 +94,30 @@ impl<'a> Call<'a> {
         args.get(self.first + self.streams + stream)
     }
 
+    /// The streams to look at: all, or the one that ended the waiting.
+    fn places(&self, cx: &Ctx<'_>, args: &Args<'a>) -> Range<usize> {
+        if !cx.runs_again() {
+            return 0..self.streams;
+        }
+        let ready = (0..self.streams).find(|place| cx.may_look_at(&self.key(args, *place)));
+        ready.map_or(0..0, |place| place..place + 1)
+    }
+
     fn most(&self) -> usize {
         if self.count == 0 { usize::MAX } else { self.count }
+    }
+
+    /// Waits for something to read, if that is allowed; `ids` are what is to be read behind.
+    fn wait(&self, cx: &mut Ctx<'_>, args: &Args<'a>, ids: impl FnOnce() -> Vec<Vec<u8>>) -> CmdResult {
+        let Some(deadline) = self.block else {
+            cx.reply.null_array();
+            return Ok(());
+        };
+        if cx.wait_on() {
+            return Ok(());
+        }
+        let keys = (0..self.streams).map(|index| self.key(args, index));
+        cx.block_as(self.written_out(args, &ids()), keys, deadline, self.group.is_some())
     }
 
     /// The call as it is run again, with these ids.
@@ -172,7 +196,8 @@ pub fn xread(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         after.push(id?);
     }
     let mut answer = Answer::new();
-    for (index, after) in after.iter_mut().enumerate() {
+    for index in call.places(cx, &args) {
+        let after = &mut after[index];
         let key = call.key(&args, index);
         let stream = cx.db.collection::<Stream>(&key)?;
         let log = stream.map(Stream::log);
@@ -194,13 +219,7 @@ pub fn xread(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if answer.finish(cx.reply) {
         return Ok(());
     }
-    let Some(deadline) = call.block else {
-        cx.reply.null_array();
-        return Ok(());
-    };
-    let ids: Vec<Vec<u8>> = after.iter().map(|id| id.to_vec()).collect();
-    let keys = (0..call.streams).map(|index| call.key(&args, index));
-    cx.block_as(call.written_out(&args, &ids), keys, deadline, false)
+    call.wait(cx, &args, || after.iter().map(|id| id.to_vec()).collect())
 }
 
 /// What a consumer wants of a stream.
@@ -225,13 +244,13 @@ pub fn xreadgroup(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let call = Call::parse(&args, cx.now_ms(), true)?;
     let (group, consumer) = call.group.ok_or(Error::fixed("ERR Missing GROUP option for XREADGROUP"))?;
     let mut wanted = Vec::with_capacity(call.streams);
-    for index in 0..call.streams {
-        wanted.push(check_stream(cx, &args, &call, group, index)?);
+    for index in call.places(cx, &args) {
+        wanted.push((index, check_stream(cx, &args, &call, group, index)?));
     }
     let now_ms = cx.now_ms();
     let mut reader = Reader { call, group, actor: Actor::new(consumer), now_ms, answer: Answer::new() };
     let mut commands = Vec::new();
-    for (index, wanted) in wanted.into_iter().enumerate() {
+    for (index, wanted) in wanted {
         let key = call.key(&args, index);
         let mut substitutes = Substitutes::new(cx, key.bytes(), group);
         reader.actor = Actor::new(consumer);
@@ -245,13 +264,7 @@ pub fn xreadgroup(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         Substitutes { wanted: true, key: &[], group, commands }.propagate(cx);
         return Ok(());
     }
-    let Some(deadline) = call.block else {
-        cx.reply.null_array();
-        return Ok(());
-    };
-    let ids: Vec<Vec<u8>> = (0..call.streams).map(|index| call.id(&args, index).to_vec()).collect();
-    let keys = (0..call.streams).map(|index| call.key(&args, index));
-    cx.block_as(call.written_out(&args, &ids), keys, deadline, true)
+    call.wait(cx, &args, || (0..call.streams).map(|index| call.id(&args, index).to_vec()).collect())
 }
 
 /// Checks that a stream is there with the group, and reads what is wanted of it.

@@ -18,7 +18,7 @@ pub unsafe trait InEntry: Collection + Clone + Default + Send + 'static {
 
 macro_rules! in_entry {
     ($($kind:ident),*) => {$(
-        const _: () = assert!(size_of::<$kind>() <= COLLECTION_BYTES && align_of::<$kind>() <= WORD);
+        const _: () = assert!(size_of::<$kind>() <= Kind::$kind.slot_bytes() && align_of::<$kind>() <= WORD);
         // SAFETY: the kind has the type's name, and the assertion above tells that it fits.
         unsafe impl InEntry for $kind {
             const KIND: Kind = Kind::$kind;

@@ -10,6 +10,7 @@ use crate::types::table::{Iter, Probe, SlotMut, Statistics, Table};
 use crate::util::random::Random;
 use crate::util::siphash::HashSeed;
 use std::collections::BTreeSet;
+use std::num::NonZeroI64;
 
 /// About what an entry of the index takes, in bytes.
 const INDEX_ENTRY_BYTES: usize = 24;
@@ -18,11 +19,13 @@ const INDEX_ENTRY_BYTES: usize = 24;
 pub struct BigHash {
     fields: Table<Field>,
     by_expiry: BTreeSet<(i64, u64)>,
+    /// The keyspace's note; see [`super::Hash::planned`].
+    pub planned: Option<NonZeroI64>,
 }
 
 impl Default for BigHash {
     fn default() -> Self {
-        Self { fields: Table::new(HashSeed::of_process()), by_expiry: BTreeSet::new() }
+        Self { fields: Table::new(HashSeed::of_process()), by_expiry: BTreeSet::new(), planned: None }
     }
 }
 

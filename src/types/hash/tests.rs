@@ -133,8 +133,8 @@ fn of(count: usize, value: &str) -> Hash {
 }
 
 #[test]
-fn a_hash_is_16_bytes_where_it_lies() {
-    assert_eq!((size_of::<Hash>(), align_of::<Hash>()), (16, 8));
+fn a_hash_is_8_bytes_where_it_lies() {
+    assert_eq!((size_of::<Hash>(), align_of::<Hash>(), size_of::<TimedPack>()), (8, 8, 16));
 }
 
 #[test]

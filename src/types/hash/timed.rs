@@ -7,29 +7,34 @@
 //! come at the end.
 
 use super::{FieldExpiry, Pair};
-use crate::types::listpack::{Element, Elements, Listpack, Position};
+use crate::types::listpack::{Element, Elements, Position, ThinListpack};
+use std::num::NonZeroI64;
 
 const PARTS: usize = 3;
 const NEVER: i64 = 0;
 
 /// A small hash some fields of which expire.
 #[derive(Clone, Debug, Default)]
-pub struct TimedPack(Listpack);
+pub struct TimedPack {
+    triples: ThinListpack,
+    /// The keyspace's note; see [`super::Hash::planned`].
+    pub planned: Option<NonZeroI64>,
+}
 
 impl TimedPack {
     /// The number of fields.
     pub fn len(&self) -> usize {
-        self.0.len() / PARTS
+        self.triples.len() / PARTS
     }
 
     /// The memory it owns.
     pub fn capacity(&self) -> usize {
-        self.0.capacity()
+        self.triples.capacity()
     }
 
     /// Whether it may grow by as many bytes of text in two elements.
     pub fn has_room_for(&self, bytes: usize) -> bool {
-        self.0.has_room_for(bytes)
+        self.triples.has_room_for(bytes)
     }
 
     /// When the first field expires.
@@ -40,22 +45,22 @@ impl TimedPack {
     /// A field.
     pub fn get(&self, field: &[u8]) -> Option<Pair<'_>> {
         let at = self.find(field)?;
-        Triples(self.0.iter_from(at)).next()
+        Triples(self.triples.iter_from(at)).next()
     }
 
     /// All fields.
     pub fn pairs(&self) -> Triples<'_> {
-        Triples(self.0.iter())
+        Triples(self.triples.iter())
     }
 
     /// A field by its place.
     pub fn nth(&self, index: usize) -> Option<Pair<'_>> {
-        let at = self.0.seek((index * PARTS) as isize)?;
-        Triples(self.0.iter_from(at)).next()
+        let at = self.triples.seek((index * PARTS) as isize)?;
+        Triples(self.triples.iter_from(at)).next()
     }
 
     fn find(&self, field: &[u8]) -> Option<Position> {
-        self.0.find(field, self.0.first()?, PARTS)
+        self.triples.find(field, self.triples.first()?, PARTS)
     }
 
     /// Sets a field; whether it is new.
@@ -65,12 +70,12 @@ impl TimedPack {
         let new_expiry = expiry.after(old_expiry);
         match old {
             Some(at) if old_expiry == new_expiry => {
-                if let Some(value_at) = self.0.next(at) {
-                    self.0.replace(value_at, Element::of(value));
+                if let Some(value_at) = self.triples.next(at) {
+                    self.triples.replace(value_at, Element::of(value));
                 }
             }
             Some(at) => {
-                self.0.remove_many(at, PARTS);
+                self.triples.remove_many(at, PARTS);
                 self.insert(field, Element::of(value), new_expiry);
             }
             None => self.insert(field, Element::of(value), new_expiry),
@@ -83,7 +88,7 @@ impl TimedPack {
         let Some((at, pair)) = self.find(field).zip(self.get(field)) else { return };
         if pair.expiry != expiry {
             let value = pair.value.to_vec();
-            self.0.remove_many(at, PARTS);
+            self.triples.remove_many(at, PARTS);
             self.insert(field, Element::of(&value), expiry);
         }
     }
@@ -92,18 +97,18 @@ impl TimedPack {
     pub fn insert(&mut self, field: &[u8], value: Element<'_>, expiry: Option<i64>) {
         let time = Element::Int(expiry.unwrap_or(NEVER));
         let at = match expiry {
-            None => self.0.end(),
+            None => self.triples.end(),
             Some(_) => self.place_of(expiry),
         };
-        self.0.insert(at, &[Element::of(field), value, time]);
+        self.triples.insert(at, &[Element::of(field), value, time]);
     }
 
     /// Where a field that expires then belongs: behind those that expire no later.
     fn place_of(&self, expiry: Option<i64>) -> Position {
-        let mut triples = self.pairs();
+        let mut rest = self.pairs();
         loop {
-            let at = triples.0.position();
-            match triples.next() {
+            let at = rest.0.position();
+            match rest.next() {
                 Some(pair) if pair.expiry.is_some() && pair.expiry <= expiry => {}
                 _ => return at,
             }
@@ -113,15 +118,15 @@ impl TimedPack {
     /// Removes a field; whether it was there.
     pub fn remove(&mut self, field: &[u8]) -> bool {
         let found = self.find(field);
-        found.map(|at| self.0.remove_many(at, PARTS)).is_some()
+        found.map(|at| self.triples.remove_many(at, PARTS)).is_some()
     }
 
     /// Removes fields whose time has come, at most as many; their names go to `removed`.
     pub fn remove_due(&mut self, now_ms: i64, most: usize, mut removed: impl FnMut(&[u8])) {
         let due = self.pairs().take_while(|pair| pair.is_due(now_ms)).take(most);
         let count = due.map(|pair| removed(&pair.field.to_vec())).count();
-        if let (Some(first), true) = (self.0.first(), count > 0) {
-            self.0.remove_many(first, count * PARTS);
+        if let (Some(first), true) = (self.triples.first(), count > 0) {
+            self.triples.remove_many(first, count * PARTS);
         }
     }
 }

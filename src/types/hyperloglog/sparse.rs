@@ -122,11 +122,11 @@ const START: Position = Position { at: HEADER_BYTES, before: None, register: 0 }
 fn len_of_eight(chunk: [u8; 8]) -> Option<usize> {
     const EACH: u64 = u64::from_ne_bytes([1; 8]);
     let word = u64::from_le_bytes(chunk);
-    if word & !(word >> 1) & EACH * LONG_ZEROS as u64 != 0 {
+    if word & !(word >> 1) & (EACH * u64::from(LONG_ZEROS)) != 0 {
         return None;
     }
     let of_values = (word >> 7 & EACH) * 0xff;
-    let lens = word & (EACH * 3 | EACH * 0x3c & !of_values);
+    let lens = word & (EACH * 0x3f) & !(of_values & (EACH * 0x3c));
     let pairs = (lens & 0x00ff_00ff_00ff_00ff) + (lens >> 8 & 0x00ff_00ff_00ff_00ff);
     Some((pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48) as usize + 8)
 }

@@ -1,3 +1,4 @@
+use super::thin::ThinBytes;
 use super::*;
 use proptest::prelude::*;
 
@@ -113,12 +114,17 @@ proptest! {
     fn a_listpack_does_what_a_vector_of_texts_does(changes in prop::collection::vec(change(), 0..40)) {
         let mut exact = Twins::<Box<[u8]>>::default();
         let mut roomy = Twins::<Vec<u8>>::default();
+        let mut thin = Twins::<ThinBytes>::default();
         for change in changes {
+            thin.change(change.clone());
             exact.change(change.clone());
             exact.check();
             roomy.change(change);
         }
         roomy.check();
+        thin.check();
+        let thin = thin.pack.clone();
+        prop_assert_eq!(exact.pack.bytes(), thin.bytes());
         prop_assert_eq!(exact.pack.bytes(), roomy.pack.bytes());
         prop_assert_eq!(exact.pack.into_roomy().into_bytes(), roomy.pack.into_exact().into_bytes());
     }

@@ -11,7 +11,7 @@ use super::item::{Item, ItemRef, Slot};
 use super::tree::{self, SeekElement, SeekMember, SeekScore, Tree};
 use super::{Change, Entry, LexRange, ScoreRange, StoredScore};
 use crate::types::listpack::Element;
-use crate::types::table::{Probe, Table};
+use crate::types::table::{self, Probe, Table};
 use crate::util::siphash::HashSeed;
 use std::ops::Range;
 
@@ -61,6 +61,11 @@ impl Ordered {
         size_of::<Self>() + self.item_bytes + self.table.overhead_bytes() + self.tree.heap_bytes()
     }
 
+    /// The figures of the table.
+    pub fn statistics(&self) -> table::Statistics {
+        self.table.statistics()
+    }
+
     /// The score of a member.
     #[inline]
     pub fn score(&self, member: &[u8]) -> Option<f64> {
@@ -76,18 +81,20 @@ impl Ordered {
                 let Some(score) = decide(None) else { return Change::None };
                 let item = vacant.insert(Item::new(member, score)).into_view();
                 self.item_bytes += item.heap_bytes();
-                self.tree.insert(item, slot_of(item));
+                self.tree.insert(&SeekElement::new(score, member), slot_of(item));
                 Change::Added
             }
             Probe::Found(mut slot) => {
                 let current = slot.view().score();
                 let Some(score) = decide(Some(current)).filter(|score| *score != current) else { return Change::None };
-                assert!(self.tree.remove(slot.view()), "what is in the table is in the tree");
-                self.item_bytes -= slot.view().heap_bytes();
-                slot.update(|item| item.set_score(score));
-                let item = slot.into_view();
-                self.item_bytes += item.heap_bytes();
-                self.tree.insert(item, slot_of(item));
+                let (address, bytes) = (slot.address(), slot.view().heap_bytes());
+                let (old, new) = (SeekElement::new(current, member), SeekElement::new(score, member));
+                let moved = self.tree.update(&old, address, &new, || {
+                    slot.update(|item| item.set_score(score));
+                    slot_of(slot.view())
+                });
+                assert!(moved, "what is in the table is in the tree");
+                self.item_bytes = self.item_bytes - bytes + slot.view().heap_bytes();
                 Change::Updated
             }
         }
@@ -97,7 +104,8 @@ impl Ordered {
     pub fn remove(&mut self, member: &[u8]) -> bool {
         let hash = self.table.hash(member);
         let Some(slot) = self.table.find_mut(hash, member) else { return false };
-        assert!(self.tree.remove(slot.view()), "what is in the table is in the tree");
+        let removed = self.tree.remove(&SeekElement::at(slot.view()), slot.address());
+        assert!(removed, "what is in the table is in the tree");
         self.item_bytes -= slot.view().heap_bytes();
         slot.remove();
         true

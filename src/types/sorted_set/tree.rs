@@ -17,14 +17,19 @@
 //! after every change, so the tree never holds a slot that was taken out. Before going down to insert, room is made in
 //! the next node: a full one gives some of its entries to a neighbour, or is split. At the ends of the order it is
 //! split unevenly, so that a set filled in order has full leaves. A node that becomes small joins a small neighbour.
+//! An element whose new score leaves it between the same neighbours only has its key changed.
 
-use super::item::{ItemRef, Slot, middle, score_key, upper};
+mod keys;
+mod seek;
+
+pub use seek::{Seek, SeekElement, SeekMember, SeekScore};
+
+use super::item::{ItemRef, Slot, score_key, upper};
 use crate::util::alloc::size_class;
+use keys::{ENTRIES_MAX, Keys};
 use std::ops::Range;
+use std::ptr::NonNull;
 
-const LANES: usize = 64;
-/// The most entries of a node.
-const ENTRIES_MAX: usize = LANES - 1;
 /// A neighbour with this many entries or fewer takes some from a full node.
 const TAKER_MAX: usize = ENTRIES_MAX - 8;
 /// A node with fewer entries joins a neighbour, if both together have no more than `JOINED_MAX`.
@@ -32,188 +37,15 @@ const ENTRIES_MIN: usize = 16;
 const JOINED_MAX: usize = 48;
 /// About how many entries the nodes of a tree have that is built at once.
 const ENTRIES_BUILT: usize = 56;
-const UNUSED: i32 = i32::MAX;
 /// How many elements ahead a walk asks for memory.
 const AHEAD: usize = 8;
 
-/// What is looked for: a place in the order, by what comes before it.
-pub trait Seek {
-    /// The key of the score that it has to do with: lower ones come before it, higher ones do not. `None` if scores
-    /// tell nothing.
-    fn key(&self) -> Option<i64>;
-
-    /// Whether an item, which has a score of this key or one near it, comes before the place.
-    fn passes(&self, item: ItemRef<'_>) -> bool;
-}
-
-/// The place of an element, or the one behind it.
-#[derive(Clone, Copy)]
-pub struct SeekElement<'a> {
-    key: i64,
-    member: &'a [u8],
-    behind: bool,
-}
-
-impl<'a> SeekElement<'a> {
-    /// The place of an item.
-    pub fn at(item: ItemRef<'a>) -> Self {
-        Self { key: score_key(item.score()), member: item.member(), behind: false }
-    }
-
-    fn behind(item: ItemRef<'a>) -> Self {
-        Self { behind: true, ..Self::at(item) }
-    }
-}
-
-impl Seek for SeekElement<'_> {
-    #[inline(always)]
-    fn key(&self) -> Option<i64> {
-        Some(self.key)
-    }
-
-    #[inline]
-    fn passes(&self, item: ItemRef<'_>) -> bool {
-        let order = score_key(item.score()).cmp(&self.key).then_with(|| item.member().cmp(self.member));
-        if self.behind { order.is_le() } else { order.is_lt() }
-    }
-}
-
-/// The place of the first element with a score, or the one behind the last.
-#[derive(Clone, Copy)]
-pub struct SeekScore {
-    key: i64,
-    behind: bool,
-}
-
-impl SeekScore {
-    /// Before the elements with this score, or behind them.
-    pub fn new(score: f64, behind: bool) -> Self {
-        Self { key: score_key(score), behind }
-    }
-}
-
-impl Seek for SeekScore {
-    #[inline(always)]
-    fn key(&self) -> Option<i64> {
-        Some(self.key)
-    }
-
-    #[inline]
-    fn passes(&self, item: ItemRef<'_>) -> bool {
-        let key = score_key(item.score());
-        if self.behind { key <= self.key } else { key < self.key }
-    }
-}
-
-/// The place behind the members that pass a test, all of them before those that do not.
-pub struct SeekMember<F>(pub F);
-
-impl<F: Fn(&[u8]) -> bool> Seek for SeekMember<F> {
-    #[inline(always)]
-    fn key(&self) -> Option<i64> {
-        None
-    }
-
-    #[inline]
-    fn passes(&self, item: ItemRef<'_>) -> bool {
-        self.0(item.member())
-    }
-}
-
-/// The keys of some elements, in order.
-#[derive(Debug)]
-struct Keys {
-    uppers: [i32; LANES],
-    slots: [Slot; ENTRIES_MAX],
-    len: u16,
-}
-
-const _: () = assert!(size_of::<Keys>() == 768);
-
-impl Keys {
-    fn new() -> Self {
-        Self { uppers: [UNUSED; LANES], slots: [Slot::default(); ENTRIES_MAX], len: 0 }
-    }
-
-    #[inline(always)]
-    fn len(&self) -> usize {
-        usize::from(self.len)
-    }
-
-    #[inline(always)]
-    fn slots(&self) -> &[Slot] {
-        &self.slots[..self.len()]
-    }
-
-    /// How many of the elements come before a place.
-    #[inline]
-    fn count_before(&self, seek: &impl Seek) -> usize {
-        let Some(key) = seek.key() else {
-            return self.slots().partition_point(|slot| seek.passes(slot.item()));
-        };
-        let sought = upper(key);
-        let lower = self.uppers.iter().map(|upper| u32::from(*upper < sought)).sum::<u32>() as usize;
-        if self.uppers[lower] != sought || lower >= self.len() {
-            return lower;
-        }
-        let equal = self.uppers[lower..self.len()].iter().take_while(|upper| **upper == sought).count();
-        let sought = middle(key);
-        lower
-            + self.slots[lower..lower + equal].partition_point(|slot| match slot.middle().cmp(&sought) {
-                std::cmp::Ordering::Less => true,
-                std::cmp::Ordering::Equal => seek.passes(slot.item()),
-                std::cmp::Ordering::Greater => false,
-            })
-    }
-
-    fn insert(&mut self, at: usize, (upper, slot): (i32, Slot)) {
-        let len = self.len();
-        self.uppers.copy_within(at..len, at + 1);
-        self.slots.copy_within(at..len, at + 1);
-        (self.uppers[at], self.slots[at]) = (upper, slot);
-        self.len += 1;
-    }
-
-    fn set(&mut self, at: usize, (upper, slot): (i32, Slot)) {
-        (self.uppers[at], self.slots[at]) = (upper, slot);
-    }
-
-    fn first(&self) -> (i32, Slot) {
-        (self.uppers[0], self.slots[0])
-    }
-
-    fn push(&mut self, upper: i32, slot: Slot) {
-        self.insert(self.len(), (upper, slot));
-    }
-
-    fn remove(&mut self, range: Range<usize>) {
-        let len = self.len();
-        self.uppers.copy_within(range.end..len, range.start);
-        self.slots.copy_within(range.end..len, range.start);
-        let left = len - range.len();
-        self.uppers[left..len].fill(UNUSED);
-        self.len = left as u16;
-    }
-
-    /// Moves the first `count` to the end of others.
-    fn move_front(&mut self, count: usize, left: &mut Keys) {
-        let end = left.len();
-        left.uppers[end..end + count].copy_from_slice(&self.uppers[..count]);
-        left.slots[end..end + count].copy_from_slice(&self.slots[..count]);
-        left.len += count as u16;
-        self.remove(0..count);
-    }
-
-    /// Moves the last `count` to the beginning of others.
-    fn move_back(&mut self, count: usize, right: &mut Keys) {
-        let (len, right_len) = (self.len(), right.len());
-        right.uppers.copy_within(..right_len, count);
-        right.slots.copy_within(..right_len, count);
-        right.uppers[..count].copy_from_slice(&self.uppers[len - count..len]);
-        right.slots[..count].copy_from_slice(&self.slots[len - count..len]);
-        right.len += count as u16;
-        self.remove(len - count..len);
-    }
+/// What became of an element that was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Nowhere,
+    Removed,
+    Kept,
 }
 
 #[derive(Debug)]
@@ -267,25 +99,34 @@ impl Node {
         }
     }
 
-    /// Removes an item; false if it is not there.
-    fn remove(&mut self, seek: &SeekElement<'_>, item: ItemRef<'_>) -> bool {
+    /// Removes the item at an address, which is the one before a place, unless `keep`, called with the keys of its leaf
+    /// and where it stands there, says that it stays.
+    fn remove(
+        &mut self,
+        seek: &SeekElement<'_>,
+        address: NonNull<u8>,
+        keep: &mut dyn FnMut(&mut Keys, usize) -> bool,
+    ) -> Found {
         match self {
             Node::Leaf(keys) => match keys.count_before(seek).checked_sub(1) {
-                Some(at) if keys.slots[at].is_of(item) => {
+                Some(at) if keys.slots[at].is_at(address) => {
+                    if keep(keys, at) {
+                        return Found::Kept;
+                    }
                     keys.remove(at..at + 1);
-                    true
+                    Found::Removed
                 }
-                Some(_) | None => false,
+                Some(_) | None => Found::Nowhere,
             },
             Node::Inner(inner) => {
                 let child = inner.child_of(seek);
                 let branch = &mut inner.branches[child];
-                let removed = branch.node.remove(seek, item);
-                if removed {
+                let found = branch.node.remove(seek, address, keep);
+                if found == Found::Removed {
                     branch.count -= 1;
                     inner.mend(child);
                 }
-                removed
+                found
             }
         }
     }
@@ -505,9 +346,8 @@ impl Tree {
         self.len
     }
 
-    /// Adds a slot of this item, which is not there.
-    pub fn insert(&mut self, item: ItemRef<'_>, slot: Slot) {
-        let seek = SeekElement::at(item);
+    /// Adds the slot of an element, which is not there.
+    pub fn insert(&mut self, element: &SeekElement<'_>, slot: Slot) {
         if self.root.keys().len() == ENTRIES_MAX {
             let mut inner = Inner::new();
             let node = std::mem::replace(&mut self.root, Node::Leaf(Box::new(Keys::new())));
@@ -516,16 +356,51 @@ impl Tree {
             inner.branches.push(Branch { count: self.len, node });
             self.root = Node::Inner(inner);
         }
-        self.root.insert(&seek, (upper(seek.key), slot));
+        self.root.insert(element, (upper(element.key), slot));
         self.len += 1;
     }
 
-    /// Removes the slot of an item; false if it is not there.
-    pub fn remove(&mut self, item: ItemRef<'_>) -> bool {
-        let removed = self.root.remove(&SeekElement::behind(item), item);
-        self.len -= usize::from(removed);
-        self.lower_root();
-        removed
+    /// Removes an element by the address of its item; false if it is not there.
+    pub fn remove(&mut self, element: &SeekElement<'_>, address: NonNull<u8>) -> bool {
+        let found = self.root.remove(&element.behind(), address, &mut |_, _| false);
+        self.removed(found)
+    }
+
+    /// Moves an element to the place of its new score; false if it is not there. `change` changes its item, which may
+    /// move, and gives its new slot.
+    pub fn update(
+        &mut self,
+        element: &SeekElement<'_>,
+        address: NonNull<u8>,
+        new: &SeekElement<'_>,
+        change: impl FnOnce() -> Slot,
+    ) -> bool {
+        let mut change = Some(change);
+        let found = self.root.remove(&element.behind(), address, &mut |keys, at| {
+            // The neighbours tell whether the order remains. One in another leaf is not worth asking.
+            let stays = at > 0
+                && at + 1 < keys.len()
+                && new.passes(keys.slots[at - 1].item())
+                && !new.behind().passes(keys.slots[at + 1].item());
+            if let Some(change) = change.take_if(|_| stays) {
+                keys.set(at, (upper(new.key), change()));
+            }
+            stays
+        });
+        if self.removed(found)
+            && let Some(change) = change
+        {
+            self.insert(new, change());
+        }
+        found != Found::Nowhere
+    }
+
+    fn removed(&mut self, found: Found) -> bool {
+        if found == Found::Removed {
+            self.len -= 1;
+            self.lower_root();
+        }
+        found == Found::Removed
     }
 
     /// Takes the element of a rank out, and some of those that follow it, at least one if there is any and at most
@@ -669,9 +544,10 @@ impl Tree {
 #[cfg(test)]
 impl Node {
     fn check(&self, is_root: bool) -> usize {
+        use super::item::middle;
         let keys = self.keys();
         assert!(is_root || keys.len() > 0);
-        assert!(keys.uppers[keys.len()..].iter().all(|upper| *upper == UNUSED));
+        assert!(keys.uppers[keys.len()..].iter().all(|upper| *upper == keys::UNUSED));
         for (slot, found) in keys.slots().iter().zip(keys.uppers) {
             let key = score_key(slot.item().score());
             assert_eq!((found, slot.middle()), (upper(key), middle(key)));
@@ -681,7 +557,7 @@ impl Node {
         let depths: Vec<usize> = inner.branches.iter().map(|branch| branch.node.check(false)).collect();
         for (branch, slot) in inner.branches.iter().zip(keys.slots()) {
             assert_eq!(branch.count, branch.node.count());
-            assert!(slot.is_of(branch.node.keys().slots[0].item()));
+            assert!(slot.is_at(branch.node.keys().slots[0].item().address()));
         }
         assert!(depths.windows(2).all(|pair| pair[0] == pair[1]));
         1 + depths[0]

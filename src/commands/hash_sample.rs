@@ -1,6 +1,6 @@
 //! HRANDFIELD: fields at random, one, several different ones, or as many draws as wanted.
 
-use super::{Part, READS, write};
+use super::hash::{Part, READS, write};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};

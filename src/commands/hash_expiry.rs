@@ -4,7 +4,7 @@
 //! propagated as that, each field by itself. A condition is judged field by field, so that only those it allowed are
 //! propagated.
 
-use super::{HDEL_EVENT, HSET_EVENT, limits, plan, removed, write, wrong_arity};
+use super::hash::{HDEL_EVENT, HSET_EVENT, limits, plan, removed, write, wrong_arity};
 use crate::command::context::Event;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
