@@ -13,6 +13,7 @@ mod pending;
 mod range;
 mod read;
 
+use crate::command::args::until_nul;
 use crate::command::context::Event;
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
@@ -279,12 +280,14 @@ fn interval_end(text: &[u8]) -> Result<StreamId, Error> {
 
 /// There is no such key, or no such group in it.
 fn no_key_or_group(key: &[u8], group: &[u8]) -> Error {
-    Error::text([b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'"].concat())
+    Error::text([b"NOGROUP No such key '", until_nul(key), b"' or consumer group '", until_nul(group), b"'"].concat())
 }
 
 /// There is a key, but no such group in it.
 fn no_group(key: &[u8], group: &[u8]) -> Error {
-    Error::text([b"NOGROUP No such consumer group '", group, b"' for key name '", key, b"'"].concat())
+    Error::text(
+        [b"NOGROUP No such consumer group '", until_nul(group), b"' for key name '", until_nul(key), b"'"].concat(),
+    )
 }
 
 /// Answers an id.
