@@ -37,6 +37,7 @@ mod info;
 mod latency;
 mod log_format;
 mod net;
+mod persist;
 mod pubsub;
 mod repl;
 pub mod resp;

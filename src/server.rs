@@ -19,6 +19,8 @@ use crate::db::watch::Watches;
 use crate::latency::Latency;
 use crate::net::deadlines::Deadlines;
 use crate::net::listeners::Listeners;
+use crate::net::outgoing::Links;
+use crate::persist::Persist;
 use crate::pubsub::PubSub;
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
@@ -143,6 +145,10 @@ pub struct Server {
     pub to_resume: Vec<ClientKey>,
     /// Memory may exceed `maxmemory`: eviction begins, or goes on, before the next wait.
     pub evicting: bool,
+    /// Connections to other servers.
+    pub links: Links,
+    /// Snapshots and the like.
+    pub persist: Persist,
     /// The cron's memory.
     pub cron: CronState,
     /// A transaction runs.
@@ -159,8 +165,6 @@ pub struct Server {
     pub run_id: String,
     /// Forty hexadecimal digits that name the history of the data set.
     pub replication_id: String,
-    /// When it started, in Unix milliseconds.
-    pub started_ms: i64,
     /// Memory in use when it was ready, in bytes.
     pub startup_memory: usize,
     /// The program as it was called.
@@ -185,7 +189,6 @@ impl Server {
         let (run_id, replication_id) = (id(), id());
         let clock = Clock::start();
         let mut server = Server {
-            started_ms: clock.unix_ms(),
             clock,
             random,
             commands,
@@ -206,6 +209,8 @@ impl Server {
             listeners,
             to_resume: Vec::new(),
             evicting: false,
+            links: Links::default(),
+            persist: Persist::default(),
             cron: CronState::default(),
             in_exec: false,
             again: None,
@@ -234,6 +239,19 @@ impl Server {
         self.slowlog.trim(self.config.slowlog_max_len);
         self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;
         self.modes.set(ServerModes::NEW_SETTINGS, true);
+        self.note_disk_error();
+    }
+
+    /// Has writes refused as long as the last save failed, where that is wanted.
+    pub fn note_disk_error(&mut self) {
+        let refuses = self.config.stop_writes_on_bgsave_error && !self.config.save.is_empty();
+        self.modes.set(ServerModes::DISK_ERROR, refuses && !self.persist.snapshots.last_ok);
+    }
+
+    /// Has tables resized for comfort, unless a child shares their memory.
+    pub fn allow_resizing(&self, db: &mut Databases) {
+        let allowed = self.persist.resizing_allowed && self.persist.child.is_none();
+        (0..db.count()).for_each(|index| db.database_mut(index).dict.set_resizing(allowed));
     }
 
     /// Tells the databases what they need to know of directives and modes, if that is news to them.

@@ -18,6 +18,7 @@ use crate::config::{self, CommandLine, Config, REDIS_VERSION};
 use crate::db::Databases;
 use crate::net::event_loop::EventLoop;
 use crate::net::listeners::{ListenError, Listeners};
+use crate::persist;
 use crate::server::Server;
 use crate::signals::Signals;
 use crate::util::platform;
@@ -28,6 +29,9 @@ pub fn main() -> ExitCode {
     let mut args = std::env::args_os();
     let program = args.next().unwrap_or_default().to_string_lossy().into_owned();
     let args: Vec<OsString> = args.collect();
+    if let Some(status) = check_rdb(&program, &args) {
+        return status;
+    }
     let config = match config::parse_command_line(&args, &mut io::stdin().lock()) {
         Ok(CommandLine::Run(config)) => *config,
         Ok(CommandLine::PrintAndExit { text, code }) => {
@@ -46,6 +50,22 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Checks a file of a snapshot where that is asked for: by the first argument, or by the name of the program.
+fn check_rdb(program: &str, args: &[OsString]) -> Option<ExitCode> {
+    let files = match args.split_first() {
+        Some((first, files)) if first == "--check-rdb" => files,
+        _ if program.ends_with("redis-check-rdb") => args,
+        _ => return None,
+    };
+    let [file] = files else {
+        eprintln!("Usage: {program} <rdb-file-name>");
+        return Some(ExitCode::FAILURE);
+    };
+    let rules = persist::loading::rules(&Config::default(), None, true);
+    let checked = persist::rdb::check::check(file.as_ref(), rules, &mut io::stdout().lock());
+    Some(if checked.unwrap_or(false) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn exit_code(code: i32) -> ExitCode {
@@ -104,8 +124,9 @@ fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     apply::oom_score(&mut server).ok();
     log::warn!("Server initialized");
     system::check(&server.config);
-    report_ready(&server, &supervisor);
-    let status = EventLoop::new(poll, server, db, signals).run();
+    server.persist.interrupted = signals.interrupted();
+    persist::loading::begin(&mut server).map_err(StartError)?;
+    let status = EventLoop::new(poll, server, db, signals).run(|server| report_ready(server, &supervisor));
     supervisor.tell("STOPPING=1\n");
     Ok(status)
 }

@@ -46,6 +46,12 @@ pub struct Stats {
     pub expired_stale_percent: f64,
     /// Keys evicted because of `maxmemory`.
     pub evicted_keys: u64,
+    /// Child processes.
+    pub forks: u64,
+    /// How long the last fork took, in microseconds.
+    pub latest_fork_us: u64,
+    /// Payloads of RESTORE that were checked deeply.
+    pub sanitizations: u64,
     /// Turns of the event loop.
     pub loop_cycles: u64,
     /// Time in turns of the event loop, in microseconds.

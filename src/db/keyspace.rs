@@ -502,6 +502,27 @@ impl Databases {
         }
     }
 
+    /// Puts in an entry that was loaded, under the hash of its key; gives it back if the key is there already and may
+    /// not be replaced. Nobody is told.
+    pub fn put_loaded(&mut self, db: usize, hash: u64, entry: Entry, may_replace: bool) -> Result<(), Entry> {
+        match self.all[db].dict.probe(hash, entry.view().key()) {
+            DictProbe::Vacant(slot) => _ = slot.insert(entry),
+            DictProbe::Found(_) if !may_replace => return Err(entry),
+            DictProbe::Found(mut slot) => drop(slot.update(|old| std::mem::replace(old, entry))),
+        }
+        Ok(())
+    }
+
+    /// The note of accesses of an entry that was not used for some seconds, or that often; as if just made if that is
+    /// not what is noted.
+    pub fn restored_access(&self, idle_seconds: Option<u64>, frequency: Option<u8>) -> u32 {
+        match (self.access.frequency, idle_seconds, frequency) {
+            (true, _, Some(count)) => u32::from(self.access.minutes) << 8 | u32::from(count),
+            (false, Some(idle), _) => self.access.seconds.wrapping_sub(idle as u32) & ACCESS_MASK,
+            (true, _, None) | (false, None, _) => self.access.new_key(),
+        }
+    }
+
     /// A copy of a key's entry under another key, as if it had just been made.
     pub fn duplicate(&mut self, key: &Key<'_>, copy: &Key<'_>) -> Option<Entry> {
         let access = self.access.new_key();

@@ -76,12 +76,22 @@ impl EventLoop {
         }
     }
 
-    /// Runs until the server is to shut down; the exit status.
-    pub fn run(&mut self) -> i32 {
+    /// Runs until the server is to shut down; the exit status. `ready` is called once the data set is there.
+    pub fn run(&mut self, ready: impl Fn(&Server)) -> i32 {
         let mut events = Events::with_capacity(EVENTS);
         self.server.startup_memory = crate::util::alloc::used_memory();
         let mut reads = 0;
+        if !self.is_loading() {
+            ready(&self.server);
+        }
         loop {
+            if self.is_loading() {
+                match self.load() {
+                    Ok(true) => ready(&self.server),
+                    Ok(false) => {}
+                    Err(status) => return status,
+                }
+            }
             self.before_wait();
             if let Some(shutdown) = self.server.shutdown.take() {
                 return self.shut_down(shutdown.status);
@@ -124,6 +134,15 @@ impl EventLoop {
         }
     }
 
+    fn is_loading(&self) -> bool {
+        self.server.persist.loading.is_some()
+    }
+
+    /// Loads a slice of the data set; whether that was the last. What cannot be loaded is the end, with this status.
+    fn load(&mut self) -> Result<bool, i32> {
+        crate::persist::loading::step(&mut self.server, &mut self.db).map_err(|_| 1)
+    }
+
     fn before_wait(&mut self) {
         crate::cron::before_wait(&mut self.server, &mut self.db);
         // A command that was held may itself end a pause.
@@ -140,6 +159,7 @@ impl EventLoop {
     fn wait_at_most(&self) -> Duration {
         if self.server.clients.has_read_on()
             || self.server.evicting
+            || self.is_loading()
             || !self.accept_again.is_empty() && self.accept_rest_until_ms == 0
         {
             return Duration::ZERO;

@@ -1,0 +1,70 @@
+//! INFO persistence: how the data set is saved and loaded.
+
+use super::{Section, Source};
+use crate::persist::fork::Purpose;
+use crate::persist::loading::Loading;
+
+/// The section.
+pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
+    let persist = &source.server.persist;
+    let snapshots = &persist.snapshots;
+    let status = |ok: bool| if ok { "ok" } else { "err" };
+    let seconds_of = |purpose: Purpose| {
+        let child = persist.child.as_ref().filter(|child| child.purpose == purpose);
+        child.map(|child| child.started.elapsed().as_secs() as i64)
+    };
+    let saving = seconds_of(Purpose::Rdb);
+    section.field("loading", u8::from(persist.loading.is_some()));
+    section.field("async_loading", 0);
+    child(source, section);
+    section.field("rdb_changes_since_last_save", source.db.dirty);
+    section.field("rdb_bgsave_in_progress", u8::from(saving.is_some()));
+    section.field("rdb_last_save_time", snapshots.last_save);
+    section.field("rdb_last_bgsave_status", status(snapshots.last_ok));
+    section.field("rdb_last_bgsave_time_sec", snapshots.last_seconds.unwrap_or(-1));
+    section.field("rdb_current_bgsave_time_sec", saving.unwrap_or(-1));
+    section.field("rdb_saves", snapshots.saves);
+    section.field("rdb_last_cow_size", snapshots.last_copied);
+    section.field("rdb_last_load_keys_expired", persist.last_load.expired);
+    section.field("rdb_last_load_keys_loaded", persist.last_load.loaded);
+    section.field("aof_enabled", 0);
+    section.field("aof_rewrite_in_progress", 0);
+    section.field("aof_rewrite_scheduled", 0);
+    section.field("aof_last_rewrite_time_sec", -1);
+    section.field("aof_current_rewrite_time_sec", -1);
+    section.field("aof_last_bgrewrite_status", "ok");
+    section.field("aof_rewrites", 0);
+    section.field("aof_rewrites_consecutive_failures", 0);
+    section.field("aof_last_write_status", "ok");
+    section.field("aof_last_cow_size", 0);
+    section.field("module_fork_in_progress", 0);
+    section.field("module_fork_last_cow_size", 0);
+    if let Some(loading) = &persist.loading {
+        progress(loading, section);
+    }
+}
+
+/// How far the child is, and what it costs.
+fn child(source: &Source<'_>, section: &mut Section<'_>) {
+    let persist = &source.server.persist;
+    let latest = persist.child.as_ref().and_then(|child| child.latest);
+    let report = latest.map(|(report, _)| report).unwrap_or_default();
+    let age = latest.map_or(0, |(_, heard)| heard.elapsed().as_secs());
+    let total = if persist.child.is_some() { persist.keys_to_save } else { 0 };
+    section.field("current_cow_peak", report.copied_peak);
+    section.field("current_cow_size", report.copied);
+    section.field("current_cow_size_age", age);
+    let percent = report.keys as f64 * 100.0 / total.max(1) as f64;
+    section.field("current_fork_perc", format_args!("{percent:.2}"));
+    section.field("current_save_keys_processed", report.keys);
+    section.field("current_save_keys_total", total);
+}
+
+fn progress(loading: &Loading, section: &mut Section<'_>) {
+    section.field("loading_start_time", loading.start_time);
+    section.field("loading_total_bytes", loading.total_bytes);
+    section.field("loading_rdb_used_mem", loading.used_memory());
+    section.field("loading_loaded_bytes", loading.loaded_bytes());
+    section.field("loading_loaded_perc", format_args!("{:.2}", loading.percent()));
+    section.field("loading_eta_seconds", loading.eta_seconds());
+}

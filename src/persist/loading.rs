@@ -1,0 +1,203 @@
+//! Loading the data set: at start, a slice between two turns of the event loop, or all at once for DEBUG RELOAD.
+//!
+//! While it loads the server answers whoever connects, as a rule with `-LOADING`: the gate sees to that
+//! ([`ServerModes::LOADING`]).
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+use super::rdb::check;
+use super::rdb::load::value::Rules;
+use super::rdb::load::{Counts, LoadError, Loader, Progress, Settings};
+use crate::config::{Config, SanitizeDumpPayload};
+use crate::db::Databases;
+use crate::server::{Server, ServerModes};
+use crate::types::hash::HashLimits;
+use crate::types::set::SetLimits;
+use crate::types::{list, sorted_set};
+use crate::util::clock::unix_micros;
+use crate::util::platform;
+
+/// A load on its way.
+pub struct Loading {
+    loader: Loader,
+    started: Instant,
+    /// When it began, in Unix seconds.
+    pub start_time: i64,
+    /// Bytes of the file.
+    pub total_bytes: u64,
+}
+
+impl std::fmt::Debug for Loading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loading").field("offset", &self.loader.offset()).finish_non_exhaustive()
+    }
+}
+
+impl Loading {
+    /// Bytes loaded so far.
+    pub fn loaded_bytes(&self) -> u64 {
+        self.loader.offset()
+    }
+
+    /// The memory in use when the file was made, if it says so.
+    pub fn used_memory(&self) -> u64 {
+        let field = self.loader.aux().iter().find(|(name, _)| name == "used-mem");
+        field.and_then(|(_, text)| std::str::from_utf8(text).ok()?.parse().ok()).unwrap_or(0)
+    }
+
+    /// The share that is loaded, in per cent.
+    pub fn percent(&self) -> f64 {
+        self.loaded_bytes() as f64 * 100.0 / self.total_bytes.max(1) as f64
+    }
+
+    /// Seconds that the rest may take.
+    pub fn eta_seconds(&self) -> u64 {
+        let (loaded, elapsed) = (self.loaded_bytes(), self.started.elapsed().as_secs());
+        if loaded == 0 { 1 } else { elapsed * self.total_bytes.saturating_sub(loaded) / loaded }
+    }
+}
+
+/// How values are made by the present directives; elements of lists of `plain_from` bytes stand alone.
+pub fn rules(config: &Config, plain_from: Option<usize>, deep: bool) -> Rules {
+    Rules {
+        list: list::Limits::new(config.list_max_listpack_size, config.list_compress_depth, plain_from),
+        set: SetLimits {
+            intset_entries: config.set_max_intset_entries,
+            listpack_entries: config.set_max_listpack_entries,
+            listpack_value: config.set_max_listpack_value,
+        },
+        sorted_set: sorted_set::Limits {
+            entries: config.zset_max_listpack_entries,
+            value: config.zset_max_listpack_value,
+        },
+        hash: HashLimits { entries: config.hash_max_listpack_entries, value: config.hash_max_listpack_value },
+        deep,
+    }
+}
+
+/// How a file of this server's own is loaded.
+pub fn settings(server: &Server, total_bytes: u64, may_replace: bool) -> Settings {
+    let config = &server.config;
+    Settings {
+        rules: rules(config, server.plain_from, config.sanitize_dump_payload == SanitizeDumpPayload::Yes),
+        checksum: config.rdbchecksum,
+        expired_before_ms: Some(unix_micros() / 1000),
+        may_replace,
+        discard: false,
+        key_delay_us: config.key_load_delay_us,
+        total_bytes,
+    }
+}
+
+/// Opens the file of the data set; `None` if there is none.
+fn open(config: &Config) -> io::Result<Option<(File, u64)>> {
+    let file = match File::open(&config.dbfilename) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok(Some((file, metadata.len())))
+}
+
+/// Begins to load the data set at start, if there is one.
+///
+/// # Errors
+/// When the file cannot be opened; the error is logged.
+pub fn begin(server: &mut Server) -> Result<(), String> {
+    match open(&server.config) {
+        Ok(None) => Ok(()),
+        Ok(Some((file, bytes))) => {
+            let loader = Loader::new(Box::new(file), settings(server, bytes, false));
+            let (started, start_time) = (Instant::now(), unix_micros() / 1_000_000);
+            server.persist.loading = Some(Loading { loader, started, start_time, total_bytes: bytes });
+            server.modes.set(ServerModes::LOADING, true);
+            Ok(())
+        }
+        Err(error) => {
+            log::warn!("Error opening the RDB file {}: {}", server.config.dbfilename, platform::os_error_text(&error));
+            Err("Fatal error loading the DB, check server logs. Exiting.".to_owned())
+        }
+    }
+}
+
+/// Loads on for a slice; true when that was the last.
+///
+/// # Errors
+/// What is wrong with the file, which has been logged.
+pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, LoadError> {
+    let Some(mut loading) = server.persist.loading.take() else { return Ok(true) };
+    db.begin_command(0, server.clock.unix_ms());
+    let slice = server.config.loading_process_events_interval_bytes;
+    match loading.loader.step(db, slice) {
+        Ok(Progress::Done) => {
+            let seconds = loading.started.elapsed().as_secs_f64();
+            finish(server, loading.loader);
+            server.modes.set(ServerModes::LOADING, false);
+            log::info!("DB loaded from disk: {seconds:.3} seconds");
+            Ok(true)
+        }
+        Ok(Progress::Running | Progress::Waiting) => {
+            server.persist.loading = Some(loading);
+            Ok(false)
+        }
+        Err(error) => {
+            log::warn!("Internal error in RDB reading offset {}: {}", error.offset, error.reason);
+            explain(&server.config, server.plain_from);
+            log::warn!("Terminating server after rdb file reading failure.");
+            Err(error)
+        }
+    }
+}
+
+/// Has the file checked whole: the report says more of where it is damaged.
+fn explain(config: &Config, plain_from: Option<usize>) {
+    let (path, rules) = (Path::new(&config.dbfilename), rules(config, plain_from, true));
+    let mut report = Vec::new();
+    if check::check(path, rules, &mut report).is_ok() {
+        crate::log_format::write_plain(config, &String::from_utf8_lossy(&report));
+    }
+}
+
+fn finish(server: &mut Server, mut loader: Loader) {
+    let counts = loader.counts();
+    let Counts { loaded, expired, empty, .. } = counts;
+    match empty {
+        0 => log::info!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}."),
+        _ => {
+            log::info!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}, empty keys skipped: {empty}.")
+        }
+    }
+    server.persist.functions = loader.take_functions();
+    server.persist.last_load = counts;
+}
+
+/// Loads the file of the data set here and now, beside what is there; false if that failed. Without a file there is
+/// nothing to load.
+pub fn load_now(server: &mut Server, db: &mut Databases, may_replace: bool) -> bool {
+    let (file, bytes) = match open(&server.config) {
+        Ok(Some(opened)) => opened,
+        Ok(None) => return true,
+        Err(error) => {
+            log::warn!("Error opening the RDB file {}: {}", server.config.dbfilename, platform::os_error_text(&error));
+            return false;
+        }
+    };
+    let mut loader = Loader::new(Box::new(file), settings(server, bytes, may_replace));
+    match loader.step(db, u64::MAX) {
+        Ok(_) => {
+            finish(server, loader);
+            true
+        }
+        Err(error) => {
+            log::warn!("Internal error in RDB reading offset {}: {}", error.offset, error.reason);
+            false
+        }
+    }
+}
