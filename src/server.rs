@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use crate::client::registry::Clients;
 use crate::client::{Blocked, ClientKey, Modes, lifecycle};
 use crate::command::effects::{Effects, Observers};
-use crate::command::{CommandId, CommandTable};
+use crate::command::{CommandId, CommandTable, Error};
 use crate::config::{Config, NotifyFlags};
 use crate::cron::CronState;
 use crate::db::Databases;
@@ -43,7 +43,7 @@ impl ServerModes {
     pub const PAUSED: ServerModes = ServerModes(1 << 1);
     /// `maxmemory` is set.
     pub const MEMORY_LIMIT: ServerModes = ServerModes(1 << 2);
-    /// The last save failed and writes are to be refused.
+    /// The data cannot be saved or logged, and writes are to be refused.
     pub const DISK_ERROR: ServerModes = ServerModes(1 << 3);
     /// The databases have yet to be told of new settings.
     pub const NEW_SETTINGS: ServerModes = ServerModes(1 << 4);
@@ -99,6 +99,13 @@ pub struct Shutdown {
     /// The exit status.
     pub status: i32,
 }
+
+const UNSAVED: Error = Error::fixed(
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that \
+     may modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
+     snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB \
+     error.",
+);
 
 /// The server.
 #[derive(Debug)]
@@ -242,10 +249,23 @@ impl Server {
         self.note_disk_error();
     }
 
-    /// Has writes refused as long as the last save failed, where that is wanted.
-    pub fn note_disk_error(&mut self) {
+    /// Why writes are refused, when [`ServerModes::DISK_ERROR`] is set.
+    pub fn disk_error(&self) -> Error {
+        match self.persist.aof.error_text().filter(|_| !self.refuses_unsaved()) {
+            Some(text) => Error::text(format!("MISCONF Errors writing to the AOF file: {text}")),
+            None => UNSAVED,
+        }
+    }
+
+    fn refuses_unsaved(&self) -> bool {
         let refuses = self.config.stop_writes_on_bgsave_error && !self.config.save.is_empty();
-        self.modes.set(ServerModes::DISK_ERROR, refuses && !self.persist.snapshots.last_ok);
+        refuses && !self.persist.snapshots.last_ok
+    }
+
+    /// Has writes refused as long as the last save failed, where that is wanted, or the log of commands cannot be
+    /// written.
+    pub fn note_disk_error(&mut self) {
+        self.modes.set(ServerModes::DISK_ERROR, self.refuses_unsaved() || self.persist.aof.is_failing());
     }
 
     /// Has tables resized for comfort, unless a child shares their memory.

@@ -192,7 +192,7 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("tracking_total_keys", 0);
     section.field("tracking_total_items", 0);
     section.field("tracking_total_prefixes", 0);
-    section.field("unexpected_error_replies", 0);
+    section.field("unexpected_error_replies", stats.unexpected_error_replies);
     section.field("total_error_replies", stats.error_replies);
     section.field("dump_payload_sanitizations", stats.sanitizations);
     section.field("total_reads_processed", stats.reads_processed);

@@ -151,6 +151,8 @@ impl EventLoop {
                 self.pipeline.resume(&mut self.server, &mut self.db, key);
             }
         }
+        // What clients are about to be told is written first.
+        crate::persist::aof::before_replies(&mut self.server);
         self.flush_outputs();
         self.close_doomed();
     }
@@ -262,6 +264,7 @@ impl EventLoop {
             Ok(_) if self.server.clients.at(key).connection.read_on_pending => {}
             Ok(_) => {
                 if self.server.clients.at(key).flush_pending {
+                    crate::persist::aof::before_replies(&mut self.server);
                     self.flush(key);
                 }
                 self.server.clients.close_soon(key);
@@ -313,9 +316,12 @@ impl EventLoop {
         }
     }
 
+    /// Has the rest of an output sent with all others: behind it there may be answers that must not go out before
+    /// what they tell of is written.
     fn writable(&mut self, key: ClientKey) {
-        if self.server.clients.get(key).is_some_and(|client| client.connection.output_stuck) {
-            self.flush(key);
+        if let Some(client) = self.server.clients.get_mut(key).filter(|client| client.connection.output_stuck) {
+            client.connection.output_stuck = false;
+            self.server.clients.flush_later(key);
         }
     }
 
@@ -374,6 +380,7 @@ impl EventLoop {
     }
 
     fn shut_down(&mut self, status: i32) -> i32 {
+        crate::persist::aof::end(&mut self.server);
         self.flush_outputs();
         self.server.listeners.close();
         if let Some(path) = &self.server.config.pidfile {
