@@ -60,8 +60,12 @@ fn apply_effect(server: &mut Server, effect: Effect) -> Result<(), String> {
             crate::crash::enable(server.config.crash_log_enabled);
             Ok(())
         }
-        // The cron asks for `hz` each time, and new connections for `requirepass`.
-        Effect::Hz | Effect::RequirePass => Ok(()),
+        Effect::RequirePass => {
+            server.acl.set_default_password(server.config.requirepass.as_deref());
+            Ok(())
+        }
+        // The cron asks for it each time.
+        Effect::Hz => Ok(()),
         Effect::AofHistory
         | Effect::AppendOnly
         | Effect::ClientMemory

@@ -9,6 +9,7 @@ pub mod lifecycle;
 pub mod registry;
 pub mod subscriptions;
 
+use crate::acl::UserId;
 use crate::command::CommandId;
 use crate::net::connection::Connection;
 use crate::resp::reply::Reply;
@@ -40,6 +41,8 @@ impl Modes {
     pub const MONITOR: Modes = Modes(1 << 6);
     /// Does not change the access time of keys.
     pub const NO_TOUCH: Modes = Modes(1 << 7);
+    /// Its user may not do everything.
+    pub const RESTRICTED: Modes = Modes(1 << 8);
 }
 
 bit_set!(Modes);
@@ -125,7 +128,7 @@ pub struct Client {
     /// CLIENT SETINFO LIB-VER.
     pub lib_version: Option<Box<[u8]>>,
     /// The user it acts as.
-    pub user: Box<[u8]>,
+    pub user: UserId,
     /// CLIENT NO-EVICT.
     pub no_evict: bool,
     /// When it connected, in Unix milliseconds.
@@ -182,7 +185,7 @@ impl Client {
             name: None,
             lib_name: None,
             lib_version: None,
-            user: b"default".as_slice().into(),
+            user: UserId::DEFAULT,
             no_evict: false,
             created_ms: now_ms,
             active_ms: now_ms,
