@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 
+use crate::acl::Acl;
 use crate::client::registry::Clients;
 use crate::client::{Blocked, ClientKey, Modes, lifecycle};
 use crate::command::effects::{Effects, Observers};
@@ -118,6 +119,8 @@ pub struct Server {
     pub random: Random,
     /// All commands.
     pub commands: CommandTable,
+    /// Users and their rights.
+    pub acl: Acl,
     /// All clients.
     pub clients: Clients,
     /// Channels and patterns.
@@ -198,6 +201,7 @@ impl Server {
         let mut server = Server {
             clock,
             random,
+            acl: Acl::new(&commands),
             commands,
             clients: Clients::default(),
             pubsub: PubSub::default(),
@@ -235,6 +239,7 @@ impl Server {
             propagation_tap: None,
             config,
         };
+        server.acl.set_default_password(server.config.requirepass.as_deref());
         server.config_changed();
         server
     }
@@ -298,25 +303,6 @@ impl Server {
         crate::util::alloc::used_memory() as u64 > self.config.maxmemory
     }
 
-    /// Whether clients have to authenticate.
-    pub fn needs_password(&self) -> bool {
-        self.config.requirepass.is_some()
-    }
-
-    /// Whether there is a user of that name.
-    pub fn has_user(&self, name: &[u8]) -> bool {
-        name == b"default"
-    }
-
-    /// Whether a user may come in with a password. The time this takes tells nothing about the password.
-    pub fn accepts_password(&self, user: &[u8], password: &[u8]) -> bool {
-        let accepted = match &self.config.requirepass {
-            Some(expected) => same_secret(password, expected),
-            None => true,
-        };
-        accepted && self.has_user(user)
-    }
-
     /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply
     /// when its command runs. `None` when it is gone.
     pub fn push_to(&mut self, target: ClientKey) -> Option<&mut Reply> {
@@ -364,13 +350,4 @@ impl Server {
     pub fn command_name(&self, id: Option<CommandId>) -> &str {
         id.map_or("NULL", |id| self.commands.entry(id).full_name.as_str())
     }
-}
-
-/// Compares two secrets in a time that depends on the length of the given one alone.
-fn same_secret(given: &[u8], expected: &[u8]) -> bool {
-    let mut difference = given.len() ^ expected.len();
-    for (one, other) in given.iter().zip(expected.iter().chain(std::iter::repeat(&0))) {
-        difference |= usize::from(one ^ other);
-    }
-    std::hint::black_box(difference) == 0
 }

@@ -10,6 +10,7 @@ pub mod lifecycle;
 pub mod registry;
 pub mod subscriptions;
 
+use crate::acl::UserId;
 use crate::command::CommandId;
 use crate::net::connection::Connection;
 use crate::resp::reply::Reply;
@@ -44,6 +45,8 @@ impl Modes {
     pub const NO_TOUCH: Modes = Modes(1 << 7);
     /// Has no connection, is obeyed and never waits: see [`internal`].
     pub const INTERNAL: Modes = Modes(1 << 8);
+    /// Its user may not do everything.
+    pub const RESTRICTED: Modes = Modes(1 << 9);
 }
 
 bit_set!(Modes);
@@ -131,7 +134,7 @@ pub struct Client {
     /// CLIENT SETINFO LIB-VER.
     pub lib_version: Option<Box<[u8]>>,
     /// The user it acts as.
-    pub user: Box<[u8]>,
+    pub user: UserId,
     /// CLIENT NO-EVICT.
     pub no_evict: bool,
     /// When it connected, in Unix milliseconds.
@@ -191,7 +194,7 @@ impl Client {
             name: None,
             lib_name: None,
             lib_version: None,
-            user: b"default".as_slice().into(),
+            user: UserId::DEFAULT,
             no_evict: false,
             created_ms: now_ms,
             active_ms: now_ms,

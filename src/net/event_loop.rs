@@ -19,6 +19,7 @@ use super::listeners::FIRST_TOKEN;
 use super::pace::Pace;
 use super::pipeline::Pipeline;
 use super::socket::Socket;
+use crate::acl::UserId;
 use crate::client::{Client, ClientKey, Modes};
 use crate::db::Databases;
 use crate::server::Server;
@@ -218,7 +219,7 @@ impl EventLoop {
             log::debug!("Setting up a client socket: {error}");
         }
         let mut connection = Connection::new(socket, unix_path);
-        let protected = server.config.protected_mode && !server.needs_password();
+        let protected = server.config.protected_mode && server.acl.user(UserId::DEFAULT).no_password;
         if protected && !connection.peer_is_local() {
             connection.socket().write(PROTECTED_MODE).ok();
             server.stats.rejected_connections += 1;
@@ -226,9 +227,9 @@ impl EventLoop {
         }
         let id = server.clients.next_id();
         let key = server.clients.insert(Client::new(id, connection, server.clock.unix_ms()));
-        let needs_password = server.needs_password();
+        let modes = server.acl.modes_at_first();
         let client = server.clients.at_mut(key);
-        client.modes.set(Modes::UNAUTHENTICATED, needs_password);
+        client.modes = modes;
         if let Err(error) = client.connection.socket().register(server.listeners.registry(), Token(key)) {
             log::warn!("Registering a client socket: {error}");
             server.clients.remove(key);
