@@ -48,7 +48,6 @@ mod signals;
 mod slowlog;
 mod start;
 mod stats;
-#[allow(dead_code, reason = "snapshots will read and write what only tests use so far")]
 mod types;
 mod util;
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use crate::acl::Acl;
 use crate::client::registry::Clients;
+use crate::client::tracking::{self, Tracking};
 use crate::client::{Blocked, ClientKey, Modes, lifecycle};
 use crate::command::effects::{Effects, Observers};
 use crate::command::{CommandId, CommandTable, Error};
@@ -48,6 +49,8 @@ impl ServerModes {
     pub const DISK_ERROR: ServerModes = ServerModes(1 << 3);
     /// The databases have yet to be told of new settings.
     pub const NEW_SETTINGS: ServerModes = ServerModes(1 << 4);
+    /// More keys are remembered for client-side caching than should be.
+    pub const TRACKING_FULL: ServerModes = ServerModes(1 << 5);
 }
 
 bit_set!(ServerModes);
@@ -125,6 +128,8 @@ pub struct Server {
     pub clients: Clients,
     /// Channels and patterns.
     pub pubsub: PubSub,
+    /// CLIENT TRACKING.
+    pub tracking: Tracking,
     /// Keys under WATCH.
     pub watches: Watches,
     /// Keys that blocked clients wait on.
@@ -205,6 +210,7 @@ impl Server {
             commands,
             clients: Clients::default(),
             pubsub: PubSub::default(),
+            tracking: Tracking::default(),
             watches: Watches::default(),
             waiters: Waiters::default(),
             deadlines: Deadlines::default(),
@@ -250,6 +256,7 @@ impl Server {
         self.modes.set(ServerModes::MEMORY_LIMIT, self.config.maxmemory > 0);
         self.slowlog.trim(self.config.slowlog_max_len);
         self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;
+        tracking::note_fill(self);
         self.modes.set(ServerModes::NEW_SETTINGS, true);
         self.note_disk_error();
     }

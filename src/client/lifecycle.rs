@@ -1,6 +1,6 @@
 //! The end of a client, and what RESET leaves of it.
 
-use super::{ClientKey, Modes, ReplyMode};
+use super::{ClientKey, Modes, ReplyMode, tracking};
 use crate::acl::UserId;
 use crate::command::effects::Observers;
 use crate::server::Server;
@@ -8,6 +8,7 @@ use crate::server::Server;
 /// Takes a client out of everything that knows it, before it is removed.
 pub fn forget(server: &mut Server, key: ClientKey) {
     unwatch(server, key);
+    tracking::stop(server, key);
     crate::pubsub::forget(server, key);
     server.unblock(key);
     stop_monitoring(server, key);
@@ -49,6 +50,7 @@ pub fn monitor(server: &mut Server, key: ClientKey) -> bool {
 pub fn reset(server: &mut Server, key: ClientKey) {
     unwatch(server, key);
     stop_monitoring(server, key);
+    tracking::stop(server, key);
     crate::pubsub::forget(server, key);
     let modes = server.acl.modes_at_first();
     let client = server.clients.at_mut(key);

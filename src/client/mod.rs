@@ -9,6 +9,7 @@ pub mod internal;
 pub mod lifecycle;
 pub mod registry;
 pub mod subscriptions;
+pub mod tracking;
 
 use crate::acl::UserId;
 use crate::command::CommandId;
@@ -18,6 +19,7 @@ use crate::resp::request::OwnedRequest;
 use crate::util::bit_set::bit_set;
 use blocking::durability::Durability;
 use subscriptions::Subscriptions;
+use tracking::ClientTracking;
 
 /// A client's place in the registry.
 pub type ClientKey = usize;
@@ -154,6 +156,8 @@ pub struct Client {
     pub dirty: bool,
     /// SUBSCRIBE and its kin.
     pub subscriptions: Option<Box<Subscriptions>>,
+    /// CLIENT TRACKING.
+    pub tracking: Option<Box<ClientTracking>>,
     /// A blocking command or a pause.
     pub blocked: Option<Box<Blocked>>,
     /// Whether it stands in the list of clients with output to be sent.
@@ -204,6 +208,7 @@ impl Client {
             watched: Vec::new(),
             dirty: false,
             subscriptions: None,
+            tracking: None,
             blocked: None,
             flush_pending: false,
             input_peak: 0,

@@ -1,6 +1,7 @@
 //! May this command run now? Asked only when something unusual holds for the client, the server or the command; the
 //! checks and their order are those of Redis, and they ask for flags of the row, never for a command's name.
 
+use super::effects::Observers;
 use super::spec::{
     ADMIN, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, NO_QUEUE, PROTECTED, READONLY,
     REPORTS_DISK_ERROR, RUNS_QUEUE, WRITE,
@@ -8,7 +9,7 @@ use super::spec::{
 use super::{Args, CommandId, Ctx, Error, Flags};
 use crate::acl::Denial;
 use crate::acl::log::Context;
-use crate::client::Modes;
+use crate::client::{Modes, tracking};
 use crate::server::{PauseKind, ServerModes};
 
 /// What becomes of a command.
@@ -64,9 +65,16 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
     let queueing = modes.has(Modes::MULTI) && !row.flags.has(NO_QUEUE);
     if cx.server.modes.has(ServerModes::MEMORY_LIMIT) {
         let enough = crate::evict::make_room(cx.server, cx.db);
+        if cx.server.observers.has(Observers::TRACKING) {
+            tracking::deliver_before_reply(cx);
+        }
         if !enough && (flags.has(DENYOOM) || queueing) {
             return Verdict::Refuse(OOM);
         }
+    }
+    if cx.server.modes.has(ServerModes::TRACKING_FULL) {
+        tracking::make_room(cx.server);
+        tracking::deliver_before_reply(cx);
     }
     if cx.server.modes.has(ServerModes::DISK_ERROR) && flags.has(WRITE | REPORTS_DISK_ERROR) {
         return Verdict::Refuse(cx.server.disk_error());

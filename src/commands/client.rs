@@ -3,6 +3,7 @@
 use crate::acl::UserId;
 use crate::client::blocking::GivenUp;
 use crate::client::describe::{self, Class, Running};
+use crate::client::tracking::{self, Choice, ClientTracking, Target};
 use crate::client::{Client, Modes, ReplyMode};
 use crate::command::args::shown;
 use crate::command::error::{CmdResult, SYNTAX};
@@ -29,11 +30,10 @@ const SUBCOMMANDS: &[Command] = &[
         "",
         "Returns the id of the client that invalidations are sent to.",
     ),
-    Command::new("help", Arity::exactly(2), help).group(Group::Connection).flags(&[LOADING, STALE]).docs(
-        "5.0.0",
-        "",
-        "Lists the subcommands.",
-    ),
+    Command::new("help", Arity::exactly(2), help)
+        .group(Group::Connection)
+        .flags(&[LOADING, STALE, KEEPS_CACHING])
+        .docs("5.0.0", "", "Lists the subcommands."),
     own("id", Arity::exactly(2), id).docs("5.0.0", "", "Returns the connection's number, which is never used twice."),
     own("info", Arity::exactly(2), info).tips(&["nondeterministic_output"]).docs(
         "6.2.0",
@@ -87,7 +87,7 @@ const SUBCOMMANDS: &[Command] = &[
 ];
 
 const fn own(name: &'static str, arity: Arity, handler: Handler) -> Command {
-    Command::new(name, arity, handler).group(Group::Connection).flags(&[NOSCRIPT, LOADING, STALE])
+    Command::new(name, arity, handler).group(Group::Connection).flags(&[NOSCRIPT, LOADING, STALE, KEEPS_CACHING])
 }
 
 const fn admin(name: &'static str, arity: Arity, handler: Handler) -> Command {
@@ -344,34 +344,152 @@ fn unblock(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn getredir(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    cx.reply.integer(-1);
+    let redirection = describe::redirection(cx.client());
+    cx.reply.integer(redirection);
     Ok(())
 }
 
 fn trackinginfo(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let client = cx.server.clients.at(cx.client);
+    let tracking = client.tracking.as_deref();
+    let mut flags = vec![if tracking.is_some() { "on" } else { "off" }];
+    if let Some(tracking) = tracking {
+        let (options, caching) = (&tracking.options, tracking.caching);
+        let (opt_in, opt_out) = (options.choice == Choice::OptIn, options.choice == Choice::OptOut);
+        let further = [
+            (options.broadcast, "bcast"),
+            (opt_in, "optin"),
+            (opt_in && caching, "caching-yes"),
+            (opt_out, "optout"),
+            (opt_out && caching, "caching-no"),
+            (options.noloop, "noloop"),
+            (tracking.redirect_broken, "broken_redirect"),
+        ];
+        flags.extend(further.iter().filter(|(on, _)| *on).map(|(_, flag)| *flag));
+    }
     cx.reply.map(3);
     cx.reply.bulk(b"flags");
-    cx.reply.set(1);
-    cx.reply.bulk(b"off");
+    cx.reply.set(flags.len());
+    flags.iter().for_each(|flag| cx.reply.bulk(flag.as_bytes()));
     cx.reply.bulk(b"redirect");
-    cx.reply.integer(-1);
+    cx.reply.integer(describe::redirection(client));
     cx.reply.bulk(b"prefixes");
-    cx.reply.array(0);
+    cx.reply.array(tracking.map_or(0, |tracking| tracking.prefixes.len()));
+    tracking.iter().flat_map(|tracking| &tracking.prefixes).for_each(|prefix| cx.reply.bulk(prefix));
     Ok(())
 }
 
 fn tracking(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    if args.len() > 3 || on_or_off(&args)? {
-        return Err(Error::fixed("ERR client tracking is not supported"));
+    let (options, prefixes) = tracking_options(cx, &args)?;
+    if on_or_off(&args)? {
+        check_tracking(cx.client().tracking.as_deref(), &options, &prefixes)?;
+        tracking::start(cx.server, cx.client, options, &prefixes);
+    } else {
+        tracking::stop(cx.server, cx.client);
     }
     cx.reply.ok();
     Ok(())
 }
 
-fn caching(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    Err(Error::fixed(
-        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
-    ))
+fn tracking_options<'a>(cx: &Ctx<'_>, args: &Args<'a>) -> Result<(tracking::Options, Vec<&'a [u8]>), Error> {
+    let (mut options, mut prefixes) = (tracking::Options::default(), Vec::new());
+    let mut index = 3;
+    while index < args.len() {
+        let more = index + 1 < args.len();
+        if args.is(index, "redirect") && more {
+            index += 1;
+            if options.redirect.is_some() {
+                return Err(Error::fixed("ERR A client can only redirect to a single other client"));
+            }
+            let id = u64::try_from(args.integer(index)?).ok();
+            let found = id.and_then(|id| Some(Target { id, key: cx.server.clients.find_id(id)? }));
+            let missing = Error::fixed("ERR The client ID you want redirect to does not exist");
+            options.redirect = Some(found.ok_or(missing)?);
+        } else if args.is(index, "bcast") {
+            options.broadcast = true;
+        } else if args.is(index, "optin") || args.is(index, "optout") {
+            let choice = if args.is(index, "optin") { Choice::OptIn } else { Choice::OptOut };
+            if options.choice != Choice::All && options.choice != choice {
+                return Err(Error::fixed("ERR You can't specify both OPTIN mode and OPTOUT mode"));
+            }
+            options.choice = choice;
+        } else if args.is(index, "noloop") {
+            options.noloop = true;
+        } else if args.is(index, "prefix") && more {
+            index += 1;
+            prefixes.push(args.get(index));
+        } else {
+            return Err(SYNTAX);
+        }
+        index += 1;
+    }
+    Ok((options, prefixes))
+}
+
+/// Whether options go together, and with the tracking there is.
+fn check_tracking(known: Option<&ClientTracking>, options: &tracking::Options, prefixes: &[&[u8]]) -> CmdResult {
+    if !options.broadcast && !prefixes.is_empty() {
+        return Err(Error::fixed("ERR PREFIX option requires BCAST mode to be enabled"));
+    }
+    if known.is_some_and(|known| known.options.broadcast != options.broadcast) {
+        return Err(Error::fixed(
+            "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it \
+             with a different mode.",
+        ));
+    }
+    if options.broadcast && options.choice != Choice::All {
+        return Err(Error::fixed("ERR OPTIN and OPTOUT are not compatible with BCAST"));
+    }
+    let chosen = |known: &ClientTracking| known.options.choice != Choice::All && options.choice != Choice::All;
+    if known.is_some_and(|known| chosen(known) && known.options.choice != options.choice) {
+        return Err(Error::fixed(
+            "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it \
+             with a different mode.",
+        ));
+    }
+    let overlap = |one: &[u8], other: &[u8]| one.starts_with(other) || other.starts_with(one);
+    for (index, prefix) in prefixes.iter().enumerate() {
+        let known = known.iter().flat_map(|known| &known.prefixes).find(|known| overlap(known, prefix));
+        let given = prefixes[index + 1..].iter().find(|other| overlap(other, prefix));
+        let (what, other): (&[u8], &[u8]) = match (known, given) {
+            (Some(known), _) => (b"an existing", known),
+            (None, Some(given)) => (b"another provided", given),
+            (None, None) => continue,
+        };
+        let parts: [&[u8]; 7] = [
+            b"ERR Prefix '",
+            shown(prefix),
+            b"' overlaps with ",
+            what,
+            b" prefix '",
+            shown(other),
+            b"'. Prefixes for a single client must not overlap.",
+        ];
+        return Err(Error::text(parts.concat()));
+    }
+    Ok(())
+}
+
+fn caching(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let Some(tracking) = cx.client_mut().tracking.as_deref_mut() else {
+        return Err(Error::fixed(
+            "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode \
+             enabled",
+        ));
+    };
+    let (choice, refusal) = if args.is(2, "yes") {
+        (Choice::OptIn, "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.")
+    } else if args.is(2, "no") {
+        (Choice::OptOut, "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.")
+    } else {
+        return Err(SYNTAX);
+    };
+    if tracking.options.choice != choice {
+        return Err(Error::fixed(refusal));
+    }
+    tracking.caching = true;
+    cx.reply.ok();
+    Ok(())
 }
 
 fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {

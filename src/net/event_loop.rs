@@ -20,7 +20,8 @@ use super::pace::Pace;
 use super::pipeline::Pipeline;
 use super::socket::Socket;
 use crate::acl::UserId;
-use crate::client::{Client, ClientKey, Modes};
+use crate::client::{Client, ClientKey, Modes, tracking};
+use crate::command::effects::Observers;
 use crate::db::Databases;
 use crate::server::Server;
 
@@ -151,6 +152,9 @@ impl EventLoop {
             for key in std::mem::take(&mut self.server.to_resume) {
                 self.pipeline.resume(&mut self.server, &mut self.db, key);
             }
+        }
+        if self.server.observers.has(Observers::TRACKING) {
+            tracking::broadcast(&mut self.server);
         }
         // What clients are about to be told is written first.
         crate::persist::aof::before_replies(&mut self.server);
