@@ -344,7 +344,7 @@ fn clients_are_served_while_the_data_set_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
     big_file(folder.path());
     let port = common::free_port();
-    let mut child = Command::new(binary())
+    let child = Command::new(binary())
         .args([
             "--port",
             &port.to_string(),
@@ -446,7 +446,7 @@ fn an_unreadable_file_ends_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("dump.rdb");
     fs::write(&file, "").unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o0)).unwrap();
     if fs::read(&file).is_ok() {
         // Root reads everything; it cannot read a folder as a file, though.
         fs::remove_file(&file).unwrap();
