@@ -327,7 +327,9 @@ pub fn first_seeds(count: u64) -> Vec<u64> {
 pub fn plan_from_environment(redis: OsString, oxidis: OsString) -> Plan {
     let text = |name: &str| env::var(format!("OXIDIS_DIFFERENTIAL_{name}")).ok().filter(|text| !text.is_empty());
     let number = |text: String| text.parse::<u64>().unwrap_or_else(|_| panic!("{text:?} is no number"));
-    let list = |text: String| text.split(',').map(|part| part.trim().to_owned()).collect::<Vec<String>>();
+    let list = |text: String| {
+        text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect::<Vec<String>>()
+    };
     let seeds = match text("SEEDS") {
         Some(seeds) if seeds.contains(',') => list(seeds).into_iter().map(number).collect(),
         Some(count) => first_seeds(number(count)),
