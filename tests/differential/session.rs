@@ -139,7 +139,6 @@ impl<'p> Session<'p> {
         let Some((last, _)) = batch.last() else { return Ok(()) };
         self.sent += batch.len();
         self.reached = *last;
-        let begun = std::time::Instant::now();
         for side in &mut self.pair.0 {
             side.link(actor).send(batch.iter().map(|(_, command)| command.words.as_slice()));
         }
@@ -149,14 +148,6 @@ impl<'p> Session<'p> {
             let link = side.link(actor);
             lost[index] = link.receive_into(batch.len(), &mut replies[index]).err();
             link.forget();
-        }
-        if begun.elapsed().as_millis() > 200 {
-            println!("SLOW {:?} {} commands", begun.elapsed(), batch.len());
-            for (_, c) in batch {
-                if std::env::var_os("SHOWSLOW").is_some() {
-                    println!("     {}", super::wire::command_line(&c.words).chars().take(150).collect::<String>());
-                }
-            }
         }
         let [redis, oxidis] = &replies;
         for (at, (unit, command)) in batch.iter().enumerate() {
