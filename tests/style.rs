@@ -42,6 +42,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/types/table/resize.rs",
     "src/types/table/segment.rs",
     "src/types/table/tests.rs",
+    "src/persist/fork.rs",
     "src/util/alloc.rs",
     "src/util/clock.rs",
     "src/util/platform.rs",

@@ -1,6 +1,8 @@
 //! The line CLIENT LIST and CLIENT INFO show for a client, and the classes clients are told apart by.
 
 use super::{Client, Modes};
+use crate::command::Args;
+use crate::resp::reply::Reply;
 use crate::server::Server;
 
 /// What an active client has at its disposal of the read buffer all clients share, in bytes.
@@ -52,6 +54,20 @@ pub struct Running {
     pub argument_bytes: usize,
     /// Bytes of output that wait already.
     pub output_bytes: usize,
+}
+
+impl Running {
+    /// A request, and the output it is to be answered in.
+    pub fn of(args: &Args<'_>, reply: &Reply) -> Running {
+        let digits = |number: usize| itoa::Buffer::new().format(number).len();
+        let framed = |length: usize| 1 + digits(length) + 2 + length + 2;
+        let lengths = || args.rest(0).map(<[u8]>::len);
+        Running {
+            request_bytes: 1 + digits(args.len()) + 2 + lengths().map(framed).sum::<usize>(),
+            argument_bytes: lengths().sum(),
+            output_bytes: reply.len(),
+        }
+    }
 }
 
 /// A client's line, without a line end. `running` is set for the client that asks.
@@ -107,7 +123,7 @@ pub fn line(server: &Server, client: &Client, running: Option<Running>) -> Vec<u
             if connection.output_stuck { "rw" } else { "r" },
             server.command_name(client.last_command),
         ),
-        &client.user,
+        &server.acl.user(client.user).name,
     );
     add(
         &format!(" redir=-1 resp={} lib-name=", if client.resp3 { 3 } else { 2 }),

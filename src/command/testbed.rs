@@ -43,8 +43,13 @@ impl Testbed {
 
     /// Runs a command, given as words with blanks between them; its reply as it is sent.
     pub fn run(&mut self, command: &str) -> String {
-        let words: Vec<&str> = command.split(' ').collect();
-        let request = OwnedRequest::of(&words);
+        let words: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();
+        self.run_words(&words)
+    }
+
+    /// Runs a command, given word by word; its reply as it is sent.
+    pub fn run_words(&mut self, words: &[&[u8]]) -> String {
+        let request = OwnedRequest::of(words);
         let view = request.view();
         let id = self.server.commands.resolve(&view);
         let mut reply = Reply::new(self.protocol);

@@ -1,8 +1,10 @@
 //! CLIENT: what a connection may ask and change of itself and of others.
 
+use crate::acl::UserId;
 use crate::client::blocking::GivenUp;
 use crate::client::describe::{self, Class, Running};
 use crate::client::{Client, Modes, ReplyMode};
+use crate::command::args::shown;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
@@ -143,20 +145,8 @@ fn setinfo(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     Ok(())
 }
 
-/// What the line of the running client tells of its own request.
-fn running(cx: &Ctx<'_>, args: &Args<'_>) -> Running {
-    let digits = |number: usize| itoa::Buffer::new().format(number).len();
-    let framed = |length: usize| 1 + digits(length) + 2 + length + 2;
-    let lengths = || args.rest(0).map(<[u8]>::len);
-    Running {
-        request_bytes: 1 + digits(args.len()) + 2 + lengths().map(framed).sum::<usize>(),
-        argument_bytes: lengths().sum(),
-        output_bytes: cx.reply.len(),
-    }
-}
-
 fn info(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let mut text = describe::line(cx.server, cx.client(), Some(running(cx, &args)));
+    let mut text = describe::line(cx.server, cx.client(), Some(Running::of(&args, cx.reply)));
     text.push(b'\n');
     cx.reply.verbatim(*b"txt", &text);
     Ok(())
@@ -179,7 +169,7 @@ fn list(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     } else {
         return Err(SYNTAX);
     }
-    let own = running(cx, &args);
+    let own = Running::of(&args, cx.reply);
     let mut text = Vec::new();
     for key in wanted {
         let running = (key == cx.client).then_some(own);
@@ -200,7 +190,7 @@ fn class(name: &[u8]) -> Result<Class, Error> {
 struct Filter<'a> {
     id: Option<u64>,
     class: Option<Class>,
-    user: Option<&'a [u8]>,
+    user: Option<UserId>,
     address: Option<&'a [u8]>,
     local_address: Option<&'a [u8]>,
     age_min_s: Option<i64>,
@@ -218,9 +208,9 @@ impl<'a> Filter<'a> {
             match args.get(index).to_ascii_lowercase().as_slice() {
                 b"id" => filter.id = Some(above_zero(value, "client-id")? as u64),
                 b"type" => filter.class = Some(class(value)?),
-                b"user" if cx.server.has_user(value) => filter.user = Some(value),
                 b"user" => {
-                    return Err(Error::text(format!("ERR No such user '{}'", String::from_utf8_lossy(value))));
+                    let unknown = || Error::text([b"ERR No such user '", shown(value), b"'"].concat());
+                    filter.user = Some(cx.server.acl.find(value).ok_or_else(unknown)?);
                 }
                 b"addr" => filter.address = Some(value),
                 b"laddr" => filter.local_address = Some(value),
@@ -237,7 +227,7 @@ impl<'a> Filter<'a> {
         let connection = &client.connection;
         self.id.is_none_or(|id| client.id == id)
             && self.class.is_none_or(|class| Class::of(client) == class)
-            && self.user.is_none_or(|user| *client.user == *user)
+            && self.user.is_none_or(|user| client.user == user)
             && self.age_min_s.is_none_or(|age| now_ms - client.created_ms >= age.saturating_mul(1000))
             && self.address.is_none_or(|address| connection.peer_name().as_bytes() == address)
             && self.local_address.is_none_or(|address| connection.local_name().as_bytes() == address)

@@ -3,6 +3,7 @@
 //! To add a command, add its row to its family's `COMMANDS` and write the handler below it. A new family is listed in
 //! [`FAMILIES`]. Nothing else has to know.
 
+pub mod acl;
 pub mod bitfield;
 pub mod bits;
 pub mod client;
@@ -24,7 +25,9 @@ pub mod list_pop;
 #[cfg(test)]
 mod listing;
 pub mod memory;
+pub mod migrate;
 pub mod object;
+pub mod persistence;
 pub mod pubsub;
 pub mod scan;
 pub mod server;
@@ -37,11 +40,13 @@ pub mod stream;
 pub mod string;
 pub mod string_number;
 pub mod transaction;
+pub mod transfer;
 
 use crate::command::Command;
 
 /// All families.
 pub const FAMILIES: &[&[Command]] = &[
+    acl::COMMANDS,
     bitfield::COMMANDS,
     bits::COMMANDS,
     client::COMMANDS,
@@ -61,7 +66,9 @@ pub const FAMILIES: &[&[Command]] = &[
     list::COMMANDS,
     list_pop::COMMANDS,
     memory::COMMANDS,
+    migrate::COMMANDS,
     object::COMMANDS,
+    persistence::COMMANDS,
     pubsub::COMMANDS,
     scan::COMMANDS,
     server::COMMANDS,
@@ -77,4 +84,5 @@ pub const FAMILIES: &[&[Command]] = &[
     string::COMMANDS,
     string_number::COMMANDS,
     transaction::COMMANDS,
+    transfer::COMMANDS,
 ];
