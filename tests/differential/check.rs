@@ -27,6 +27,8 @@ pub enum Check {
     Picks(&'static str),
     /// The members SPOP takes; both servers get back what either lost.
     Popped,
+    /// The bytes that DUMP packs a value into; both servers must unpack both to the same value.
+    Dumped,
     /// What one step of an iteration returns, unless the encoding has an order; both iterations run to the end, and
     /// must return the same.
     Scan,
@@ -48,7 +50,7 @@ const TOLERANCE_MS: i64 = 20_000;
 impl Check {
     /// True if more must be asked before the next command.
     pub fn asks_more(self) -> bool {
-        matches!(self, Check::Popped | Check::Picks(_) | Check::Scan)
+        matches!(self, Check::Popped | Check::Picks(_) | Check::Dumped | Check::Scan)
     }
 
     /// True if the replies agree; `encoding` is the last answer of OBJECT ENCODING.
@@ -64,7 +66,7 @@ impl Check {
             Check::UnorderedPairs => same_elements(redis, oxidis, 2),
             Check::ByEncoding => !has_order && same_elements(redis, oxidis, 1),
             Check::ByEncodingPairs => !has_order && same_elements(redis, oxidis, 2),
-            Check::Popped | Check::Picks(_) => same_shape(redis, oxidis),
+            Check::Popped | Check::Picks(_) | Check::Dumped => same_shape(redis, oxidis),
             Check::Scan if has_order => command.is("zscan") && same_scores(redis, oxidis),
             Check::Scan => same_step(command, redis, oxidis),
             Check::Seconds => close(redis, oxidis, 1),
@@ -153,7 +155,12 @@ pub fn plain_scores(items: &Value) -> Value {
 /// only have been given as such.
 fn close(redis: &Value, oxidis: &Value, per_second: i64) -> bool {
     let absolute = ABSOLUTE_SECONDS * per_second..=(ABSOLUTE_SECONDS + 1000) * per_second;
+    if let (Value::Many(..), Value::Many(..)) = (redis, oxidis) {
+        return same_kind_and_length(redis, oxidis)
+            && redis.items().iter().zip(oxidis.items()).all(|(redis, oxidis)| close(redis, oxidis, per_second));
+    }
     match (redis.integer(), oxidis.integer()) {
+        (Some(redis), Some(oxidis)) if redis == oxidis => true,
         (Some(redis), Some(oxidis)) => {
             redis >= 0
                 && oxidis >= 0

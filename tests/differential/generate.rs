@@ -217,15 +217,13 @@ fn rows_make_the_commands_they_name() {
     for row in FAMILIES.iter().flat_map(|family| family.rows) {
         let mut draw = Draw::from_seed(7);
         let grammar = grammar(row);
-        for _ in 0..100 {
-            let row = Row { is_spoilt: false, ..*row };
-            let commands = commands_of(&row, &grammar, &mut draw);
-            let names = row.name.split('|');
-            let is_it = |command: &Cmd| {
-                names.clone().zip(&command.words).all(|(name, word)| word.eq_ignore_ascii_case(name.as_bytes()))
-            };
-            assert!(commands.iter().any(is_it), "{} makes {commands:?}", row.name);
-        }
+        let names: Vec<&str> = row.name.split('|').collect();
+        let is_it = |command: &Cmd| {
+            names.iter().zip(&command.words).all(|(name, word)| word.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        let row = Row { is_spoilt: false, ..*row };
+        let made = (0..100).filter(|_| commands_of(&row, &grammar, &mut draw).iter().any(is_it)).count();
+        assert!(made > 0, "{} never makes its command", row.name);
     }
 }
 

@@ -51,16 +51,17 @@ pub struct Plan {
     pub oxidis: OsString,
 }
 
-/// The real server of the right series: named by OXIDIS_DIFFERENTIAL_REDIS or found in PATH.
+/// The real server: the one that OXIDIS_DIFFERENTIAL_REDIS names, or one of the right series in PATH.
 ///
 /// # Errors
 /// Why there is none.
 pub fn find_redis() -> Result<OsString, String> {
-    let path = env::var_os("OXIDIS_DIFFERENTIAL_REDIS").unwrap_or_else(|| "redis-server".into());
+    let named = env::var_os("OXIDIS_DIFFERENTIAL_REDIS");
+    let path = named.clone().unwrap_or_else(|| "redis-server".into());
     let shown = Path::new(&path).display();
     let output = Command::new(&path).arg("--version").output().map_err(|error| format!("{shown}: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    match text.contains(&format!("v={SERIES}")) {
+    match named.is_some() || text.contains(&format!("v={SERIES}")) {
         true => Ok(path),
         false => Err(format!("{shown} is no Redis {SERIES}x: {}", text.trim())),
     }
