@@ -38,7 +38,10 @@ pub fn make_room(server: &mut Server, db: &mut Databases) -> bool {
     }
     server.stats.evicted_keys += evicted as u64;
     match server.observers.any() {
-        true => effects::settle_notes(server, db),
+        true => {
+            effects::settle_notes(server, db);
+            crate::repl::propagate::hand_over_apart(server);
+        }
         false => db.forget_notes(),
     }
     enough

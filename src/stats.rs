@@ -22,6 +22,8 @@ pub struct Stats {
     pub errors: BTreeMap<Box<str>, u64>,
     /// Error replies.
     pub error_replies: u64,
+    /// Errors that the server's own clients were answered.
+    pub unexpected_error_replies: u64,
     /// Reads that found something.
     pub reads_processed: u64,
     /// Writes that sent something.

@@ -361,7 +361,7 @@ fn clients_are_served_while_the_data_set_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
     big_file(folder.path());
     let port = common::free_port();
-    let mut child = Command::new(binary())
+    let child = Command::new(binary())
         .args([
             "--port",
             &port.to_string(),

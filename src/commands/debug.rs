@@ -32,7 +32,7 @@ type Subcommand = (&'static str, usize, usize, Handler);
 const ANY: usize = usize::MAX;
 
 const SUBCOMMANDS: &[Subcommand] = &[
-    ("aof-flush-sleep", 3, 3, accept),
+    ("aof-flush-sleep", 3, 3, aof_flush_sleep),
     ("assert", 2, ANY, abort),
     ("change-repl-id", 2, 2, accept),
     ("client-eviction", 2, 2, client_eviction),
@@ -47,7 +47,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("htstats", 3, 3, htstats),
     ("htstats-key", 3, 3, htstats_key),
     ("listpack", 3, 3, listpack),
-    ("loadaof", 2, 2, not_persistent),
+    ("loadaof", 2, 2, load_log),
     ("log", 3, 3, log_message),
     ("object", 3, 3, object),
     ("panic", 2, ANY, abort),
@@ -112,6 +112,21 @@ fn reload(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return Err(Error::fixed("ERR Error trying to load the RDB dump, check server logs."));
     }
     log::warn!("DB reloaded by DEBUG RELOAD");
+    cx.reply.ok();
+    Ok(())
+}
+
+/// Loads the log of commands in place of what is there. One that cannot be loaded is the end.
+fn load_log(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    if loading::load_log_now(cx.server, cx.db).is_err() {
+        std::process::exit(1);
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+fn aof_flush_sleep(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    cx.server.persist.aof.rest_us = number::parse_i64(args.get(2)).and_then(|us| u32::try_from(us).ok()).unwrap_or(0);
     cx.reply.ok();
     Ok(())
 }
@@ -401,6 +416,8 @@ fn htstats_key(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.reply_help(&[
+        "AOF-FLUSH-SLEEP <microseconds>",
+        "    Rest before each write to the append-only file.",
         "ASSERT | PANIC | SEGFAULT",
         "    Crash the server.",
         "CONFIG-REWRITE-FORCE-ALL",
@@ -419,6 +436,8 @@ fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         "    Return statistics of a value's hash table.",
         "LISTPACK <key>",
         "    Print how a value in a listpack is kept to the standard output.",
+        "LOADAOF",
+        "    Load the append-only file in place of what is there.",
         "LOG <message>",
         "    Write a message to the log.",
         "OBJECT <key>",

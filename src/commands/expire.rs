@@ -112,11 +112,11 @@ impl Condition {
 }
 
 fn expire(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    set_expiry(cx, args, cx.now_ms(), Unit::Seconds)
+    set_expiry(cx, args, cx.clock_ms(), Unit::Seconds)
 }
 
 fn pexpire(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    set_expiry(cx, args, cx.now_ms(), Unit::Milliseconds)
+    set_expiry(cx, args, cx.clock_ms(), Unit::Milliseconds)
 }
 
 fn expireat(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {

@@ -105,7 +105,7 @@ fn restore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let expire = match (ttl, options.absolute) {
         (0, _) => None,
         (ttl, true) => Some(ttl),
-        (ttl, false) => Some(ttl.saturating_add(now_ms)),
+        (ttl, false) => Some(ttl.saturating_add(cx.clock_ms())),
     };
     if expire.is_some_and(|at| at < now_ms) {
         if deleted {

@@ -27,21 +27,44 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("rdb_last_cow_size", snapshots.last_copied);
     section.field("rdb_last_load_keys_expired", persist.last_load.expired);
     section.field("rdb_last_load_keys_loaded", persist.last_load.loaded);
-    section.field("aof_enabled", 0);
-    section.field("aof_rewrite_in_progress", 0);
-    section.field("aof_rewrite_scheduled", 0);
-    section.field("aof_last_rewrite_time_sec", -1);
-    section.field("aof_current_rewrite_time_sec", -1);
-    section.field("aof_last_bgrewrite_status", "ok");
-    section.field("aof_rewrites", 0);
-    section.field("aof_rewrites_consecutive_failures", 0);
-    section.field("aof_last_write_status", "ok");
-    section.field("aof_last_cow_size", 0);
+    log(source, section);
     section.field("module_fork_in_progress", 0);
     section.field("module_fork_last_cow_size", 0);
+    if source.server.config.appendonly {
+        log_sizes(source, section);
+    }
     if let Some(loading) = &persist.loading {
         progress(loading, section);
     }
+}
+
+/// The log of commands.
+fn log(source: &Source<'_>, section: &mut Section<'_>) {
+    let persist = &source.server.persist;
+    let (aof, rewrites) = (&persist.aof, &persist.aof.rewrites);
+    let status = |ok: bool| if ok { "ok" } else { "err" };
+    let child = persist.child.as_ref().filter(|child| child.purpose == Purpose::AofRewrite);
+    let current = child.map(|child| child.started.elapsed().as_secs() as i64);
+    section.field("aof_enabled", u8::from(aof.is_on()));
+    section.field("aof_rewrite_in_progress", u8::from(child.is_some()));
+    section.field("aof_rewrite_scheduled", u8::from(rewrites.scheduled));
+    section.field("aof_last_rewrite_time_sec", rewrites.last_seconds.unwrap_or(-1));
+    section.field("aof_current_rewrite_time_sec", current.unwrap_or(-1));
+    section.field("aof_last_bgrewrite_status", status(rewrites.last_ok));
+    section.field("aof_rewrites", rewrites.count);
+    section.field("aof_rewrites_consecutive_failures", rewrites.failures);
+    section.field("aof_last_write_status", status(!aof.is_failing()));
+    section.field("aof_last_cow_size", rewrites.last_copied);
+}
+
+fn log_sizes(source: &Source<'_>, section: &mut Section<'_>) {
+    let aof = &source.server.persist.aof;
+    section.field("aof_current_size", aof.bytes());
+    section.field("aof_base_size", aof.base_bytes());
+    section.field("aof_pending_rewrite", u8::from(aof.rewrites.scheduled));
+    section.field("aof_buffer_length", aof.writer().pending_bytes());
+    section.field("aof_pending_bio_fsync", aof.writer().disk.syncs_pending());
+    section.field("aof_delayed_fsync", aof.writer().delayed_syncs);
 }
 
 /// How far the child is, and what it costs.

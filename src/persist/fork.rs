@@ -30,7 +30,6 @@ pub enum Purpose {
     /// It saves an RDB file.
     Rdb,
     /// It rewrites the append-only file.
-    #[allow(dead_code, reason = "the append-only file is on its way")]
     AofRewrite,
 }
 

@@ -1,5 +1,7 @@
 //! Loading the data set: at start, a slice between two turns of the event loop, or all at once for DEBUG RELOAD.
 //!
+//! It comes from a snapshot or, with `appendonly`, from the log of commands.
+//!
 //! While it loads the server answers whoever connects, as a rule with `-LOADING`: the gate sees to that
 //! ([`ServerModes::LOADING`]).
 
@@ -8,11 +10,14 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 
+use super::aof;
+use super::aof::load::{Failed, LogLoader};
 use super::rdb::check;
 use super::rdb::load::value::Rules;
-use super::rdb::load::{Counts, LoadError, Loader, Progress, Settings};
+use super::rdb::load::{Counts, Loader, Progress, Settings};
 use crate::config::{Config, SanitizeDumpPayload};
 use crate::db::Databases;
+use crate::repl::propagate;
 use crate::server::{Server, ServerModes};
 use crate::types::hash::HashLimits;
 use crate::types::set::SetLimits;
@@ -20,9 +25,15 @@ use crate::types::{list, sorted_set};
 use crate::util::clock::unix_micros;
 use crate::util::platform;
 
+/// Where the data set comes from.
+enum From {
+    Snapshot(Box<Loader>),
+    Log(Box<LogLoader>),
+}
+
 /// A load on its way.
 pub struct Loading {
-    loader: Loader,
+    from: From,
     started: Instant,
     /// When it began, in Unix seconds.
     pub start_time: i64,
@@ -32,19 +43,26 @@ pub struct Loading {
 
 impl std::fmt::Debug for Loading {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Loading").field("offset", &self.loader.offset()).finish_non_exhaustive()
+        f.debug_struct("Loading").field("offset", &self.loaded_bytes()).finish_non_exhaustive()
     }
 }
 
 impl Loading {
     /// Bytes loaded so far.
     pub fn loaded_bytes(&self) -> u64 {
-        self.loader.offset()
+        match &self.from {
+            From::Snapshot(loader) => loader.offset(),
+            From::Log(log) => log.loaded_bytes(),
+        }
     }
 
     /// The memory in use when the file was made, if it says so.
     pub fn used_memory(&self) -> u64 {
-        let field = self.loader.aux().iter().find(|(name, _)| name == "used-mem");
+        let loader = match &self.from {
+            From::Snapshot(loader) => Some(&**loader),
+            From::Log(log) => log.snapshot(),
+        };
+        let field = loader.into_iter().flat_map(Loader::aux).find(|(name, _)| name == "used-mem");
         field.and_then(|(_, text)| std::str::from_utf8(text).ok()?.parse().ok()).unwrap_or(0)
     }
 
@@ -109,15 +127,23 @@ fn open(config: &Config) -> io::Result<Option<(File, u64)>> {
 /// Begins to load the data set at start, if there is one.
 ///
 /// # Errors
-/// When the file cannot be opened; the error is logged.
-pub fn begin(server: &mut Server) -> Result<(), String> {
+/// When a file cannot be opened; the error is logged.
+pub fn begin(server: &mut Server, db: &mut Databases) -> Result<(), String> {
+    if server.config.appendonly {
+        return match aof::load::find(server)? {
+            Some(log) => {
+                let total_bytes = log.total_bytes;
+                begin_from(server, db, From::Log(Box::new(log)), total_bytes);
+                Ok(())
+            }
+            None => aof::folder::open_at_start(server, db),
+        };
+    }
     match open(&server.config) {
         Ok(None) => Ok(()),
         Ok(Some((file, bytes))) => {
             let loader = Loader::new(Box::new(file), settings(server, bytes, false));
-            let (started, start_time) = (Instant::now(), unix_micros() / 1_000_000);
-            server.persist.loading = Some(Loading { loader, started, start_time, total_bytes: bytes });
-            server.modes.set(ServerModes::LOADING, true);
+            begin_from(server, db, From::Snapshot(Box::new(loader)), bytes);
             Ok(())
         }
         Err(error) => {
@@ -127,33 +153,56 @@ pub fn begin(server: &mut Server) -> Result<(), String> {
     }
 }
 
+fn begin_from(server: &mut Server, db: &mut Databases, from: From, total_bytes: u64) {
+    let (started, start_time) = (Instant::now(), unix_micros() / 1_000_000);
+    server.persist.loading = Some(Loading { from, started, start_time, total_bytes });
+    note_loading(server, db, true);
+}
+
+/// While the data set is loaded nothing expires and nobody is told of changes.
+fn note_loading(server: &mut Server, db: &mut Databases, loading: bool) {
+    server.modes.set(ServerModes::LOADING, loading);
+    db.set_timeless(loading);
+    propagate::update_listeners(server);
+}
+
 /// Loads on for a slice; true when that was the last.
 ///
 /// # Errors
-/// What is wrong with the file, which has been logged.
-pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, LoadError> {
+/// When something is wrong with a file, which has been logged.
+pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
     let Some(mut loading) = server.persist.loading.take() else { return Ok(true) };
     db.begin_command(0, server.clock.unix_ms());
     let slice = server.config.loading_process_events_interval_bytes;
-    match loading.loader.step(db, slice) {
-        Ok(Progress::Done) => {
-            let seconds = loading.started.elapsed().as_secs_f64();
-            finish(server, loading.loader);
-            server.modes.set(ServerModes::LOADING, false);
+    let done = match &mut loading.from {
+        From::Snapshot(loader) => match loader.step(db, slice) {
+            Ok(progress) => progress == Progress::Done,
+            Err(error) => {
+                log::warn!("Internal error in RDB reading offset {}: {}", error.offset, error.reason);
+                explain(&server.config, server.plain_from);
+                log::warn!("Terminating server after rdb file reading failure.");
+                return Err(Failed);
+            }
+        },
+        From::Log(log) => log.step(server, db, slice)?,
+    };
+    if !done {
+        server.persist.loading = Some(loading);
+        return Ok(false);
+    }
+    let seconds = loading.started.elapsed().as_secs_f64();
+    note_loading(server, db, false);
+    match loading.from {
+        From::Snapshot(mut loader) => {
+            note_loaded(server, &mut loader);
             log::info!("DB loaded from disk: {seconds:.3} seconds");
-            Ok(true)
         }
-        Ok(Progress::Running | Progress::Waiting) => {
-            server.persist.loading = Some(loading);
-            Ok(false)
-        }
-        Err(error) => {
-            log::warn!("Internal error in RDB reading offset {}: {}", error.offset, error.reason);
-            explain(&server.config, server.plain_from);
-            log::warn!("Terminating server after rdb file reading failure.");
-            Err(error)
+        From::Log(_) => {
+            log::info!("DB loaded from append only file: {seconds:.3} seconds");
+            aof::folder::open_at_start(server, db).map_err(|_| Failed)?;
         }
     }
+    Ok(true)
 }
 
 /// Has the file checked whole: the report says more of where it is damaged.
@@ -165,7 +214,33 @@ fn explain(config: &Config, plain_from: Option<usize>) {
     }
 }
 
-fn finish(server: &mut Server, mut loader: Loader) {
+/// Loads the log here and now, in place of what is there: DEBUG LOADAOF.
+///
+/// # Errors
+/// When something is wrong with it, which has been logged.
+pub fn load_log_now(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
+    aof::flush(server, true);
+    (0..db.count()).for_each(|index| _ = db.flush(index, false));
+    let found = aof::load::find(server).map_err(|_| Failed)?;
+    aof::folder::delete_history(server);
+    if let Some(mut log) = found {
+        note_loading(server, db, true);
+        let done = loop {
+            match log.step(server, db, u64::MAX) {
+                Ok(false) => {}
+                done => break done,
+            }
+        };
+        note_loading(server, db, false);
+        done?;
+    }
+    db.dirty = 0;
+    log::warn!("Append Only File loaded by DEBUG LOADAOF");
+    Ok(())
+}
+
+/// Takes over what a snapshot had besides keys, once it is loaded.
+pub fn note_loaded(server: &mut Server, loader: &mut Loader) {
     let counts = loader.counts();
     let Counts { loaded, expired, empty, .. } = counts;
     match empty {
@@ -192,7 +267,7 @@ pub fn load_now(server: &mut Server, db: &mut Databases, may_replace: bool) -> b
     let mut loader = Loader::new(Box::new(file), settings(server, bytes, may_replace));
     match loader.step(db, u64::MAX) {
         Ok(_) => {
-            finish(server, loader);
+            note_loaded(server, &mut loader);
             true
         }
         Err(error) => {

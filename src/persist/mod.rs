@@ -1,9 +1,10 @@
 //! Keeping the data: snapshots and the log of commands.
 //!
 //! [`rdb`] is the format of snapshots, and knows databases alone. [`snapshot`] decides when one is saved, [`loading`]
-//! brings one back, [`fork`] is the one place where processes are made. What the server knows of all that is
-//! [`Persist`].
+//! brings one back, [`fork`] is the one place where processes are made. [`aof`] is the log of commands. What the server
+//! knows of all that is [`Persist`].
 
+pub mod aof;
 pub mod fork;
 pub mod loading;
 pub mod rdb;
@@ -12,6 +13,7 @@ pub mod snapshot;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use aof::Aof;
 use loading::Loading;
 use rdb::load::Counts;
 use snapshot::{Ending, Snapshots};
@@ -19,6 +21,8 @@ use snapshot::{Ending, Snapshots};
 /// The server's state of persistence.
 #[derive(Debug)]
 pub struct Persist {
+    /// The log of commands.
+    pub aof: Aof,
     /// Snapshots.
     pub snapshots: Snapshots,
     /// The child at work: there is never more than one.
@@ -44,6 +48,7 @@ pub struct Persist {
 impl Default for Persist {
     fn default() -> Self {
         Persist {
+            aof: Aof::default(),
             snapshots: Snapshots::default(),
             child: None,
             keys_to_save: 0,

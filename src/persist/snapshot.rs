@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::aof;
 use super::fork::{self, Ended, Purpose};
 use super::rdb::save::{self, Options, Usage};
 use super::rdb::write::FileSink;
@@ -260,6 +261,7 @@ fn mark_for_oom(server: &mut Server) {
 
 /// Looks after the child, and begins to save when a rule says so or it was scheduled.
 pub fn tick(server: &mut Server, db: &mut Databases) {
+    aof::background::begin_if_scheduled(server, db);
     if let Some(child) = &mut server.persist.child {
         child.hear();
         let Some(ended) = child.poll() else { return };
@@ -272,7 +274,11 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
                 server.persist.snapshots.last_copied = copied;
                 child_ended(server, db, &child, ended);
             }
-            Some(_) | None => {}
+            Some(child) => {
+                server.persist.aof.rewrites.last_copied = copied;
+                aof::background::child_ended(server, &child, ended);
+            }
+            None => {}
         }
         return;
     }
@@ -291,6 +297,7 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
         log::info!("{} changes in {} seconds. Saving...", rule.changes, rule.seconds);
         begin(server, db);
     }
+    aof::background::begin_if_grown(server, db);
 }
 
 fn child_ended(server: &mut Server, db: &mut Databases, child: &fork::Child, ended: Ended) {
@@ -344,6 +351,19 @@ pub struct Ending {
 
 /// Does what is to be done before the server ends; false if it must not, because data would be lost.
 pub fn prepare_to_end(server: &mut Server, db: &mut Databases, ending: Ending) -> bool {
+    let rewrites = server.persist.child.as_ref().is_some_and(|child| child.purpose == Purpose::AofRewrite);
+    if rewrites && server.persist.aof.is_waiting() {
+        // What was gathered is no log without the base that is being written.
+        if !ending.force {
+            log::warn!("Writing initial AOF, can't exit.");
+            return false;
+        }
+        log::warn!("Writing initial AOF. Exit anyway.");
+    }
+    if rewrites {
+        log::warn!("There is a child rewriting the AOF. Killing it!");
+        aof::background::kill_child(server, db);
+    }
     if let Some(child) = server.persist.child.take() {
         if child.purpose == Purpose::Rdb {
             log::warn!("There is a child saving an .rdb. Killing it!");
@@ -352,6 +372,10 @@ pub fn prepare_to_end(server: &mut Server, db: &mut Databases, ending: Ending) -
         child.wait();
         std::fs::remove_file(temporary(&server.config, child.pid)).ok();
         server.allow_resizing(db);
+    }
+    if server.persist.aof.is_on() {
+        log::info!("Calling fsync() on the AOF file.");
+        aof::finish(server);
     }
     let loading = server.modes.has(ServerModes::LOADING);
     let save = ending.save || !server.config.save.is_empty();

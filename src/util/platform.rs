@@ -126,11 +126,12 @@ pub fn daemonize() -> io::Result<()> {
     Ok(())
 }
 
-/// Has writes to closed sockets fail rather than end the process.
+/// Has writes to closed sockets, and to files that may not grow, fail rather than end the process.
 pub fn ignore_broken_pipes() {
     // SAFETY: ignoring a signal installs no handler.
     unsafe {
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
         libc::signal(libc::SIGHUP, libc::SIG_IGN);
     }
 }

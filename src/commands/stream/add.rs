@@ -130,7 +130,7 @@ pub fn xadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let limits = block_limits(cx);
     let options = Options::parse(&args, true)?;
     let wanted = match args.try_get(options.end) {
-        Some(b"*") => NewId::Now(cx.now_ms() as u64),
+        Some(b"*") => NewId::Now(cx.clock_ms() as u64),
         Some(text) => new_id(text)?,
         None => return Err(Error::wrong_arity("xadd")),
     };

@@ -180,7 +180,7 @@ pub fn xread(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     const NO_GROUP: Error = Error::fixed(
         "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
     );
-    let call = Call::parse(&args, cx.now_ms(), false)?;
+    let call = Call::parse(&args, cx.clock_ms(), false)?;
     let mut after: Vec<StreamId> = Vec::with_capacity(call.streams);
     for index in 0..call.streams {
         let id = match call.id(&args, index) {
@@ -241,13 +241,13 @@ struct Reader<'a> {
 }
 
 pub fn xreadgroup(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let call = Call::parse(&args, cx.now_ms(), true)?;
+    let call = Call::parse(&args, cx.clock_ms(), true)?;
     let (group, consumer) = call.group.ok_or(Error::fixed("ERR Missing GROUP option for XREADGROUP"))?;
     let mut wanted = Vec::with_capacity(call.streams);
     for index in call.places(cx, &args) {
         wanted.push((index, check_stream(cx, &args, &call, group, index)?));
     }
-    let now_ms = cx.now_ms();
+    let now_ms = cx.clock_ms();
     let mut reader = Reader { call, group, actor: Actor::new(consumer), now_ms, answer: Answer::new() };
     let mut commands = Vec::new();
     for (index, wanted) in wanted {

@@ -5,12 +5,35 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::load::value::Rules;
-use super::load::{Loader, Progress, Settings};
+use super::load::{LoadError, Loader, Progress, Settings};
 use crate::db::Databases;
 use crate::util::clock::unix_micros;
 
 /// Bytes between two looks at how far it is.
 const SLICE_BYTES: u64 = 1 << 20;
+
+fn settings(rules: Rules, total_bytes: u64) -> Settings {
+    Settings {
+        rules,
+        checksum: true,
+        expired_before_ms: Some(unix_micros() / 1000),
+        may_replace: true,
+        discard: true,
+        key_delay_us: 0,
+        total_bytes,
+    }
+}
+
+/// The offset at which a data set ends that a file begins with.
+///
+/// # Errors
+/// When it is not sound.
+pub fn end(file: File, rules: Rules, total_bytes: u64) -> Result<u64, LoadError> {
+    let mut loader = Loader::new(Box::new(file), settings(rules, total_bytes));
+    let mut nothing = Databases::new(1);
+    while loader.step(&mut nothing, u64::MAX)? != Progress::Done {}
+    Ok(loader.offset())
+}
 
 /// Checks a file and reports to `out`; whether it is sound.
 ///
@@ -27,16 +50,7 @@ pub fn check(path: &Path, rules: Rules, out: &mut dyn Write) -> io::Result<bool>
         }
     };
     writeln!(out, "[offset 0] Checking RDB file {shown}")?;
-    let settings = Settings {
-        rules,
-        checksum: true,
-        expired_before_ms: Some(unix_micros() / 1000),
-        may_replace: true,
-        discard: true,
-        key_delay_us: 0,
-        total_bytes,
-    };
-    let mut loader = Loader::new(Box::new(file), settings);
+    let mut loader = Loader::new(Box::new(file), settings(rules, total_bytes));
     let mut nothing = Databases::new(1);
     let mut told = 0;
     let result = loop {
