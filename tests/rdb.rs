@@ -317,6 +317,23 @@ fn what_cannot_be_written_is_an_error_and_keeps_the_server_from_ending() {
 }
 
 #[test]
+fn a_save_in_the_background_that_fails_is_told() {
+    let server = Server::start_with(&["--save", "3600 1000"]);
+    let mut connection = server.connect();
+    connection.cmd(&["set", "a", "1"]);
+    // In a folder that is gone nothing can be written, not even by root.
+    fs::remove_dir_all(server.directory()).unwrap();
+    assert_eq!(connection.cmd(&["bgsave"]), Reply::Simple("Background saving started".into()));
+    wait_until("the save fails", || info(&mut connection, "rdb_last_bgsave_status") == "err");
+    assert!(server.log().contains("Failed opening the temp RDB file temp-"), "{}", server.log());
+    assert!(server.log().contains("Background saving error"), "{}", server.log());
+    assert!(connection.cmd(&["set", "a", "2"]).into_error().starts_with("MISCONF "));
+    fs::create_dir(server.directory()).unwrap();
+    assert_eq!(connection.cmd(&["config", "set", "save", ""]), Reply::ok());
+    assert_eq!(connection.cmd(&["set", "a", "2"]), Reply::ok());
+}
+
+#[test]
 fn the_end_of_the_server_saves_where_rules_say_so() {
     for (arguments, signal, saved) in [(["--save", "3600 1"], true, true), (["--save", ""], false, false)] {
         let mut server = Server::start_with(&arguments);
