@@ -6,7 +6,9 @@
 
 use std::path::PathBuf;
 
+use crate::acl::Acl;
 use crate::client::registry::Clients;
+use crate::client::tracking::{self, Tracking};
 use crate::client::{Blocked, ClientKey, Modes, lifecycle};
 use crate::command::effects::{Effects, Observers};
 use crate::command::{CommandId, CommandTable, Error};
@@ -47,6 +49,8 @@ impl ServerModes {
     pub const DISK_ERROR: ServerModes = ServerModes(1 << 3);
     /// The databases have yet to be told of new settings.
     pub const NEW_SETTINGS: ServerModes = ServerModes(1 << 4);
+    /// More keys are remembered for client-side caching than should be.
+    pub const TRACKING_FULL: ServerModes = ServerModes(1 << 5);
 }
 
 bit_set!(ServerModes);
@@ -118,10 +122,14 @@ pub struct Server {
     pub random: Random,
     /// All commands.
     pub commands: CommandTable,
+    /// Users and their rights.
+    pub acl: Acl,
     /// All clients.
     pub clients: Clients,
     /// Channels and patterns.
     pub pubsub: PubSub,
+    /// CLIENT TRACKING.
+    pub tracking: Tracking,
     /// Keys under WATCH.
     pub watches: Watches,
     /// Keys that blocked clients wait on.
@@ -172,8 +180,6 @@ pub struct Server {
     pub run_id: String,
     /// Forty hexadecimal digits that name the history of the data set.
     pub replication_id: String,
-    /// When it started, in Unix milliseconds.
-    pub started_ms: i64,
     /// Memory in use when it was ready, in bytes.
     pub startup_memory: usize,
     /// The program as it was called.
@@ -198,12 +204,13 @@ impl Server {
         let (run_id, replication_id) = (id(), id());
         let clock = Clock::start();
         let mut server = Server {
-            started_ms: clock.unix_ms(),
             clock,
             random,
+            acl: Acl::new(&commands),
             commands,
             clients: Clients::default(),
             pubsub: PubSub::default(),
+            tracking: Tracking::default(),
             watches: Watches::default(),
             waiters: Waiters::default(),
             deadlines: Deadlines::default(),
@@ -238,6 +245,7 @@ impl Server {
             propagation_tap: None,
             config,
         };
+        server.acl.set_default_password(server.config.requirepass.as_deref());
         server.config_changed();
         server
     }
@@ -248,6 +256,7 @@ impl Server {
         self.modes.set(ServerModes::MEMORY_LIMIT, self.config.maxmemory > 0);
         self.slowlog.trim(self.config.slowlog_max_len);
         self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;
+        tracking::note_fill(self);
         self.modes.set(ServerModes::NEW_SETTINGS, true);
         self.note_disk_error();
     }
@@ -301,25 +310,6 @@ impl Server {
         crate::util::alloc::used_memory() as u64 > self.config.maxmemory
     }
 
-    /// Whether clients have to authenticate.
-    pub fn needs_password(&self) -> bool {
-        self.config.requirepass.is_some()
-    }
-
-    /// Whether there is a user of that name.
-    pub fn has_user(&self, name: &[u8]) -> bool {
-        name == b"default"
-    }
-
-    /// Whether a user may come in with a password. The time this takes tells nothing about the password.
-    pub fn accepts_password(&self, user: &[u8], password: &[u8]) -> bool {
-        let accepted = match &self.config.requirepass {
-            Some(expected) => same_secret(password, expected),
-            None => true,
-        };
-        accepted && self.has_user(user)
-    }
-
     /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply
     /// when its command runs. `None` when it is gone.
     pub fn push_to(&mut self, target: ClientKey) -> Option<&mut Reply> {
@@ -367,13 +357,4 @@ impl Server {
     pub fn command_name(&self, id: Option<CommandId>) -> &str {
         id.map_or("NULL", |id| self.commands.entry(id).full_name.as_str())
     }
-}
-
-/// Compares two secrets in a time that depends on the length of the given one alone.
-fn same_secret(given: &[u8], expected: &[u8]) -> bool {
-    let mut difference = given.len() ^ expected.len();
-    for (one, other) in given.iter().zip(expected.iter().chain(std::iter::repeat(&0))) {
-        difference |= usize::from(one ^ other);
-    }
-    std::hint::black_box(difference) == 0
 }

@@ -133,6 +133,7 @@ fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     let signals = Signals::install(poll.registry()).map_err(fail("Can't catch signals"))?;
     let mut db = Databases::new(config.databases as usize);
     let mut server = Server::new(config, commands, listeners);
+    crate::acl::sessions::at_start(&mut server).map_err(StartError)?;
     server.program = program;
     server.title = title;
     server.supervisor = supervisor.name();

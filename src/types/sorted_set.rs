@@ -24,6 +24,7 @@ pub use range::{LexBound, LexRange, ScoreBound, ScoreRange};
 use super::Collection;
 use super::digest::Digest;
 use super::listpack::{Element, IntText, Listpack};
+use super::table;
 use crate::util::number;
 use crate::util::random::Random;
 use ordered::Ordered;
@@ -157,6 +158,7 @@ impl SortedSet {
     }
 
     /// Adds a member or changes its score, which is not NaN.
+    #[cfg(test)]
     pub fn insert(&mut self, member: &[u8], score: f64, limits: Limits) -> Change {
         self.update(member, limits, |_| Some(score))
     }
@@ -266,6 +268,14 @@ impl SortedSet {
                 0
             }
             Form::Ordered(ordered) => ordered.scan(cursor, emit),
+        }
+    }
+
+    /// The figures of its table of members, if it is big.
+    pub fn statistics(&self) -> Option<table::Statistics> {
+        match &self.form {
+            Form::Packed(_) => None,
+            Form::Ordered(ordered) => Some(ordered.statistics()),
         }
     }
 
