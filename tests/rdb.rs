@@ -463,7 +463,7 @@ fn an_unreadable_file_ends_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("dump.rdb");
     fs::write(&file, "").unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o0)).unwrap();
     if fs::read(&file).is_ok() {
         // Root reads everything; it cannot read a folder as a file, though.
         fs::remove_file(&file).unwrap();
