@@ -11,7 +11,7 @@ use crate::client::registry::Clients;
 use crate::client::tracking::{self, Tracking};
 use crate::client::{Blocked, ClientKey, Modes, lifecycle};
 use crate::command::effects::{Effects, Observers};
-use crate::command::{CommandId, CommandTable};
+use crate::command::{CommandId, CommandTable, Error};
 use crate::config::{Config, NotifyFlags};
 use crate::cron::CronState;
 use crate::db::Databases;
@@ -21,6 +21,8 @@ use crate::db::watch::Watches;
 use crate::latency::Latency;
 use crate::net::deadlines::Deadlines;
 use crate::net::listeners::Listeners;
+use crate::net::outgoing::Links;
+use crate::persist::Persist;
 use crate::pubsub::PubSub;
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
@@ -43,7 +45,7 @@ impl ServerModes {
     pub const PAUSED: ServerModes = ServerModes(1 << 1);
     /// `maxmemory` is set.
     pub const MEMORY_LIMIT: ServerModes = ServerModes(1 << 2);
-    /// The last save failed and writes are to be refused.
+    /// The data cannot be saved or logged, and writes are to be refused.
     pub const DISK_ERROR: ServerModes = ServerModes(1 << 3);
     /// The databases have yet to be told of new settings.
     pub const NEW_SETTINGS: ServerModes = ServerModes(1 << 4);
@@ -102,6 +104,13 @@ pub struct Shutdown {
     pub status: i32,
 }
 
+const UNSAVED: Error = Error::fixed(
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that \
+     may modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
+     snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB \
+     error.",
+);
+
 /// The server.
 #[derive(Debug)]
 pub struct Server {
@@ -151,6 +160,10 @@ pub struct Server {
     pub to_resume: Vec<ClientKey>,
     /// Memory may exceed `maxmemory`: eviction begins, or goes on, before the next wait.
     pub evicting: bool,
+    /// Connections to other servers.
+    pub links: Links,
+    /// Snapshots and the like.
+    pub persist: Persist,
     /// The cron's memory.
     pub cron: CronState,
     /// A transaction runs.
@@ -167,8 +180,6 @@ pub struct Server {
     pub run_id: String,
     /// Forty hexadecimal digits that name the history of the data set.
     pub replication_id: String,
-    /// When it started, in Unix milliseconds.
-    pub started_ms: i64,
     /// Memory in use when it was ready, in bytes.
     pub startup_memory: usize,
     /// The program as it was called.
@@ -193,7 +204,6 @@ impl Server {
         let (run_id, replication_id) = (id(), id());
         let clock = Clock::start();
         let mut server = Server {
-            started_ms: clock.unix_ms(),
             clock,
             random,
             acl: Acl::new(&commands),
@@ -216,6 +226,8 @@ impl Server {
             listeners,
             to_resume: Vec::new(),
             evicting: false,
+            links: Links::default(),
+            persist: Persist::default(),
             cron: CronState::default(),
             in_exec: false,
             again: None,
@@ -246,6 +258,32 @@ impl Server {
         self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;
         tracking::note_fill(self);
         self.modes.set(ServerModes::NEW_SETTINGS, true);
+        self.note_disk_error();
+    }
+
+    /// Why writes are refused, when [`ServerModes::DISK_ERROR`] is set.
+    pub fn disk_error(&self) -> Error {
+        match self.persist.aof.error_text().filter(|_| !self.refuses_unsaved()) {
+            Some(text) => Error::text(format!("MISCONF Errors writing to the AOF file: {text}")),
+            None => UNSAVED,
+        }
+    }
+
+    fn refuses_unsaved(&self) -> bool {
+        let refuses = self.config.stop_writes_on_bgsave_error && !self.config.save.is_empty();
+        refuses && !self.persist.snapshots.last_ok
+    }
+
+    /// Has writes refused as long as the last save failed, where that is wanted, or the log of commands cannot be
+    /// written.
+    pub fn note_disk_error(&mut self) {
+        self.modes.set(ServerModes::DISK_ERROR, self.refuses_unsaved() || self.persist.aof.is_failing());
+    }
+
+    /// Has tables resized for comfort, unless a child shares their memory.
+    pub fn allow_resizing(&self, db: &mut Databases) {
+        let allowed = self.persist.resizing_allowed && self.persist.child.is_none();
+        (0..db.count()).for_each(|index| db.database_mut(index).dict.set_resizing(allowed));
     }
 
     /// Tells the databases what they need to know of directives and modes, if that is news to them.

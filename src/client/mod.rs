@@ -5,6 +5,7 @@
 
 pub mod blocking;
 pub mod describe;
+pub mod internal;
 pub mod lifecycle;
 pub mod registry;
 pub mod subscriptions;
@@ -16,6 +17,7 @@ use crate::net::connection::Connection;
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
 use crate::util::bit_set::bit_set;
+use blocking::durability::Durability;
 use subscriptions::Subscriptions;
 use tracking::ClientTracking;
 
@@ -43,8 +45,10 @@ impl Modes {
     pub const MONITOR: Modes = Modes(1 << 6);
     /// Does not change the access time of keys.
     pub const NO_TOUCH: Modes = Modes(1 << 7);
+    /// Has no connection, is obeyed and never waits: see [`internal`].
+    pub const INTERNAL: Modes = Modes(1 << 8);
     /// Its user may not do everything.
-    pub const RESTRICTED: Modes = Modes(1 << 8);
+    pub const RESTRICTED: Modes = Modes(1 << 9);
 }
 
 bit_set!(Modes);
@@ -81,6 +85,8 @@ pub enum BlockedFor {
     Keys,
     /// Until CLIENT PAUSE ends.
     Pause,
+    /// Until what it wrote is safe.
+    Durability(Durability),
 }
 
 /// A blocked client's state.
@@ -137,6 +143,9 @@ pub struct Client {
     pub created_ms: i64,
     /// When it last sent something or was sent something, in Unix milliseconds.
     pub active_ms: i64,
+    /// How much the append-only file had been fed when its latest write was done: see
+    /// [`crate::persist::aof::Aof::fed`].
+    pub written: u64,
     /// Its latest command.
     pub last_command: Option<CommandId>,
     /// MULTI.
@@ -193,6 +202,7 @@ impl Client {
             no_evict: false,
             created_ms: now_ms,
             active_ms: now_ms,
+            written: 0,
             last_command: None,
             transaction: None,
             watched: Vec::new(),

@@ -78,7 +78,8 @@ pub struct ClientTracking {
 #[derive(Debug)]
 enum Readers {
     One(u64),
-    Many(BTreeSet<u64>),
+    #[allow(clippy::box_collection, reason = "most keys have one reader, whose number is shorter than a set")]
+    Many(Box<BTreeSet<u64>>),
 }
 
 impl Readers {
@@ -87,7 +88,7 @@ impl Readers {
         match self {
             Readers::One(only) if *only == id => false,
             Readers::One(only) => {
-                *self = Readers::Many(BTreeSet::from([*only, id]));
+                *self = Readers::Many(Box::new(BTreeSet::from([*only, id])));
                 true
             }
             Readers::Many(ids) => ids.insert(id),

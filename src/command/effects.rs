@@ -8,12 +8,13 @@
 
 use super::context::Event;
 use super::gate::shown_to_monitors;
-use super::spec::RUNS_QUEUE;
+use super::spec::{ARBITRARY_KEYS, RUNS_QUEUE};
 use super::{Args, CommandId, Ctx};
 use crate::client::{ClientKey, tracking};
 use crate::config::NotifyFlags;
 use crate::db::keyspace::{Happening, Note};
 use crate::db::{Databases, Key};
+use crate::repl::propagate::{self, Outgoing};
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::server::Server;
@@ -70,8 +71,8 @@ pub struct Effects {
     /// Keyspace events: database, key, event.
     events: Vec<(usize, Box<[u8]>, Event)>,
     propagation: Propagation,
-    /// What is to be propagated at the end of the outermost command: database and request.
-    outgoing: Vec<(usize, OwnedRequest)>,
+    /// What is to be propagated at the end of the outermost command.
+    pub outgoing: Outgoing,
     /// Keys on which somebody waits and something came, in order.
     ready: Vec<(usize, Box<[u8]>)>,
     /// Messages to the client whose command runs, sent behind its reply.
@@ -118,11 +119,6 @@ impl Effects {
     /// Puts messages back and returns what was collected in between.
     pub fn replace_own_messages(&mut self, messages: Reply) -> Reply {
         std::mem::replace(&mut self.own_messages, messages)
-    }
-
-    /// What was propagated and not yet taken by a consumer: database and request, in order.
-    pub fn take_outgoing(&mut self) -> Vec<(usize, OwnedRequest)> {
-        std::mem::take(&mut self.outgoing)
     }
 }
 
@@ -242,8 +238,8 @@ pub fn settle_notes(server: &mut Server, db: &mut Databases) {
         if !fields.is_empty() {
             mark_touched(server, db, &key, Cause::Server);
             if server.observers.propagates() {
-                let deletions = fields.iter().map(|field| (db, OwnedRequest::of(&[b"HDEL", &key[..], field])));
-                server.effects.outgoing.extend(deletions);
+                let outgoing = &mut server.effects.outgoing;
+                fields.iter().for_each(|field| outgoing.push_words(db, &[b"HDEL", &key[..], field]));
             }
         }
         if matches!(happening, Happening::Expired | Happening::Evicted) {
@@ -257,7 +253,7 @@ pub fn settle_notes(server: &mut Server, db: &mut Databases) {
                     config.lazyfree_lazy_expire
                 };
                 let delete = deletion(lazily);
-                server.effects.outgoing.push((db, OwnedRequest::of(&[delete.as_bytes(), &key])));
+                server.effects.outgoing.push_words(db, &[delete.as_bytes(), &key]);
             }
         }
         server.effects.notify(&enabled, db, &key, event);
@@ -285,9 +281,11 @@ pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: boo
         let db = cx.db.selected();
         let outgoing = &mut cx.server.effects.outgoing;
         match propagation {
-            Propagation::Verbatim if changed => outgoing.push((db, OwnedRequest::copy(args))),
-            Propagation::Instead(requests) if changed => outgoing.extend(requests),
-            Propagation::Always => outgoing.push((db, OwnedRequest::copy(args))),
+            Propagation::Verbatim if changed => outgoing.push(db, args),
+            Propagation::Instead(requests) if changed => {
+                requests.iter().for_each(|(db, request)| outgoing.push(*db, &request.view()));
+            }
+            Propagation::Always => outgoing.push(db, args),
             Propagation::Verbatim | Propagation::Instead(_) | Propagation::Nothing => {}
         }
     }
@@ -295,6 +293,9 @@ pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: boo
 
 /// Settles what waits for the end of the outermost command.
 pub fn finish(cx: &mut Ctx<'_>) {
+    if !cx.server.effects.outgoing.is_empty() {
+        hand_over(cx);
+    }
     settle(cx.server, cx.db, Some(cx.client));
     let own = &mut cx.server.effects.own_messages;
     if !own.is_empty() {
@@ -303,10 +304,21 @@ pub fn finish(cx: &mut Ctx<'_>) {
     cx.server.observers.set(Observers::PENDING, false);
 }
 
+/// Hands over what the command propagates. Keys that expired because a command looked at all there are go one by one.
+fn hand_over(cx: &mut Ctx<'_>) {
+    let command = cx.client().last_command.map(|id| cx.server.commands.entry(id).row.flags);
+    match command.is_some_and(|flags| flags.has(ARBITRARY_KEYS)) {
+        true => propagate::hand_over_apart(cx.server),
+        false => propagate::hand_over(cx.server),
+    }
+    let written = cx.server.persist.aof.fed();
+    cx.client_mut().written = written;
+}
+
 /// Tells subscribers of noted events and serves blocked clients, until nothing is left. What each of these runs is
 /// propagated apart: it is no part of the transaction that made it possible.
 pub fn settle(server: &mut Server, db: &mut Databases, current: Option<ClientKey>) {
-    crate::repl::propagate::hand_over(server);
+    propagate::hand_over_apart(server);
     tell_clients(server, current);
     while !server.effects.ready.is_empty() {
         for (index, key) in std::mem::take(&mut server.effects.ready) {
@@ -314,7 +326,7 @@ pub fn settle(server: &mut Server, db: &mut Databases, current: Option<ClientKey
         }
         tell_clients(server, current);
     }
-    crate::repl::propagate::hand_over(server);
+    propagate::hand_over_apart(server);
 }
 
 fn tell_clients(server: &mut Server, current: Option<ClientKey>) {

@@ -77,12 +77,7 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         tracking::deliver_before_reply(cx);
     }
     if cx.server.modes.has(ServerModes::DISK_ERROR) && flags.has(WRITE | REPORTS_DISK_ERROR) {
-        return Verdict::Refuse(Error::fixed(
-            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
-             Commands that may modify the data set are disabled, because this instance is configured to report \
-             errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the \
-             Redis logs for details about the RDB error.",
-        ));
+        return Verdict::Refuse(cx.server.disk_error());
     }
     if modes.has(Modes::SUBSCRIBED) && !cx.reply.resp3 && !row.flags.has(IN_SUBSCRIPTION) {
         let name = &cx.server.commands.entry(id).full_name;

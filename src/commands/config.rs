@@ -62,7 +62,7 @@ fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let pairs: Vec<(&[u8], &[u8])> = args.rest(2).step_by(2).zip(args.rest(3).step_by(2)).collect();
     let access = ConfigAccess { loading: cx.server.modes.has(ServerModes::LOADING), local_client: cx.is_local() };
     let changes = cx.server.config.set_many(&pairs, access).map_err(set_error)?;
-    apply::apply(cx.server, &changes).map_err(set_error)?;
+    apply::apply(cx.server, cx.db, &changes).map_err(set_error)?;
     cx.reply.ok();
     Ok(())
 }
@@ -81,6 +81,7 @@ fn secret_values(args: &ArgView<'_>) -> Vec<usize> {
 
 fn reset_stat(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.server.stats.reset();
+    cx.server.persist.snapshots.saves = 0;
     cx.server.commands.reset_stats();
     cx.db.stats = Default::default();
     cx.db.lazyfree.reset_freed();

@@ -25,7 +25,9 @@ pub mod list_pop;
 #[cfg(test)]
 mod listing;
 pub mod memory;
+pub mod migrate;
 pub mod object;
+pub mod persistence;
 pub mod pubsub;
 pub mod scan;
 pub mod server;
@@ -38,6 +40,7 @@ pub mod stream;
 pub mod string;
 pub mod string_number;
 pub mod transaction;
+pub mod transfer;
 
 use crate::command::Command;
 
@@ -63,7 +66,9 @@ pub const FAMILIES: &[&[Command]] = &[
     list::COMMANDS,
     list_pop::COMMANDS,
     memory::COMMANDS,
+    migrate::COMMANDS,
     object::COMMANDS,
+    persistence::COMMANDS,
     pubsub::COMMANDS,
     scan::COMMANDS,
     server::COMMANDS,
@@ -79,4 +84,5 @@ pub const FAMILIES: &[&[Command]] = &[
     string::COMMANDS,
     string_number::COMMANDS,
     transaction::COMMANDS,
+    transfer::COMMANDS,
 ];

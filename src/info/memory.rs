@@ -142,7 +142,7 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("mem_clients_slaves", 0);
     section.field("mem_clients_normal", memory.clients);
     section.field("mem_cluster_links", 0);
-    section.field("mem_aof_buffer", 0);
+    section.field("mem_aof_buffer", source.server.persist.aof.writer().buffer_bytes());
     section.field("mem_allocator", "mimalloc");
     section.field("active_defrag_running", 0);
     section.field("lazyfree_pending_objects", source.db.lazyfree.pending());

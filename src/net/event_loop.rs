@@ -78,12 +78,22 @@ impl EventLoop {
         }
     }
 
-    /// Runs until the server is to shut down; the exit status.
-    pub fn run(&mut self) -> i32 {
+    /// Runs until the server is to shut down; the exit status. `ready` is called once the data set is there.
+    pub fn run(&mut self, ready: impl Fn(&Server)) -> i32 {
         let mut events = Events::with_capacity(EVENTS);
         self.server.startup_memory = crate::util::alloc::used_memory();
         let mut reads = 0;
+        if !self.is_loading() {
+            ready(&self.server);
+        }
         loop {
+            if self.is_loading() {
+                match self.load() {
+                    Ok(true) => ready(&self.server),
+                    Ok(false) => {}
+                    Err(status) => return status,
+                }
+            }
             self.before_wait();
             if let Some(shutdown) = self.server.shutdown.take() {
                 return self.shut_down(shutdown.status);
@@ -126,6 +136,15 @@ impl EventLoop {
         }
     }
 
+    fn is_loading(&self) -> bool {
+        self.server.persist.loading.is_some()
+    }
+
+    /// Loads a slice of the data set; whether that was the last. What cannot be loaded is the end, with this status.
+    fn load(&mut self) -> Result<bool, i32> {
+        crate::persist::loading::step(&mut self.server, &mut self.db).map_err(|_| 1)
+    }
+
     fn before_wait(&mut self) {
         crate::cron::before_wait(&mut self.server, &mut self.db);
         // A command that was held may itself end a pause.
@@ -137,6 +156,8 @@ impl EventLoop {
         if self.server.observers.has(Observers::TRACKING) {
             tracking::broadcast(&mut self.server);
         }
+        // What clients are about to be told is written first.
+        crate::persist::aof::before_replies(&mut self.server);
         self.flush_outputs();
         self.close_doomed();
     }
@@ -145,6 +166,7 @@ impl EventLoop {
     fn wait_at_most(&self) -> Duration {
         if self.server.clients.has_read_on()
             || self.server.evicting
+            || self.is_loading()
             || !self.accept_again.is_empty() && self.accept_rest_until_ms == 0
         {
             return Duration::ZERO;
@@ -247,6 +269,7 @@ impl EventLoop {
             Ok(_) if self.server.clients.at(key).connection.read_on_pending => {}
             Ok(_) => {
                 if self.server.clients.at(key).flush_pending {
+                    crate::persist::aof::before_replies(&mut self.server);
                     self.flush(key);
                 }
                 self.server.clients.close_soon(key);
@@ -298,9 +321,12 @@ impl EventLoop {
         }
     }
 
+    /// Has the rest of an output sent with all others: behind it there may be answers that must not go out before
+    /// what they tell of is written.
     fn writable(&mut self, key: ClientKey) {
-        if self.server.clients.get(key).is_some_and(|client| client.connection.output_stuck) {
-            self.flush(key);
+        if let Some(client) = self.server.clients.get_mut(key).filter(|client| client.connection.output_stuck) {
+            client.connection.output_stuck = false;
+            self.server.clients.flush_later(key);
         }
     }
 
@@ -359,6 +385,7 @@ impl EventLoop {
     }
 
     fn shut_down(&mut self, status: i32) -> i32 {
+        crate::persist::aof::end(&mut self.server);
         self.flush_outputs();
         self.server.listeners.close();
         if let Some(path) = &self.server.config.pidfile {
