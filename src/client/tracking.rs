@@ -251,13 +251,15 @@ pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) {
 /// Remembers that a client has read the keys of a call.
 pub fn remember(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) {
     let row = cx.server.commands.entry(id).row;
-    if row.takes_keys() {
-        let client = cx.client().id;
+    let client = cx.client().id;
+    if let Some(key) = keys::find_only(row, *args) {
+        cx.server.tracking.remember(args.get(key.index), client);
+    } else if row.takes_keys() {
         for key in keys::find(row, *args) {
             cx.server.tracking.remember(args.get(key.index), client);
         }
-        note_fill(cx.server);
     }
+    note_fill(cx.server);
 }
 
 /// Notes whether more keys are remembered than should be: then the next command makes room.
