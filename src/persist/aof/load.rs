@@ -14,10 +14,11 @@ use std::time::Instant;
 use super::folder;
 use super::reader::{Found, Reader};
 use super::{Failed, failed};
+use crate::client::ClientKey;
 use crate::client::internal::{self, Internal};
-use crate::command::{Args, Ctx};
+use crate::command::{Args, CommandId, Ctx};
 use crate::config::PropagationErrorBehavior;
-use crate::db::Databases;
+use crate::db::{Databases, hash_key};
 use crate::persist::loading;
 use crate::persist::rdb::load::{Loader, Progress};
 use crate::resp::reply::Reply;
@@ -57,6 +58,8 @@ pub struct LogLoader {
     current: Option<Current>,
     client: Internal,
     reply: Reply,
+    /// Room for what is known of a batch.
+    resolved: Vec<Resolved>,
     /// Bytes of files that are done.
     done_bytes: u64,
     /// Commands run.
@@ -64,6 +67,15 @@ pub struct LogLoader {
     /// Bytes of all files.
     pub total_bytes: u64,
     base_bytes: u64,
+}
+
+/// What is known of a request before it runs.
+#[derive(Clone, Copy)]
+struct Resolved {
+    command: Option<CommandId>,
+    /// The argument that was hashed, 0 for none, and its hash.
+    hashed: usize,
+    hash: u64,
 }
 
 /// How a file ended.
@@ -106,8 +118,18 @@ pub fn find(server: &mut Server) -> Result<Option<LogLoader>, Failed> {
         return Ok(None);
     }
     let client = Internal::new(server);
-    let reply = Reply::default();
-    Ok(Some(LogLoader { parts, current: None, client, reply, done_bytes: 0, commands: 0, total_bytes, base_bytes }))
+    let (reply, resolved) = (Reply::default(), Vec::new());
+    Ok(Some(LogLoader {
+        parts,
+        current: None,
+        client,
+        reply,
+        resolved,
+        done_bytes: 0,
+        commands: 0,
+        total_bytes,
+        base_bytes,
+    }))
 }
 
 impl LogLoader {
@@ -232,12 +254,13 @@ impl LogLoader {
         name: &str,
         good_up_to: &mut u64,
     ) -> Option<End> {
-        let LogLoader { client, reply, commands, .. } = self;
+        let LogLoader { client, reply, commands, resolved, .. } = self;
         let run = client.at_work(server, |server, key| {
-            for index in 0..reader.len() {
-                let request = reader.request(index);
+            resolve(server, db, key, reader, resolved);
+            for (index, &Resolved { command, hashed, hash }) in resolved.iter().enumerate() {
+                let args = Args::with_hash(reader.request(index), hashed, hash);
                 let mut cx = Ctx { db, server, reply: &mut *reply, client: key, command: Default::default() };
-                run(&mut cx, Args::from(request), name)?;
+                run(&mut cx, command, args, name)?;
                 *commands += 1;
                 if cx.client().transaction.is_none() {
                     *good_up_to = reader.end_of(index);
@@ -335,10 +358,31 @@ impl Current {
     }
 }
 
+/// Looks up the commands of a batch, hashes their first keys, and has the memory behind them fetched, as is done for
+/// what clients send. A SELECT among them makes that useless for what follows it, but not wrong.
+fn resolve(server: &Server, db: &Databases, client: ClientKey, reader: &Reader<File>, resolved: &mut Vec<Resolved>) {
+    resolved.clear();
+    let keys = db.database(server.clients.at(client).db);
+    for index in 0..reader.len() {
+        let request = reader.request(index);
+        let command = server.commands.resolve(&request);
+        let hashed = command.map_or(0, |id| usize::from(server.commands.entry(id).first_key));
+        let hashed = if hashed < request.len() { hashed } else { 0 };
+        let hash = if hashed > 0 { hash_key(request.get(hashed)) } else { 0 };
+        if hashed > 0 {
+            keys.prefetch_bucket(hash);
+        }
+        resolved.push(Resolved { command, hashed, hash });
+    }
+    for resolved in resolved.iter().filter(|resolved| resolved.hashed > 0) {
+        keys.prefetch_entry(resolved.hash);
+    }
+}
+
 /// Runs one command.
-fn run(cx: &mut Ctx<'_>, args: Args<'_>, file: &str) -> Result<(), Failed> {
+fn run(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>, file: &str) -> Result<(), Failed> {
     let shown = || String::from_utf8_lossy(args.get(0)).into_owned();
-    let resolved = cx.server.commands.resolve(&args).filter(|id| {
+    let resolved = resolved.filter(|id| {
         let row = cx.server.commands.entry(*id).row;
         args.len() == 1 || row.subcommands.is_empty()
     });
