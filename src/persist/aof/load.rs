@@ -430,3 +430,106 @@ fn cut_off(server: &Server, current: &Current) -> Result<(), Failed> {
     );
     Err(Failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::testbed::Testbed;
+    use crate::persist::aof::manifest::{self, Manifest};
+    use crate::resp::request::OwnedRequest;
+    use crate::util::random::Random;
+    use std::fs;
+
+    const COMMANDS: &[&str] = &[
+        "SELECT 0",
+        "SET a 1",
+        "MULTI",
+        "RPUSH l x y z",
+        "ZADD z 1.5 m -inf n",
+        "EXEC",
+        "HSET h f v g w",
+        "SELECT 3",
+        "XADD s 1-1 f v",
+        "XGROUP CREATE s g 0",
+        "PEXPIREAT a 2000000000000",
+        "SREM set m",
+        "SADD set 1 2 m",
+        "DEL l",
+    ];
+
+    /// A server whose log is one file.
+    fn bed(folder: &tempfile::TempDir) -> Testbed {
+        let mut bed = Testbed::new();
+        bed.server.config.appenddirname = folder.path().to_str().expect("a name").to_owned();
+        let mut manifest = Manifest::default();
+        manifest.new_increment("appendonly.aof");
+        manifest::store(&manifest, folder.path(), "appendonly.aof").expect("a manifest");
+        bed
+    }
+
+    /// Loads a log; how many keys there are, or nothing if it was refused.
+    fn load(bed: &mut Testbed, folder: &tempfile::TempDir, log: &[u8]) -> Option<usize> {
+        (0..16).for_each(|index| _ = bed.db.flush(index, false));
+        fs::write(folder.path().join("appendonly.aof.1.incr.aof"), log).expect("a log");
+        let mut loader = find(&mut bed.server).ok()?;
+        let done = loader.as_mut().is_none_or(|loader| {
+            loop {
+                match loader.step(&mut bed.server, &mut bed.db, 64) {
+                    Ok(false) => {}
+                    result => break result.is_ok(),
+                }
+            }
+        });
+        done.then(|| (0..16).map(|index| bed.db.database(index).dict.len()).sum())
+    }
+
+    fn log() -> (Vec<u8>, Vec<usize>) {
+        let (mut log, mut ends) = (Vec::new(), Vec::new());
+        for command in COMMANDS {
+            OwnedRequest::of(&command.split(' ').collect::<Vec<_>>()).view().encode(&mut log);
+            ends.push(log.len());
+        }
+        (log, ends)
+    }
+
+    #[test]
+    fn a_log_that_ends_anywhere_is_loaded_up_to_its_last_whole_command_or_transaction() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut bed = bed(&folder);
+        let (log, ends) = log();
+        let all = load(&mut bed, &folder, &log).expect("a sound log");
+        assert_eq!(all, 6);
+        for length in 0..log.len() {
+            let whole = ends.iter().filter(|end| **end <= length).count();
+            // Between MULTI and EXEC nothing has happened yet.
+            let whole = if (3..6).contains(&whole) { 2 } else { whole };
+            let left = if whole == 0 { 0 } else { ends[whole - 1] };
+            load(&mut bed, &folder, &log[..length]).expect("a log that is cut off");
+            let file = fs::read(folder.path().join("appendonly.aof.1.incr.aof")).expect("a log");
+            assert_eq!(file.len(), left, "{length}");
+        }
+        bed.server.config.aof_load_truncated = false;
+        assert_eq!(load(&mut bed, &folder, &log[..log.len() - 1]), None);
+    }
+
+    #[test]
+    fn a_damaged_log_is_refused_or_loaded_but_never_a_panic() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut bed = bed(&folder);
+        let (sound, _) = log();
+        for seed in 0..400 {
+            let mut random = Random::from_seed(seed);
+            let mut log = sound.clone();
+            for _ in 0..=random.next_u64() % 3 {
+                let at = (random.next_u64() % log.len() as u64) as usize;
+                log[at] = match random.next_u64() % 3 {
+                    0 => log[at] ^ (1 << (random.next_u64() % 8)),
+                    1 => b"*$0\r\n-9"[(random.next_u64() % 7) as usize],
+                    _ => random.next_u64() as u8,
+                };
+            }
+            println!("seed {seed}");
+            load(&mut bed, &folder, &log);
+        }
+    }
+}
