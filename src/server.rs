@@ -172,8 +172,6 @@ pub struct Server {
     pub run_id: String,
     /// Forty hexadecimal digits that name the history of the data set.
     pub replication_id: String,
-    /// When it started, in Unix milliseconds.
-    pub started_ms: i64,
     /// Memory in use when it was ready, in bytes.
     pub startup_memory: usize,
     /// The program as it was called.
@@ -198,7 +196,6 @@ impl Server {
         let (run_id, replication_id) = (id(), id());
         let clock = Clock::start();
         let mut server = Server {
-            started_ms: clock.unix_ms(),
             clock,
             random,
             commands,

@@ -116,6 +116,10 @@ impl<'a> Args<'a> {
 
 /// An argument as error messages quote it: at most 128 bytes, and no further than a NUL.
 pub fn shown(arg: &[u8]) -> &[u8] {
-    let arg = &arg[..arg.len().min(128)];
+    until_nul(&arg[..arg.len().min(128)])
+}
+
+/// An argument as error messages quote it that name it in full: no further than a NUL.
+pub fn until_nul(arg: &[u8]) -> &[u8] {
     memchr::memchr(0, arg).map_or(arg, |end| &arg[..end])
 }

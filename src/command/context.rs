@@ -33,7 +33,6 @@ pub struct Event {
     pub name: &'static str,
 }
 
-#[allow(dead_code, reason = "the families of these events arrive one by one")]
 impl Event {
     /// An event of any type of key: `del`, `expire`, `rename_from` …
     pub const fn generic(name: &'static str) -> Event {
@@ -125,7 +124,6 @@ impl Ctx<'_> {
     }
 
     /// Deletes a key whose last element was just taken, a change that was counted already.
-    #[allow(dead_code, reason = "the families of collections arrive one by one")]
     pub fn emptied(&mut self, key: &Key<'_>) {
         self.db.delete(key);
         self.touched(key, Event::generic("del"));

@@ -145,7 +145,6 @@ impl Categories {
 /// The chapter of the documentation a command belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-#[allow(dead_code, reason = "the families of these groups arrive one by one")]
 pub enum Group {
     Bitmap,
     Connection,

@@ -17,7 +17,7 @@ use crate::db::{EntryView, Expiry, Key};
 use crate::persist::rdb::save::value::saved_bytes;
 use crate::persist::{loading, snapshot};
 use crate::types::table::Statistics;
-use crate::types::{Collection, Hash, List, Set};
+use crate::types::{Collection, Hash, List, Set, SortedSet};
 use crate::util::number;
 
 /// The rows.
@@ -407,7 +407,9 @@ fn htstats_key(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         Error::fixed("ERR The value stored at the specified key is not represented using an hash table");
     let entry = stored(cx, &args.key(2)).ok_or(NO_SUCH_KEY)?;
     let of_set = entry.collection::<Set>().and_then(Set::statistics);
-    let table = of_set.or_else(|| entry.collection::<Hash>().and_then(Hash::statistics)).ok_or(NO_TABLE)?;
+    let of_hash = || entry.collection::<Hash>().and_then(Hash::statistics);
+    let of_sorted_set = || entry.collection::<SortedSet>().and_then(SortedSet::statistics);
+    let table = of_set.or_else(of_hash).or_else(of_sorted_set).ok_or(NO_TABLE)?;
     cx.reply.verbatim(*b"txt", table_text(&table).as_bytes());
     Ok(())
 }

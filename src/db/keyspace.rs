@@ -10,7 +10,6 @@
 //! [`write`](Databases::write) for changing what is there; and [`set`](Databases::set) and its kin for replacing it.
 //! Only reading counts as hit or miss.
 
-#[allow(dead_code, reason = "the families of collections arrive one by one")]
 mod collections;
 mod fields;
 

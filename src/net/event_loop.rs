@@ -140,10 +140,7 @@ impl EventLoop {
 
     /// Loads a slice of the data set; whether that was the last. What cannot be loaded is the end, with this status.
     fn load(&mut self) -> Result<bool, i32> {
-        crate::persist::loading::step(&mut self.server, &mut self.db).map_err(|_| {
-            log::warn!("Fatal error loading the DB, check server logs. Exiting.");
-            1
-        })
+        crate::persist::loading::step(&mut self.server, &mut self.db).map_err(|_| 1)
     }
 
     fn before_wait(&mut self) {

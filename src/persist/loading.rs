@@ -7,10 +7,12 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::time::Instant;
 
 use super::aof;
 use super::aof::load::{Failed, LogLoader};
+use super::rdb::check;
 use super::rdb::load::value::Rules;
 use super::rdb::load::{Counts, Loader, Progress, Settings};
 use crate::config::{Config, SanitizeDumpPayload};
@@ -115,8 +117,11 @@ fn open(config: &Config) -> io::Result<Option<(File, u64)>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let bytes = file.metadata()?.len();
-    Ok(Some((file, bytes)))
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok(Some((file, metadata.len())))
 }
 
 /// Begins to load the data set at start, if there is one.
@@ -174,6 +179,8 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
             Ok(progress) => progress == Progress::Done,
             Err(error) => {
                 log::warn!("Internal error in RDB reading offset {}: {}", error.offset, error.reason);
+                explain(&server.config, server.plain_from);
+                log::warn!("Terminating server after rdb file reading failure.");
                 return Err(Failed);
             }
         },
@@ -196,6 +203,15 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
         }
     }
     Ok(true)
+}
+
+/// Has the file checked whole: the report says more of where it is damaged.
+fn explain(config: &Config, plain_from: Option<usize>) {
+    let (path, rules) = (Path::new(&config.dbfilename), rules(config, plain_from, true));
+    let mut report = Vec::new();
+    if check::check(path, rules, &mut report).is_ok() {
+        crate::log_format::write_plain(config, &String::from_utf8_lossy(&report));
+    }
 }
 
 /// Loads the log here and now, in place of what is there: DEBUG LOADAOF.

@@ -24,6 +24,7 @@ pub use range::{LexBound, LexRange, ScoreBound, ScoreRange};
 use super::Collection;
 use super::digest::Digest;
 use super::listpack::{Element, IntText, Listpack};
+use super::table;
 use crate::util::number;
 use crate::util::random::Random;
 use ordered::Ordered;
@@ -266,6 +267,14 @@ impl SortedSet {
                 0
             }
             Form::Ordered(ordered) => ordered.scan(cursor, emit),
+        }
+    }
+
+    /// The figures of its table of members, if it is big.
+    pub fn statistics(&self) -> Option<table::Statistics> {
+        match &self.form {
+            Form::Packed(_) => None,
+            Form::Ordered(ordered) => Some(ordered.statistics()),
         }
     }
 

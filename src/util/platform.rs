@@ -205,6 +205,45 @@ pub fn private_dirty_memory() -> Option<usize> {
     Some(kilobytes.sum::<usize>() * 1024)
 }
 
+/// Signals that tell of an error of the program.
+const FATAL_SIGNALS: [libc::c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT];
+
+/// Has a function called when a signal is about to end this process, instead of what was before; with `None` they end
+/// it as they do by default. The function may not return.
+pub fn catch_fatal_signals(handler: Option<extern "C" fn(libc::c_int)>) {
+    for signal in FATAL_SIGNALS {
+        let action = MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: `sigaction` is plain data for which all zeroes is a value: no handler, no signal held back.
+        let mut action = unsafe { action.assume_init() };
+        action.sa_sigaction = handler.map_or(libc::SIG_DFL, |handler| handler as libc::sighandler_t);
+        // On a stack of its own where there is one: the usual one may have run out.
+        action.sa_flags = libc::SA_ONSTACK | libc::SA_NODEFER;
+        // SAFETY: the pointer is valid for the call. What the handler does is no worse than the crash it reports.
+        unsafe {
+            libc::sigaction(signal, &action, std::ptr::null_mut());
+        }
+    }
+}
+
+/// Ends this process by a signal, as it would have ended without a handler.
+pub fn die_of(signal: libc::c_int) -> ! {
+    // SAFETY: sets the signal to what it does by default, and sends it.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::raise(signal);
+    }
+    std::process::abort()
+}
+
+/// Ends this process after some seconds, whatever it does by then.
+pub fn die_after(seconds: u32) {
+    // SAFETY: sets the signal of the alarm to what it does by default.
+    unsafe {
+        libc::signal(libc::SIGALRM, libc::SIG_DFL);
+        libc::alarm(seconds);
+    }
+}
+
 /// Stops this process until somebody lets it go on.
 pub fn stop_self() {
     // SAFETY: stopping breaks no promise of this process.

@@ -71,8 +71,8 @@ impl Difference {
 struct Actor {
     /// What was queued since MULTI.
     queued: Vec<Cmd>,
-    /// What OBJECT ENCODING has just answered.
-    encoding: Vec<u8>,
+    /// The key that OBJECT ENCODING has just been asked about, and the answer.
+    encoding: (Word, Vec<u8>),
 }
 
 /// A run over both servers, from a state that is the same on both.
@@ -179,7 +179,7 @@ impl<'p> Session<'p> {
             if redis == b"+QUEUED\r\n" {
                 state.queued.push(command.clone());
             }
-            state.encoding.clear();
+            state.encoding = Default::default();
             return Ok(());
         }
         let values = [Value::parse(redis), Value::parse(oxidis)];
@@ -204,12 +204,14 @@ impl<'p> Session<'p> {
 
     fn judge(&mut self, actor: usize, command: &Cmd, replies: [&Value; 2]) -> Result<(), Box<Difference>> {
         let state = &mut self.actors[actor];
-        let encoding = std::mem::take(&mut state.encoding);
+        let (key, encoding) = std::mem::take(&mut state.encoding);
+        let is_of_this = command.words.get(1).is_some_and(|word| *word == key);
+        let encoding = if is_of_this { encoding } else { Vec::new() };
         if !command.check.allows(command, replies[0], replies[1], &encoding) {
             return Err(fault(command, replies.map(|reply| Answer::Reply(reply.clone()))));
         }
         if command.is("object") {
-            state.encoding = replies[0].text().to_vec();
+            state.encoding = (command.words.last().cloned().unwrap_or_default(), replies[0].text().to_vec());
         }
         Ok(())
     }

@@ -136,7 +136,7 @@ pub fn xadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     };
     let trim = options.trim(limits, true)?;
     let first = options.end + 1;
-    if args.len() < first + 2 || (args.len() - first) % 2 != 0 {
+    if args.len() < first + 2 || !(args.len() - first).is_multiple_of(2) {
         return Err(Error::wrong_arity("xadd"));
     }
     if wanted == NewId::Exactly(StreamId::MIN) {

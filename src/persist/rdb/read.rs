@@ -6,7 +6,7 @@
 //! what its format can make of the bytes that are there, see [`lzf::decompress`].)
 
 use super::format::{LENGTH_32, LENGTH_64, encoding};
-use crate::types::listpack::{Element, IntText};
+use crate::types::listpack::IntText;
 use crate::types::lzf;
 
 /// Why an element could not be read.
@@ -49,15 +49,6 @@ impl<'a> Text<'a> {
             Text::Bytes(bytes) => bytes.to_vec(),
             Text::Int(value) => IntText::new().format(value).as_bytes().to_vec(),
             Text::Unpacked(bytes) => bytes,
-        }
-    }
-
-    /// It as an element of a listpack.
-    pub fn element(&self) -> Element<'_> {
-        match self {
-            Text::Bytes(bytes) => Element::of(bytes),
-            Text::Int(value) => Element::Int(*value),
-            Text::Unpacked(bytes) => Element::of(bytes),
         }
     }
 }

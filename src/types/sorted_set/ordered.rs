@@ -11,7 +11,7 @@ use super::item::{Item, ItemRef, Slot};
 use super::tree::{self, SeekElement, SeekMember, SeekScore, Tree};
 use super::{Change, Entry, LexRange, ScoreRange, StoredScore};
 use crate::types::listpack::Element;
-use crate::types::table::{Probe, Table};
+use crate::types::table::{self, Probe, Table};
 use crate::util::siphash::HashSeed;
 use std::ops::Range;
 
@@ -59,6 +59,11 @@ impl Ordered {
     /// The memory it owns.
     pub fn heap_bytes(&self) -> usize {
         size_of::<Self>() + self.item_bytes + self.table.overhead_bytes() + self.tree.heap_bytes()
+    }
+
+    /// The figures of the table.
+    pub fn statistics(&self) -> table::Statistics {
+        self.table.statistics()
     }
 
     /// The score of a member.

@@ -49,6 +49,7 @@ const KINDS: &[Kinds] = &[
     bits::KINDS,
     geo::KINDS,
     hyperloglog::KINDS,
+    lists::KINDS,
     sort::KINDS,
     streams::KINDS,
     strings::KINDS,

@@ -26,15 +26,10 @@ const LONG: u8 = 0xfe;
 /// The number of entries that says: count them.
 const UNCOUNTED: u16 = u16::MAX;
 
-const BAD_ZIPLIST: Fault = Fault::Bad("Ziplist integrity check failed.");
 const BAD_ZIPMAP: Fault = Fault::Bad("Zipmap integrity check failed.");
 
 /// The entries of a ziplist of unknown origin.
-fn entries(bytes: &[u8]) -> Reading<Vec<Element<'_>>> {
-    read_entries(bytes).ok_or(BAD_ZIPLIST)
-}
-
-fn read_entries(bytes: &[u8]) -> Option<Vec<Element<'_>>> {
+fn entries(bytes: &[u8]) -> Option<Vec<Element<'_>>> {
     let u32_at = |at: usize| bytes.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
     let (total, tail) = (u32_at(0)? as usize, u32_at(4)? as usize);
     let counted = u16::from_le_bytes([*bytes.get(8)?, *bytes.get(9)?]);
@@ -93,7 +88,7 @@ fn read_entry(bytes: &[u8]) -> Option<(Element<'_>, usize)> {
 /// A list from a ziplist.
 pub fn list(bytes: &[u8], rules: &Rules) -> Reading<List> {
     let (mut list, mut room) = (List::default(), IntText::new());
-    for element in entries(bytes)? {
+    for element in entries(bytes).ok_or(Fault::Bad("List ziplist integrity check failed."))? {
         list.push(End::Tail, element.text(&mut room), &rules.list);
     }
     Ok(list)
@@ -101,7 +96,7 @@ pub fn list(bytes: &[u8], rules: &Rules) -> Reading<List> {
 
 /// A listpack of the entries of a ziplist.
 pub fn repack(bytes: &[u8]) -> Reading<Listpack> {
-    let entries = entries(bytes)?;
+    let entries = entries(bytes).ok_or(Fault::Bad("Ziplist integrity check failed."))?;
     let mut pack = RoomyListpack::new();
     if !entries.is_empty() {
         // Text of an integer becomes one.
@@ -117,7 +112,8 @@ pub fn repack(bytes: &[u8]) -> Reading<Listpack> {
 
 /// A sorted set from a ziplist of members and scores.
 pub fn sorted_set(bytes: &[u8], rules: &Rules) -> Reading<SortedSet> {
-    let elements = entries(bytes)?;
+    const BAD: Fault = Fault::Bad("Zset ziplist integrity check failed.");
+    let elements = entries(bytes).ok_or(BAD)?;
     let (pairs, rest) = elements.as_chunks::<2>();
     let score = |element: Element<'_>| match element {
         Element::Int(value) => Some(value as f64),
@@ -125,17 +121,18 @@ pub fn sorted_set(bytes: &[u8], rules: &Rules) -> Reading<SortedSet> {
     };
     let pairs: Option<Vec<_>> = pairs.iter().map(|[member, value]| Some((member.to_vec(), score(*value)?))).collect();
     let set = pairs.filter(|_| rest.is_empty()).and_then(|pairs| SortedSet::checked(pairs, rules.sorted_set));
-    set.ok_or(Fault::Bad("Zset ziplist integrity check failed."))
+    set.ok_or(BAD)
 }
 
 /// A hash from a ziplist of fields and values.
 pub fn hash_ziplist(bytes: &[u8], rules: &Rules) -> Reading<Hash> {
-    let elements = entries(bytes)?;
+    const BAD: Fault = Fault::Bad("Hash ziplist integrity check failed.");
+    let elements = entries(bytes).ok_or(BAD)?;
     let (pairs, rest) = elements.as_chunks::<2>();
     let (mut field_room, mut value_room) = (IntText::new(), IntText::new());
     let pairs = pairs.iter().map(|[field, value]| (field.text(&mut field_room).to_vec(), *value));
     let hash = hash(pairs.map(|(field, value)| (field, value.text(&mut value_room).to_vec())), rules);
-    hash.filter(|_| rest.is_empty()).ok_or(Fault::Bad("Hash ziplist integrity check failed."))
+    hash.filter(|_| rest.is_empty()).ok_or(BAD)
 }
 
 /// A hash of fields and values; `None` if a field comes twice.
@@ -165,14 +162,17 @@ fn zipmap(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
         pairs.push((field.to_vec(), value.to_vec()));
     }
     let counts = counted >= LONG || usize::from(counted) == pairs.len();
-    (rest.len() == 1 && counts).then_some(pairs)
+    (rest.len() == 1 && counts && !pairs.is_empty()).then_some(pairs)
 }
 
-/// A length, and how many bytes it takes.
+/// A length, and how many bytes it takes: no more than it must.
 fn zipmap_length(bytes: &[u8]) -> Option<(usize, usize)> {
     match *bytes.first()? {
         END => None,
-        LONG => Some((u32::from_le_bytes(bytes.get(1..5)?.try_into().ok()?) as usize, 5)),
+        LONG => {
+            let length = u32::from_le_bytes(bytes.get(1..5)?.try_into().ok()?);
+            (length >= u32::from(LONG)).then_some((length as usize, 5))
+        }
         short => Some((usize::from(short), 1)),
     }
 }
@@ -245,9 +245,9 @@ mod tests {
                 Err(text) => Element::Bytes(text),
             }).collect();
             let bytes = ziplist(&elements);
-            prop_assert_eq!(entries(&bytes), Ok(elements));
+            prop_assert_eq!(entries(&bytes), Some(elements));
             let at = at.index(bytes.len());
-            prop_assert!(entries(&bytes[..at]).is_err());
+            prop_assert_eq!(entries(&bytes[..at]), None);
             let mut changed = bytes.clone();
             changed[at] = byte;
             let _ = entries(&changed);

@@ -119,7 +119,7 @@ impl Parts {
         let Parts { group, stream, .. } = self;
         let group = group.as_mut().ok_or(Fault::Bad("Stream integrity check failed."))?;
         let made = stream.groups_mut().0.get_mut(&group.name).and_then(|made| made.create_consumer(&name, seen_ms));
-        let consumer = made.ok_or(Fault::Bad("Duplicated consumer name"))?;
+        let consumer = made.ok_or(Fault::Bad("Duplicate stream consumer detected"))?;
         group.consumers_left -= 1;
         Ok(Stage::Claims(consumer, claims))
     }
