@@ -22,6 +22,7 @@ use crate::net::listeners::Listeners;
 use crate::net::outgoing::Links;
 use crate::persist::Persist;
 use crate::pubsub::PubSub;
+use crate::repl::{self, Replication};
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::slowlog::SlowLog;
@@ -34,7 +35,7 @@ use crate::util::random::Random;
 
 /// Conditions of the whole server that make the gate look closer at each command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ServerModes(u8);
+pub struct ServerModes(u16);
 
 impl ServerModes {
     /// The data set is being loaded.
@@ -47,6 +48,14 @@ impl ServerModes {
     pub const DISK_ERROR: ServerModes = ServerModes(1 << 3);
     /// The databases have yet to be told of new settings.
     pub const NEW_SETTINGS: ServerModes = ServerModes(1 << 4);
+    /// Another server is followed.
+    pub const REPLICA: ServerModes = ServerModes(1 << 5);
+    /// It cannot be, and what is here is not to be shown.
+    pub const STALE: ServerModes = ServerModes(1 << 6);
+    /// Too few replicas follow for writes to be taken.
+    pub const FEW_REPLICAS: ServerModes = ServerModes(1 << 7);
+    /// A data set is being loaded beside the one that is shown.
+    pub const ASYNC_LOADING: ServerModes = ServerModes(1 << 8);
 }
 
 bit_set!(ServerModes);
@@ -64,12 +73,14 @@ pub enum PauseKind {
 #[derive(Debug, Default)]
 pub struct Pause {
     active: Option<(PauseKind, i64)>,
+    /// Writes are held by the server itself, until it lets them go.
+    holds_writes: bool,
 }
 
 impl Pause {
     /// What is held now.
     pub fn kind(&self) -> Option<PauseKind> {
-        self.active.map(|(kind, _)| kind)
+        self.active.map(|(kind, _)| kind).or(self.holds_writes.then_some(PauseKind::Write))
     }
 
     /// When it ends, in Unix milliseconds.
@@ -87,9 +98,14 @@ impl Pause {
         self.active = Some((kind, end_ms));
     }
 
-    /// Ends it.
+    /// Ends it, as far as it was asked for.
     pub fn end(&mut self) {
         self.active = None;
+    }
+
+    /// Has writes held by the server itself, or not any more.
+    pub fn hold_writes(&mut self, holds: bool) {
+        self.holds_writes = holds;
     }
 }
 
@@ -170,8 +186,8 @@ pub struct Server {
     pub plain_from: Option<usize>,
     /// Forty hexadecimal digits that name this process.
     pub run_id: String,
-    /// Forty hexadecimal digits that name the history of the data set.
-    pub replication_id: String,
+    /// Replication.
+    pub repl: Replication,
     /// Memory in use when it was ready, in bytes.
     pub startup_memory: usize,
     /// The program as it was called.
@@ -192,10 +208,10 @@ impl Server {
     /// A server with these directives; it listens nowhere yet.
     pub fn new(config: Config, commands: CommandTable, listeners: Listeners) -> Server {
         let mut random = Random::from_entropy();
-        let mut id = || (0..5).map(|_| format!("{:08x}", random.next_u64() as u32)).collect::<String>();
-        let (run_id, replication_id) = (id(), id());
+        let (run_id, history_id) = (repl::new_id(&mut random), repl::new_id(&mut random));
         let clock = Clock::start();
         let mut server = Server {
+            repl: Replication::new(history_id, clock.unix_ms()),
             clock,
             random,
             commands,
@@ -225,7 +241,6 @@ impl Server {
             active_expire: true,
             plain_from: None,
             run_id,
-            replication_id,
             startup_memory: 0,
             program: String::new(),
             executable: std::env::current_exe().unwrap_or_default(),
@@ -247,6 +262,7 @@ impl Server {
         self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;
         self.modes.set(ServerModes::NEW_SETTINGS, true);
         self.note_disk_error();
+        repl::replica::note_role(self);
     }
 
     /// Why writes are refused, when [`ServerModes::DISK_ERROR`] is set.
@@ -274,9 +290,14 @@ impl Server {
         (0..db.count()).for_each(|index| db.database_mut(index).dict.set_resizing(allowed));
     }
 
+    /// Whether expired keys stay where they are, unseen: during a pause, and until the primary says that they go.
+    pub fn holds_still(&self) -> bool {
+        self.modes.has(ServerModes(ServerModes::PAUSED.0 | ServerModes::REPLICA.0))
+    }
+
     /// Tells the databases what they need to know of directives and modes, if that is news to them.
     pub fn instruct(&mut self, db: &mut Databases) {
-        db.frozen = self.modes.has(ServerModes::PAUSED);
+        db.frozen = self.holds_still();
         if !self.modes.has(ServerModes::NEW_SETTINGS) {
             return;
         }

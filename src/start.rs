@@ -142,6 +142,7 @@ fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     log::warn!("Server initialized");
     system::check(&server.config);
     server.persist.interrupted = signals.interrupted();
+    crate::repl::replica::note_role(&mut server);
     persist::loading::begin(&mut server, &mut db).map_err(StartError)?;
     let status = EventLoop::new(poll, server, db, signals).run(|server| report_ready(server, &supervisor));
     supervisor.tell("STOPPING=1\n");

@@ -2,8 +2,8 @@
 //! checks and their order are those of Redis, and they ask for flags of the row, never for a command's name.
 
 use super::spec::{
-    ADMIN, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, NO_QUEUE, PROTECTED, READONLY,
-    REPORTS_DISK_ERROR, RUNS_QUEUE, WRITE,
+    ADMIN, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_ASYNC_LOADING, NO_AUTH, NO_MULTI, NO_QUEUE,
+    PROTECTED, READONLY, REPORTS_DISK_ERROR, RUNS_QUEUE, STALE, WRITE,
 };
 use super::{CommandId, Ctx, Error, Flags};
 use crate::client::Modes;
@@ -64,6 +64,12 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId) -> Verdict {
     if cx.server.modes.has(ServerModes::DISK_ERROR) && flags.has(WRITE | REPORTS_DISK_ERROR) {
         return Verdict::Refuse(cx.server.disk_error());
     }
+    if cx.server.modes.has(ServerModes::FEW_REPLICAS) && flags.has(WRITE) {
+        return Verdict::Refuse(Error::fixed("NOREPLICAS Not enough good replicas to write."));
+    }
+    if cx.server.modes.has(ServerModes::REPLICA) && cx.server.config.replica_read_only && flags.has(WRITE) {
+        return Verdict::Refuse(Error::fixed("READONLY You can't write against a read only replica."));
+    }
     if modes.has(Modes::SUBSCRIBED) && !cx.reply.resp3 && !row.flags.has(IN_SUBSCRIPTION) {
         let name = &cx.server.commands.entry(id).full_name;
         return Verdict::Refuse(Error::text(format!(
@@ -71,10 +77,16 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId) -> Verdict {
              this context"
         )));
     }
-    if cx.server.modes.has(ServerModes::LOADING) && !row.flags.has(LOADING) {
+    if cx.server.modes.has(ServerModes::STALE) && !row.flags.has(STALE) {
+        return Verdict::Refuse(Error::fixed(
+            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+        ));
+    }
+    let aside = cx.server.modes.has(ServerModes::ASYNC_LOADING) && row.flags.has(NO_ASYNC_LOADING);
+    if aside || cx.server.modes.has(ServerModes::LOADING) && !row.flags.has(LOADING) {
         return Verdict::Refuse(LOADING_ERROR);
     }
-    let monitors = modes.has(Modes::MONITOR);
+    let monitors = modes.has(Modes(Modes::MONITOR.0 | Modes::REPLICA.0));
     if monitors && flags.has(WRITE | READONLY | MAY_REPLICATE) {
         return Verdict::Refuse(Error::fixed("ERR Replica can't interact with the keyspace"));
     }
