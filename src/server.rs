@@ -316,7 +316,9 @@ impl Server {
 
     /// Whether memory in use exceeds `maxmemory`.
     pub fn out_of_memory(&self) -> bool {
-        crate::util::alloc::used_memory() as u64 > self.config.maxmemory
+        // Evicting for replicas that lag would make what they lag behind longer still.
+        let used = crate::util::alloc::used_memory().saturating_sub(self.repl.memory().1);
+        used as u64 > self.config.maxmemory
     }
 
     /// Whether clients have to authenticate.

@@ -112,7 +112,7 @@ impl Loading {
     /// Seconds that the rest may take.
     pub fn eta_seconds(&self) -> u64 {
         let (loaded, elapsed) = (self.loaded_bytes(), self.started.elapsed().as_secs());
-        if loaded == 0 { 1 } else { elapsed * self.total_bytes.saturating_sub(loaded) / loaded }
+        (elapsed * self.total_bytes.saturating_sub(loaded)).checked_div(loaded).unwrap_or(1)
     }
 }
 

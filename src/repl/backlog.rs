@@ -42,12 +42,14 @@ pub struct Backlog {
     start: i64,
     end: i64,
     size: u64,
+    /// Bytes of memory of all segments.
+    memory: usize,
 }
 
 impl Backlog {
     /// An empty backlog at a position, that is to keep `size` bytes.
     pub fn new(position: i64, size: u64) -> Backlog {
-        Backlog { segments: VecDeque::new(), start: position, end: position, size: size.max(SIZE_MIN) }
+        Backlog { segments: VecDeque::new(), start: position, end: position, size: size.max(SIZE_MIN), memory: 0 }
     }
 
     /// The position of the first byte that is kept.
@@ -55,9 +57,9 @@ impl Backlog {
         self.start
     }
 
-    /// The position behind the last byte.
-    pub fn end(&self) -> i64 {
-        self.end
+    /// How many bytes it is to keep.
+    pub fn size(&self) -> u64 {
+        self.size
     }
 
     /// How many bytes are kept.
@@ -77,8 +79,7 @@ impl Backlog {
 
     /// Bytes of memory it takes.
     pub fn memory(&self) -> usize {
-        let bytes: usize = self.segments.iter().map(|segment| segment.bytes.capacity()).sum();
-        bytes + self.segments.capacity() * size_of::<Segment>()
+        self.memory
     }
 
     /// Appends bytes.
@@ -90,7 +91,9 @@ impl Backlog {
                 None => {
                     let room = (self.size / SEGMENTS_WANTED) as usize;
                     let room = room.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
-                    self.segments.push_back(Segment { start: self.end, bytes: Vec::with_capacity(room) });
+                    let bytes = Vec::with_capacity(room);
+                    self.memory += bytes.capacity();
+                    self.segments.push_back(Segment { start: self.end, bytes });
                     continue;
                 }
             };
@@ -109,6 +112,7 @@ impl Backlog {
             if (self.end - end) < self.size as i64 || needed.is_some_and(|needed| needed < end) {
                 return;
             }
+            self.memory -= first.bytes.capacity();
             self.segments.pop_front();
             self.start = end;
         }
@@ -134,7 +138,7 @@ mod tests {
 
     fn rest(backlog: &Backlog, position: i64, step: usize) -> Vec<u8> {
         let (mut at, mut bytes) = (position, Vec::new());
-        while at < backlog.end() {
+        while at < backlog.end {
             let mut slices = [IoSlice::new(&[]); 3];
             let filled = backlog.io_slices(at, &mut slices);
             let piece: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.iter().copied()).take(step).collect();
@@ -153,7 +157,7 @@ mod tests {
         assert_eq!(backlog.start(), 100, "a replica stands there");
         backlog.trim(None);
         assert_eq!((backlog.start(), backlog.len()), (100 + 2 * SEGMENT_BYTES_MIN as i64, SEGMENT_BYTES_MIN as u64));
-        assert!(backlog.reaches(backlog.end()) && !backlog.reaches(100));
+        assert!(backlog.reaches(backlog.end) && !backlog.reaches(100));
     }
 
     proptest! {
@@ -171,7 +175,7 @@ mod tests {
                 backlog.append(&part);
                 all.extend(part);
             }
-            prop_assert_eq!(backlog.end(), 7 + all.len() as i64);
+            prop_assert_eq!(backlog.end, 7 + all.len() as i64);
             let from = from.index(all.len() + 1);
             prop_assert!(rest(&backlog, 7 + from as i64, step) == all[from..]);
             backlog.trim(None);

@@ -158,12 +158,9 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
             ReplicaOf { host, port }
         }),
     };
-    match caught_up {
-        Some(target) => {
-            log::info!("Failover target {}:{} is synced, failing over.", target.host, target.port);
-            give_place(server, db, target);
-        }
-        None => {}
+    if let Some(target) = caught_up {
+        log::info!("Failover target {}:{} is synced, failing over.", target.host, target.port);
+        give_place(server, db, target);
     }
 }
 

@@ -187,6 +187,16 @@ impl Replication {
         self.backlog = Some(Backlog::new(self.history.offset, size));
     }
 
+    /// Bytes of memory of the stream: what is kept for all, and what is kept beyond that for replicas that lag.
+    pub fn memory(&self) -> (usize, usize) {
+        let Some(backlog) = &self.backlog else { return (0, 0) };
+        let (memory, size) = (backlog.memory(), backlog.size() as usize);
+        match self.replicas.is_empty() {
+            true => (memory, 0),
+            false => (memory.min(size), memory.saturating_sub(size)),
+        }
+    }
+
     /// How far a replica is in the history of its primary.
     pub fn replica_offset(&self) -> i64 {
         let connected = self.primary.as_ref().map(|primary| primary.offset);

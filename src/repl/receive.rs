@@ -288,9 +288,11 @@ impl Source for SocketSource {
             buffer.append(&mut self.head);
             return Ok(Filled::Some);
         }
+        let before = buffer.len();
         match Read::by_ref(&mut self.socket).take(room as u64).read_to_end(buffer) {
-            Ok(0) => Ok(Filled::End),
-            Ok(_) => Ok(Filled::Some),
+            // Bytes may have come before there were no more.
+            _ if buffer.len() > before => Ok(Filled::Some),
+            Ok(_) => Ok(Filled::End),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Filled::NotYet),
             Err(error) => Err(error),
         }

@@ -227,6 +227,7 @@ fn drop_primary(server: &mut Server) {
 /// Brings what depends on the role in line with it.
 pub fn note_role(server: &mut Server) {
     let is_replica = server.is_replica();
+    crate::log_format::set_role(if is_replica { b'S' } else { b'M' });
     server.modes.set(ServerModes::REPLICA, is_replica);
     server.modes.set(ServerModes::STALE, server.is_cut_off() && !server.config.replica_serve_stale_data);
     primary::count_good(server);
