@@ -62,8 +62,12 @@ fn apply_effect(server: &mut Server, db: &mut Databases, effect: Effect) -> Resu
             crate::crash::enable(server.config.crash_log_enabled);
             Ok(())
         }
-        // The cron asks for `hz` each time, and new connections for `requirepass`.
-        Effect::Hz | Effect::RequirePass => Ok(()),
+        Effect::RequirePass => {
+            server.acl.set_default_password(server.config.requirepass.as_deref());
+            Ok(())
+        }
+        // The cron asks for it each time.
+        Effect::Hz => Ok(()),
         Effect::AppendOnly => aof::apply_directive(server, db),
         Effect::AofHistory => {
             aof::folder::delete_history(server);

@@ -103,6 +103,9 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
         server.cron.last_sample_ms = now;
         server.stats.sample_rates(now);
     }
+    if server.modes.has(ServerModes::TRACKING_FULL) {
+        crate::client::tracking::make_room(server);
+    }
     slow_expire(server, db);
     if !server.modes.has(ServerModes::LOADING) {
         snapshot::tick(server, db);

@@ -17,6 +17,8 @@
 //! - `types` is the values that are more than a string and the hash table under all, `db` the keyspace; both are deaf
 //!   to the wire. `command` is the machinery of commands, `commands` the commands.
 //! - `client` is what a connection is to commands, `net` what it is to the system.
+//! - `persist` keeps the data set: snapshots, the child processes that make them, loading.
+//! - `acl` is who may do what.
 //! - `pubsub` delivers messages, `repl` is where changes leave for the append-only file and replicas.
 //! - `config` holds every directive, one row each; `apply` is what a changed one entails.
 //! - `server` owns the parts, `cron` does what happens by itself, `evict` makes room.
@@ -24,6 +26,7 @@
 //! - `stats`, `slowlog` and `latency` are what is counted and noted, `info` shows it, `log_format` is how the log looks.
 //! - `util` is small tools that know nothing of Redis.
 
+mod acl;
 mod apply;
 mod client;
 mod command;
@@ -46,7 +49,6 @@ mod signals;
 mod slowlog;
 mod start;
 mod stats;
-#[allow(dead_code, reason = "snapshots will read and write what only tests use so far")]
 mod types;
 mod util;
 

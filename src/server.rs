@@ -6,7 +6,9 @@
 
 use std::path::PathBuf;
 
+use crate::acl::Acl;
 use crate::client::registry::Clients;
+use crate::client::tracking::{self, Tracking};
 use crate::client::{Blocked, ClientKey, Modes, lifecycle};
 use crate::command::effects::{Effects, Observers};
 use crate::command::{CommandId, CommandTable, Error};
@@ -56,6 +58,8 @@ impl ServerModes {
     pub const FEW_REPLICAS: ServerModes = ServerModes(1 << 7);
     /// A data set is being loaded beside the one that is shown.
     pub const ASYNC_LOADING: ServerModes = ServerModes(1 << 8);
+    /// More keys are remembered for client-side caching than should be.
+    pub const TRACKING_FULL: ServerModes = ServerModes(1 << 9);
 }
 
 bit_set!(ServerModes);
@@ -134,10 +138,14 @@ pub struct Server {
     pub random: Random,
     /// All commands.
     pub commands: CommandTable,
+    /// Users and their rights.
+    pub acl: Acl,
     /// All clients.
     pub clients: Clients,
     /// Channels and patterns.
     pub pubsub: PubSub,
+    /// CLIENT TRACKING.
+    pub tracking: Tracking,
     /// Keys under WATCH.
     pub watches: Watches,
     /// Keys that blocked clients wait on.
@@ -214,9 +222,11 @@ impl Server {
             repl: Replication::new(history_id, clock.unix_ms()),
             clock,
             random,
+            acl: Acl::new(&commands),
             commands,
             clients: Clients::default(),
             pubsub: PubSub::default(),
+            tracking: Tracking::default(),
             watches: Watches::default(),
             waiters: Waiters::default(),
             deadlines: Deadlines::default(),
@@ -250,6 +260,7 @@ impl Server {
             propagation_tap: None,
             config,
         };
+        server.acl.set_default_password(server.config.requirepass.as_deref());
         server.config_changed();
         server
     }
@@ -260,6 +271,7 @@ impl Server {
         self.modes.set(ServerModes::MEMORY_LIMIT, self.config.maxmemory > 0);
         self.slowlog.trim(self.config.slowlog_max_len);
         self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;
+        tracking::note_fill(self);
         self.modes.set(ServerModes::NEW_SETTINGS, true);
         self.note_disk_error();
         repl::replica::note_role(self);
@@ -321,25 +333,6 @@ impl Server {
         used as u64 > self.config.maxmemory
     }
 
-    /// Whether clients have to authenticate.
-    pub fn needs_password(&self) -> bool {
-        self.config.requirepass.is_some()
-    }
-
-    /// Whether there is a user of that name.
-    pub fn has_user(&self, name: &[u8]) -> bool {
-        name == b"default"
-    }
-
-    /// Whether a user may come in with a password. The time this takes tells nothing about the password.
-    pub fn accepts_password(&self, user: &[u8], password: &[u8]) -> bool {
-        let accepted = match &self.config.requirepass {
-            Some(expected) => same_secret(password, expected),
-            None => true,
-        };
-        accepted && self.has_user(user)
-    }
-
     /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply
     /// when its command runs. `None` when it is gone.
     pub fn push_to(&mut self, target: ClientKey) -> Option<&mut Reply> {
@@ -387,13 +380,4 @@ impl Server {
     pub fn command_name(&self, id: Option<CommandId>) -> &str {
         id.map_or("NULL", |id| self.commands.entry(id).full_name.as_str())
     }
-}
-
-/// Compares two secrets in a time that depends on the length of the given one alone.
-fn same_secret(given: &[u8], expected: &[u8]) -> bool {
-    let mut difference = given.len() ^ expected.len();
-    for (one, other) in given.iter().zip(expected.iter().chain(std::iter::repeat(&0))) {
-        difference |= usize::from(one ^ other);
-    }
-    std::hint::black_box(difference) == 0
 }

@@ -133,6 +133,7 @@ fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     let signals = Signals::install(poll.registry()).map_err(fail("Can't catch signals"))?;
     let mut db = Databases::new(config.databases as usize);
     let mut server = Server::new(config, commands, listeners);
+    crate::acl::sessions::at_start(&mut server).map_err(StartError)?;
     server.program = program;
     server.title = title;
     server.supervisor = supervisor.name();
@@ -143,7 +144,9 @@ fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     system::check(&server.config);
     server.persist.interrupted = signals.interrupted();
     crate::repl::replica::note_role(&mut server);
-    persist::loading::begin(&mut server, &mut db).map_err(StartError)?;
+    if persist::loading::begin(&mut server, &mut db).is_err() {
+        return Ok(1);
+    }
     let status = EventLoop::new(poll, server, db, signals).run(|server| report_ready(server, &supervisor));
     supervisor.tell("STOPPING=1\n");
     Ok(status)

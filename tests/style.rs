@@ -13,6 +13,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("util", &["types", "db", "resp", "net", "client", "command", "commands", "server"]),
     ("types", &["db", "resp", "net", "client", "command", "commands", "server"]),
     ("db", &["resp", "net", "client", "command", "commands", "server"]),
+    ("persist/rdb", &["resp", "net", "client", "command", "commands", "server"]),
 ];
 
 const FILE_LINES_MAX: usize = 700;

@@ -1,13 +1,15 @@
 //! The end of a client, and what RESET leaves of it.
 
 use super::describe::Class;
-use super::{ClientKey, Modes, ReplyMode};
+use super::{ClientKey, Modes, ReplyMode, tracking};
+use crate::acl::UserId;
 use crate::command::effects::Observers;
 use crate::server::Server;
 
 /// Takes a client out of everything that knows it, before it is removed.
 pub fn forget(server: &mut Server, key: ClientKey) {
     unwatch(server, key);
+    tracking::stop(server, key);
     crate::pubsub::forget(server, key);
     crate::repl::primary::forget(server, key);
     crate::repl::replica::forget(server, key);
@@ -51,8 +53,9 @@ pub fn monitor(server: &mut Server, key: ClientKey) -> bool {
 pub fn reset(server: &mut Server, key: ClientKey) {
     unwatch(server, key);
     stop_monitoring(server, key);
+    tracking::stop(server, key);
     crate::pubsub::forget(server, key);
-    let needs_password = server.needs_password();
+    let modes = server.acl.modes_at_first();
     let client = server.clients.at_mut(key);
     client.transaction = None;
     client.db = 0;
@@ -60,9 +63,8 @@ pub fn reset(server: &mut Server, key: ClientKey) {
     client.name = None;
     client.no_evict = false;
     client.reply_mode = ReplyMode::On;
-    client.user = b"default".as_slice().into();
-    client.modes = Modes::default();
-    client.modes.set(Modes::UNAUTHENTICATED, needs_password);
+    client.user = UserId::DEFAULT;
+    client.modes = modes;
 }
 
 /// Unsent output above which a client that has yet to authenticate is closed, in bytes.
@@ -86,7 +88,8 @@ pub fn check_output_limit(server: &mut Server, key: ClientKey) {
         limit.hard_bytes = limit.hard_bytes.max(server.config.repl_backlog_size);
     }
     let waiting = client.output.len() as u64 + stream;
-    let stranger = client.modes.has(Modes::UNAUTHENTICATED) && client.connection.output_stuck;
+    let stranger =
+        client.modes.has(Modes::UNAUTHENTICATED) && server.acl.needs_password() && client.connection.output_stuck;
     let hard = limit.hard_bytes != 0 && waiting >= limit.hard_bytes || stranger && waiting > UNAUTHENTICATED_OUTPUT_MAX;
     let soft = limit.soft_bytes != 0 && waiting >= limit.soft_bytes;
     let since = match (soft, client.connection.output_over_soft_since) {

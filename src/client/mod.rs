@@ -9,7 +9,9 @@ pub mod internal;
 pub mod lifecycle;
 pub mod registry;
 pub mod subscriptions;
+pub mod tracking;
 
+use crate::acl::UserId;
 use crate::command::CommandId;
 use crate::net::connection::Connection;
 use crate::repl::primary::Replica;
@@ -18,6 +20,7 @@ use crate::resp::request::OwnedRequest;
 use crate::util::bit_set::bit_set;
 use blocking::durability::Durability;
 use subscriptions::Subscriptions;
+use tracking::ClientTracking;
 
 /// A client's place in the registry.
 pub type ClientKey = usize;
@@ -45,8 +48,10 @@ impl Modes {
     pub const NO_TOUCH: Modes = Modes(1 << 7);
     /// Has no connection, is obeyed and never waits: see [`internal`].
     pub const INTERNAL: Modes = Modes(1 << 8);
+    /// Its user may not do everything.
+    pub const RESTRICTED: Modes = Modes(1 << 9);
     /// Is the primary this server follows.
-    pub const PRIMARY: Modes = Modes(1 << 9);
+    pub const PRIMARY: Modes = Modes(1 << 11);
     /// Is a replica of this server.
     pub const REPLICA: Modes = Modes(1 << 10);
     /// Is obeyed, whatever it asks for.
@@ -138,7 +143,7 @@ pub struct Client {
     /// CLIENT SETINFO LIB-VER.
     pub lib_version: Option<Box<[u8]>>,
     /// The user it acts as.
-    pub user: Box<[u8]>,
+    pub user: UserId,
     /// CLIENT NO-EVICT.
     pub no_evict: bool,
     /// When it connected, in Unix milliseconds.
@@ -162,6 +167,8 @@ pub struct Client {
     pub dirty: bool,
     /// SUBSCRIBE and its kin.
     pub subscriptions: Option<Box<Subscriptions>>,
+    /// CLIENT TRACKING.
+    pub tracking: Option<Box<ClientTracking>>,
     /// A blocking command or a pause.
     pub blocked: Option<Box<Blocked>>,
     /// Whether it stands in the list of clients with output to be sent.
@@ -202,7 +209,7 @@ impl Client {
             name: None,
             lib_name: None,
             lib_version: None,
-            user: b"default".as_slice().into(),
+            user: UserId::DEFAULT,
             no_evict: false,
             created_ms: now_ms,
             active_ms: now_ms,
@@ -214,6 +221,7 @@ impl Client {
             watched: Vec::new(),
             dirty: false,
             subscriptions: None,
+            tracking: None,
             blocked: None,
             flush_pending: false,
             input_peak: 0,

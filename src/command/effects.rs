@@ -10,7 +10,7 @@ use super::context::Event;
 use super::gate::shown_to_monitors;
 use super::spec::{ARBITRARY_KEYS, RUNS_QUEUE};
 use super::{Args, CommandId, Ctx};
-use crate::client::ClientKey;
+use crate::client::{ClientKey, tracking};
 use crate::config::NotifyFlags;
 use crate::db::keyspace::{Happening, Note};
 use crate::db::{Databases, Key};
@@ -37,6 +37,8 @@ impl Observers {
     pub const MONITOR: Observers = Observers(1 << 3);
     /// The append-only file or a replica wants the changes.
     pub const PROPAGATE: Observers = Observers(1 << 4);
+    /// Some client wants to be told of changes: CLIENT TRACKING.
+    pub const TRACKING: Observers = Observers(1 << 6);
     /// Something waits for the end of the command.
     pub const PENDING: Observers = Observers(1 << 5);
 
@@ -123,14 +125,14 @@ impl Effects {
 /// A key changed: see [`Ctx::changed`].
 pub fn touched(cx: &mut Ctx<'_>, db: usize, key: &[u8], event: Event) {
     settle_notes(cx.server, cx.db);
-    mark_touched(cx.server, db, key, false);
+    mark_touched(cx.server, db, key, Cause::Client(cx.client));
     cx.server.effects.notify(&cx.server.config.notify_keyspace_events, db, key, event);
 }
 
 /// A key changed, of which neither persistence nor subscribers need to know.
 pub fn key_changed(cx: &mut Ctx<'_>, key: &[u8]) {
     settle_notes(cx.server, cx.db);
-    mark_touched(cx.server, cx.db.selected(), key, false);
+    mark_touched(cx.server, cx.db.selected(), key, Cause::Client(cx.client));
 }
 
 /// Has those who wait on a key look again, though it did not change.
@@ -141,15 +143,30 @@ pub fn wake(cx: &mut Ctx<'_>, key: &[u8]) {
     }
 }
 
-/// Fails the transactions that watch a key and notes that its waiters can be served. That a key which had expired
-/// before it was watched is now deleted, too, is no change.
-fn mark_touched(server: &mut Server, db: usize, key: &[u8], expired: bool) {
+/// Why a key changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// A client's command changed it.
+    Client(ClientKey),
+    /// Its time had come.
+    Expired,
+    /// The server changed it otherwise.
+    Server,
+}
+
+/// Fails the transactions that watch a key, has those told who hold a copy of it, and notes that its waiters can be
+/// served. That a key which had expired before it was watched is now deleted, too, is no change.
+fn mark_touched(server: &mut Server, db: usize, key: &[u8], cause: Cause) {
+    if server.observers.has(Observers::TRACKING) {
+        let by = if let Cause::Client(client) = cause { Some(client) } else { None };
+        tracking::key_changed(server, key, by);
+    }
     let Server { watches, clients, .. } = server;
     watches.touch(db, key, |client| {
         let Some(client) = clients.get_mut(client) else { return };
         let stale = client.watched.iter_mut().find(|watched| watched.was_expired && watched.is(db, key));
         match stale {
-            Some(watched) if expired => watched.was_expired = false,
+            Some(watched) if cause == Cause::Expired => watched.was_expired = false,
             _ => client.dirty = true,
         }
     });
@@ -198,6 +215,14 @@ pub fn replace_database(server: &mut Server, databases: &mut Databases, db: usiz
     server.effects.ready.extend(waited.into_iter().map(|key| (db, key)));
 }
 
+/// A database, or all of them, was emptied: who holds copies throws all of them away, since those don't tell databases
+/// apart.
+pub fn all_keys_gone(server: &mut Server) {
+    if server.observers.has(Observers::TRACKING) {
+        tracking::all_changed(server);
+    }
+}
+
 fn owned((key, clients): (&[u8], &HashSet<ClientKey>)) -> (Vec<u8>, Vec<ClientKey>) {
     (key.to_vec(), clients.iter().copied().collect())
 }
@@ -216,14 +241,15 @@ pub fn settle_notes(server: &mut Server, db: &mut Databases) {
             Happening::Emptied => Event::generic("del"),
         };
         if !fields.is_empty() {
-            mark_touched(server, db, &key, false);
+            mark_touched(server, db, &key, Cause::Server);
             if server.observers.propagates() {
                 let outgoing = &mut server.effects.outgoing;
                 fields.iter().for_each(|field| outgoing.push_words(db, &[b"HDEL", &key[..], field]));
             }
         }
         if matches!(happening, Happening::Expired | Happening::Evicted) {
-            mark_touched(server, db, &key, happening == Happening::Expired);
+            let cause = if happening == Happening::Expired { Cause::Expired } else { Cause::Server };
+            mark_touched(server, db, &key, cause);
             if server.observers.propagates() {
                 let config = &server.config;
                 let lazily = if happening == Happening::Evicted {
@@ -251,6 +277,9 @@ pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: boo
     // A blocked command was shown when it came.
     if cx.server.observers.has(Observers::MONITOR) && shown_to_monitors(flags) && !again {
         feed_monitors(cx.server, cx.client, args);
+    }
+    if cx.server.observers.has(Observers::TRACKING) {
+        tracking::after_call(cx, id, args);
     }
     let propagation = std::mem::take(&mut cx.server.effects.propagation);
     if cx.server.observers.propagates() && !flags.has(RUNS_QUEUE) {
@@ -296,14 +325,22 @@ fn hand_over(cx: &mut Ctx<'_>) {
 /// propagated apart: it is no part of the transaction that made it possible.
 pub fn settle(server: &mut Server, db: &mut Databases, current: Option<ClientKey>) {
     propagate::hand_over_apart(server);
-    deliver_events(server, current);
+    tell_clients(server, current);
     while !server.effects.ready.is_empty() {
         for (index, key) in std::mem::take(&mut server.effects.ready) {
             server.serve_waiters(db, index, &key);
         }
-        deliver_events(server, current);
+        tell_clients(server, current);
     }
     propagate::hand_over_apart(server);
+}
+
+fn tell_clients(server: &mut Server, current: Option<ClientKey>) {
+    deliver_events(server, current);
+    if server.observers.has(Observers::TRACKING) {
+        server.current = current;
+        tracking::deliver(server);
+    }
 }
 
 fn deliver_events(server: &mut Server, current: Option<ClientKey>) {

@@ -68,7 +68,7 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
     let db = client.db;
     if client.modes.any() || cx.server.modes.any() || row.flags.has(gate::ALWAYS_CHECKED) {
         cx.server.instruct(cx.db);
-        match gate::check(cx, id) {
+        match gate::check(cx, id, &args) {
             Verdict::Run => {}
             Verdict::Refuse(error) => return refuse(cx, Some(id), error),
             Verdict::Queue => return crate::commands::transaction::queue(cx, id, &args),
@@ -151,7 +151,7 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
         log_if_slow(cx, id, &args, nanos);
     }
     if cx.server.observers.any() {
-        effects::after_call(cx, id, &args, cx.db.dirty != dirty, again);
+        effects::after_call(cx, id, &args, cx.db.dirty > dirty, again);
     }
 }
 

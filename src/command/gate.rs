@@ -1,12 +1,15 @@
 //! May this command run now? Asked only when something unusual holds for the client, the server or the command; the
 //! checks and their order are those of Redis, and they ask for flags of the row, never for a command's name.
 
+use super::effects::Observers;
 use super::spec::{
     ADMIN, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_ASYNC_LOADING, NO_AUTH, NO_MULTI, NO_QUEUE,
     PROTECTED, READONLY, REPORTS_DISK_ERROR, RUNS_QUEUE, STALE, WRITE,
 };
-use super::{CommandId, Ctx, Error, Flags};
-use crate::client::Modes;
+use super::{Args, CommandId, Ctx, Error, Flags};
+use crate::acl::Denial;
+use crate::acl::log::Context;
+use crate::client::{Modes, tracking};
 use crate::server::{PauseKind, ServerModes};
 
 /// What becomes of a command.
@@ -32,7 +35,7 @@ const LOADING_ERROR: Error = Error::fixed("LOADING Redis is loading the dataset 
 pub const ALWAYS_CHECKED: Flags = Flags(PROTECTED.0 | FOREIGN.0);
 
 /// Decides about a command whose name and arity are right.
-pub fn check(cx: &mut Ctx<'_>, id: CommandId) -> Verdict {
+pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
     let entry = cx.server.commands.entry(id);
     let row = entry.row;
     let modes = cx.client().modes;
@@ -48,18 +51,30 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId) -> Verdict {
         _ => Flags::default(),
     };
     let flags = row.flags | queued;
-    if modes.has(Modes::UNAUTHENTICATED) && !row.flags.has(NO_AUTH) && cx.server.needs_password() {
+    if modes.has(Modes::UNAUTHENTICATED) && !row.flags.has(NO_AUTH) && cx.server.acl.needs_password() {
         return Verdict::Refuse(NO_AUTH_ERROR);
     }
     if modes.has(Modes::MULTI) && row.flags.has(NO_MULTI) {
         return Verdict::Refuse(Error::fixed("ERR Command not allowed inside a transaction"));
     }
+    if let Err(denial) = cx.check_rights(id, args) {
+        let context = if modes.has(Modes::MULTI) { Context::Multi } else { Context::TopLevel };
+        cx.log_denial(id, args, denial, context);
+        return Verdict::Refuse(denial_error(denial, &cx.server.commands.entry(id).full_name));
+    }
     let queueing = modes.has(Modes::MULTI) && !row.flags.has(NO_QUEUE);
     if cx.server.modes.has(ServerModes::MEMORY_LIMIT) {
         let enough = crate::evict::make_room(cx.server, cx.db);
+        if cx.server.observers.has(Observers::TRACKING) {
+            tracking::deliver_before_reply(cx);
+        }
         if !enough && (flags.has(DENYOOM) || queueing) {
             return Verdict::Refuse(OOM);
         }
+    }
+    if cx.server.modes.has(ServerModes::TRACKING_FULL) {
+        tracking::make_room(cx.server);
+        tracking::deliver_before_reply(cx);
     }
     if cx.server.modes.has(ServerModes::DISK_ERROR) && flags.has(WRITE | REPORTS_DISK_ERROR) {
         return Verdict::Refuse(cx.server.disk_error());
@@ -100,6 +115,18 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId) -> Verdict {
         return Verdict::Postpone;
     }
     if queueing { Verdict::Queue } else { Verdict::Run }
+}
+
+fn denial_error(denial: Denial, name: &str) -> Error {
+    match denial {
+        Denial::Command => Error::text(format!("NOPERM this user has no permissions to run the '{name}' command")),
+        Denial::Key(_) => {
+            Error::fixed("NOPERM this user has no permissions to access one of the keys used as arguments")
+        }
+        Denial::Channel(_) => {
+            Error::fixed("NOPERM this user has no permissions to access one of the channels used as arguments")
+        }
+    }
 }
 
 fn protected_error(name: &str) -> Error {

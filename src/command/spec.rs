@@ -81,6 +81,8 @@ flags! {
     ALLOW_BUSY = 18, "allow_busy";
 }
 
+/// Leaves what CLIENT CACHING said about the next command to the one after it.
+pub const KEEPS_CACHING: Flags = Flags(1 << 23);
 /// May have effects that replicas must see though it writes no key (PUBLISH, EVAL).
 pub const MAY_REPLICATE: Flags = Flags(1 << 24);
 /// Needs `enable-debug-command`.
@@ -371,6 +373,21 @@ pub struct Command {
     in_group_category: bool,
     /// Finds the keys of a call where the rules can't, or can't tell what is done with them.
     pub find_keys: Option<FindKeys>,
+    /// Which of its arguments are channels that a right is needed for.
+    pub channels: Channels,
+}
+
+/// Which arguments are channels that a right is needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channels {
+    /// None.
+    None,
+    /// The first: it is published to.
+    Publish,
+    /// All: they are subscribed to.
+    Subscribe,
+    /// All, as patterns: what matches them is subscribed to.
+    SubscribePatterns,
 }
 
 /// A key found among the arguments of a call.
@@ -401,6 +418,7 @@ impl Command {
             extra_categories: Categories(0),
             in_group_category: true,
             find_keys: None,
+            channels: Channels::None,
         }
     }
 
@@ -476,6 +494,12 @@ impl Command {
     /// Sets a function that finds the keys where rules can't.
     pub const fn find_keys(mut self, find: FindKeys) -> Command {
         self.find_keys = Some(find);
+        self
+    }
+
+    /// Says which arguments are channels that a right is needed for.
+    pub const fn channels(mut self, channels: Channels) -> Command {
+        self.channels = channels;
         self
     }
 

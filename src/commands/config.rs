@@ -1,5 +1,6 @@
 //! CONFIG: reading and changing directives while the server runs.
 
+use crate::acl::sessions;
 use crate::apply;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
@@ -80,6 +81,7 @@ fn secret_values(args: &ArgView<'_>) -> Vec<usize> {
 
 fn reset_stat(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.server.stats.reset();
+    cx.server.persist.snapshots.saves = 0;
     cx.server.commands.reset_stats();
     cx.db.stats = Default::default();
     cx.db.lazyfree.reset_freed();
@@ -88,11 +90,13 @@ fn reset_stat(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 }
 
 fn rewrite(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let users = sessions::config_lines(cx.server);
     let config = &cx.server.config;
     let Some(path) = &config.config_file else {
         return Err(Error::fixed("ERR The server is running without a config file"));
     };
-    if let Err(error) = Rewrite::default().write(config, path) {
+    let rewrite = Rewrite { users: Some(&users), ..Rewrite::default() };
+    if let Err(error) = rewrite.write(config, path) {
         let error = os_error_text(&error);
         log::warn!("CONFIG REWRITE failed: {error}");
         return Err(Error::text(format!("ERR Rewriting config file: {error}")));

@@ -121,6 +121,7 @@ fn load_log(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     if loading::load_log_now(cx.server, cx.db).is_err() {
         std::process::exit(1);
     }
+    cx.propagate_nothing();
     cx.reply.ok();
     Ok(())
 }
@@ -270,7 +271,7 @@ fn object(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         "Value at:{:#x} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
         entry.address(),
         entry.encoding(),
-        saved_bytes(entry),
+        saved_bytes(entry, cx.server.config.rdbcompression),
         entry.access(),
         cx.db.idle_seconds(entry.access()),
     );

@@ -287,6 +287,7 @@ fn flush(cx: &mut Ctx<'_>, db: usize, lazily: bool) {
 fn flushdb(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let lazily = flushes_lazily(cx, &args)?;
     flush(cx, cx.db.selected(), lazily);
+    effects::all_keys_gone(cx.server);
     cx.propagate_always();
     cx.reply.ok();
     Ok(())
@@ -297,6 +298,7 @@ fn flushall(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     for db in 0..cx.db.count() {
         flush(cx, db, lazily);
     }
+    effects::all_keys_gone(cx.server);
     snapshot::data_set_emptied(cx.server, cx.db);
     cx.propagate_always();
     cx.reply.ok();

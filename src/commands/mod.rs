@@ -3,6 +3,7 @@
 //! To add a command, add its row to its family's `COMMANDS` and write the handler below it. A new family is listed in
 //! [`FAMILIES`]. Nothing else has to know.
 
+pub mod acl;
 pub mod bitfield;
 pub mod bits;
 pub mod client;
@@ -46,6 +47,7 @@ use crate::command::Command;
 
 /// All families.
 pub const FAMILIES: &[&[Command]] = &[
+    acl::COMMANDS,
     bitfield::COMMANDS,
     bits::COMMANDS,
     client::COMMANDS,

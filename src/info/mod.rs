@@ -144,7 +144,7 @@ fn clients(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("client_recent_max_input_buffer", largest_input.unwrap_or(0));
     section.field("client_recent_max_output_buffer", largest_output.unwrap_or(0));
     section.field("blocked_clients", clients.blocked);
-    section.field("tracking_clients", 0);
+    section.field("tracking_clients", source.server.tracking.clients());
     section.field("clients_in_timeout_table", with_deadline.count());
 }
 
@@ -191,9 +191,10 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("active_defrag_key_misses", 0);
     section.field("total_active_defrag_time", 0);
     section.field("current_active_defrag_time", 0);
-    section.field("tracking_total_keys", 0);
-    section.field("tracking_total_items", 0);
-    section.field("tracking_total_prefixes", 0);
+    let tracking = &source.server.tracking;
+    section.field("tracking_total_keys", tracking.keys());
+    section.field("tracking_total_items", tracking.items());
+    section.field("tracking_total_prefixes", tracking.prefixes());
     section.field("unexpected_error_replies", stats.unexpected_error_replies);
     section.field("total_error_replies", stats.error_replies);
     section.field("dump_payload_sanitizations", stats.sanitizations);

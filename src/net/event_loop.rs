@@ -19,7 +19,9 @@ use super::listeners::FIRST_TOKEN;
 use super::pace::Pace;
 use super::pipeline::Pipeline;
 use super::socket::Socket;
-use crate::client::{Client, ClientKey, Modes};
+use crate::acl::UserId;
+use crate::client::{Client, ClientKey, Modes, tracking};
+use crate::command::effects::Observers;
 use crate::db::Databases;
 use crate::repl::link::{self, LINK_TOKEN};
 use crate::repl::primary;
@@ -160,6 +162,9 @@ impl EventLoop {
                 self.pipeline.resume(&mut self.server, &mut self.db, key);
             }
         }
+        if self.server.observers.has(Observers::TRACKING) {
+            tracking::broadcast(&mut self.server);
+        }
         // What clients are about to be told is written first.
         crate::persist::aof::before_replies(&mut self.server);
         primary::before_replies(&mut self.server);
@@ -230,7 +235,7 @@ impl EventLoop {
             log::debug!("Setting up a client socket: {error}");
         }
         let mut connection = Connection::new(socket, unix_path);
-        let protected = server.config.protected_mode && !server.needs_password();
+        let protected = server.config.protected_mode && server.acl.user(UserId::DEFAULT).no_password;
         if protected && !connection.peer_is_local() {
             connection.socket().write(PROTECTED_MODE).ok();
             server.stats.rejected_connections += 1;
@@ -238,9 +243,9 @@ impl EventLoop {
         }
         let id = server.clients.next_id();
         let key = server.clients.insert(Client::new(id, connection, server.clock.unix_ms()));
-        let needs_password = server.needs_password();
+        let modes = server.acl.modes_at_first();
         let client = server.clients.at_mut(key);
-        client.modes.set(Modes::UNAUTHENTICATED, needs_password);
+        client.modes = modes;
         if let Err(error) = client.connection.socket().register(server.listeners.registry(), Token(key)) {
             log::warn!("Registering a client socket: {error}");
             server.clients.remove(key);

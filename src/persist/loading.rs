@@ -11,7 +11,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::aof;
-use super::aof::load::{Failed, LogLoader};
+use super::aof::Failed;
+use super::aof::load::LogLoader;
 use super::rdb::check;
 use super::rdb::load::value::Rules;
 use super::rdb::load::{Counts, LoadError, Loader, Progress, Settings, Source};
@@ -166,7 +167,7 @@ fn open(config: &Config) -> io::Result<Option<(File, u64)>> {
 ///
 /// # Errors
 /// When a file cannot be opened; the error is logged.
-pub fn begin(server: &mut Server, db: &mut Databases) -> Result<(), String> {
+pub fn begin(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
     if server.config.appendonly {
         return match aof::load::find(server)? {
             Some(log) => {
@@ -186,7 +187,8 @@ pub fn begin(server: &mut Server, db: &mut Databases) -> Result<(), String> {
         }
         Err(error) => {
             log::warn!("Error opening the RDB file {}: {}", server.config.dbfilename, platform::os_error_text(&error));
-            Err("Fatal error loading the DB, check server logs. Exiting.".to_owned())
+            log::warn!("Fatal error loading the DB, check server logs. Exiting.");
+            Err(Failed)
         }
     }
 }
@@ -288,7 +290,7 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
         }
         From::Log(_) => {
             log::info!("DB loaded from append only file: {seconds:.3} seconds");
-            aof::folder::open_at_start(server, db).map_err(|_| Failed)?;
+            aof::folder::open_at_start(server, db)?;
         }
     }
     Ok(true)
@@ -335,7 +337,7 @@ fn explain(config: &Config, plain_from: Option<usize>) {
 pub fn load_log_now(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
     aof::flush(server, true);
     (0..db.count()).for_each(|index| _ = db.flush(index, false));
-    let found = aof::load::find(server).map_err(|_| Failed)?;
+    let found = aof::load::find(server)?;
     aof::folder::delete_history(server);
     if let Some(mut log) = found {
         note_loading(server, db, true);

@@ -158,6 +158,7 @@ impl SortedSet {
     }
 
     /// Adds a member or changes its score, which is not NaN.
+    #[cfg(test)]
     pub fn insert(&mut self, member: &[u8], score: f64, limits: Limits) -> Change {
         self.update(member, limits, |_| Some(score))
     }

@@ -216,8 +216,7 @@ pub fn catch_fatal_signals(handler: Option<extern "C" fn(libc::c_int)>) {
         // SAFETY: `sigaction` is plain data for which all zeroes is a value: no handler, no signal held back.
         let mut action = unsafe { action.assume_init() };
         action.sa_sigaction = handler.map_or(libc::SIG_DFL, |handler| handler as libc::sighandler_t);
-        // On a stack of its own where there is one: the usual one may have run out.
-        action.sa_flags = libc::SA_ONSTACK | libc::SA_NODEFER;
+        action.sa_flags = libc::SA_NODEFER;
         // SAFETY: the pointer is valid for the call. What the handler does is no worse than the crash it reports.
         unsafe {
             libc::sigaction(signal, &action, std::ptr::null_mut());

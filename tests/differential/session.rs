@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use super::check::{self, Check};
 use super::draw::{ACTORS, Word};
-use super::pair::{Lost, Pair};
+use super::pair::{Lost, Pair, Side};
 use super::unit::{Cmd, Unit};
 use super::wire::Value;
 
@@ -230,6 +230,9 @@ impl<'p> Session<'p> {
                 _ => Err(failed()),
             };
         }
+        if command.check == Check::Dumped {
+            return self.restore_both(actor, replies);
+        }
         let picks = replies.each_ref().map(|reply| check::picked(command, reply));
         if picks.iter().any(|picks| check::repeats(command, picks)) {
             return Err(failed());
@@ -269,6 +272,22 @@ impl<'p> Session<'p> {
             return Ok(());
         }
         Err(fault(&Cmd::exact(&question), [redis, oxidis]))
+    }
+
+    /// Has both servers unpack what either has packed; what comes of it is compared with all other data.
+    fn restore_both(&mut self, actor: usize, dumps: &[Value; 2]) -> Result<(), Box<Difference>> {
+        for (dump, key) in dumps.iter().zip(["dumped-by-redis", "dumped-by-oxidis"]) {
+            if !matches!(dump, Value::Bulk(..)) {
+                continue;
+            }
+            let restore = Cmd::exact(&[b"RESTORE", key.as_bytes(), b"0", dump.text(), b"REPLACE"]);
+            let ask = |side: &mut Side| side.link(actor).ask(&restore.words).map_or_else(Answer::Lost, Answer::Reply);
+            let answers = self.pair.0.each_mut().map(ask);
+            if answers[0] != answers[1] || !matches!(&answers[0], Answer::Reply(Value::Line(b'+', _))) {
+                return Err(fault(&restore, answers));
+            }
+        }
+        Ok(())
     }
 
     /// All that an iteration still returns, each once; `None` if the reply is no step of one.

@@ -11,8 +11,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::folder::{self, fatal};
+use super::folder;
 use super::reader::{Found, Reader};
+use super::{Failed, failed};
 use crate::client::internal::{self, Internal};
 use crate::command::{Args, Ctx};
 use crate::config::PropagationErrorBehavior;
@@ -65,10 +66,6 @@ pub struct LogLoader {
     base_bytes: u64,
 }
 
-/// What is wrong was logged.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Failed;
-
 /// How a file ended.
 enum End {
     /// As it should.
@@ -86,7 +83,7 @@ enum End {
 }
 
 /// Finds the log that is to be loaded; `None` if there is none, or nothing in it. What is wrong is logged.
-pub fn find(server: &mut Server) -> Result<Option<LogLoader>, String> {
+pub fn find(server: &mut Server) -> Result<Option<LogLoader>, Failed> {
     let manifest = folder::read_manifest(&server.config)?;
     let Server { persist, config, .. } = server;
     persist.aof.manifest = manifest;
@@ -99,7 +96,7 @@ pub fn find(server: &mut Server) -> Result<Option<LogLoader>, String> {
     }
     let mut parts = VecDeque::new();
     for (name, is_base) in names {
-        let bytes = folder::bytes_of(server, &name).map_err(|error| os_error_text(&error))?;
+        let bytes = folder::bytes_of(server, &name).map_err(|_| Failed)?;
         parts.push_back(Part { name, is_base, bytes });
     }
     let total_bytes = parts.iter().map(|part| part.bytes).sum();
@@ -176,8 +173,7 @@ impl LogLoader {
             });
             let (file, magic) = opened.map_err(|error| {
                 let (name, error) = (&part.name, os_error_text(&error));
-                fatal(format!("Fatal error: can't open the append log file {name} for reading: {error}"));
-                Failed
+                failed(format!("Fatal error: can't open the append log file {name} for reading: {error}"))
             })?;
             if magic.is_empty() {
                 continue;
@@ -269,15 +265,15 @@ impl LogLoader {
                 true
             }
             End::Malformed => {
-                log::warn!(
-                    "Bad file format reading the append only file {name}: make a backup of your AOF file, then use \
-                     ./redis-check-aof --fix <filename.manifest>"
-                );
                 let offset = match &current.content {
                     Content::Commands(reader) => reader.offset(),
                     Content::Snapshot(loader) => loader.offset(),
                 };
                 log::warn!("AOF {name} has no command at offset {offset}");
+                log::warn!(
+                    "Bad file format reading the append only file {name}: make a backup of your AOF file, then use \
+                     ./redis-check-aof --fix <filename.manifest>"
+                );
                 return Err(Failed);
             }
             End::Unreadable(error) => {

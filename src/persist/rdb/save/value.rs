@@ -118,10 +118,10 @@ fn hash(hash: &Hash, out: &mut Writer<'_>) {
     }
 }
 
-/// Bytes of a value in an RDB file without compression, for DEBUG OBJECT.
-pub fn saved_bytes(entry: EntryView<'_>) -> u64 {
+/// Bytes of a value in an RDB file, for DEBUG OBJECT.
+pub fn saved_bytes(entry: EntryView<'_>, compress: bool) -> u64 {
     let mut nowhere = std::io::sink();
-    let mut out = Writer::to(&mut nowhere, false, false);
+    let mut out = Writer::to(&mut nowhere, false, compress);
     save(entry, &mut out);
     out.finish().unwrap_or(0)
 }
