@@ -354,7 +354,7 @@ fn failover_exchanges_two_nodes_without_losing_a_write() {
     wait_until("the first follows", || {
         let is = field(&first, "role") == "slave";
         if !is {
-            eprintln!("{}\n{}\n{}", field(&first, "slave0"), field(&first, "master_repl_offset"), second.log());
+            eprintln!("{}\n{}\n{}", field(&first, "slave0"), field(&first, "master_repl_offset"), second.connect().cmd(&["CLIENT","LIST"]).text() + &first.connect().cmd(&["CLIENT","LIST"]).text() + &second.connect().cmd(&["INFO","REPLICATION"]).text() + &first.log());
         }
         is
     });
