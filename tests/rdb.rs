@@ -5,7 +5,6 @@
 
 mod common;
 
-use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

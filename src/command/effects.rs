@@ -17,7 +17,7 @@ use crate::db::{Databases, Key};
 use crate::repl::propagate::{self, Outgoing};
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
-use crate::server::Server;
+use crate::server::{Server, ServerModes};
 use crate::util::bit_set::bit_set;
 use crate::util::quote;
 use std::collections::HashSet;
@@ -326,7 +326,8 @@ fn hand_over(cx: &mut Ctx<'_>) {
 pub fn settle(server: &mut Server, db: &mut Databases, current: Option<ClientKey>) {
     propagate::hand_over_apart(server);
     tell_clients(server, current);
-    while !server.effects.ready.is_empty() {
+    // While the data set is loaded nobody takes anything from it.
+    while !server.effects.ready.is_empty() && !server.modes.has(ServerModes::LOADING) {
         for (index, key) in std::mem::take(&mut server.effects.ready) {
             server.serve_waiters(db, index, &key);
         }

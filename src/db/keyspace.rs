@@ -569,21 +569,18 @@ impl Databases {
 
     /// One step of an iteration over the selected database's keys; see [`crate::types::table`] for its guarantee. Keys
     /// that `has_name` does not let through are passed over; expired ones are deleted instead of being returned.
-    pub fn scan(
-        &mut self,
-        cursor: u64,
-        mut has_name: impl FnMut(&[u8]) -> bool,
-        mut emit: impl FnMut(EntryView<'_>),
-    ) -> u64 {
+    pub fn scan<H, E>(&mut self, cursor: u64, mut has_name: H, mut emit: E) -> u64
+    where
+        H: FnMut(&[u8]) -> bool,
+        E: FnMut(EntryView<'_>),
+    {
         let mut due = Vec::new();
         let next = self.dict().scan(cursor, |entry| match has_name(entry.key()) {
             true if entry.is_due(self.now_ms) => due.push(entry.key().to_vec()),
             true => emit(entry),
             false => {}
         });
-        for key in &due {
-            self.live(&Key::new(key));
-        }
+        due.iter().for_each(|key| _ = self.live(&Key::new(key)));
         next
     }
 
