@@ -226,6 +226,7 @@ pub fn finish_if_done(server: &mut Server) {
             server.clients.close_soon(key);
         } else if let Some(replica) = server.clients.get_mut(key).and_then(|client| client.replica.as_deref_mut()) {
             replica.waits_for_ack = !replica.is_old && !replica.acked_early;
+            server.clients.flush_later(key);
         }
     }
 }
