@@ -10,7 +10,7 @@ use super::{Args, CommandId, Ctx, Error, Flags};
 use crate::acl::Denial;
 use crate::acl::log::Context;
 use crate::client::{Modes, tracking};
-use crate::server::{PauseKind, ServerModes};
+use crate::server::{PauseKind, Server, ServerModes};
 
 /// What becomes of a command.
 #[derive(Debug)]
@@ -76,14 +76,8 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         tracking::make_room(cx.server);
         tracking::deliver_before_reply(cx);
     }
-    if cx.server.modes.has(ServerModes::DISK_ERROR) && flags.has(WRITE | REPORTS_DISK_ERROR) {
-        return Verdict::Refuse(cx.server.disk_error());
-    }
-    if cx.server.modes.has(ServerModes::FEW_REPLICAS) && flags.has(WRITE) {
-        return Verdict::Refuse(Error::fixed("NOREPLICAS Not enough good replicas to write."));
-    }
-    if cx.server.modes.has(ServerModes::REPLICA) && cx.server.config.replica_read_only && flags.has(WRITE) {
-        return Verdict::Refuse(Error::fixed("READONLY You can't write against a read only replica."));
+    if let Some(error) = refuses_write(cx.server, flags) {
+        return Verdict::Refuse(error);
     }
     if modes.has(Modes::SUBSCRIBED) && !cx.reply.resp3 && !row.flags.has(IN_SUBSCRIPTION) {
         let name = &cx.server.commands.entry(id).full_name;
@@ -115,6 +109,19 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         return Verdict::Postpone;
     }
     if queueing { Verdict::Queue } else { Verdict::Run }
+}
+
+/// Why nothing is to be changed now, for a command that would.
+fn refuses_write(server: &Server, flags: Flags) -> Option<Error> {
+    let modes = server.modes;
+    if modes.has(ServerModes::DISK_ERROR) && flags.has(WRITE | REPORTS_DISK_ERROR) {
+        return Some(server.disk_error());
+    }
+    if modes.has(ServerModes::FEW_REPLICAS) && flags.has(WRITE) {
+        return Some(Error::fixed("NOREPLICAS Not enough good replicas to write."));
+    }
+    let follows = modes.has(ServerModes::REPLICA) && server.config.replica_read_only;
+    (follows && flags.has(WRITE)).then_some(Error::fixed("READONLY You can't write against a read only replica."))
 }
 
 fn denial_error(denial: Denial, name: &str) -> Error {
