@@ -7,7 +7,9 @@ mod common;
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
+use std::process::Command;
 use std::sync::OnceLock;
+use std::thread;
 use std::time::Duration;
 
 use common::certificates::Certificates;
@@ -284,4 +286,115 @@ fn certificates_are_reloaded_and_bad_ones_refused() {
     server.session(&trusting).expect("a session");
     let mut stood = stood;
     assert_eq!(stood.cmd(&["ping"]), Reply::Simple("PONG".into()), "what stands stays");
+}
+
+/// Data of all sizes goes over to a replica, and so do changes; the link breaks and is taken up again.
+fn replicate(primary: &OsStr, replica: &OsStr, diskless: &str, load: &str) {
+    const NODE: [&str; 6] =
+        ["--tls-replication", "yes", "--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0"];
+    let primary = TlsServer::start_program(primary, &[&NODE[..], &["--repl-diskless-sync", diskless]].concat());
+    let replica = TlsServer::start_program(replica, &[&NODE[..], &["--repl-diskless-load", load]].concat());
+    let (mut writer, mut reader) = (primary.connect(), replica.connect());
+    assert_eq!(writer.cmd(&["debug", "populate", "20000"]), Reply::ok());
+    assert_eq!(writer.cmd(&[b"set", &b"big"[..], &vec![b'x'; 3_000_000]]), Reply::ok());
+    assert_eq!(reader.cmd(&["replicaof", "127.0.0.1", &primary.port.to_string()]), Reply::ok());
+    let link_is_up =
+        |connection: &mut Connection| connection.cmd(&["info", "replication"]).text().contains("master_link_status:up");
+    wait_until("the link is up", || link_is_up(&mut reader));
+    let mut same = |what: &str| {
+        assert_eq!(writer.cmd(&["set", "last", what]), Reply::ok());
+        assert_eq!(writer.cmd(&["wait", "1", "10000"]), Reply::Integer(1), "{what}");
+        let digests = [&mut writer, &mut reader].map(|connection| connection.cmd(&["debug", "digest"]).text());
+        assert_eq!(digests[0], digests[1], "{what}");
+    };
+    same("the data set");
+    let mut second = primary.connect();
+    for number in 0..2000 {
+        second.send(&["append", &format!("list {}", number % 7), &"y".repeat(number)]);
+    }
+    (0..2000).for_each(|_| assert!(matches!(second.read(), Reply::Integer(_))));
+    same("changes");
+    second.cmd(&["client", "kill", "type", "replica"]);
+    second.cmd(&["set", "while", "away"]);
+    wait_until("it goes on where it was", || {
+        second.cmd(&["info", "stats"]).text().contains("sync_partial_ok:1") && link_is_up(&mut replica.connect())
+    });
+    same("after a break");
+}
+
+#[test]
+fn a_replica_follows_over_tls() {
+    for (diskless, load) in [("no", "disabled"), ("yes", "disabled"), ("yes", "swapdb")] {
+        replicate(&binary(), &binary(), diskless, load);
+    }
+}
+
+#[test]
+fn redis_follows_and_is_followed_over_tls() {
+    let Some(redis) = peer("OXIDIS_DIFFERENTIAL_REDIS", Some("redis-server"), "7.0.") else {
+        eprintln!("SKIPPED: there is no redis-server 7.0.x");
+        return;
+    };
+    let redis = &redis;
+    // Most of it is waiting for the next second of Redis's clock.
+    thread::scope(|scope| {
+        for (diskless, load) in [("no", "disabled"), ("yes", "disabled"), ("yes", "swapdb")] {
+            scope.spawn(move || replicate(redis, &binary(), diskless, load));
+            scope.spawn(move || replicate(&binary(), redis, diskless, load));
+        }
+    });
+}
+
+#[test]
+fn a_primary_that_is_not_trusted_is_not_followed() {
+    let primary =
+        TlsServer::start(&["--tls-cert-file", &file("stranger.crt"), "--tls-key-file", &file("stranger.key")]);
+    let replica = TlsServer::start(&["--tls-replication", "yes"]);
+    let mut connection = replica.connect();
+    assert_eq!(connection.cmd(&["replicaof", "127.0.0.1", &primary.port.to_string()]), Reply::ok());
+    wait_until("the refusal is logged", || {
+        replica.server.log().contains("Error condition on socket for SYNC: invalid peer certificate")
+    });
+    wait_until("and by the other side", || primary.server.log().contains("Error accepting a client connection: "));
+}
+
+#[test]
+fn keys_migrate_over_tls() {
+    let from = TlsServer::start(&["--tls-cluster", "yes"]);
+    let to = TlsServer::start(&[]);
+    let mut connection = from.connect();
+    let value = "v".repeat(1_000_000);
+    assert_eq!(connection.cmd(&["set", "key", &value]), Reply::ok());
+    let port = to.port.to_string();
+    for key in ["key", "other"] {
+        connection.cmd(&["set", "other", "value"]);
+        assert_eq!(connection.cmd(&["migrate", "127.0.0.1", &port, key, "0", "5000"]), Reply::ok());
+    }
+    assert_eq!(connection.cmd(&["dbsize"]), Reply::Integer(0));
+    assert_eq!(to.connect().cmd(&["get", "key"]), Reply::bulk(value));
+    let plain = to.server.port().to_string();
+    connection.cmd(&["set", "key", "value"]);
+    let error = connection.cmd(&["migrate", "127.0.0.1", &plain, "key", "0", "1000"]).into_error();
+    assert!(error.starts_with("IOERR"), "{error}");
+}
+
+#[test]
+fn redis_cli_speaks_tls_with_us() {
+    if Command::new("redis-cli").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: there is no redis-cli");
+        return;
+    }
+    let server = TlsServer::start(&[]);
+    let ask = |options: &[&str]| {
+        let mut command = Command::new("redis-cli");
+        command.args(["-p", &server.port.to_string(), "--tls", "--cacert", &file("ca.crt")]).args(options);
+        let output = command.output().expect("redis-cli runs");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let (certificate, key) = (file("client.crt"), file("client.key"));
+    let shown = ["--cert", &certificate, "--key", &key];
+    assert_eq!(ask(&[&shown[..], &["ping"]].concat()), "PONG");
+    assert_eq!(ask(&[&shown[..], &["--sni", "localhost", "echo", "hello"]].concat()), "hello");
+    assert_eq!(ask(&[&shown[..], &["--tls-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256", "ping"]].concat()), "PONG");
+    assert_eq!(ask(&["ping"]), "");
 }

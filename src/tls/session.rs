@@ -32,6 +32,8 @@ const OVERHEAD_BYTES: usize = 1024;
 const PIECE_BYTES: usize = 16 * 1024;
 /// Bytes of the record that ends a session, at most.
 const ALERT_BYTES_MAX: usize = 128;
+/// What the first byte of a record may be.
+const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=23;
 /// The most that can be left of a record, or of a message of the handshake in several.
 const REST_BYTES_MAX: usize = 96 * 1024;
 
@@ -170,6 +172,10 @@ impl Session {
         if read == 0 {
             self.is_at_end = true;
             return if self.is_established { Ok(0) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+        }
+        // Whoever speaks another protocol would not understand an alert.
+        if !self.is_established && old == 0 && !RECORD_TYPES.contains(&records[0]) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the peer does not speak TLS"));
         }
         records[..old].copy_from_slice(&self.rest);
         let mut plain = Plain { buffer, filled: 0, surplus: &mut self.plain };
