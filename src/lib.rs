@@ -18,6 +18,7 @@
 //!   to the wire. `command` is the machinery of commands, `commands` the commands.
 //! - `client` is what a connection is to commands, `net` what it is to the system.
 //! - `pubsub` delivers messages, `repl` is where changes leave for the append-only file and replicas.
+//! - `script` runs scripts and functions in Lua.
 //! - `config` holds every directive, one row each; `apply` is what a changed one entails.
 //! - `server` owns the parts, `cron` does what happens by itself, `evict` makes room.
 //! - `start` goes from the command line to the running loop; `signals` and `crash` are its two other ends.
@@ -40,6 +41,7 @@ mod net;
 mod pubsub;
 mod repl;
 pub mod resp;
+mod script;
 mod server;
 mod signals;
 mod slowlog;

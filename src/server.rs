@@ -22,6 +22,7 @@ use crate::net::listeners::Listeners;
 use crate::pubsub::PubSub;
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
+use crate::script::Scripting;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::util::bit_set::bit_set;
@@ -45,6 +46,8 @@ impl ServerModes {
     pub const DISK_ERROR: ServerModes = ServerModes(1 << 3);
     /// The databases have yet to be told of new settings.
     pub const NEW_SETTINGS: ServerModes = ServerModes(1 << 4);
+    /// A script runs too long.
+    pub const BUSY: ServerModes = ServerModes(1 << 5);
 }
 
 bit_set!(ServerModes);
@@ -127,6 +130,8 @@ pub struct Server {
     pub observers: Observers,
     /// Conditions the gate looks at.
     pub modes: ServerModes,
+    /// Scripts and functions.
+    pub script: Scripting,
     /// What is counted.
     pub stats: Stats,
     /// SLOWLOG.
@@ -198,6 +203,7 @@ impl Server {
             effects: Effects::default(),
             observers: Observers::default(),
             modes: ServerModes::default(),
+            script: Scripting::default(),
             stats: Stats::default(),
             slowlog: SlowLog::default(),
             latency: Latency::default(),

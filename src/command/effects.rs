@@ -16,7 +16,7 @@ use crate::db::keyspace::{Happening, Note};
 use crate::db::{Databases, Key};
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
-use crate::server::Server;
+use crate::server::{Server, ServerModes};
 use crate::util::bit_set::bit_set;
 use crate::util::quote;
 use std::collections::HashSet;
@@ -116,6 +116,16 @@ impl Effects {
     /// Puts messages back and returns what was collected in between.
     pub fn replace_own_messages(&mut self, messages: Reply) -> Reply {
         std::mem::replace(&mut self.own_messages, messages)
+    }
+
+    /// How many requests wait for the end of the outermost command.
+    pub fn outgoing_len(&self) -> usize {
+        self.outgoing.len()
+    }
+
+    /// Forgets all of them but the first `len`.
+    pub fn cut_outgoing(&mut self, len: usize) {
+        self.outgoing.truncate(len);
     }
 
     /// What was propagated and not yet taken by a consumer: database and request, in order.
@@ -266,7 +276,10 @@ pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: boo
 
 /// Settles what waits for the end of the outermost command.
 pub fn finish(cx: &mut Ctx<'_>) {
-    settle(cx.server, cx.db, Some(cx.client));
+    // While a script runs too long, what others ask for is part of its turn: the rest waits for its end.
+    if !cx.server.modes.has(ServerModes::BUSY) {
+        settle(cx.server, cx.db, Some(cx.client));
+    }
     let own = &mut cx.server.effects.own_messages;
     if !own.is_empty() {
         cx.reply.append(own);
@@ -306,12 +319,13 @@ fn deliver_events(server: &mut Server, current: Option<ClientKey>) {
     }
 }
 
-/// Shows a command to all clients in MONITOR mode.
-fn feed_monitors(server: &mut Server, client: ClientKey, args: &ArgView<'_>) {
+/// Shows a command to all clients in MONITOR mode; in the place of the client's address those of scripts say so.
+pub fn feed_monitors(server: &mut Server, client: ClientKey, args: &ArgView<'_>) {
     let micros = crate::util::clock::unix_micros();
     let from = server.clients.at(client);
-    let unix = if from.connection.is_unix() { "unix:" } else { "" };
-    let peer = from.connection.peer_name();
+    let by_script = server.script.running.is_some() && !server.modes.has(ServerModes::BUSY);
+    let unix = if from.connection.is_unix() && !by_script { "unix:" } else { "" };
+    let peer = if by_script { "lua".to_owned() } else { from.connection.peer_name() };
     let peer = peer.strip_suffix(":0").filter(|_| from.connection.is_unix()).unwrap_or(&peer);
     let mut line = format!("+{}.{:06} [{} {unix}{peer}]", micros / 1_000_000, micros % 1_000_000, from.db).into_bytes();
     let redacted = server.redacted_args(args);

@@ -2,12 +2,13 @@
 //! checks and their order are those of Redis, and they ask for flags of the row, never for a command's name.
 
 use super::spec::{
-    ADMIN, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, NO_QUEUE, PROTECTED, READONLY,
+    ADMIN, ALLOW_BUSY, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, NO_QUEUE, PROTECTED, READONLY,
     REPORTS_DISK_ERROR, RUNS_QUEUE, WRITE,
 };
-use super::{CommandId, Ctx, Error, Flags};
+use super::{Args, CommandId, Ctx, Error, Flags};
 use crate::client::Modes;
-use crate::server::{PauseKind, ServerModes};
+use crate::script::run::busy_error;
+use crate::server::{PauseKind, Server, ServerModes};
 
 /// What becomes of a command.
 #[derive(Debug)]
@@ -25,14 +26,26 @@ pub enum Verdict {
 }
 
 const NO_AUTH_ERROR: Error = Error::fixed("NOAUTH Authentication required.");
-const OOM: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
+/// Memory is exhausted, and nothing can be evicted.
+pub const OOM: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
+const DISK_ERROR: Error = Error::fixed(
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may \
+     modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
+     snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB \
+     error.",
+);
 const LOADING_ERROR: Error = Error::fixed("LOADING Redis is loading the dataset in memory");
 
 /// Flags that always bring a command before the gate.
 pub const ALWAYS_CHECKED: Flags = Flags(PROTECTED.0 | FOREIGN.0);
 
+/// Why nothing may be written now, if so.
+pub fn write_denied(server: &Server) -> Option<Error> {
+    server.modes.has(ServerModes::DISK_ERROR).then_some(DISK_ERROR)
+}
+
 /// Decides about a command whose name and arity are right.
-pub fn check(cx: &mut Ctx<'_>, id: CommandId) -> Verdict {
+pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
     let entry = cx.server.commands.entry(id);
     let row = entry.row;
     let modes = cx.client().modes;
@@ -47,7 +60,7 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId) -> Verdict {
         Some(transaction) if row.flags.has(RUNS_QUEUE) => transaction.flags,
         _ => Flags::default(),
     };
-    let flags = row.flags | queued;
+    let flags = row.flags_of_call(cx.server, args) | queued;
     if modes.has(Modes::UNAUTHENTICATED) && !row.flags.has(NO_AUTH) && cx.server.needs_password() {
         return Verdict::Refuse(NO_AUTH_ERROR);
     }
@@ -57,17 +70,15 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId) -> Verdict {
     let queueing = modes.has(Modes::MULTI) && !row.flags.has(NO_QUEUE);
     if cx.server.modes.has(ServerModes::MEMORY_LIMIT) {
         let enough = crate::evict::make_room(cx.server, cx.db);
+        cx.server.script.memory_exhausted = !enough;
         if !enough && (flags.has(DENYOOM) || queueing) {
             return Verdict::Refuse(OOM);
         }
     }
-    if cx.server.modes.has(ServerModes::DISK_ERROR) && flags.has(WRITE | REPORTS_DISK_ERROR) {
-        return Verdict::Refuse(Error::fixed(
-            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
-             Commands that may modify the data set are disabled, because this instance is configured to report \
-             errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the \
-             Redis logs for details about the RDB error.",
-        ));
+    if flags.has(WRITE | REPORTS_DISK_ERROR)
+        && let Some(error) = write_denied(cx.server)
+    {
+        return Verdict::Refuse(error);
     }
     if modes.has(Modes::SUBSCRIBED) && !cx.reply.resp3 && !row.flags.has(IN_SUBSCRIPTION) {
         let name = &cx.server.commands.entry(id).full_name;
@@ -78,6 +89,10 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId) -> Verdict {
     }
     if cx.server.modes.has(ServerModes::LOADING) && !row.flags.has(LOADING) {
         return Verdict::Refuse(LOADING_ERROR);
+    }
+    if cx.server.modes.has(ServerModes::BUSY) && !row.flags.has(ALLOW_BUSY) {
+        let is_script = cx.server.script.running.as_ref().is_none_or(|running| running.is_script);
+        return Verdict::Refuse(busy_error(is_script));
     }
     let monitors = modes.has(Modes::MONITOR);
     if monitors && flags.has(WRITE | READONLY | MAY_REPLICATE) {
