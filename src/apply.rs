@@ -5,6 +5,8 @@
 //! nothing. Effects of parts that act on their directives by themselves have nothing to do here.
 
 use crate::config::{Changes, Effect, OomScoreAdj, SetError, expand_proc_title};
+use crate::db::Databases;
+use crate::persist::aof;
 use crate::server::Server;
 use crate::util::oom_score::Wanted;
 use crate::util::{alloc, platform};
@@ -16,17 +18,17 @@ const RESERVED_DESCRIPTORS: u64 = 32;
 ///
 /// # Errors
 /// When an effect fails; then everything is as before.
-pub fn apply(server: &mut Server, changes: &Changes) -> Result<(), SetError> {
+pub fn apply(server: &mut Server, db: &mut Databases, changes: &Changes) -> Result<(), SetError> {
     let effects = changes.effects();
     for (index, (effect, directive)) in effects.iter().enumerate() {
-        let Err(message) = apply_effect(server, *effect) else { continue };
+        let Err(message) = apply_effect(server, db, *effect) else { continue };
         log::warn!(
             "Failed applying new configuration. Possibly related to new {} setting. Restoring previous settings.",
             directive.name
         );
         changes.roll_back(&mut server.config);
         for (effect, _) in &effects[..=index] {
-            if let Err(message) = apply_effect(server, *effect) {
+            if let Err(message) = apply_effect(server, db, *effect) {
                 log::warn!("Failed to restore the previous settings: {message}");
             }
         }
@@ -36,7 +38,7 @@ pub fn apply(server: &mut Server, changes: &Changes) -> Result<(), SetError> {
     Ok(())
 }
 
-fn apply_effect(server: &mut Server, effect: Effect) -> Result<(), String> {
+fn apply_effect(server: &mut Server, db: &mut Databases, effect: Effect) -> Result<(), String> {
     match effect {
         Effect::Bind => listen(server, "Failed to bind to specified addresses."),
         Effect::Port => listen(server, "Unable to listen on this port. Check server logs."),
@@ -60,11 +62,18 @@ fn apply_effect(server: &mut Server, effect: Effect) -> Result<(), String> {
             crate::crash::enable(server.config.crash_log_enabled);
             Ok(())
         }
-        // The cron asks for `hz` each time, and new connections for `requirepass`.
-        Effect::Hz | Effect::RequirePass => Ok(()),
-        Effect::AofHistory
-        | Effect::AppendOnly
-        | Effect::ClientMemory
+        Effect::RequirePass => {
+            server.acl.set_default_password(server.config.requirepass.as_deref());
+            Ok(())
+        }
+        // The cron asks for it each time.
+        Effect::Hz => Ok(()),
+        Effect::AppendOnly => aof::apply_directive(server, db),
+        Effect::AofHistory => {
+            aof::folder::delete_history(server);
+            Ok(())
+        }
+        Effect::ClientMemory
         | Effect::ClusterAnnounce
         | Effect::ClusterFlags
         | Effect::GoodReplicas

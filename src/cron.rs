@@ -6,7 +6,8 @@ use crate::client::blocking::GivenUp;
 use crate::client::{Client, ClientKey, Modes};
 use crate::command::effects;
 use crate::db::Databases;
-use crate::server::{Server, ServerModes};
+use crate::persist::snapshot;
+use crate::server::{Server, ServerModes, Shutdown};
 
 /// The share of time a slow expiry cycle may take, in per cent, and what each step of effort adds.
 const EXPIRE_TIME_PERCENT: u64 = 25;
@@ -49,6 +50,7 @@ pub fn before_wait(server: &mut Server, db: &mut Databases) {
     server.current = None;
     server.clock.tick();
     server.clock.carry_wall();
+    end_if_asked(server, db);
     // Deadlines first: a client that gives up now must not be served by a key that turns ready below.
     time_out_blocked(server);
     end_pause(server, db);
@@ -67,6 +69,18 @@ pub fn before_wait(server: &mut Server, db: &mut Databases) {
     } else {
         db.forget_notes();
     }
+}
+
+/// Ends the server because a signal asked for it, unless data would be lost.
+fn end_if_asked(server: &mut Server, db: &mut Databases) {
+    let Some(ending) = server.persist.ending.filter(|_| !server.cron.paused) else { return };
+    log::warn!("User requested shutdown...");
+    if snapshot::prepare_to_end(server, db, ending) {
+        server.shutdown = Some(Shutdown { status: 0 });
+    } else {
+        log::warn!("Errors trying to shut down the server. Check the logs for more information.");
+    }
+    server.persist.ending = None;
 }
 
 /// The periodic steps, when they are due.
@@ -89,13 +103,25 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
         server.cron.last_sample_ms = now;
         server.stats.sample_rates(now);
     }
+    if server.modes.has(ServerModes::TRACKING_FULL) {
+        crate::client::tracking::make_room(server);
+    }
     slow_expire(server, db);
+    if !server.modes.has(ServerModes::LOADING) {
+        snapshot::tick(server, db);
+    }
+    server.links.close_unused();
     visit_clients(server, now);
 }
 
+/// A pause means that the data stands still, and what is being loaded is not there yet.
+fn may_expire(server: &Server) -> bool {
+    let modes = server.modes;
+    server.active_expire && !modes.has(ServerModes::PAUSED) && !modes.has(ServerModes::LOADING)
+}
+
 fn slow_expire(server: &mut Server, db: &mut Databases) {
-    // A pause means that the data stands still.
-    if !server.active_expire || server.modes.has(ServerModes::PAUSED) {
+    if !may_expire(server) {
         return;
     }
     let effort = u64::from(server.config.active_expire_effort) - 1;
@@ -105,7 +131,7 @@ fn slow_expire(server: &mut Server, db: &mut Databases) {
 }
 
 fn fast_expire(server: &mut Server, db: &mut Databases) {
-    if !server.active_expire || server.modes.has(ServerModes::PAUSED) {
+    if !may_expire(server) {
         return;
     }
     let effort = u64::from(server.config.active_expire_effort) - 1;

@@ -4,7 +4,7 @@ use crate::command::effects;
 use crate::config::MaxmemoryPolicy;
 use crate::db::Databases;
 use crate::db::evict::{EvictionPolicy, Judge};
-use crate::server::Server;
+use crate::server::{Server, ServerModes};
 
 /// Keys evicted between two looks at the clock.
 const KEYS_PER_CLOCK: usize = 16;
@@ -13,7 +13,8 @@ const KEYS_PER_CLOCK: usize = 16;
 /// longer than `maxmemory-eviction-tenacity` allows; what is left is gone on with before the next wait.
 pub fn make_room(server: &mut Server, db: &mut Databases) -> bool {
     server.evicting = false;
-    if !server.out_of_memory() {
+    // What is being loaded is not touched meanwhile.
+    if !server.out_of_memory() || server.modes.has(ServerModes::LOADING) {
         return true;
     }
     let Some(policy) = policy(server) else { return false };
@@ -37,7 +38,10 @@ pub fn make_room(server: &mut Server, db: &mut Databases) -> bool {
     }
     server.stats.evicted_keys += evicted as u64;
     match server.observers.any() {
-        true => effects::settle_notes(server, db),
+        true => {
+            effects::settle_notes(server, db);
+            crate::repl::propagate::hand_over_apart(server);
+        }
         false => db.forget_notes(),
     }
     enough

@@ -17,6 +17,8 @@
 //! - `types` is the values that are more than a string and the hash table under all, `db` the keyspace; both are deaf
 //!   to the wire. `command` is the machinery of commands, `commands` the commands.
 //! - `client` is what a connection is to commands, `net` what it is to the system.
+//! - `persist` keeps the data set: snapshots, the child processes that make them, loading.
+//! - `acl` is who may do what.
 //! - `pubsub` delivers messages, `repl` is where changes leave for the append-only file and replicas.
 //! - `script` runs scripts and functions in Lua.
 //! - `config` holds every directive, one row each; `apply` is what a changed one entails.
@@ -25,6 +27,7 @@
 //! - `stats`, `slowlog` and `latency` are what is counted and noted, `info` shows it, `log_format` is how the log looks.
 //! - `util` is small tools that know nothing of Redis.
 
+mod acl;
 mod apply;
 mod client;
 mod command;
@@ -38,6 +41,7 @@ mod info;
 mod latency;
 mod log_format;
 mod net;
+mod persist;
 mod pubsub;
 mod repl;
 pub mod resp;
@@ -47,7 +51,6 @@ mod signals;
 mod slowlog;
 mod start;
 mod stats;
-#[allow(dead_code, reason = "the types arrive one by one")]
 mod types;
 mod util;
 

@@ -6,10 +6,12 @@
 
 use std::path::PathBuf;
 
+use crate::acl::Acl;
 use crate::client::registry::Clients;
+use crate::client::tracking::{self, Tracking};
 use crate::client::{Blocked, ClientKey, Modes, lifecycle};
 use crate::command::effects::{Effects, Observers};
-use crate::command::{CommandId, CommandTable};
+use crate::command::{CommandId, CommandTable, Error};
 use crate::config::{Config, NotifyFlags};
 use crate::cron::CronState;
 use crate::db::Databases;
@@ -19,6 +21,8 @@ use crate::db::watch::Watches;
 use crate::latency::Latency;
 use crate::net::deadlines::Deadlines;
 use crate::net::listeners::Listeners;
+use crate::net::outgoing::Links;
+use crate::persist::Persist;
 use crate::pubsub::PubSub;
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
@@ -42,12 +46,14 @@ impl ServerModes {
     pub const PAUSED: ServerModes = ServerModes(1 << 1);
     /// `maxmemory` is set.
     pub const MEMORY_LIMIT: ServerModes = ServerModes(1 << 2);
-    /// The last save failed and writes are to be refused.
+    /// The data cannot be saved or logged, and writes are to be refused.
     pub const DISK_ERROR: ServerModes = ServerModes(1 << 3);
     /// The databases have yet to be told of new settings.
     pub const NEW_SETTINGS: ServerModes = ServerModes(1 << 4);
+    /// More keys are remembered for client-side caching than should be.
+    pub const TRACKING_FULL: ServerModes = ServerModes(1 << 5);
     /// A script runs too long.
-    pub const BUSY: ServerModes = ServerModes(1 << 5);
+    pub const BUSY: ServerModes = ServerModes(1 << 6);
 }
 
 bit_set!(ServerModes);
@@ -101,6 +107,13 @@ pub struct Shutdown {
     pub status: i32,
 }
 
+const UNSAVED: Error = Error::fixed(
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that \
+     may modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
+     snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB \
+     error.",
+);
+
 /// The server.
 #[derive(Debug)]
 pub struct Server {
@@ -112,10 +125,14 @@ pub struct Server {
     pub random: Random,
     /// All commands.
     pub commands: CommandTable,
+    /// Users and their rights.
+    pub acl: Acl,
     /// All clients.
     pub clients: Clients,
     /// Channels and patterns.
     pub pubsub: PubSub,
+    /// CLIENT TRACKING.
+    pub tracking: Tracking,
     /// Keys under WATCH.
     pub watches: Watches,
     /// Keys that blocked clients wait on.
@@ -148,6 +165,10 @@ pub struct Server {
     pub to_resume: Vec<ClientKey>,
     /// Memory may exceed `maxmemory`: eviction begins, or goes on, before the next wait.
     pub evicting: bool,
+    /// Connections to other servers.
+    pub links: Links,
+    /// Snapshots and the like.
+    pub persist: Persist,
     /// The cron's memory.
     pub cron: CronState,
     /// A transaction runs.
@@ -164,8 +185,6 @@ pub struct Server {
     pub run_id: String,
     /// Forty hexadecimal digits that name the history of the data set.
     pub replication_id: String,
-    /// When it started, in Unix milliseconds.
-    pub started_ms: i64,
     /// Memory in use when it was ready, in bytes.
     pub startup_memory: usize,
     /// The program as it was called.
@@ -190,12 +209,13 @@ impl Server {
         let (run_id, replication_id) = (id(), id());
         let clock = Clock::start();
         let mut server = Server {
-            started_ms: clock.unix_ms(),
             clock,
             random,
+            acl: Acl::new(&commands),
             commands,
             clients: Clients::default(),
             pubsub: PubSub::default(),
+            tracking: Tracking::default(),
             watches: Watches::default(),
             waiters: Waiters::default(),
             deadlines: Deadlines::default(),
@@ -212,6 +232,8 @@ impl Server {
             listeners,
             to_resume: Vec::new(),
             evicting: false,
+            links: Links::default(),
+            persist: Persist::default(),
             cron: CronState::default(),
             in_exec: false,
             again: None,
@@ -229,6 +251,7 @@ impl Server {
             propagation_tap: None,
             config,
         };
+        server.acl.set_default_password(server.config.requirepass.as_deref());
         server.config_changed();
         server
     }
@@ -239,7 +262,34 @@ impl Server {
         self.modes.set(ServerModes::MEMORY_LIMIT, self.config.maxmemory > 0);
         self.slowlog.trim(self.config.slowlog_max_len);
         self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;
+        tracking::note_fill(self);
         self.modes.set(ServerModes::NEW_SETTINGS, true);
+        self.note_disk_error();
+    }
+
+    /// Why writes are refused, when [`ServerModes::DISK_ERROR`] is set.
+    pub fn disk_error(&self) -> Error {
+        match self.persist.aof.error_text().filter(|_| !self.refuses_unsaved()) {
+            Some(text) => Error::text(format!("MISCONF Errors writing to the AOF file: {text}")),
+            None => UNSAVED,
+        }
+    }
+
+    fn refuses_unsaved(&self) -> bool {
+        let refuses = self.config.stop_writes_on_bgsave_error && !self.config.save.is_empty();
+        refuses && !self.persist.snapshots.last_ok
+    }
+
+    /// Has writes refused as long as the last save failed, where that is wanted, or the log of commands cannot be
+    /// written.
+    pub fn note_disk_error(&mut self) {
+        self.modes.set(ServerModes::DISK_ERROR, self.refuses_unsaved() || self.persist.aof.is_failing());
+    }
+
+    /// Has tables resized for comfort, unless a child shares their memory.
+    pub fn allow_resizing(&self, db: &mut Databases) {
+        let allowed = self.persist.resizing_allowed && self.persist.child.is_none();
+        (0..db.count()).for_each(|index| db.database_mut(index).dict.set_resizing(allowed));
     }
 
     /// Tells the databases what they need to know of directives and modes, if that is news to them.
@@ -264,25 +314,6 @@ impl Server {
     /// Whether memory in use exceeds `maxmemory`.
     pub fn out_of_memory(&self) -> bool {
         crate::util::alloc::used_memory() as u64 > self.config.maxmemory
-    }
-
-    /// Whether clients have to authenticate.
-    pub fn needs_password(&self) -> bool {
-        self.config.requirepass.is_some()
-    }
-
-    /// Whether there is a user of that name.
-    pub fn has_user(&self, name: &[u8]) -> bool {
-        name == b"default"
-    }
-
-    /// Whether a user may come in with a password. The time this takes tells nothing about the password.
-    pub fn accepts_password(&self, user: &[u8], password: &[u8]) -> bool {
-        let accepted = match &self.config.requirepass {
-            Some(expected) => same_secret(password, expected),
-            None => true,
-        };
-        accepted && self.has_user(user)
     }
 
     /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply
@@ -332,13 +363,4 @@ impl Server {
     pub fn command_name(&self, id: Option<CommandId>) -> &str {
         id.map_or("NULL", |id| self.commands.entry(id).full_name.as_str())
     }
-}
-
-/// Compares two secrets in a time that depends on the length of the given one alone.
-fn same_secret(given: &[u8], expected: &[u8]) -> bool {
-    let mut difference = given.len() ^ expected.len();
-    for (one, other) in given.iter().zip(expected.iter().chain(std::iter::repeat(&0))) {
-        difference |= usize::from(one ^ other);
-    }
-    std::hint::black_box(difference) == 0
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use mio::net::UnixStream;
 use mio::{Interest, Registry};
@@ -10,13 +10,14 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
 use crate::net::event_loop::SIGNAL_TOKEN;
-use crate::server::{Server, Shutdown};
+use crate::persist::snapshot::Ending;
+use crate::server::Server;
 
 /// The reading end of the pipe through which signals reach the event loop.
 pub struct Signals {
     woken: UnixStream,
     latest: Arc<AtomicUsize>,
-    asked_before: bool,
+    interrupted: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -32,23 +33,32 @@ impl Signals {
             signal_hook::flag::register_usize(signal, Arc::clone(&latest), signal as usize)?;
             pipe::register(signal, writer.try_clone()?)?;
         }
+        let interrupted = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
         let mut woken = UnixStream::from_std(reader);
         registry.register(&mut woken, SIGNAL_TOKEN, Interest::READABLE)?;
-        Ok(Signals { woken, latest, asked_before: false })
+        Ok(Signals { woken, latest, interrupted })
     }
 
-    /// Begins to shut down. A second SIGINT does not wait for anything.
+    /// What tells of a further SIGINT while the server is busy ending.
+    pub fn interrupted(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.interrupted)
+    }
+
+    /// Asks for the end of the server. A second SIGINT does not wait for anything.
     pub fn handle(&mut self, server: &mut Server) {
         while self.woken.read(&mut [0; 16]).is_ok_and(|count| count > 0) {}
         let signal = self.latest.load(Ordering::Relaxed);
-        if self.asked_before && signal == SIGINT as usize {
+        if server.persist.ending.is_some() && signal == SIGINT as usize {
             log::warn!("You insist... exiting now.");
             std::process::exit(1);
         }
-        let name = if signal == SIGINT as usize { "SIGINT" } else { "SIGTERM" };
+        let (name, flags) = match signal == SIGINT as usize {
+            true => ("SIGINT", server.config.shutdown_on_sigint),
+            false => ("SIGTERM", server.config.shutdown_on_sigterm),
+        };
         log::warn!("Received {name} scheduling shutdown...");
-        self.asked_before = true;
-        log::warn!("User requested shutdown...");
-        server.shutdown = Some(Shutdown { status: 0 });
+        self.interrupted.store(false, Ordering::Relaxed);
+        server.persist.ending = Some(Ending { save: flags.save, no_save: flags.nosave, force: flags.force });
     }
 }

@@ -5,6 +5,7 @@ mod supervise;
 mod system;
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -18,6 +19,7 @@ use crate::config::{self, CommandLine, Config, REDIS_VERSION};
 use crate::db::Databases;
 use crate::net::event_loop::EventLoop;
 use crate::net::listeners::{ListenError, Listeners};
+use crate::persist;
 use crate::server::Server;
 use crate::signals::Signals;
 use crate::util::platform;
@@ -28,6 +30,9 @@ pub fn main() -> ExitCode {
     let mut args = std::env::args_os();
     let program = args.next().unwrap_or_default().to_string_lossy().into_owned();
     let args: Vec<OsString> = args.collect();
+    if let Some(status) = check(&program, &args) {
+        return status;
+    }
     let config = match config::parse_command_line(&args, &mut io::stdin().lock()) {
         Ok(CommandLine::Run(config)) => *config,
         Ok(CommandLine::PrintAndExit { text, code }) => {
@@ -46,6 +51,38 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Checks the files of a data set where that is asked for: by the first argument, or by the name of the program.
+fn check(program: &str, args: &[OsString]) -> Option<ExitCode> {
+    let asked = |option: &str, name: &str| match args.split_first() {
+        Some((first, rest)) if first == option => Some(rest),
+        _ if program.ends_with(name) => Some(args),
+        _ => None,
+    };
+    if let Some(args) = asked("--check-aof", "redis-check-aof") {
+        let args: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+        let args: Vec<&str> = args.iter().map(|arg| &**arg).collect();
+        let (mut out, mut input) = (io::stdout().lock(), io::stdin().lock());
+        return Some(exit_code(persist::aof::check::run(program, &args, &mut out, &mut input, &snapshot_end)));
+    }
+    let files = asked("--check-rdb", "redis-check-rdb")?;
+    let [file] = files else {
+        eprintln!("Usage: {program} <rdb-file-name>");
+        return Some(ExitCode::FAILURE);
+    };
+    let rules = persist::loading::rules(&Config::default(), None, true);
+    let checked = persist::rdb::check::check(file.as_ref(), rules, &mut io::stdout().lock());
+    Some(if checked.unwrap_or(false) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where the snapshot at the head of a file ends, or what is wrong with it.
+fn snapshot_end(file: &mut File) -> Result<u64, String> {
+    let text = |error: io::Error| error.to_string();
+    let (total_bytes, file) = (file.metadata().map_err(text)?.len(), file.try_clone().map_err(text)?);
+    let rules = persist::loading::rules(&Config::default(), None, true);
+    persist::rdb::check::end(file, rules, total_bytes)
+        .map_err(|error| format!("[offset {}] {}", error.offset, error.reason))
 }
 
 fn exit_code(code: i32) -> ExitCode {
@@ -94,8 +131,9 @@ fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     write_pid_file(&mut config, in_background);
     logo::show(&config);
     let signals = Signals::install(poll.registry()).map_err(fail("Can't catch signals"))?;
-    let db = Databases::new(config.databases as usize);
+    let mut db = Databases::new(config.databases as usize);
     let mut server = Server::new(config, commands, listeners);
+    crate::acl::sessions::at_start(&mut server).map_err(StartError)?;
     server.program = program;
     server.title = title;
     server.supervisor = supervisor.name();
@@ -104,8 +142,9 @@ fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     apply::oom_score(&mut server).ok();
     log::warn!("Server initialized");
     system::check(&server.config);
-    report_ready(&server, &supervisor);
-    let status = EventLoop::new(poll, server, db, signals).run();
+    server.persist.interrupted = signals.interrupted();
+    persist::loading::begin(&mut server, &mut db).map_err(StartError)?;
+    let status = EventLoop::new(poll, server, db, signals).run(|server| report_ready(server, &supervisor));
     supervisor.tell("STOPPING=1\n");
     Ok(status)
 }

@@ -22,6 +22,8 @@ pub struct Stats {
     pub errors: BTreeMap<Box<str>, u64>,
     /// Error replies.
     pub error_replies: u64,
+    /// Errors that the server's own clients were answered.
+    pub unexpected_error_replies: u64,
     /// Reads that found something.
     pub reads_processed: u64,
     /// Writes that sent something.
@@ -46,6 +48,12 @@ pub struct Stats {
     pub expired_stale_percent: f64,
     /// Keys evicted because of `maxmemory`.
     pub evicted_keys: u64,
+    /// Child processes.
+    pub forks: u64,
+    /// How long the last fork took, in microseconds.
+    pub latest_fork_us: u64,
+    /// Payloads of RESTORE that were checked deeply.
+    pub sanitizations: u64,
     /// Turns of the event loop.
     pub loop_cycles: u64,
     /// Time in turns of the event loop, in microseconds.

@@ -243,7 +243,7 @@ fn places_are_given_back_measured_and_searched() {
         assert!((text.text().parse::<f64>().expect("a number") - expected).abs() < 1e-5);
     }
     let distance: f64 = client.cmd(&["GEODIST", "places", "Munich", "Paris"]).text().parse().expect("metres");
-    assert!((distance - 682_477.7582).abs() < 1e-4, "{distance}");
+    assert!((distance - 682477.7582).abs() < 1e-4, "{distance}");
     let search = "GEOSEARCH places FROMLONLAT 2 48 BYRADIUS";
     assert_eq!(exchange(&mut client, &format!("{search} 100000 m")), array(&["Paris"]));
     assert_eq!(exchange(&mut client, &format!("{search} 500000 m ASC")), array(&["Paris", "London"]));

@@ -13,6 +13,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("util", &["types", "db", "resp", "net", "client", "command", "commands", "server"]),
     ("types", &["db", "resp", "net", "client", "command", "commands", "server"]),
     ("db", &["resp", "net", "client", "command", "commands", "server"]),
+    ("persist/rdb", &["resp", "net", "client", "command", "commands", "server"]),
 ];
 
 const FILE_LINES_MAX: usize = 700;
@@ -31,6 +32,8 @@ const UNSAFE_FILES: &[&str] = &[
     "src/db/entry.rs",
     "src/db/entry/view.rs",
     "src/db/entry/collection.rs",
+    "src/script/lua.rs",
+    "src/script/run.rs",
     "src/types/item.rs",
     "src/types/hash/field.rs",
     "src/types/hash/form.rs",
@@ -42,6 +45,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/types/table/resize.rs",
     "src/types/table/segment.rs",
     "src/types/table/tests.rs",
+    "src/persist/fork.rs",
     "src/util/alloc.rs",
     "src/util/clock.rs",
     "src/util/platform.rs",

@@ -8,6 +8,8 @@
 //! While a client is blocked its input is read but not looked at. Whatever ends the waiting has the event loop go on
 //! with that input in its next turn.
 
+pub mod durability;
+
 use super::{Blocked, BlockedFor, ClientKey, Modes};
 use crate::command::effects::Observers;
 use crate::command::error::CmdResult;
@@ -73,9 +75,14 @@ impl Ctx<'_> {
         Ok(())
     }
 
+    /// Whether nothing is waited for: in a transaction, or by a client of the server's own.
+    fn may_not_wait(&self) -> bool {
+        self.server.in_exec || self.client().modes.has(Modes::INTERNAL)
+    }
+
     /// Whether the client does not begin to wait: because it waits already, or has got its null at once.
     fn cannot_block(&mut self, null_array: bool) -> bool {
-        if self.server.in_exec {
+        if self.may_not_wait() {
             write_null(self.reply, null_array);
             return true;
         }
@@ -162,6 +169,7 @@ impl Server {
         self.waiters.remove(blocked.ticket, blocked.db, &blocked.keys);
         self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
         self.deadlines.remove(key);
+        self.clients.awaiting.retain(|waiting| *waiting != key);
         self.clients.blocked -= 1;
         if let Some(client) = self.clients.get_mut(key) {
             client.modes.set(Modes::BLOCKED, false);
@@ -169,9 +177,9 @@ impl Server {
         self.clients.read_on_later(key);
     }
 
-    /// Ends the waiting of a client for keys with an answer; false when it does not wait for keys.
+    /// Ends the waiting of a client with an answer; false when it does not wait, or only for the end of a pause.
     pub fn give_up(&mut self, key: ClientKey, how: GivenUp) -> bool {
-        let waits = |blocked: &Blocked| blocked.reason == BlockedFor::Keys;
+        let waits = |blocked: &Blocked| blocked.reason != BlockedFor::Pause;
         if !self.clients.get(key).is_some_and(|client| client.blocked.as_deref().is_some_and(waits)) {
             return false;
         }
@@ -182,17 +190,27 @@ impl Server {
         if how == GivenUp::Error {
             self.stats.count_error(b"UNBLOCKED");
         }
+        let reached = match blocked.reason {
+            BlockedFor::Durability(wanted) => Some(wanted.reached(self)),
+            BlockedFor::Keys | BlockedFor::Pause => None,
+        };
+        self.answer(key, |output| match (how, reached) {
+            (GivenUp::Timeout, Some(reached)) => reached.write(output),
+            (GivenUp::Timeout, None) => write_null(output, blocked.null_array),
+            (GivenUp::Error, _) => output.error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+        });
+        true
+    }
+
+    /// Gives a client that was blocked its answer, unless it wants none.
+    fn answer(&mut self, key: ClientKey, write: impl FnOnce(&mut Reply)) {
         let client = self.clients.at_mut(key);
         let silence = exec::begin_silence(client, &client.output.mark());
-        match how {
-            GivenUp::Timeout => write_null(&mut client.output, blocked.null_array),
-            GivenUp::Error => client.output.error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
-        }
+        write(&mut client.output);
         let mut output = std::mem::take(&mut client.output);
         exec::end_silence(client, &mut output, silence);
         client.output = output;
         self.clients.flush_later(key);
-        true
     }
 
     /// Runs the commands of the clients that wait on a key, the longest waiting first, as long as there is something
@@ -207,6 +225,9 @@ impl Server {
             last = ticket;
             self.run_again(db, client, key);
             crate::repl::propagate::hand_over(self);
+            if let Some(client) = self.clients.get_mut(client) {
+                client.written = self.persist.aof.fed();
+            }
         }
     }
 

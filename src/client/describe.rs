@@ -1,6 +1,9 @@
 //! The line CLIENT LIST and CLIENT INFO show for a client, and the classes clients are told apart by.
 
+use super::tracking::ClientTracking;
 use super::{Client, Modes};
+use crate::command::Args;
+use crate::resp::reply::Reply;
 use crate::server::Server;
 
 /// What an active client has at its disposal of the read buffer all clients share, in bytes.
@@ -52,6 +55,20 @@ pub struct Running {
     pub argument_bytes: usize,
     /// Bytes of output that wait already.
     pub output_bytes: usize,
+}
+
+impl Running {
+    /// A request, and the output it is to be answered in.
+    pub fn of(args: &Args<'_>, reply: &Reply) -> Running {
+        let digits = |number: usize| itoa::Buffer::new().format(number).len();
+        let framed = |length: usize| 1 + digits(length) + 2 + length + 2;
+        let lengths = || args.rest(0).map(<[u8]>::len);
+        Running {
+            request_bytes: 1 + digits(args.len()) + 2 + lengths().map(framed).sum::<usize>(),
+            argument_bytes: lengths().sum(),
+            output_bytes: reply.len(),
+        }
+    }
 }
 
 /// A client's line, without a line end. `running` is set for the client that asks.
@@ -107,14 +124,20 @@ pub fn line(server: &Server, client: &Client, running: Option<Running>) -> Vec<u
             if connection.output_stuck { "rw" } else { "r" },
             server.command_name(client.last_command),
         ),
-        &client.user,
+        &server.acl.user(client.user).name,
     );
     add(
-        &format!(" redir=-1 resp={} lib-name=", if client.resp3 { 3 } else { 2 }),
+        &format!(" redir={} resp={} lib-name=", redirection(client), if client.resp3 { 3 } else { 2 }),
         client.lib_name.as_deref().unwrap_or_default(),
     );
     add(" lib-ver=", client.lib_version.as_deref().unwrap_or_default());
     line
+}
+
+/// The id of the client that is told of changes in this one's place: 0 for none, -1 if it does not track.
+pub fn redirection(client: &Client) -> i64 {
+    let redirect = |tracking: &ClientTracking| tracking.options.redirect.map_or(0, |target| target.id as i64);
+    client.tracking.as_deref().map_or(-1, redirect)
 }
 
 /// Bytes of input that wait, and bytes of room for more: an active client without a buffer of its own has a share of
@@ -131,11 +154,15 @@ fn input_bytes(client: &Client, running: Option<Running>, now: i64) -> (usize, u
 
 /// The letters of the flags in the order of Redis, `N` for none.
 fn flags(client: &Client) -> String {
+    let tracking = client.tracking.as_deref();
     let shown = [
         ('O', client.modes.has(Modes::MONITOR)),
         ('P', client.subscriptions.is_some()),
         ('x', client.modes.has(Modes::MULTI)),
         ('b', client.is_blocked()),
+        ('t', tracking.is_some()),
+        ('R', tracking.is_some_and(|tracking| tracking.redirect_broken)),
+        ('B', tracking.is_some_and(|tracking| tracking.options.broadcast)),
         ('d', client.dirty),
         ('c', client.modes.has(Modes::CLOSING) && !client.connection.doomed),
         ('A', client.connection.doomed),

@@ -1,12 +1,14 @@
 //! The end of a client, and what RESET leaves of it.
 
-use super::{ClientKey, Modes, ReplyMode};
+use super::{ClientKey, Modes, ReplyMode, tracking};
+use crate::acl::UserId;
 use crate::command::effects::Observers;
 use crate::server::Server;
 
 /// Takes a client out of everything that knows it, before it is removed.
 pub fn forget(server: &mut Server, key: ClientKey) {
     unwatch(server, key);
+    tracking::stop(server, key);
     crate::pubsub::forget(server, key);
     server.unblock(key);
     stop_monitoring(server, key);
@@ -48,8 +50,9 @@ pub fn monitor(server: &mut Server, key: ClientKey) -> bool {
 pub fn reset(server: &mut Server, key: ClientKey) {
     unwatch(server, key);
     stop_monitoring(server, key);
+    tracking::stop(server, key);
     crate::pubsub::forget(server, key);
-    let needs_password = server.needs_password();
+    let modes = server.acl.modes_at_first();
     let client = server.clients.at_mut(key);
     client.transaction = None;
     client.db = 0;
@@ -57,9 +60,8 @@ pub fn reset(server: &mut Server, key: ClientKey) {
     client.name = None;
     client.no_evict = false;
     client.reply_mode = ReplyMode::On;
-    client.user = b"default".as_slice().into();
-    client.modes = Modes::default();
-    client.modes.set(Modes::UNAUTHENTICATED, needs_password);
+    client.user = UserId::DEFAULT;
+    client.modes = modes;
 }
 
 /// Unsent output above which a client that has yet to authenticate is closed, in bytes.

@@ -5,16 +5,21 @@
 
 pub mod blocking;
 pub mod describe;
+pub mod internal;
 pub mod lifecycle;
 pub mod registry;
 pub mod subscriptions;
+pub mod tracking;
 
+use crate::acl::UserId;
 use crate::command::CommandId;
 use crate::net::connection::Connection;
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
 use crate::util::bit_set::bit_set;
+use blocking::durability::Durability;
 use subscriptions::Subscriptions;
+use tracking::ClientTracking;
 
 /// A client's place in the registry.
 pub type ClientKey = usize;
@@ -40,6 +45,10 @@ impl Modes {
     pub const MONITOR: Modes = Modes(1 << 6);
     /// Does not change the access time of keys.
     pub const NO_TOUCH: Modes = Modes(1 << 7);
+    /// Has no connection, is obeyed and never waits: see [`internal`].
+    pub const INTERNAL: Modes = Modes(1 << 8);
+    /// Its user may not do everything.
+    pub const RESTRICTED: Modes = Modes(1 << 9);
 }
 
 bit_set!(Modes);
@@ -76,6 +85,8 @@ pub enum BlockedFor {
     Keys,
     /// Until CLIENT PAUSE ends.
     Pause,
+    /// Until what it wrote is safe.
+    Durability(Durability),
 }
 
 /// A blocked client's state.
@@ -125,13 +136,16 @@ pub struct Client {
     /// CLIENT SETINFO LIB-VER.
     pub lib_version: Option<Box<[u8]>>,
     /// The user it acts as.
-    pub user: Box<[u8]>,
+    pub user: UserId,
     /// CLIENT NO-EVICT.
     pub no_evict: bool,
     /// When it connected, in Unix milliseconds.
     pub created_ms: i64,
     /// When it last sent something or was sent something, in Unix milliseconds.
     pub active_ms: i64,
+    /// How much the append-only file had been fed when its latest write was done: see
+    /// [`crate::persist::aof::Aof::fed`].
+    pub written: u64,
     /// Its latest command.
     pub last_command: Option<CommandId>,
     /// MULTI.
@@ -142,6 +156,8 @@ pub struct Client {
     pub dirty: bool,
     /// SUBSCRIBE and its kin.
     pub subscriptions: Option<Box<Subscriptions>>,
+    /// CLIENT TRACKING.
+    pub tracking: Option<Box<ClientTracking>>,
     /// A blocking command or a pause.
     pub blocked: Option<Box<Blocked>>,
     /// Whether it stands in the list of clients with output to be sent.
@@ -182,15 +198,17 @@ impl Client {
             name: None,
             lib_name: None,
             lib_version: None,
-            user: b"default".as_slice().into(),
+            user: UserId::DEFAULT,
             no_evict: false,
             created_ms: now_ms,
             active_ms: now_ms,
+            written: 0,
             last_command: None,
             transaction: None,
             watched: Vec::new(),
             dirty: false,
             subscriptions: None,
+            tracking: None,
             blocked: None,
             flush_pending: false,
             input_peak: 0,

@@ -19,6 +19,8 @@ pub struct Clients {
     read_on: Vec<ClientKey>,
     /// How many are blocked.
     pub blocked: usize,
+    /// Those of them that wait until what they wrote is safe.
+    pub awaiting: Vec<ClientKey>,
 }
 
 impl Clients {

@@ -97,6 +97,17 @@ impl<'a> Args<'a> {
         Ok((millis > 0.0).then(|| now_ms + millis as i64))
     }
 
+    /// Like [`Args::timeout`], for a time in milliseconds.
+    pub fn timeout_ms(&self, index: usize, now_ms: i64) -> Result<Option<i64>, Error> {
+        const NOT_A_TIMEOUT: Error = Error::fixed("ERR timeout is not an integer or out of range");
+        let millis = number::parse_i64(self.get(index)).ok_or(NOT_A_TIMEOUT)?;
+        if millis < 0 {
+            return Err(Error::fixed("ERR timeout is negative"));
+        }
+        let deadline_ms = now_ms.checked_add(millis).ok_or(Error::fixed("ERR timeout is out of range"))?;
+        Ok((millis > 0).then_some(deadline_ms))
+    }
+
     /// Whether argument `index` exists and is this word, in any case.
     pub fn is(&self, index: usize, word: &str) -> bool {
         self.try_get(index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
@@ -105,6 +116,10 @@ impl<'a> Args<'a> {
 
 /// An argument as error messages quote it: at most 128 bytes, and no further than a NUL.
 pub fn shown(arg: &[u8]) -> &[u8] {
-    let arg = &arg[..arg.len().min(128)];
+    until_nul(&arg[..arg.len().min(128)])
+}
+
+/// An argument as error messages quote it that name it in full: no further than a NUL.
+pub fn until_nul(arg: &[u8]) -> &[u8] {
     memchr::memchr(0, arg).map_or(arg, |end| &arg[..end])
 }

@@ -33,7 +33,6 @@ pub struct Event {
     pub name: &'static str,
 }
 
-#[allow(dead_code, reason = "the families of these events arrive one by one")]
 impl Event {
     /// An event of any type of key: `del`, `expire`, `rename_from` …
     pub const fn generic(name: &'static str) -> Event {
@@ -95,6 +94,12 @@ impl Ctx<'_> {
         self.db.now_ms()
     }
 
+    /// The same where it is not about what has expired, but the time something is to be counted from.
+    #[inline]
+    pub fn clock_ms(&self) -> i64 {
+        self.db.clock_ms()
+    }
+
     /// Says that a key has changed: the single duty of a writer. Counts it for persistence, fails transactions that
     /// watch it, tells subscribers of keyspace events, wakes clients blocked on it, and has the command propagated.
     #[inline]
@@ -119,7 +124,6 @@ impl Ctx<'_> {
     }
 
     /// Deletes a key whose last element was just taken, a change that was counted already.
-    #[allow(dead_code, reason = "the families of collections arrive one by one")]
     pub fn emptied(&mut self, key: &Key<'_>) {
         self.db.delete(key);
         self.touched(key, Event::generic("del"));
@@ -143,12 +147,16 @@ impl Ctx<'_> {
 
     /// Has the command not propagated at all.
     pub fn propagate_nothing(&mut self) {
-        self.server.effects.propagate_nothing();
+        if self.server.observers.propagates() {
+            self.server.effects.propagate_nothing();
+        }
     }
 
     /// Has the command propagated as it came, even if nothing changed.
     pub fn propagate_always(&mut self) {
-        self.server.effects.propagate_always();
+        if self.server.observers.propagates() {
+            self.server.effects.propagate_always();
+        }
     }
 
     /// Whether a user may run such a command: `enable-debug-command` and the like say `no`, `yes` or `local`.

@@ -375,6 +375,8 @@ const INTEGERS: &[&str] = &[
     "decrement",
     "destination-db",
     "end",
+    "entries_added",
+    "entries_read",
     "frequency",
     "increment",
     "index",
@@ -386,6 +388,7 @@ const INTEGERS: &[&str] = &[
     "min-match-len",
     "ms",
     "num-matches",
+    "numids",
     "numkeys",
     "numreplicas",
     "offset",
@@ -408,6 +411,8 @@ fn kind_of(name: &str, row: &Command) -> Kind {
         "pattern" => Kind::Pattern,
         "increment" if row.name.ends_with("float") => Kind::Double,
         "value" if row.group == Group::Bitmap => Kind::Integer,
+        // They are ids.
+        "start" | "end" if row.group == Group::Stream => Kind::String,
         // Who waits for keys may wait for fractions of a second.
         "timeout" if row.flags.has(BLOCKING) && row.takes_keys() => Kind::Double,
         _ if name.starts_with("unix-time") => Kind::UnixTime,

@@ -8,12 +8,13 @@
 
 use super::context::Event;
 use super::gate::shown_to_monitors;
-use super::spec::RUNS_QUEUE;
+use super::spec::{ARBITRARY_KEYS, RUNS_QUEUE};
 use super::{Args, CommandId, Ctx};
-use crate::client::ClientKey;
+use crate::client::{ClientKey, tracking};
 use crate::config::NotifyFlags;
 use crate::db::keyspace::{Happening, Note};
 use crate::db::{Databases, Key};
+use crate::repl::propagate::{self, Outgoing};
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::server::{Server, ServerModes};
@@ -36,6 +37,8 @@ impl Observers {
     pub const MONITOR: Observers = Observers(1 << 3);
     /// The append-only file or a replica wants the changes.
     pub const PROPAGATE: Observers = Observers(1 << 4);
+    /// Some client wants to be told of changes: CLIENT TRACKING.
+    pub const TRACKING: Observers = Observers(1 << 6);
     /// Something waits for the end of the command.
     pub const PENDING: Observers = Observers(1 << 5);
 
@@ -68,8 +71,8 @@ pub struct Effects {
     /// Keyspace events: database, key, event.
     events: Vec<(usize, Box<[u8]>, Event)>,
     propagation: Propagation,
-    /// What is to be propagated at the end of the outermost command: database and request.
-    outgoing: Vec<(usize, OwnedRequest)>,
+    /// What is to be propagated at the end of the outermost command.
+    pub outgoing: Outgoing,
     /// Keys on which somebody waits and something came, in order.
     ready: Vec<(usize, Box<[u8]>)>,
     /// Messages to the client whose command runs, sent behind its reply.
@@ -117,34 +120,19 @@ impl Effects {
     pub fn replace_own_messages(&mut self, messages: Reply) -> Reply {
         std::mem::replace(&mut self.own_messages, messages)
     }
-
-    /// How many requests wait for the end of the outermost command.
-    pub fn outgoing_len(&self) -> usize {
-        self.outgoing.len()
-    }
-
-    /// Forgets all of them but the first `len`.
-    pub fn cut_outgoing(&mut self, len: usize) {
-        self.outgoing.truncate(len);
-    }
-
-    /// What was propagated and not yet taken by a consumer: database and request, in order.
-    pub fn take_outgoing(&mut self) -> Vec<(usize, OwnedRequest)> {
-        std::mem::take(&mut self.outgoing)
-    }
 }
 
 /// A key changed: see [`Ctx::changed`].
 pub fn touched(cx: &mut Ctx<'_>, db: usize, key: &[u8], event: Event) {
     settle_notes(cx.server, cx.db);
-    mark_touched(cx.server, db, key, false);
+    mark_touched(cx.server, db, key, Cause::Client(cx.client));
     cx.server.effects.notify(&cx.server.config.notify_keyspace_events, db, key, event);
 }
 
 /// A key changed, of which neither persistence nor subscribers need to know.
 pub fn key_changed(cx: &mut Ctx<'_>, key: &[u8]) {
     settle_notes(cx.server, cx.db);
-    mark_touched(cx.server, cx.db.selected(), key, false);
+    mark_touched(cx.server, cx.db.selected(), key, Cause::Client(cx.client));
 }
 
 /// Has those who wait on a key look again, though it did not change.
@@ -155,15 +143,30 @@ pub fn wake(cx: &mut Ctx<'_>, key: &[u8]) {
     }
 }
 
-/// Fails the transactions that watch a key and notes that its waiters can be served. That a key which had expired
-/// before it was watched is now deleted, too, is no change.
-fn mark_touched(server: &mut Server, db: usize, key: &[u8], expired: bool) {
+/// Why a key changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// A client's command changed it.
+    Client(ClientKey),
+    /// Its time had come.
+    Expired,
+    /// The server changed it otherwise.
+    Server,
+}
+
+/// Fails the transactions that watch a key, has those told who hold a copy of it, and notes that its waiters can be
+/// served. That a key which had expired before it was watched is now deleted, too, is no change.
+fn mark_touched(server: &mut Server, db: usize, key: &[u8], cause: Cause) {
+    if server.observers.has(Observers::TRACKING) {
+        let by = if let Cause::Client(client) = cause { Some(client) } else { None };
+        tracking::key_changed(server, key, by);
+    }
     let Server { watches, clients, .. } = server;
     watches.touch(db, key, |client| {
         let Some(client) = clients.get_mut(client) else { return };
         let stale = client.watched.iter_mut().find(|watched| watched.was_expired && watched.is(db, key));
         match stale {
-            Some(watched) if expired => watched.was_expired = false,
+            Some(watched) if cause == Cause::Expired => watched.was_expired = false,
             _ => client.dirty = true,
         }
     });
@@ -207,6 +210,14 @@ pub fn database_replaced(cx: &mut Ctx<'_>, db: usize, replacement: Option<usize>
     cx.server.effects.ready.extend(waited.into_iter().map(|key| (db, key)));
 }
 
+/// A database, or all of them, was emptied: who holds copies throws all of them away, since those don't tell databases
+/// apart.
+pub fn all_keys_gone(server: &mut Server) {
+    if server.observers.has(Observers::TRACKING) {
+        tracking::all_changed(server);
+    }
+}
+
 fn owned((key, clients): (&[u8], &HashSet<ClientKey>)) -> (Vec<u8>, Vec<ClientKey>) {
     (key.to_vec(), clients.iter().copied().collect())
 }
@@ -225,14 +236,15 @@ pub fn settle_notes(server: &mut Server, db: &mut Databases) {
             Happening::Emptied => Event::generic("del"),
         };
         if !fields.is_empty() {
-            mark_touched(server, db, &key, false);
+            mark_touched(server, db, &key, Cause::Server);
             if server.observers.propagates() {
-                let deletions = fields.iter().map(|field| (db, OwnedRequest::of(&[b"HDEL", &key[..], field])));
-                server.effects.outgoing.extend(deletions);
+                let outgoing = &mut server.effects.outgoing;
+                fields.iter().for_each(|field| outgoing.push_words(db, &[b"HDEL", &key[..], field]));
             }
         }
         if matches!(happening, Happening::Expired | Happening::Evicted) {
-            mark_touched(server, db, &key, happening == Happening::Expired);
+            let cause = if happening == Happening::Expired { Cause::Expired } else { Cause::Server };
+            mark_touched(server, db, &key, cause);
             if server.observers.propagates() {
                 let config = &server.config;
                 let lazily = if happening == Happening::Evicted {
@@ -241,7 +253,7 @@ pub fn settle_notes(server: &mut Server, db: &mut Databases) {
                     config.lazyfree_lazy_expire
                 };
                 let delete = deletion(lazily);
-                server.effects.outgoing.push((db, OwnedRequest::of(&[delete.as_bytes(), &key])));
+                server.effects.outgoing.push_words(db, &[delete.as_bytes(), &key]);
             }
         }
         server.effects.notify(&enabled, db, &key, event);
@@ -261,14 +273,19 @@ pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: boo
     if cx.server.observers.has(Observers::MONITOR) && shown_to_monitors(flags) && !again {
         feed_monitors(cx.server, cx.client, args);
     }
+    if cx.server.observers.has(Observers::TRACKING) {
+        tracking::after_call(cx, id, args);
+    }
     let propagation = std::mem::take(&mut cx.server.effects.propagation);
     if cx.server.observers.propagates() && !flags.has(RUNS_QUEUE) {
         let db = cx.db.selected();
         let outgoing = &mut cx.server.effects.outgoing;
         match propagation {
-            Propagation::Verbatim if changed => outgoing.push((db, OwnedRequest::copy(args))),
-            Propagation::Instead(requests) if changed => outgoing.extend(requests),
-            Propagation::Always => outgoing.push((db, OwnedRequest::copy(args))),
+            Propagation::Verbatim if changed => outgoing.push(db, args),
+            Propagation::Instead(requests) if changed => {
+                requests.iter().for_each(|(db, request)| outgoing.push(*db, &request.view()));
+            }
+            Propagation::Always => outgoing.push(db, args),
             Propagation::Verbatim | Propagation::Instead(_) | Propagation::Nothing => {}
         }
     }
@@ -278,6 +295,9 @@ pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: boo
 pub fn finish(cx: &mut Ctx<'_>) {
     // While a script runs too long, what others ask for is part of its turn: the rest waits for its end.
     if !cx.server.modes.has(ServerModes::BUSY) {
+        if !cx.server.effects.outgoing.is_empty() {
+            hand_over(cx);
+        }
         settle(cx.server, cx.db, Some(cx.client));
     }
     let own = &mut cx.server.effects.own_messages;
@@ -287,18 +307,37 @@ pub fn finish(cx: &mut Ctx<'_>) {
     cx.server.observers.set(Observers::PENDING, false);
 }
 
+/// Hands over what the command propagates. Keys that expired because a command looked at all there are go one by one.
+fn hand_over(cx: &mut Ctx<'_>) {
+    let command = cx.client().last_command.map(|id| cx.server.commands.entry(id).row.flags);
+    match command.is_some_and(|flags| flags.has(ARBITRARY_KEYS)) {
+        true => propagate::hand_over_apart(cx.server),
+        false => propagate::hand_over(cx.server),
+    }
+    let written = cx.server.persist.aof.fed();
+    cx.client_mut().written = written;
+}
+
 /// Tells subscribers of noted events and serves blocked clients, until nothing is left. What each of these runs is
 /// propagated apart: it is no part of the transaction that made it possible.
 pub fn settle(server: &mut Server, db: &mut Databases, current: Option<ClientKey>) {
-    crate::repl::propagate::hand_over(server);
-    deliver_events(server, current);
+    propagate::hand_over_apart(server);
+    tell_clients(server, current);
     while !server.effects.ready.is_empty() {
         for (index, key) in std::mem::take(&mut server.effects.ready) {
             server.serve_waiters(db, index, &key);
         }
-        deliver_events(server, current);
+        tell_clients(server, current);
     }
-    crate::repl::propagate::hand_over(server);
+    propagate::hand_over_apart(server);
+}
+
+fn tell_clients(server: &mut Server, current: Option<ClientKey>) {
+    deliver_events(server, current);
+    if server.observers.has(Observers::TRACKING) {
+        server.current = current;
+        tracking::deliver(server);
+    }
 }
 
 fn deliver_events(server: &mut Server, current: Option<ClientKey>) {

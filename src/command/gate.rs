@@ -1,14 +1,17 @@
 //! May this command run now? Asked only when something unusual holds for the client, the server or the command; the
 //! checks and their order are those of Redis, and they ask for flags of the row, never for a command's name.
 
+use super::effects::Observers;
 use super::spec::{
-    ADMIN, ALLOW_BUSY, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, NO_QUEUE, PROTECTED, READONLY,
-    REPORTS_DISK_ERROR, RUNS_QUEUE, WRITE,
+    ADMIN, ALLOW_BUSY, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, NO_QUEUE,
+    PROTECTED, READONLY, REPORTS_DISK_ERROR, RUNS_QUEUE, WRITE,
 };
 use super::{Args, CommandId, Ctx, Error, Flags};
-use crate::client::Modes;
+use crate::acl::Denial;
+use crate::acl::log::Context;
+use crate::client::{Modes, tracking};
 use crate::script::run::busy_error;
-use crate::server::{PauseKind, Server, ServerModes};
+use crate::server::{PauseKind, ServerModes};
 
 /// What becomes of a command.
 #[derive(Debug)]
@@ -28,21 +31,10 @@ pub enum Verdict {
 const NO_AUTH_ERROR: Error = Error::fixed("NOAUTH Authentication required.");
 /// Memory is exhausted, and nothing can be evicted.
 pub const OOM: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
-const DISK_ERROR: Error = Error::fixed(
-    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may \
-     modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
-     snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB \
-     error.",
-);
 const LOADING_ERROR: Error = Error::fixed("LOADING Redis is loading the dataset in memory");
 
 /// Flags that always bring a command before the gate.
 pub const ALWAYS_CHECKED: Flags = Flags(PROTECTED.0 | FOREIGN.0);
-
-/// Why nothing may be written now, if so.
-pub fn write_denied(server: &Server) -> Option<Error> {
-    server.modes.has(ServerModes::DISK_ERROR).then_some(DISK_ERROR)
-}
 
 /// Decides about a command whose name and arity are right.
 pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
@@ -61,24 +53,34 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         _ => Flags::default(),
     };
     let flags = row.flags_of_call(cx.server, args) | queued;
-    if modes.has(Modes::UNAUTHENTICATED) && !row.flags.has(NO_AUTH) && cx.server.needs_password() {
+    if modes.has(Modes::UNAUTHENTICATED) && !row.flags.has(NO_AUTH) && cx.server.acl.needs_password() {
         return Verdict::Refuse(NO_AUTH_ERROR);
     }
     if modes.has(Modes::MULTI) && row.flags.has(NO_MULTI) {
         return Verdict::Refuse(Error::fixed("ERR Command not allowed inside a transaction"));
     }
+    if let Err(denial) = cx.check_rights(id, args) {
+        let context = if modes.has(Modes::MULTI) { Context::Multi } else { Context::TopLevel };
+        cx.log_denial(id, args, denial, context);
+        return Verdict::Refuse(denial_error(denial, &cx.server.commands.entry(id).full_name));
+    }
     let queueing = modes.has(Modes::MULTI) && !row.flags.has(NO_QUEUE);
     if cx.server.modes.has(ServerModes::MEMORY_LIMIT) {
         let enough = crate::evict::make_room(cx.server, cx.db);
         cx.server.script.memory_exhausted = !enough;
+        if cx.server.observers.has(Observers::TRACKING) {
+            tracking::deliver_before_reply(cx);
+        }
         if !enough && (flags.has(DENYOOM) || queueing) {
             return Verdict::Refuse(OOM);
         }
     }
-    if flags.has(WRITE | REPORTS_DISK_ERROR)
-        && let Some(error) = write_denied(cx.server)
-    {
-        return Verdict::Refuse(error);
+    if cx.server.modes.has(ServerModes::TRACKING_FULL) {
+        tracking::make_room(cx.server);
+        tracking::deliver_before_reply(cx);
+    }
+    if cx.server.modes.has(ServerModes::DISK_ERROR) && flags.has(WRITE | REPORTS_DISK_ERROR) {
+        return Verdict::Refuse(cx.server.disk_error());
     }
     if modes.has(Modes::SUBSCRIBED) && !cx.reply.resp3 && !row.flags.has(IN_SUBSCRIPTION) {
         let name = &cx.server.commands.entry(id).full_name;
@@ -108,6 +110,18 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         return Verdict::Postpone;
     }
     if queueing { Verdict::Queue } else { Verdict::Run }
+}
+
+fn denial_error(denial: Denial, name: &str) -> Error {
+    match denial {
+        Denial::Command => Error::text(format!("NOPERM this user has no permissions to run the '{name}' command")),
+        Denial::Key(_) => {
+            Error::fixed("NOPERM this user has no permissions to access one of the keys used as arguments")
+        }
+        Denial::Channel(_) => {
+            Error::fixed("NOPERM this user has no permissions to access one of the channels used as arguments")
+        }
+    }
 }
 
 fn protected_error(name: &str) -> Error {

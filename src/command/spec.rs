@@ -85,6 +85,8 @@ flags! {
     ALLOW_BUSY = 18, "allow_busy";
 }
 
+/// Leaves what CLIENT CACHING said about the next command to the one after it.
+pub const KEEPS_CACHING: Flags = Flags(1 << 23);
 /// May have effects that replicas must see though it writes no key (PUBLISH, EVAL).
 pub const MAY_REPLICATE: Flags = Flags(1 << 24);
 /// Needs `enable-debug-command`.
@@ -149,7 +151,6 @@ impl Categories {
 /// The chapter of the documentation a command belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-#[allow(dead_code, reason = "the families of these groups arrive one by one")]
 pub enum Group {
     Bitmap,
     Connection,
@@ -381,6 +382,21 @@ pub struct Command {
     pub find_keys: Option<FindKeys>,
     /// Tells the flags of a call where they depend on its arguments.
     call_flags: Option<FlagsOfCall>,
+    /// Which of its arguments are channels that a right is needed for.
+    pub channels: Channels,
+}
+
+/// Which arguments are channels that a right is needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channels {
+    /// None.
+    None,
+    /// The first: it is published to.
+    Publish,
+    /// All: they are subscribed to.
+    Subscribe,
+    /// All, as patterns: what matches them is subscribed to.
+    SubscribePatterns,
 }
 
 /// A key found among the arguments of a call.
@@ -412,6 +428,7 @@ impl Command {
             in_group_category: true,
             find_keys: None,
             call_flags: None,
+            channels: Channels::None,
         }
     }
 
@@ -499,6 +516,12 @@ impl Command {
     /// The flags of a call.
     pub fn flags_of_call(&self, server: &Server, args: &Args<'_>) -> Flags {
         self.call_flags.map_or(self.flags, |flags| flags(server, args, self.flags))
+    }
+
+    /// Says which arguments are channels that a right is needed for.
+    pub const fn channels(mut self, channels: Channels) -> Command {
+        self.channels = channels;
+        self
     }
 
     /// Its ACL categories.

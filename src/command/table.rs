@@ -11,6 +11,14 @@ use crate::util::histogram::Histogram;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CommandId(u16);
 
+impl CommandId {
+    /// The place as a number: below the number of entries.
+    #[inline]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
 /// What is counted for a command; CONFIG RESETSTAT clears it.
 #[derive(Debug, Default)]
 pub struct CommandStats {
@@ -187,6 +195,16 @@ impl CommandTable {
             Some(sub) => self.find_sub(id, sub),
             None => Some(id),
         }
+    }
+
+    /// The command of a full name, in any case, whatever it may have been renamed to.
+    pub fn find_original(&self, full_name: &[u8]) -> Option<CommandId> {
+        self.ids().find(|id| full_name.eq_ignore_ascii_case(self.entry(*id).full_name.as_bytes()))
+    }
+
+    /// All commands with their subcommands, renamed or not; a container stands before its subcommands.
+    pub fn ids(&self) -> impl Iterator<Item = CommandId> + use<> {
+        (0..self.entries.len() as u16).map(CommandId)
     }
 
     /// An entry.

@@ -27,11 +27,13 @@ pub struct Testbed {
 }
 
 impl Testbed {
-    /// A server with default directives that propagates what it does.
+    /// A server with default directives, but no rules for saving, that propagates what it does.
     pub fn new() -> Testbed {
         let poll = mio::Poll::new().expect("an event loop");
         let registry = poll.registry().try_clone().expect("a registry");
-        let mut server = Server::new(Config::default(), CommandTable::new(FAMILIES), Listeners::new(registry));
+        // Nothing is to be saved where the tests run.
+        let config = Config { save: Vec::new(), ..Config::default() };
+        let mut server = Server::new(config, CommandTable::new(FAMILIES), Listeners::new(registry));
         server.observers.set(Observers::PROPAGATE, true);
         server.propagation_tap = Some(Vec::new());
         let (socket, _) = mio::net::UnixStream::pair().expect("a pair of sockets");
@@ -43,8 +45,13 @@ impl Testbed {
 
     /// Runs a command, given as words with blanks between them; its reply as it is sent.
     pub fn run(&mut self, command: &str) -> String {
-        let words: Vec<&str> = command.split(' ').collect();
-        let request = OwnedRequest::of(&words);
+        let words: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();
+        self.run_words(&words)
+    }
+
+    /// Runs a command, given word by word; its reply as it is sent.
+    pub fn run_words(&mut self, words: &[&[u8]]) -> String {
+        let request = OwnedRequest::of(words);
         let view = request.view();
         let id = self.server.commands.resolve(&view);
         let mut reply = Reply::new(self.protocol);

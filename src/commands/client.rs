@@ -1,8 +1,11 @@
 //! CLIENT: what a connection may ask and change of itself and of others.
 
+use crate::acl::UserId;
 use crate::client::blocking::GivenUp;
 use crate::client::describe::{self, Class, Running};
+use crate::client::tracking::{self, Choice, ClientTracking, Target};
 use crate::client::{Client, Modes, ReplyMode};
+use crate::command::args::shown;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
@@ -27,11 +30,10 @@ const SUBCOMMANDS: &[Command] = &[
         "",
         "Returns the id of the client that invalidations are sent to.",
     ),
-    Command::new("help", Arity::exactly(2), help).group(Group::Connection).flags(&[LOADING, STALE]).docs(
-        "5.0.0",
-        "",
-        "Lists the subcommands.",
-    ),
+    Command::new("help", Arity::exactly(2), help)
+        .group(Group::Connection)
+        .flags(&[LOADING, STALE, KEEPS_CACHING])
+        .docs("5.0.0", "", "Lists the subcommands."),
     own("id", Arity::exactly(2), id).docs("5.0.0", "", "Returns the connection's number, which is never used twice."),
     own("info", Arity::exactly(2), info).tips(&["nondeterministic_output"]).docs(
         "6.2.0",
@@ -85,7 +87,7 @@ const SUBCOMMANDS: &[Command] = &[
 ];
 
 const fn own(name: &'static str, arity: Arity, handler: Handler) -> Command {
-    Command::new(name, arity, handler).group(Group::Connection).flags(&[NOSCRIPT, LOADING, STALE])
+    Command::new(name, arity, handler).group(Group::Connection).flags(&[NOSCRIPT, LOADING, STALE, KEEPS_CACHING])
 }
 
 const fn admin(name: &'static str, arity: Arity, handler: Handler) -> Command {
@@ -143,20 +145,8 @@ fn setinfo(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     Ok(())
 }
 
-/// What the line of the running client tells of its own request.
-fn running(cx: &Ctx<'_>, args: &Args<'_>) -> Running {
-    let digits = |number: usize| itoa::Buffer::new().format(number).len();
-    let framed = |length: usize| 1 + digits(length) + 2 + length + 2;
-    let lengths = || args.rest(0).map(<[u8]>::len);
-    Running {
-        request_bytes: 1 + digits(args.len()) + 2 + lengths().map(framed).sum::<usize>(),
-        argument_bytes: lengths().sum(),
-        output_bytes: cx.reply.len(),
-    }
-}
-
 fn info(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let mut text = describe::line(cx.server, cx.client(), Some(running(cx, &args)));
+    let mut text = describe::line(cx.server, cx.client(), Some(Running::of(&args, cx.reply)));
     text.push(b'\n');
     cx.reply.verbatim(*b"txt", &text);
     Ok(())
@@ -179,7 +169,7 @@ fn list(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     } else {
         return Err(SYNTAX);
     }
-    let own = running(cx, &args);
+    let own = Running::of(&args, cx.reply);
     let mut text = Vec::new();
     for key in wanted {
         let running = (key == cx.client).then_some(own);
@@ -200,7 +190,7 @@ fn class(name: &[u8]) -> Result<Class, Error> {
 struct Filter<'a> {
     id: Option<u64>,
     class: Option<Class>,
-    user: Option<&'a [u8]>,
+    user: Option<UserId>,
     address: Option<&'a [u8]>,
     local_address: Option<&'a [u8]>,
     age_min_s: Option<i64>,
@@ -218,9 +208,9 @@ impl<'a> Filter<'a> {
             match args.get(index).to_ascii_lowercase().as_slice() {
                 b"id" => filter.id = Some(above_zero(value, "client-id")? as u64),
                 b"type" => filter.class = Some(class(value)?),
-                b"user" if cx.server.has_user(value) => filter.user = Some(value),
                 b"user" => {
-                    return Err(Error::text(format!("ERR No such user '{}'", String::from_utf8_lossy(value))));
+                    let unknown = || Error::text([b"ERR No such user '", shown(value), b"'"].concat());
+                    filter.user = Some(cx.server.acl.find(value).ok_or_else(unknown)?);
                 }
                 b"addr" => filter.address = Some(value),
                 b"laddr" => filter.local_address = Some(value),
@@ -237,7 +227,7 @@ impl<'a> Filter<'a> {
         let connection = &client.connection;
         self.id.is_none_or(|id| client.id == id)
             && self.class.is_none_or(|class| Class::of(client) == class)
-            && self.user.is_none_or(|user| *client.user == *user)
+            && self.user.is_none_or(|user| client.user == user)
             && self.age_min_s.is_none_or(|age| now_ms - client.created_ms >= age.saturating_mul(1000))
             && self.address.is_none_or(|address| connection.peer_name().as_bytes() == address)
             && self.local_address.is_none_or(|address| connection.local_name().as_bytes() == address)
@@ -354,34 +344,152 @@ fn unblock(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn getredir(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    cx.reply.integer(-1);
+    let redirection = describe::redirection(cx.client());
+    cx.reply.integer(redirection);
     Ok(())
 }
 
 fn trackinginfo(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let client = cx.server.clients.at(cx.client);
+    let tracking = client.tracking.as_deref();
+    let mut flags = vec![if tracking.is_some() { "on" } else { "off" }];
+    if let Some(tracking) = tracking {
+        let (options, caching) = (&tracking.options, tracking.caching);
+        let (opt_in, opt_out) = (options.choice == Choice::OptIn, options.choice == Choice::OptOut);
+        let further = [
+            (options.broadcast, "bcast"),
+            (opt_in, "optin"),
+            (opt_in && caching, "caching-yes"),
+            (opt_out, "optout"),
+            (opt_out && caching, "caching-no"),
+            (options.noloop, "noloop"),
+            (tracking.redirect_broken, "broken_redirect"),
+        ];
+        flags.extend(further.iter().filter(|(on, _)| *on).map(|(_, flag)| *flag));
+    }
     cx.reply.map(3);
     cx.reply.bulk(b"flags");
-    cx.reply.set(1);
-    cx.reply.bulk(b"off");
+    cx.reply.set(flags.len());
+    flags.iter().for_each(|flag| cx.reply.bulk(flag.as_bytes()));
     cx.reply.bulk(b"redirect");
-    cx.reply.integer(-1);
+    cx.reply.integer(describe::redirection(client));
     cx.reply.bulk(b"prefixes");
-    cx.reply.array(0);
+    cx.reply.array(tracking.map_or(0, |tracking| tracking.prefixes.len()));
+    tracking.iter().flat_map(|tracking| &tracking.prefixes).for_each(|prefix| cx.reply.bulk(prefix));
     Ok(())
 }
 
 fn tracking(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    if args.len() > 3 || on_or_off(&args)? {
-        return Err(Error::fixed("ERR client tracking is not supported"));
+    let (options, prefixes) = tracking_options(cx, &args)?;
+    if on_or_off(&args)? {
+        check_tracking(cx.client().tracking.as_deref(), &options, &prefixes)?;
+        tracking::start(cx.server, cx.client, options, &prefixes);
+    } else {
+        tracking::stop(cx.server, cx.client);
     }
     cx.reply.ok();
     Ok(())
 }
 
-fn caching(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    Err(Error::fixed(
-        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
-    ))
+fn tracking_options<'a>(cx: &Ctx<'_>, args: &Args<'a>) -> Result<(tracking::Options, Vec<&'a [u8]>), Error> {
+    let (mut options, mut prefixes) = (tracking::Options::default(), Vec::new());
+    let mut index = 3;
+    while index < args.len() {
+        let more = index + 1 < args.len();
+        if args.is(index, "redirect") && more {
+            index += 1;
+            if options.redirect.is_some() {
+                return Err(Error::fixed("ERR A client can only redirect to a single other client"));
+            }
+            let id = u64::try_from(args.integer(index)?).ok();
+            let found = id.and_then(|id| Some(Target { id, key: cx.server.clients.find_id(id)? }));
+            let missing = Error::fixed("ERR The client ID you want redirect to does not exist");
+            options.redirect = Some(found.ok_or(missing)?);
+        } else if args.is(index, "bcast") {
+            options.broadcast = true;
+        } else if args.is(index, "optin") || args.is(index, "optout") {
+            let choice = if args.is(index, "optin") { Choice::OptIn } else { Choice::OptOut };
+            if options.choice != Choice::All && options.choice != choice {
+                return Err(Error::fixed("ERR You can't specify both OPTIN mode and OPTOUT mode"));
+            }
+            options.choice = choice;
+        } else if args.is(index, "noloop") {
+            options.noloop = true;
+        } else if args.is(index, "prefix") && more {
+            index += 1;
+            prefixes.push(args.get(index));
+        } else {
+            return Err(SYNTAX);
+        }
+        index += 1;
+    }
+    Ok((options, prefixes))
+}
+
+/// Whether options go together, and with the tracking there is.
+fn check_tracking(known: Option<&ClientTracking>, options: &tracking::Options, prefixes: &[&[u8]]) -> CmdResult {
+    if !options.broadcast && !prefixes.is_empty() {
+        return Err(Error::fixed("ERR PREFIX option requires BCAST mode to be enabled"));
+    }
+    if known.is_some_and(|known| known.options.broadcast != options.broadcast) {
+        return Err(Error::fixed(
+            "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it \
+             with a different mode.",
+        ));
+    }
+    if options.broadcast && options.choice != Choice::All {
+        return Err(Error::fixed("ERR OPTIN and OPTOUT are not compatible with BCAST"));
+    }
+    let chosen = |known: &ClientTracking| known.options.choice != Choice::All && options.choice != Choice::All;
+    if known.is_some_and(|known| chosen(known) && known.options.choice != options.choice) {
+        return Err(Error::fixed(
+            "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it \
+             with a different mode.",
+        ));
+    }
+    let overlap = |one: &[u8], other: &[u8]| one.starts_with(other) || other.starts_with(one);
+    for (index, prefix) in prefixes.iter().enumerate() {
+        let known = known.iter().flat_map(|known| &known.prefixes).find(|known| overlap(known, prefix));
+        let given = prefixes[index + 1..].iter().find(|other| overlap(other, prefix));
+        let (what, other): (&[u8], &[u8]) = match (known, given) {
+            (Some(known), _) => (b"an existing", known),
+            (None, Some(given)) => (b"another provided", given),
+            (None, None) => continue,
+        };
+        let parts: [&[u8]; 7] = [
+            b"ERR Prefix '",
+            shown(prefix),
+            b"' overlaps with ",
+            what,
+            b" prefix '",
+            shown(other),
+            b"'. Prefixes for a single client must not overlap.",
+        ];
+        return Err(Error::text(parts.concat()));
+    }
+    Ok(())
+}
+
+fn caching(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let Some(tracking) = cx.client_mut().tracking.as_deref_mut() else {
+        return Err(Error::fixed(
+            "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode \
+             enabled",
+        ));
+    };
+    let (choice, refusal) = if args.is(2, "yes") {
+        (Choice::OptIn, "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.")
+    } else if args.is(2, "no") {
+        (Choice::OptOut, "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.")
+    } else {
+        return Err(SYNTAX);
+    };
+    if tracking.options.choice != choice {
+        return Err(Error::fixed(refusal));
+    }
+    tracking.caching = true;
+    cx.reply.ok();
+    Ok(())
 }
 
 fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {

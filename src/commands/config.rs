@@ -1,5 +1,6 @@
 //! CONFIG: reading and changing directives while the server runs.
 
+use crate::acl::sessions;
 use crate::apply;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
@@ -61,7 +62,7 @@ fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let pairs: Vec<(&[u8], &[u8])> = args.rest(2).step_by(2).zip(args.rest(3).step_by(2)).collect();
     let access = ConfigAccess { loading: cx.server.modes.has(ServerModes::LOADING), local_client: cx.is_local() };
     let changes = cx.server.config.set_many(&pairs, access).map_err(set_error)?;
-    apply::apply(cx.server, &changes).map_err(set_error)?;
+    apply::apply(cx.server, cx.db, &changes).map_err(set_error)?;
     cx.reply.ok();
     Ok(())
 }
@@ -80,6 +81,7 @@ fn secret_values(args: &ArgView<'_>) -> Vec<usize> {
 
 fn reset_stat(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.server.stats.reset();
+    cx.server.persist.snapshots.saves = 0;
     cx.server.commands.reset_stats();
     cx.db.stats = Default::default();
     cx.db.lazyfree.reset_freed();
@@ -88,11 +90,13 @@ fn reset_stat(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 }
 
 fn rewrite(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let users = sessions::config_lines(cx.server);
     let config = &cx.server.config;
     let Some(path) = &config.config_file else {
         return Err(Error::fixed("ERR The server is running without a config file"));
     };
-    if let Err(error) = Rewrite::default().write(config, path) {
+    let rewrite = Rewrite { users: Some(&users), ..Rewrite::default() };
+    if let Err(error) = rewrite.write(config, path) {
         let error = os_error_text(&error);
         log::warn!("CONFIG REWRITE failed: {error}");
         return Err(Error::text(format!("ERR Rewriting config file: {error}")));

@@ -1,5 +1,6 @@
 //! Commands about the connection itself.
 
+use crate::acl::{DEFAULT_NAME, UserId};
 use crate::client::{Modes, lifecycle};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
@@ -97,29 +98,23 @@ fn quit(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 
 fn auth(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (user, password) = match args.len() {
-        2 if !cx.server.needs_password() => {
+        2 if cx.server.acl.user(UserId::DEFAULT).no_password => {
             return Err(Error::fixed(
                 "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
                  configuration is correct?",
             ));
         }
-        2 => (b"default".as_slice(), args.get(1)),
+        2 => (DEFAULT_NAME, args.get(1)),
         3 => (args.get(1), args.get(2)),
         _ => return Err(SYNTAX),
     };
-    authenticate(cx, user, password)?;
+    authenticate(cx, &args, user, password)?;
     cx.reply.ok();
     Ok(())
 }
 
-fn authenticate(cx: &mut Ctx<'_>, user: &[u8], password: &[u8]) -> CmdResult {
-    if !cx.server.accepts_password(user, password) {
-        return Err(WRONG_PASSWORD);
-    }
-    let client = cx.client_mut();
-    client.user = user.into();
-    client.modes.set(Modes::UNAUTHENTICATED, false);
-    Ok(())
+fn authenticate(cx: &mut Ctx<'_>, args: &Args<'_>, user: &[u8], password: &[u8]) -> CmdResult {
+    if cx.log_in(args, user, password) { Ok(()) } else { Err(WRONG_PASSWORD) }
 }
 
 /// What stands behind the AUTH option, in whatever HELLO it is found.
@@ -144,7 +139,7 @@ fn hello(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     while index < args.len() {
         let more = args.len() - 1 - index;
         if args.is(index, "auth") && more >= 2 {
-            authenticate(cx, args.get(index + 1), args.get(index + 2))?;
+            authenticate(cx, &args, args.get(index + 1), args.get(index + 2))?;
             index += 3;
         } else if args.is(index, "setname") && more >= 1 {
             super::client::set_name(cx, args.get(index + 1))?;
@@ -154,7 +149,7 @@ fn hello(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             return Err(Error::text(format!("ERR Syntax error in HELLO option '{option}'")));
         }
     }
-    if cx.client().modes.has(Modes::UNAUTHENTICATED) && cx.server.needs_password() {
+    if cx.client().modes.has(Modes::UNAUTHENTICATED) && cx.server.acl.needs_password() {
         return Err(Error::fixed(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> \
              option can be used to authenticate the client and select the RESP protocol version at the same time",

@@ -13,7 +13,9 @@ use crate::command::{Args, Ctx, Error, effects};
 use crate::config::Rewrite;
 use crate::db::digest;
 use crate::db::keyspace::NewString;
-use crate::db::{EntryView, Expiry, Key, StringRef};
+use crate::db::{EntryView, Expiry, Key};
+use crate::persist::rdb::save::value::saved_bytes;
+use crate::persist::{loading, snapshot};
 use crate::types::table::Statistics;
 use crate::types::{Collection, Hash, List, Set, SortedSet};
 use crate::util::number;
@@ -30,7 +32,7 @@ type Subcommand = (&'static str, usize, usize, Handler);
 const ANY: usize = usize::MAX;
 
 const SUBCOMMANDS: &[Subcommand] = &[
-    ("aof-flush-sleep", 3, 3, accept),
+    ("aof-flush-sleep", 3, 3, aof_flush_sleep),
     ("assert", 2, ANY, abort),
     ("change-repl-id", 2, 2, accept),
     ("client-eviction", 2, 2, client_eviction),
@@ -45,7 +47,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("htstats", 3, 3, htstats),
     ("htstats-key", 3, 3, htstats_key),
     ("listpack", 3, 3, listpack),
-    ("loadaof", 2, 2, not_persistent),
+    ("loadaof", 2, 2, load_log),
     ("log", 3, 3, log_message),
     ("object", 3, 3, object),
     ("panic", 2, ANY, abort),
@@ -54,13 +56,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("protocol", 3, 3, protocol),
     ("quicklist", 3, 4, quicklist),
     ("quicklist-packed-threshold", 3, 3, quicklist_packed_threshold),
-    ("reload", 2, ANY, not_persistent),
+    ("reload", 2, ANY, reload),
     ("replybuffer", 4, 4, reply_buffer),
     ("restart", 2, 3, not_persistent),
     ("segfault", 2, ANY, segfault),
     ("set-active-expire", 3, 3, set_active_expire),
     ("set-disable-deny-scripts", 3, 3, accept),
-    ("set-skip-checksum-validation", 3, 3, accept),
+    ("set-skip-checksum-validation", 3, 3, skip_checksums),
     ("sleep", 3, 3, sleep),
 ];
 
@@ -87,6 +89,52 @@ fn accept(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 
 fn not_persistent(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     Err(Error::fixed("ERR the data set can't be reloaded: persistence is not available"))
+}
+
+/// Saves the data set and loads what was saved.
+fn reload(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let (mut save, mut flush, mut merge) = (true, true, false);
+    for index in 2..args.len() {
+        match () {
+            () if args.is(index, "nosave") => save = false,
+            () if args.is(index, "noflush") => flush = false,
+            () if args.is(index, "merge") => merge = true,
+            () => return Err(Error::fixed("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")),
+        }
+    }
+    if save && !snapshot::save_now(cx.server, cx.db) {
+        return Err(Error::fixed("ERR"));
+    }
+    if flush {
+        (0..cx.db.count()).for_each(|index| _ = cx.db.flush(index, false));
+    }
+    if !loading::load_now(cx.server, cx.db, merge) {
+        return Err(Error::fixed("ERR Error trying to load the RDB dump, check server logs."));
+    }
+    log::warn!("DB reloaded by DEBUG RELOAD");
+    cx.reply.ok();
+    Ok(())
+}
+
+/// Loads the log of commands in place of what is there. One that cannot be loaded is the end.
+fn load_log(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    if loading::load_log_now(cx.server, cx.db).is_err() {
+        std::process::exit(1);
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+fn aof_flush_sleep(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    cx.server.persist.aof.rest_us = number::parse_i64(args.get(2)).and_then(|us| u32::try_from(us).ok()).unwrap_or(0);
+    cx.reply.ok();
+    Ok(())
+}
+
+fn skip_checksums(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    cx.server.persist.skips_checksums = is_on(&args, 2);
+    cx.reply.ok();
+    Ok(())
 }
 
 /// Has the server end as on an error of its own, report included.
@@ -122,9 +170,8 @@ fn pause_cron(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn dict_resizing(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    for index in 0..cx.db.count() {
-        cx.db.database_mut(index).dict.set_resizing(is_on(&args, 2));
-    }
+    cx.server.persist.resizing_allowed = is_on(&args, 2);
+    cx.server.allow_resizing(cx.db);
     cx.reply.ok();
     Ok(())
 }
@@ -223,7 +270,7 @@ fn object(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         "Value at:{:#x} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
         entry.address(),
         entry.encoding(),
-        entry.string().map_or(0, saved_bytes),
+        saved_bytes(entry, cx.server.config.rdbcompression),
         entry.access(),
         cx.db.idle_seconds(entry.access()),
     );
@@ -240,21 +287,6 @@ fn object(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     cx.reply.simple(line);
     Ok(())
-}
-
-/// Bytes of a string in an RDB file without compression.
-fn saved_bytes(value: StringRef<'_>) -> usize {
-    let prefixed = |len: usize| match len {
-        0..64 => 1 + len,
-        64..16384 => 2 + len,
-        _ => 5 + len,
-    };
-    match value {
-        StringRef::Int(-128..=127) => 2,
-        StringRef::Int(-32768..=32767) => 3,
-        StringRef::Int(number) if i32::try_from(number).is_ok() => 5,
-        StringRef::Int(_) | StringRef::Bytes(_) | StringRef::Shared(_) => prefixed(value.len()),
-    }
 }
 
 /// The keys are not propagated: replicas are to be filled by the same call.
@@ -384,6 +416,8 @@ fn htstats_key(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.reply_help(&[
+        "AOF-FLUSH-SLEEP <microseconds>",
+        "    Rest before each write to the append-only file.",
         "ASSERT | PANIC | SEGFAULT",
         "    Crash the server.",
         "CONFIG-REWRITE-FORCE-ALL",
@@ -402,6 +436,8 @@ fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         "    Return statistics of a value's hash table.",
         "LISTPACK <key>",
         "    Print how a value in a listpack is kept to the standard output.",
+        "LOADAOF",
+        "    Load the append-only file in place of what is there.",
         "LOG <message>",
         "    Write a message to the log.",
         "OBJECT <key>",
@@ -417,6 +453,9 @@ fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         "    Print how a list is kept to the standard output.",
         "QUICKLIST-PACKED-THRESHOLD <size>",
         "    Have list elements of so many bytes stand alone, or of more than fit a node when <size> is 0.",
+        "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+        "    Save the data set and load it again. NOSAVE loads what was saved before, NOFLUSH keeps",
+        "    what is there, and MERGE has keys that are there replaced rather than refused.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Delete expired keys only when they are met, or also when nobody asks for them.",
         "SLEEP <seconds>",

@@ -112,11 +112,11 @@ impl Condition {
 }
 
 fn expire(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    set_expiry(cx, args, cx.now_ms(), Unit::Seconds)
+    set_expiry(cx, args, cx.clock_ms(), Unit::Seconds)
 }
 
 fn pexpire(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    set_expiry(cx, args, cx.now_ms(), Unit::Milliseconds)
+    set_expiry(cx, args, cx.clock_ms(), Unit::Milliseconds)
 }
 
 fn expireat(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
@@ -141,9 +141,7 @@ fn set_expiry(cx: &mut Ctx<'_>, args: Args<'_>, base_ms: i64, unit: Unit) -> Cmd
     let now_ms = cx.now_ms();
     let set = match cx.db.write(&key) {
         Some(mut slot) if condition.allows(slot.view().expire_at(), at) => {
-            if at <= now_ms {
-                slot.remove();
-            } else {
+            if at > now_ms {
                 slot.update(|entry| entry.set_expire(Some(at)));
             }
             true
@@ -152,7 +150,9 @@ fn set_expiry(cx: &mut Ctx<'_>, args: Args<'_>, base_ms: i64, unit: Unit) -> Cmd
     };
     cx.reply.integer(i64::from(set));
     if set && at <= now_ms {
-        let deletion = effects::deletion(cx.server.config.lazyfree_lazy_expire);
+        let lazily = cx.server.config.lazyfree_lazy_expire;
+        cx.db.unlink(&key, lazily);
+        let deletion = effects::deletion(lazily);
         cx.propagate_instead(&[deletion.as_bytes(), key.bytes()]);
         cx.changed(&key, Event::generic("del"));
     } else if set {

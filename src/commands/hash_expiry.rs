@@ -149,7 +149,7 @@ impl TimeUnit {
         if amount < 0 {
             return Err(Error::fixed("ERR invalid expire time, must be >= 0"));
         }
-        let base = if self.relative { cx.now_ms() } else { 0 };
+        let base = if self.relative { cx.clock_ms() } else { 0 };
         let at = amount.checked_mul(self.milliseconds).and_then(|amount| amount.checked_add(base));
         at.filter(|at| *at <= LATEST_MS)
             .ok_or_else(|| Error::invalid_expire(&cx.server.commands.entry(cx.command).full_name))

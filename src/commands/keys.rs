@@ -9,6 +9,7 @@ use crate::command::error::{CmdResult, NO_SUCH_KEY, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error, effects};
 use crate::db::Key;
+use crate::persist::snapshot;
 
 const PER_SHARD_SUM: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
 const ALL_SHARDS_SUCCEED: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
@@ -286,6 +287,7 @@ fn flush(cx: &mut Ctx<'_>, db: usize, lazily: bool) {
 fn flushdb(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let lazily = flushes_lazily(cx, &args)?;
     flush(cx, cx.db.selected(), lazily);
+    effects::all_keys_gone(cx.server);
     cx.propagate_always();
     cx.reply.ok();
     Ok(())
@@ -296,10 +298,8 @@ fn flushall(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     for db in 0..cx.db.count() {
         flush(cx, db, lazily);
     }
-    // With save points an empty data set is as good as saved.
-    if !cx.server.config.save.is_empty() {
-        cx.db.dirty = 0;
-    }
+    effects::all_keys_gone(cx.server);
+    snapshot::data_set_emptied(cx.server, cx.db);
     cx.propagate_always();
     cx.reply.ok();
     Ok(())
@@ -325,16 +325,20 @@ mod tests {
     }
 
     #[test]
-    fn flushall_counts_its_keys_as_changes_unless_the_empty_set_is_as_good_as_saved() {
+    fn flushall_counts_its_keys_as_changes_unless_it_saves_the_empty_set() {
         let mut bed = Testbed::new();
         bed.server.config.save = Vec::new();
         bed.propagated("mset a 1 b 2");
         let dirty = bed.db.dirty;
         bed.propagated("flushall");
         assert_eq!(bed.db.dirty, dirty + 2);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("dump.rdb");
         bed.server.config.save = crate::config::Config::default().save;
+        bed.server.config.dbfilename = file.to_str().unwrap().to_owned();
         bed.propagated("set a 1");
         bed.propagated("flushall");
         assert_eq!(bed.db.dirty, 0);
+        assert!(file.exists());
     }
 }

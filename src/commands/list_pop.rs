@@ -241,7 +241,7 @@ fn lmpop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn blmpop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let many = Many::parse(&args, 2)?;
-    let deadline = args.timeout(1, cx.now_ms())?;
+    let deadline = args.timeout(1, cx.clock_ms())?;
     let keys = many.keys.map(|index| args.key(index));
     for key in keys.clone() {
         if cx.may_look_at(&key) && pop_many(cx, &key, many.end, many.count)? {
@@ -253,7 +253,7 @@ fn blmpop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn blocking_pop(cx: &mut Ctx<'_>, args: Args<'_>, end: End) -> CmdResult {
     let last = args.len() - 1;
-    let deadline = args.timeout(last, cx.now_ms())?;
+    let deadline = args.timeout(last, cx.clock_ms())?;
     let keys = (1..last).map(|index| args.key(index));
     for key in keys.clone() {
         if cx.may_look_at(&key) && pop_one(cx, &key, end)? {
@@ -310,7 +310,7 @@ fn rpoplpush(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn blmove(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (from, to) = (end(&args, 3)?, end(&args, 4)?);
-    let deadline = args.timeout(5, cx.now_ms())?;
+    let deadline = args.timeout(5, cx.clock_ms())?;
     let (source, target) = (args.key(1), args.key(2));
     if !move_one(cx, (&source, from), (&target, to))? {
         return wait_to_move(cx, &args, source, deadline);
@@ -321,7 +321,7 @@ fn blmove(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn brpoplpush(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let deadline = args.timeout(3, cx.now_ms())?;
+    let deadline = args.timeout(3, cx.clock_ms())?;
     let (source, target) = (args.key(1), args.key(2));
     if !move_one(cx, (&source, End::Tail), (&target, End::Head))? {
         return wait_to_move(cx, &args, source, deadline);

@@ -3,6 +3,7 @@
 //! To add a command, add its row to its family's `COMMANDS` and write the handler below it. A new family is listed in
 //! [`FAMILIES`]. Nothing else has to know.
 
+pub mod acl;
 pub mod bitfield;
 pub mod bits;
 pub mod client;
@@ -11,6 +12,7 @@ pub mod config;
 pub mod connection;
 pub mod debug;
 pub mod expire;
+pub mod function;
 pub mod geo;
 pub mod hash;
 pub mod hash_expiry;
@@ -24,9 +26,12 @@ pub mod list_pop;
 #[cfg(test)]
 mod listing;
 pub mod memory;
+pub mod migrate;
 pub mod object;
+pub mod persistence;
 pub mod pubsub;
 pub mod scan;
+pub mod script;
 pub mod server;
 pub mod set;
 pub mod set_algebra;
@@ -37,11 +42,13 @@ pub mod stream;
 pub mod string;
 pub mod string_number;
 pub mod transaction;
+pub mod transfer;
 
 use crate::command::Command;
 
 /// All families.
 pub const FAMILIES: &[&[Command]] = &[
+    acl::COMMANDS,
     bitfield::COMMANDS,
     bits::COMMANDS,
     client::COMMANDS,
@@ -50,6 +57,7 @@ pub const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     debug::COMMANDS,
     expire::COMMANDS,
+    function::COMMANDS,
     geo::COMMANDS,
     hash::COMMANDS,
     hash_expiry::COMMANDS,
@@ -61,9 +69,12 @@ pub const FAMILIES: &[&[Command]] = &[
     list::COMMANDS,
     list_pop::COMMANDS,
     memory::COMMANDS,
+    migrate::COMMANDS,
     object::COMMANDS,
+    persistence::COMMANDS,
     pubsub::COMMANDS,
     scan::COMMANDS,
+    script::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
     set_algebra::COMMANDS,
@@ -77,4 +88,5 @@ pub const FAMILIES: &[&[Command]] = &[
     string::COMMANDS,
     string_number::COMMANDS,
     transaction::COMMANDS,
+    transfer::COMMANDS,
 ];

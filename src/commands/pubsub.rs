@@ -6,12 +6,12 @@
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
-use crate::pubsub::{self, Channels, Kind};
+use crate::pubsub::{self, Kind};
 use crate::util::glob;
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[
-    subscriber("subscribe", Arity::at_least(2), subscribe).docs(
+    subscriber("subscribe", Arity::at_least(2), subscribe).channels(Channels::Subscribe).docs(
         "2.0.0",
         "channel [channel ...]",
         "Has the messages of channels sent to this connection.",
@@ -21,7 +21,7 @@ pub const COMMANDS: &[Command] = &[
         "[channel [channel ...]]",
         "Ends subscriptions to channels, or to all of them.",
     ),
-    subscriber("psubscribe", Arity::at_least(2), psubscribe).docs(
+    subscriber("psubscribe", Arity::at_least(2), psubscribe).channels(Channels::SubscribePatterns).docs(
         "2.0.0",
         "pattern [pattern ...]",
         "Has the messages of all channels that match a pattern sent to this connection.",
@@ -31,11 +31,14 @@ pub const COMMANDS: &[Command] = &[
         "[pattern [pattern ...]]",
         "Ends subscriptions to patterns, or to all of them.",
     ),
-    subscriber("ssubscribe", Arity::at_least(2), ssubscribe).keys(&[Keys::range(1, -1, 1, Access::NOT_KEY)]).docs(
-        "7.0.0",
-        "shardchannel [shardchannel ...]",
-        "Has the messages of shard channels sent to this connection.",
-    ),
+    subscriber("ssubscribe", Arity::at_least(2), ssubscribe)
+        .keys(&[Keys::range(1, -1, 1, Access::NOT_KEY)])
+        .channels(Channels::Subscribe)
+        .docs(
+            "7.0.0",
+            "shardchannel [shardchannel ...]",
+            "Has the messages of shard channels sent to this connection.",
+        ),
     subscriber("sunsubscribe", Arity::at_least(1), sunsubscribe).keys(&[Keys::range(1, -1, 1, Access::NOT_KEY)]).docs(
         "7.0.0",
         "[shardchannel [shardchannel ...]]",
@@ -44,11 +47,13 @@ pub const COMMANDS: &[Command] = &[
     Command::new("publish", Arity::exactly(3), publish)
         .group(Group::Pubsub)
         .flags(&[PUBSUB, LOADING, STALE, FAST, MAY_REPLICATE])
+        .channels(Channels::Publish)
         .docs("2.0.0", "channel message", "Sends a message to all who listen to a channel."),
     Command::new("spublish", Arity::exactly(3), spublish)
         .group(Group::Pubsub)
         .flags(&[PUBSUB, LOADING, STALE, FAST, MAY_REPLICATE])
         .keys(&[Keys::at(1, Access::NOT_KEY)])
+        .channels(Channels::Publish)
         .docs("7.0.0", "shardchannel message", "Sends a message to all who listen to a shard channel."),
     Command::container("pubsub", INTROSPECTION).group(Group::Pubsub).outside_group_category().docs(
         "2.8.0",
@@ -212,7 +217,7 @@ fn shardnumsub(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn count_subscribers(cx: &mut Ctx<'_>, args: Args<'_>, kind: Kind) {
-    let channels: &Channels = cx.server.pubsub.of(kind);
+    let channels = cx.server.pubsub.of(kind);
     cx.reply.array((args.len() - 2) * 2);
     for name in args.rest(2) {
         cx.reply.bulk(name);

@@ -1,10 +1,12 @@
-//! Commands about the server as a whole: INFO, TIME, ROLE, LASTSAVE, SHUTDOWN, LOLWUT.
+//! Commands about the server as a whole: INFO, TIME, ROLE, SHUTDOWN, LOLWUT.
 
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
 use crate::config::REDIS_VERSION;
 use crate::info;
+use crate::persist::snapshot::{self, Ending};
+use crate::script::run::busy_error;
 use crate::server::Shutdown;
 use crate::util::clock::unix_micros;
 use crate::util::number;
@@ -28,12 +30,6 @@ pub const COMMANDS: &[Command] = &[
         .flags(&[NOSCRIPT, LOADING, STALE, FAST])
         .acl(Categories(Categories::ADMIN.0 | Categories::DANGEROUS.0))
         .docs("2.8.12", "", "Tells the server's part in replication."),
-    Command::new("lastsave", Arity::exactly(1), last_save)
-        .group(Group::Server)
-        .flags(&[LOADING, STALE, FAST])
-        .acl(Categories(Categories::ADMIN.0 | Categories::DANGEROUS.0))
-        .tips(&["nondeterministic_output"])
-        .docs("1.0.0", "", "Tells when the data set was last saved."),
     Command::new("shutdown", Arity::at_least(1), shutdown)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, LOADING, STALE, NO_MULTI, ALLOW_BUSY])
@@ -69,30 +65,40 @@ fn role(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     Ok(())
 }
 
-fn last_save(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    cx.reply.integer(cx.server.started_ms / 1000);
-    Ok(())
-}
-
 /// Nothing is answered: the end of the connection is the answer.
 fn shutdown(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let (mut save, mut no_save, mut other, mut abort) = (false, false, false, false);
+    let (mut ending, mut now, mut abort) = (Ending::default(), false, false);
     for index in 1..args.len() {
         match () {
-            () if args.is(index, "save") => save = true,
-            () if args.is(index, "nosave") => no_save = true,
-            () if args.is(index, "now") || args.is(index, "force") => other = true,
+            () if args.is(index, "save") => ending.save = true,
+            () if args.is(index, "nosave") => ending.no_save = true,
+            () if args.is(index, "now") => now = true,
+            () if args.is(index, "force") => ending.force = true,
             () if args.is(index, "abort") => abort = true,
             () => return Err(SYNTAX),
         }
     }
-    if save && no_save || abort && (save || no_save || other) {
+    if ending.save && ending.no_save || abort && (ending != Ending::default() || now) {
         return Err(SYNTAX);
     }
     if abort {
-        return Err(Error::fixed("ERR No shutdown in progress."));
+        if cx.server.persist.ending.take().is_none() {
+            return Err(Error::fixed("ERR No shutdown in progress."));
+        }
+        log::info!("Shutdown manually aborted.");
+        cx.reply.ok();
+        return Ok(());
+    }
+    // In the middle of a script there is nothing that could be saved.
+    if let Some(running) = &cx.server.script.running
+        && !ending.no_save
+    {
+        return Err(busy_error(running.is_script));
     }
     log::warn!("User requested shutdown...");
+    if !snapshot::prepare_to_end(cx.server, cx.db, ending) {
+        return Err(Error::fixed("ERR Errors trying to SHUTDOWN. Check logs."));
+    }
     cx.server.shutdown = Some(Shutdown { status: 0 });
     cx.client_mut().close_after_reply();
     Ok(())

@@ -180,7 +180,8 @@ struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    fn read(args: &Args<'a>, may_store: bool) -> Result<Request<'a>, Error> {
+    /// With `reads_all` the user may read any key, so those that BY and GET lead to.
+    fn read(args: &Args<'a>, may_store: bool, reads_all: bool) -> Result<Request<'a>, Error> {
         let mut request = Request {
             descending: false,
             alphabetic: false,
@@ -209,10 +210,16 @@ impl<'a> Request<'a> {
             } else if args.is(index, "by") && behind >= 1 {
                 index += 1;
                 let pattern = Pattern::new(args.get(index));
+                if matches!(pattern, Pattern::Key { .. }) && !reads_all {
+                    return Err(Error::fixed("ERR BY option of SORT denied due to insufficient ACL permissions."));
+                }
                 request.keeps_order |= !matches!(pattern, Pattern::Key { .. });
                 request.by = Some(pattern);
             } else if args.is(index, "get") && behind >= 1 {
                 index += 1;
+                if !reads_all {
+                    return Err(Error::fixed("ERR GET option of SORT denied due to insufficient ACL permissions."));
+                }
                 request.get.push(Pattern::new(args.get(index)));
             } else {
                 return Err(SYNTAX);
@@ -359,7 +366,7 @@ fn sort_ro(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn sort_by(cx: &mut Ctx<'_>, args: Args<'_>, may_store: bool) -> CmdResult {
-    let mut request = Request::read(&args, may_store)?;
+    let mut request = Request::read(&args, may_store, cx.may_read_all_keys(&args))?;
     let elements = request.load(cx.db.read(&args.key(1)))?;
     let order = request.order(cx.db, &elements)?;
     if let Some(key) = request.store {

@@ -202,6 +202,10 @@ fn zadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn zincrby(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    // An option's name in the place of the score is taken for one, and then the pairs don't come out even.
+    if args.get(2).first().is_some_and(u8::is_ascii_alphabetic) {
+        Conditions::read(args)?;
+    }
     add(cx, args, Conditions { increment: true, ..Conditions::default() }, 2)
 }
 

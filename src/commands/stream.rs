@@ -13,6 +13,7 @@ mod pending;
 mod range;
 mod read;
 
+use crate::command::args::until_nul;
 use crate::command::context::Event;
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
@@ -45,7 +46,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[Keys::at(1, UPDATES.and(Access::DELETE))])
         .docs(
             "8.2.0",
-            "key group [KEEPREF|DELREF|ACKED] IDS numids id [id ...]",
+            "key group [KEEPREF|DELREF|ACKED] IDS <numids id [id ...]>",
             "Acknowledges entries for a consumer group and deletes them.",
         ),
     Command::new("xadd", Arity::at_least(5), add::xadd)
@@ -91,7 +92,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(DELETE)
         .docs(
             "8.2.0",
-            "key [KEEPREF|DELREF|ACKED] IDS numids id [id ...]",
+            "key [KEEPREF|DELREF|ACKED] IDS <numids id [id ...]>",
             "Deletes entries of a stream with regard to consumer groups that they are pending in.",
         ),
     Command::container("xgroup", GROUP_SUBCOMMANDS).group(Group::Stream).docs(
@@ -130,7 +131,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[streams(1)])
         .docs(
             "5.0.0",
-            "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
+            "[COUNT count] [BLOCK milliseconds] STREAMS <key [key ...] id [id ...]>",
             "Returns the entries of streams behind the ids given, and may wait for them.",
         ),
     Command::new("xreadgroup", Arity::at_least(7), read::xreadgroup)
@@ -139,7 +140,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[streams(4)])
         .docs(
             "5.0.0",
-            "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]",
+            "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS <key [key ...] id [id ...]>",
             "Delivers entries to a consumer of a group, or tells what it has yet to acknowledge.",
         ),
     Command::new("xrevrange", Arity::at_least(4), range::xrevrange)
@@ -157,7 +158,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(UPDATE)
         .docs(
             "5.0.0",
-            "key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]",
+            "key last-id [ENTRIESADDED entries_added] [MAXDELETEDID max_deleted_entry_id]",
             "Sets the last id of a stream; made for replication.",
         ),
     Command::new("xtrim", Arity::at_least(4), add::xtrim)
@@ -167,7 +168,7 @@ pub const COMMANDS: &[Command] = &[
         .tips(NOT_REPEATABLE)
         .docs(
             "5.0.0",
-            "key <MAXLEN|MINID> [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]",
+            "key <<MAXLEN|MINID> [=|~] threshold [LIMIT count]> [KEEPREF|DELREF|ACKED]",
             "Removes the oldest entries of a stream.",
         ),
 ];
@@ -182,22 +183,22 @@ const GROUP_SUBCOMMANDS: &[Command] = &[
         .group(Group::Stream)
         .flags(&[WRITE, DENYOOM])
         .keys(&[Keys::at(2, INSERTS)])
-        .docs("5.0.0", "key group <id|$> [MKSTREAM] [ENTRIESREAD entries-read]", "Creates a consumer group."),
+        .docs("5.0.0", "key groupname <id|$> [MKSTREAM] [ENTRIESREAD entries_read]", "Creates a consumer group."),
     Command::new("createconsumer", Arity::exactly(5), group::createconsumer)
         .group(Group::Stream)
         .flags(&[WRITE, DENYOOM])
         .keys(&[Keys::at(2, INSERTS)])
-        .docs("6.2.0", "key group consumer", "Creates a consumer in a group."),
+        .docs("6.2.0", "key groupname consumername", "Creates a consumer in a group."),
     Command::new("delconsumer", Arity::exactly(5), group::delconsumer)
         .group(Group::Stream)
         .flags(&[WRITE])
         .keys(&[Keys::at(2, DELETES)])
-        .docs("5.0.0", "key group consumer", "Removes a consumer from a group, with all it has pending."),
+        .docs("5.0.0", "key groupname consumername", "Removes a consumer from a group, with all it has pending."),
     Command::new("destroy", Arity::exactly(4), group::destroy)
         .group(Group::Stream)
         .flags(&[WRITE])
         .keys(&[Keys::at(2, DELETES)])
-        .docs("5.0.0", "key group", "Removes a consumer group."),
+        .docs("5.0.0", "key groupname", "Removes a consumer group."),
     Command::new("help", Arity::exactly(2), group::help).group(Group::Stream).flags(&[LOADING, STALE]).docs(
         "5.0.0",
         "",
@@ -207,7 +208,7 @@ const GROUP_SUBCOMMANDS: &[Command] = &[
         .group(Group::Stream)
         .flags(&[WRITE])
         .keys(&[Keys::at(2, UPDATES)])
-        .docs("5.0.0", "key group <id|$> [ENTRIESREAD entries-read]", "Sets how far a consumer group has read."),
+        .docs("5.0.0", "key groupname <id|$> [ENTRIESREAD entries_read]", "Sets how far a consumer group has read."),
 ];
 
 const INFO_SUBCOMMANDS: &[Command] = &[
@@ -216,7 +217,7 @@ const INFO_SUBCOMMANDS: &[Command] = &[
         .flags(&[READONLY])
         .keys(&[Keys::at(2, READS)])
         .tips(NOT_REPEATABLE)
-        .docs("5.0.0", "key group", "Tells of the consumers of a group."),
+        .docs("5.0.0", "key groupname", "Tells of the consumers of a group."),
     Command::new("groups", Arity::exactly(3), info::groups)
         .group(Group::Stream)
         .flags(&[READONLY])
@@ -279,12 +280,14 @@ fn interval_end(text: &[u8]) -> Result<StreamId, Error> {
 
 /// There is no such key, or no such group in it.
 fn no_key_or_group(key: &[u8], group: &[u8]) -> Error {
-    Error::text([b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'"].concat())
+    Error::text([b"NOGROUP No such key '", until_nul(key), b"' or consumer group '", until_nul(group), b"'"].concat())
 }
 
 /// There is a key, but no such group in it.
 fn no_group(key: &[u8], group: &[u8]) -> Error {
-    Error::text([b"NOGROUP No such consumer group '", group, b"' for key name '", key, b"'"].concat())
+    Error::text(
+        [b"NOGROUP No such consumer group '", until_nul(group), b"' for key name '", until_nul(key), b"'"].concat(),
+    )
 }
 
 /// Answers an id.

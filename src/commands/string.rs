@@ -191,7 +191,7 @@ impl TimeUnit {
     /// The Unix time in milliseconds that argument `index` means.
     fn read(self, cx: &Ctx<'_>, args: &Args<'_>, index: usize) -> Result<i64, Error> {
         let amount = args.integer(index)?;
-        let base = if self.relative { cx.now_ms() } else { 0 };
+        let base = if self.relative { cx.clock_ms() } else { 0 };
         let at = amount.checked_mul(self.milliseconds).and_then(|amount| amount.checked_add(base));
         at.filter(|at| amount > 0 && *at > 0)
             .ok_or_else(|| Error::invalid_expire(&cx.server.commands.entry(cx.command).full_name))

@@ -4,6 +4,8 @@
 //! EXECABORT. A watched key that changed, or expired, since WATCH makes EXEC answer null. What runs inside EXEC sees
 //! one point of time, and its effects for others wait until the end.
 
+use crate::acl::Denial;
+use crate::acl::log::Context;
 use crate::client::{Modes, Transaction, WatchedKey, lifecycle};
 use crate::command::effects::Observers;
 use crate::command::error::CmdResult;
@@ -99,10 +101,29 @@ fn exec_queue(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         cx.command = *id;
         let db = cx.client().db;
         cx.db.select(db);
-        exec::call(cx, *id, Args::from(request.view()));
+        let args = Args::from(request.view());
+        match cx.check_rights(*id, &args) {
+            Ok(()) => exec::call(cx, *id, args),
+            Err(denial) => refuse(cx, *id, &args, denial),
+        }
     }
     cx.server.in_exec = false;
     Ok(())
+}
+
+/// Answers a queued command that its user may not run any more.
+fn refuse(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, denial: Denial) {
+    cx.log_denial(id, args, denial, Context::Multi);
+    let reason = match denial {
+        Denial::Command => "no permission to execute the command or subcommand",
+        Denial::Key(_) => "no permission to touch the specified keys",
+        Denial::Channel(_) => "no permission to access one of the channels used as arguments",
+    };
+    cx.reply.error(format!(
+        "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command \
+         is no longer allowed for the following reason: {reason}"
+    ));
+    cx.server.stats.count_error(b"NOPERM");
 }
 
 /// Whether a watched key's time has come since it was watched.

@@ -74,6 +74,12 @@ impl Dict {
         Some(DictSlot { slot, indexes: &mut self.indexes, hash })
     }
 
+    /// See [`Table::reserve`]: for all keys, and for those that expire.
+    pub fn reserve(&mut self, keys: usize, expiring: usize) {
+        self.keys.reserve(keys);
+        self.indexes.expires.reserve(expiring);
+    }
+
     /// See [`Table::set_resizing`].
     pub fn set_resizing(&mut self, allowed: bool) {
         self.keys.set_resizing(allowed);

@@ -10,7 +10,6 @@
 //! [`write`](Databases::write) for changing what is there; and [`set`](Databases::set) and its kin for replacing it.
 //! Only reading counts as hit or miss.
 
-#[allow(dead_code, reason = "the families of collections arrive one by one")]
 mod collections;
 mod fields;
 
@@ -152,7 +151,11 @@ const NEW_KEY_COUNT: u32 = 5;
 pub struct Databases {
     all: Vec<Db>,
     selected: usize,
+    /// The time by which it is judged what has expired.
     now_ms: i64,
+    /// The time.
+    clock_ms: i64,
+    timeless: bool,
     /// Changes since the last save.
     pub dirty: u64,
     /// What is counted.
@@ -190,6 +193,8 @@ impl Databases {
             all: (0..count).map(|_| Db::new()).collect(),
             selected: 0,
             now_ms: 0,
+            clock_ms: 0,
+            timeless: false,
             dirty: 0,
             stats: KeyspaceStats::default(),
             lazyfree: LazyFree::default(),
@@ -211,11 +216,19 @@ impl Databases {
     #[inline]
     pub fn begin_command(&mut self, db: usize, now_ms: i64) {
         self.selected = db;
-        if self.now_ms != now_ms {
-            self.now_ms = now_ms;
+        if self.clock_ms != now_ms {
+            self.clock_ms = now_ms;
+            self.now_ms = if self.timeless { 0 } else { now_ms };
             self.access.seconds = (now_ms / 1000) as u32 & ACCESS_MASK;
             self.access.minutes = (now_ms / 60_000) as u16;
         }
+    }
+
+    /// Whether nothing expires, for commands that are run again to bring back a data set: what happened then must not
+    /// depend on what time it is now. [`Databases::now_ms`] is the beginning of time meanwhile.
+    pub fn set_timeless(&mut self, timeless: bool) {
+        self.timeless = timeless;
+        self.now_ms = if timeless { 0 } else { self.clock_ms };
     }
 
     /// Chooses how accesses are noted: by recency, or by frequency with these parameters.
@@ -241,10 +254,16 @@ impl Databases {
         self.selected = db;
     }
 
-    /// The time of the command, in Unix milliseconds.
+    /// The time of the command, in Unix milliseconds: what lies before it has expired.
     #[inline]
     pub fn now_ms(&self) -> i64 {
         self.now_ms
+    }
+
+    /// The same where it is not about what has expired: see [`Databases::set_timeless`].
+    #[inline]
+    pub fn clock_ms(&self) -> i64 {
+        self.clock_ms
     }
 
     /// A database.
@@ -500,6 +519,27 @@ impl Databases {
                     self.notes.push(Note::new(self.selected, key, Happening::Created));
                 }
             }
+        }
+    }
+
+    /// Puts in an entry that was loaded, under the hash of its key; gives it back if the key is there already and may
+    /// not be replaced. Nobody is told.
+    pub fn put_loaded(&mut self, db: usize, hash: u64, entry: Entry, may_replace: bool) -> Result<(), Entry> {
+        match self.all[db].dict.probe(hash, entry.view().key()) {
+            DictProbe::Vacant(slot) => _ = slot.insert(entry),
+            DictProbe::Found(_) if !may_replace => return Err(entry),
+            DictProbe::Found(mut slot) => drop(slot.update(|old| std::mem::replace(old, entry))),
+        }
+        Ok(())
+    }
+
+    /// The note of accesses of an entry that was not used for some seconds, or that often; as if just made if that is
+    /// not what is noted.
+    pub fn restored_access(&self, idle_seconds: Option<u64>, frequency: Option<u8>) -> u32 {
+        match (self.access.frequency, idle_seconds, frequency) {
+            (true, _, Some(count)) => u32::from(self.access.minutes) << 8 | u32::from(count),
+            (false, Some(idle), _) => self.access.seconds.wrapping_sub(idle as u32) & ACCESS_MASK,
+            (true, _, None) | (false, None, _) => self.access.new_key(),
         }
     }
 

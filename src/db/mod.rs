@@ -16,7 +16,7 @@ pub mod waiters;
 pub mod watch;
 
 pub use dict::DictSlot;
-pub use entry::{EntryView, StringRef};
+pub use entry::{Entry, EntryView, StringRef};
 pub use keyspace::{Databases, Expiry, WrongType};
 
 use crate::util::siphash::HashSeed;

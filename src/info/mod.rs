@@ -5,6 +5,7 @@
 
 mod commands;
 pub mod memory;
+mod persistence;
 
 use std::fmt::{Display, Write};
 
@@ -53,7 +54,7 @@ const SECTIONS: &[Row] = &[
     Row { name: "server", title: "Server", shown: Shown::Default, write: server },
     Row { name: "clients", title: "Clients", shown: Shown::Default, write: clients },
     Row { name: "memory", title: "Memory", shown: Shown::Default, write: memory::section },
-    Row { name: "persistence", title: "Persistence", shown: Shown::Default, write: persistence },
+    Row { name: "persistence", title: "Persistence", shown: Shown::Default, write: persistence::section },
     Row { name: "stats", title: "Stats", shown: Shown::Default, write: stats },
     Row { name: "replication", title: "Replication", shown: Shown::Default, write: replication },
     Row { name: "cpu", title: "CPU", shown: Shown::Default, write: cpu },
@@ -142,41 +143,8 @@ fn clients(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("client_recent_max_input_buffer", largest_input.unwrap_or(0));
     section.field("client_recent_max_output_buffer", largest_output.unwrap_or(0));
     section.field("blocked_clients", clients.blocked);
-    section.field("tracking_clients", 0);
+    section.field("tracking_clients", source.server.tracking.clients());
     section.field("clients_in_timeout_table", with_deadline.count());
-}
-
-fn persistence(source: &Source<'_>, section: &mut Section<'_>) {
-    section.field("loading", 0);
-    section.field("async_loading", 0);
-    section.field("current_cow_peak", 0);
-    section.field("current_cow_size", 0);
-    section.field("current_cow_size_age", 0);
-    section.field("current_fork_perc", "0.00");
-    section.field("current_save_keys_processed", 0);
-    section.field("current_save_keys_total", 0);
-    section.field("rdb_changes_since_last_save", source.db.dirty);
-    section.field("rdb_bgsave_in_progress", 0);
-    section.field("rdb_last_save_time", source.server.started_ms / 1000);
-    section.field("rdb_last_bgsave_status", "ok");
-    section.field("rdb_last_bgsave_time_sec", -1);
-    section.field("rdb_current_bgsave_time_sec", -1);
-    section.field("rdb_saves", 0);
-    section.field("rdb_last_cow_size", 0);
-    section.field("rdb_last_load_keys_expired", 0);
-    section.field("rdb_last_load_keys_loaded", 0);
-    section.field("aof_enabled", 0);
-    section.field("aof_rewrite_in_progress", 0);
-    section.field("aof_rewrite_scheduled", 0);
-    section.field("aof_last_rewrite_time_sec", -1);
-    section.field("aof_current_rewrite_time_sec", -1);
-    section.field("aof_last_bgrewrite_status", "ok");
-    section.field("aof_rewrites", 0);
-    section.field("aof_rewrites_consecutive_failures", 0);
-    section.field("aof_last_write_status", "ok");
-    section.field("aof_last_cow_size", 0);
-    section.field("module_fork_in_progress", 0);
-    section.field("module_fork_last_cow_size", 0);
 }
 
 fn stats(source: &Source<'_>, section: &mut Section<'_>) {
@@ -204,6 +172,7 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("expire_cycle_cpu_milliseconds", stats.expire_cycle_us / 1000);
     section.field("evicted_keys", stats.evicted_keys);
     section.field("evicted_clients", 0);
+    section.field("evicted_scripts", source.server.script.evicted);
     section.field("total_eviction_exceeded_time", 0);
     section.field("current_eviction_exceeded_time", 0);
     section.field("keyspace_hits", keys.hits);
@@ -211,9 +180,9 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("pubsub_channels", pubsub.channels.len());
     section.field("pubsub_patterns", pubsub.patterns.len());
     section.field("pubsubshard_channels", pubsub.shard_channels.len());
-    section.field("latest_fork_usec", 0);
-    section.field("total_forks", 0);
-    section.field("migrate_cached_sockets", 0);
+    section.field("latest_fork_usec", stats.latest_fork_us);
+    section.field("total_forks", stats.forks);
+    section.field("migrate_cached_sockets", source.server.links.len());
     section.field("slave_expires_tracked_keys", 0);
     section.field("active_defrag_hits", 0);
     section.field("active_defrag_misses", 0);
@@ -221,12 +190,13 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("active_defrag_key_misses", 0);
     section.field("total_active_defrag_time", 0);
     section.field("current_active_defrag_time", 0);
-    section.field("tracking_total_keys", 0);
-    section.field("tracking_total_items", 0);
-    section.field("tracking_total_prefixes", 0);
-    section.field("unexpected_error_replies", 0);
+    let tracking = &source.server.tracking;
+    section.field("tracking_total_keys", tracking.keys());
+    section.field("tracking_total_items", tracking.items());
+    section.field("tracking_total_prefixes", tracking.prefixes());
+    section.field("unexpected_error_replies", stats.unexpected_error_replies);
     section.field("total_error_replies", stats.error_replies);
-    section.field("dump_payload_sanitizations", 0);
+    section.field("dump_payload_sanitizations", stats.sanitizations);
     section.field("total_reads_processed", stats.reads_processed);
     section.field("total_writes_processed", stats.writes_processed);
     section.field("io_threaded_reads_processed", 0);

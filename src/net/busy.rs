@@ -48,7 +48,7 @@ impl Restricted {
         server.clock.read_wall();
         let (selected, now_ms, current) = (db.selected(), db.now_ms(), server.current);
         let own_messages = server.effects.take_own_messages();
-        let outgoing = server.effects.outgoing_len();
+        let outgoing = server.effects.outgoing.len();
         for token in server.listeners.tokens() {
             for _ in 0..ACCEPTS {
                 let Some(Ok((socket, path))) = server.listeners.accept(token) else { break };
@@ -67,7 +67,7 @@ impl Restricted {
                 self.answer(server, db, key);
             }
         }
-        debug_assert_eq!(server.effects.outgoing_len(), outgoing, "nothing is changed while a script runs");
+        debug_assert_eq!(server.effects.outgoing.len(), outgoing, "nothing is changed while a script runs");
         server.effects.replace_own_messages(own_messages);
         server.current = current;
         db.begin_command(selected, now_ms);

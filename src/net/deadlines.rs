@@ -26,15 +26,15 @@ impl Deadlines {
         }
     }
 
-    /// The next deadline.
+    /// When the next deadline has passed: its millisecond is over then, so that nobody gives up a part of one early.
     pub fn next_ms(&self) -> Option<i64> {
-        self.by_time.first().map(|(deadline_ms, _)| *deadline_ms)
+        self.by_time.first().map(|(deadline_ms, _)| deadline_ms.saturating_add(1))
     }
 
     /// Takes a client whose deadline has passed.
     pub fn take_passed(&mut self, now_ms: i64) -> Option<ClientKey> {
         let (deadline_ms, client) = *self.by_time.first()?;
-        if deadline_ms > now_ms {
+        if deadline_ms >= now_ms {
             return None;
         }
         self.remove(client);

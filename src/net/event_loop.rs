@@ -19,7 +19,9 @@ use super::listeners::FIRST_TOKEN;
 use super::pace::Pace;
 use super::pipeline::Pipeline;
 use super::socket::Socket;
-use crate::client::{Client, ClientKey, Modes};
+use crate::acl::UserId;
+use crate::client::{Client, ClientKey, Modes, tracking};
+use crate::command::effects::Observers;
 use crate::db::Databases;
 use crate::server::Server;
 
@@ -76,12 +78,22 @@ impl EventLoop {
         }
     }
 
-    /// Runs until the server is to shut down; the exit status.
-    pub fn run(&mut self) -> i32 {
+    /// Runs until the server is to shut down; the exit status. `ready` is called once the data set is there.
+    pub fn run(&mut self, ready: impl Fn(&Server)) -> i32 {
         let mut events = Events::with_capacity(EVENTS);
         self.server.startup_memory = crate::util::alloc::used_memory();
         let mut reads = 0;
+        if !self.is_loading() {
+            ready(&self.server);
+        }
         loop {
+            if self.is_loading() {
+                match self.load() {
+                    Ok(true) => ready(&self.server),
+                    Ok(false) => {}
+                    Err(status) => return status,
+                }
+            }
             self.before_wait();
             if let Some(shutdown) = self.server.shutdown.take() {
                 return self.shut_down(shutdown.status);
@@ -124,6 +136,15 @@ impl EventLoop {
         }
     }
 
+    fn is_loading(&self) -> bool {
+        self.server.persist.loading.is_some()
+    }
+
+    /// Loads a slice of the data set; whether that was the last. What cannot be loaded is the end, with this status.
+    fn load(&mut self) -> Result<bool, i32> {
+        crate::persist::loading::step(&mut self.server, &mut self.db).map_err(|_| 1)
+    }
+
     fn before_wait(&mut self) {
         crate::cron::before_wait(&mut self.server, &mut self.db);
         // A command that was held may itself end a pause.
@@ -132,6 +153,11 @@ impl EventLoop {
                 self.pipeline.resume(&mut self.server, &mut self.db, key);
             }
         }
+        if self.server.observers.has(Observers::TRACKING) {
+            tracking::broadcast(&mut self.server);
+        }
+        // What clients are about to be told is written first.
+        crate::persist::aof::before_replies(&mut self.server);
         self.flush_outputs();
         self.close_doomed();
     }
@@ -140,6 +166,7 @@ impl EventLoop {
     fn wait_at_most(&self) -> Duration {
         if self.server.clients.has_read_on()
             || self.server.evicting
+            || self.is_loading()
             || !self.accept_again.is_empty() && self.accept_rest_until_ms == 0
         {
             return Duration::ZERO;
@@ -212,6 +239,7 @@ impl EventLoop {
             Ok(_) if self.server.clients.at(key).connection.read_on_pending => {}
             Ok(_) => {
                 if self.server.clients.at(key).flush_pending {
+                    crate::persist::aof::before_replies(&mut self.server);
                     self.flush(key);
                 }
                 self.server.clients.close_soon(key);
@@ -263,9 +291,12 @@ impl EventLoop {
         }
     }
 
+    /// Has the rest of an output sent with all others: behind it there may be answers that must not go out before
+    /// what they tell of is written.
     fn writable(&mut self, key: ClientKey) {
-        if self.server.clients.get(key).is_some_and(|client| client.connection.output_stuck) {
-            self.flush(key);
+        if let Some(client) = self.server.clients.get_mut(key).filter(|client| client.connection.output_stuck) {
+            client.connection.output_stuck = false;
+            self.server.clients.flush_later(key);
         }
     }
 
@@ -324,6 +355,7 @@ impl EventLoop {
     }
 
     fn shut_down(&mut self, status: i32) -> i32 {
+        crate::persist::aof::end(&mut self.server);
         self.flush_outputs();
         self.server.listeners.close();
         if let Some(path) = &self.server.config.pidfile {
@@ -347,7 +379,7 @@ pub fn greet(server: &mut Server, mut socket: Socket, unix_path: Option<std::syn
         log::debug!("Setting up a client socket: {error}");
     }
     let mut connection = Connection::new(socket, unix_path);
-    let protected = server.config.protected_mode && !server.needs_password();
+    let protected = server.config.protected_mode && server.acl.user(UserId::DEFAULT).no_password;
     if protected && !connection.peer_is_local() {
         connection.socket().write(PROTECTED_MODE).ok();
         server.stats.rejected_connections += 1;
@@ -355,9 +387,9 @@ pub fn greet(server: &mut Server, mut socket: Socket, unix_path: Option<std::syn
     }
     let id = server.clients.next_id();
     let key = server.clients.insert(Client::new(id, connection, server.clock.unix_ms()));
-    let needs_password = server.needs_password();
+    let modes = server.acl.modes_at_first();
     let client = server.clients.at_mut(key);
-    client.modes.set(Modes::UNAUTHENTICATED, needs_password);
+    client.modes = modes;
     if let Err(error) = client.connection.socket().register(server.listeners.registry(), Token(key)) {
         log::warn!("Registering a client socket: {error}");
         server.clients.remove(key);

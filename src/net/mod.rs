@@ -5,6 +5,7 @@ pub mod connection;
 pub mod deadlines;
 pub mod event_loop;
 pub mod listeners;
+pub mod outgoing;
 pub mod pace;
 pub mod pipeline;
 pub mod socket;

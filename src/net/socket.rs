@@ -14,6 +14,8 @@ pub enum Socket {
     Tcp(TcpStream),
     /// Unix domain.
     Unix(UnixStream),
+    /// None at all: nothing comes, and what is sent is lost.
+    Nowhere,
 }
 
 impl Socket {
@@ -23,6 +25,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.read(buffer),
             Socket::Unix(stream) => stream.read(buffer),
+            Socket::Nowhere => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
@@ -32,6 +35,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.write(bytes),
             Socket::Unix(stream) => stream.write(bytes),
+            Socket::Nowhere => Ok(bytes.len()),
         }
     }
 
@@ -40,6 +44,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.write_vectored(pieces),
             Socket::Unix(stream) => stream.write_vectored(pieces),
+            Socket::Nowhere => Ok(pieces.iter().map(|piece| piece.len()).sum()),
         }
     }
 
@@ -50,6 +55,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.register(registry, token, both),
             Socket::Unix(stream) => stream.register(registry, token, both),
+            Socket::Nowhere => Ok(()),
         }
     }
 
@@ -58,6 +64,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.deregister(registry),
             Socket::Unix(stream) => stream.deregister(registry),
+            Socket::Nowhere => Ok(()),
         }
     }
 
@@ -65,7 +72,7 @@ impl Socket {
     pub fn addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
         match self {
             Socket::Tcp(stream) => Some((stream.peer_addr().ok()?, stream.local_addr().ok()?)),
-            Socket::Unix(_) => None,
+            Socket::Unix(_) | Socket::Nowhere => None,
         }
     }
 
@@ -75,6 +82,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.as_raw_fd(),
             Socket::Unix(stream) => stream.as_raw_fd(),
+            Socket::Nowhere => -1,
         }
     }
 

@@ -1,14 +1,149 @@
 //! Where changes leave the server: towards the append-only file and replicas.
+//!
+//! What a command changed is noted while it runs and handed over when the outermost command is done. Requests are
+//! encoded once, when they are noted; everybody who listens takes the same bytes. Several requests of one command, or
+//! of one transaction, leave between MULTI and EXEC, so that nobody ever sees a part of them. What the server does by
+//! itself (keys that expired or were evicted) is no transaction, however much of it comes at once.
 
-use crate::server::Server;
+use crate::command::effects::Observers;
+use crate::resp::request::{self, ArgView, Batch, Limits, OwnedRequest, Progress};
+use crate::server::{Server, ServerModes};
+
+/// Room for bytes that is kept for the next time.
+const KEPT_BYTES: usize = 1 << 20;
+
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+
+/// Requests on their way out, in order.
+#[derive(Debug, Default)]
+pub struct Outgoing {
+    /// As they are sent.
+    bytes: Vec<u8>,
+    /// Of each its database and where it ends.
+    requests: Vec<(usize, usize)>,
+}
+
+impl Outgoing {
+    /// Adds a request of a database.
+    #[inline]
+    pub fn push(&mut self, db: usize, request: &ArgView<'_>) {
+        request.encode(&mut self.bytes);
+        self.requests.push((db, self.bytes.len()));
+    }
+
+    /// Adds a request, given word by word.
+    pub fn push_words<T: AsRef<[u8]>>(&mut self, db: usize, words: &[T]) {
+        self.push(db, &OwnedRequest::of(words).view());
+    }
+
+    /// Whether there is nothing.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// How many requests there are.
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Forgets all requests but the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        self.requests.truncate(len);
+        self.bytes.truncate(self.requests.last().map_or(0, |(_, end)| *end));
+    }
+
+    /// The requests, each with its database.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let mut from = 0;
+        self.requests.iter().map(move |(db, end)| (*db, &self.bytes[std::mem::replace(&mut from, *end)..*end]))
+    }
+
+    /// What leaves the server: the requests, between MULTI and EXEC if they are a transaction.
+    pub fn framed(&self, transaction: bool) -> impl Iterator<Item = (usize, &[u8])> {
+        let (first, last) = (self.requests.first(), self.requests.last());
+        let head = first.filter(|_| transaction).map(|(db, _)| (*db, MULTI));
+        let tail = last.filter(|_| transaction).map(|(db, _)| (*db, EXEC));
+        head.into_iter().chain(self.iter()).chain(tail)
+    }
+
+    /// Forgets all requests.
+    pub fn clear(&mut self) {
+        self.requests.clear();
+        match self.bytes.capacity() > KEPT_BYTES {
+            true => self.bytes = Vec::new(),
+            false => self.bytes.clear(),
+        }
+    }
+
+    /// The requests, decoded.
+    fn decoded(&self) -> Vec<(usize, OwnedRequest)> {
+        let limits =
+            Limits { bulk_max: usize::MAX, args_max: i64::MAX, requests_max: usize::MAX, unauthenticated: false };
+        let (mut progress, mut batch) = (Progress::default(), Batch::default());
+        // What was encoded here is sound.
+        let _ = request::frame(&self.bytes, 0, &mut progress, &mut batch, &limits);
+        let views = batch.requests.iter().map(|request| ArgView::of(&batch, request, &self.bytes));
+        self.requests.iter().zip(views).map(|((db, _), view)| (*db, OwnedRequest::copy(&view))).collect()
+    }
+}
+
+/// Brings [`Observers::PROPAGATE`] in line with who listens. Nobody does while the data set is being loaded.
+pub fn update_listeners(server: &mut Server) {
+    let loading = server.modes.has(ServerModes::LOADING);
+    let listens = server.persist.aof.is_on() || server.propagation_tap.is_some();
+    server.observers.set(Observers::PROPAGATE, listens && !loading);
+}
 
 /// Hands what the finished command propagates to whoever listens. Several requests form a transaction.
+#[inline]
 pub fn hand_over(server: &mut Server) {
-    let outgoing = server.effects.take_outgoing();
-    if outgoing.is_empty() {
-        return;
+    if !server.effects.outgoing.is_empty() {
+        deliver(server, true);
     }
+}
+
+/// Hands over what the server did by itself: each request stands for itself.
+pub fn hand_over_apart(server: &mut Server) {
+    if !server.effects.outgoing.is_empty() {
+        deliver(server, false);
+    }
+}
+
+fn deliver(server: &mut Server, transaction: bool) {
+    let mut outgoing = std::mem::take(&mut server.effects.outgoing);
+    let transaction = transaction && outgoing.len() > 1;
+    let stamp_s = server.config.aof_timestamp_enabled.then(|| server.clock.unix_ms() / 1000);
+    server.persist.aof.feed(outgoing.framed(transaction), stamp_s);
     if let Some(tap) = &mut server.propagation_tap {
-        tap.push(outgoing);
+        let requests = outgoing.decoded();
+        match transaction {
+            true => tap.push(requests),
+            false => tap.extend(requests.into_iter().map(|request| vec![request])),
+        }
+    }
+    outgoing.clear();
+    server.effects.outgoing = outgoing;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_come_out_as_they_went_in() {
+        let mut outgoing = Outgoing::default();
+        outgoing.push_words(0, &["SET", "a", "1"]);
+        outgoing.push_words(3, &["DEL", ""]);
+        let set: &[u8] = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n";
+        let del: &[u8] = b"*2\r\n$3\r\nDEL\r\n$0\r\n\r\n";
+        assert_eq!(outgoing.iter().collect::<Vec<_>>(), [(0, set), (3, del)]);
+        assert_eq!(outgoing.framed(true).collect::<Vec<_>>(), [(0, MULTI), (0, set), (3, del), (3, EXEC)]);
+        assert_eq!(outgoing.framed(false).count(), 2);
+        let decoded = outgoing.decoded();
+        assert_eq!((decoded[1].0, decoded[1].1.view().get(0)), (3, b"DEL".as_slice()));
+        outgoing.clear();
+        assert!(outgoing.is_empty());
     }
 }

@@ -365,6 +365,12 @@ impl Reply {
         self.errors_counted = self.error_starts.len();
     }
 
+    /// The line of the first error written since the mark, without its `-`.
+    pub fn first_error_since(&self, mark: Mark) -> Option<&[u8]> {
+        let line = self.buf.get(*self.error_starts.get(mark.errors)? + 1..)?;
+        line.split(|byte| *byte == b'\r').next()
+    }
+
     /// Writes `kind`, the length and CR LF.
     #[inline]
     fn header(&mut self, kind: u8, len: usize) {

@@ -142,6 +142,23 @@ impl<'a> ArgView<'a> {
         (arg.len == IN_BIG).then(|| &self.big[arg.start as usize]).filter(|big| big.len() >= BIG_ARGUMENT)
     }
 
+    /// Writes the request as it is sent: an array of bulk strings.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut number = itoa::Buffer::new();
+        let mut head = |out: &mut Vec<u8>, mark: u8, length: usize| {
+            out.push(mark);
+            out.extend_from_slice(number.format(length).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        };
+        head(out, b'*', self.len());
+        for index in 0..self.len() {
+            let argument = self.get(index);
+            head(out, b'$', argument.len());
+            out.extend_from_slice(argument);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
     /// The arguments from `index` on.
     pub fn tail(&self, index: usize) -> ArgView<'a> {
         ArgView { args: &self.args[index.min(self.args.len())..], ..*self }

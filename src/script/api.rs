@@ -208,7 +208,8 @@ fn log(lua: Lua) -> Outcome {
         _ => return Err(raise(lua, "Invalid debug level.")),
     };
     if log::log_enabled!(level) {
-        let words: Vec<&[u8]> = (2..=arguments).filter(|index| lua.is_text(*index)).map(|index| lua.bytes(index)).collect();
+        let words: Vec<&[u8]> =
+            (2..=arguments).filter(|index| lua.is_text(*index)).map(|index| lua.bytes(index)).collect();
         log::log!(level, "{}", String::from_utf8_lossy(&words.join(&b' ')));
     }
     Ok(0)

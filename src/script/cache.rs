@@ -175,7 +175,10 @@ pub fn sha_of(text: &[u8]) -> Sha {
 pub fn hex(sha: &Sha) -> [u8; 40] {
     let mut digits = [0; 40];
     for (pair, byte) in digits.chunks_exact_mut(2).zip(sha) {
-        pair.copy_from_slice(&[b"0123456789abcdef"[usize::from(byte >> 4)], b"0123456789abcdef"[usize::from(byte & 15)]]);
+        pair.copy_from_slice(&[
+            b"0123456789abcdef"[usize::from(byte >> 4)],
+            b"0123456789abcdef"[usize::from(byte & 15)],
+        ]);
     }
     digits
 }

@@ -85,7 +85,9 @@ impl<'a> Parser<'a> {
                 lua.push_nil();
             }
             b'#' => lua.push_boolean(self.line() == b"t"),
-            b',' => self.named("double", |parser| lua.push_number(number::parse_f64(parser.line()).unwrap_or(f64::NAN))),
+            b',' => {
+                self.named("double", |parser| lua.push_number(number::parse_f64(parser.line()).unwrap_or(f64::NAN)))
+            }
             b'(' => self.named("big_number", |parser| lua.push_bytes(parser.line())),
             b'!' => {
                 let length = self.length().unwrap_or(0);
@@ -217,7 +219,7 @@ pub fn error_on_top(lua: Lua) -> ScriptError {
         lua.pop(1);
         text
     };
-    let line = text("err").unwrap_or_default();
+    let line = text("err").unwrap_or_else(|| b"ERR unknown error".to_vec());
     let place = text("source").zip(text("line"));
     lua.field(-1, "ignore_error_stats_update");
     let counted = lua.kind(-1) == Kind::Boolean && lua.boolean(-1);
@@ -239,12 +241,18 @@ pub fn write_reply(lua: Lua, reply: &mut Reply, script_resp3: bool) -> bool {
         Kind::Boolean if script_resp3 => reply.boolean(lua.boolean(-1)),
         Kind::Boolean if lua.boolean(-1) => reply.integer(1),
         Kind::Boolean => reply.null(),
-        Kind::Number => reply.integer(lua.number(-1) as i64),
+        Kind::Number => reply.integer(integer(lua.number(-1))),
         Kind::Table => counted = write_table(lua, reply, script_resp3),
         _ => reply.null(),
     }
     lua.pop(1);
     counted
+}
+
+/// A number without its fraction. What is no such integer becomes what it does on most machines.
+fn integer(number: f64) -> i64 {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    if (-LIMIT..LIMIT).contains(&number) { number as i64 } else { i64::MIN }
 }
 
 /// Pushes a field of the table on top; whether it is of that type. If not, it is removed again.
@@ -316,7 +324,8 @@ fn write_named(lua: Lua, reply: &mut Reply, script_resp3: bool) -> bool {
     } else if has(lua, "double", Kind::Number) {
         reply.double(lua.number(-1));
     } else if has(lua, "big_number", Kind::String) {
-        let digits: Vec<u8> = lua.bytes(-1).iter().map(|byte| if b"\r\n".contains(byte) { b' ' } else { *byte }).collect();
+        let digits: Vec<u8> =
+            lua.bytes(-1).iter().map(|byte| if b"\r\n".contains(byte) { b' ' } else { *byte }).collect();
         reply.big_number(&digits);
     } else if has(lua, "verbatim_string", Kind::Table) {
         if !write_verbatim(lua, reply) {

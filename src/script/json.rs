@@ -151,7 +151,7 @@ fn encode(lua: Lua) -> Outcome {
     if lua.top() != 1 {
         return Err(lua.wrong_argument(1, "expected 1 argument"));
     }
-    let mut encoder = Encoder { lua, settings: SETTINGS.get(), out: Vec::with_capacity(64), escaped: Vec::new() };
+    let mut encoder = Encoder { lua, settings: SETTINGS.get(), out: Vec::with_capacity(64) };
     encoder.value(0)?;
     lua.push_bytes(&encoder.out);
     Ok(1)
@@ -161,7 +161,6 @@ struct Encoder {
     lua: Lua,
     settings: Settings,
     out: Vec<u8>,
-    escaped: Vec<u8>,
 }
 
 impl Encoder {
@@ -310,7 +309,11 @@ fn escape(byte: u8, out: &mut Vec<u8>) {
 fn append_number(number: f64, digits: i64, out: &mut Vec<u8>) {
     let integer = number as i64;
     // Most are integers that fit the digits, and are written much quicker as such; -0 is none.
-    if digits == 14 && integer as f64 == number && integer.unsigned_abs() < 100_000_000_000_000 && number.to_bits() != 1 << 63 {
+    if digits == 14
+        && integer as f64 == number
+        && integer.unsigned_abs() < 100_000_000_000_000
+        && number.to_bits() != 1 << 63
+    {
         return out.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes());
     }
     let mut buffer = [0; 64];
@@ -437,7 +440,9 @@ impl Decoder<'_> {
             return Token::Number(value as f64);
         }
         // Numbers end well within this, and so does what C takes for one.
-        let end = rest.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'+' | b'-' | b'.' | b'(' | b')' | b'_'));
+        let end = rest.iter().position(
+            |byte| !matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'+' | b'-' | b'.' | b'(' | b')' | b'_'),
+        );
         let mut text = rest[..end.unwrap_or(rest.len())].to_vec();
         text.push(0);
         let (number, length) = CStr::from_bytes_until_nul(&text).map_or((0.0, 0), parse_number);

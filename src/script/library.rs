@@ -68,7 +68,8 @@ impl Libraries {
     /// Memory of the libraries without what the interpreter has of them, in bytes.
     pub fn bytes(&self) -> usize {
         let of = |(name, library): (&Vec<u8>, &Library)| {
-            let functions: usize = library.functions.iter().map(|function| size_of::<Function>() + function.name.len()).sum();
+            let functions: usize =
+                library.functions.iter().map(|function| size_of::<Function>() + function.name.len()).sum();
             size_of::<Library>() + name.len() + library.text.len() + functions
         };
         self.by_name.iter().map(of).sum()
@@ -252,7 +253,9 @@ impl Scripting {
             }
         }
         let old: Vec<Vec<u8>> = self.libraries.by_name.keys().filter(|name| gives_way(name)).cloned().collect();
-        old.iter().for_each(|name| drop(self.delete_library(name)));
+        for name in &old {
+            self.delete_library(name);
+        }
         Ok(())
     }
 }
@@ -363,6 +366,9 @@ fn read_named(lua: Lua) -> Result<Function, &'static str> {
     lua.push_nil();
     lua.push_nil();
     while lua.next(1) {
+        if lua.kind(-2) == Kind::Number {
+            return Err("unknown argument given to redis.register_function");
+        }
         if lua.kind(-2) != Kind::String {
             return Err("named argument key given to redis.register_function is not a string");
         }
@@ -409,9 +415,9 @@ fn read_flags(lua: Lua) -> Option<ScriptFlags> {
             lua.pop(1);
             break;
         }
-        let known = ScriptFlags::NAMES.iter().find(|(_, name)| {
-            lua.is_text(-1) && name.as_bytes().eq_ignore_ascii_case(lua.bytes(-1))
-        });
+        let known = ScriptFlags::NAMES
+            .iter()
+            .find(|(_, name)| lua.is_text(-1) && name.as_bytes().eq_ignore_ascii_case(lua.bytes(-1)));
         lua.pop(1);
         flags.set(known?.0, true);
     }

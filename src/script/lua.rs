@@ -448,13 +448,6 @@ impl Lua {
         unsafe { ffi::lua_getmetatable(self.0, index) != 0 }
     }
 
-    /// Whether two values are the same.
-    #[inline]
-    pub fn same(self, one: c_int, other: c_int) -> bool {
-        // SAFETY: see above.
-        unsafe { ffi::lua_rawequal(self.0, one, other) != 0 }
-    }
-
     /// Joins strings on top into one; together they must not be too long for memory.
     pub fn concat(self, count: c_int) {
         // SAFETY: see above.
@@ -505,11 +498,7 @@ impl Lua {
             pieces: [&'a [u8]; 2],
             next: usize,
         }
-        unsafe extern "C-unwind" fn read(
-            _: *mut ffi::lua_State,
-            data: *mut c_void,
-            size: *mut usize,
-        ) -> *const c_char {
+        unsafe extern "C-unwind" fn read(_: *mut ffi::lua_State, data: *mut c_void, size: *mut usize) -> *const c_char {
             // SAFETY: the reader and the size below.
             let (reader, size) = unsafe { (&mut *data.cast::<Reader<'_>>(), &mut *size) };
             let piece = reader.pieces.get(reader.next).copied().unwrap_or_default();
@@ -586,6 +575,12 @@ impl Lua {
         Exit::Error
     }
 
+    /// Pushes an error of this text without a place.
+    pub fn error_anywhere(self, text: impl AsRef<[u8]>) -> Exit {
+        self.push_bytes(text.as_ref());
+        Exit::Error
+    }
+
     /// Says what is wrong with an argument.
     pub fn wrong_argument(self, index: c_int, text: impl AsRef<[u8]>) -> Exit {
         self.push_bytes(text.as_ref());
@@ -631,8 +626,7 @@ impl Lua {
 /// Writes a number as C's `%.*g` does; how many bytes of the buffer that takes.
 pub fn format_number(number: f64, digits: c_int, buffer: &mut [u8; 64]) -> usize {
     // SAFETY: the buffer is as long as said, and the format takes an int and a double.
-    let length =
-        unsafe { libc::snprintf(buffer.as_mut_ptr().cast(), buffer.len(), c"%.*g".as_ptr(), digits, number) };
+    let length = unsafe { libc::snprintf(buffer.as_mut_ptr().cast(), buffer.len(), c"%.*g".as_ptr(), digits, number) };
     usize::try_from(length).unwrap_or(0).min(buffer.len() - 1)
 }
 
@@ -705,7 +699,10 @@ mod tests {
         lua.push_globals();
         lua.push_function(function(|lua| Err(lua.error("no"))), 0);
         lua.set_field(-2, "fail");
-        lua.push_function(function(|lua| Ok(lua.check_number(1).map(|number| lua.push_number(number + 1.0))?).map(|()| 1)), 0);
+        lua.push_function(
+            function(|lua| Ok(lua.check_number(1).map(|number| lua.push_number(number + 1.0))?).map(|()| 1)),
+            0,
+        );
         lua.set_field(-2, "more");
         lua.pop(1);
         lua.push_bytes(b"=test");

@@ -90,9 +90,9 @@ impl Scripting {
         }
         let (flags, code) = shebang::of_script(text)?;
         let interpreter = self.scripts_mut(config);
-        let function = interpreter.compile(code, "@user_script").map_err(|fault| {
-            Error::text([b"ERR Error compiling script (new function): ", &fault[..]].concat())
-        })?;
+        let function = interpreter
+            .compile(code, "@user_script")
+            .map_err(|fault| Error::text([b"ERR Error compiling script (new function): ", &fault[..]].concat()))?;
         if let Some(evicted) = self.cache.add(sha, text, flags, function, by_eval) {
             self.evicted += 1;
             if let Some(interpreter) = &self.scripts {
@@ -107,10 +107,5 @@ impl Scripting {
         self.scripts = None;
         self.cache = Cache::default();
         json::reset();
-    }
-
-    /// Whether a script runs that others cannot be served behind.
-    pub fn is_busy(&self) -> bool {
-        self.running.as_ref().is_some_and(|running| running.timed_out)
     }
 }

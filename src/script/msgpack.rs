@@ -197,7 +197,10 @@ fn unpack(lua: Lua, limit: Option<i64>, offset: i64) -> Outcome {
     let mut count = 0;
     while !reader.rest.is_empty() && limit.is_none_or(|limit| i64::from(count) < limit) {
         if let Err(fault) = reader.value() {
-            return Err(lua.error(fault));
+            return Err(match fault {
+                Fault::Format(text) => lua.error(text),
+                Fault::Index(text) => lua.error_anywhere(text),
+            });
         }
         count += 1;
     }
@@ -210,33 +213,42 @@ fn unpack(lua: Lua, limit: Option<i64>, offset: i64) -> Outcome {
     Ok(count + 1)
 }
 
+/// Why reading stops.
+#[derive(Debug)]
+enum Fault {
+    /// The bytes, or the room for what they stand for, do not suffice or make no sense.
+    Format(&'static str),
+    /// A table cannot have that key.
+    Index(&'static str),
+}
+
 struct Reader<'a> {
     lua: Lua,
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], &'static str> {
-        let (taken, rest) = self.rest.split_at_checked(count).ok_or(MISSING)?;
+    fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
+        let (taken, rest) = self.rest.split_at_checked(count).ok_or(Fault::Format(MISSING))?;
         self.rest = rest;
         Ok(taken)
     }
 
     /// The next bytes as a big-endian number.
-    fn unsigned(&mut self, bytes: usize) -> Result<u64, &'static str> {
+    fn unsigned(&mut self, bytes: usize) -> Result<u64, Fault> {
         Ok(self.take(bytes)?.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
     }
 
-    fn signed(&mut self, bytes: usize) -> Result<f64, &'static str> {
+    fn signed(&mut self, bytes: usize) -> Result<f64, Fault> {
         let unused = 64 - 8 * bytes as u32;
         Ok(((self.unsigned(bytes)? << unused) as i64 >> unused) as f64)
     }
 
     /// Pushes the next value.
-    fn value(&mut self) -> Result<(), &'static str> {
+    fn value(&mut self) -> Result<(), Fault> {
         let lua = self.lua;
         if !lua.ensure(3) {
-            return Err(TOO_MANY);
+            return Err(Fault::Format(TOO_MANY));
         }
         let mark = self.unsigned(1)? as u8;
         match mark {
@@ -263,35 +275,38 @@ impl<'a> Reader<'a> {
                 self.map(length)?;
             }
             0xe0..=0xff => lua.push_number(f64::from(mark as i8)),
-            _ => return Err(MALFORMED),
+            _ => return Err(Fault::Format(MALFORMED)),
         }
         Ok(())
     }
 
-    fn string(&mut self, length: usize) -> Result<(), &'static str> {
+    fn string(&mut self, length: usize) -> Result<(), Fault> {
         let bytes = self.take(length)?;
         self.lua.push_bytes(bytes);
         Ok(())
     }
 
-    fn array(&mut self, length: usize) -> Result<(), &'static str> {
+    fn array(&mut self, length: usize) -> Result<(), Fault> {
         // A length is no more than a promise: each element has at least a byte.
         self.lua.new_table(length.min(self.rest.len()), 0);
-        for place in 1..=length as i32 {
+        if !self.lua.ensure(2) {
+            return Err(Fault::Format("stack overflow (in function mp_decode_to_lua_array)"));
+        }
+        for place in 1..=length {
             self.value()?;
-            self.lua.raw_set_at(-2, place);
+            self.lua.raw_set_at(-2, place as i32);
         }
         Ok(())
     }
 
-    fn map(&mut self, length: usize) -> Result<(), &'static str> {
+    fn map(&mut self, length: usize) -> Result<(), Fault> {
         self.lua.new_table(0, 0);
         for _ in 0..length {
             self.value()?;
             self.value()?;
             let is_nan = self.lua.kind(-2) == Kind::Number && self.lua.number(-2).is_nan();
             if is_nan || self.lua.kind(-2) == Kind::Nil {
-                return Err(if is_nan { "table index is NaN" } else { "table index is nil" });
+                return Err(Fault::Index(if is_nan { "table index is NaN" } else { "table index is nil" }));
             }
             self.lua.raw_set(-3);
         }

@@ -72,9 +72,8 @@ impl<'a> Format<'a> {
         if digits == 0 {
             return Ok(otherwise);
         }
-        let value = number.iter().try_fold(0_i32, |value, digit| {
-            value.checked_mul(10)?.checked_add(i32::from(digit - b'0'))
-        });
+        let value =
+            number.iter().try_fold(0_i32, |value, digit| value.checked_mul(10)?.checked_add(i32::from(digit - b'0')));
         value.map(|value| value as usize).ok_or_else(|| self.lua.error("integral size overflow"))
     }
 
@@ -119,6 +118,8 @@ impl<'a> Format<'a> {
 
 fn pack(lua: Lua) -> Outcome {
     let mut format = Format::new(lua, lua.check_bytes(1)?);
+    // The argument behind the last is a nil.
+    lua.push_nil();
     let mut out = Vec::with_capacity(64);
     let mut argument = 2;
     while let Some(Item { letter, size, padding }) = format.next(out.len())? {
@@ -159,8 +160,11 @@ fn unpack(lua: Lua) -> Outcome {
     let mut format = Format::new(lua, lua.check_bytes(1)?);
     let data = lua.check_bytes(2)?;
     let start = if matches!(lua.kind(3), Kind::None | Kind::Nil) { 1 } else { lua.check_integer(3)? };
-    if start <= 0 {
+    if start == 0 {
         return Err(lua.wrong_argument(3, "offset must be 1 or greater"));
+    }
+    if start < 0 {
+        return Err(lua.wrong_argument(2, TOO_SHORT));
     }
     let (mut position, mut results) = (start as usize - 1, 0);
     while let Some(Item { letter, mut size, padding }) = format.next(position)? {

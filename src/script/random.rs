@@ -6,8 +6,8 @@ const INCREMENT: u64 = 0xB;
 const LOWEST_BITS: u64 = 0x330E;
 const MASK: u64 = (1 << 48) - 1;
 
-/// The most it draws, and one less than how many different numbers there are.
-pub const MAX: i32 = i32::MAX;
+/// The most it draws.
+const MAX: i32 = i32::MAX;
 
 /// Its state: 48 bits.
 #[derive(Clone, Debug)]
@@ -25,8 +25,8 @@ impl Generator {
         self.0 = u64::from(seed as u32) << 16 | LOWEST_BITS;
     }
 
-    /// Draws a number from 0 to [`MAX`].
-    pub fn draw(&mut self) -> i32 {
+    /// Draws a number from 0 on.
+    fn draw(&mut self) -> i32 {
         self.0 = self.0.wrapping_mul(MULTIPLIER).wrapping_add(INCREMENT) & MASK;
         (self.0 >> 17) as i32
     }

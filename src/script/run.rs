@@ -15,6 +15,8 @@ use super::convert::{self, push_error};
 use super::interpreter::{self, HANDLER};
 use super::lua::{Exit, Kind, Lua, Outcome, Reference, Status, format_number};
 use super::shebang::ScriptFlags;
+use crate::acl::log::Context;
+use crate::acl::{Call, Denial};
 use crate::client::ClientKey;
 use crate::command::error::CmdResult;
 use crate::command::gate;
@@ -34,7 +36,7 @@ const KEPT_BYTES_MAX: usize = 1 << 20;
 
 /// What is to run.
 #[derive(Debug)]
-pub struct Call {
+pub struct Start {
     /// The function.
     pub function: Reference,
     /// The script's digest or the function's name.
@@ -74,15 +76,16 @@ impl Running {
     }
 }
 
+/// What runs or changes scripts is refused to scripts, even where they may call what they usually may not.
+pub const NESTED: Error = Error::fixed("ERR This Redis command is not allowed from script");
+
 /// The error others get while a script runs too long.
 pub fn busy_error(is_script: bool) -> Error {
     match is_script {
-        true => Error::fixed(
-            "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
-        ),
-        false => Error::fixed(
-            "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.",
-        ),
+        true => Error::fixed("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."),
+        false => {
+            Error::fixed("BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.")
+        }
     }
 }
 
@@ -152,9 +155,9 @@ pub fn call_command(lua: Lua, raises: bool) -> Outcome {
 ///
 /// # Errors
 /// When it may not run now.
-pub fn run(cx: &mut Ctx<'_>, args: Args<'_>, call: Call) -> CmdResult {
+pub fn run(cx: &mut Ctx<'_>, args: Args<'_>, call: Start) -> CmdResult {
     if cx.server.script.running.is_some() {
-        return Err(Error::fixed("ERR A script cannot run another one"));
+        return Err(NESTED);
     }
     check(cx, &call)?;
     let (lua, mark) = {
@@ -190,13 +193,14 @@ pub fn run(cx: &mut Ctx<'_>, args: Args<'_>, call: Call) -> CmdResult {
     lua.set_top(mark);
     cx.propagate_nothing();
     let script = &mut cx.server.script;
-    let interpreter = if call.is_script { script.scripts_mut(&cx.server.config) } else { script.functions_mut(&cx.server.config) };
+    let interpreter =
+        if call.is_script { script.scripts_mut(&cx.server.config) } else { script.functions_mut(&cx.server.config) };
     interpreter.after_run();
     Ok(())
 }
 
 /// May it run now? Scripts that declare nothing may: their commands are checked one by one.
-fn check(cx: &Ctx<'_>, call: &Call) -> Result<(), Error> {
+fn check(cx: &Ctx<'_>, call: &Start) -> Result<(), Error> {
     let flags = call.flags;
     if flags.has(ScriptFlags::UNDECLARED) {
         return Ok(());
@@ -226,7 +230,7 @@ fn memory_exhausted(server: &Server) -> bool {
 
 /// Calls the function with its keys and arguments; its result or error is on top of the stack then. Also tells
 /// whether the script came to speak RESP3.
-fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Call) -> (Status, bool) {
+fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start) -> (Status, bool) {
     // SAFETY: only the lifetime is changed; the run does not outlive this function, nor the arguments.
     let caller = unsafe { std::mem::transmute::<ArgView<'_>, ArgView<'static>>(*args) };
     let declared = !call.flags.has(ScriptFlags::UNDECLARED);
@@ -282,7 +286,7 @@ fn end(cx: &mut Ctx<'_>) {
         cx.server.modes.set(ServerModes::BUSY, false);
         // What a script has done that was ended by the end of the server is not worth keeping.
         if cx.server.shutdown.is_some() {
-            cx.server.effects.take_outgoing();
+            cx.server.effects.outgoing.clear();
         }
     }
 }
@@ -363,8 +367,10 @@ impl Run {
     }
 
     /// Whether the user who called the script may call a command with the arguments taken.
-    pub fn user_may_call(&self, _: &Server, _: CommandId) -> bool {
-        true
+    pub fn user_may_call(&self, server: &Server, id: CommandId) -> bool {
+        let user = server.acl.user(server.clients.at(self.client).user);
+        let args = Args::from(self.rooms.request.view());
+        user.check(&mut Call::new(&server.commands, id, args)).is_ok()
     }
 
     /// Calls the command whose arguments are on the stack, and leaves its reply there, or an error. Whether it is no
@@ -380,13 +386,19 @@ impl Run {
                 return Ok(false);
             }
         };
-        let outgoing = server.effects.outgoing_len();
+        let outgoing = server.effects.outgoing.len();
         let Rooms { request, reply } = &mut self.rooms;
         reply.resp3 = self.resp3;
         let args = Args::from(request.view());
-        exec::call(&mut Ctx { db, server, reply, client: self.client, command: id }, id, args);
+        let mut cx = Ctx { db, server, reply, client: self.client, command: id };
+        if let Err(denial) = cx.check_rights(id, &args) {
+            cx.log_denial(id, &args, denial, Context::Script);
+            refuse(lua, server, Some(id), &denial_error(denial));
+            return Ok(false);
+        }
+        exec::call(&mut cx, id, args);
         if self.propagate_to == 0 {
-            server.effects.cut_outgoing(outgoing);
+            server.effects.outgoing.truncate(outgoing);
         }
         let converted = match reply.contiguous() {
             Some(bytes) => push_converted(lua, bytes),
@@ -415,11 +427,8 @@ impl Run {
             return refuse("ERR Write commands are not allowed from read-only scripts.");
         }
         let wrote = server.script.running.as_ref().is_some_and(|running| running.wrote);
-        if row.flags.has(WRITE)
-            && !wrote
-            && let Some(error) = gate::write_denied(server)
-        {
-            return Err((Some(id), error));
+        if row.flags.has(WRITE) && !wrote && server.modes.has(ServerModes::DISK_ERROR) {
+            return Err((Some(id), server.disk_error()));
         }
         if row.flags.has(DENYOOM) && self.memory_exhausted && !self.allow_oom && !wrote {
             return Err((Some(id), gate::OOM));
@@ -474,6 +483,16 @@ fn push_number(number: f64, request: &mut OwnedRequest) {
     let mut buffer = [0; 64];
     let length = format_number(number, 17, &mut buffer);
     request.push(&buffer[..length]);
+}
+
+fn denial_error(denial: Denial) -> Error {
+    Error::fixed(match denial {
+        Denial::Command => "ERR The user executing the script can't run this command or subcommand",
+        Denial::Key(_) => {
+            "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments"
+        }
+        Denial::Channel(_) => "ERR The user executing the script can't publish to the channel mentioned in the command",
+    })
 }
 
 fn push_converted(lua: Lua, reply: &[u8]) -> Result<bool, Exit> {

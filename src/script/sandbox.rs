@@ -48,6 +48,7 @@ const UNPACKED_MAX: f64 = 8000.0;
 /// scripts may see, to be completed and closed with [`close`].
 pub fn open(lua: Lua, deprecated: bool) {
     LIBRARIES.iter().for_each(|(name, library)| lua.open(name, *library));
+    super::api::replace_random(lua);
     lua.push_globals();
     replace_functions(lua);
     lua.new_table(0, 64);
@@ -130,8 +131,10 @@ pub fn is_protected(lua: Lua, index: i32) -> bool {
     known
 }
 
+const READ_ONLY: &str = "Attempt to modify a readonly table";
+
 fn read_only(lua: Lua) -> Outcome {
-    Err(lua.error("Attempt to modify a readonly table"))
+    Err(lua.error(READ_ONLY))
 }
 
 fn unknown_global(lua: Lua) -> Outcome {
@@ -199,7 +202,7 @@ fn original(lua: Lua) -> Outcome {
 
 fn unless_protected(lua: Lua) -> Outcome {
     if push_real(lua, 1) {
-        return read_only(lua);
+        return Err(lua.error_anywhere(READ_ONLY));
     }
     original(lua)
 }

@@ -17,6 +17,7 @@
 mod big;
 mod field;
 mod form;
+mod saved;
 #[cfg(test)]
 mod tests;
 mod timed;
@@ -29,6 +30,7 @@ use crate::util::alloc::size_class;
 use crate::util::random::{Random, Selection};
 use big::{BigHash, BigPairs};
 use form::{Form, FormMut, FormRef};
+pub use saved::HashBytes;
 use std::collections::HashSet;
 use std::num::NonZeroI64;
 use timed::{TimedPack, Triples};
@@ -382,9 +384,12 @@ fn pack_set(pack: &mut ThinListpack, field: &[u8], value: &[u8], limits: HashLim
         return None;
     }
     let found = pack.first().and_then(|first| pack.find(field, first, PARTS));
+    let len = pack.len() / PARTS;
     match found.and_then(|at| pack.next(at)) {
+        // The limit may have been lowered.
+        Some(_) if len > limits.entries => return None,
         Some(at) => pack.replace(at, Element::of(value)),
-        None if pack.len() / PARTS >= limits.entries => return None,
+        None if len >= limits.entries => return None,
         None => pack.insert(pack.end(), &[Element::of(field), Element::of(value)]),
     }
     Some(found.is_none())
@@ -399,7 +404,7 @@ fn timed_set(
     limits: HashLimits,
 ) -> Option<bool> {
     let may = fits(field, value, limits, |bytes| pack.has_room_for(bytes))
-        && (pack.len() < limits.entries || pack.get(field).is_some());
+        && (pack.len() < limits.entries || pack.len() == limits.entries && pack.get(field).is_some());
     may.then(|| pack.set(field, value, expiry))
 }
 

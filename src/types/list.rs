@@ -11,7 +11,7 @@ mod tests;
 
 use super::Collection;
 use super::digest::Digest;
-use super::listpack::{Element, IntText, Listpack, Pack, Storage};
+use super::listpack::{Element, GappedListpack, IntText, Listpack, Pack, Storage};
 use crate::util::alloc::size_class;
 use node::Node;
 use quick::Quicklist;
@@ -245,6 +245,29 @@ impl List {
                 self.make_small();
             }
         }
+    }
+
+    /// Visits the nodes, as RDB files contain them: the bytes of each, and whether they are one element rather than a
+    /// listpack.
+    pub fn visit_nodes(&self, mut visit: impl FnMut(&[u8], bool)) {
+        match &self.0 {
+            Form::Small(pack) => visit(pack.bytes(), false),
+            Form::Quick(quick) => quick.nodes().for_each(|node| node.with_bytes(&mut visit)),
+        }
+    }
+
+    /// Puts the elements of a listpack behind all others.
+    pub fn push_pack(&mut self, pack: Listpack, limits: &Limits) {
+        if self.is_empty() && fits_small(pack.bytes().len(), pack.len(), limits) {
+            self.0 = Form::Small(pack);
+        } else if !pack.is_empty() {
+            self.quick().push_node(End::Tail, Node::packed(GappedListpack::of(pack)), limits);
+        }
+    }
+
+    /// Puts an element in a node of its own behind all others.
+    pub fn push_big(&mut self, text: Vec<u8>, limits: &Limits) {
+        self.quick().push_node(End::Tail, Node::Plain(text.into_boxed_slice()), limits);
     }
 
     /// The number of nodes.

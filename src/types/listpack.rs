@@ -282,7 +282,7 @@ impl<S: Storage> Pack<S> {
     }
 
     /// Appends a text.
-    #[inline]
+    #[cfg(test)]
     pub fn push_back(&mut self, text: &[u8]) {
         self.insert(self.end(), &[Element::of(text)]);
     }
@@ -293,21 +293,10 @@ impl<S: Storage> Pack<S> {
         self.insert(self.end(), &[Element::Int(value)]);
     }
 
-    /// Puts a text before all others.
-    #[inline]
-    pub fn push_front(&mut self, text: &[u8]) {
-        self.insert(HEADER_BYTES, &[Element::of(text)]);
-    }
-
     /// Inserts elements, the first of them at the position given, which is that of an element or the end.
     #[inline]
     pub fn insert(&mut self, at: Position, elements: &[Element<'_>]) {
         self.splice(at, 0, 0, elements);
-    }
-
-    /// Inserts a text behind the element at a position.
-    pub fn insert_after(&mut self, at: Position, text: &[u8]) {
-        self.insert(at + size_at(self.bytes(), at), &[Element::of(text)]);
     }
 
     /// Replaces an element by another, which then stands at the same position.
@@ -332,11 +321,6 @@ impl<S: Storage> Pack<S> {
         }
         self.splice(at, until - at, removed, &[]);
         removed
-    }
-
-    /// Removes all elements from a position on; `count` is how many they are.
-    pub fn truncate(&mut self, at: Position, count: usize) {
-        self.splice(at, self.end() - at, count, &[]);
     }
 
     /// Appends all elements of another.

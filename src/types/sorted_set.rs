@@ -23,12 +23,13 @@ pub use range::{LexBound, LexRange, ScoreBound, ScoreRange};
 
 use super::Collection;
 use super::digest::Digest;
-use super::listpack::{Element, IntText};
+use super::listpack::{Element, IntText, Listpack};
 use super::table;
 use crate::util::number;
 use crate::util::random::Random;
 use ordered::Ordered;
 use packed::Packed;
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// How many members a listpack may have, and how long they may be.
@@ -110,6 +111,43 @@ impl SortedSet {
         Self { form }
     }
 
+    /// Like [`SortedSet::from_entries`], of entries that somebody else made: `None` if a member is there twice or a
+    /// score is NaN.
+    pub fn checked<M: AsRef<[u8]>>(entries: Vec<(M, f64)>, limits: Limits) -> Option<Self> {
+        if entries.iter().any(|(_, score)| score.is_nan()) {
+            return None;
+        }
+        let len = entries.len();
+        if len <= limits.entries {
+            let mut seen = HashSet::with_capacity(len);
+            if !entries.iter().all(|(member, _)| seen.insert(member.as_ref())) {
+                return None;
+            }
+        }
+        // Tables of members take none twice.
+        let set = Self::from_entries(entries, limits);
+        (set.len() == len).then_some(set)
+    }
+
+    /// A set of the members and scores of a listpack, in a form that the limits allow; `None` unless they come in pairs,
+    /// scores are numbers, and no member is there twice.
+    pub fn from_listpack(pack: Listpack, limits: Limits) -> Option<Self> {
+        let mut entries = Vec::with_capacity(pack.len() / 2);
+        let mut elements = pack.iter();
+        while let Some(member) = elements.next() {
+            entries.push((member.to_vec(), packed::checked_score(elements.next()?)?));
+        }
+        Self::checked(entries, limits)
+    }
+
+    /// The listpack of a small set, as RDB files contain it.
+    pub fn listpack(&self) -> Option<&Listpack> {
+        match &self.form {
+            Form::Packed(packed) => Some(packed.listpack()),
+            Form::Ordered(_) => None,
+        }
+    }
+
     /// The score of a member.
     #[inline]
     pub fn score(&self, member: &[u8]) -> Option<f64> {
@@ -120,6 +158,7 @@ impl SortedSet {
     }
 
     /// Adds a member or changes its score, which is not NaN.
+    #[cfg(test)]
     pub fn insert(&mut self, member: &[u8], score: f64, limits: Limits) -> Change {
         self.update(member, limits, |_| Some(score))
     }

@@ -16,5 +16,6 @@ pub mod prefetch;
 pub mod process_title;
 pub mod quote;
 pub mod random;
+pub mod replace_file;
 pub mod siphash;
 pub mod time;

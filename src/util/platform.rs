@@ -135,11 +135,12 @@ pub fn readable(descriptors: &[i32]) -> Vec<bool> {
     asked.iter().map(|answer| answer.revents != 0).collect()
 }
 
-/// Has writes to closed sockets fail rather than end the process.
+/// Has writes to closed sockets, and to files that may not grow, fail rather than end the process.
 pub fn ignore_broken_pipes() {
     // SAFETY: ignoring a signal installs no handler.
     unsafe {
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
         libc::signal(libc::SIGHUP, libc::SIG_IGN);
     }
 }
@@ -181,6 +182,74 @@ pub fn resident_memory() -> Option<usize> {
     let line = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: usize = line.split(' ').nth(1)?.parse().ok()?;
     Some(pages * system_value(libc::_SC_PAGESIZE)?)
+}
+
+/// Has the system begin to write part of a file to the disk, and waits for what came before that part: so what is not
+/// yet on the disk never amounts to much.
+#[cfg(target_os = "linux")]
+pub fn begin_writeback(file: &std::fs::File, from: u64, bytes: u64) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let range = |from: u64, bytes: u64, flags: libc::c_uint| {
+        // SAFETY: the descriptor is open while the file is borrowed; the rest are plain numbers.
+        unsafe { libc::sync_file_range(file.as_raw_fd(), from as i64, bytes as i64, flags) }
+    };
+    let wait = libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    let failed = range(from, bytes, libc::SYNC_FILE_RANGE_WRITE) != 0
+        || from > 0 && range(from.saturating_sub(bytes), bytes.min(from), wait) != 0;
+    if failed { file.sync_data() } else { Ok(()) }
+}
+
+/// Has the system write a file to the disk.
+#[cfg(not(target_os = "linux"))]
+pub fn begin_writeback(file: &std::fs::File, _: u64, _: u64) -> io::Result<()> {
+    file.sync_data()
+}
+
+/// Memory that this process has for itself and has written to, in bytes, where the system tells.
+pub fn private_dirty_memory() -> Option<usize> {
+    let summary = std::fs::read_to_string("/proc/self/smaps_rollup");
+    let text = summary.or_else(|_| std::fs::read_to_string("/proc/self/smaps")).ok()?;
+    let lines = text.lines().filter_map(|line| line.strip_prefix("Private_Dirty:"));
+    let kilobytes = lines.filter_map(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());
+    Some(kilobytes.sum::<usize>() * 1024)
+}
+
+/// Signals that tell of an error of the program.
+const FATAL_SIGNALS: [libc::c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT];
+
+/// Has a function called when a signal is about to end this process, instead of what was before; with `None` they end
+/// it as they do by default. The function may not return.
+pub fn catch_fatal_signals(handler: Option<extern "C" fn(libc::c_int)>) {
+    for signal in FATAL_SIGNALS {
+        let action = MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: `sigaction` is plain data for which all zeroes is a value: no handler, no signal held back.
+        let mut action = unsafe { action.assume_init() };
+        action.sa_sigaction = handler.map_or(libc::SIG_DFL, |handler| handler as libc::sighandler_t);
+        action.sa_flags = libc::SA_NODEFER;
+        // SAFETY: the pointer is valid for the call. What the handler does is no worse than the crash it reports.
+        unsafe {
+            libc::sigaction(signal, &action, std::ptr::null_mut());
+        }
+    }
+}
+
+/// Ends this process by a signal, as it would have ended without a handler.
+pub fn die_of(signal: libc::c_int) -> ! {
+    // SAFETY: sets the signal to what it does by default, and sends it.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::raise(signal);
+    }
+    std::process::abort()
+}
+
+/// Ends this process after some seconds, whatever it does by then.
+pub fn die_after(seconds: u32) {
+    // SAFETY: sets the signal of the alarm to what it does by default.
+    unsafe {
+        libc::signal(libc::SIGALRM, libc::SIG_DFL);
+        libc::alarm(seconds);
+    }
 }
 
 /// Stops this process until somebody lets it go on.

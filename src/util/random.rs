@@ -1,13 +1,21 @@
 //! A fast, seedable generator of pseudo-random numbers: xoshiro256++ (Blackman and Vigna, <https://prng.di.unimi.it>).
 //!
-//! For sampling (eviction, RANDOMKEY, SPOP, expiry), where speed and even spread count. Not for secrets.
+//! For sampling (eviction, RANDOMKEY, SPOP, expiry), where speed and even spread count. Not for secrets; those come from
+//! [`fill_with_secrets`].
 
+use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Read};
 
 /// 64 bits that differ from call to call and from process to process, taken from the operating system by way of
 /// the standard library's hash seeds.
 pub fn entropy() -> u64 {
     RandomState::new().hash_one(std::process::id())
+}
+
+/// Fills `room` with bytes nobody can guess, from the operating system.
+pub fn fill_with_secrets(room: &mut [u8]) -> io::Result<()> {
+    File::open("/dev/urandom")?.read_exact(room)
 }
 
 /// The generator. Equal seeds give equal sequences.

@@ -175,7 +175,7 @@ fn a_line_is_written_in_all_its_ways() {
     let grammar = Grammar::parse("<k> (a|b c) [d] {X 1|Y; Z} (e)+", &kind);
     let mut draw = Draw::from_seed(1);
     let mut seen = std::collections::HashSet::new();
-    for _ in 0..2000 {
+    for _ in 0..20_000 {
         let mut words = Vec::new();
         grammar.write(&mut draw, &mut words);
         seen.insert(String::from_utf8(words.join(&b' ')).unwrap());

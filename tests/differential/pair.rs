@@ -171,11 +171,6 @@ impl Link {
                 Ok(0) => return Err(Lost::Closed),
                 Ok(length) => self.bytes.extend_from_slice(&chunk[..length]),
                 Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
-                    println!(
-                        "SILENT {} of {count} received; rest {:?}",
-                        replies.len(),
-                        String::from_utf8_lossy(&self.bytes)
-                    );
                     return Err(Lost::Silent);
                 }
                 Err(_) => return Err(Lost::Closed),

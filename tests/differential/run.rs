@@ -51,16 +51,17 @@ pub struct Plan {
     pub oxidis: OsString,
 }
 
-/// The real server of the right series: named by OXIDIS_DIFFERENTIAL_REDIS or found in PATH.
+/// The real server: the one that OXIDIS_DIFFERENTIAL_REDIS names, or one of the right series in PATH.
 ///
 /// # Errors
 /// Why there is none.
 pub fn find_redis() -> Result<OsString, String> {
-    let path = env::var_os("OXIDIS_DIFFERENTIAL_REDIS").unwrap_or_else(|| "redis-server".into());
+    let named = env::var_os("OXIDIS_DIFFERENTIAL_REDIS");
+    let path = named.clone().unwrap_or_else(|| "redis-server".into());
     let shown = Path::new(&path).display();
     let output = Command::new(&path).arg("--version").output().map_err(|error| format!("{shown}: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    match text.contains(&format!("v={SERIES}")) {
+    match named.is_some() || text.contains(&format!("v={SERIES}")) {
         true => Ok(path),
         false => Err(format!("{shown} is no Redis {SERIES}x: {}", text.trim())),
     }
@@ -327,7 +328,9 @@ pub fn first_seeds(count: u64) -> Vec<u64> {
 pub fn plan_from_environment(redis: OsString, oxidis: OsString) -> Plan {
     let text = |name: &str| env::var(format!("OXIDIS_DIFFERENTIAL_{name}")).ok().filter(|text| !text.is_empty());
     let number = |text: String| text.parse::<u64>().unwrap_or_else(|_| panic!("{text:?} is no number"));
-    let list = |text: String| text.split(',').map(|part| part.trim().to_owned()).collect::<Vec<String>>();
+    let list = |text: String| {
+        text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect::<Vec<String>>()
+    };
     let seeds = match text("SEEDS") {
         Some(seeds) if seeds.contains(',') => list(seeds).into_iter().map(number).collect(),
         Some(count) => first_seeds(number(count)),

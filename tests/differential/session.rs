@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use super::check::{self, Check};
 use super::draw::{ACTORS, Word};
-use super::pair::{Lost, Pair};
+use super::pair::{Lost, Pair, Side};
 use super::unit::{Cmd, Unit};
 use super::wire::Value;
 
@@ -71,8 +71,8 @@ impl Difference {
 struct Actor {
     /// What was queued since MULTI.
     queued: Vec<Cmd>,
-    /// What OBJECT ENCODING has just answered.
-    encoding: Vec<u8>,
+    /// The key that OBJECT ENCODING has just been asked about, and the answer.
+    encoding: (Word, Vec<u8>),
 }
 
 /// A run over both servers, from a state that is the same on both.
@@ -179,7 +179,7 @@ impl<'p> Session<'p> {
             if redis == b"+QUEUED\r\n" {
                 state.queued.push(command.clone());
             }
-            state.encoding.clear();
+            state.encoding = Default::default();
             return Ok(());
         }
         let values = [Value::parse(redis), Value::parse(oxidis)];
@@ -204,12 +204,14 @@ impl<'p> Session<'p> {
 
     fn judge(&mut self, actor: usize, command: &Cmd, replies: [&Value; 2]) -> Result<(), Box<Difference>> {
         let state = &mut self.actors[actor];
-        let encoding = std::mem::take(&mut state.encoding);
+        let (key, encoding) = std::mem::take(&mut state.encoding);
+        let is_of_this = command.words.get(1).is_some_and(|word| *word == key);
+        let encoding = if is_of_this { encoding } else { Vec::new() };
         if !command.check.allows(command, replies[0], replies[1], &encoding) {
             return Err(fault(command, replies.map(|reply| Answer::Reply(reply.clone()))));
         }
         if command.is("object") {
-            state.encoding = replies[0].text().to_vec();
+            state.encoding = (command.words.last().cloned().unwrap_or_default(), replies[0].text().to_vec());
         }
         Ok(())
     }
@@ -227,6 +229,9 @@ impl<'p> Session<'p> {
                 [Some(_), Some(_)] | [None, None] => Ok(()),
                 _ => Err(failed()),
             };
+        }
+        if command.check == Check::Dumped {
+            return self.restore_both(actor, replies);
         }
         let picks = replies.each_ref().map(|reply| check::picked(command, reply));
         if picks.iter().any(|picks| check::repeats(command, picks)) {
@@ -267,6 +272,22 @@ impl<'p> Session<'p> {
             return Ok(());
         }
         Err(fault(&Cmd::exact(&question), [redis, oxidis]))
+    }
+
+    /// Has both servers unpack what either has packed; what comes of it is compared with all other data.
+    fn restore_both(&mut self, actor: usize, dumps: &[Value; 2]) -> Result<(), Box<Difference>> {
+        for (dump, key) in dumps.iter().zip(["dumped-by-redis", "dumped-by-oxidis"]) {
+            if !matches!(dump, Value::Bulk(..)) {
+                continue;
+            }
+            let restore = Cmd::exact(&[b"RESTORE", key.as_bytes(), b"0", dump.text(), b"REPLACE"]);
+            let ask = |side: &mut Side| side.link(actor).ask(&restore.words).map_or_else(Answer::Lost, Answer::Reply);
+            let answers = self.pair.0.each_mut().map(ask);
+            if answers[0] != answers[1] || !matches!(&answers[0], Answer::Reply(Value::Line(b'+', _))) {
+                return Err(fault(&restore, answers));
+            }
+        }
+        Ok(())
     }
 
     /// All that an iteration still returns, each once; `None` if the reply is no step of one.

@@ -98,15 +98,15 @@ impl Shrinker<'_> {
         }
     }
 
-    /// Leaves out commands of units that have several.
+    /// Leaves out what is asked beside the command of a unit. What else stands together means something together.
     fn drop_commands(&mut self) {
         for unit in (0..self.best.units.len()).rev() {
             let mut at = 0;
             while unit < self.best.units.len() && at < self.best.units[unit].commands.len() && !self.is_tired() {
                 let mut units = self.best.units.clone();
-                units[unit].commands.remove(at);
-                let is_empty = units[unit].commands.is_empty();
-                if is_empty || !self.keeps(units) {
+                let removed = units[unit].commands.remove(at);
+                let is_aside = removed.is("object") || removed.is("select");
+                if !is_aside || units[unit].commands.is_empty() || !self.keeps(units) {
                     at += 1;
                 }
             }

@@ -223,7 +223,7 @@ fn zmpop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn bzmpop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let request = Request::read(args, 2)?;
-    let deadline = args.timeout(1, cx.now_ms())?;
+    let deadline = args.timeout(1, cx.clock_ms())?;
     let keys = || keys_between(args, 3..request.keys_end);
     match first_set(cx, keys())? {
         Some(key) => pop_counted(cx, &key, request),
@@ -241,7 +241,7 @@ fn bzpopmax(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn wait_and_pop(cx: &mut Ctx<'_>, args: Args<'_>, end: End) -> CmdResult {
     let last = args.len() - 1;
-    let deadline = args.timeout(last, cx.now_ms())?;
+    let deadline = args.timeout(last, cx.clock_ms())?;
     let keys = || keys_between(args, 1..last);
     let Some(key) = first_set(cx, keys())? else { return cx.block_on(&args, keys(), deadline, true) };
     pop(cx, &key, end, 1, Shape::Keyed)?;

@@ -210,7 +210,7 @@ impl<'a> Query<'a> {
             } else if args.is(index, "limit") && index + 2 < args.len() {
                 (offset, count) = (args.integer(index + 1)?, args.integer(index + 2)?);
                 index += 2;
-            } else if form.reversed.is_none() && args.is(index, "rev") {
+            } else if reversed.is_none() && args.is(index, "rev") {
                 reversed = Some(true);
             } else if by.is_none() && args.is(index, "bylex") {
                 by = Some(By::Lex);

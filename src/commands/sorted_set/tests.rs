@@ -145,6 +145,10 @@ fn wrong_ranges_are_refused() {
         ("ZRANGE z - + BYLEX WITHSCORES", "ERR syntax error, WITHSCORES not supported in combination with BYLEX"),
         ("ZRANGE z 0 1 LIMIT 0", "ERR syntax error"),
         ("ZREVRANGE z 0 1 REV", "ERR syntax error"),
+        ("ZRANGE z 0 1 REV REV", "ERR syntax error"),
+        ("ZINCRBY z NX a", "ERR syntax error"),
+        ("ZINCRBY z abc a", "ERR value is not a valid float"),
+        ("ZRANGESTORE y z 0 1 BYSCORE BYSCORE", "ERR syntax error"),
         ("ZRANGESTORE y z 0 1 WITHSCORES", "ERR syntax error"),
         ("ZRANGEBYSCORE z 0 1 LIMIT x 1", "ERR value is not an integer or out of range"),
     ] {

@@ -130,13 +130,13 @@ pub fn xadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let limits = block_limits(cx);
     let options = Options::parse(&args, true)?;
     let wanted = match args.try_get(options.end) {
-        Some(b"*") => NewId::Now(cx.now_ms() as u64),
+        Some(b"*") => NewId::Now(cx.clock_ms() as u64),
         Some(text) => new_id(text)?,
         None => return Err(Error::wrong_arity("xadd")),
     };
     let trim = options.trim(limits, true)?;
     let first = options.end + 1;
-    if args.len() < first + 2 || (args.len() - first) % 2 != 0 {
+    if args.len() < first + 2 || !(args.len() - first).is_multiple_of(2) {
         return Err(Error::wrong_arity("xadd"));
     }
     if wanted == NewId::Exactly(StreamId::MIN) {

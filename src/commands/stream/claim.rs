@@ -74,7 +74,7 @@ fn reply_claimed(reply: &mut Reply, stream: &Stream, id: StreamId, just_ids: boo
 }
 
 pub fn xclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let (key, name, now_ms) = (args.key(1), args.get(2), cx.now_ms());
+    let (key, name, now_ms) = (args.key(1), args.get(2), cx.clock_ms());
     let mut substitutes = Substitutes::new(cx, key.bytes(), name);
     let mut actor = Actor::new(args.get(3));
     let stream = cx.db.collection_mut::<Stream>(&key)?;
@@ -166,7 +166,7 @@ impl Sweep {
 
 pub fn xautoclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let sweep = Sweep::parse(&args)?;
-    let (key, name, now_ms) = (args.key(1), args.get(2), cx.now_ms());
+    let (key, name, now_ms) = (args.key(1), args.get(2), cx.clock_ms());
     let mut substitutes = Substitutes::new(cx, key.bytes(), name);
     let mut actor = Actor::new(args.get(3));
     let stream = cx.db.collection_mut::<Stream>(&key)?;

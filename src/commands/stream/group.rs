@@ -107,7 +107,7 @@ pub fn destroy(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 pub fn createconsumer(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let (key, name, now_ms) = (args.key(2), args.get(3), cx.now_ms());
+    let (key, name, now_ms) = (args.key(2), args.get(3), cx.clock_ms());
     let stream = cx.db.collection_mut::<Stream>(&key)?.ok_or(NO_KEY)?;
     let group = stream.groups_mut().0.get_mut(name).ok_or_else(|| no_group(key.bytes(), name))?;
     let created = group.create_consumer(args.get(4), now_ms).is_some();

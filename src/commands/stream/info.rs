@@ -159,7 +159,7 @@ pub fn groups(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 pub fn consumers(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let (key, name, now_ms) = (args.key(2), args.get(3), cx.now_ms());
+    let (key, name, now_ms) = (args.key(2), args.get(3), cx.clock_ms());
     let stream = cx.db.collection::<Stream>(&key)?.ok_or(NO_SUCH_KEY)?;
     let group = stream.groups().get(name).ok_or_else(|| no_group(key.bytes(), name))?;
     let reply = &mut *cx.reply;

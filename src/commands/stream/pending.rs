@@ -38,7 +38,7 @@ pub fn xpending(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         6..=9 => Some(Filter::parse(&args)?),
         _ => return Err(SYNTAX),
     };
-    let (key, name, now_ms) = (args.key(1), args.get(2), cx.now_ms());
+    let (key, name, now_ms) = (args.key(1), args.get(2), cx.clock_ms());
     let stream = cx.db.collection::<Stream>(&key)?;
     let group = stream.and_then(|stream| stream.groups().get(name));
     let group = group.ok_or_else(|| no_key_or_group(key.bytes(), name))?;

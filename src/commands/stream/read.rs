@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use super::range::reply_entries;
 use super::{Actor, INVALID_ID, Substitutes, reply_entry, reply_id};
+use crate::command::args::until_nul;
 use crate::command::error::{CmdResult, SYNTAX, WRONG_TYPE};
 use crate::command::{Args, Ctx, Error};
 use crate::db::Key;
@@ -52,7 +53,7 @@ impl<'a> Call<'a> {
         while index < args.len() {
             let more = args.len() - index - 1;
             if args.is(index, "streams") && more > 0 {
-                if more % 2 != 0 {
+                if !more.is_multiple_of(2) {
                     return Err(UNBALANCED);
                 }
                 (call.first, call.streams) = (index + 1, more / 2);
@@ -179,15 +180,20 @@ pub fn xread(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     const NO_GROUP: Error = Error::fixed(
         "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
     );
-    let call = Call::parse(&args, cx.now_ms(), false)?;
+    let call = Call::parse(&args, cx.clock_ms(), false)?;
     let mut after: Vec<StreamId> = Vec::with_capacity(call.streams);
     for index in 0..call.streams {
-        after.push(match call.id(&args, index) {
+        let id = match call.id(&args, index) {
             // They depend on the stream.
-            b"$" | b"+" => StreamId::MAX,
-            b">" => return Err(NO_GROUP),
-            text => StreamId::parse(text, 0).ok_or(INVALID_ID)?,
-        });
+            b"$" | b"+" => Ok(StreamId::MAX),
+            b">" => Err(NO_GROUP),
+            text => StreamId::parse(text, 0).ok_or(INVALID_ID),
+        };
+        if id.is_err() {
+            // That a key is no stream is said first.
+            (0..=index).try_for_each(|index| cx.db.collection::<Stream>(&call.key(&args, index)).map(drop))?;
+        }
+        after.push(id?);
     }
     let mut answer = Answer::new();
     for index in call.places(cx, &args) {
@@ -235,13 +241,13 @@ struct Reader<'a> {
 }
 
 pub fn xreadgroup(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let call = Call::parse(&args, cx.now_ms(), true)?;
+    let call = Call::parse(&args, cx.clock_ms(), true)?;
     let (group, consumer) = call.group.ok_or(Error::fixed("ERR Missing GROUP option for XREADGROUP"))?;
     let mut wanted = Vec::with_capacity(call.streams);
     for index in call.places(cx, &args) {
         wanted.push((index, check_stream(cx, &args, &call, group, index)?));
     }
-    let now_ms = cx.now_ms();
+    let now_ms = cx.clock_ms();
     let mut reader = Reader { call, group, actor: Actor::new(consumer), now_ms, answer: Answer::new() };
     let mut commands = Vec::new();
     for (index, wanted) in wanted {
@@ -283,7 +289,7 @@ fn check_stream<'a>(
         if again {
             return Err(GROUP_GONE);
         }
-        let key = key.bytes();
+        let (key, group) = (until_nul(key.bytes()), until_nul(group));
         let line: [&[u8]; 5] =
             [b"NOGROUP No such key '", key, b"' or consumer group '", group, b"' in XREADGROUP with GROUP option"];
         return Err(Error::text(line.concat()));
@@ -294,7 +300,11 @@ fn check_stream<'a>(
             let id = if extreme == b"$" { '$' } else { '+' };
             Err(Error::text(format!("ERR The {id} {MEANINGLESS} {id} ID would just return an empty result set.")))
         }
-        text => StreamId::parse(text, 0).map(Wanted::History).ok_or(INVALID_ID),
+        text => match StreamId::parse(text, 0).ok_or(INVALID_ID)? {
+            // There is no history behind the last id of all: it means `>`.
+            StreamId::MAX => Ok(Wanted::New),
+            id => Ok(Wanted::History(id)),
+        },
     }
 }
 
@@ -390,5 +400,43 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::testbed::Testbed;
+
+    #[test]
+    fn the_wrong_type_of_a_key_is_said_before_the_fault_of_an_id() {
+        let mut bed = Testbed::new();
+        bed.run("SET s v");
+        let wrong_type = bed.run("XLEN s");
+        for ids in ["0 x", "0 >", "x 0"] {
+            assert_eq!(bed.run(&format!("XREAD STREAMS s none {ids}")), wrong_type, "{ids}");
+        }
+        assert_eq!(
+            bed.run("XREAD STREAMS none s x 0"),
+            "-ERR Invalid stream ID specified as stream command argument\r\n"
+        );
+    }
+
+    #[test]
+    fn the_last_id_of_all_asks_for_what_is_new() {
+        let mut bed = Testbed::new();
+        bed.run("XADD x 1-1 f v");
+        bed.run("XGROUP CREATE x g 0");
+        let last = "18446744073709551615-18446744073709551615";
+        let entry = "*1\r\n*2\r\n$1\r\nx\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n";
+        assert_eq!(bed.run(&format!("XREADGROUP GROUP g c STREAMS x {last}")), entry);
+        assert_eq!(bed.run(&format!("XREADGROUP GROUP g c STREAMS x {last}")), "*-1\r\n");
+    }
+
+    #[test]
+    fn errors_quote_a_key_up_to_a_nul() {
+        let mut bed = Testbed::new();
+        let line = "-NOGROUP No such key 'k' or consumer group 'g' in XREADGROUP with GROUP option\r\n";
+        assert_eq!(bed.run("XREADGROUP GROUP g\0h c STREAMS k\0l >"), line);
+        assert_eq!(bed.run("XPENDING k\0l g"), "-NOGROUP No such key 'k' or consumer group 'g'\r\n");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{ACCESS_BITS, EMBEDDED_MAX, EXPIRES, INLINE_MAX, LONG_KEY, RAW, SHARED_BYTES, WORD};
 use super::{Entry, Kind, layout, size_class};
+use crate::util::prefetch::prefetch_read;
 use std::alloc::Layout;
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -205,6 +206,13 @@ impl<'a> EntryView<'a> {
         // SAFETY: callers have seen the kind `Shared`, whose slot holds the address from `Arc::into_raw`, never null.
         let address = unsafe { NonNull::new_unchecked(address) };
         SharedRef { address, borrow: PhantomData }
+    }
+
+    /// Asks for the memory that a reader of the entry will need first.
+    #[inline(always)]
+    pub fn prefetch(self) {
+        prefetch_read(self.raw.as_ptr());
+        prefetch_read(self.raw.as_ptr().wrapping_add(48));
     }
 
     /// How the value is represented.

@@ -68,7 +68,7 @@ fn distances_are_printed_with_four_decimals() {
     let printed = |distance: f64| Distance(distance).to_string();
     assert_eq!(printed(0.0), "0.0000");
     assert_eq!(printed(0.7750), "0.7750");
-    assert_eq!(printed(166274.15156960038), "166274.1516");
+    assert_eq!(printed(166_274.151_569_600_4), "166274.1516");
     // Half way, to the even digit.
     assert_eq!((printed(0.00125 / 10.0), printed(0.00375 / 10.0)), ("0.0001".into(), "0.0004".into()));
     assert_eq!((printed(-1.5), printed(-0.000001)), ("-1.5000".into(), "0.0000".into()));

@@ -59,6 +59,11 @@ impl Default for Form {
 }
 
 impl Form {
+    /// A small hash.
+    pub fn pack(pack: ThinListpack) -> Self {
+        Self(Word { pack: ManuallyDrop::new(pack) })
+    }
+
     /// A small hash with times.
     pub fn timed(pack: TimedPack) -> Self {
         Self::boxed(Box::new(pack), TIMED)

@@ -117,6 +117,15 @@ proptest! {
     }
 }
 
+#[test]
+fn a_value_set_anew_obeys_a_limit_that_was_lowered() {
+    let mut hash = of(3, "v");
+    hash.set(b"field:1", b"w", HashLimits { entries: 3, value: 8 });
+    assert_eq!(hash.encoding(), "listpack");
+    assert!(!hash.set(b"field:1", b"x", HashLimits { entries: 2, value: 8 }));
+    assert_eq!((hash.encoding(), hash.len()), ("hashtable", 3));
+}
+
 fn of(count: usize, value: &str) -> Hash {
     let mut hash = Hash::default();
     (0..count).for_each(|number| _ = hash.set(format!("field:{number}").as_bytes(), value.as_bytes(), LIMITS));

@@ -10,7 +10,8 @@ use super::{FieldExpiry, Pair};
 use crate::types::listpack::{Element, Elements, Position, ThinListpack};
 use std::num::NonZeroI64;
 
-const PARTS: usize = 3;
+/// Parts of a field.
+pub const PARTS: usize = 3;
 const NEVER: i64 = 0;
 
 /// A small hash some fields of which expire.
@@ -25,6 +26,11 @@ impl TimedPack {
     /// The number of fields.
     pub fn len(&self) -> usize {
         self.triples.len() / PARTS
+    }
+
+    /// All bytes of the listpack.
+    pub fn bytes(&self) -> &[u8] {
+        self.triples.bytes()
     }
 
     /// The memory it owns.
@@ -134,6 +140,13 @@ impl TimedPack {
 /// The fields of a pack of triples.
 #[derive(Clone, Debug)]
 pub struct Triples<'a>(Elements<'a>);
+
+impl<'a> Triples<'a> {
+    /// The elements of a listpack, by threes.
+    pub fn of(pack: &'a ThinListpack) -> Self {
+        Self(pack.iter())
+    }
+}
 
 impl<'a> Iterator for Triples<'a> {
     type Item = Pair<'a>;

@@ -117,6 +117,19 @@ impl Node {
         if *plain { Self::Plain(bytes) } else { Self::Packed { pack: GappedListpack::trusted(bytes), count: *count } }
     }
 
+    /// Shows its bytes when it is not compressed, and whether they are one element.
+    pub fn with_bytes(&self, visit: &mut impl FnMut(&[u8], bool)) {
+        match self {
+            Self::Packed { pack, .. } => visit(pack.bytes(), false),
+            Self::Plain(bytes) => visit(bytes, true),
+            Self::Compressed { .. } => match self.opened() {
+                Self::Packed { pack, .. } => visit(pack.bytes(), false),
+                Self::Plain(bytes) => visit(&bytes, true),
+                Self::Compressed { .. } => {}
+            },
+        }
+    }
+
     /// Ends its compression, so that it can be changed.
     #[inline]
     pub fn open(&mut self) {

@@ -84,7 +84,8 @@ impl Quicklist {
         self.push_node(end, Node::of(text, limits), limits);
     }
 
-    fn push_node(&mut self, end: End, node: Node, limits: &Limits) {
+    /// Puts a node that is not empty before or behind all others.
+    pub fn push_node(&mut self, end: End, node: Node, limits: &Limits) {
         self.len += node.count();
         match end {
             End::Head => self.nodes.push_front(node),

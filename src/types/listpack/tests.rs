@@ -12,7 +12,6 @@ struct Twins<S: Storage> {
 #[derive(Clone, Debug)]
 enum Change {
     Insert(usize, Vec<u8>),
-    InsertAfter(usize, Vec<u8>),
     Replace(usize, Vec<u8>),
     Remove(usize, usize),
     Truncate(usize),
@@ -37,7 +36,6 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         6 => (any::<usize>(), text()).prop_map(|(at, text)| Change::Insert(at, text)),
-        1 => (any::<usize>(), text()).prop_map(|(at, text)| Change::InsertAfter(at, text)),
         2 => (any::<usize>(), text()).prop_map(|(at, text)| Change::Replace(at, text)),
         2 => (any::<usize>(), 0usize..4).prop_map(|(at, count)| Change::Remove(at, count)),
         1 => any::<usize>().prop_map(Change::Truncate),
@@ -65,7 +63,7 @@ impl<S: Storage + Clone> Twins<S> {
             }
             Change::Truncate(at) => {
                 let at = at % (length + 1);
-                self.pack.truncate(self.position(at), length - at);
+                self.pack.remove_many(self.position(at), length - at);
                 self.naive.truncate(at);
             }
             Change::AppendSelf if length < 200 => {
@@ -73,15 +71,11 @@ impl<S: Storage + Clone> Twins<S> {
                 self.pack.append(&copy);
                 self.naive.extend_from_within(..);
             }
-            Change::InsertAfter(at, text) if length > 0 => {
-                self.pack.insert_after(self.position(at % length), &text);
-                self.naive.insert(at % length + 1, text);
-            }
             Change::Replace(at, text) if length > 0 => {
                 self.pack.replace(self.position(at % length), Element::of(&text));
                 self.naive[at % length] = text;
             }
-            Change::InsertAfter(..) | Change::Replace(..) | Change::AppendSelf => {}
+            Change::Replace(..) | Change::AppendSelf => {}
         }
     }
 
@@ -218,7 +212,7 @@ fn more_elements_than_the_header_can_tell_are_counted() {
     assert_eq!(pack.seek(-70_000).map(|at| pack.get(at)), Some(Element::Int(0)));
     assert_eq!(pack.seek(70_000), None);
     let at = pack.seek(10).expect("an element");
-    pack.truncate(at, 69_990);
+    pack.remove_many(at, 69_990);
     assert!(is_valid(pack.bytes()));
     assert_eq!(pack.len(), 10);
 }

@@ -35,8 +35,10 @@ const ADDRESS_BITS: u32 = 48;
 
 /// The bytes of an item with an empty member and the score 0, which slots that are not in use point at.
 #[repr(align(8))]
-struct Nothing([u8; 8]);
-static NOTHING: Nothing = Nothing([0; 8]);
+struct Nothing {
+    _bytes: [u8; 8],
+}
+static NOTHING: Nothing = Nothing { _bytes: [0; 8] };
 
 /// The place of a score among all scores, -0 being the same as 0: keys compare as the scores do.
 #[inline(always)]

@@ -43,6 +43,14 @@ pub fn score_of(element: Element<'_>) -> f64 {
     }
 }
 
+/// The number that an element of unknown origin stands for, if it is one.
+pub fn checked_score(element: Element<'_>) -> Option<f64> {
+    match element {
+        Element::Int(value) => Some(value as f64),
+        Element::Bytes(text) => number::parse_f64(text).filter(|score| !score.is_nan()),
+    }
+}
+
 /// Calls `then` with the form in which a score is kept.
 #[inline]
 fn with_score<R>(score: f64, then: impl FnOnce(Element<'_>) -> R) -> R {

@@ -19,12 +19,6 @@ pub struct ScoreRange {
 }
 
 impl ScoreRange {
-    /// The scores from `min` to `max`, both included.
-    pub fn inclusive(min: f64, max: f64) -> Self {
-        let bound = |score| ScoreBound { score, exclusive: false };
-        Self { min: bound(min), max: bound(max) }
-    }
-
     /// Whether a score comes before the range.
     #[inline]
     pub fn lies_below(&self, score: f64) -> bool {

@@ -311,11 +311,6 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// An empty one.
-    pub fn new() -> Self {
-        Self { root: Node::Leaf(Box::new(Keys::new())), len: 0 }
-    }
-
     /// A tree of slots that are in their order.
     pub fn from_sorted(slots: &[Slot]) -> Self {
         let mut nodes = grouped(

@@ -336,7 +336,7 @@ impl Log {
         let per_block = size_of::<(StreamId, Listpack)>() * 3 / 2;
         let looked_at = if samples == 0 { self.full.len() } else { samples.min(self.full.len()) };
         let bytes: usize = self.full.values().take(looked_at).map(|pack| pack.capacity() + per_block).sum();
-        let full = if looked_at == 0 { 0 } else { bytes * self.full.len() / looked_at };
+        let full = (bytes * self.full.len()).checked_div(looked_at).unwrap_or(0);
         full + self.tail.as_ref().map_or(0, |tail| tail.pack.capacity())
     }
 }

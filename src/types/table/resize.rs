@@ -20,6 +20,25 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
             && (self.resizing || segment.count >= Segment::critical(segment.buckets()))
     }
 
+    /// Makes room for so many items in a table that has none yet, so that putting them in need not make it bit by bit.
+    pub fn reserve(&mut self, items: usize) {
+        let wanted = self.split_limit as usize * 3 / 4;
+        if !self.is_empty() || self.depth > 0 || items < wanted {
+            return;
+        }
+        let depth = (items / wanted).next_power_of_two().ilog2().min(DEPTH_MAX);
+        // Hashes spread by chance: a few standard deviations more come to some segments.
+        let each = (items >> depth) as u32;
+        let buckets = buckets_for(each, 4 * each.isqrt());
+        let old = self.directory[0];
+        self.depth = depth;
+        self.directory = (0..1 << depth).map(|_| Segment::with_buckets(&mut self.arena, buckets, depth)).collect();
+        self.deepest = self.directory.len();
+        self.cell_buckets_max = buckets;
+        self.buckets += buckets as usize * self.directory.len();
+        self.free(old);
+    }
+
     #[cold]
     pub(super) fn make_room(&mut self, hash: u64) {
         let first = self.first_cell(self.cell(hash));

@@ -311,6 +311,27 @@ proptest! {
 }
 
 #[test]
+fn room_made_in_advance_is_as_good_as_room_made_bit_by_bit() {
+    for keys in [0u64, 100, 1535, 1536, 5000, 50_000, 300_000] {
+        let mut table: Table<Item> = Table::new(HashSeed(3, 4));
+        table.reserve(keys as usize);
+        table.check();
+        let reserved = table.statistics();
+        (0..keys).for_each(|number| insert(&mut table, &number.to_be_bytes(), number));
+        table.check();
+        let filled = table.statistics();
+        if keys > 2000 {
+            assert!(filled.buckets < reserved.buckets * 102 / 100, "hardly a segment had to grow: {filled:?}");
+            assert!(filled.bytes as u64 / keys <= 14, "{filled:?}");
+        }
+        table.reserve(10 * keys as usize);
+        (0..keys).for_each(|number| assert_eq!(remove(&mut table, &number.to_be_bytes()), Some(number)));
+        table.check();
+        assert!(keys == 0 || table.overhead_bytes() < 20_000, "{:?}", table.statistics());
+    }
+}
+
+#[test]
 fn a_million_keys_come_and_go() {
     const KEYS: u64 = 1_000_000;
     let mut table: Table<Item> = Table::new(HashSeed(1, 2));

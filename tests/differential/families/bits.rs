@@ -42,7 +42,7 @@ fn offset(draw: &mut Draw) -> Word {
 fn place(draw: &mut Draw) -> Word {
     match draw.below(100) {
         0..30 => format!("#{}", draw.below(60)).into(),
-        30..33 => draw.pick(&["#-1", "#", "#abc", "##1", "#67108864"]).into(),
+        30..33 => draw.pick(&["#-1", "#", "#abc", "##1", "#68719476736"]).into(),
         _ => offset(draw),
     }
 }

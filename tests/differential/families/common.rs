@@ -69,7 +69,7 @@ fn cursor(draw: &mut Draw) -> Word {
 fn timeout(draw: &mut Draw) -> Word {
     match draw.below(100) {
         0..85 => draw.pick(&["0.001", "0.003", "0.002"]).into(),
-        _ => draw.pick(&["-1", "abc", "", "nan", "1e30", "-0.5"]).into(),
+        _ => draw.pick(&["-1", "abc", "", "nan", "-1e30", "-0.5"]).into(),
     }
 }
 

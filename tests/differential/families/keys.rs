@@ -10,6 +10,7 @@ pub const ROWS: &[Row] = &[
     row("copy", 5, "<keys-alike> {DB <database>; REPLACE}"),
     row("dbsize", 2, ""),
     row("del", 6, "<key> [<key> <key>]"),
+    made("dump", 3, |draw| vec![Cmd::new(&[b"DUMP".to_vec(), draw.any_key()], Check::Dumped)]),
     row("exists", 4, "(<key>)+"),
     made("flushall", 1, |draw| flush(draw, "FLUSHALL")),
     made("flushdb", 1, |draw| flush(draw, "FLUSHDB")),
@@ -22,6 +23,8 @@ pub const ROWS: &[Row] = &[
     made("randomkey", 2, |_| vec![Cmd::new(&["RANDOMKEY"], Check::Picks("EXISTS"))]),
     row("rename", 4, "<keys-alike>"),
     row("renamenx", 3, "<keys-alike>"),
+    row("restore", 1, "<key> (0|0|-1|<milliseconds>) <value> {REPLACE; ABSTTL; IDLETIME <index>; FREQ <index>}")
+        .whole(),
     row("swapdb", 1, "<database> <database>"),
     row("touch", 3, "(<key>)+"),
     row("type", 5, "<key>"),

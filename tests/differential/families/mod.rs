@@ -10,6 +10,7 @@ pub mod hashes;
 pub mod hyperloglog;
 pub mod keys;
 pub mod lists;
+pub mod newer;
 pub mod scan;
 pub mod server;
 pub mod sets;
@@ -31,6 +32,7 @@ pub const FAMILIES: &[Family] = &[
     Family { name: "hyperloglog", rows: hyperloglog::ROWS },
     Family { name: "keys", rows: keys::ROWS },
     Family { name: "lists", rows: lists::ROWS },
+    Family { name: "newer", rows: newer::ROWS },
     Family { name: "scan", rows: scan::ROWS },
     Family { name: "server", rows: server::ROWS },
     Family { name: "sets", rows: sets::ROWS },
@@ -49,6 +51,8 @@ const KINDS: &[Kinds] = &[
     bits::KINDS,
     geo::KINDS,
     hyperloglog::KINDS,
+    lists::KINDS,
+    newer::KINDS,
     sort::KINDS,
     streams::KINDS,
     strings::KINDS,
@@ -88,6 +92,7 @@ pub const EXCUSED: &[(&str, &str)] = &[
     ("quit", "ends the connection"),
     ("replconf", "replication"),
     ("replicaof", "replication"),
+    ("restore-asking", "cluster"),
     ("role", "replication"),
     ("save", "persistence"),
     ("shutdown", "ends the server"),

@@ -46,17 +46,21 @@ pub const ROWS: &[Row] = &[
         .check(Check::Pending)
         .whole(),
     row("xrange", 5, "<stream> <range-start> <range-end> [COUNT <count>]"),
-    row("xread", 4, "{COUNT <count>; BLOCK <block>} STREAMS <stream> (<id>|$|0)").whole(),
-    row("xread", 2, "{COUNT <count>} STREAMS <stream> <stream> (<id>|$|0) (<id>|$|0)").whole(),
+    row("xread", 4, "{COUNT <count>; BLOCK <block>} STREAMS <stream> (<read-id>|$|0)").whole(),
+    row("xread", 2, "{COUNT <count>} STREAMS <stream> <stream> (<read-id>|$|0) (<read-id>|$|0)").whole(),
     row("xreadgroup", 10, "GROUP <group> <consumer> {COUNT <count>; NOACK} STREAMS <stream> >").whole(),
     row(
         "xreadgroup",
         3,
-        "GROUP <group> <consumer> {COUNT <count>; NOACK; BLOCK <block>} STREAMS <stream> (>|<id>|$|0)",
+        "GROUP <group> <consumer> {COUNT <count>; NOACK; BLOCK <block>} STREAMS <stream> (>|<read-id>|$|0)",
     )
     .whole(),
-    row("xreadgroup", 2, "GROUP <group> <consumer> {COUNT <count>; NOACK} STREAMS <stream> <stream> (>|0) (>|<id>)")
-        .whole(),
+    row(
+        "xreadgroup",
+        2,
+        "GROUP <group> <consumer> {COUNT <count>; NOACK} STREAMS <stream> <stream> (>|0) (>|<read-id>)",
+    )
+    .whole(),
     row("xrevrange", 4, "<stream> <range-end> <range-start> [COUNT <count>]"),
     row("xsetid", 2, "<stream> (<id>|<new-id>|<new-id>) {ENTRIESADDED <index>; MAXDELETEDID <id>}"),
     row("xtrim", 3, "<stream> <trim>"),
@@ -67,6 +71,7 @@ pub const KINDS: Kinds = &[
     ("group", |d, w| w.push(d.pick(&["g", "g", "g", "g", "g", "g", "g", "h", "h", "none"]).into())),
     ("consumer", |d, w| w.push(d.pick(&["c1", "c1", "c2", "c2", "c3", ""]).into())),
     ("id", |d, w| w.push(id(d))),
+    ("read-id", |d, w| w.push(read_id(d))),
     ("new-id", |d, w| w.push(new_id(d))),
     ("range-start", |d, w| w.push(range_end(d, "-"))),
     ("range-end", |d, w| w.push(range_end(d, "+"))),
@@ -108,7 +113,7 @@ fn numbered(number: i64) -> Word {
 }
 
 /// One of the last hundreds of identifiers, if it is not an odd one.
-fn id(draw: &mut Draw) -> Word {
+pub fn id(draw: &mut Draw) -> Word {
     match draw.below(100) {
         0..80 => {
             let last = draw.fresh();
@@ -126,8 +131,14 @@ fn id(draw: &mut Draw) -> Word {
                 "9999999999999-0",
             ])
             .into(),
-        _ => draw.pick(&["", "abc", "-", "+", "$", "1-", "-1", "18446744073709551616", "1-1-1", "*"]).into(),
+        _ => draw.pick(&["", "abc", "-", "+", "$", "1-", "-1", "18446744073709551616", "1-1-1"]).into(),
     }
+}
+
+/// XREAD knows `+` since Redis 7.4.
+fn read_id(draw: &mut Draw) -> Word {
+    let id = id(draw);
+    if id == b"+" { b"++".to_vec() } else { id }
 }
 
 fn range_end(draw: &mut Draw, whole: &str) -> Word {

@@ -21,7 +21,9 @@ pub const ROWS: &[Row] = &[
     row("incr", 5, "<counter>"),
     row("incrby", 5, "<counter> <increment>"),
     row("incrbyfloat", 6, "<counter> <float>"),
-    row("lcs", 1, "<string> <string> {LEN; IDX; MINMATCHLEN <index>; WITHMATCHLEN}"),
+    row("append", 1, "<text> <short>"),
+    row("set", 2, "<text> <short>"),
+    row("lcs", 3, "<text> <text> {LEN; IDX; MINMATCHLEN <index>; WITHMATCHLEN}"),
     row("mget", 4, "(<string>|<string>|<key>)+"),
     row("mset", 3, "(<string> <value>)+"),
     row("msetnx", 2, "(<string> <value>)+"),
@@ -41,7 +43,19 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// By name.
-pub const KINDS: Kinds = &[("counter", |d, w| w.push(counter(d))), ("string-offset", |d, w| w.push(offset(d)))];
+pub const KINDS: Kinds = &[
+    ("text", |d, w| w.push(d.pick(&["e0", "e1", "e2", "e0", "e1", "e2", "never", "l0", "h0"]).into())),
+    ("short", |d, w| w.push(short(d))),
+    ("counter", |d, w| w.push(counter(d))),
+    ("string-offset", |d, w| w.push(offset(d))),
+];
+
+/// For LCS, which takes the time of both lengths multiplied: its texts are short and in keys of their own.
+fn short(draw: &mut Draw) -> Word {
+    let mut value = draw.value();
+    value.truncate(200);
+    value
+}
 
 /// Mostly a key of few that numbers are put into.
 fn counter(draw: &mut Draw) -> Word {

@@ -70,7 +70,7 @@ pub const KINDS: Kinds = &[
 
 /// A key whose members all have the score 0, or that holds a string.
 fn level_key(draw: &mut Draw) -> Word {
-    draw.pick(&["y0", "y1", "y0", "y1", "y2", "y0", "y1", "y2", "y9", "missing"]).into()
+    draw.pick(&["y0", "y1", "y0", "y1", "y2", "y0", "y1", "y2", "y9", "never"]).into()
 }
 
 fn lex_end(draw: &mut Draw) -> Word {

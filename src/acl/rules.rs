@@ -1,0 +1,301 @@
+//! The rules of ACL SETUSER, `user` directives and the ACL file: words that each change a user.
+
+use super::command_set::CommandSet;
+use super::password::PasswordHash;
+use super::selector::{KeyPattern, KeyRights, Selector};
+use super::user::User;
+use crate::command::spec::CATEGORY_NAMES;
+use crate::command::{CommandId, CommandTable};
+use crate::util::quote;
+
+/// What rules are read against.
+#[derive(Clone, Copy)]
+pub struct Rulebook<'a> {
+    /// The commands there are.
+    pub table: &'a CommandTable,
+    /// New users and selectors may use all channels: `acl-pubsub-default`.
+    pub all_channels: bool,
+}
+
+/// What is wrong with a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleError {
+    /// A command or category nobody knows.
+    UnknownCommand,
+    /// Not a rule.
+    Syntax,
+    /// A pattern of keys where all are allowed already.
+    KeysAfterAll,
+    /// A pattern of channels where all are allowed already.
+    ChannelsAfterAll,
+    /// A password to be removed that is not there.
+    NoSuchPassword,
+    /// Not the digest of a password.
+    BadHash,
+    /// A first argument of a subcommand.
+    FirstArgOfSubcommand,
+}
+
+impl RuleError {
+    /// What the user is told.
+    pub fn text(self) -> &'static str {
+        match self {
+            RuleError::UnknownCommand => "Unknown command or category name in ACL",
+            RuleError::Syntax => "Syntax error",
+            RuleError::KeysAfterAll => {
+                "Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does not have any \
+                 effect. Try 'resetkeys' to start with an empty list of patterns"
+            }
+            RuleError::ChannelsAfterAll => {
+                "Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does not have any \
+                 effect. Try 'resetchannels' to start with an empty list of channels"
+            }
+            RuleError::NoSuchPassword => "The password you are trying to remove from the user does not exist",
+            RuleError::BadHash => {
+                "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
+            }
+            RuleError::FirstArgOfSubcommand => "Allowing first-arg of a subcommand is not supported",
+        }
+    }
+}
+
+/// Joins the words of a selector that was given as several: from one that opens a parenthesis to one that closes it.
+///
+/// # Errors
+/// The word with the parenthesis that is never closed.
+pub fn join_selectors<W: AsRef<[u8]>>(words: &[W]) -> Result<Vec<Vec<u8>>, Vec<u8>> {
+    let mut rules: Vec<Vec<u8>> = Vec::new();
+    let mut open: Option<(&[u8], Vec<u8>)> = None;
+    for word in words {
+        let word = word.as_ref();
+        if word.starts_with(b"(") && !word.ends_with(b")") {
+            open = Some((word, word.to_vec()));
+        } else if let Some((first, mut joined)) = open.take() {
+            joined.push(b' ');
+            joined.extend_from_slice(word);
+            match word.ends_with(b")") {
+                true => rules.push(joined),
+                false => open = Some((first, joined)),
+            }
+        } else {
+            rules.push(word.to_vec());
+        }
+    }
+    match open {
+        Some((first, _)) => Err(first.to_vec()),
+        None => Ok(rules),
+    }
+}
+
+/// Whether a name or pattern has bytes that would break the format of rules.
+pub fn has_spaces(text: &[u8]) -> bool {
+    text.iter().any(|byte| matches!(byte, 0 | b' ' | b'\t'..=b'\r'))
+}
+
+impl Rulebook<'_> {
+    /// Changes a user by a rule.
+    ///
+    /// # Errors
+    /// The rule makes no sense; the user may be changed in part then.
+    pub fn apply(&self, user: &mut User, rule: &[u8]) -> Result<(), RuleError> {
+        match rule.to_ascii_lowercase().as_slice() {
+            b"on" => user.enabled = true,
+            b"off" => user.enabled = false,
+            b"skip-sanitize-payload" => user.sanitizes = Some(false),
+            b"sanitize-payload" => user.sanitizes = Some(true),
+            b"nopass" => {
+                user.no_password = true;
+                user.passwords.clear();
+            }
+            b"resetpass" => {
+                user.no_password = false;
+                user.passwords.clear();
+            }
+            b"clearselectors" => user.selectors.clear(),
+            b"reset" => {
+                let fresh = User::new(&user.name, self.all_channels);
+                *user = User { sanitizes: Some(true), ..fresh };
+            }
+            _ => match rule {
+                [] => {}
+                [b'>', password @ ..] => add_password(user, PasswordHash::of(password)),
+                [b'#', digits @ ..] => {
+                    add_password(user, PasswordHash::from_digits(digits).ok_or(RuleError::BadHash)?);
+                }
+                [b'<', password @ ..] => remove_password(user, &PasswordHash::of(password))?,
+                [b'!', digits @ ..] => {
+                    remove_password(user, &PasswordHash::from_digits(digits).ok_or(RuleError::BadHash)?)?;
+                }
+                [b'(', rules @ .., b')'] => {
+                    let selector = self.selector(rules)?;
+                    user.selectors.push(selector);
+                }
+                rule => self.apply_to_selector(&mut user.root, rule)?,
+            },
+        }
+        Ok(())
+    }
+
+    /// A selector by the rules between its parentheses. Quotes left open leave it without any.
+    fn selector(&self, rules: &[u8]) -> Result<Selector, RuleError> {
+        let mut selector = Selector { all_channels: self.all_channels, ..Selector::default() };
+        for rule in quote::split_args(rules).unwrap_or_default() {
+            self.apply_to_selector(&mut selector, &rule)?;
+        }
+        Ok(selector)
+    }
+
+    fn apply_to_selector(&self, selector: &mut Selector, rule: &[u8]) -> Result<(), RuleError> {
+        match rule.to_ascii_lowercase().as_slice() {
+            b"allkeys" | b"~*" => set_keys(selector, true),
+            b"resetkeys" => set_keys(selector, false),
+            b"allchannels" | b"&*" => set_channels(selector, true),
+            b"resetchannels" => set_channels(selector, false),
+            b"allcommands" | b"+@all" => set_commands(selector, CommandSet::all(self.table), true),
+            b"nocommands" | b"-@all" => set_commands(selector, CommandSet::default(), false),
+            _ => match rule {
+                [b'~', pattern @ ..] => add_keys(selector, KeyRights::BOTH, pattern)?,
+                [b'%', rest @ ..] => {
+                    // Redis accepts rights without a pattern, too: they are rights to no key but the empty one.
+                    let end = rest.iter().position(|byte| *byte == b'~').unwrap_or(rest.len());
+                    if selector.all_keys {
+                        return Err(RuleError::KeysAfterAll);
+                    }
+                    let rights = rights(&rest[..end]).ok_or(RuleError::Syntax)?;
+                    add_keys(selector, rights, rest.get(end + 1..).unwrap_or_default())?;
+                }
+                [b'&', pattern @ ..] => add_channels(selector, pattern)?,
+                [sign @ (b'+' | b'-'), b'@', name @ ..] => {
+                    self.change_category(selector, name, *sign == b'+')?;
+                }
+                [b'+', name @ ..] => self.allow(selector, name)?,
+                [b'-', name @ ..] => {
+                    let id = self.table.find_original(name).ok_or(RuleError::UnknownCommand)?;
+                    self.change(selector, id, false);
+                }
+                _ => return Err(RuleError::Syntax),
+            },
+        }
+        Ok(())
+    }
+
+    /// Allows a command, a subcommand, or a command with one word as its first argument.
+    fn allow(&self, selector: &mut Selector, name: &[u8]) -> Result<(), RuleError> {
+        let Some(bar) = name.iter().rposition(|byte| *byte == b'|') else {
+            let id = self.table.find_original(name).ok_or(RuleError::UnknownCommand)?;
+            self.change(selector, id, true);
+            return Ok(());
+        };
+        let (command, word) = (&name[..bar], &name[bar + 1..]);
+        let id = self.table.find_original(command).ok_or(RuleError::UnknownCommand)?;
+        if command.contains(&b'|') {
+            return Err(RuleError::FirstArgOfSubcommand);
+        }
+        if word.is_empty() {
+            return Err(RuleError::Syntax);
+        }
+        if self.table.subcommands(id).next().is_some() {
+            let id = self.table.find_original(name).ok_or(RuleError::UnknownCommand)?;
+            self.change(selector, id, true);
+            return Ok(());
+        }
+        let known = selector.first_args.iter().any(|(of, known)| *of == id && known.eq_ignore_ascii_case(word));
+        if !known {
+            selector.first_args.push((id, word.into()));
+        }
+        Ok(())
+    }
+
+    /// Allows or forbids a command with all its subcommands.
+    pub fn change(&self, selector: &mut Selector, id: CommandId, allowed: bool) {
+        selector.commands.set(id, allowed);
+        selector.first_args.retain(|(of, _)| *of != id);
+        for sub in self.table.subcommands(id) {
+            selector.commands.set(sub, allowed);
+        }
+    }
+
+    fn change_category(&self, selector: &mut Selector, name: &[u8], allowed: bool) -> Result<(), RuleError> {
+        let named = CATEGORY_NAMES.iter().find(|(_, known)| name.eq_ignore_ascii_case(known.as_bytes()));
+        let (category, _) = named.ok_or(RuleError::UnknownCommand)?;
+        let commands = CommandSet::of_category(self.table, *category).with_subcommands(self.table);
+        selector.commands.set_all(&commands, allowed);
+        selector.first_args.retain(|(of, _)| !commands.has(*of));
+        Ok(())
+    }
+}
+
+fn add_password(user: &mut User, password: PasswordHash) {
+    if !user.passwords.contains(&password) {
+        user.passwords.push(password);
+    }
+    user.no_password = false;
+}
+
+fn remove_password(user: &mut User, password: &PasswordHash) -> Result<(), RuleError> {
+    let place = user.passwords.iter().position(|known| known == password).ok_or(RuleError::NoSuchPassword)?;
+    user.passwords.remove(place);
+    Ok(())
+}
+
+fn set_keys(selector: &mut Selector, all: bool) {
+    selector.all_keys = all;
+    selector.keys.clear();
+}
+
+fn set_channels(selector: &mut Selector, all: bool) {
+    selector.all_channels = all;
+    selector.channels.clear();
+}
+
+fn set_commands(selector: &mut Selector, commands: CommandSet, future: bool) {
+    selector.commands = commands;
+    selector.future_commands = future;
+    selector.first_args.clear();
+}
+
+/// The letters between `%` and `~`, each at most once.
+fn rights(letters: &[u8]) -> Option<KeyRights> {
+    let mut rights = KeyRights { read: false, write: false };
+    for letter in letters {
+        let right = match letter.to_ascii_uppercase() {
+            b'R' => &mut rights.read,
+            b'W' => &mut rights.write,
+            _ => return None,
+        };
+        if std::mem::replace(right, true) {
+            return None;
+        }
+    }
+    (rights.read || rights.write).then_some(rights)
+}
+
+fn add_keys(selector: &mut Selector, rights: KeyRights, pattern: &[u8]) -> Result<(), RuleError> {
+    if selector.all_keys {
+        return Err(RuleError::KeysAfterAll);
+    }
+    if has_spaces(pattern) {
+        return Err(RuleError::Syntax);
+    }
+    match selector.keys.iter_mut().find(|known| *known.glob == *pattern) {
+        Some(known) => {
+            known.rights.read |= rights.read;
+            known.rights.write |= rights.write;
+        }
+        None => selector.keys.push(KeyPattern { glob: pattern.into(), rights }),
+    }
+    Ok(())
+}
+
+fn add_channels(selector: &mut Selector, pattern: &[u8]) -> Result<(), RuleError> {
+    if selector.all_channels {
+        return Err(RuleError::ChannelsAfterAll);
+    }
+    if has_spaces(pattern) {
+        return Err(RuleError::Syntax);
+    }
+    if selector.channels.iter().all(|known| **known != *pattern) {
+        selector.channels.push(pattern.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! What one set of permissions allows: commands, keys and channels.
+
+use super::command_set::CommandSet;
+use crate::command::spec::{Access, Channels, FoundKey, NO_AUTH};
+use crate::command::{Args, CommandId, CommandTable, keys};
+use crate::util::glob;
+
+/// What may be done with the keys of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRights {
+    /// Their values may be read.
+    pub read: bool,
+    /// They may be changed.
+    pub write: bool,
+}
+
+impl KeyRights {
+    /// All.
+    pub const BOTH: KeyRights = KeyRights { read: true, write: true };
+    /// To read.
+    pub const READ: KeyRights = KeyRights { read: true, write: false };
+
+    /// What a command needs that has this access to a key; nothing at all if it only looks whether there is one.
+    fn needed(access: Access) -> KeyRights {
+        let write = Access::INSERT.and(Access::DELETE).and(Access::UPDATE);
+        KeyRights { read: access.has(Access::ACCESS), write: access.has(write) }
+    }
+
+    fn cover(self, needed: KeyRights) -> bool {
+        (self.read || !needed.read) && (self.write || !needed.write)
+    }
+}
+
+/// A pattern of keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPattern {
+    /// The pattern.
+    pub glob: Box<[u8]>,
+    /// What is allowed with keys that match it.
+    pub rights: KeyRights,
+}
+
+/// One set of permissions. Every user has a first one; a command is allowed if one of them allows all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selector {
+    /// The commands allowed.
+    pub commands: CommandSet,
+    /// Commands that a later version may bring are allowed as well: the rules began with all.
+    pub future_commands: bool,
+    /// Commands allowed with these words as their first argument only.
+    pub first_args: Vec<(CommandId, Box<[u8]>)>,
+    /// All keys are allowed.
+    pub all_keys: bool,
+    /// The keys allowed.
+    pub keys: Vec<KeyPattern>,
+    /// All channels are allowed.
+    pub all_channels: bool,
+    /// Patterns of the channels allowed.
+    pub channels: Vec<Box<[u8]>>,
+}
+
+/// Why a call is refused, in rising order of how much it tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Denial {
+    /// The command is not allowed.
+    Command,
+    /// The key at this argument is not.
+    Key(usize),
+    /// The channel at this argument is not.
+    Channel(usize),
+}
+
+/// A call to be checked. Its keys are looked for once, when the first selector asks for them.
+pub struct Call<'a> {
+    table: &'a CommandTable,
+    id: CommandId,
+    args: Args<'a>,
+    keys: Option<Vec<FoundKey>>,
+}
+
+impl<'a> Call<'a> {
+    /// A call of a command.
+    pub fn new(table: &'a CommandTable, id: CommandId, args: Args<'a>) -> Call<'a> {
+        Call { table, id, args, keys: None }
+    }
+
+    fn keys(&mut self) -> &[FoundKey] {
+        let row = self.table.entry(self.id).row;
+        self.keys.get_or_insert_with(|| if row.takes_keys() { keys::find(row, self.args) } else { Vec::new() })
+    }
+}
+
+impl Selector {
+    /// Whether a call is allowed.
+    ///
+    /// # Errors
+    /// Says what is not.
+    pub fn check(&self, call: &mut Call<'_>) -> Result<(), Denial> {
+        let (row, args) = (call.table.entry(call.id).row, call.args);
+        if !self.commands.has(call.id) && !row.flags.has(NO_AUTH) && !self.allows_first_arg(call.id, args) {
+            return Err(Denial::Command);
+        }
+        if !self.all_keys {
+            let denied = call.keys().iter().find(|key| !self.allows_key(args.get(key.index), key.access));
+            if let Some(key) = denied {
+                return Err(Denial::Key(key.index));
+            }
+        }
+        if !self.all_channels {
+            let (end, by_name) = match row.channels {
+                Channels::None => return Ok(()),
+                Channels::Publish => (2, true),
+                Channels::Subscribe => (args.len(), true),
+                Channels::SubscribePatterns => (args.len(), false),
+            };
+            let allowed = |index: &usize| channel_matches(&self.channels, args.get(*index), by_name);
+            if let Some(index) = (1..end.min(args.len())).find(|index| !allowed(index)) {
+                return Err(Denial::Channel(index));
+            }
+        }
+        Ok(())
+    }
+
+    fn allows_first_arg(&self, id: CommandId, args: Args<'_>) -> bool {
+        let given = args.try_get(1);
+        let allowed = |word: &[u8]| given.is_some_and(|given| given.eq_ignore_ascii_case(word));
+        self.first_args.iter().any(|(command, word)| *command == id && allowed(word))
+    }
+
+    fn allows_key(&self, key: &[u8], access: Access) -> bool {
+        let needed = KeyRights::needed(access);
+        self.keys.iter().any(|pattern| pattern.rights.cover(needed) && glob::matches(&pattern.glob, key))
+    }
+
+    /// Whether it allows these rights to any key whatever.
+    pub fn allows_all_keys(&self, needed: KeyRights) -> bool {
+        self.all_keys || self.keys.iter().any(|pattern| pattern.rights.cover(needed) && *pattern.glob == *b"*")
+    }
+
+    /// Whether it allows everything.
+    pub fn is_unlimited(&self, all_commands: &CommandSet) -> bool {
+        self.all_keys && self.all_channels && self.commands == *all_commands
+    }
+}
+
+/// Whether a channel, or a pattern to subscribe to, is among those allowed. A pattern has to be there word for word.
+pub fn channel_matches(allowed: &[Box<[u8]>], channel: &[u8], by_name: bool) -> bool {
+    allowed.iter().any(|pattern| if by_name { glob::matches(pattern, channel) } else { **pattern == *channel })
+}

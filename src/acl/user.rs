@@ -1,0 +1,87 @@
+//! A user: may it come in, and what may it do.
+
+use super::command_set::CommandSet;
+use super::password::PasswordHash;
+use super::selector::{Call, Denial, KeyRights, Selector};
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its name.
+    pub name: Box<[u8]>,
+    /// It may come in.
+    pub enabled: bool,
+    /// Any password will do.
+    pub no_password: bool,
+    /// Its passwords.
+    pub passwords: Vec<PasswordHash>,
+    /// Whether what it restores is looked through, where a rule has said so.
+    pub sanitizes: Option<bool>,
+    /// The permissions of the user itself.
+    pub root: Selector,
+    /// Further permissions, each of which holds by itself.
+    pub selectors: Vec<Selector>,
+}
+
+impl User {
+    /// A user that may do nothing, as ACL SETUSER begins with.
+    pub fn new(name: &[u8], all_channels: bool) -> User {
+        User {
+            name: name.into(),
+            enabled: false,
+            no_password: false,
+            passwords: Vec::new(),
+            sanitizes: None,
+            root: Selector { all_channels, ..Selector::default() },
+            selectors: Vec::new(),
+        }
+    }
+
+    /// The user everyone is at first: it may do everything, without a password.
+    pub fn default_user(all_commands: CommandSet) -> User {
+        let root = Selector {
+            commands: all_commands,
+            future_commands: true,
+            all_keys: true,
+            all_channels: true,
+            ..Selector::default()
+        };
+        User { enabled: true, no_password: true, root, ..User::new(super::DEFAULT_NAME, true) }
+    }
+
+    /// All its permissions.
+    pub fn all_selectors(&self) -> impl Iterator<Item = &Selector> {
+        std::iter::once(&self.root).chain(&self.selectors)
+    }
+
+    /// Whether it may come in with a password, which is known by its digest.
+    pub fn accepts(&self, given: &PasswordHash) -> bool {
+        let matching = self.passwords.iter().fold(false, |found, known| known.same_as(given) | found);
+        self.enabled && (self.no_password || matching)
+    }
+
+    /// Whether it may run a call.
+    ///
+    /// # Errors
+    /// Says what is not allowed: of several reasons, the one that came closest to being allowed.
+    pub fn check(&self, call: &mut Call<'_>) -> Result<(), Denial> {
+        let mut reason = Denial::Command;
+        for selector in self.all_selectors() {
+            match selector.check(call) {
+                Ok(()) => return Ok(()),
+                Err(denial) => reason = reason.max(denial),
+            }
+        }
+        Err(reason)
+    }
+
+    /// Whether it may run a call and read any key besides.
+    pub fn may_read_all(&self, call: &mut Call<'_>) -> bool {
+        self.all_selectors().any(|selector| selector.check(call).is_ok() && selector.allows_all_keys(KeyRights::READ))
+    }
+
+    /// Whether nothing needs to be checked for it.
+    pub fn is_unlimited(&self, all_commands: &CommandSet) -> bool {
+        self.all_selectors().any(|selector| selector.is_unlimited(all_commands))
+    }
+}

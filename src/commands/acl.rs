@@ -1,0 +1,310 @@
+//! ACL: users and what they may do.
+
+use crate::acl::log::Entry;
+use crate::acl::{Acl, Call, DEFAULT_NAME, Denial, Selector, describe, digit, file, has_spaces, sessions};
+use crate::command::args::shown;
+use crate::command::error::CmdResult;
+use crate::command::spec::*;
+use crate::command::{Args, CommandTable, Ctx, Error};
+use crate::resp::reply::Reply;
+use crate::util::platform::os_error_text;
+use crate::util::random;
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[Command::container("acl", SUBCOMMANDS).group(Group::Server).docs(
+    "6.0.0",
+    "",
+    "Carries the commands about users and their rights.",
+)];
+
+const SUBCOMMANDS: &[Command] = &[
+    open("cat", Arity::at_least(2), cat).docs("6.0.0", "[category]", "Lists categories, or the commands of one."),
+    admin("deluser", Arity::at_least(3), deluser).tips(ALL_NODES).docs(
+        "6.0.0",
+        "username [username ...]",
+        "Deletes users and closes their connections.",
+    ),
+    admin("dryrun", Arity::at_least(4), dryrun).docs(
+        "7.0.0",
+        "username command [arg [arg ...]]",
+        "Tells whether a user could run a command, without running it.",
+    ),
+    open("genpass", Arity::at_least(2), genpass).docs("6.0.0", "[bits]", "Makes up a password that can't be guessed."),
+    admin("getuser", Arity::exactly(3), getuser).docs("6.0.0", "username", "Tells the rules of a user."),
+    Command::new("help", Arity::exactly(2), help).group(Group::Server).flags(&[LOADING, STALE]).docs(
+        "6.0.0",
+        "",
+        "Lists the subcommands.",
+    ),
+    admin("list", Arity::exactly(2), list).docs("6.0.0", "", "Lists the users with their rules."),
+    admin("load", Arity::exactly(2), load).docs("6.0.0", "", "Reads the users from the ACL file."),
+    admin("log", Arity::at_least(2), log).docs("6.0.0", "[count | RESET]", "Lists what was refused, or forgets it."),
+    admin("save", Arity::exactly(2), save).tips(ALL_NODES).docs("6.0.0", "", "Writes the users to the ACL file."),
+    admin("setuser", Arity::at_least(3), setuser).secrets(|args| (2..args.len()).collect()).tips(ALL_NODES).docs(
+        "6.0.0",
+        "username [rule [rule ...]]",
+        "Makes a user or changes its rules.",
+    ),
+    admin("users", Arity::exactly(2), users).docs("6.0.0", "", "Lists the names of the users."),
+    open("whoami", Arity::exactly(2), whoami).docs("6.0.0", "", "Tells the user of this connection."),
+];
+
+const ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
+
+const fn open(name: &'static str, arity: Arity, handler: Handler) -> Command {
+    Command::new(name, arity, handler).group(Group::Server).flags(&[NOSCRIPT, LOADING, STALE])
+}
+
+const fn admin(name: &'static str, arity: Arity, handler: Handler) -> Command {
+    open(name, arity, handler).flags(&[ADMIN])
+}
+
+fn cat(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    if args.len() > 3 {
+        return Err(cx.subcommand_syntax(args.get(1)));
+    }
+    let Some(name) = args.try_get(2) else {
+        cx.reply.array(CATEGORY_NAMES.len());
+        CATEGORY_NAMES.iter().for_each(|(_, name)| cx.reply.bulk(name.as_bytes()));
+        return Ok(());
+    };
+    let known = CATEGORY_NAMES.iter().find(|(_, known)| name.eq_ignore_ascii_case(known.as_bytes()));
+    let unknown = || Error::text([b"ERR Unknown category '", shown(name), b"'"].concat());
+    let (category, _) = known.ok_or_else(unknown)?;
+    let table = &cx.server.commands;
+    let in_category = table.ids().filter(|id| table.entry(*id).row.categories().has(*category));
+    let head = cx.reply.defer();
+    let mut count = 0;
+    for id in in_category {
+        cx.reply.bulk(table.entry(id).full_name.as_bytes());
+        count += 1;
+    }
+    cx.reply.finish_array(head, count);
+    Ok(())
+}
+
+fn setuser(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let name = args.get(2);
+    if has_spaces(name) {
+        return Err(Error::fixed("ERR Usernames can't contain spaces or null characters"));
+    }
+    let rules: Vec<&[u8]> = args.rest(3).collect();
+    sessions::change_user(cx.server, name, &rules)
+        .map_err(|error| Error::text([b"ERR ", error.as_slice()].concat()))?;
+    cx.reply.ok();
+    Ok(())
+}
+
+fn deluser(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    if args.rest(2).any(|name| name == DEFAULT_NAME) {
+        return Err(Error::fixed("ERR The 'default' user cannot be removed"));
+    }
+    let deleted = args.rest(2).filter(|name| sessions::delete_user(cx.server, name)).count();
+    cx.reply.integer(deleted as i64);
+    Ok(())
+}
+
+fn getuser(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let acl: &Acl = &cx.server.acl;
+    let Some(id) = acl.find(args.get(2)) else {
+        cx.reply.null();
+        return Ok(());
+    };
+    let (user, table, reply) = (acl.user(id), &cx.server.commands, &mut *cx.reply);
+    let flags = describe::flags(user);
+    reply.map(6);
+    reply.bulk(b"flags");
+    reply.set(flags.len());
+    flags.iter().for_each(|flag| reply.bulk(flag.as_bytes()));
+    reply.bulk(b"passwords");
+    reply.array(user.passwords.len());
+    user.passwords.iter().for_each(|password| reply.bulk(password.digits()));
+    reply_selector(reply, table, &user.root);
+    reply.bulk(b"selectors");
+    reply.array(user.selectors.len());
+    for selector in &user.selectors {
+        reply.map(3);
+        reply_selector(reply, table, selector);
+    }
+    Ok(())
+}
+
+/// Three fields of a map.
+fn reply_selector(reply: &mut Reply, table: &CommandTable, selector: &Selector) {
+    reply.bulk(b"commands");
+    reply.bulk(describe::commands(table, selector).as_bytes());
+    reply.bulk(b"keys");
+    reply.bulk(&describe::keys(selector));
+    reply.bulk(b"channels");
+    reply.bulk(&describe::channels(selector));
+}
+
+fn list(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let users = cx.server.acl.users();
+    cx.reply.array(users.len());
+    users.for_each(|user| cx.reply.bulk(&describe::line(&cx.server.commands, user)));
+    Ok(())
+}
+
+fn users(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let users = cx.server.acl.users();
+    cx.reply.array(users.len());
+    users.for_each(|user| cx.reply.bulk(&user.name));
+    Ok(())
+}
+
+fn whoami(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let user = cx.client().user;
+    cx.reply.bulk(&cx.server.acl.user(user).name);
+    Ok(())
+}
+
+fn needs_file(cx: &Ctx<'_>) -> CmdResult {
+    if !cx.server.config.aclfile.is_empty() {
+        return Ok(());
+    }
+    Err(Error::fixed(
+        "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL \
+         SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order \
+         to store users in the Redis configuration.",
+    ))
+}
+
+fn load(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    needs_file(cx)?;
+    sessions::load_file(cx.server).map_err(|errors| Error::text([b"ERR ", errors.as_slice()].concat()))?;
+    cx.reply.ok();
+    Ok(())
+}
+
+fn save(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    needs_file(cx)?;
+    let path = &cx.server.config.aclfile;
+    if let Err(error) = file::save(&cx.server.acl, &cx.server.commands, path) {
+        log::warn!("Writing the ACL file: {}", os_error_text(&error));
+        return Err(Error::fixed(
+            "ERR There was an error trying to save the ACLs. Please check the server logs for more information",
+        ));
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+/// The longest password GENPASS makes, in bits.
+const PASSWORD_BITS_MAX: i64 = 4096;
+
+fn genpass(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let bits = match args.len() {
+        2 => 256,
+        3 => args.integer(2)?,
+        _ => return Err(cx.subcommand_syntax(args.get(1))),
+    };
+    if !(1..=PASSWORD_BITS_MAX).contains(&bits) {
+        return Err(Error::text(format!(
+            "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to \
+             {PASSWORD_BITS_MAX}"
+        )));
+    }
+    let mut digits = vec![0; (bits as usize).div_ceil(4)];
+    random::fill_with_secrets(&mut digits).map_err(|error| {
+        let reason = os_error_text(&error);
+        Error::text(format!("ERR No random numbers to be had from the system: {reason}"))
+    })?;
+    digits.iter_mut().for_each(|byte| *byte = digit(*byte & 15));
+    cx.reply.bulk(&digits);
+    Ok(())
+}
+
+/// Entries shown when it is not said how many.
+const LOG_ENTRIES_SHOWN: usize = 10;
+
+fn log(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let count = match args.len() {
+        2 => LOG_ENTRIES_SHOWN,
+        3 if args.is(2, "reset") => {
+            cx.server.acl.log.clear();
+            cx.reply.ok();
+            return Ok(());
+        }
+        3 => usize::try_from(args.integer(2)?).unwrap_or(0),
+        _ => return Err(cx.subcommand_syntax(args.get(1))),
+    };
+    let now_ms = cx.server.clock.unix_ms();
+    let entries = cx.server.acl.log.entries().take(count);
+    cx.reply.array(entries.len());
+    entries.for_each(|entry| reply_log_entry(cx.reply, entry, now_ms));
+    Ok(())
+}
+
+fn reply_log_entry(reply: &mut Reply, entry: &Entry, now_ms: i64) {
+    reply.map(7);
+    reply.bulk(b"count");
+    reply.integer(entry.count as i64);
+    reply.bulk(b"reason");
+    reply.bulk(entry.reason.name().as_bytes());
+    reply.bulk(b"context");
+    reply.bulk(entry.context.name().as_bytes());
+    reply.bulk(b"object");
+    reply.bulk(&entry.object);
+    reply.bulk(b"username");
+    reply.bulk(&entry.user);
+    reply.bulk(b"age-seconds");
+    reply.double((now_ms - entry.at_ms) as f64 / 1000.0);
+    reply.bulk(b"client-info");
+    reply.bulk(&entry.client);
+}
+
+fn dryrun(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let (acl, table) = (&cx.server.acl, &cx.server.commands);
+    let missing =
+        |what: &str, name: &[u8]| Error::text([b"ERR ", what.as_bytes(), b" '", shown(name), b"' not found"].concat());
+    let user = acl.find(args.get(2)).ok_or_else(|| missing("User", args.get(2)))?;
+    let call = Args::from(args.tail(3));
+    let id = table.resolve_exactly(call.get(0), call.try_get(1));
+    let id = id.ok_or_else(|| missing("Command", call.get(0)))?;
+    let entry = table.entry(id);
+    if !entry.row.arity.allows(call.len()) {
+        return Err(Error::wrong_arity(&entry.full_name));
+    }
+    let Err(denial) = acl.user(user).check(&mut Call::new(table, id, call)) else {
+        cx.reply.ok();
+        return Ok(());
+    };
+    let (act, object, kind): (&[u8], &[u8], &[u8]) = match denial {
+        Denial::Command => (b"run", entry.full_name.as_bytes(), b"command"),
+        Denial::Key(index) => (b"access", call.get(index), b"key"),
+        Denial::Channel(index) => (b"access", call.get(index), b"channel"),
+    };
+    cx.reply.bulk(&[b"This user has no permissions to ", act, b" the '", object, b"' ", kind].concat());
+    Ok(())
+}
+
+fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    cx.reply_help(&[
+        "CAT [<category>]",
+        "    List the commands of a category, or all categories.",
+        "DELUSER <username> [<username> ...]",
+        "    Delete users and close their connections.",
+        "DRYRUN <username> <command> [<arg> ...]",
+        "    Tell whether the user could run the command, without running it.",
+        "GETUSER <username>",
+        "    Tell the rules of a user.",
+        "GENPASS [<bits>]",
+        "    Make up a password of 256 bits, or of as many as are asked for.",
+        "LIST",
+        "    List the users with their rules, as in the configuration file.",
+        "LOAD",
+        "    Read the users from the ACL file.",
+        "LOG [<count> | RESET]",
+        "    List what was refused lately, or forget it.",
+        "SAVE",
+        "    Write the users to the ACL file.",
+        "SETUSER <username> <rule> [<rule> ...]",
+        "    Make a user, or change one, by these rules.",
+        "USERS",
+        "    List the names of the users.",
+        "WHOAMI",
+        "    Tell the user of this connection.",
+    ]);
+    Ok(())
+}

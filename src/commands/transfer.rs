@@ -1,0 +1,194 @@
+//! Handing a value to another server: DUMP and RESTORE. MIGRATE does both, see [`super::migrate`].
+//!
+//! A payload is checked whole before anything changes: whatever `sanitize-dump-payload` says, nothing that an honest
+//! server could not have dumped gets in.
+
+use crate::command::context::Event;
+use crate::command::effects;
+use crate::command::error::{CmdResult, SYNTAX};
+use crate::command::spec::*;
+use crate::command::{Args, Ctx, Error};
+use crate::config::SanitizeDumpPayload;
+use crate::persist::loading;
+use crate::persist::rdb::payload::{self, Restored};
+
+const RESTORED: &[Keys] = &[Keys::at(1, Access::OW.and(Access::UPDATE))];
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[
+    Command::new("dump", Arity::exactly(2), dump)
+        .flags(&[READONLY])
+        .keys(&[Keys::at(1, Access::RO.and(Access::ACCESS))])
+        .tips(&["nondeterministic_output"])
+        .docs("2.6.0", "key", "Returns a value in the form that RESTORE takes."),
+    Command::new("restore", Arity::at_least(4), restore)
+        .flags(&[WRITE, DENYOOM])
+        .keys(RESTORED)
+        .acl(Categories::DANGEROUS)
+        .docs(
+            "2.6.0",
+            "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+            "Sets a key to a value that DUMP returned.",
+        ),
+    Command::new("restore-asking", Arity::at_least(4), restore)
+        .group(Group::Server)
+        .flags(&[WRITE, DENYOOM, ASKING])
+        .keys(RESTORED)
+        .acl(Categories(Categories::KEYSPACE.0 | Categories::DANGEROUS.0))
+        .docs(
+            "3.0.0",
+            "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+            "Sets a key that is being moved to this node of a cluster.",
+        ),
+];
+
+fn dump(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    match cx.db.read(&args.key(1)) {
+        Some(entry) => {
+            let payload = payload::dump(entry, cx.server.config.rdbcompression);
+            cx.reply.bulk(&payload);
+        }
+        None => cx.reply.null(),
+    }
+    Ok(())
+}
+
+/// What RESTORE is to do besides.
+#[derive(Debug, Default)]
+struct Options {
+    replace: bool,
+    absolute: bool,
+    idle_seconds: Option<u64>,
+    frequency: Option<u8>,
+}
+
+impl Options {
+    fn read(args: &Args<'_>) -> Result<Options, Error> {
+        let mut options = Options::default();
+        let mut index = 4;
+        while index < args.len() {
+            let has_value = index + 1 < args.len();
+            if args.is(index, "replace") {
+                options.replace = true;
+            } else if args.is(index, "absttl") {
+                options.absolute = true;
+            } else if args.is(index, "idletime") && has_value && options.frequency.is_none() {
+                const BAD: Error = Error::fixed("ERR Invalid IDLETIME value, must be >= 0");
+                index += 1;
+                options.idle_seconds = Some(u64::try_from(args.integer(index)?).map_err(|_| BAD)?);
+            } else if args.is(index, "freq") && has_value && options.idle_seconds.is_none() {
+                const BAD: Error = Error::fixed("ERR Invalid FREQ value, must be >= 0 and <= 255");
+                index += 1;
+                options.frequency = Some(u8::try_from(args.integer(index)?).map_err(|_| BAD)?);
+            } else {
+                return Err(SYNTAX);
+            }
+            index += 1;
+        }
+        Ok(options)
+    }
+}
+
+fn restore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let options = Options::read(&args)?;
+    let key = args.key(1);
+    if !options.replace && cx.db.exists(&key) {
+        return Err(Error::fixed("BUSYKEY Target key name already exists."));
+    }
+    let ttl = args.integer(2)?;
+    if ttl < 0 {
+        return Err(Error::fixed("ERR Invalid TTL value, must be >= 0"));
+    }
+    let value = value_of(cx, args.get(3))?;
+    let now_ms = cx.now_ms();
+    let deleted = options.replace && cx.db.delete(&key);
+    let expire = match (ttl, options.absolute) {
+        (0, _) => None,
+        (ttl, true) => Some(ttl),
+        (ttl, false) => Some(ttl.saturating_add(cx.clock_ms())),
+    };
+    if expire.is_some_and(|at| at < now_ms) {
+        if deleted {
+            let delete = effects::deletion(cx.server.config.lazyfree_lazy_server_del);
+            cx.propagate_instead(&[delete.as_bytes(), key.bytes()]);
+            cx.changed(&key, Event::generic("del"));
+        }
+        cx.reply.ok();
+        return Ok(());
+    }
+    let access = cx.db.restored_access(options.idle_seconds, options.frequency);
+    cx.db.put(&key, value.into_entry(key.bytes(), expire, access));
+    if let Some(at) = expire.filter(|_| !options.absolute && cx.server.observers.propagates()) {
+        let at = at.to_string().into_bytes();
+        let mut words: Vec<&[u8]> = args.rest(0).collect();
+        words[2] = &at;
+        words.push(b"ABSTTL");
+        cx.propagate_instead(&words);
+    }
+    cx.changed(&key, Event::generic("restore"));
+    cx.reply.ok();
+    Ok(())
+}
+
+fn value_of(cx: &mut Ctx<'_>, payload: &[u8]) -> Result<Restored, Error> {
+    const WRONG: Error = Error::fixed("ERR DUMP payload version or checksum are wrong");
+    let body = payload::verified(payload, cx.server.persist.skips_checksums).ok_or(WRONG)?;
+    let rules = loading::rules(&cx.server.config, cx.server.plain_from, true);
+    cx.server.stats.sanitizations += u64::from(cx.server.config.sanitize_dump_payload != SanitizeDumpPayload::No);
+    payload::restore(body, &rules).map_err(|reason| {
+        log::warn!("RESTORE was given a payload that is not sound: {reason}");
+        Error::fixed("ERR Bad data format")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::testbed::Testbed;
+    use crate::db::Key;
+    use crate::persist::rdb::payload;
+
+    fn dumped(bed: &Testbed, key: &[u8]) -> Vec<u8> {
+        let entry = bed.db.database(0).dict.find(Key::new(key).hash(), key).expect("a key");
+        payload::dump(entry, true)
+    }
+
+    #[test]
+    fn what_was_dumped_is_restored_and_propagated_with_an_absolute_time() {
+        let mut bed = Testbed::new();
+        bed.run("set a 5");
+        let payload = dumped(&bed, b"a");
+        let words: [&[u8]; 4] = [b"restore", b"b", b"100000", &payload];
+        assert_eq!(bed.run_words(&words), "+OK\r\n");
+        assert_eq!(bed.run("get b"), "$1\r\n5\r\n");
+        assert!(bed.run_words(&words).starts_with("-BUSYKEY "));
+        assert!(bed.run("pttl b").starts_with(":99") || bed.run("pttl b").starts_with(":100000"));
+        let words: [&[u8]; 5] = [b"restore", b"b", b"1", &payload, b"absttl"];
+        assert!(bed.run_words(&words).starts_with("-BUSYKEY "));
+        let words: [&[u8]; 6] = [b"restore", b"b", b"1", &payload, b"absttl", b"replace"];
+        assert_eq!(bed.run_words(&words), "+OK\r\n");
+        assert_eq!(bed.run("exists b"), ":0\r\n", "its time is over");
+    }
+
+    #[test]
+    fn faulty_payloads_and_options_change_nothing() {
+        let mut bed = Testbed::new();
+        bed.run("set a 5");
+        let mut payload = dumped(&bed, b"a");
+        let cases: [(&[&[u8]], &str); 5] = [
+            (&[b"restore", b"b", b"-1", b"x"], "-ERR Invalid TTL value, must be >= 0\r\n"),
+            (&[b"restore", b"b", b"0", b"x"], "-ERR DUMP payload version or checksum are wrong\r\n"),
+            (&[b"restore", b"b", b"0", b"x", b"freq", b"256"], "-ERR Invalid FREQ value, must be >= 0 and <= 255\r\n"),
+            (&[b"restore", b"b", b"0", b"x", b"idletime", b"-1"], "-ERR Invalid IDLETIME value, must be >= 0\r\n"),
+            (&[b"restore", b"b", b"0", b"x", b"idletime", b"1", b"freq", b"1"], "-ERR syntax error\r\n"),
+        ];
+        for (words, reply) in cases {
+            assert_eq!(bed.run_words(words), reply);
+        }
+        payload[1] ^= 1;
+        assert!(bed.run_words(&[b"restore", b"b", b"0", &payload]).starts_with("-ERR DUMP payload"));
+        bed.server.persist.skips_checksums = true;
+        payload[0] = 4;
+        assert_eq!(bed.run_words(&[b"restore", b"b", b"0", &payload]), "-ERR Bad data format\r\n");
+        assert_eq!(bed.run("dbsize"), ":1\r\n");
+    }
+}

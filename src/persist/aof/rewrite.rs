@@ -1,0 +1,237 @@
+//! A data set as commands: what a base file holds when `aof-use-rdb-preamble` is off.
+//!
+//! One function per type. Collections are written in portions, so that no command gets too long; what has an expiry
+//! gets it at the end.
+
+use crate::db::{Databases, EntryView};
+use crate::types::list::End;
+use crate::types::listpack::{Element, IntText};
+use crate::types::stream::{Group, StreamId};
+use crate::types::{Hash, List, Set, SortedSet, Stream, ValueType};
+use crate::util::number::append_f64;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+
+/// Elements to a command.
+const ITEMS_MAX: usize = 64;
+
+/// Writes everything that is in the databases, and the libraries of functions; `on_key` is told after each key how many
+/// there were.
+///
+/// # Errors
+/// Those of the file.
+pub fn write_all(
+    databases: &Databases,
+    functions: &[Vec<u8>],
+    out: &mut dyn Write,
+    on_key: &mut dyn FnMut(u64),
+) -> io::Result<()> {
+    let mut script = Script { out, words: Vec::new(), count: 0 };
+    let mut keys = 0;
+    for library in functions {
+        script.command(&[b"FUNCTION", b"LOAD", library])?;
+    }
+    for index in 0..databases.count() {
+        let dict = &databases.database(index).dict;
+        if dict.is_empty() {
+            continue;
+        }
+        script.command(&[b"SELECT", index.to_string().as_bytes()])?;
+        for entry in dict.iter() {
+            script.entry(entry)?;
+            keys += 1;
+            on_key(keys);
+        }
+    }
+    Ok(())
+}
+
+/// Commands on their way to a file.
+struct Script<'a> {
+    out: &'a mut dyn Write,
+    /// The words of the command that is being made, encoded.
+    words: Vec<u8>,
+    count: usize,
+}
+
+impl Script<'_> {
+    fn word(&mut self, word: &[u8]) {
+        let mut number = itoa::Buffer::new();
+        self.words.push(b'$');
+        self.words.extend_from_slice(number.format(word.len()).as_bytes());
+        self.words.extend_from_slice(b"\r\n");
+        self.words.extend_from_slice(word);
+        self.words.extend_from_slice(b"\r\n");
+        self.count += 1;
+    }
+
+    fn element(&mut self, element: Element<'_>) {
+        self.word(element.text(&mut IntText::new()));
+    }
+
+    fn number(&mut self, number: impl itoa::Integer) {
+        self.word(itoa::Buffer::new().format(number).as_bytes());
+    }
+
+    fn id(&mut self, id: StreamId) {
+        self.word(id.text(&mut Default::default()));
+    }
+
+    fn words(&mut self, words: &[&[u8]]) {
+        words.iter().for_each(|word| self.word(word));
+    }
+
+    /// Writes the command made so far.
+    fn end(&mut self) -> io::Result<()> {
+        write!(self.out, "*{}\r\n", self.count)?;
+        self.out.write_all(&self.words)?;
+        self.words.clear();
+        self.count = 0;
+        Ok(())
+    }
+
+    fn command(&mut self, words: &[&[u8]]) -> io::Result<()> {
+        self.words(words);
+        self.end()
+    }
+
+    /// Writes commands that each begin with `head` and take some of the items.
+    fn portions<T>(
+        &mut self,
+        head: &[&[u8]],
+        items: impl Iterator<Item = T>,
+        mut write: impl FnMut(&mut Self, T),
+    ) -> io::Result<()> {
+        let mut items = items.peekable();
+        while items.peek().is_some() {
+            self.words(head);
+            for item in items.by_ref().take(ITEMS_MAX) {
+                write(self, item);
+            }
+            self.end()?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: EntryView<'_>) -> io::Result<()> {
+        let key = entry.key();
+        match entry.kind().value_type() {
+            ValueType::String => {
+                if let Some(value) = entry.string() {
+                    self.command(&[b"SET", key, value.bytes(&mut IntText::new())])?;
+                }
+            }
+            ValueType::List => entry.collection().map_or(Ok(()), |list| self.list(key, list))?,
+            ValueType::Set => entry.collection().map_or(Ok(()), |set| self.set(key, set))?,
+            ValueType::SortedSet => entry.collection().map_or(Ok(()), |set| self.sorted_set(key, set))?,
+            ValueType::Hash => entry.collection().map_or(Ok(()), |hash| self.hash(key, hash))?,
+            ValueType::Stream => entry.collection().map_or(Ok(()), |stream| self.stream(key, stream))?,
+        }
+        match entry.expire_at() {
+            Some(at) => self.command(&[b"PEXPIREAT", key, at.to_string().as_bytes()]),
+            None => Ok(()),
+        }
+    }
+
+    fn list(&mut self, key: &[u8], list: &List) -> io::Result<()> {
+        let mut result = Ok(());
+        list.visit(0, End::Tail, |element| {
+            if self.count == 0 {
+                self.words(&[b"RPUSH", key]);
+            }
+            self.element(element);
+            if self.count < 2 + ITEMS_MAX {
+                return ControlFlow::Continue(());
+            }
+            result = self.end();
+            if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        result?;
+        if self.count > 0 { self.end() } else { Ok(()) }
+    }
+
+    fn set(&mut self, key: &[u8], set: &Set) -> io::Result<()> {
+        self.portions(&[b"SADD", key], set.iter(), Self::element)
+    }
+
+    fn sorted_set(&mut self, key: &[u8], set: &SortedSet) -> io::Result<()> {
+        self.portions(&[b"ZADD", key], set.iter(), |script, entry| {
+            let mut score = Vec::new();
+            append_f64(&mut score, entry.score());
+            script.word(&score);
+            script.element(entry.member);
+        })
+    }
+
+    fn hash(&mut self, key: &[u8], hash: &Hash) -> io::Result<()> {
+        self.portions(&[b"HMSET", key], hash.pairs(), |script, pair| {
+            script.element(pair.field);
+            script.element(pair.value);
+        })?;
+        for pair in hash.pairs() {
+            if let Some(at) = pair.expiry {
+                self.words(&[b"HPEXPIREAT", key]);
+                self.number(at);
+                self.words(&[b"FIELDS", b"1"]);
+                self.element(pair.field);
+                self.end()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn stream(&mut self, key: &[u8], stream: &Stream) -> io::Result<()> {
+        let log = stream.log();
+        for entry in log.iter() {
+            self.words(&[b"XADD", key]);
+            self.id(entry.id);
+            for (name, value) in entry.fields {
+                self.element(name);
+                self.element(value);
+            }
+            self.end()?;
+        }
+        if log.len() == 0 {
+            // An empty stream is one whose only entry is trimmed at once.
+            let id = log.last_id.max(StreamId { ms: 0, seq: 1 });
+            self.words(&[b"XADD", key, b"MAXLEN", b"0"]);
+            self.id(id);
+            self.command(&[b"x", b"y"])?;
+        }
+        self.words(&[b"XSETID", key]);
+        self.id(log.last_id);
+        self.word(b"ENTRIESADDED");
+        self.number(log.entries_added);
+        self.word(b"MAXDELETEDID");
+        self.id(log.max_deleted_id);
+        self.end()?;
+        for (name, group) in stream.groups().iter() {
+            self.group(key, name, group)?;
+        }
+        Ok(())
+    }
+
+    fn group(&mut self, key: &[u8], name: &[u8], group: &Group) -> io::Result<()> {
+        self.words(&[b"XGROUP", b"CREATE", key, name]);
+        self.id(group.last_id);
+        self.word(b"ENTRIESREAD");
+        match group.entries_read {
+            Some(read) => self.number(read),
+            None => self.number(-1),
+        }
+        self.end()?;
+        for (_, consumer) in group.consumers() {
+            self.command(&[b"XGROUP", b"CREATECONSUMER", key, name, &consumer.name])?;
+        }
+        for (id, delivery) in group.pending(StreamId::MIN) {
+            self.words(&[b"XCLAIM", key, name, &group.consumer(delivery.consumer).name, b"0"]);
+            self.id(id);
+            self.word(b"TIME");
+            self.number(delivery.time_ms);
+            self.word(b"RETRYCOUNT");
+            self.number(delivery.count);
+            self.command(&[b"JUSTID", b"FORCE"])?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,282 @@
+//! Loading the data set: at start, a slice between two turns of the event loop, or all at once for DEBUG RELOAD.
+//!
+//! It comes from a snapshot or, with `appendonly`, from the log of commands.
+//!
+//! While it loads the server answers whoever connects, as a rule with `-LOADING`: the gate sees to that
+//! ([`ServerModes::LOADING`]).
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+use super::aof;
+use super::aof::load::{Failed, LogLoader};
+use super::rdb::check;
+use super::rdb::load::value::Rules;
+use super::rdb::load::{Counts, Loader, Progress, Settings};
+use crate::config::{Config, SanitizeDumpPayload};
+use crate::db::Databases;
+use crate::repl::propagate;
+use crate::script::library::Restore;
+use crate::server::{Server, ServerModes};
+use crate::types::hash::HashLimits;
+use crate::types::set::SetLimits;
+use crate::types::{list, sorted_set};
+use crate::util::clock::unix_micros;
+use crate::util::platform;
+
+/// Where the data set comes from.
+enum From {
+    Snapshot(Box<Loader>),
+    Log(Box<LogLoader>),
+}
+
+/// A load on its way.
+pub struct Loading {
+    from: From,
+    started: Instant,
+    /// When it began, in Unix seconds.
+    pub start_time: i64,
+    /// Bytes of the file.
+    pub total_bytes: u64,
+}
+
+impl std::fmt::Debug for Loading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loading").field("offset", &self.loaded_bytes()).finish_non_exhaustive()
+    }
+}
+
+impl Loading {
+    /// Bytes loaded so far.
+    pub fn loaded_bytes(&self) -> u64 {
+        match &self.from {
+            From::Snapshot(loader) => loader.offset(),
+            From::Log(log) => log.loaded_bytes(),
+        }
+    }
+
+    /// The memory in use when the file was made, if it says so.
+    pub fn used_memory(&self) -> u64 {
+        let loader = match &self.from {
+            From::Snapshot(loader) => Some(&**loader),
+            From::Log(log) => log.snapshot(),
+        };
+        let field = loader.into_iter().flat_map(Loader::aux).find(|(name, _)| name == "used-mem");
+        field.and_then(|(_, text)| std::str::from_utf8(text).ok()?.parse().ok()).unwrap_or(0)
+    }
+
+    /// The share that is loaded, in per cent.
+    pub fn percent(&self) -> f64 {
+        self.loaded_bytes() as f64 * 100.0 / self.total_bytes.max(1) as f64
+    }
+
+    /// Seconds that the rest may take.
+    pub fn eta_seconds(&self) -> u64 {
+        let (loaded, elapsed) = (self.loaded_bytes(), self.started.elapsed().as_secs());
+        (elapsed * self.total_bytes.saturating_sub(loaded)).checked_div(loaded).unwrap_or(1)
+    }
+}
+
+/// How values are made by the present directives; elements of lists of `plain_from` bytes stand alone.
+pub fn rules(config: &Config, plain_from: Option<usize>, deep: bool) -> Rules {
+    Rules {
+        list: list::Limits::new(config.list_max_listpack_size, config.list_compress_depth, plain_from),
+        set: SetLimits {
+            intset_entries: config.set_max_intset_entries,
+            listpack_entries: config.set_max_listpack_entries,
+            listpack_value: config.set_max_listpack_value,
+        },
+        sorted_set: sorted_set::Limits {
+            entries: config.zset_max_listpack_entries,
+            value: config.zset_max_listpack_value,
+        },
+        hash: HashLimits { entries: config.hash_max_listpack_entries, value: config.hash_max_listpack_value },
+        deep,
+    }
+}
+
+/// How a file of this server's own is loaded.
+pub fn settings(server: &Server, total_bytes: u64, may_replace: bool) -> Settings {
+    let config = &server.config;
+    Settings {
+        rules: rules(config, server.plain_from, config.sanitize_dump_payload == SanitizeDumpPayload::Yes),
+        checksum: config.rdbchecksum,
+        expired_before_ms: Some(unix_micros() / 1000),
+        may_replace,
+        discard: false,
+        key_delay_us: config.key_load_delay_us,
+        total_bytes,
+    }
+}
+
+/// Opens the file of the data set; `None` if there is none.
+fn open(config: &Config) -> io::Result<Option<(File, u64)>> {
+    let file = match File::open(&config.dbfilename) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok(Some((file, metadata.len())))
+}
+
+/// Begins to load the data set at start, if there is one.
+///
+/// # Errors
+/// When a file cannot be opened; the error is logged.
+pub fn begin(server: &mut Server, db: &mut Databases) -> Result<(), String> {
+    if server.config.appendonly {
+        return match aof::load::find(server)? {
+            Some(log) => {
+                let total_bytes = log.total_bytes;
+                begin_from(server, db, From::Log(Box::new(log)), total_bytes);
+                Ok(())
+            }
+            None => aof::folder::open_at_start(server, db),
+        };
+    }
+    match open(&server.config) {
+        Ok(None) => Ok(()),
+        Ok(Some((file, bytes))) => {
+            let loader = Loader::new(Box::new(file), settings(server, bytes, false));
+            begin_from(server, db, From::Snapshot(Box::new(loader)), bytes);
+            Ok(())
+        }
+        Err(error) => {
+            log::warn!("Error opening the RDB file {}: {}", server.config.dbfilename, platform::os_error_text(&error));
+            Err("Fatal error loading the DB, check server logs. Exiting.".to_owned())
+        }
+    }
+}
+
+fn begin_from(server: &mut Server, db: &mut Databases, from: From, total_bytes: u64) {
+    let (started, start_time) = (Instant::now(), unix_micros() / 1_000_000);
+    server.persist.loading = Some(Loading { from, started, start_time, total_bytes });
+    note_loading(server, db, true);
+}
+
+/// While the data set is loaded nothing expires and nobody is told of changes.
+fn note_loading(server: &mut Server, db: &mut Databases, loading: bool) {
+    server.modes.set(ServerModes::LOADING, loading);
+    db.set_timeless(loading);
+    propagate::update_listeners(server);
+}
+
+/// Loads on for a slice; true when that was the last.
+///
+/// # Errors
+/// When something is wrong with a file, which has been logged.
+pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
+    let Some(mut loading) = server.persist.loading.take() else { return Ok(true) };
+    db.begin_command(0, server.clock.unix_ms());
+    let slice = server.config.loading_process_events_interval_bytes;
+    let done = match &mut loading.from {
+        From::Snapshot(loader) => match loader.step(db, slice) {
+            Ok(progress) => progress == Progress::Done,
+            Err(error) => {
+                log::warn!("Internal error in RDB reading offset {}: {}", error.offset, error.reason);
+                explain(&server.config, server.plain_from);
+                log::warn!("Terminating server after rdb file reading failure.");
+                return Err(Failed);
+            }
+        },
+        From::Log(log) => log.step(server, db, slice)?,
+    };
+    if !done {
+        server.persist.loading = Some(loading);
+        return Ok(false);
+    }
+    let seconds = loading.started.elapsed().as_secs_f64();
+    note_loading(server, db, false);
+    match loading.from {
+        From::Snapshot(mut loader) => {
+            note_loaded(server, &mut loader);
+            log::info!("DB loaded from disk: {seconds:.3} seconds");
+        }
+        From::Log(_) => {
+            log::info!("DB loaded from append only file: {seconds:.3} seconds");
+            aof::folder::open_at_start(server, db).map_err(|_| Failed)?;
+        }
+    }
+    Ok(true)
+}
+
+/// Has the file checked whole: the report says more of where it is damaged.
+fn explain(config: &Config, plain_from: Option<usize>) {
+    let (path, rules) = (Path::new(&config.dbfilename), rules(config, plain_from, true));
+    let mut report = Vec::new();
+    if check::check(path, rules, &mut report).is_ok() {
+        crate::log_format::write_plain(config, &String::from_utf8_lossy(&report));
+    }
+}
+
+/// Loads the log here and now, in place of what is there: DEBUG LOADAOF.
+///
+/// # Errors
+/// When something is wrong with it, which has been logged.
+pub fn load_log_now(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
+    aof::flush(server, true);
+    (0..db.count()).for_each(|index| _ = db.flush(index, false));
+    let found = aof::load::find(server).map_err(|_| Failed)?;
+    aof::folder::delete_history(server);
+    if let Some(mut log) = found {
+        note_loading(server, db, true);
+        let done = loop {
+            match log.step(server, db, u64::MAX) {
+                Ok(false) => {}
+                done => break done,
+            }
+        };
+        note_loading(server, db, false);
+        done?;
+    }
+    db.dirty = 0;
+    log::warn!("Append Only File loaded by DEBUG LOADAOF");
+    Ok(())
+}
+
+/// Takes over what a snapshot had besides keys, once it is loaded.
+pub fn note_loaded(server: &mut Server, loader: &mut Loader) {
+    let counts = loader.counts();
+    let Counts { loaded, expired, empty, .. } = counts;
+    match empty {
+        0 => log::info!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}."),
+        _ => {
+            log::info!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}, empty keys skipped: {empty}.")
+        }
+    }
+    let functions = loader.take_functions();
+    if let Err(error) = server.script.restore_libraries(&server.config, &functions, Restore::Flush) {
+        log::warn!("Failed loading functions: {}", String::from_utf8_lossy(error.line()));
+    }
+    server.persist.last_load = counts;
+}
+
+/// Loads the file of the data set here and now, beside what is there; false if that failed. Without a file there is
+/// nothing to load.
+pub fn load_now(server: &mut Server, db: &mut Databases, may_replace: bool) -> bool {
+    let (file, bytes) = match open(&server.config) {
+        Ok(Some(opened)) => opened,
+        Ok(None) => return true,
+        Err(error) => {
+            log::warn!("Error opening the RDB file {}: {}", server.config.dbfilename, platform::os_error_text(&error));
+            return false;
+        }
+    };
+    let mut loader = Loader::new(Box::new(file), settings(server, bytes, may_replace));
+    match loader.step(db, u64::MAX) {
+        Ok(_) => {
+            note_loaded(server, &mut loader);
+            true
+        }
+        Err(error) => {
+            log::warn!("Internal error in RDB reading offset {}: {}", error.offset, error.reason);
+            false
+        }
+    }
+}

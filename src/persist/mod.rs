@@ -1,0 +1,61 @@
+//! Keeping the data: snapshots and the log of commands.
+//!
+//! [`rdb`] is the format of snapshots, and knows databases alone. [`snapshot`] decides when one is saved, [`loading`]
+//! brings one back, [`fork`] is the one place where processes are made. [`aof`] is the log of commands. What the server
+//! knows of all that is [`Persist`].
+
+pub mod aof;
+pub mod fork;
+pub mod loading;
+pub mod rdb;
+pub mod snapshot;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use aof::Aof;
+use loading::Loading;
+use rdb::load::Counts;
+use snapshot::{Ending, Snapshots};
+
+/// The server's state of persistence.
+#[derive(Debug)]
+pub struct Persist {
+    /// The log of commands.
+    pub aof: Aof,
+    /// Snapshots.
+    pub snapshots: Snapshots,
+    /// The child at work: there is never more than one.
+    pub child: Option<fork::Child>,
+    /// Keys there were when it was forked.
+    pub keys_to_save: u64,
+    /// The load on its way.
+    pub loading: Option<Loading>,
+    /// What the last one came to.
+    pub last_load: Counts,
+    /// Tables may be resized for comfort as long as there is no child. Tests switch that off.
+    pub resizing_allowed: bool,
+    /// SIGINT came once more, after one that has the server end.
+    pub interrupted: Arc<AtomicBool>,
+    /// RESTORE takes payloads whatever their checksum says: for tests.
+    pub skips_checksums: bool,
+    /// A signal has asked for the end of the server.
+    pub ending: Option<Ending>,
+}
+
+impl Default for Persist {
+    fn default() -> Self {
+        Persist {
+            aof: Aof::default(),
+            snapshots: Snapshots::default(),
+            child: None,
+            keys_to_save: 0,
+            loading: None,
+            last_load: Counts::default(),
+            resizing_allowed: true,
+            interrupted: Arc::default(),
+            skips_checksums: false,
+            ending: None,
+        }
+    }
+}

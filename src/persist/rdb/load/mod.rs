@@ -1,0 +1,522 @@
+//! Loading a data set, a slice at a time.
+//!
+//! A [`Loader`] takes bytes from a [`Source`] (a file, the socket of a primary, the beginning of an append-only file)
+//! and puts keys into databases. It never waits: [`Loader::step`] works through a number of bytes and returns, so that
+//! whoever drives it can do other things in between. What has arrived is read where it lies: a small key goes from the
+//! buffer straight into its entry. When the buffer ends in the middle of an element the element is read again from its
+//! beginning once there is more.
+//!
+//! Keys are not put in one by one but some at a time, after the memory of the places they go to has been asked for.
+
+mod old;
+mod source;
+mod stream;
+pub mod value;
+
+use std::fmt;
+
+use super::format::{self, VERSION_CHECKSUM, VERSION_MAX, kind, module, opcode};
+use super::read::{Cursor, Fault, Reading, Text};
+use crate::db::{Databases, Entry, hash_key};
+use crate::types::listpack::IntText;
+use source::Input;
+pub use source::{Filled, Source};
+use value::{Begun, Build, Rules};
+
+/// Keys put in together.
+const BATCH: usize = 32;
+/// No key takes fewer bytes: what bounds the room made for those announced.
+const KEY_BYTES_MIN: u64 = 4;
+/// Keys that were skipped because there was nothing in them, up to which each is named.
+const EMPTY_NAMED_MAX: u64 = 10;
+
+/// How a data set is to be loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How values are made.
+    pub rules: Rules,
+    /// Compare the checksum.
+    pub checksum: bool,
+    /// The time before which keys have expired, and are left out; `None` keeps them.
+    pub expired_before_ms: Option<i64>,
+    /// A key that is there already is replaced, rather than a fault.
+    pub may_replace: bool,
+    /// Forget each value once it was read: only the file is of interest.
+    pub discard: bool,
+    /// Microseconds to rest per key; negative for a part of them. For tests.
+    pub key_delay_us: i32,
+    /// How many bytes there are to come, as far as is known.
+    pub total_bytes: u64,
+}
+
+/// What was counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Keys that are there now.
+    pub loaded: u64,
+    /// Keys left out because they had expired.
+    pub expired: u64,
+    /// Keys left out because there was nothing in them.
+    pub empty: u64,
+    /// Keys met that expire at some time, those that have included.
+    pub expiring: u64,
+}
+
+/// How far loading has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// There is more to do.
+    Running,
+    /// Further bytes have yet to arrive.
+    Waiting,
+    /// All is there.
+    Done,
+}
+
+/// Why loading failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadError {
+    /// Where in the file.
+    pub offset: u64,
+    /// What is wrong.
+    pub reason: String,
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, at offset {}", self.reason, self.offset)
+    }
+}
+
+/// Why an element was not read.
+enum Stop {
+    Incomplete(usize),
+    Bad(String),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Stop {
+        match fault {
+            Fault::Incomplete(bytes) => Stop::Incomplete(bytes),
+            Fault::Bad(reason) => Stop::Bad(reason.to_owned()),
+        }
+    }
+}
+
+/// What the file has next.
+enum Stage {
+    Signature,
+    Items,
+    Value,
+    Checksum,
+    Done,
+}
+
+/// What was told of a key before it.
+#[derive(Default)]
+struct Header {
+    expire: Option<i64>,
+    idle_seconds: Option<u64>,
+    frequency: Option<u8>,
+}
+
+/// A collection that is being read.
+struct Building {
+    key: Vec<u8>,
+    build: Box<dyn Build>,
+}
+
+/// Loads a data set.
+pub struct Loader {
+    input: Input,
+    state: State,
+}
+
+struct State {
+    settings: Settings,
+    stage: Stage,
+    version: u32,
+    database: usize,
+    header: Header,
+    building: Option<Building>,
+    /// Entries to be put in, with their hashes.
+    batch: Vec<(u64, Entry)>,
+    counts: Counts,
+    aux: Vec<(String, Vec<u8>)>,
+    functions: Vec<Vec<u8>>,
+    keys_met: u64,
+}
+
+impl Loader {
+    /// A loader of what comes from a source.
+    pub fn new(source: Box<dyn Source>, settings: Settings) -> Loader {
+        let state = State {
+            settings,
+            stage: Stage::Signature,
+            version: 0,
+            database: 0,
+            header: Header::default(),
+            building: None,
+            batch: Vec::with_capacity(BATCH),
+            counts: Counts::default(),
+            aux: Vec::new(),
+            functions: Vec::new(),
+            keys_met: 0,
+        };
+        Loader { input: Input::new(source, settings.checksum), state }
+    }
+
+    /// Bytes read so far.
+    pub fn offset(&self) -> u64 {
+        self.input.offset()
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> Counts {
+        self.state.counts
+    }
+
+    /// Fields of information about the file, as far as they have come.
+    pub fn aux(&self) -> &[(String, Vec<u8>)] {
+        &self.state.aux
+    }
+
+    /// The version of the file; 0 until it is known.
+    pub fn version(&self) -> u32 {
+        self.state.version
+    }
+
+    /// Libraries of functions that the file had.
+    pub fn take_functions(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.state.functions)
+    }
+
+    /// What came behind the end of the data set, and where more of it comes from.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the append-only file is on its way"))]
+    pub fn into_rest(self) -> (Vec<u8>, Box<dyn Source>) {
+        self.input.into_rest()
+    }
+
+    /// Loads on, for about as many bytes.
+    ///
+    /// # Errors
+    /// When the source fails, ends too early, or makes no sense. What was loaded before is in the databases.
+    pub fn step(&mut self, db: &mut Databases, bytes: u64) -> Result<Progress, LoadError> {
+        let until = self.offset().saturating_add(bytes);
+        loop {
+            if matches!(self.state.stage, Stage::Done) {
+                return Ok(Progress::Done);
+            }
+            if self.offset() >= until {
+                self.state.put_in(db).map_err(|reason| self.error(0, reason))?;
+                return Ok(Progress::Running);
+            }
+            let budget = usize::try_from(until - self.offset()).unwrap_or(usize::MAX);
+            let mut cursor = Cursor::new(self.input.ahead());
+            let result = self.state.read(&mut cursor, db, budget, &self.input);
+            let (result, kept) = match result {
+                Ok(()) => (Ok(()), cursor.at()),
+                Err(stop) => {
+                    let kept = self.state.kept(&cursor);
+                    (Err((stop, cursor.at())), kept)
+                }
+            };
+            match result {
+                Ok(()) => self.input.advance(kept),
+                Err((Stop::Bad(reason), at)) => return Err(self.error(at, reason)),
+                Err((Stop::Incomplete(needed), _)) => {
+                    self.input.advance(kept);
+                    match self.input.more(needed.saturating_sub(kept)) {
+                        Ok(Filled::Some) => {}
+                        Ok(Filled::NotYet) => {
+                            self.state.put_in(db).map_err(|reason| self.error(0, reason))?;
+                            return Ok(Progress::Waiting);
+                        }
+                        Ok(Filled::End) => return Err(self.error(0, "unexpected end of the file".to_owned())),
+                        Err(error) => return Err(self.error(0, format!("reading failed: {error}"))),
+                    }
+                }
+            }
+        }
+    }
+
+    fn error(&self, at: usize, reason: String) -> LoadError {
+        LoadError { offset: self.offset() + at as u64, reason }
+    }
+}
+
+impl State {
+    /// How much of what a cursor has read stays read when it stopped in the middle of something: of a collection that
+    /// is being built, all whole elements; else nothing.
+    fn kept(&self, cursor: &Cursor<'_>) -> usize {
+        if matches!(self.stage, Stage::Value) { cursor.at() } else { 0 }
+    }
+
+    /// Reads one thing, or many elements of one collection.
+    fn read(&mut self, cursor: &mut Cursor<'_>, db: &mut Databases, budget: usize, input: &Input) -> Result<(), Stop> {
+        match self.stage {
+            Stage::Signature => self.signature(cursor),
+            Stage::Items => self.items(cursor, db, budget),
+            Stage::Value => self.value(cursor, db, budget),
+            Stage::Checksum => self.checksum(cursor, input),
+            Stage::Done => Ok(()),
+        }
+    }
+
+    fn signature(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+        if cursor.take(format::SIGNATURE.len())? != format::SIGNATURE {
+            return Err(Stop::Bad("Wrong signature trying to load DB from file".to_owned()));
+        }
+        let digits = std::str::from_utf8(cursor.take(4)?).ok();
+        let version = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
+        if !(1..=VERSION_MAX).contains(&version) {
+            return Err(Stop::Bad(format!("Can't handle RDB format version {version}")));
+        }
+        self.version = version;
+        self.stage = Stage::Items;
+        Ok(())
+    }
+
+    fn checksum(&mut self, cursor: &mut Cursor<'_>, input: &Input) -> Result<(), Stop> {
+        let expected = cursor.u64()?;
+        if self.settings.checksum {
+            let sum = input.sum_so_far();
+            if expected == 0 {
+                log::info!("RDB file was saved with checksum disabled: no check performed.");
+            } else if expected != sum {
+                log::warn!("Wrong RDB checksum expected: ({expected:x}) but got ({sum:x}). Aborting now.");
+                return Err(Stop::Bad("RDB CRC error".to_owned()));
+            }
+        }
+        self.stage = Stage::Done;
+        Ok(())
+    }
+
+    /// Reads small things until the budget is used up, so that the cursor need not be made anew for each.
+    fn items(&mut self, cursor: &mut Cursor<'_>, db: &mut Databases, budget: usize) -> Result<(), Stop> {
+        while cursor.at() < budget.max(1) && matches!(self.stage, Stage::Items) {
+            let before = cursor.clone();
+            if let Err(stop) = self.item(cursor, db) {
+                // What was read before stays read.
+                if matches!(stop, Stop::Incomplete(_)) && before.at() > 0 {
+                    *cursor = before;
+                    return Ok(());
+                }
+                return Err(stop);
+            }
+        }
+        Ok(())
+    }
+
+    fn item(&mut self, cursor: &mut Cursor<'_>, db: &mut Databases) -> Result<(), Stop> {
+        let byte = cursor.byte()?;
+        if byte <= kind::LAST {
+            return self.key(byte, cursor, db);
+        }
+        match byte {
+            opcode::EXPIRE_MS => self.header.expire = Some(cursor.time_ms()?),
+            opcode::EXPIRE => self.header.expire = Some(i64::from(cursor.u32()?) * 1000),
+            opcode::FREQUENCY => self.header.frequency = Some(cursor.byte()?),
+            opcode::IDLE => self.header.idle_seconds = Some(cursor.length()?),
+            opcode::SELECT_DB => {
+                let number = cursor.count()?;
+                self.put_in(db).map_err(Stop::Bad)?;
+                if number >= db.count() && !self.settings.discard {
+                    return Err(Stop::Bad(format!(
+                        "FATAL: Data file was created with a Redis server configured to handle more than {} databases",
+                        db.count()
+                    )));
+                }
+                self.database = number;
+            }
+            opcode::RESIZE_DB => {
+                let (keys, expiring) = (cursor.length()?, cursor.length()?);
+                let most = self.settings.total_bytes / KEY_BYTES_MIN;
+                if !self.settings.discard {
+                    let dict = &mut db.database_mut(self.database).dict;
+                    dict.reserve(keys.min(most) as usize, expiring.min(most) as usize);
+                }
+            }
+            opcode::SLOT_INFO => _ = (cursor.length()?, cursor.length()?, cursor.length()?),
+            opcode::AUX => {
+                let (name, text) = (cursor.vec()?, cursor.vec()?);
+                self.note_aux(String::from_utf8_lossy(&name).into_owned(), text);
+            }
+            opcode::FUNCTION => self.functions.push(cursor.vec()?),
+            opcode::FUNCTION_EARLY => {
+                return Err(Stop::Bad("Pre-release function format not supported.".to_owned()));
+            }
+            opcode::MODULE_AUX => skip_module_aux(cursor)?,
+            opcode::EOF => {
+                self.put_in(db).map_err(Stop::Bad)?;
+                self.stage = if self.version >= VERSION_CHECKSUM { Stage::Checksum } else { Stage::Done };
+            }
+            unknown => return Err(Stop::Bad(format!("Unknown RDB encoding type {unknown}"))),
+        }
+        Ok(())
+    }
+
+    fn note_aux(&mut self, name: String, text: Vec<u8>) {
+        let shown = String::from_utf8_lossy(&text);
+        let number = || shown.parse::<i64>().unwrap_or(0);
+        match name.as_str() {
+            _ if self.settings.discard => {}
+            "redis-ver" => log::info!("Loading RDB produced by version {shown}"),
+            "ctime" => {
+                let age = (crate::util::clock::unix_micros() / 1_000_000 - number()).max(0);
+                log::info!("RDB age {age} seconds");
+            }
+            "used-mem" => {
+                log::info!("RDB memory usage when created {:.2} Mb", number() as f64 / f64::from(1 << 20));
+            }
+            "aof-preamble" if number() != 0 => log::info!("RDB has an AOF tail"),
+            "aof-base" if number() != 0 => log::info!("RDB is base AOF"),
+            name if name.starts_with('%') => log::info!("RDB '{name}': {shown}"),
+            _ => {}
+        }
+        self.aux.push((name, text));
+    }
+
+    /// Reads a key, and its value if that is a string or small.
+    fn key(&mut self, kind: u8, cursor: &mut Cursor<'_>, db: &mut Databases) -> Result<(), Stop> {
+        let key = cursor.text()?;
+        let mut room = IntText::new();
+        if kind == kind::STRING {
+            let value = cursor.text()?;
+            let key = key.bytes(&mut room);
+            if self.is_wanted() {
+                let (expire, access) = self.take_header(db);
+                let entry = match value {
+                    Text::Bytes(bytes) => Entry::string(key, bytes, expire, access),
+                    Text::Int(value) => Entry::int(key, value, expire, access),
+                    Text::Unpacked(bytes) => Entry::text(key, bytes, false, expire, access),
+                };
+                self.add(db, hash_key(key), entry)?;
+            }
+            return Ok(());
+        }
+        match value::begin(kind, cursor, &self.settings.rules)? {
+            Begun::Whole(value) => self.complete(db, key.bytes(&mut room), value)?,
+            Begun::Parts(build) => {
+                self.building = Some(Building { key: key.into_vec(), build });
+                self.stage = Stage::Value;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads on in a collection.
+    fn value(&mut self, cursor: &mut Cursor<'_>, db: &mut Databases, budget: usize) -> Result<(), Stop> {
+        let rules = self.settings.rules;
+        let Some(building) = &mut self.building else {
+            self.stage = Stage::Items;
+            return Ok(());
+        };
+        if !value::go_on(&mut *building.build, cursor, &rules, budget)? {
+            return Ok(());
+        }
+        if let Some(Building { key, build }) = self.building.take() {
+            let value = build.finish(&rules)?;
+            self.stage = Stage::Items;
+            self.complete(db, &key, value)?;
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, db: &mut Databases, key: &[u8], value: Option<value::Value>) -> Result<(), Stop> {
+        let Some(value) = value else {
+            self.header = Header::default();
+            self.counts.empty += 1;
+            if self.counts.empty <= EMPTY_NAMED_MAX {
+                log::info!("RDB has an empty value, skipping empty key: {}", key.escape_ascii());
+            }
+            return Ok(());
+        };
+        if self.is_wanted() {
+            let (expire, access) = self.take_header(db);
+            self.add(db, hash_key(key), value.into_entry(key, expire, access))?;
+        }
+        Ok(())
+    }
+
+    /// Whether a key is to be kept whose value has been read.
+    #[inline]
+    fn is_wanted(&mut self) -> bool {
+        self.keys_met += 1;
+        self.rest();
+        let expire = self.header.expire;
+        self.counts.expiring += u64::from(expire.is_some());
+        let expired = match (expire, self.settings.expired_before_ms) {
+            (Some(at), Some(now)) => at < now,
+            _ => false,
+        };
+        self.counts.expired += u64::from(expired);
+        self.counts.loaded += u64::from(!expired);
+        if expired && !self.settings.discard {
+            self.header = Header::default();
+        }
+        !expired || self.settings.discard
+    }
+
+    fn take_header(&mut self, db: &Databases) -> (Option<i64>, u32) {
+        let Header { expire, idle_seconds, frequency } = std::mem::take(&mut self.header);
+        (expire, db.restored_access(idle_seconds, frequency))
+    }
+
+    #[inline]
+    fn add(&mut self, db: &mut Databases, hash: u64, entry: Entry) -> Result<(), Stop> {
+        if self.settings.discard {
+            return Ok(());
+        }
+        db.database(self.database).prefetch_bucket(hash);
+        self.batch.push((hash, entry));
+        if self.batch.len() == BATCH { self.put_in(db).map_err(Stop::Bad) } else { Ok(()) }
+    }
+
+    /// Puts the entries of the batch in.
+    fn put_in(&mut self, db: &mut Databases) -> Result<(), String> {
+        let mut batch = std::mem::take(&mut self.batch);
+        for (hash, entry) in batch.drain(..) {
+            if let Err(entry) = db.put_loaded(self.database, hash, entry, self.settings.may_replace) {
+                let key = entry.view().key().escape_ascii();
+                return Err(format!("RDB has duplicated key '{key}' in DB {}", self.database));
+            }
+        }
+        self.batch = batch;
+        Ok(())
+    }
+
+    /// `key-load-delay`.
+    #[inline]
+    fn rest(&self) {
+        if self.settings.key_delay_us != 0 {
+            super::rest(self.settings.key_delay_us, self.keys_met);
+        }
+    }
+}
+
+/// Skips what a module had to say besides its values.
+fn skip_module_aux(cursor: &mut Cursor<'_>) -> Reading<()> {
+    let id = cursor.length()?;
+    loop {
+        match cursor.length()? {
+            module::EOF => break,
+            module::SIGNED | module::UNSIGNED => _ = cursor.length()?,
+            module::FLOAT => _ = cursor.u32()?,
+            module::DOUBLE => _ = cursor.u64()?,
+            module::STRING => _ = cursor.text()?,
+            _ => return Err(Fault::Bad("an unknown piece in the data of a module")),
+        }
+    }
+    log::warn!(
+        "The RDB file contains AUX module data I can't load: no matching module '{}'. Skipped.",
+        module_name(id)
+    );
+    Ok(())
+}
+
+/// The name of a module: nine letters of six bits, above a version of ten.
+fn module_name(id: u64) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    (0..9).rev().map(|place| char::from(LETTERS[(id >> (10 + 6 * place)) as usize & 0x3f])).collect()
+}

@@ -1,0 +1,215 @@
+//! Loading a stream: its blocks, its counters, its groups.
+//!
+//! The file tells for each group first what is pending, then which consumer has which part of it. So what is pending
+//! waits, without a consumer, until one claims it; nothing may be left then, and nothing be claimed twice.
+
+use std::collections::BTreeMap;
+
+use super::super::format::kind;
+use super::super::read::{Cursor, Fault, Reading};
+use super::value::{Build, Rules, Value};
+use crate::types::Stream;
+use crate::types::stream::{ConsumerId, Delivery, Log, StreamId};
+
+/// What comes next in the file.
+enum Stage {
+    /// Blocks, and how many; then the counters.
+    Blocks(usize),
+    /// Groups, and how many.
+    Groups(usize),
+    /// Pending entries of a group, and how many.
+    Pending(usize),
+    /// Consumers of the group, and how many.
+    Consumers(usize),
+    /// Ids of what the consumer has pending, and how many.
+    Claims(ConsumerId, usize),
+}
+
+/// A group that is being loaded.
+struct Group {
+    name: Vec<u8>,
+    /// Deliveries that nobody has claimed yet: when, and how often.
+    unclaimed: BTreeMap<StreamId, (i64, u32)>,
+    consumers_left: usize,
+}
+
+/// A stream that is being loaded.
+pub struct Parts {
+    kind: u8,
+    stage: Stage,
+    blocks: Vec<(StreamId, Vec<u8>)>,
+    stream: Stream,
+    groups_left: usize,
+    group: Option<Group>,
+}
+
+impl Parts {
+    /// Begins with the number of blocks.
+    pub fn begin(kind: u8, cursor: &mut Cursor<'_>) -> Reading<Parts> {
+        let stage = Stage::Blocks(cursor.count()?);
+        let (blocks, stream) = (Vec::new(), Stream::default());
+        Ok(Parts { kind, stage, blocks, stream, groups_left: 0, group: None })
+    }
+
+    fn block(&mut self, cursor: &mut Cursor<'_>) -> Reading<()> {
+        let (id, bytes) = (cursor.vec()?, cursor.vec()?);
+        let id = <[u8; 16]>::try_from(&id[..])
+            .map_err(|_| Fault::Bad("Stream node key entry is not the size of a stream ID"))?;
+        self.blocks.push((id_of(id), bytes));
+        Ok(())
+    }
+
+    fn counters(&mut self, cursor: &mut Cursor<'_>) -> Reading<()> {
+        let length = cursor.length()?;
+        let last_id = id(cursor)?;
+        let known = self.kind != kind::STREAM;
+        let (_, max_deleted_id, added) = match known {
+            true => (id(cursor)?, id(cursor)?, cursor.length()?),
+            false => (StreamId::MIN, StreamId::MIN, length),
+        };
+        let groups = cursor.count()?;
+        // All has been read: from here on there is no way back.
+        let mut log = Log::checked(std::mem::take(&mut self.blocks))
+            .ok_or(Fault::Bad("Stream listpack integrity check failed."))?;
+        if log.len() != length || added < length || log.last_live_id().is_some_and(|last| last > last_id) {
+            return Err(Fault::Bad("Stream integrity check failed: its counters contradict its entries."));
+        }
+        log.last_id = last_id;
+        log.max_deleted_id = max_deleted_id;
+        log.entries_added = added;
+        self.stream = Stream::new(log);
+        self.groups_left = groups;
+        Ok(())
+    }
+
+    fn begin_group(&mut self, cursor: &mut Cursor<'_>) -> Reading<Stage> {
+        let (name, last_id) = (cursor.vec()?, id(cursor)?);
+        let read = match self.kind {
+            kind::STREAM => None,
+            _ => Some(cursor.length()?).filter(|read| *read != u64::MAX),
+        };
+        let pending = cursor.count()?;
+        let (groups, log) = self.stream.groups_mut();
+        let read = if self.kind == kind::STREAM { log.added_up_to(last_id) } else { read };
+        if groups.create(&name, last_id, read).is_none() {
+            return Err(Fault::Bad("Duplicated consumer group name"));
+        }
+        self.group = Some(Group { name, unclaimed: BTreeMap::new(), consumers_left: 0 });
+        self.groups_left -= 1;
+        Ok(Stage::Pending(pending))
+    }
+
+    fn pending(&mut self, cursor: &mut Cursor<'_>) -> Reading<()> {
+        let id = raw_id(cursor)?;
+        let (time_ms, count) = (cursor.time_ms()?, cursor.length()?);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let group = self.group.as_mut().ok_or(Fault::Bad("Stream integrity check failed."))?;
+        match group.unclaimed.insert(id, (time_ms, count)) {
+            None => Ok(()),
+            Some(_) => Err(Fault::Bad("Duplicated global PEL entry loading stream consumer group")),
+        }
+    }
+
+    fn consumer(&mut self, cursor: &mut Cursor<'_>) -> Reading<Stage> {
+        let (name, seen_ms) = (cursor.vec()?, cursor.time_ms()?);
+        if self.kind == kind::STREAM_3 {
+            cursor.time_ms()?;
+        }
+        let claims = cursor.count()?;
+        let Parts { group, stream, .. } = self;
+        let group = group.as_mut().ok_or(Fault::Bad("Stream integrity check failed."))?;
+        let made = stream.groups_mut().0.get_mut(&group.name).and_then(|made| made.create_consumer(&name, seen_ms));
+        let consumer = made.ok_or(Fault::Bad("Duplicate stream consumer detected"))?;
+        group.consumers_left -= 1;
+        Ok(Stage::Claims(consumer, claims))
+    }
+
+    fn claim(&mut self, cursor: &mut Cursor<'_>, consumer: ConsumerId) -> Reading<()> {
+        let id = raw_id(cursor)?;
+        let Parts { group, stream, .. } = self;
+        let group = group.as_mut().ok_or(Fault::Bad("Stream integrity check failed."))?;
+        let made = stream.groups_mut().0.get_mut(&group.name).ok_or(Fault::Bad("Stream integrity check failed."))?;
+        let Some((time_ms, count)) = group.unclaimed.remove(&id) else {
+            return Err(match made.delivery(id) {
+                Some(_) => Fault::Bad("Stream consumer PEL entry already has a consumer assigned"),
+                None => Fault::Bad("Consumer entry not found in group global PEL"),
+            });
+        };
+        made.deliver(id, Delivery { time_ms, count, consumer });
+        Ok(())
+    }
+
+    /// Goes past what has nothing left, to what is to be read next.
+    fn settle(&mut self, cursor: &mut Cursor<'_>) -> Reading<()> {
+        loop {
+            self.stage = match &self.stage {
+                Stage::Pending(0) => {
+                    let consumers = cursor.count()?;
+                    if let Some(group) = &mut self.group {
+                        group.consumers_left = consumers;
+                    }
+                    Stage::Consumers(consumers)
+                }
+                Stage::Claims(_, 0) => Stage::Consumers(self.group.as_ref().map_or(0, |group| group.consumers_left)),
+                Stage::Consumers(0) => {
+                    if self.group.take().is_some_and(|group| !group.unclaimed.is_empty()) {
+                        return Err(Fault::Bad("NACK entry without consumer"));
+                    }
+                    Stage::Groups(self.groups_left)
+                }
+                _ => return Ok(()),
+            };
+        }
+    }
+}
+
+impl Build for Parts {
+    fn is_complete(&self) -> bool {
+        matches!(self.stage, Stage::Groups(0))
+    }
+
+    fn step(&mut self, cursor: &mut Cursor<'_>, _: &Rules) -> Reading<()> {
+        self.stage = match self.stage {
+            Stage::Blocks(0) => {
+                self.counters(cursor)?;
+                Stage::Groups(self.groups_left)
+            }
+            Stage::Blocks(left) => {
+                self.block(cursor)?;
+                Stage::Blocks(left - 1)
+            }
+            Stage::Groups(_) => self.begin_group(cursor)?,
+            // The number of consumers follows what is pending; it is an element of its own.
+            Stage::Pending(0) => return self.settle(cursor),
+            Stage::Pending(left) => {
+                self.pending(cursor)?;
+                Stage::Pending(left - 1)
+            }
+            Stage::Consumers(0) | Stage::Claims(_, 0) => return self.settle(cursor),
+            Stage::Consumers(_) => self.consumer(cursor)?,
+            Stage::Claims(consumer, left) => {
+                self.claim(cursor, consumer)?;
+                Stage::Claims(consumer, left - 1)
+            }
+        };
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, _: &Rules) -> Reading<Option<Value>> {
+        Ok(Some(Value::Stream(self.stream)))
+    }
+}
+
+fn id(cursor: &mut Cursor<'_>) -> Reading<StreamId> {
+    Ok(StreamId::new(cursor.length()?, cursor.length()?))
+}
+
+fn raw_id(cursor: &mut Cursor<'_>) -> Reading<StreamId> {
+    Ok(StreamId::new(cursor.u64_big_endian()?, cursor.u64_big_endian()?))
+}
+
+/// The id that bytes stand for which sort like ids do.
+fn id_of(bytes: [u8; 16]) -> StreamId {
+    let both = u128::from_be_bytes(bytes);
+    StreamId::new((both >> 64) as u64, both as u64)
+}

@@ -1,0 +1,378 @@
+//! Round trips of values and files, and what becomes of damaged ones.
+
+use std::io;
+
+use proptest::prelude::*;
+
+use super::load::value::Rules;
+use super::load::{Filled, LoadError, Loader, Progress, Settings, Source};
+use super::save::{self, Options, Usage};
+use super::{payload, save::value::kind_of};
+use crate::db::keyspace::NewString;
+use crate::db::{Databases, Entry, Expiry, Key, digest};
+use crate::types::hash::{FieldExpiry, HashLimits};
+use crate::types::list::{End, Limits};
+use crate::types::set::SetLimits;
+use crate::types::stream::{BlockLimits, Delivery, StreamId};
+use crate::types::{Hash, List, Set, SortedSet, Stream, sorted_set};
+
+const NOW_MS: i64 = 1_700_000_000_000;
+
+fn rules(size: usize) -> Rules {
+    Rules {
+        list: Limits::new(size as i32, 1, Some(200)),
+        set: SetLimits { intset_entries: size, listpack_entries: 0, listpack_value: 64 },
+        sorted_set: sorted_set::Limits { entries: size, value: 64 },
+        hash: HashLimits { entries: size, value: 64 },
+        deep: true,
+    }
+}
+
+fn settings(rules: Rules) -> Settings {
+    Settings {
+        rules,
+        checksum: true,
+        expired_before_ms: None,
+        may_replace: false,
+        discard: false,
+        key_delay_us: 0,
+        total_bytes: 1 << 20,
+    }
+}
+
+/// A value in the making.
+#[derive(Clone, Debug)]
+enum Model {
+    Text(Vec<u8>),
+    List(Vec<Vec<u8>>),
+    Set(Vec<Vec<u8>>),
+    SortedSet(Vec<(Vec<u8>, f64)>),
+    Hash(Vec<(Vec<u8>, Vec<u8>, u16)>),
+    Stream(Vec<(u8, u8)>),
+}
+
+fn text() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        3 => prop::collection::vec(any::<u8>(), 0..12),
+        2 => any::<i64>().prop_map(|value| value.to_string().into_bytes()),
+        2 => (-300i64..300).prop_map(|value| value.to_string().into_bytes()),
+        1 => (any::<u8>(), 20..400usize).prop_map(|(byte, length)| vec![byte; length]),
+        1 => prop::collection::vec(any::<u8>(), 1000..1100),
+    ]
+}
+
+fn model() -> impl Strategy<Value = Model> {
+    let many = 1..30usize;
+    prop_oneof![
+        text().prop_map(Model::Text),
+        prop::collection::vec(text(), many.clone()).prop_map(Model::List),
+        prop::collection::vec(text(), many.clone()).prop_map(Model::Set),
+        prop::collection::vec(any::<i32>().prop_map(|value| value.to_string().into_bytes()), many.clone())
+            .prop_map(Model::Set),
+        prop::collection::vec((text(), any::<f64>().prop_filter("a number", |score| !score.is_nan())), many.clone())
+            .prop_map(Model::SortedSet),
+        prop::collection::vec((text(), text(), prop_oneof![3 => Just(0), 1 => any::<u16>()]), many.clone())
+            .prop_map(Model::Hash),
+        prop::collection::vec(any::<(u8, u8)>(), many).prop_map(Model::Stream),
+    ]
+}
+
+impl Model {
+    fn entry(&self, key: &[u8], expire: Option<i64>, rules: &Rules) -> Entry {
+        match self {
+            Model::Text(text) => Entry::string(key, text, expire, 0),
+            Model::List(texts) => {
+                let mut list = List::default();
+                texts.iter().for_each(|text| list.push(End::Tail, text, &rules.list));
+                Entry::collection(key, list, expire, 0)
+            }
+            Model::Set(texts) => {
+                let mut set = Set::default();
+                texts.iter().for_each(|text| _ = set.insert(text, &rules.set));
+                Entry::collection(key, set, expire, 0)
+            }
+            Model::SortedSet(entries) => {
+                let mut set = SortedSet::default();
+                entries.iter().for_each(|(member, score)| _ = set.insert(member, *score, rules.sorted_set));
+                Entry::collection(key, set, expire, 0)
+            }
+            Model::Hash(fields) => {
+                let mut hash = Hash::default();
+                for (field, value, time) in fields {
+                    let expiry =
+                        if *time == 0 { FieldExpiry::Clear } else { FieldExpiry::At(NOW_MS + i64::from(*time)) };
+                    hash.set_with(field, value, expiry, rules.hash);
+                }
+                Entry::collection(key, hash, expire, 0)
+            }
+            Model::Stream(steps) => Entry::collection(key, stream(steps), expire, 0),
+        }
+    }
+}
+
+/// A stream that has seen something: entries added and deleted, groups that have read.
+fn stream(steps: &[(u8, u8)]) -> Stream {
+    let mut stream = Stream::default();
+    let limits = BlockLimits { bytes: 4096, entries: 4 };
+    for (number, (step, name)) in steps.iter().enumerate() {
+        let id = StreamId::new(number as u64 + 1, u64::from(*name));
+        let texts = [&[b'f', *name % 3][..], b"value", b"count", &[*step]];
+        stream.log_mut().push(id, texts.into_iter(), limits).expect("a greater id");
+        if step % 4 == 0 {
+            stream.delete(StreamId::new(u64::from(*name) % (number as u64 + 1), u64::from(*name)), Default::default());
+        }
+        let (groups, log) = stream.groups_mut();
+        if step % 5 == 0 {
+            groups.create(&[*name % 4], StreamId::MIN, Some(0).filter(|_| step % 10 == 0));
+        }
+        if let Some(group) = groups.get_mut(&[*name % 4]) {
+            let (consumer, _) = group.meet(&[*step % 3], NOW_MS - i64::from(*step));
+            group.deliver(id, Delivery { time_ms: NOW_MS, count: u32::from(*step), consumer });
+            group.advance(log, id);
+        }
+    }
+    stream
+}
+
+/// All that is to be known of a stream, which its digest does not tell.
+fn stream_state(stream: &Stream) -> String {
+    let log = stream.log();
+    let blocks: Vec<_> = log.blocks().map(|(id, bytes)| (id, bytes.to_vec())).collect();
+    let groups: Vec<_> = stream
+        .groups()
+        .iter()
+        .map(|(name, group)| {
+            let pending: Vec<_> = group
+                .pending(StreamId::MIN)
+                .map(|(id, delivery)| {
+                    (id, delivery.time_ms, delivery.count, group.consumer(delivery.consumer).name.clone())
+                })
+                .collect();
+            let consumers: Vec<_> = group.consumers().map(|(_, consumer)| (&consumer.name, consumer.seen_ms)).collect();
+            format!("{name:?} {:?} {:?} {pending:?} {consumers:?}", group.last_id, group.entries_read)
+        })
+        .collect();
+    let numbers = (log.len(), log.last_id, log.first_id(), log.max_deleted_id, log.entries_added);
+    format!("{blocks:?} {numbers:?} {groups:?}")
+}
+
+fn databases(models: &[(Model, Option<u16>)], rules: &Rules) -> Databases {
+    let mut db = Databases::new(4);
+    db.begin_command(0, NOW_MS);
+    for (number, (model, expire)) in models.iter().enumerate() {
+        let key = if number % 2 == 0 { number.to_string() } else { format!("key:{number}") };
+        let expire = expire.map(|later| NOW_MS + i64::from(later));
+        let entry = model.entry(key.as_bytes(), expire, rules);
+        db.put_loaded(number % 3, Key::new(key.as_bytes()).hash(), entry, false).map_err(drop).expect("a new key");
+    }
+    db
+}
+
+fn saved(db: &Databases) -> Vec<u8> {
+    let options = Options { checksum: true, compress: true, usage: Usage::Idle, ..Options::default() };
+    let mut bytes: Vec<u8> = Vec::new();
+    let count = save::save(db, &options, &mut bytes, &mut |_| {}).expect("memory takes everything");
+    assert_eq!(count, bytes.len() as u64);
+    bytes
+}
+
+/// Bytes that arrive a few at a time, now and then none.
+struct Trickle {
+    bytes: Vec<u8>,
+    at: usize,
+    piece: usize,
+    pause: bool,
+}
+
+impl Source for Trickle {
+    fn fill(&mut self, buffer: &mut Vec<u8>, room: usize) -> io::Result<Filled> {
+        self.pause = !self.pause;
+        if self.at == self.bytes.len() {
+            return Ok(Filled::End);
+        }
+        if self.pause {
+            return Ok(Filled::NotYet);
+        }
+        let end = (self.at + self.piece.min(room)).min(self.bytes.len());
+        buffer.extend_from_slice(&self.bytes[self.at..end]);
+        self.at = end;
+        Ok(Filled::Some)
+    }
+}
+
+fn load(source: impl Source + 'static, settings: Settings, budget: u64) -> Result<(Databases, Loader), LoadError> {
+    let mut db = Databases::new(4);
+    db.begin_command(0, NOW_MS);
+    let mut loader = Loader::new(Box::new(source), settings);
+    while loader.step(&mut db, budget)? != Progress::Done {}
+    Ok((db, loader))
+}
+
+fn states(db: &Databases) -> Vec<String> {
+    let dicts = (0..db.count()).map(|index| &db.database(index).dict);
+    let mut states: Vec<_> = dicts
+        .flat_map(|dict| dict.iter())
+        .map(|entry| {
+            let stream = entry.collection::<Stream>().map(stream_state).unwrap_or_default();
+            format!("{:?} {} {:?} {stream}", entry.key(), entry.encoding(), entry.expire_at())
+        })
+        .collect();
+    states.sort();
+    states
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn a_data_set_comes_back_however_its_file_arrives(
+        models in prop::collection::vec((model(), any::<Option<u16>>()), 0..40),
+        size in 1..20usize, piece in 1..5000usize, budget in 1..5000u64,
+    ) {
+        let rules = rules(size);
+        let db = databases(&models, &rules);
+        let bytes = saved(&db);
+        let trickle = Trickle { bytes, at: 0, piece, pause: false };
+        let (back, loader) = load(trickle, settings(rules), budget).expect("a sound file");
+        prop_assert_eq!(digest::of_databases(&back), digest::of_databases(&db));
+        prop_assert_eq!(states(&back), states(&db));
+        prop_assert_eq!(loader.counts().loaded, models.len() as u64);
+        let planned = |db: &Databases| (0..4).map(|index| db.database(index).dict.planned_len()).sum::<usize>();
+        prop_assert_eq!(planned(&back), planned(&db));
+    }
+
+    #[test]
+    fn a_value_survives_dump_and_restore_and_every_cut_is_refused(model in model(), size in 1..20usize) {
+        let rules = rules(size);
+        let entry = model.entry(b"key", None, &rules);
+        let dumped = payload::dump(entry.view(), true);
+        let body = payload::verified(&dumped, false).expect("a sound payload");
+        let restored = payload::restore(body, &rules).map(|restored| restored.into_entry(b"key", None, 0));
+        let restored = restored.expect("a sound value");
+        prop_assert_eq!(digest::of_value(restored.view()), digest::of_value(entry.view()));
+        prop_assert_eq!(restored.view().encoding(), entry.view().encoding());
+        prop_assert_eq!(kind_of(restored.view()), kind_of(entry.view()));
+        for end in 0..body.len() {
+            prop_assert!(payload::restore(&body[..end], &rules).is_err(), "cut at {}", end);
+        }
+        prop_assert!(payload::verified(&dumped[..dumped.len() - 1], false).is_none());
+    }
+
+    #[test]
+    fn a_damaged_file_without_a_checksum_does_no_harm(
+        models in prop::collection::vec((model(), any::<Option<u16>>()), 1..12), budget in 1..5000u64,
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let rules = rules(8);
+        let mut bytes = saved(&databases(&models, &rules));
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        for deep in [false, true] {
+            let settings = Settings { checksum: false, ..settings(Rules { deep, ..rules }) };
+            if let Ok((db, _)) = load(io::Cursor::new(bytes.clone()), settings, budget) {
+                // What has got in can be walked, and saved again.
+                digest::of_databases(&db);
+                saved(&db);
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_values_are_refused_or_whole(
+        model in model(), size in 1..20usize, damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let rules = rules(size);
+        let dumped = payload::dump(model.entry(b"key", None, &rules).view(), false);
+        let mut body = payload::verified(&dumped, false).expect("a sound payload").to_vec();
+        for (at, byte) in damage {
+            let at = at.index(body.len());
+            body[at] = byte;
+        }
+        if let Ok(restored) = payload::restore(&body, &rules) {
+            let entry = restored.into_entry(b"key", None, 0);
+            let view = entry.view();
+            prop_assert!(view.any_collection().is_none_or(|value| !value.is_empty() || view.collection::<Stream>().is_some()));
+            let _ = digest::of_value(view);
+            // What was taken in can be handed out again, and taken in once more.
+            let again = payload::dump(view, true);
+            let body = payload::verified(&again, false).expect("a sound payload");
+            let again = payload::restore(body, &rules).map(|restored| restored.into_entry(b"key", None, 0));
+            prop_assert_eq!(digest::of_value(again.expect("a sound value").view()), digest::of_value(view));
+        }
+    }
+}
+
+#[test]
+fn a_file_cut_anywhere_or_with_a_bit_flipped_is_refused() {
+    let rules = rules(4);
+    let models = [
+        (Model::Text(b"hello".to_vec()), None),
+        (Model::List(vec![b"a".to_vec(), vec![b'x'; 300]]), Some(7)),
+        (Model::Set(vec![b"1".to_vec(), b"2".to_vec()]), None),
+        (Model::SortedSet(vec![(b"m".to_vec(), 1.5)]), None),
+        (Model::Hash(vec![(b"f".to_vec(), b"v".to_vec(), 3)]), None),
+        (Model::Stream(vec![(0, 1), (5, 2), (10, 1)]), None),
+    ];
+    let bytes = saved(&databases(&models, &rules));
+    for end in 0..bytes.len() {
+        let cut = io::Cursor::new(bytes[..end].to_vec());
+        assert!(load(cut, settings(rules), u64::MAX).is_err(), "cut at {end}");
+    }
+    for at in 0..bytes.len() {
+        for bit in 0..8 {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << bit;
+            // A file of a version before checksums ends where it says so.
+            let old = (5..9).contains(&at);
+            let result = load(io::Cursor::new(flipped), settings(rules), u64::MAX);
+            assert!(result.is_err() || old, "bit {bit} of {at}");
+        }
+    }
+}
+
+#[test]
+fn what_follows_the_end_is_left_to_others() {
+    let rules = rules(4);
+    let mut bytes = saved(&databases(&[(Model::Text(b"x".to_vec()), None)], &rules));
+    bytes.extend_from_slice(b"*1\r\n$4\r\nPING\r\n");
+    let (_, loader) = load(io::Cursor::new(bytes), settings(rules), u64::MAX).expect("a sound file");
+    assert_eq!(loader.into_rest().0, b"*1\r\n$4\r\nPING\r\n");
+}
+
+#[test]
+fn expired_keys_are_left_out_and_counted() {
+    let rules = rules(4);
+    let models: Vec<_> = (0..20u16).map(|later| (Model::Text(b"x".to_vec()), Some(later))).collect();
+    let bytes = saved(&databases(&models, &rules));
+    let settings = Settings { expired_before_ms: Some(NOW_MS + 5), ..settings(rules) };
+    let (db, loader) = load(io::Cursor::new(bytes), settings, 100).expect("a sound file");
+    assert_eq!((loader.counts().loaded, loader.counts().expired), (15, 5));
+    assert_eq!((0..4).map(|index| db.database(index).dict.expires_len()).sum::<usize>(), 15);
+}
+
+#[test]
+fn a_key_that_comes_twice_is_a_fault_unless_it_may_replace() {
+    let rules = rules(4);
+    let bytes = saved(&databases(&[(Model::Text(b"x".to_vec()), None)], &rules));
+    let mut db = Databases::new(4);
+    db.begin_command(0, NOW_MS);
+    db.set(&Key::new(b"0"), NewString::Int(7), Expiry::Clear);
+    let mut load = |may_replace| {
+        let settings = Settings { may_replace, ..settings(rules) };
+        Loader::new(Box::new(io::Cursor::new(bytes.clone())), settings).step(&mut db, u64::MAX)
+    };
+    assert!(load(false).is_err_and(|error| error.reason == "RDB has duplicated key '0' in DB 0"));
+    assert_eq!(load(true), Ok(Progress::Done));
+}
+
+#[test]
+fn the_version_is_the_lowest_that_holds_the_data() {
+    let rules = rules(4);
+    let version = |time| {
+        let model = Model::Hash(vec![(b"f".to_vec(), b"v".to_vec(), time)]);
+        saved(&databases(&[(model, None)], &rules))[5..9].to_vec()
+    };
+    assert_eq!((version(0), version(9)), (b"0010".to_vec(), b"0012".to_vec()));
+}

@@ -1,0 +1,218 @@
+//! Streams between connections: readers that wait, what they are served, and what ends their waiting.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Connection, Reply, Server, wait_until};
+
+/// Waits until as many clients are blocked.
+fn wait_for_blocked(client: &mut Connection, count: usize) {
+    let line = format!("blocked_clients:{count}\r\n");
+    wait_until("clients are blocked", || client.cmd(&["INFO", "clients"]).text().contains(&line));
+}
+
+/// A connection that has sent a command, and is blocked by it as one of `count`.
+fn blocked(server: &Server, client: &mut Connection, count: usize, command: &str) -> Connection {
+    let mut connection = server.connect();
+    connection.send(&words(command));
+    wait_for_blocked(client, count);
+    connection
+}
+
+fn words(command: &str) -> Vec<&str> {
+    command.split(' ').collect()
+}
+
+fn run(client: &mut Connection, command: &str) -> Reply {
+    client.cmd(&words(command))
+}
+
+fn entry(id: &str, fields: &[&str]) -> Reply {
+    Reply::Array(vec![Reply::bulk(id), Reply::bulks(fields)])
+}
+
+/// The answer to a reader of one stream.
+fn served(key: &str, entries: &[Reply]) -> Reply {
+    Reply::Array(vec![Reply::Array(vec![Reply::bulk(key), Reply::Array(entries.to_vec())])])
+}
+
+#[test]
+fn one_entry_serves_all_who_wait_for_it() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let mut readers: Vec<Connection> =
+        (1..=3).map(|count| blocked(&server, &mut client, count, "XREAD BLOCK 0 STREAMS s $")).collect();
+    run(&mut client, "XADD s 1-0 f v");
+    for reader in &mut readers {
+        assert_eq!(reader.read(), served("s", &[entry("1-0", &["f", "v"])]));
+    }
+    wait_for_blocked(&mut client, 0);
+}
+
+#[test]
+fn the_last_id_is_that_of_the_moment_when_the_reader_came() {
+    let server = Server::start();
+    let mut client = server.connect();
+    run(&mut client, "XADD s 1-0 f old");
+    let mut last = blocked(&server, &mut client, 1, "XREAD BLOCK 0 STREAMS s none $ $");
+    let mut latest = blocked(&server, &mut client, 2, "XREAD BLOCK 0 STREAMS none +");
+    for command in ["MULTI", "XADD s 2-0 f a", "XADD s 3-0 f b", "XADD none 1-0 f c", "XADD none 2-0 f d", "EXEC"] {
+        run(&mut client, command);
+    }
+    assert_eq!(last.read(), served("s", &[entry("2-0", &["f", "a"]), entry("3-0", &["f", "b"])]));
+    assert_eq!(latest.read(), served("none", &[entry("1-0", &["f", "c"]), entry("2-0", &["f", "d"])]));
+}
+
+#[test]
+fn each_entry_goes_to_one_reader_of_a_group() {
+    let server = Server::start();
+    let mut client = server.connect();
+    run(&mut client, "XGROUP CREATE s g $ MKSTREAM");
+    let mut first = blocked(&server, &mut client, 1, "XREADGROUP GROUP g one COUNT 1 BLOCK 0 STREAMS s >");
+    let mut second = blocked(&server, &mut client, 2, "XREADGROUP GROUP g two COUNT 1 BLOCK 0 STREAMS s >");
+    run(&mut client, "XADD s 1-0 f a");
+    assert_eq!(first.read(), served("s", &[entry("1-0", &["f", "a"])]));
+    wait_for_blocked(&mut client, 1);
+    run(&mut client, "XADD s 2-0 f b");
+    assert_eq!(second.read(), served("s", &[entry("2-0", &["f", "b"])]));
+    let owners = Reply::Array(vec![Reply::bulks(&["one", "1"]), Reply::bulks(&["two", "1"])]);
+    let summary = vec![Reply::Integer(2), Reply::bulk("1-0"), Reply::bulk("2-0"), owners];
+    assert_eq!(run(&mut client, "XPENDING s g"), Reply::Array(summary));
+}
+
+#[test]
+fn a_reader_of_a_group_is_told_when_there_is_nothing_to_wait_for() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let no_key = "UNBLOCKED the stream key no longer exists";
+    let no_group = "NOGROUP the consumer group this client was blocked on no longer exists";
+    let endings = [
+        ("DEL s", no_key),
+        ("SET s v", no_key),
+        ("RENAME s t", no_key),
+        ("FLUSHALL", no_key),
+        ("PEXPIRE s 1", no_key),
+        ("XGROUP DESTROY s g", no_group),
+    ];
+    for (command, error) in endings {
+        run(&mut client, "FLUSHALL");
+        run(&mut client, "XGROUP CREATE s g $ MKSTREAM");
+        run(&mut client, "XGROUP CREATE other g $ MKSTREAM");
+        let mut reader = blocked(&server, &mut client, 1, "XREADGROUP GROUP g c BLOCK 0 STREAMS other s > >");
+        run(&mut client, command);
+        assert_eq!(reader.read(), Reply::error(error), "{command}");
+        wait_for_blocked(&mut client, 0);
+    }
+}
+
+#[test]
+fn a_reader_without_a_group_waits_on_through_anything_but_an_entry() {
+    let server = Server::start();
+    let mut client = server.connect();
+    run(&mut client, "XADD s 5-0 f v");
+    let mut reader = blocked(&server, &mut client, 1, "XREAD BLOCK 0 STREAMS s 5-0");
+    for command in ["DEL s", "LPUSH s e", "DEL s", "XADD s 4-0 f v", "XGROUP CREATE s g 0", "XGROUP DESTROY s g"] {
+        run(&mut client, command);
+        wait_for_blocked(&mut client, 1);
+    }
+    for command in ["MULTI", "XADD s 6-0 f v", "DEL s", "EXEC"] {
+        run(&mut client, command);
+    }
+    wait_for_blocked(&mut client, 1);
+    run(&mut client, "XADD s 7-0 f v");
+    assert_eq!(reader.read(), served("s", &[entry("7-0", &["f", "v"])]));
+}
+
+#[test]
+fn waiting_ends_in_time_or_when_somebody_says_so() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let begin = Instant::now();
+    assert_eq!(run(&mut client, "XREAD BLOCK 30 STREAMS s $"), Reply::NullArray);
+    assert!(begin.elapsed() >= Duration::from_millis(30));
+    let mut reader = server.connect();
+    let id = match run(&mut reader, "CLIENT ID") {
+        Reply::Integer(id) => id.to_string(),
+        other => panic!("no id: {other:?}"),
+    };
+    for (how, answer) in
+        [("TIMEOUT", Reply::NullArray), ("ERROR", Reply::error("UNBLOCKED client unblocked via CLIENT UNBLOCK"))]
+    {
+        reader.send(&words("XREAD BLOCK 0 STREAMS s $"));
+        wait_for_blocked(&mut client, 1);
+        assert_eq!(client.cmd(&["CLIENT", "UNBLOCK", &id, how]), Reply::Integer(1));
+        assert_eq!(reader.read(), answer);
+    }
+    for (timeout, error) in [("-1", "ERR timeout is negative"), ("x", "ERR timeout is not an integer or out of range")]
+    {
+        assert_eq!(client.cmd(&["XREAD", "BLOCK", timeout, "STREAMS", "s", "$"]), Reply::error(error));
+    }
+}
+
+#[test]
+fn a_transaction_does_not_wait() {
+    let server = Server::start();
+    let mut client = server.connect();
+    run(&mut client, "XGROUP CREATE s g $ MKSTREAM");
+    run(&mut client, "MULTI");
+    run(&mut client, "XREAD BLOCK 0 STREAMS s $");
+    run(&mut client, "XREADGROUP GROUP g c BLOCK 0 STREAMS s >");
+    assert_eq!(run(&mut client, "EXEC"), Reply::Array(vec![Reply::NullArray, Reply::NullArray]));
+}
+
+#[test]
+fn who_waited_and_named_no_count_is_served_in_bounds() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let mut reader = blocked(&server, &mut client, 1, "XREAD BLOCK 0 STREAMS s 0");
+    run(&mut client, "MULTI");
+    for _ in 0..1200 {
+        run(&mut client, "XADD s * f v");
+    }
+    run(&mut client, "EXEC");
+    let Reply::Array(streams) = reader.read() else { panic!("no streams") };
+    let [Reply::Array(stream)] = &streams[..] else { panic!("not one stream") };
+    let Reply::Array(entries) = &stream[1] else { panic!("no entries") };
+    assert_eq!(entries.len(), 1000);
+    assert_eq!(run(&mut client, "XLEN s"), Reply::Integer(1200));
+}
+
+#[test]
+fn readers_of_resp3_are_served_a_map() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let mut reader = server.connect();
+    run(&mut reader, "HELLO 3");
+    reader.send(&words("XREAD BLOCK 0 STREAMS s $"));
+    wait_for_blocked(&mut client, 1);
+    run(&mut client, "XADD s 1-0 f v");
+    let entries = Reply::Array(vec![entry("1-0", &["f", "v"])]);
+    assert_eq!(reader.read(), Reply::Map(vec![(Reply::bulk("s"), entries)]));
+}
+
+#[test]
+fn subscribers_are_told_of_streams() {
+    let server = Server::start_with(&["--notify-keyspace-events", "Et"]);
+    let (mut client, mut subscriber) = (server.connect(), server.connect());
+    run(&mut subscriber, "PSUBSCRIBE *");
+    for (command, events) in [
+        ("XADD s 1-0 f v", &["xadd"][..]),
+        ("XADD s MAXLEN 1 2-0 f v", &["xadd", "xtrim"]),
+        ("XGROUP CREATE s g 0", &["xgroup-create"]),
+        ("XREADGROUP GROUP g c STREAMS s >", &["xgroup-createconsumer"]),
+        ("XGROUP SETID s g 0", &["xgroup-setid"]),
+        ("XGROUP DELCONSUMER s g c", &["xgroup-delconsumer"]),
+        ("XGROUP DESTROY s g", &["xgroup-destroy"]),
+        ("XSETID s 9-0", &["xsetid"]),
+        ("XDEL s 2-0", &["xdel"]),
+        ("XADD s 10-0 f v", &["xadd"]),
+        ("XTRIM s MAXLEN 0", &["xtrim"]),
+    ] {
+        run(&mut client, command);
+        for event in events {
+            let channel = format!("__keyevent@0__:{event}");
+            assert_eq!(subscriber.read(), Reply::bulks(&["pmessage", "*", &channel, "s"]), "{command}");
+        }
+    }
+}
