@@ -566,8 +566,10 @@ impl Lua {
         }
     }
 
-    /// Pushes an error of this text as Lua's own functions do, with the place of the caller in front.
+    /// Makes an error of this text as Lua's own functions do, with the place of the caller in front. The function's
+    /// values are dropped, since there may be no room behind them; the text must not be one of them.
     pub fn error(self, text: impl AsRef<[u8]>) -> Exit {
+        self.set_top(0);
         // SAFETY: see above.
         unsafe { ffi::luaL_where(self.0, 1) };
         self.push_bytes(text.as_ref());
@@ -575,14 +577,16 @@ impl Lua {
         Exit::Error
     }
 
-    /// Pushes an error of this text without a place.
+    /// Likewise an error without a place.
     pub fn error_anywhere(self, text: impl AsRef<[u8]>) -> Exit {
+        self.set_top(0);
         self.push_bytes(text.as_ref());
         Exit::Error
     }
 
-    /// Says what is wrong with an argument.
+    /// Says what is wrong with an argument; as for [`Lua::error`].
     pub fn wrong_argument(self, index: c_int, text: impl AsRef<[u8]>) -> Exit {
+        self.set_top(0);
         self.push_bytes(text.as_ref());
         Exit::Argument(index)
     }
