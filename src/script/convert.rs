@@ -4,6 +4,7 @@
 //! is a table with the field `ok`, an error one with `err`. What only RESP3 has is a table with one field that names
 //! it: `map`, `set`, `double`, `big_number`, `verbatim_string`; its null is nil, its booleans are booleans.
 
+use super::NESTING_MAX;
 use super::lua::{Exit, Kind, Lua};
 use crate::resp::reply::Reply;
 use crate::util::number;
@@ -230,8 +231,13 @@ pub fn error_on_top(lua: Lua) -> ScriptError {
 /// Writes the value on top of the stack as a reply, and removes it. Booleans follow the version of the protocol that
 /// the script speaks, all else that of the client. Whether it was an error that had been counted before.
 pub fn write_reply(lua: Lua, reply: &mut Reply, script_resp3: bool) -> bool {
+    write_value(lua, reply, script_resp3, 0)
+}
+
+/// Likewise for a value that stands within `depth` others.
+fn write_value(lua: Lua, reply: &mut Reply, script_resp3: bool, depth: usize) -> bool {
     let mut counted = false;
-    if !lua.ensure(6) {
+    if depth > NESTING_MAX || !lua.ensure(6) {
         reply.error(format!("ERR {TOO_DEEP}"));
         lua.pop(1);
         return false;
@@ -242,7 +248,7 @@ pub fn write_reply(lua: Lua, reply: &mut Reply, script_resp3: bool) -> bool {
         Kind::Boolean if lua.boolean(-1) => reply.integer(1),
         Kind::Boolean => reply.null(),
         Kind::Number => reply.integer(integer(lua.number(-1))),
-        Kind::Table => counted = write_table(lua, reply, script_resp3),
+        Kind::Table => counted = write_table(lua, reply, script_resp3, depth + 1),
         _ => reply.null(),
     }
     lua.pop(1);
@@ -266,7 +272,7 @@ fn has(lua: Lua, name: &str, kind: Kind) -> bool {
 }
 
 /// Writes the table on top, and leaves it.
-fn write_table(lua: Lua, reply: &mut Reply, script_resp3: bool) -> bool {
+fn write_table(lua: Lua, reply: &mut Reply, script_resp3: bool, depth: usize) -> bool {
     if has_fields(lua) {
         if has(lua, "err", Kind::String) {
             lua.pop(1);
@@ -277,7 +283,7 @@ fn write_table(lua: Lua, reply: &mut Reply, script_resp3: bool) -> bool {
             }
             return error.counted;
         }
-        if write_named(lua, reply, script_resp3) {
+        if write_named(lua, reply, script_resp3, depth) {
             return false;
         }
     }
@@ -294,7 +300,7 @@ fn write_table(lua: Lua, reply: &mut Reply, script_resp3: bool) -> bool {
     reply.array(length as usize);
     for place in 1..=length {
         lua.raw_get_at(-1, place);
-        write_reply(lua, reply, script_resp3);
+        write_value(lua, reply, script_resp3, depth);
     }
     false
 }
@@ -318,7 +324,7 @@ fn has_fields(lua: Lua) -> bool {
 }
 
 /// Writes the table on top, and leaves it, if it has a field that says what it is; whether it has one.
-fn write_named(lua: Lua, reply: &mut Reply, script_resp3: bool) -> bool {
+fn write_named(lua: Lua, reply: &mut Reply, script_resp3: bool, depth: usize) -> bool {
     if has(lua, "ok", Kind::String) {
         reply.simple(lua.bytes(-1));
     } else if has(lua, "double", Kind::Number) {
@@ -330,10 +336,10 @@ fn write_named(lua: Lua, reply: &mut Reply, script_resp3: bool) -> bool {
     } else if has(lua, "verbatim_string", Kind::Table) {
         if !write_verbatim(lua, reply) {
             lua.pop(1);
-            return write_collection(lua, reply, script_resp3);
+            return write_collection(lua, reply, script_resp3, depth);
         }
     } else {
-        return write_collection(lua, reply, script_resp3);
+        return write_collection(lua, reply, script_resp3, depth);
     }
     lua.pop(1);
     true
@@ -357,7 +363,7 @@ fn write_verbatim(lua: Lua, reply: &mut Reply) -> bool {
     true
 }
 
-fn write_collection(lua: Lua, reply: &mut Reply, script_resp3: bool) -> bool {
+fn write_collection(lua: Lua, reply: &mut Reply, script_resp3: bool, depth: usize) -> bool {
     let is_map = has(lua, "map", Kind::Table);
     if !is_map && !has(lua, "set", Kind::Table) {
         return false;
@@ -368,12 +374,12 @@ fn write_collection(lua: Lua, reply: &mut Reply, script_resp3: bool) -> bool {
     while lua.next(-2) {
         if is_map {
             lua.push_value(-2);
-            write_reply(lua, reply, script_resp3);
+            write_value(lua, reply, script_resp3, depth);
         } else {
             lua.pop(1);
             lua.push_value(-1);
         }
-        write_reply(lua, reply, script_resp3);
+        write_value(lua, reply, script_resp3, depth);
         entries += 1;
     }
     match is_map {

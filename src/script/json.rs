@@ -11,6 +11,7 @@ use std::cell::Cell;
 use std::ffi::CStr;
 use std::ops::RangeInclusive;
 
+use super::NESTING_MAX;
 use super::lua::{CFunction, Exit, Kind, Lua, Outcome, format_number, function, parse_number};
 
 /// Its functions.
@@ -216,7 +217,7 @@ impl Encoder {
     }
 
     fn table(&mut self, depth: i64) -> Result<(), Exit> {
-        if depth > self.settings.0[ENCODE_DEPTH] || !self.lua.ensure(4) {
+        if depth > self.settings.0[ENCODE_DEPTH].min(NESTING_MAX as i64) || !self.lua.ensure(4) {
             return Err(self.lua.error(format!("Cannot serialise, excessive nesting ({depth})")));
         }
         match self.array_length()? {
@@ -336,7 +337,7 @@ fn decode(lua: Lua) -> Outcome {
         at: 0,
         token_at: 0,
         depth: 0,
-        depth_max: settings.0[DECODE_DEPTH],
+        depth_max: settings.0[DECODE_DEPTH].min(NESTING_MAX as i64),
         lenient: settings.0[DECODE_INVALID] != 0,
         string: Vec::new(),
     };

@@ -32,6 +32,9 @@ use interpreter::Interpreter;
 use library::Libraries;
 use run::{Rooms, Running};
 
+/// How deep values may nest that are read or written: functions call themselves for each level.
+pub const NESTING_MAX: usize = 2000;
+
 /// All that is kept for scripts.
 #[derive(Debug, Default)]
 pub struct Scripting {

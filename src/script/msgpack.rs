@@ -1,9 +1,10 @@
 //! The library `cmsgpack`: MessagePack as the Lua library of that name reads and writes it.
 //!
 //! Written are the shortest forms. A table whose keys are 1 to n is an array, any other a map; what nests deeper than
-//! [`NESTING_MAX`] becomes nil, and so does what MessagePack has nothing for. Numbers that are integers are written as
+//! [`WRITTEN_NESTING_MAX`] becomes nil, and so does what MessagePack has nothing for. Numbers that are integers are written as
 //! such, others as floats where that loses nothing. Binary data and extensions are not read.
 
+use super::NESTING_MAX;
 use super::lua::{CFunction, Exit, Kind, Lua, Outcome, function};
 
 /// Its functions.
@@ -15,7 +16,7 @@ pub const FUNCTIONS: &[(&str, fn() -> CFunction)] = &[
 ];
 
 /// How deep tables may nest.
-const NESTING_MAX: usize = 16;
+const WRITTEN_NESTING_MAX: usize = 16;
 /// What cannot be read for lack of bytes.
 const MISSING: &str = "Missing bytes in input.";
 const MALFORMED: &str = "Bad data format in input.";
@@ -58,7 +59,7 @@ fn write(lua: Lua, out: &mut Vec<u8>, level: usize) -> Result<(), Exit> {
         Kind::String => write_bytes(lua.bytes(-1), out),
         Kind::Boolean => out.push(if lua.boolean(-1) { 0xc3 } else { 0xc2 }),
         Kind::Number => write_number(lua.number(-1), out),
-        Kind::Table if level < NESTING_MAX => write_table(lua, out, level + 1)?,
+        Kind::Table if level < WRITTEN_NESTING_MAX => write_table(lua, out, level + 1)?,
         _ => out.push(0xc0),
     }
     lua.pop(1);
@@ -193,7 +194,7 @@ fn unpack(lua: Lua, limit: Option<i64>, offset: i64) -> Outcome {
     }
     let limit = limit.filter(|limit| *limit != 0 || offset != 0);
     lua.push_nil();
-    let mut reader = Reader { lua, rest: &text[offset as usize..] };
+    let mut reader = Reader { lua, rest: &text[offset as usize..], depth: 0 };
     let mut count = 0;
     while !reader.rest.is_empty() && limit.is_none_or(|limit| i64::from(count) < limit) {
         if let Err(fault) = reader.value() {
@@ -225,6 +226,7 @@ enum Fault {
 struct Reader<'a> {
     lua: Lua,
     rest: &'a [u8],
+    depth: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -289,17 +291,23 @@ impl<'a> Reader<'a> {
     fn array(&mut self, length: usize) -> Result<(), Fault> {
         // A length is no more than a promise: each element has at least a byte.
         self.lua.new_table(length.min(self.rest.len()), 0);
-        if !self.lua.ensure(2) {
+        self.depth += 1;
+        if self.depth > NESTING_MAX || !self.lua.ensure(2) {
             return Err(Fault::Format("stack overflow (in function mp_decode_to_lua_array)"));
         }
         for place in 1..=length {
             self.value()?;
             self.lua.raw_set_at(-2, place as i32);
         }
+        self.depth -= 1;
         Ok(())
     }
 
     fn map(&mut self, length: usize) -> Result<(), Fault> {
+        self.depth += 1;
+        if self.depth > NESTING_MAX {
+            return Err(Fault::Format(TOO_MANY));
+        }
         self.lua.new_table(0, 0);
         for _ in 0..length {
             self.value()?;
@@ -310,6 +318,7 @@ impl<'a> Reader<'a> {
             }
             self.lua.raw_set(-3);
         }
+        self.depth -= 1;
         Ok(())
     }
 }
