@@ -159,6 +159,11 @@ impl Ctx<'_> {
         }
     }
 
+    /// Whether a script calls the command, not a client.
+    pub fn by_script(&self) -> bool {
+        self.server.script.calls()
+    }
+
     /// Whether a user may run such a command: `enable-debug-command` and the like say `no`, `yes` or `local`.
     pub fn is_local(&self) -> bool {
         self.client().connection.peer_is_local()

@@ -362,7 +362,7 @@ fn deliver_events(server: &mut Server, current: Option<ClientKey>) {
 pub fn feed_monitors(server: &mut Server, client: ClientKey, args: &ArgView<'_>) {
     let micros = crate::util::clock::unix_micros();
     let from = server.clients.at(client);
-    let by_script = server.script.running.is_some() && !server.modes.has(ServerModes::BUSY);
+    let by_script = server.script.calls();
     let unix = if from.connection.is_unix() && !by_script { "unix:" } else { "" };
     let peer = if by_script { "lua".to_owned() } else { from.connection.peer_name() };
     let peer = peer.strip_suffix(":0").filter(|_| from.connection.is_unix()).unwrap_or(&peer);

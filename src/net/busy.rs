@@ -48,6 +48,8 @@ impl Restricted {
         server.clock.read_wall();
         let (selected, now_ms, current) = (db.selected(), db.now_ms(), server.current);
         let own_messages = server.effects.take_own_messages();
+        let in_exec = std::mem::take(&mut server.in_exec);
+        server.script.interrupted = true;
         let outgoing = server.effects.outgoing.len();
         for token in server.listeners.tokens() {
             for _ in 0..ACCEPTS {
@@ -68,6 +70,8 @@ impl Restricted {
             }
         }
         debug_assert_eq!(server.effects.outgoing.len(), outgoing, "nothing is changed while a script runs");
+        server.script.interrupted = false;
+        server.in_exec = in_exec;
         server.effects.replace_own_messages(own_messages);
         server.current = current;
         db.begin_command(selected, now_ms);

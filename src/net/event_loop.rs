@@ -146,6 +146,10 @@ impl EventLoop {
     }
 
     fn before_wait(&mut self) {
+        // Whoever is closed because the server ends must not reach it again.
+        if self.server.shutdown.is_some() {
+            self.server.listeners.close();
+        }
         crate::cron::before_wait(&mut self.server, &mut self.db);
         // A command that was held may itself end a pause.
         while !self.server.to_resume.is_empty() {

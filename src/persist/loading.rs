@@ -195,7 +195,7 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
     note_loading(server, db, false);
     match loading.from {
         From::Snapshot(mut loader) => {
-            note_loaded(server, &mut loader);
+            note_loaded(server, &mut loader, false)?;
             log::info!("DB loaded from disk: {seconds:.3} seconds");
         }
         From::Log(_) => {
@@ -222,6 +222,7 @@ fn explain(config: &Config, plain_from: Option<usize>) {
 pub fn load_log_now(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
     aof::flush(server, true);
     (0..db.count()).for_each(|index| _ = db.flush(index, false));
+    server.script.flush_functions();
     let found = aof::load::find(server).map_err(|_| Failed)?;
     aof::folder::delete_history(server);
     if let Some(mut log) = found {
@@ -241,7 +242,10 @@ pub fn load_log_now(server: &mut Server, db: &mut Databases) -> Result<(), Faile
 }
 
 /// Takes over what a snapshot had besides keys, once it is loaded.
-pub fn note_loaded(server: &mut Server, loader: &mut Loader) {
+///
+/// # Errors
+/// When its functions cannot be loaded beside those that are there; with `may_replace` they take their place.
+pub fn note_loaded(server: &mut Server, loader: &mut Loader, may_replace: bool) -> Result<(), Failed> {
     let counts = loader.counts();
     let Counts { loaded, expired, empty, .. } = counts;
     match empty {
@@ -250,11 +254,13 @@ pub fn note_loaded(server: &mut Server, loader: &mut Loader) {
             log::info!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}, empty keys skipped: {empty}.")
         }
     }
-    let functions = loader.take_functions();
-    if let Err(error) = server.script.restore_libraries(&server.config, &functions, Restore::Flush) {
-        log::warn!("Failed loading functions: {}", String::from_utf8_lossy(error.line()));
-    }
     server.persist.last_load = counts;
+    let functions = loader.take_functions();
+    let how = if may_replace { Restore::Replace } else { Restore::Append };
+    server.script.restore_libraries(&server.config, &functions, how).map_err(|error| {
+        log::warn!("Failed loading functions: {}", String::from_utf8_lossy(error.line()));
+        Failed
+    })
 }
 
 /// Loads the file of the data set here and now, beside what is there; false if that failed. Without a file there is
@@ -270,10 +276,7 @@ pub fn load_now(server: &mut Server, db: &mut Databases, may_replace: bool) -> b
     };
     let mut loader = Loader::new(Box::new(file), settings(server, bytes, may_replace));
     match loader.step(db, u64::MAX) {
-        Ok(_) => {
-            note_loaded(server, &mut loader);
-            true
-        }
+        Ok(_) => note_loaded(server, &mut loader, may_replace).is_ok(),
         Err(error) => {
             log::warn!("Internal error in RDB reading offset {}: {}", error.offset, error.reason);
             false

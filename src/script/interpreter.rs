@@ -26,6 +26,7 @@ pub struct Interpreter {
     runs: u32,
     /// Memory in use at which all garbage is collected: twice as much as was in use after the last time.
     collect_at: usize,
+    half_of_all: usize,
 }
 
 impl Interpreter {
@@ -48,14 +49,13 @@ impl Interpreter {
     }
 
     fn new(deprecated: bool, for_scripts: bool) -> Interpreter {
-        // An interpreter that uses half of the machine's memory is out of hand.
-        let state = State::new((platform::total_memory() / 2).max(WATCH_FROM));
+        let state = State::new(usize::MAX);
         let lua = state.lua();
         lua.push_function(function(handle_error), 0);
         sandbox::open(lua, deprecated);
         api::open(lua, for_scripts, sandbox::protect);
         sandbox::close(lua);
-        Interpreter { state, runs: 0, collect_at: WATCH_FROM }
+        Interpreter { state, runs: 0, collect_at: WATCH_FROM, half_of_all: platform::total_memory() / 2 }
     }
 
     /// The handle on it.
@@ -67,6 +67,16 @@ impl Interpreter {
     /// Memory in use, in bytes.
     pub fn used(&self) -> usize {
         self.state.used()
+    }
+
+    /// Bounds its memory before a run: to what all of the server may use, else to half of the machine's.
+    pub fn limit(&self, maxmemory: u64) {
+        let limit = match usize::try_from(maxmemory) {
+            Ok(0) => self.half_of_all,
+            Ok(limit) => limit,
+            Err(_) => usize::MAX,
+        };
+        self.state.limit(limit.max(WATCH_FROM));
     }
 
     /// Compiles code.

@@ -176,6 +176,7 @@ impl Scripting {
             return Err(Error::text([b"ERR Library '", &head.name[..], b"' already exists"].concat()));
         }
         let interpreter = self.functions_mut(config);
+        interpreter.limit(config.maxmemory);
         let functions = collect_functions(interpreter, head.code, limit)?;
         let library = Library { text: text.to_vec(), functions: functions.into_iter().map(Rc::new).collect() };
         let old = all.unlink(&head.name);

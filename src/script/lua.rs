@@ -84,7 +84,7 @@ thread_local! {
 #[derive(Debug)]
 struct Memory {
     used: Cell<usize>,
-    limit: usize,
+    limit: Cell<usize>,
 }
 
 /// An interpreter. It must not be dropped while it runs.
@@ -97,7 +97,7 @@ pub struct State {
 impl State {
     /// An interpreter without any library, that may use up to `limit` bytes.
     pub fn new(limit: usize) -> State {
-        let memory = Box::new(Memory { used: Cell::new(0), limit });
+        let memory = Box::new(Memory { used: Cell::new(0), limit: Cell::new(limit) });
         let user_data = ptr::from_ref::<Memory>(&memory).cast_mut().cast();
         // SAFETY: the allocator keeps Lua's contract, and its data outlives the state, which drop closes.
         let state = unsafe { ffi::lua_newstate(allocate, user_data) };
@@ -113,6 +113,11 @@ impl State {
     /// Memory in use, in bytes.
     pub fn used(&self) -> usize {
         self.memory.used.get()
+    }
+
+    /// Lets it use up to `limit` bytes from now on.
+    pub fn limit(&self, limit: usize) {
+        self.memory.limit.set(limit);
     }
 }
 
@@ -131,7 +136,7 @@ unsafe extern "C" fn allocate(data: *mut c_void, block: *mut c_void, old: usize,
     let memory = unsafe { &*data.cast::<Memory>() };
     let old = if block.is_null() { 0 } else { old };
     let used = memory.used.get() - old + new;
-    if new > old && used > memory.limit && ENFORCED.get() {
+    if new > old && used > memory.limit.get() && ENFORCED.get() {
         return ptr::null_mut();
     }
     let (Ok(old_layout), Ok(new_layout)) = (layout(old), layout(new)) else { return ptr::null_mut() };

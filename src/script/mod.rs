@@ -54,6 +54,10 @@ pub struct Scripting {
     pub evicted: u64,
     /// Memory was exhausted, and could not be freed, when the command that runs began.
     pub memory_exhausted: bool,
+    /// Others are served in the middle of a script.
+    pub interrupted: bool,
+    /// Scripts may call what they usually may not: DEBUG SET-DISABLE-DENY-SCRIPTS.
+    pub all_commands: bool,
     /// Buffers of the last run, to be used again.
     rooms: Rooms,
 }
@@ -67,6 +71,11 @@ impl Scripting {
     /// The interpreter of functions.
     pub fn functions_mut(&mut self, config: &Config) -> &mut Interpreter {
         self.functions.get_or_insert_with(|| Interpreter::for_functions(config.lua_enable_deprecated_api))
+    }
+
+    /// Whether it is a script that calls commands now.
+    pub fn calls(&self) -> bool {
+        self.running.is_some() && !self.interrupted
     }
 
     /// Memory of the interpreter of scripts, in bytes.

@@ -163,6 +163,7 @@ pub fn run(cx: &mut Ctx<'_>, args: Args<'_>, call: Start) -> CmdResult {
     let (lua, mark) = {
         let Server { script, config, .. } = &mut *cx.server;
         let interpreter = if call.is_script { script.scripts_mut(config) } else { script.functions_mut(config) };
+        interpreter.limit(config.maxmemory);
         (interpreter.lua(), interpreter.lua().top())
     };
     let started = cx.server.clock.now();
@@ -420,7 +421,7 @@ impl Run {
         if !row.flags.has(NOSCRIPT | WRITE | MAY_REPLICATE | DENYOOM) {
             return Ok(id);
         }
-        if row.flags.has(NOSCRIPT) {
+        if row.flags.has(NOSCRIPT) && !server.script.all_commands {
             return refuse("ERR This Redis command is not allowed from script");
         }
         if self.read_only && row.flags.has(WRITE | MAY_REPLICATE) {

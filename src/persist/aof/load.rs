@@ -315,7 +315,9 @@ impl Current {
             Ok(Progress::Running | Progress::Waiting) => None,
             Ok(Progress::Done) => {
                 self.good_up_to = loader.offset();
-                loading::note_loaded(server, loader);
+                if loading::note_loaded(server, loader, false).is_err() {
+                    return Some(End::Failed);
+                }
                 if is_old {
                     log::info!("Reading the remaining AOF tail...");
                 }
