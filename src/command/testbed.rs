@@ -64,8 +64,14 @@ impl Testbed {
 
     /// Runs a command and returns what it has propagated, a line per request.
     pub fn propagated(&mut self, command: &str) -> Vec<String> {
+        let words: Vec<&str> = command.split(' ').collect();
+        self.propagated_words(&words)
+    }
+
+    /// Likewise for a command given word by word.
+    pub fn propagated_words(&mut self, words: &[&str]) -> Vec<String> {
         self.server.propagation_tap = Some(Vec::new());
-        self.run(command);
+        self.run_words(words);
         let requests = self.server.propagation_tap.take().unwrap_or_default();
         let line = |request: &OwnedRequest| {
             let view = request.view();

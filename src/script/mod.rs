@@ -24,6 +24,8 @@ pub mod random;
 pub mod run;
 pub mod sandbox;
 pub mod shebang;
+#[cfg(test)]
+mod tests;
 
 use crate::command::Error;
 use crate::config::Config;
