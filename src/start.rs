@@ -143,7 +143,9 @@ fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     log::warn!("Server initialized");
     system::check(&server.config);
     server.persist.interrupted = signals.interrupted();
-    persist::loading::begin(&mut server, &mut db).map_err(StartError)?;
+    if persist::loading::begin(&mut server, &mut db).is_err() {
+        return Ok(1);
+    }
     let status = EventLoop::new(poll, server, db, signals).run(|server| report_ready(server, &supervisor));
     supervisor.tell("STOPPING=1\n");
     Ok(status)

@@ -5,109 +5,19 @@
 
 mod common;
 
-use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command};
 
+use common::dataset::{digest, fill, info, peer, run, streams, text};
 use common::{Connection, PATIENCE, Reply, Server, binary, wait_until};
 
 const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
 
 fn server() -> Server {
     Server::start_with(&DEBUG)
-}
-
-fn text(connection: &mut Connection, command: &str) -> String {
-    connection.cmd(&command.split(' ').collect::<Vec<_>>()).text()
-}
-
-fn info(connection: &mut Connection, field: &str) -> String {
-    let info = text(connection, "info everything");
-    let line = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned));
-    line.unwrap_or_default()
-}
-
-/// Runs commands without looking at their replies, but for errors.
-fn run(connection: &mut Connection, commands: &[String]) {
-    for chunk in commands.chunks(500) {
-        chunk.iter().for_each(|command| connection.send(&command.split(' ').collect::<Vec<_>>()));
-        for command in chunk {
-            if let Reply::Error(error) = connection.read() {
-                panic!("{command}: {error}");
-            }
-        }
-    }
-}
-
-/// Keys of every type, in every encoding.
-fn fill(connection: &mut Connection) {
-    let mut commands: Vec<String> = Vec::new();
-    for db in [0, 3] {
-        commands.push(format!("select {db}"));
-        for number in 0..50i64 {
-            commands.push(format!("set text:{number} {}", "abc".repeat(number as usize * 3 + 1)));
-            commands.push(format!("set number:{number} {}", (number - 25) * 7_i64.pow((number % 15) as u32)));
-            commands.push(format!("set 5{number} x px {}", 100_000_000 + number));
-        }
-        for (name, count) in [("small", 5), ("big", 700)] {
-            for number in 0..count {
-                let word = if number % 3 == 0 { number.to_string() } else { format!("word:{number}") };
-                commands.push(format!("rpush list:{name} {word}"));
-                commands.push(format!("sadd set:{name} {word}"));
-                commands.push(format!("sadd ints:{name} {}", number * 70_001));
-                commands.push(format!("zadd sorted:{name} {} {word}", number as f64 * 0.37));
-                commands.push(format!("hset hash:{name} {word} {}", "v".repeat(number % 60)));
-                commands.push(format!("xadd stream:{name} {}-{db} word {word} number {number}", number + 1));
-            }
-            commands.push(format!("zadd sorted:{name} inf up -inf down -0 zero 1e300 far"));
-            commands.push(format!("xdel stream:{name} 2-{db}"));
-            commands.push(format!("xgroup create stream:{name} readers 0"));
-            commands.push(format!("xreadgroup group readers alice count 2 streams stream:{name} >"));
-            commands.push(format!("xreadgroup group readers bob count 1 streams stream:{name} >"));
-            commands.push(format!("xack stream:{name} readers 1-{db}"));
-            commands.push(format!("xgroup create stream:{name} idle $"));
-        }
-        commands.push(format!("rpush giants {} {} little", "x".repeat(20_000), "y".repeat(9_000)));
-        commands.push("pfadd hll a b c d".to_owned());
-    }
-    run(connection, &commands);
-}
-
-fn digest(connection: &mut Connection) -> String {
-    text(connection, "debug digest")
-}
-
-/// What digests do not tell: groups of streams.
-fn streams(connection: &mut Connection) -> String {
-    let mut all = Vec::new();
-    for db in [0, 3] {
-        connection.cmd(&["select", &db.to_string()]);
-        for name in ["small", "big"] {
-            let pending = connection.cmd(&["xpending", &format!("stream:{name}"), "readers", "-", "+", "10"]);
-            // How long ago is another matter.
-            let Reply::Array(pending) = pending else { panic!("{pending:?}") };
-            let told = pending.into_iter().map(|entry| match entry {
-                Reply::Array(mut parts) => {
-                    parts.remove(2);
-                    parts
-                }
-                other => vec![other],
-            });
-            all.push(format!("{:?}", told.collect::<Vec<_>>()));
-            all.push(format!("{:?}", connection.cmd(&["xinfo", "groups", &format!("stream:{name}")])));
-        }
-    }
-    all.join("\n")
-}
-
-/// A redis-server whose version begins like that.
-fn peer(variable: &str, otherwise: Option<&str>, series: &str) -> Option<OsString> {
-    let path = env::var_os(variable).or_else(|| otherwise.map(OsString::from))?;
-    let output = Command::new(&path).arg("--version").output().ok()?;
-    String::from_utf8_lossy(&output.stdout).contains(&format!("v={series}")).then_some(path)
 }
 
 fn start_on(program: &OsString, file: &Path) -> Server {

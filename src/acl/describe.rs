@@ -76,6 +76,8 @@ pub fn keys(selector: &Selector) -> Vec<u8> {
     }
     let rule = |pattern: &KeyPattern| {
         let head: &[u8] = match pattern.rights {
+            // Without the letters it would be the end of all further patterns.
+            KeyRights { read: true, write: true } if *pattern.glob == *b"*" => b"%RW~",
             KeyRights { read: true, write: true } => b"~",
             KeyRights { read: true, write: false } => b"%R~",
             KeyRights { read: false, .. } => b"%W~",

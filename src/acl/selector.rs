@@ -75,18 +75,36 @@ pub struct Call<'a> {
     table: &'a CommandTable,
     id: CommandId,
     args: Args<'a>,
-    keys: Option<Vec<FoundKey>>,
+    keys: CallKeys,
+}
+
+/// The keys of a call.
+enum CallKeys {
+    Unknown,
+    One(FoundKey),
+    Some(Vec<FoundKey>),
 }
 
 impl<'a> Call<'a> {
     /// A call of a command.
     pub fn new(table: &'a CommandTable, id: CommandId, args: Args<'a>) -> Call<'a> {
-        Call { table, id, args, keys: None }
+        Call { table, id, args, keys: CallKeys::Unknown }
     }
 
     fn keys(&mut self) -> &[FoundKey] {
-        let row = self.table.entry(self.id).row;
-        self.keys.get_or_insert_with(|| if row.takes_keys() { keys::find(row, self.args) } else { Vec::new() })
+        if let CallKeys::Unknown = self.keys {
+            let row = self.table.entry(self.id).row;
+            self.keys = match keys::find_only(row, self.args) {
+                Some(key) => CallKeys::One(key),
+                None if row.takes_keys() => CallKeys::Some(keys::find(row, self.args)),
+                None => CallKeys::Some(Vec::new()),
+            };
+        }
+        match &self.keys {
+            CallKeys::Unknown => &[],
+            CallKeys::One(key) => std::slice::from_ref(key),
+            CallKeys::Some(keys) => keys,
+        }
     }
 }
 

@@ -77,7 +77,7 @@ impl Ctx<'_> {
 
     /// Whether nothing is waited for: in a transaction, or by a client of the server's own.
     fn may_not_wait(&self) -> bool {
-        self.server.in_exec || self.client().modes.has(Modes::INTERNAL)
+        self.server.in_exec || self.is_obeyed()
     }
 
     /// Whether the client does not begin to wait: because it waits already, or has got its null at once.

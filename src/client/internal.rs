@@ -31,7 +31,9 @@ impl Internal {
     pub fn at_work<T>(&mut self, server: &mut Server, work: impl FnOnce(&mut Server, ClientKey) -> T) -> T {
         let client = self.client.take().map_or_else(|| client(0, server.clock.unix_ms()), |client| *client);
         let key = server.clients.insert(client);
+        let outer = server.current.take();
         let result = work(server, key);
+        server.current = outer;
         self.client = server.clients.remove(key).map(Box::new);
         result
     }

@@ -75,7 +75,8 @@ pub fn check_output_limit(server: &mut Server, key: ClientKey) {
     let limits = &server.config.client_output_buffer_limit;
     let limit = if client.subscriptions.is_some() { &limits.pubsub } else { &limits.normal };
     let waiting = client.output.len() as u64;
-    let stranger = client.modes.has(Modes::UNAUTHENTICATED) && client.connection.output_stuck;
+    let stranger =
+        client.modes.has(Modes::UNAUTHENTICATED) && server.acl.needs_password() && client.connection.output_stuck;
     let hard = limit.hard_bytes != 0 && waiting >= limit.hard_bytes || stranger && waiting > UNAUTHENTICATED_OUTPUT_MAX;
     let soft = limit.soft_bytes != 0 && waiting >= limit.soft_bytes;
     let since = match (soft, client.connection.output_over_soft_since) {

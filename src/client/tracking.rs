@@ -13,6 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
+use std::rc::Rc;
 
 use super::ClientKey;
 use crate::command::effects::Observers;
@@ -242,12 +243,21 @@ pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) {
     if !row.flags.has(KEEPS_CACHING) && !in_exec && client.transaction.is_none() {
         tracking.caching = false;
     }
-    if !wanted || tracking.options.broadcast || !row.flags.has(READONLY) || row.flags.has(PUBSUB) || !row.takes_keys() {
-        return;
+    if wanted && !tracking.options.broadcast && row.flags.has(READONLY) && !row.flags.has(PUBSUB) {
+        remember(cx, id, args);
     }
-    let client = client.id;
-    for key in keys::find(row, *args) {
+}
+
+/// Remembers that a client has read the keys of a call.
+pub fn remember(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) {
+    let row = cx.server.commands.entry(id).row;
+    let client = cx.client().id;
+    if let Some(key) = keys::find_only(row, *args) {
         cx.server.tracking.remember(args.get(key.index), client);
+    } else if row.takes_keys() {
+        for key in keys::find(row, *args) {
+            cx.server.tracking.remember(args.get(key.index), client);
+        }
     }
     note_fill(cx.server);
 }
@@ -325,21 +335,21 @@ pub fn deliver_before_reply(cx: &mut Ctx<'_>) {
 
 /// Tells those in broadcast mode what has changed since the last time.
 pub fn broadcast(server: &mut Server) {
-    let mut told: Vec<(u64, Vec<u8>)> = Vec::new();
+    let mut told: Vec<(u64, Rc<[u8]>)> = Vec::new();
     for prefix in server.tracking.prefixes.values_mut().filter(|prefix| !prefix.changed.is_empty()) {
         let changed = std::mem::take(&mut prefix.changed);
-        let all = encode(changed.keys().map(|key| &**key));
+        let all: Rc<[u8]> = encode(changed.keys().map(|key| &**key)).into();
         for id in &prefix.clients {
             let client = server.tracking.clients.get(id).and_then(|key| server.clients.get(*key));
             let noloop = client.and_then(|client| client.tracking.as_deref()).is_some_and(|known| known.options.noloop);
             if !noloop {
-                told.push((*id, all.clone()));
+                told.push((*id, Rc::clone(&all)));
                 continue;
             }
             let others: Vec<&[u8]> =
                 changed.iter().filter(|(_, by)| **by != Some(*id)).map(|(key, _)| &**key).collect();
             if !others.is_empty() {
-                told.push((*id, encode(others.into_iter())));
+                told.push((*id, encode(others.into_iter()).into()));
             }
         }
     }

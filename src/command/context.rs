@@ -164,6 +164,17 @@ impl Ctx<'_> {
         self.server.script.calls()
     }
 
+    /// Whether the command happened elsewhere already, so that nothing may keep it from happening here.
+    pub fn is_obeyed(&self) -> bool {
+        self.client().modes.has(Modes::INTERNAL)
+    }
+
+    /// How long a command may make a string, in bytes. What was that long elsewhere may be so here.
+    pub fn string_bytes_max(&self) -> usize {
+        let max = self.server.config.proto_max_bulk_len;
+        if self.is_obeyed() { max.max(u32::MAX as usize) } else { max }
+    }
+
     /// Whether a user may run such a command: `enable-debug-command` and the like say `no`, `yes` or `local`.
     pub fn is_local(&self) -> bool {
         self.client().connection.peer_is_local()

@@ -323,7 +323,8 @@ fn hand_over(cx: &mut Ctx<'_>) {
 pub fn settle(server: &mut Server, db: &mut Databases, current: Option<ClientKey>) {
     propagate::hand_over_apart(server);
     tell_clients(server, current);
-    while !server.effects.ready.is_empty() {
+    // While the data set is loaded nobody takes anything from it.
+    while !server.effects.ready.is_empty() && !server.modes.has(ServerModes::LOADING) {
         for (index, key) in std::mem::take(&mut server.effects.ready) {
             server.serve_waiters(db, index, &key);
         }

@@ -119,7 +119,7 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
         log_if_slow(cx, id, &args, nanos);
     }
     if cx.server.observers.any() {
-        effects::after_call(cx, id, &args, cx.db.dirty != dirty, again);
+        effects::after_call(cx, id, &args, cx.db.dirty > dirty, again);
     }
 }
 

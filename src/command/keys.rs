@@ -28,6 +28,18 @@ pub fn find(row: &Command, args: Args<'_>) -> Vec<FoundKey> {
     row.find_keys.and_then(|find| find(args)).unwrap_or_default()
 }
 
+/// The key of a call that has one alone, always at the same place: what [`find`] finds, without the list.
+pub fn find_only(row: &Command, args: Args<'_>) -> Option<FoundKey> {
+    const UNSURE: Access = Access::NOT_KEY.and(Access::INCOMPLETE).and(Access::VARIABLE_FLAGS);
+    match row.keys {
+        [Keys { begin: Begin::Index(index), find: Find::Range { last: 0, .. }, access }] if !access.has(UNSURE) => {
+            let index = usize::from(*index);
+            (index < args.len()).then_some(FoundKey { index, access: *access })
+        }
+        _ => None,
+    }
+}
+
 /// Checks a call whose keys somebody asks for, and finds them.
 ///
 /// # Errors
@@ -141,6 +153,23 @@ mod tests {
         let two = row(&[Keys::at(2, Access::OW), Keys::range(3, -1, 1, Access::RO)]);
         assert_eq!(indices(&two, "bitop and d a b"), [2, 3, 4]);
         assert_eq!(indices(&two, "bitop and d"), [0; 0]);
+    }
+
+    #[test]
+    fn a_key_that_is_alone_is_found_without_a_list() {
+        let rules = [Keys::at(1, Access::RO), Keys::at(2, Access::OW), Keys::range(1, 1, 1, Access::RO), EVAL];
+        for rule in rules {
+            let row = row(&[rule]);
+            let request = OwnedRequest::of(&["x", "a", "b"]);
+            let args = Args::from(request.view());
+            if let Some(only) = find_only(&row, args) {
+                assert_eq!(find(&row, args), [only], "{rule:?}");
+            }
+        }
+        let words = OwnedRequest::of(&["x", "a"]);
+        let args = Args::from(words.view());
+        assert_eq!(find_only(&row(&[rules[0]]), args).map(|key| key.index), Some(1));
+        assert_eq!(find_only(&row(&[rules[1]]), args), None);
     }
 
     #[test]

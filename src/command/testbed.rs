@@ -50,7 +50,7 @@ impl Testbed {
     }
 
     /// Runs a command, given word by word; its reply as it is sent.
-    pub fn run_words(&mut self, words: &[&[u8]]) -> String {
+    pub fn run_words<T: AsRef<[u8]>>(&mut self, words: &[T]) -> String {
         let request = OwnedRequest::of(words);
         let view = request.view();
         let id = self.server.commands.resolve(&view);

@@ -19,7 +19,7 @@ pub const COMMANDS: &[Command] = &[Command::container("acl", SUBCOMMANDS).group(
 
 const SUBCOMMANDS: &[Command] = &[
     open("cat", Arity::at_least(2), cat).docs("6.0.0", "[category]", "Lists categories, or the commands of one."),
-    admin("deluser", Arity::at_least(3), deluser).tips(ALL_NODES).docs(
+    admin("deluser", Arity::at_least(3), deluser).docs(
         "6.0.0",
         "username [username ...]",
         "Deletes users and closes their connections.",
@@ -39,8 +39,8 @@ const SUBCOMMANDS: &[Command] = &[
     admin("list", Arity::exactly(2), list).docs("6.0.0", "", "Lists the users with their rules."),
     admin("load", Arity::exactly(2), load).docs("6.0.0", "", "Reads the users from the ACL file."),
     admin("log", Arity::at_least(2), log).docs("6.0.0", "[count | RESET]", "Lists what was refused, or forgets it."),
-    admin("save", Arity::exactly(2), save).tips(ALL_NODES).docs("6.0.0", "", "Writes the users to the ACL file."),
-    admin("setuser", Arity::at_least(3), setuser).secrets(|args| (2..args.len()).collect()).tips(ALL_NODES).docs(
+    admin("save", Arity::exactly(2), save).docs("6.0.0", "", "Writes the users to the ACL file."),
+    admin("setuser", Arity::at_least(3), setuser).secrets(|args| (2..args.len()).collect()).docs(
         "6.0.0",
         "username [rule [rule ...]]",
         "Makes a user or changes its rules.",
@@ -48,8 +48,6 @@ const SUBCOMMANDS: &[Command] = &[
     admin("users", Arity::exactly(2), users).docs("6.0.0", "", "Lists the names of the users."),
     open("whoami", Arity::exactly(2), whoami).docs("6.0.0", "", "Tells the user of this connection."),
 ];
-
-const ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 
 const fn open(name: &'static str, arity: Arity, handler: Handler) -> Command {
     Command::new(name, arity, handler).group(Group::Server).flags(&[NOSCRIPT, LOADING, STALE])

@@ -61,7 +61,7 @@ pub fn bit_offset(cx: &Ctx<'_>, text: &[u8], width: Option<u32>) -> Result<usize
     };
     let offset = parse_i64(text).and_then(|offset| offset.checked_mul(factor)).ok_or(ERROR)?;
     let offset = usize::try_from(offset).map_err(|_| ERROR)?;
-    if offset / 8 < cx.server.config.proto_max_bulk_len { Ok(offset) } else { Err(ERROR) }
+    if offset / 8 < cx.string_bytes_max() { Ok(offset) } else { Err(ERROR) }
 }
 
 /// Sets or clears a bit under a mask of one bit; what it was.

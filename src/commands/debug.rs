@@ -128,6 +128,7 @@ fn load_log(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     if loading::load_log_now(cx.server, cx.db).is_err() {
         std::process::exit(1);
     }
+    cx.propagate_nothing();
     cx.reply.ok();
     Ok(())
 }

@@ -47,7 +47,11 @@ impl<'a> Filter<'a> {
     }
 
     fn admits(&self, entry: EntryView<'_>) -> bool {
-        self.admits_name(entry.key()) && self.type_name.is_none_or(|wanted| is_type(entry, wanted))
+        self.admits_name(entry.key()) && self.admits_type(entry)
+    }
+
+    fn admits_type(&self, entry: EntryView<'_>) -> bool {
+        self.type_name.is_none_or(|wanted| is_type(entry, wanted))
     }
 
     fn admits_name(&self, name: &[u8]) -> bool {
@@ -174,9 +178,12 @@ fn scan(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let walk = Walk::read(args, 2, Further::Type)?;
     let mut found: Vec<Box<[u8]>> = Vec::new();
     let next = walk.run(cursor, |cursor, seen| {
-        cx.db.scan(cursor, |entry| {
+        let has_name = |name: &[u8]| {
             *seen += 1;
-            if walk.filter.admits(entry) {
+            walk.filter.admits_name(name)
+        };
+        cx.db.scan(cursor, has_name, |entry| {
+            if walk.filter.admits_type(entry) {
                 found.push(entry.key().into());
             }
         })
@@ -201,6 +208,16 @@ mod tests {
         assert_eq!(parse_cursor(b"18446744073709551615"), Ok(u64::MAX));
         for wrong in ["18446744073709551616", " 1", "1 ", "1a", "-", "+", "0x10"] {
             assert!(parse_cursor(wrong.as_bytes()).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn scan_deletes_what_has_expired_if_the_pattern_lets_it_through() {
+        let mut bed = crate::command::testbed::Testbed::new();
+        bed.run("SET a v PXAT 1");
+        for (scan, left) in [("SCAN 0 MATCH b*", ":1"), ("SCAN 0 MATCH a* TYPE list", ":0")] {
+            assert_eq!(bed.run(scan), "*2\r\n$1\r\n0\r\n*0\r\n", "{scan}");
+            assert_eq!(bed.run("DBSIZE"), format!("{left}\r\n"), "{scan}");
         }
     }
 

@@ -459,14 +459,14 @@ fn msetnx(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     Ok(())
 }
 
-/// The sum of two lengths, unless a string that long would exceed `limit`, which is `proto-max-bulk-len`.
+/// The sum of two lengths, unless a string that long would exceed `limit`.
 fn check_length(limit: usize, len: usize, added: usize) -> Result<usize, Error> {
     len.checked_add(added).filter(|sum| *sum <= limit).ok_or(STRING_TOO_LONG)
 }
 
 fn append(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (key, added) = (args.key(1), args.get(2));
-    let limit = cx.server.config.proto_max_bulk_len;
+    let limit = cx.string_bytes_max();
     let len = match cx.db.string_mut(&key)? {
         Some(mut slot) => {
             let old = slot.view().string().map_or(0, StringRef::len);
@@ -493,7 +493,7 @@ fn strlen(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 fn setrange(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let offset = usize::try_from(args.integer(2)?).map_err(|_| Error::fixed("ERR offset is out of range"))?;
     let (key, value) = (args.key(1), args.get(3));
-    let limit = cx.server.config.proto_max_bulk_len;
+    let limit = cx.string_bytes_max();
     let slot = cx.db.string_mut(&key)?;
     let old = slot.as_ref().and_then(|slot| slot.view().string()).map_or(0, StringRef::len);
     if value.is_empty() {

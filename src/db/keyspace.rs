@@ -10,6 +10,7 @@
 //! [`write`](Databases::write) for changing what is there; and [`set`](Databases::set) and its kin for replacing it.
 //! Only reading counts as hit or miss.
 
+mod access;
 mod collections;
 mod fields;
 
@@ -24,6 +25,7 @@ use super::expire::ExpireCycle;
 use super::lazyfree::LazyFree;
 use crate::util::random::Random;
 use crate::util::siphash::HashSeed;
+use access::AccessClock;
 
 /// The key holds a value of another type than the command works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,24 +131,6 @@ impl Note {
     }
 }
 
-/// How accesses are noted in an entry's 24 bits.
-#[derive(Clone, Copy, Debug)]
-struct AccessClock {
-    /// Least frequently used, rather than recently.
-    frequency: bool,
-    /// The time in seconds, for recency.
-    seconds: u32,
-    /// The time in minutes, for frequency.
-    minutes: u16,
-    log_factor: u32,
-    decay_minutes: u32,
-}
-
-/// The bits of the access field.
-const ACCESS_MASK: u32 = (1 << 24) - 1;
-/// The access counter of a new key: it should live long enough to be counted.
-const NEW_KEY_COUNT: u32 = 5;
-
 /// All databases, of which one is selected by the running command's client.
 pub struct Databases {
     all: Vec<Db>,
@@ -206,7 +190,7 @@ impl Databases {
             fields_first: false,
             next_to_evict: 0,
             eviction_pool: EvictionPool::default(),
-            access: AccessClock { frequency: false, seconds: 0, minutes: 0, log_factor: 10, decay_minutes: 1 },
+            access: AccessClock::default(),
             random: Random::from_entropy(),
             notes: Vec::new(),
         }
@@ -219,8 +203,7 @@ impl Databases {
         if self.clock_ms != now_ms {
             self.clock_ms = now_ms;
             self.now_ms = if self.timeless { 0 } else { now_ms };
-            self.access.seconds = (now_ms / 1000) as u32 & ACCESS_MASK;
-            self.access.minutes = (now_ms / 60_000) as u16;
+            self.access.set_time(now_ms);
         }
     }
 
@@ -536,11 +519,7 @@ impl Databases {
     /// The note of accesses of an entry that was not used for some seconds, or that often; as if just made if that is
     /// not what is noted.
     pub fn restored_access(&self, idle_seconds: Option<u64>, frequency: Option<u8>) -> u32 {
-        match (self.access.frequency, idle_seconds, frequency) {
-            (true, _, Some(count)) => u32::from(self.access.minutes) << 8 | u32::from(count),
-            (false, Some(idle), _) => self.access.seconds.wrapping_sub(idle as u32) & ACCESS_MASK,
-            (true, _, None) | (false, None, _) => self.access.new_key(),
-        }
+        self.access.restored(idle_seconds, frequency)
     }
 
     /// A copy of a key's entry under another key, as if it had just been made.
@@ -587,20 +566,20 @@ impl Databases {
         self.dict().iter().filter(|entry| !entry.is_due(self.now_ms))
     }
 
-    /// One step of an iteration over the selected database's keys; see [`crate::types::table`] for its guarantee. Expired
-    /// keys are deleted instead of being returned.
-    pub fn scan(&mut self, cursor: u64, mut emit: impl FnMut(EntryView<'_>)) -> u64 {
+    /// One step of an iteration over the selected database's keys; see [`crate::types::table`] for its guarantee. Keys
+    /// that `has_name` does not let through are passed over; expired ones are deleted instead of being returned.
+    pub fn scan<H, E>(&mut self, cursor: u64, mut has_name: H, mut emit: E) -> u64
+    where
+        H: FnMut(&[u8]) -> bool,
+        E: FnMut(EntryView<'_>),
+    {
         let mut due = Vec::new();
-        let next = self.dict().scan(cursor, |entry| {
-            if entry.is_due(self.now_ms) {
-                due.push(entry.key().to_vec());
-            } else {
-                emit(entry);
-            }
+        let next = self.dict().scan(cursor, |entry| match has_name(entry.key()) {
+            true if entry.is_due(self.now_ms) => due.push(entry.key().to_vec()),
+            true => emit(entry),
+            false => {}
         });
-        for key in &due {
-            self.live(&Key::new(key));
-        }
+        due.iter().for_each(|key| _ = self.live(&Key::new(key)));
         next
     }
 
@@ -622,41 +601,7 @@ impl Databases {
 
     /// Seconds since an entry was last used, when that is what is noted.
     pub fn idle_seconds(&self, access: u32) -> u32 {
-        self.access.seconds.wrapping_sub(access) & ACCESS_MASK
-    }
-}
-
-impl AccessClock {
-    #[inline]
-    fn new_key(&self) -> u32 {
-        if self.frequency { u32::from(self.minutes) << 8 | NEW_KEY_COUNT } else { self.seconds }
-    }
-
-    /// Notes an access now. A second access within the clock's unit writes nothing. `random` decides whether a
-    /// frequently used key is counted once more.
-    #[inline]
-    fn note(&self, entry: EntryView<'_>, random: u64) {
-        if !self.frequency {
-            if entry.access() != self.seconds {
-                entry.set_access(self.seconds);
-            }
-            return;
-        }
-        let count = self.decayed_count(entry.access());
-        let base = count.saturating_sub(NEW_KEY_COUNT);
-        let chance = 1.0 / f64::from(base * self.log_factor + 1);
-        let counted = count < 255 && (random >> 11) as f64 / ((1u64 << 53) as f64) < chance;
-        entry.set_access(u32::from(self.minutes) << 8 | (count + u32::from(counted)));
-    }
-
-    /// The access counter less one for each period in which the key was not used.
-    fn decayed_count(&self, access: u32) -> u32 {
-        let (then, count) = ((access >> 8) as u16, access & 0xff);
-        let idle = u32::from(self.minutes.wrapping_sub(then));
-        match idle.checked_div(self.decay_minutes) {
-            Some(periods) => count.saturating_sub(periods),
-            None => count,
-        }
+        self.access.idle_seconds(access)
     }
 }
 
@@ -679,8 +624,12 @@ mod tests {
         assert_eq!(databases.random.clone().next_u64(), untouched.next_u64());
         databases.note_frequency(true, 0, 1);
         databases.delete(&key);
-        assert_eq!(use_key(&mut databases), Some(NEW_KEY_COUNT + 2));
-        assert_eq!(use_key(&mut databases), Some(NEW_KEY_COUNT + 5), "an overwritten key is still the same key");
+        assert_eq!(use_key(&mut databases), Some(access::NEW_KEY_COUNT + 2));
+        assert_eq!(
+            use_key(&mut databases),
+            Some(access::NEW_KEY_COUNT + 5),
+            "an overwritten key is still the same key"
+        );
     }
 
     #[test]

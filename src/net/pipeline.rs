@@ -139,7 +139,7 @@ impl Pipeline {
             if client.modes.has(Modes::CLOSING) {
                 return buffer.len();
             }
-            let unauthenticated = client.modes.has(Modes::UNAUTHENTICATED);
+            let unauthenticated = client.modes.has(Modes::UNAUTHENTICATED) && server.acl.needs_password();
             let limits = Limits {
                 bulk_max: server.config.proto_max_bulk_len,
                 args_max: ARGS_MAX,

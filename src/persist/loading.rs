@@ -11,7 +11,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::aof;
-use super::aof::load::{Failed, LogLoader};
+use super::aof::Failed;
+use super::aof::load::LogLoader;
 use super::rdb::check;
 use super::rdb::load::value::Rules;
 use super::rdb::load::{Counts, Loader, Progress, Settings};
@@ -129,7 +130,7 @@ fn open(config: &Config) -> io::Result<Option<(File, u64)>> {
 ///
 /// # Errors
 /// When a file cannot be opened; the error is logged.
-pub fn begin(server: &mut Server, db: &mut Databases) -> Result<(), String> {
+pub fn begin(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
     if server.config.appendonly {
         return match aof::load::find(server)? {
             Some(log) => {
@@ -149,7 +150,8 @@ pub fn begin(server: &mut Server, db: &mut Databases) -> Result<(), String> {
         }
         Err(error) => {
             log::warn!("Error opening the RDB file {}: {}", server.config.dbfilename, platform::os_error_text(&error));
-            Err("Fatal error loading the DB, check server logs. Exiting.".to_owned())
+            log::warn!("Fatal error loading the DB, check server logs. Exiting.");
+            Err(Failed)
         }
     }
 }
@@ -200,7 +202,7 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
         }
         From::Log(_) => {
             log::info!("DB loaded from append only file: {seconds:.3} seconds");
-            aof::folder::open_at_start(server, db).map_err(|_| Failed)?;
+            aof::folder::open_at_start(server, db)?;
         }
     }
     Ok(true)
@@ -223,7 +225,7 @@ pub fn load_log_now(server: &mut Server, db: &mut Databases) -> Result<(), Faile
     aof::flush(server, true);
     (0..db.count()).for_each(|index| _ = db.flush(index, false));
     server.script.flush_functions();
-    let found = aof::load::find(server).map_err(|_| Failed)?;
+    let found = aof::load::find(server)?;
     aof::folder::delete_history(server);
     if let Some(mut log) = found {
         note_loading(server, db, true);

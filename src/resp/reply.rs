@@ -486,7 +486,7 @@ mod tests {
             deferred.finish_array(outer, count + 2);
             assert!(deferred.to_vec() == plain.to_vec(), "{count} elements");
             assert_eq!(deferred.len(), plain.len());
-            let codes = deferred.errors_since(start).map(<[u8]>::to_vec).collect::<Vec<_>>();
+            let codes = deferred.uncounted_errors(start).map(<[u8]>::to_vec).collect::<Vec<_>>();
             assert_eq!(codes, (0..count).map(|number| format!("CODE{number}").into_bytes()).collect::<Vec<_>>());
         }
         let mut reply = Reply::new(Protocol::Resp3);

@@ -31,7 +31,8 @@ fn value<'a>(lines: &mut impl Iterator<Item = &'a str>) -> String {
 fn check(cases: &[(&str, &str)]) {
     let mut testbed = Testbed::new();
     for (expression, expected) in cases {
-        let head = "local function hex(s) return (s:gsub('.', function(c) return string.format('%02x', c:byte()) end)) end";
+        let head =
+            "local function hex(s) return (s:gsub('.', function(c) return string.format('%02x', c:byte()) end)) end";
         let script = match expression.contains("hex(") {
             true => format!("{head} return {expression}"),
             false => format!("return {expression}"),
@@ -68,7 +69,8 @@ fn propagated(testbed: &mut Testbed, script: &str) -> Vec<String> {
 #[test]
 fn what_the_commands_of_a_script_changed_is_propagated_instead_of_the_script() {
     let mut testbed = Testbed::new();
-    let script = "redis.call('SET', 'a', 1) redis.call('GET', 'a') redis.call('SETEX', 'b', 5, 'x') redis.call('SPOP', 'none')";
+    let script =
+        "redis.call('SET', 'a', 1) redis.call('GET', 'a') redis.call('SETEX', 'b', 5, 'x') redis.call('SPOP', 'none')";
     let lines = propagated(&mut testbed, script);
     assert_eq!(lines[0], "SET a 1");
     assert!(lines[1].starts_with("SET b x PXAT "), "{lines:?}");
@@ -82,7 +84,8 @@ fn what_the_commands_of_a_script_changed_is_propagated_instead_of_the_script() {
 #[test]
 fn functions_are_propagated_as_they_are_loaded() {
     let mut testbed = Testbed::new();
-    let library = "#!lua name=lib\nredis.register_function('f', function(keys) return redis.call('SET', keys[1], 1) end)";
+    let library =
+        "#!lua name=lib\nredis.register_function('f', function(keys) return redis.call('SET', keys[1], 1) end)";
     assert_eq!(testbed.propagated_words(&["FUNCTION", "LOAD", library]), [format!("FUNCTION LOAD {library}")]);
     assert_eq!(testbed.propagated("FCALL f 1 key"), ["SET key 1"]);
     assert_eq!(testbed.propagated("FUNCTION DELETE lib"), ["FUNCTION DELETE lib"]);
@@ -129,7 +132,10 @@ fn scripts_keep_to_what_they_declare() {
     let writing = format!("#!lua\n{write}");
     assert_eq!(error("EVAL_RO", &writing), "-ERR Can not execute a script with write flag using *_ro command.");
     assert_eq!(error("EVAL", &writing), "+OK");
-    assert_eq!(error("EVAL", "return redis.call('SUBSCRIBE', 'x')"), "-ERR This Redis command is not allowed from script");
+    assert_eq!(
+        error("EVAL", "return redis.call('SUBSCRIBE', 'x')"),
+        "-ERR This Redis command is not allowed from script"
+    );
 }
 
 #[test]

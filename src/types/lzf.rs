@@ -18,17 +18,44 @@ const LITERALS_MAX: usize = 1 << 5;
 /// Three bytes make [`COPY_MAX`] at best: whoever announces more than this per byte lies.
 const EXPANSION_MAX: usize = COPY_MAX / 3;
 
+/// Short inputs need a table of two to the power of this only.
+const BITS_MIN: u32 = 8;
+
 /// Compresses; `None` if that takes more than `bytes_max` bytes.
 pub fn compress(input: &[u8], bytes_max: usize) -> Option<Vec<u8>> {
-    u32::try_from(input.len()).ok()?;
-    let bits = input.len().max(1).ilog2().clamp(8, 14);
+    let mut out = Vec::with_capacity(bytes_max.min(input.len()));
+    append_compressed(input, bytes_max, &mut out).then_some(out)
+}
+
+/// Compresses to the end of `out`; false, and nothing is added, if that takes more than `bytes_max` bytes.
+pub fn append_compressed(input: &[u8], bytes_max: usize, out: &mut Vec<u8>) -> bool {
+    if u32::try_from(input.len()).is_err() {
+        return false;
+    }
+    let bits = input.len().max(1).ilog2().clamp(BITS_MIN, 14);
+    let (mut few, mut many);
+    // Where three bytes of that hash were seen last, plus one.
+    let seen: &mut [u32] = if bits == BITS_MIN {
+        few = [0; 1 << BITS_MIN];
+        &mut few
+    } else {
+        many = vec![0; 1 << bits];
+        &mut many
+    };
+    let before = out.len();
+    let fits = fill(input, bytes_max, out, bits, seen);
+    if !fits {
+        out.truncate(before);
+    }
+    fits
+}
+
+fn fill(input: &[u8], bytes_max: usize, out: &mut Vec<u8>, bits: u32, seen: &mut [u32]) -> bool {
+    let end = out.len() + bytes_max;
     let slot = |three: [u8; 3]| {
         let word = u32::from_be_bytes([0, three[0], three[1], three[2]]);
         (word.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize
     };
-    // Where three bytes of that hash were seen last, plus one.
-    let mut seen = vec![0_u32; 1 << bits];
-    let mut out = Vec::with_capacity(bytes_max.min(input.len()));
     let (mut at, mut literals) = (0, 0);
     while let Some(three) = input.get(at..at + COPY_MIN).and_then(|three| <[u8; 3]>::try_from(three).ok()) {
         let candidate = std::mem::replace(&mut seen[slot(three)], at as u32 + 1) as usize;
@@ -38,16 +65,20 @@ pub fn compress(input: &[u8], bytes_max: usize) -> Option<Vec<u8>> {
             continue;
         }
         let same = input[from..].iter().zip(&input[at..]).take(COPY_MAX).take_while(|(old, new)| old == new).count();
-        write_literals(&mut out, &input[literals..at]);
-        write_copy(&mut out, same, at - from);
-        if out.len() > bytes_max {
-            return None;
+        write_literals(out, &input[literals..at]);
+        write_copy(out, same, at - from);
+        if out.len() > end {
+            return false;
         }
         at += same;
         literals = at;
     }
-    write_literals(&mut out, &input[literals..]);
-    (out.len() <= bytes_max).then_some(out)
+    // What did not repeat at all is told without being written.
+    if out.len() + (input.len() - literals) > end {
+        return false;
+    }
+    write_literals(out, &input[literals..]);
+    out.len() <= end
 }
 
 fn write_literals(out: &mut Vec<u8>, literals: &[u8]) {

@@ -137,7 +137,8 @@ impl SortedSet {
         while let Some(member) = elements.next() {
             entries.push((member.to_vec(), packed::checked_score(elements.next()?)?));
         }
-        Self::checked(entries, limits)
+        // As in Redis, long members that are packed already stay so.
+        Self::checked(entries, Limits { value: usize::MAX, ..limits })
     }
 
     /// The listpack of a small set, as RDB files contain it.

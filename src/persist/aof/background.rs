@@ -10,8 +10,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::folder::{self, fatal};
-use super::{Aof, Mode, flush};
+use super::{Aof, Failed, Mode, failed, flush, folder};
 use crate::db::Databases;
 use crate::persist::fork::{Child, Ended, Purpose};
 use crate::persist::rdb::save;
@@ -126,8 +125,7 @@ pub fn begin(server: &mut Server, db: &mut Databases) -> bool {
         return false;
     }
     let begun = begin_child(server, db);
-    if let Err(text) = &begun {
-        log::debug!("No AOF rewrite was begun: {text}");
+    if begun.is_err() {
         let aof = &mut server.persist.aof;
         aof.rewrites.last_ok = false;
         if aof.mode == Mode::Waiting {
@@ -138,12 +136,12 @@ pub fn begin(server: &mut Server, db: &mut Databases) -> bool {
     begun.is_ok()
 }
 
-fn begin_child(server: &mut Server, db: &mut Databases) -> Result<(), String> {
+fn begin_child(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
     folder::make(&server.config)?;
     flush(server, true);
     // Commands that could not be written are part of the new base. In the new increment they would be run twice.
     if server.persist.aof.writer.is_open() && server.persist.aof.writer.pending_bytes() > 0 {
-        return Err(fatal("Can't rewrite append only file in background: it can't be written to".to_owned()));
+        return Err(failed("Can't rewrite append only file in background: it can't be written to".to_owned()));
     }
     folder::begin_increment(server)?;
     server.persist.aof.rewrites.count += 1;
@@ -164,7 +162,7 @@ fn begin_child(server: &mut Server, db: &mut Databases) -> Result<(), String> {
         written
     });
     let pid = forked.map_err(|error| {
-        fatal(format!("Can't rewrite append only file in background: fork: {}", os_error_text(&error)))
+        failed(format!("Can't rewrite append only file in background: fork: {}", os_error_text(&error)))
     })?;
     server.persist.keys_to_save = keys;
     log::info!("Background append only file rewriting started by pid {pid}");
@@ -285,7 +283,7 @@ pub fn child_ended(server: &mut Server, child: &Child, ended: Ended) {
 }
 
 /// Makes what the child wrote the base.
-fn take_base(server: &mut Server, pid: i32) -> Result<(), String> {
+fn take_base(server: &mut Server, pid: i32) -> Result<(), Failed> {
     let (config, aof) = (&server.config, &server.persist.aof);
     let [written, _] = temporary(pid);
     let mut manifest = aof.manifest.clone();
@@ -298,18 +296,18 @@ fn take_base(server: &mut Server, pid: i32) -> Result<(), String> {
         let increment = manifest.new_increment(&config.appendfilename).to_owned();
         let gathered = folder::path(config, &folder::temporary_increment(config));
         let place = folder::path(config, &increment);
-        if let Err(text) = rename(server, "incr", &gathered, &increment) {
+        if let Err(failed) = rename(server, "incr", &gathered, &increment) {
             made.into_iter().for_each(|path| server.persist.aof.writer.disk.remove(path));
-            return Err(text);
+            return Err(failed);
         }
         made.push(place);
     }
     let writes = server.persist.aof.writer.is_open();
     manifest.retire_increments(usize::from(writes));
     let Server { persist, config, .. } = server;
-    if let Err(text) = folder::replace_manifest(&mut persist.aof, config, manifest) {
+    if let Err(failed) = folder::replace_manifest(&mut persist.aof, config, manifest) {
         made.into_iter().for_each(|path| persist.aof.writer.disk.remove(path));
-        return Err(text);
+        return Err(failed);
     }
     if server.persist.aof.is_on() {
         let bytes = folder::bytes_of(server, &base).unwrap_or(0);
@@ -321,7 +319,7 @@ fn take_base(server: &mut Server, pid: i32) -> Result<(), String> {
     Ok(())
 }
 
-fn rename(server: &mut Server, kind: &str, from: &Path, name: &str) -> Result<(), String> {
+fn rename(server: &mut Server, kind: &str, from: &Path, name: &str) -> Result<(), Failed> {
     let to = folder::path(&server.config, name);
     let shown = match kind {
         "incr" => folder::temporary_increment(&server.config),
@@ -329,7 +327,7 @@ fn rename(server: &mut Server, kind: &str, from: &Path, name: &str) -> Result<()
     };
     let started = std::time::Instant::now();
     fs::rename(from, &to).map_err(|error| {
-        fatal(format!(
+        failed(format!(
             "Error trying to rename the temporary AOF {kind} file {shown} into {}: {}",
             to.display(),
             os_error_text(&error)

@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{self, Manifest};
-use super::{Aof, Mode, background};
+use super::{Aof, Failed, Mode, background, failed};
 use crate::config::Config;
 use crate::db::Databases;
 use crate::repl::propagate;
@@ -26,17 +26,11 @@ pub fn temporary_increment(config: &Config) -> String {
     format!("temp-{}.incr", config.appendfilename)
 }
 
-/// Logs what cannot be helped, and returns it.
-pub(super) fn fatal(text: String) -> String {
-    log::warn!("{text}");
-    text
-}
-
 /// Makes the folder, if it is not there.
-pub fn make(config: &Config) -> Result<(), String> {
+pub fn make(config: &Config) -> Result<(), Failed> {
     let folder = Path::new(&config.appenddirname);
     match fs::create_dir(folder) {
-        Err(error) if !(error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir()) => Err(fatal(format!(
+        Err(error) if !(error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir()) => Err(failed(format!(
             "Can't open or create append-only dir {}: {}",
             config.appenddirname,
             os_error_text(&error)
@@ -46,7 +40,7 @@ pub fn make(config: &Config) -> Result<(), String> {
 }
 
 /// Reads the manifest; an empty one if there is none.
-pub fn read_manifest(config: &Config) -> Result<Manifest, String> {
+pub fn read_manifest(config: &Config) -> Result<Manifest, Failed> {
     if !Path::new(&config.appenddirname).is_dir() {
         log::debug!("The AOF directory {} doesn't exist", config.appenddirname);
         return Ok(Manifest::default());
@@ -54,12 +48,12 @@ pub fn read_manifest(config: &Config) -> Result<Manifest, String> {
     let path = manifest::path(Path::new(&config.appenddirname), &config.appendfilename);
     match manifest::load(&path) {
         Ok(Some(Ok(manifest))) => Ok(manifest),
-        Ok(Some(Err(error))) => Err(fatal(error.to_string())),
+        Ok(Some(Err(error))) => Err(failed(error.to_string())),
         Ok(None) => {
             log::debug!("The AOF manifest file {}.manifest doesn't exist", config.appendfilename);
             Ok(Manifest::default())
         }
-        Err(error) => Err(fatal(format!(
+        Err(error) => Err(failed(format!(
             "Fatal error: can't open the AOF manifest file {} for reading: {}",
             path.display(),
             os_error_text(&error)
@@ -68,16 +62,16 @@ pub fn read_manifest(config: &Config) -> Result<Manifest, String> {
 }
 
 /// Makes a manifest the one that counts, if it is another.
-pub fn replace_manifest(aof: &mut Aof, config: &Config, manifest: Manifest) -> Result<(), String> {
+pub fn replace_manifest(aof: &mut Aof, config: &Config, manifest: Manifest) -> Result<(), Failed> {
     if manifest != aof.manifest {
-        manifest::store(&manifest, Path::new(&config.appenddirname), &config.appendfilename).map_err(fatal)?;
+        manifest::store(&manifest, Path::new(&config.appenddirname), &config.appendfilename).map_err(failed)?;
         aof.manifest = manifest;
     }
     Ok(())
 }
 
 /// Takes over the one file of an old version, where there is one and nothing newer: it becomes the base.
-pub fn upgrade(aof: &mut Aof, config: &Config) -> Result<(), String> {
+pub fn upgrade(aof: &mut Aof, config: &Config) -> Result<(), Failed> {
     let (old, name) = (Path::new(&config.appendfilename), &config.appendfilename);
     if !old.is_file() {
         return Ok(());
@@ -95,7 +89,7 @@ pub fn upgrade(aof: &mut Aof, config: &Config) -> Result<(), String> {
     replace_manifest(aof, config, manifest)?;
     fs::rename(old, &new).map_err(|error| {
         let (folder, error) = (&config.appenddirname, os_error_text(&error));
-        fatal(format!("Error trying to move the old AOF file {name} into dir {folder}: {error}"))
+        failed(format!("Error trying to move the old AOF file {name} into dir {folder}: {error}"))
     })?;
     log::info!(
         "Successfully migrated an old-style AOF file ({name}) into the AOF directory ({}).",
@@ -115,17 +109,17 @@ pub fn bytes_of(server: &mut Server, name: &str) -> io::Result<u64> {
 }
 
 /// Opens an increment for writing: a new one, or to go on with it.
-fn open_increment(config: &Config, name: &str, new: bool) -> Result<File, String> {
+fn open_increment(config: &Config, name: &str, new: bool) -> Result<File, Failed> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(new).mode(0o644).custom_flags(libc::O_APPEND);
     options
         .open(path(config, name))
-        .map_err(|error| fatal(format!("Can't open the append-only file {name}: {}", os_error_text(&error))))
+        .map_err(|error| failed(format!("Can't open the append-only file {name}: {}", os_error_text(&error))))
 }
 
 /// Begins to log once the data set is loaded: with an empty one a base is made, and the last increment is opened or
 /// begun.
-pub fn open_at_start(server: &mut Server, db: &mut Databases) -> Result<(), String> {
+pub fn open_at_start(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
     make(&server.config)?;
     let mut manifest = server.persist.aof.manifest.clone();
     if manifest.is_empty() {
@@ -133,7 +127,7 @@ pub fn open_at_start(server: &mut Server, db: &mut Databases) -> Result<(), Stri
         let name = manifest.new_base(&server.config.appendfilename, snapshot).to_owned();
         let target = path(&server.config, &name);
         if !background::write_base(server, db, &target, &mut |_| {}) {
-            return Err(format!("Can't create the AOF base file {name}"));
+            return Err(Failed);
         }
         log::info!("Creating AOF base file {name} on server start");
     }
@@ -143,7 +137,7 @@ pub fn open_at_start(server: &mut Server, db: &mut Databases) -> Result<(), Stri
     let file = open_increment(&server.config, &name, false)?;
     let Server { persist, config, .. } = server;
     replace_manifest(&mut persist.aof, config, manifest)?;
-    let bytes = bytes_of(server, &name).map_err(|error| os_error_text(&error))?;
+    let bytes = bytes_of(server, &name).map_err(|_| Failed)?;
     log::info!("{} AOF incr file {name} on server start", if is_new { "Creating" } else { "Opening" });
     let aof = &mut server.persist.aof;
     aof.earlier_bytes = aof.earlier_bytes.saturating_sub(bytes);
@@ -157,7 +151,7 @@ pub fn open_at_start(server: &mut Server, db: &mut Databases) -> Result<(), Stri
 
 /// Begins a new increment for a rewrite that is about to start; one without a place in the manifest while there is no
 /// base. Nothing is changed if that fails.
-pub fn begin_increment(server: &mut Server) -> Result<(), String> {
+pub fn begin_increment(server: &mut Server) -> Result<(), Failed> {
     let Server { persist, config, .. } = server;
     let aof = &mut persist.aof;
     let mut manifest = aof.manifest.clone();

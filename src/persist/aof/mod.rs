@@ -29,6 +29,16 @@ use background::Rewrites;
 use manifest::Manifest;
 use writer::{Conditions, Flushed, Writer};
 
+/// Something did not work; what that was has been written to the server's log.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failed;
+
+/// Writes to the server's log what did not work.
+fn failed(text: String) -> Failed {
+    log::warn!("{text}");
+    Failed
+}
+
 /// Whether commands are logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {

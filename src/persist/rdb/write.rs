@@ -86,19 +86,30 @@ pub struct Writer<'s> {
     sum: u64,
     sums: bool,
     compresses: bool,
+    /// Room for what is being compressed.
+    compressing: Vec<u8>,
     error: Option<io::Error>,
 }
 
 impl<'s> Writer<'s> {
     /// A writer in memory.
     pub fn in_memory(compresses: bool) -> Writer<'static> {
-        Writer { bytes: Vec::new(), sink: None, handed_on: 0, sum: 0, sums: false, compresses, error: None }
+        Writer {
+            bytes: Vec::new(),
+            sink: None,
+            handed_on: 0,
+            sum: 0,
+            sums: false,
+            compresses,
+            compressing: Vec::new(),
+            error: None,
+        }
     }
 
     /// A writer to a sink.
     pub fn to(sink: &'s mut dyn Sink, sums: bool, compresses: bool) -> Writer<'s> {
         let bytes = Vec::with_capacity(2 * PIECE_BYTES);
-        Writer { bytes, sink: Some(sink), handed_on: 0, sum: 0, sums, compresses, error: None }
+        Writer { bytes, sink: Some(sink), handed_on: 0, sum: 0, sums, compresses, compressing: Vec::new(), error: None }
     }
 
     /// Whether an error has made further work useless.
@@ -239,11 +250,15 @@ impl<'s> Writer<'s> {
     }
 
     fn compressed(&mut self, text: &[u8]) -> bool {
-        let Some(short) = lzf::compress(text, text.len() - GAIN_MIN) else { return false };
+        self.compressing.clear();
+        if !lzf::append_compressed(text, text.len() - GAIN_MIN, &mut self.compressing) {
+            return false;
+        }
         self.bytes.push(0xc0 | encoding::LZF);
-        self.length(short.len() as u64);
+        self.length(self.compressing.len() as u64);
         self.length(text.len() as u64);
-        self.raw(&short);
+        self.bytes.extend_from_slice(&self.compressing);
+        self.hand_on_if_full();
         true
     }
 

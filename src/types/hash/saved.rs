@@ -39,7 +39,8 @@ impl Hash {
         if !len.is_multiple_of(PARTS) || distinct && !has_distinct(&pack, PARTS) {
             return None;
         }
-        if len / PARTS <= limits.entries && pack.iter().all(|text| text.text_len() <= limits.value) {
+        // Only its length counts: what is packed already stays so, as in Redis, however long the texts are.
+        if len / PARTS <= limits.entries {
             return Some(Self(Form::pack(pack)));
         }
         let mut hash = Self::default();

@@ -45,7 +45,7 @@ fn keys_alike(draw: &mut Draw, words: &mut Vec<Word>) {
 }
 
 fn type_name(draw: &mut Draw) -> Word {
-    draw.pick(&["string", "list", "hash", "set", "zset", "stream", "STRING", "none", "module", ""]).into()
+    draw.pick(&["string", "list", "hash", "set", "zset", "stream", "STRING", "nothing", "module", ""]).into()
 }
 
 /// COUNT of an iteration: all at once, or some.

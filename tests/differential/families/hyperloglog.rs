@@ -1,4 +1,4 @@
-//! HyperLogLogs. Other commands reach their keys, too, and leave them broken.
+//! HyperLogLogs. No other commands write to their keys.
 
 use super::Kinds;
 use crate::differential::draw::{Draw, Word};

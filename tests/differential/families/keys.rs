@@ -10,7 +10,7 @@ pub const ROWS: &[Row] = &[
     row("copy", 5, "<keys-alike> {DB <database>; REPLACE}"),
     row("dbsize", 2, ""),
     row("del", 6, "<key> [<key> <key>]"),
-    made("dump", 3, |draw| vec![Cmd::new(&[b"DUMP".to_vec(), draw.any_key()], Check::Dumped)]),
+    made("dump", 6, |draw| vec![Cmd::new(&[b"DUMP".to_vec(), draw.any_key()], Check::Dumped)]),
     row("exists", 4, "(<key>)+"),
     made("flushall", 1, |draw| flush(draw, "FLUSHALL")),
     made("flushdb", 1, |draw| flush(draw, "FLUSHDB")),

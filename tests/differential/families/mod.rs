@@ -66,7 +66,7 @@ pub fn kind(name: &str) -> Option<Kind> {
 
 /// Commands that no row makes, with the reason. What begins like an entry and goes on after a bar is meant, too.
 pub const EXCUSED: &[(&str, &str)] = &[
-    ("acl", "names and rules of users, not data: tests/connection"),
+    ("acl", "rules of users, not data: upstream unit/acl"),
     ("asking", "cluster"),
     ("auth", "no data: upstream unit/auth"),
     ("bgrewriteaof", "persistence"),

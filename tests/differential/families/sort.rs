@@ -23,13 +23,16 @@ pub const ROWS: &[Row] = &[
     row("sort", 3, "<numbers> {LIMIT <index> <index>; GET <got> | GET <got> GET #; ASC|DESC; STORE <list>; ALPHA}")
         .after(FORGET_RANGE),
     row("sort", 3, "<sorted> ALPHA {LIMIT <index> <index>; GET <got>; ASC|DESC; STORE <list>}"),
-    row("sort", 3, "<sorted> BY <by> {LIMIT <index> <index>; GET <got>; ASC|DESC; STORE <list>}").after(FORGET_RANGE),
+    row("sort", 3, "<sorted> BY <by> {LIMIT <index> <index>; GET <got>; ASC|DESC; STORE <list>}")
+        .after(FORGET_RANGE)
+        .whole(),
     row("sort", 1, "<members> BY nosort").check(Check::Unordered).whole(),
     row("sort", 1, "<sorted> BY w:* ALPHA").check(Check::Unordered).whole(),
     row("sort", 2, "(<words>|<skiplist>) BY nosort {LIMIT <index> <index>; GET <got>; DESC; STORE <list>}"),
     row("sort_ro", 3, "<sorted> ALPHA {LIMIT <index> <index>; GET <got>; ASC|DESC}"),
     row("sort_ro", 2, "<sorted> BY <by> {LIMIT <index> <index>; GET <got>; ASC|DESC; STORE <list>}")
-        .after(FORGET_RANGE),
+        .after(FORGET_RANGE)
+        .whole(),
 ];
 
 /// By name.

@@ -1,7 +1,7 @@
 //! Sorted sets.
 //!
 //! Ranges by member are defined where all scores are the same; in a skiplist anything else depends on chance. So these
-//! commands have keys of their own, where every score is 0.
+//! commands have keys of their own, where every score is 0: what writes these is never spoilt.
 
 use super::Kinds;
 use crate::differential::check::Check;
@@ -21,7 +21,7 @@ pub const ROWS: &[Row] = &[
     row("set", 1, "y9 <value>"),
     scored("zadd", 12, "<zset> {NX|XX; GT|LT; CH} (<score> <member>)+"),
     scored("zadd", 4, "<zset> {NX; XX; GT; LT; CH; INCR} <score> <member>"),
-    scored("zadd", 8, "<level> (0 <member>)+"),
+    scored("zadd", 8, "<level> (0 <member>)+").whole(),
     row("zcard", 3, "<zset>"),
     row("zcount", 4, "<zset> <score-end> <score-end>"),
     scored("zdiff", 3, "<numkeys-zsets> [WITHSCORES]"),
@@ -43,7 +43,7 @@ pub const ROWS: &[Row] = &[
     scored("zrangebyscore", 4, "<zset> <score-end> <score-end> {WITHSCORES; LIMIT <index> <index>}"),
     row("zrangestore", 2, "<zset> <zset> <index> <index> {REV; LIMIT <index> <index>}"),
     row("zrangestore", 2, "<zset> <zset> <score-end> <score-end> BYSCORE {REV; LIMIT <index> <index>}"),
-    row("zrangestore", 1, "<level> <level> <lex-end> <lex-end> BYLEX {REV; LIMIT <index> <index>}"),
+    row("zrangestore", 1, "<level> <level> <lex-end> <lex-end> BYLEX {REV; LIMIT <index> <index>}").whole(),
     row("zrank", 4, "<zset> <member>").whole(),
     row("zrem", 5, "<zset> (<member>)+"),
     row("zrem", 2, "<level> (<member>)+"),

@@ -110,7 +110,7 @@ impl Input {
     }
 
     /// What has arrived and is not read, and the source.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the append-only file is on its way"))]
+    #[cfg_attr(not(test), allow(dead_code, reason = "replication reads on behind a data set"))]
     pub fn into_rest(mut self) -> (Vec<u8>, Box<dyn Source>) {
         self.buffer.drain(..self.at);
         (self.buffer, self.source)

@@ -1,0 +1,316 @@
+//! Users and their rights, over the wire.
+
+mod common;
+
+use std::fs;
+
+use common::{Connection, Reply, Server, wait_until};
+
+fn refusal(what: &str) -> Reply {
+    Reply::error(&format!("NOPERM this user has no permissions to {what}"))
+}
+
+fn as_user(server: &Server, name: &str) -> Connection {
+    let mut client = server.connect();
+    assert_eq!(client.cmd(&["AUTH", name, "x"]), Reply::ok());
+    client
+}
+
+/// EXEC says why there will be no transaction.
+fn refused(name: &str, refusal: &str) -> Reply {
+    match name {
+        "exec" => Reply::Error(format!("EXECABORT Transaction discarded because of: {refusal}")),
+        _ => Reply::error(refusal),
+    }
+}
+
+fn texts(reply: &Reply) -> Vec<String> {
+    match reply {
+        Reply::Array(items) => items.iter().map(Reply::text).collect(),
+        other => panic!("{other:?} is no array"),
+    }
+}
+
+fn field<'a>(reply: &'a Reply, name: &str) -> &'a Reply {
+    let Reply::Array(items) = reply else { panic!("{reply:?} is no array") };
+    let place = items.iter().position(|item| *item == Reply::bulk(name)).expect("the field");
+    &items[place + 1]
+}
+
+/// A call of each command and subcommand, as short as its arity allows, with its full name.
+fn calls(client: &mut Connection) -> Vec<(String, Vec<String>, bool)> {
+    fn add(rows: &Reply, into: &mut Vec<(String, Vec<String>, bool)>) {
+        let Reply::Array(rows) = rows else { panic!("{rows:?}") };
+        for row in rows {
+            let Reply::Array(row) = row else { panic!("{row:?}") };
+            let (name, Reply::Integer(arity)) = (row[0].text(), &row[1]) else { panic!("{row:?}") };
+            let mut words: Vec<String> = name.split('|').map(str::to_owned).collect();
+            words.resize((arity.unsigned_abs() as usize).max(words.len()), "x".to_owned());
+            let Reply::Array(flags) = &row[2] else { panic!("{row:?}") };
+            let needs_no_right = flags.iter().any(|flag| flag.text() == "no_auth");
+            // A container has no call of its own, but for COMMAND.
+            let is_container = matches!(&row[9], Reply::Array(subs) if !subs.is_empty()) && *arity != -1;
+            if !is_container {
+                into.push((name, words, needs_no_right));
+            }
+            add(&row[9], into);
+        }
+    }
+    let mut calls = Vec::new();
+    add(&client.cmd(&["COMMAND"]), &mut calls);
+    assert!(calls.len() > 200, "{} commands", calls.len());
+    calls
+}
+
+#[test]
+fn a_user_without_rights_can_run_nothing() {
+    let server = Server::start_with(&["--enable-debug-command", "yes", "--enable-module-command", "yes"]);
+    let mut admin = server.connect();
+    assert_eq!(admin.cmd(&["ACL", "SETUSER", "nobody", "on", "nopass"]), Reply::ok());
+    let mut nobody = as_user(&server, "nobody");
+    for (name, words, needs_no_right) in calls(&mut admin) {
+        if !needs_no_right {
+            let refusal = format!("NOPERM this user has no permissions to run the '{name}' command");
+            assert_eq!(nobody.cmd(&words), refused(&name, &refusal), "{words:?}");
+        }
+    }
+    assert_eq!(admin.cmd(&["DBSIZE"]), Reply::Integer(0));
+}
+
+#[test]
+fn a_user_with_commands_alone_can_touch_no_key_and_no_channel() {
+    let server = Server::start_with(&["--enable-debug-command", "yes", "--enable-module-command", "yes"]);
+    let mut admin = server.connect();
+    assert_eq!(admin.cmd(&["ACL", "SETUSER", "keyless", "on", "nopass", "+@all"]), Reply::ok());
+    let mut keyless = as_user(&server, "keyless");
+    let key = refusal("access one of the keys used as arguments");
+    for (_, words, _) in calls(&mut admin) {
+        let mut ask = vec!["COMMAND".to_owned(), "GETKEYS".to_owned()];
+        ask.extend(words.clone());
+        if matches!(admin.cmd(&ask), Reply::Array(keys) if !keys.is_empty()) {
+            assert_eq!(keyless.cmd(&words), key, "{words:?}");
+        }
+    }
+    let channel = refusal("access one of the channels used as arguments");
+    for words in [&["PUBLISH", "c", "x"][..], &["SPUBLISH", "c", "x"], &["SUBSCRIBE", "c"], &["PSUBSCRIBE", "c"]] {
+        assert_eq!(keyless.cmd(words), channel, "{words:?}");
+    }
+    assert_eq!(admin.cmd(&["DBSIZE"]), Reply::Integer(0));
+}
+
+#[test]
+fn nothing_runs_before_authentication() {
+    let server = Server::start_with(&[
+        "--requirepass",
+        "secret",
+        "--enable-debug-command",
+        "yes",
+        "--enable-module-command",
+        "yes",
+    ]);
+    let mut admin = server.connect();
+    assert_eq!(admin.cmd(&["AUTH", "secret"]), Reply::ok());
+    let mut stranger = server.connect();
+    for (name, words, is_open) in calls(&mut admin) {
+        if !is_open {
+            assert_eq!(stranger.cmd(&words), refused(&name, "NOAUTH Authentication required."), "{words:?}");
+        }
+    }
+    let wrong = Reply::error("WRONGPASS invalid username-password pair or user is disabled.");
+    for words in [&["AUTH", "wrong"][..], &["AUTH", "default", "wrong"], &["AUTH", "nobody", "secret"]] {
+        assert_eq!(stranger.cmd(words), wrong, "{words:?}");
+    }
+    assert_eq!(stranger.cmd(&["HELLO", "3", "AUTH", "default", "wrong"]), wrong);
+    assert!(stranger.cmd(&["HELLO", "3"]).into_error().starts_with("NOAUTH HELLO must be called"));
+    assert!(matches!(stranger.cmd(&["HELLO", "3", "AUTH", "default", "secret"]), Reply::Map(_)));
+    assert_eq!(stranger.cmd(&["PING"]), Reply::Simple("PONG".into()));
+    assert_eq!(stranger.cmd(&["RESET"]), Reply::Simple("RESET".into()));
+    assert_eq!(stranger.cmd(&["PING"]), Reply::error("NOAUTH Authentication required."));
+}
+
+#[test]
+fn rights_change_under_the_feet_of_connected_clients() {
+    let server = Server::start();
+    let mut admin = server.connect();
+    assert_eq!(admin.cmd(&["ACL", "SETUSER", "u", "on", "nopass", "allkeys", "allchannels", "+@all"]), Reply::ok());
+    let mut user = as_user(&server, "u");
+    assert_eq!(user.cmd(&["SET", "a", "1"]), Reply::ok());
+    assert_eq!(admin.cmd(&["ACL", "SETUSER", "u", "-set"]), Reply::ok());
+    assert_eq!(user.cmd(&["SET", "a", "1"]), refusal("run the 'set' command"));
+    assert_eq!(admin.cmd(&["ACL", "SETUSER", "u", "+set"]), Reply::ok());
+    assert_eq!(user.cmd(&["SET", "a", "1"]), Reply::ok());
+    // The default user's rights are as mutable as any other's.
+    assert_eq!(admin.cmd(&["ACL", "SETUSER", "default", "-get"]), Reply::ok());
+    assert_eq!(admin.cmd(&["GET", "a"]), refusal("run the 'get' command"));
+    assert_eq!(server.connect().cmd(&["GET", "a"]), refusal("run the 'get' command"));
+    assert_eq!(user.cmd(&["RESET"]), Reply::Simple("RESET".into()));
+    assert_eq!(user.cmd(&["GET", "a"]), refusal("run the 'get' command"));
+}
+
+#[test]
+fn a_transaction_is_checked_when_it_is_queued_and_when_it_runs() {
+    let server = Server::start();
+    let mut admin = server.connect();
+    assert_eq!(admin.cmd(&["ACL", "SETUSER", "u", "on", "nopass", "~a", "+@all", "-get"]), Reply::ok());
+    let mut user = as_user(&server, "u");
+    user.cmd(&["MULTI"]);
+    assert_eq!(user.cmd(&["GET", "a"]), refusal("run the 'get' command"));
+    assert_eq!(user.cmd(&["SET", "b", "1"]), refusal("access one of the keys used as arguments"));
+    assert!(user.cmd(&["EXEC"]).into_error().starts_with("EXECABORT"));
+    user.cmd(&["MULTI"]);
+    user.cmd(&["SET", "a", "1"]);
+    user.cmd(&["INCR", "a"]);
+    assert_eq!(admin.cmd(&["ACL", "SETUSER", "u", "-set"]), Reply::ok());
+    let refused = "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. \
+                   This command is no longer allowed for the following reason: no permission to execute the command or \
+                   subcommand";
+    assert_eq!(user.cmd(&["EXEC"]), Reply::Array(vec![Reply::error(refused), Reply::Integer(1)]));
+    let log = admin.cmd(&["ACL", "LOG"]);
+    let Reply::Array(entries) = &log else { panic!("{log:?}") };
+    let shown: Vec<String> = entries
+        .iter()
+        .map(|entry| ["context", "reason", "object", "username"].map(|name| field(entry, name).text()).join(" "))
+        .collect();
+    assert_eq!(shown, ["multi command set u", "multi key b u", "multi command get u"]);
+    assert!(field(&entries[0], "client-info").text().contains(" user=u "));
+    assert_eq!(admin.cmd(&["ACL", "LOG", "RESET"]), Reply::ok());
+    assert_eq!(admin.cmd(&["ACL", "LOG"]), Reply::Array(vec![]));
+}
+
+#[test]
+fn clients_go_with_their_user() {
+    let server = Server::start();
+    let mut admin = server.connect();
+    assert_eq!(admin.cmd(&["ACL", "SETUSER", "u", "on", "nopass", "+@all", "allkeys"]), Reply::ok());
+    let (mut one, mut other) = (as_user(&server, "u"), as_user(&server, "u"));
+    one.send(&["BLPOP", "list", "0"]);
+    wait_until("it waits", || admin.cmd(&["INFO", "clients"]).text().contains("blocked_clients:1"));
+    assert_eq!(other.cmd(&["ACL", "DELUSER", "u", "nobody"]), Reply::Integer(1));
+    assert!(one.is_closed() && other.is_closed());
+    assert_eq!(admin.cmd(&["RPUSH", "list", "x"]), Reply::Integer(1));
+    assert_eq!(texts(&admin.cmd(&["ACL", "USERS"])), ["default"]);
+    assert_eq!(admin.cmd(&["ACL", "DELUSER", "default"]), Reply::error("ERR The 'default' user cannot be removed"));
+}
+
+#[test]
+fn subscribers_go_when_they_may_not_listen_any_more() {
+    let server = Server::start();
+    let mut admin = server.connect();
+    assert_eq!(admin.cmd(&["ACL", "SETUSER", "u", "on", "nopass", "+@all", "&a*", "&b"]), Reply::ok());
+    let (mut by_name, mut by_pattern) = (as_user(&server, "u"), as_user(&server, "u"));
+    by_name.cmd(&["SUBSCRIBE", "a1"]);
+    by_pattern.cmd(&["PSUBSCRIBE", "a*"]);
+    assert_eq!(admin.cmd(&["ACL", "SETUSER", "u", "&c"]), Reply::ok());
+    assert_eq!(admin.cmd(&["PUBLISH", "a1", "x"]), Reply::Integer(2));
+    assert_eq!(by_name.read(), Reply::bulks(&["message", "a1", "x"]));
+    by_pattern.read();
+    assert_eq!(admin.cmd(&["ACL", "SETUSER", "u", "resetchannels", "&a1"]), Reply::ok());
+    assert!(by_pattern.is_closed());
+    assert_eq!(admin.cmd(&["PUBLISH", "a1", "y"]), Reply::Integer(1));
+    assert_eq!(by_name.read(), Reply::bulks(&["message", "a1", "y"]));
+}
+
+#[test]
+fn users_come_from_the_configuration_and_are_rewritten_into_it() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("redis.conf");
+    fs::write(&path, "# mine\nuser default on nopass ~* &* +@all\nuser bob on >secret ~b* +get (+set ~c)\n").unwrap();
+    let before;
+    {
+        let server = Server::start_with_file(&path);
+        let mut admin = server.connect();
+        assert_eq!(admin.cmd(&["ACL", "SETUSER", "eve", "on", "+@all", "-select", "+select|0"]), Reply::ok());
+        assert_eq!(admin.cmd(&["CONFIG", "REWRITE"]), Reply::ok());
+        before = texts(&admin.cmd(&["ACL", "LIST"]));
+    }
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(before.iter().all(|user| text.contains(user)) && !text.contains(">secret"), "{text}");
+    // The next server has a directory of its own.
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("dir ")).collect();
+    fs::write(&path, lines.join("\n")).unwrap();
+    let server = Server::start_with_file(&path);
+    assert_eq!(texts(&server.connect().cmd(&["ACL", "LIST"])), before);
+    let mut bob = server.connect();
+    assert_eq!(bob.cmd(&["AUTH", "bob", "secret"]), Reply::ok());
+    assert_eq!(bob.cmd(&["GET", "b1"]), Reply::Null);
+    assert_eq!(bob.cmd(&["SET", "c", "1"]), Reply::ok());
+}
+
+#[test]
+fn users_come_from_the_acl_file_all_of_them_or_none() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("users.acl");
+    fs::write(&path, "user bob on nopass ~* +@all\n\n  user eve off (+get ~a)\n").unwrap();
+    let server = Server::start_with(&["--aclfile", path.to_str().unwrap()]);
+    let mut admin = server.connect();
+    assert_eq!(texts(&admin.cmd(&["ACL", "USERS"])), ["bob", "default", "eve"]);
+    let mut bob = as_user(&server, "bob");
+    assert_eq!(admin.cmd(&["ACL", "SETUSER", "dan", "on", ">x"]), Reply::ok());
+    assert_eq!(admin.cmd(&["ACL", "SAVE"]), Reply::ok());
+    let saved = fs::read_to_string(&path).unwrap();
+    assert_eq!(saved.lines().collect::<Vec<_>>(), texts(&admin.cmd(&["ACL", "LIST"])));
+    fs::write(&path, "user bob on +nope ~*\nuser bob off\nbogus\n").unwrap();
+    let error = admin.cmd(&["ACL", "LOAD"]).into_error();
+    for part in ["users.acl:1: Error in applying operation '+nope': Unknown command", "users.acl:3 should start with"] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert_eq!(bob.cmd(&["PING"]), Reply::Simple("PONG".into()));
+    fs::write(&path, &saved).unwrap();
+    assert_eq!(admin.cmd(&["ACL", "LOAD"]), Reply::ok());
+    assert!(bob.is_closed());
+    assert_eq!(admin.cmd(&["ACL", "LIST"]), Reply::Array(saved.lines().map(Reply::bulk).collect()));
+}
+
+#[test]
+fn the_password_of_the_default_user_changes_at_once() {
+    let server = Server::start();
+    let mut admin = server.connect();
+    assert!(admin.cmd(&["AUTH", "x"]).into_error().contains("without any password configured"));
+    assert_eq!(admin.cmd(&["CONFIG", "SET", "requirepass", "a\0b"]), Reply::ok());
+    assert_eq!(admin.cmd(&["PING"]), Reply::Simple("PONG".into()));
+    let mut client = server.connect();
+    assert_eq!(client.cmd(&["PING"]), Reply::error("NOAUTH Authentication required."));
+    assert!(client.cmd(&["AUTH", "a"]).into_error().starts_with("WRONGPASS"));
+    assert_eq!(client.cmd(&["AUTH", "a\0b"]), Reply::ok());
+    assert_eq!(admin.cmd(&["ACL", "SETUSER", "default", "resetpass", ">new"]), Reply::ok());
+    assert_eq!(server.connect().cmd(&["AUTH", "new"]), Reply::ok());
+    assert_eq!(admin.cmd(&["ACL", "SETUSER", "default", "off"]), Reply::ok());
+    assert!(server.connect().cmd(&["AUTH", "new"]).into_error().starts_with("WRONGPASS"));
+    assert_eq!(admin.cmd(&["CONFIG", "SET", "requirepass", ""]), Reply::ok());
+    assert_eq!(server.connect().cmd(&["PING"]), Reply::error("NOAUTH Authentication required."));
+}
+
+#[test]
+fn passwords_are_shown_nowhere() {
+    let server = Server::start_with(&["--slowlog-log-slower-than", "0"]);
+    let mut admin = server.connect();
+    let mut monitor = server.connect();
+    monitor.cmd(&["MONITOR"]);
+    admin.cmd(&["ACL", "SETUSER", "u", "on", ">hush"]);
+    admin.cmd(&["AUTH", "u", "hush"]);
+    admin.cmd(&["HELLO", "2", "AUTH", "u", "hush"]);
+    let mut other = server.connect();
+    let slowlog = format!("{:?}", other.cmd(&["SLOWLOG", "GET", "-1"]));
+    let hush = |text: &str| text.contains("hush") || text.contains(&format!("{:?}", b"hush"));
+    assert!(!hush(&slowlog), "{slowlog}");
+    let mut seen = String::new();
+    while !seen.contains("SLOWLOG") && !seen.contains("HELLO") {
+        seen.push_str(&monitor.read().text());
+    }
+    assert!(!hush(&seen), "{seen}");
+}
+
+#[test]
+fn made_up_passwords_have_the_length_asked_for() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let mut seen = Vec::new();
+    for (bits, length) in [(None, 64), (Some("5"), 2), (Some("4096"), 1024)] {
+        let words: Vec<&str> = ["ACL", "GENPASS"].into_iter().chain(bits).collect();
+        let password = client.cmd(&words).text();
+        assert_eq!(password.len(), length);
+        assert!(password.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)), "{password}");
+        seen.push(password);
+    }
+    assert_ne!(client.cmd(&["ACL", "GENPASS"]).text(), seen[0]);
+}
