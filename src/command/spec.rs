@@ -85,6 +85,8 @@ flags! {
     ALLOW_BUSY = 18, "allow_busy";
 }
 
+/// Runs a script or function: what that reads and changes is what counts.
+pub const RUNS_SCRIPT: Flags = Flags(1 << 22);
 /// Leaves what CLIENT CACHING said about the next command to the one after it.
 pub const KEEPS_CACHING: Flags = Flags(1 << 23);
 /// May have effects that replicas must see though it writes no key (PUBLISH, EVAL).

@@ -13,9 +13,9 @@ use crate::script::shebang;
 use crate::server::Server;
 
 /// The flags all commands have that run scripts or functions.
-pub const RUNS: &[Flags] = &[NOSCRIPT, STALE, SKIP_MONITOR, MAY_REPLICATE, NO_MANDATORY_KEYS];
+pub const RUNS: &[Flags] = &[RUNS_SCRIPT, NOSCRIPT, STALE, SKIP_MONITOR, MAY_REPLICATE, NO_MANDATORY_KEYS];
 /// The flags of those that run what writes nothing.
-pub const RUNS_READ_ONLY: &[Flags] = &[NOSCRIPT, STALE, SKIP_MONITOR, READONLY, NO_MANDATORY_KEYS];
+pub const RUNS_READ_ONLY: &[Flags] = &[RUNS_SCRIPT, NOSCRIPT, STALE, SKIP_MONITOR, READONLY, NO_MANDATORY_KEYS];
 /// Their keys: nobody knows what is done with them.
 pub const ANY_USE: &[Keys] = &[Keys {
     begin: Begin::Index(2),

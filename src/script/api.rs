@@ -58,8 +58,8 @@ pub fn replace_random(lua: Lua) {
 
 /// Adds the libraries and the table `redis` to the table of globals on top, each closed by `protect`.
 pub fn open(lua: Lua, for_scripts: bool, protect: fn(Lua)) {
-    let libraries: [(&str, Functions, fn(Lua)); 4] = [
-        ("cjson", json::FUNCTIONS, json::complete),
+    let libraries = [
+        ("cjson", json::FUNCTIONS, json::complete as fn(Lua)),
         ("cmsgpack", msgpack::FUNCTIONS, msgpack::complete),
         ("struct", packing::FUNCTIONS, |_| {}),
         ("bit", bits::FUNCTIONS, |_| {}),

@@ -1,9 +1,10 @@
 //! The library `bit`: operations on numbers as 32 bits.
 
-use super::lua::{CFunction, Exit, Kind, Lua, Outcome, function};
+use super::api::Functions;
+use super::lua::{Exit, Kind, Lua, Outcome, function};
 
 /// Its functions.
-pub const FUNCTIONS: &[(&str, fn() -> CFunction)] = &[
+pub const FUNCTIONS: Functions = &[
     ("tobit", || function(|lua| reply(lua, bits(lua, 1)?))),
     ("bnot", || function(|lua| reply(lua, !bits(lua, 1)?))),
     ("band", || function(|lua| fold(lua, |one, other| one & other))),

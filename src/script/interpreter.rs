@@ -139,12 +139,12 @@ fn handle_error(lua: Lua) -> Outcome {
         lua.set_top(1);
         place = lua.place(2);
     }
-    if let Some(place) = place {
-        if !sandbox::is_protected(lua, 1) {
-            lua.set_field(1, "source");
-            lua.push_number(f64::from(place.line));
-            lua.set_field(1, "line");
-        }
+    if let Some(place) = place
+        && !sandbox::is_protected(lua, 1)
+    {
+        lua.set_field(1, "source");
+        lua.push_number(f64::from(place.line));
+        lua.set_field(1, "line");
     }
     lua.set_top(1);
     Ok(1)

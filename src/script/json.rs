@@ -12,10 +12,11 @@ use std::ffi::CStr;
 use std::ops::RangeInclusive;
 
 use super::NESTING_MAX;
-use super::lua::{CFunction, Exit, Kind, Lua, Outcome, format_number, function, parse_number};
+use super::api::Functions;
+use super::lua::{Exit, Kind, Lua, Outcome, format_number, function, parse_number};
 
 /// Its functions.
-pub const FUNCTIONS: &[(&str, fn() -> CFunction)] = &[
+pub const FUNCTIONS: Functions = &[
     ("encode", || function(encode)),
     ("decode", || function(decode)),
     ("encode_sparse_array", || function(set_sparse)),
@@ -207,9 +208,15 @@ impl Encoder {
         if !number.is_finite() {
             match self.settings.0[ENCODE_INVALID] {
                 0 => return Err(self.fail(index, "must not be NaN or Inf")),
-                1 if number.is_nan() => return Ok(self.out.extend_from_slice(b"nan")),
+                1 if number.is_nan() => {
+                    self.out.extend_from_slice(b"nan");
+                    return Ok(());
+                }
                 1 => {}
-                _ => return Ok(self.out.extend_from_slice(b"null")),
+                _ => {
+                    self.out.extend_from_slice(b"null");
+                    return Ok(());
+                }
             }
         }
         append_number(number, self.settings.0[PRECISION], &mut self.out);

@@ -5,10 +5,11 @@
 //! such, others as floats where that loses nothing. Binary data and extensions are not read.
 
 use super::NESTING_MAX;
-use super::lua::{CFunction, Exit, Kind, Lua, Outcome, function};
+use super::api::Functions;
+use super::lua::{Exit, Kind, Lua, Outcome, function};
 
 /// Its functions.
-pub const FUNCTIONS: &[(&str, fn() -> CFunction)] = &[
+pub const FUNCTIONS: Functions = &[
     ("pack", || function(pack)),
     ("unpack", || function(|lua| unpack(lua, None, 0))),
     ("unpack_one", || function(unpack_one)),
@@ -111,9 +112,9 @@ fn write_integer(integer: i64, out: &mut Vec<u8>) {
         0x100..=0xffff => (0xcd, 2),
         0x1_0000..=0xffff_ffff => (0xce, 4),
         0x1_0000_0000.. => (0xcf, 8),
-        -128..0 => (0xd0, 1),
-        -0x8000..0 => (0xd1, 2),
-        -0x8000_0000..0 => (0xd2, 4),
+        -128..-32 => (0xd0, 1),
+        -0x8000..-128 => (0xd1, 2),
+        -0x8000_0000..-0x8000 => (0xd2, 4),
         _ => (0xd3, 8),
     };
     out.push(mark);

@@ -3,10 +3,11 @@
 //! A format is a row of letters: `b B h H l L T i I` for integers (`i` and `I` with a size), `f d` for floats, `c` with
 //! a size and `s` for strings, `x` for padding; between them `<` and `>` set the byte order and `!` the alignment.
 
-use super::lua::{CFunction, Exit, Kind, Lua, Outcome, function};
+use super::api::Functions;
+use super::lua::{Exit, Kind, Lua, Outcome, function};
 
 /// Its functions.
-pub const FUNCTIONS: &[(&str, fn() -> CFunction)] =
+pub const FUNCTIONS: Functions =
     &[("pack", || function(pack)), ("unpack", || function(unpack)), ("size", || function(size))];
 
 /// The largest integer, in bytes.

@@ -17,7 +17,8 @@ use super::lua::{Exit, Kind, Lua, Outcome, Reference, Status, format_number};
 use super::shebang::ScriptFlags;
 use crate::acl::log::Context;
 use crate::acl::{Call, Denial};
-use crate::client::ClientKey;
+use crate::client::{ClientKey, tracking};
+use crate::command::effects::Observers;
 use crate::command::error::CmdResult;
 use crate::command::gate;
 use crate::command::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE};
@@ -109,8 +110,8 @@ pub struct Run {
     /// Where changes go: bits for the append-only file and for replicas.
     propagate_to: u8,
     resp3: bool,
-    /// The arguments of the command that called it; they outlive the run.
-    caller: ArgView<'static>,
+    /// The command that called it, and its arguments, which outlive the run.
+    caller: (CommandId, ArgView<'static>),
     restricted: Option<Box<Restricted>>,
 }
 
@@ -244,7 +245,7 @@ fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start) -> (S
         client: cx.client,
         propagate_to: 3,
         resp3: false,
-        caller,
+        caller: (cx.command, caller),
         restricted: None,
         db: NonNull::from(&mut *cx.db),
         server: NonNull::from(&mut *cx.server),
@@ -398,6 +399,9 @@ impl Run {
             return Ok(false);
         }
         exec::call(&mut cx, id, args);
+        if cx.server.observers.has(Observers::TRACKING) {
+            tracking::after_call_by_script(&mut cx, id, self.caller.0, &Args::from(self.caller.1));
+        }
         if self.propagate_to == 0 {
             server.effects.outgoing.truncate(outgoing);
         }
@@ -462,7 +466,7 @@ impl Run {
         }
         if let Some(running) = &mut server.script.running {
             if !running.timed_out {
-                running.request = OwnedRequest::copy(&self.caller);
+                running.request = OwnedRequest::copy(&self.caller.1);
             }
             running.timed_out = true;
         }

@@ -53,8 +53,11 @@ impl ScriptFlags {
     }
 }
 
-/// The parts of the line at the head of a text, and the text from the end of that line on.
-fn parts(text: &[u8]) -> Option<(Option<Vec<Vec<u8>>>, &[u8])> {
+/// The words of a line; none when there are none, or they are quoted wrongly.
+type Words = Option<Vec<Vec<u8>>>;
+
+/// The words of the line at the head of a text, and the text from the end of that line on.
+fn parts(text: &[u8]) -> Option<(Words, &[u8])> {
     let end = memchr::memchr(b'\n', text)?;
     let words = quote::split_args(&text[..end]).ok().filter(|words| !words.is_empty());
     Some((words, &text[end..]))
