@@ -21,7 +21,7 @@ use crate::client::{ClientKey, tracking};
 use crate::command::effects::Observers;
 use crate::command::error::CmdResult;
 use crate::command::gate;
-use crate::command::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE};
+use crate::command::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE};
 use crate::command::{Args, CommandId, Ctx, Error, exec};
 use crate::db::Databases;
 use crate::net::busy::Restricted;
@@ -97,6 +97,45 @@ pub struct Rooms {
     reply: Reply,
 }
 
+/// What the commands of a run may do.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    read_only: bool,
+    allow_oom: bool,
+    memory_exhausted: bool,
+}
+
+impl Limits {
+    /// Whether a command may run, and notes that it will if it writes. A script that has written goes on whatever
+    /// happens to the server meanwhile.
+    fn check(self, cx: &mut Ctx<'_>) -> CmdResult {
+        let flags = cx.row().flags;
+        if !flags.has(WRITE | MAY_REPLICATE | DENYOOM) {
+            return Ok(());
+        }
+        if self.read_only && flags.has(WRITE | MAY_REPLICATE) {
+            return Err(Error::fixed("ERR Write commands are not allowed from read-only scripts."));
+        }
+        let wrote = cx.server.script.running.as_ref().is_some_and(|running| running.wrote);
+        if !wrote && !cx.is_obeyed() {
+            if flags.has(WRITE)
+                && let Some(error) = gate::refuses_write(cx.server, flags)
+            {
+                return Err(error);
+            }
+            if flags.has(DENYOOM) && self.memory_exhausted && !self.allow_oom {
+                return Err(gate::OOM);
+            }
+        }
+        if flags.has(WRITE)
+            && let Some(running) = &mut cx.server.script.running
+        {
+            running.wrote = true;
+        }
+        Ok(())
+    }
+}
+
 /// A run.
 #[derive(Debug)]
 pub struct Run {
@@ -104,9 +143,7 @@ pub struct Run {
     server: NonNull<Server>,
     client: ClientKey,
     rooms: Rooms,
-    read_only: bool,
-    allow_oom: bool,
-    memory_exhausted: bool,
+    limits: Limits,
     /// Where changes go: bits for the append-only file and for replicas.
     propagate_to: u8,
     resp3: bool,
@@ -201,27 +238,39 @@ pub fn run(cx: &mut Ctx<'_>, args: Args<'_>, call: Start) -> CmdResult {
     Ok(())
 }
 
-/// May it run now? Scripts that declare nothing may: their commands are checked one by one.
+/// May it run now? Of scripts that declare nothing the commands are checked one by one.
 fn check(cx: &Ctx<'_>, call: &Start) -> Result<(), Error> {
-    let flags = call.flags;
+    let (server, flags) = (&*cx.server, call.flags);
+    let is_stale = server.modes.has(ServerModes::STALE);
     if flags.has(ScriptFlags::UNDECLARED) {
+        return if is_stale { Err(gate::MASTER_DOWN) } else { Ok(()) };
+    }
+    if is_stale && !flags.has(ScriptFlags::ALLOW_STALE) {
+        return Err(Error::fixed(
+            "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and 'allow-stale' flag is not \
+             set on the script.",
+        ));
+    }
+    if flags.has(ScriptFlags::NO_WRITES) {
         return Ok(());
     }
-    if !flags.has(ScriptFlags::NO_WRITES) {
-        if cx.server.modes.has(ServerModes::DISK_ERROR) {
-            return Err(Error::fixed(
-                "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
-                 Writable scripts are blocked. Use 'no-writes' flag for read only scripts.",
-            ));
-        }
-        if call.read_only {
-            return Err(Error::fixed("ERR Can not execute a script with write flag using *_ro command."));
-        }
-        if memory_exhausted(cx.server) && !flags.has(ScriptFlags::ALLOW_OOM) {
-            return Err(Error::fixed(
-                "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
-            ));
-        }
+    let is_obeyed = cx.is_obeyed();
+    if server.modes.has(ServerModes::REPLICA) && server.config.replica_read_only && !is_obeyed {
+        return Err(Error::fixed("READONLY Can not run script with write flag on readonly replica"));
+    }
+    if server.modes.has(ServerModes::DISK_ERROR) && !is_obeyed {
+        return Err(server.disk_error_of_script());
+    }
+    if call.read_only {
+        return Err(Error::fixed("ERR Can not execute a script with write flag using *_ro command."));
+    }
+    if server.modes.has(ServerModes::FEW_REPLICAS) {
+        return Err(gate::FEW_REPLICAS);
+    }
+    if memory_exhausted(server) && !flags.has(ScriptFlags::ALLOW_OOM) {
+        return Err(Error::fixed(
+            "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+        ));
     }
     Ok(())
 }
@@ -239,9 +288,11 @@ fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start) -> (S
     let watched = cx.server.config.busy_reply_threshold_ms > 0;
     let mut run = Run {
         rooms: std::mem::take(&mut cx.server.script.rooms),
-        read_only: call.read_only || declared && call.flags.has(ScriptFlags::NO_WRITES),
-        allow_oom: declared && call.flags.has(ScriptFlags::ALLOW_OOM),
-        memory_exhausted: memory_exhausted(cx.server),
+        limits: Limits {
+            read_only: call.read_only || declared && call.flags.has(ScriptFlags::NO_WRITES),
+            allow_oom: declared && call.flags.has(ScriptFlags::ALLOW_OOM),
+            memory_exhausted: memory_exhausted(cx.server),
+        },
         client: cx.client,
         propagate_to: 3,
         resp3: false,
@@ -381,7 +432,7 @@ impl Run {
         if self.take_arguments(lua).is_err() {
             return Ok(false);
         }
-        let id = match self.check(server) {
+        let id = match self.resolve_allowed(server) {
             Ok(id) => id,
             Err((id, error)) => {
                 refuse(lua, server, id, &error);
@@ -396,6 +447,10 @@ impl Run {
         if let Err(denial) = cx.check_rights(id, &args) {
             cx.log_denial(id, &args, denial, Context::Script);
             refuse(lua, server, Some(id), &denial_error(denial));
+            return Ok(false);
+        }
+        if let Err(error) = self.limits.check(&mut cx) {
+            refuse(lua, server, Some(id), &error);
             return Ok(false);
         }
         exec::call(&mut cx, id, args);
@@ -413,8 +468,8 @@ impl Run {
         converted
     }
 
-    /// Whether a command may be called now: which, or why not.
-    fn check(&self, server: &mut Server) -> Result<CommandId, (Option<CommandId>, Error)> {
+    /// The command that is to be called, unless scripts may not call it.
+    fn resolve_allowed(&self, server: &Server) -> Result<CommandId, (Option<CommandId>, Error)> {
         let unknown = Error::fixed("ERR Unknown Redis command called from script");
         let id = self.resolve(server).ok_or((None, unknown))?;
         let row = server.commands.entry(id).row;
@@ -422,26 +477,11 @@ impl Run {
         if !row.arity.allows(self.rooms.request.view().len()) {
             return refuse("ERR Wrong number of args calling Redis command from script");
         }
-        if !row.flags.has(NOSCRIPT | WRITE | MAY_REPLICATE | DENYOOM) {
-            return Ok(id);
-        }
         if row.flags.has(NOSCRIPT) && !server.script.all_commands {
             return refuse("ERR This Redis command is not allowed from script");
         }
-        if self.read_only && row.flags.has(WRITE | MAY_REPLICATE) {
-            return refuse("ERR Write commands are not allowed from read-only scripts.");
-        }
-        let wrote = server.script.running.as_ref().is_some_and(|running| running.wrote);
-        if row.flags.has(WRITE) && !wrote && server.modes.has(ServerModes::DISK_ERROR) {
-            return Err((Some(id), server.disk_error()));
-        }
-        if row.flags.has(DENYOOM) && self.memory_exhausted && !self.allow_oom && !wrote {
-            return Err((Some(id), gate::OOM));
-        }
-        if row.flags.has(WRITE)
-            && let Some(running) = &mut server.script.running
-        {
-            running.wrote = true;
+        if server.modes.has(ServerModes::STALE) && !row.flags.has(STALE) {
+            return refuse("ERR Can not execute the command on a stale replica");
         }
         Ok(id)
     }
