@@ -157,6 +157,10 @@ impl EventLoop {
     }
 
     fn before_wait(&mut self) {
+        // Whoever is closed because the server ends must not reach it again.
+        if self.server.shutdown.is_some() {
+            self.server.listeners.close();
+        }
         crate::cron::before_wait(&mut self.server, &mut self.db);
         // A command that was held may itself end a pause.
         while !self.server.to_resume.is_empty() {
@@ -196,7 +200,7 @@ impl EventLoop {
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(result) = self.server.listeners.accept(token) else { return };
             match result {
-                Ok(accepted) => self.greet(accepted),
+                Ok(accepted) => greet(&mut self.server, accepted),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => {
@@ -221,46 +225,6 @@ impl EventLoop {
         self.accept_rest_until_ms = 0;
         for token in std::mem::take(&mut self.accept_again) {
             self.accept(token);
-        }
-    }
-
-    /// Takes a new connection in, or says why not.
-    fn greet(&mut self, accepted: Accepted) {
-        let server = &mut self.server;
-        server.stats.connections += 1;
-        let (mut socket, unix_path) = match accepted {
-            Accepted::Tcp(stream, Transport::Plain) => (Socket::Tcp(stream), None),
-            Accepted::Tcp(stream, Transport::Tls) => match server.begin_tls(stream) {
-                Some(session) => (Socket::Tls(Rc::new(RefCell::new(session))), None),
-                None => return,
-            },
-            Accepted::Unix(stream, path) => (Socket::Unix(stream), Some(path)),
-        };
-        if server.clients.len() >= server.config.maxclients as usize {
-            server.stats.rejected_connections += 1;
-            socket.write(b"-ERR max number of clients reached\r\n").ok();
-            return;
-        }
-        if let Err(error) = socket.tune(server.config.tcp_keepalive) {
-            log::debug!("Setting up a client socket: {error}");
-        }
-        let id = server.clients.next_id();
-        let connection = Connection::new(socket, unix_path);
-        let key = server.clients.insert(Client::new(id, connection, server.clock.unix_ms()));
-        let modes = server.acl.modes_at_first();
-        let client = server.clients.at_mut(key);
-        client.modes = modes;
-        if let Err(error) = client.connection.socket().register(server.listeners.registry(), Token(key)) {
-            log::warn!("Registering a client socket: {error}");
-            server.clients.remove(key);
-            return;
-        }
-        let protected = server.config.protected_mode && server.acl.user(UserId::DEFAULT).no_password;
-        if protected && !client.connection.peer_is_local() {
-            client.output.raw(PROTECTED_MODE);
-            client.close_after_reply();
-            server.clients.flush_later(key);
-            server.stats.rejected_connections += 1;
         }
     }
 
@@ -444,6 +408,45 @@ impl EventLoop {
         }
         log::warn!("Redis is now ready to exit, bye bye...");
         status
+    }
+}
+
+/// Takes a new connection in, or says why not.
+pub fn greet(server: &mut Server, accepted: Accepted) {
+    server.stats.connections += 1;
+    let (mut socket, unix_path) = match accepted {
+        Accepted::Tcp(stream, Transport::Plain) => (Socket::Tcp(stream), None),
+        Accepted::Tcp(stream, Transport::Tls) => match server.begin_tls(stream) {
+            Some(session) => (Socket::Tls(Rc::new(RefCell::new(session))), None),
+            None => return,
+        },
+        Accepted::Unix(stream, path) => (Socket::Unix(stream), Some(path)),
+    };
+    if server.clients.len() >= server.config.maxclients as usize {
+        server.stats.rejected_connections += 1;
+        socket.write(b"-ERR max number of clients reached\r\n").ok();
+        return;
+    }
+    if let Err(error) = socket.tune(server.config.tcp_keepalive) {
+        log::debug!("Setting up a client socket: {error}");
+    }
+    let id = server.clients.next_id();
+    let connection = Connection::new(socket, unix_path);
+    let key = server.clients.insert(Client::new(id, connection, server.clock.unix_ms()));
+    let modes = server.acl.modes_at_first();
+    let client = server.clients.at_mut(key);
+    client.modes = modes;
+    if let Err(error) = client.connection.socket().register(server.listeners.registry(), Token(key)) {
+        log::warn!("Registering a client socket: {error}");
+        server.clients.remove(key);
+        return;
+    }
+    let protected = server.config.protected_mode && server.acl.user(UserId::DEFAULT).no_password;
+    if protected && !client.connection.peer_is_local() {
+        client.output.raw(PROTECTED_MODE);
+        client.close_after_reply();
+        server.clients.flush_later(key);
+        server.stats.rejected_connections += 1;
     }
 }
 
