@@ -22,6 +22,7 @@
 //! - `pubsub` delivers messages, `repl` is where changes leave for the append-only file and replicas.
 //! - `config` holds every directive, one row each; `apply` is what a changed one entails.
 //! - `server` owns the parts, `cron` does what happens by itself, `evict` makes room.
+//! - [`manual`] and [`quote`] are what else the client takes from here: documentation of the commands, quoting.
 //! - `start` goes from the command line to the running loop; `signals` and `crash` are its two other ends.
 //! - `stats`, `slowlog` and `latency` are what is counted and noted, `info` shows it, `log_format` is how the log looks.
 //! - `util` is small tools that know nothing of Redis.
@@ -39,6 +40,7 @@ mod evict;
 mod info;
 mod latency;
 mod log_format;
+pub mod manual;
 mod net;
 mod persist;
 mod pubsub;
@@ -53,6 +55,7 @@ mod types;
 mod util;
 
 pub use start::main;
+pub use util::quote;
 
 #[global_allocator]
 static ALLOCATOR: util::alloc::CountingAllocator = util::alloc::CountingAllocator;
