@@ -8,20 +8,24 @@ use crate::failure::Failure;
 use crate::options::StandardInput;
 use crate::transport::reason;
 
+/// The words that quoted arguments stand for; `None` where one is not a quoted word.
+pub fn unquoted(args: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
+    let word = |arg: &Vec<u8>| {
+        let mut words = split_args(arg).ok()?.into_iter();
+        words.next().filter(|_| words.next().is_none())
+    };
+    args.iter().map(word).collect()
+}
+
 /// The command as it is to be sent.
 ///
 /// # Errors
-/// When a quoted argument is none, or nothing is there to take the place of.
-pub fn prepared(
+/// When standard input can't be read, or there is nothing for it to take the place of.
+pub fn with_input(
     mut args: Vec<Vec<u8>>,
-    quoted: bool,
     input: Option<&StandardInput>,
     stream: &mut impl Read,
 ) -> Result<Vec<Vec<u8>>, Failure> {
-    if quoted {
-        args =
-            args.iter().map(|arg| unquoted(arg)).collect::<Option<_>>().ok_or(Failure::new("Invalid quoted string"))?;
-    }
     match input {
         None => {}
         Some(StandardInput::Last) => args.push(read(stream)?),
@@ -31,11 +35,6 @@ pub fn prepared(
         }
     }
     Ok(args)
-}
-
-fn unquoted(arg: &[u8]) -> Option<Vec<u8>> {
-    let mut words = split_args(arg).ok()?.into_iter();
-    words.next().filter(|_| words.next().is_none())
 }
 
 fn read(stream: &mut impl Read) -> Result<Vec<u8>, Failure> {
@@ -85,20 +84,20 @@ mod tests {
 
     #[test]
     fn standard_input_takes_the_place_it_is_given() {
-        let last = prepared(words("set key"), false, Some(&StandardInput::Last), &mut &b"value\n"[..]);
+        let last = with_input(words("set key"), Some(&StandardInput::Last), &mut &b"value\n"[..]);
         assert_eq!(last, Ok(vec![b"set".to_vec(), b"key".to_vec(), b"value\n".to_vec()]));
         let tag = StandardInput::Tag(b"TAG".to_vec());
-        let tagged = prepared(words("set TAG TAG"), false, Some(&tag), &mut &b"k"[..]);
+        let tagged = with_input(words("set TAG TAG"), Some(&tag), &mut &b"k"[..]);
         assert_eq!(tagged, Ok(words("set k TAG")));
-        assert!(prepared(words("set key"), false, Some(&tag), &mut &b"k"[..]).is_err());
+        assert!(with_input(words("set key"), Some(&tag), &mut &b"k"[..]).is_err());
     }
 
     #[test]
     fn quoted_arguments_are_one_word_each() {
         let args = vec![b"get".to_vec(), br#""\x00 b""#.to_vec()];
-        assert_eq!(prepared(args, true, None, &mut io::empty()), Ok(vec![b"get".to_vec(), b"\0 b".to_vec()]));
+        assert_eq!(unquoted(&args), Some(vec![b"get".to_vec(), b"\0 b".to_vec()]));
         for wrong in [&b"\"a"[..], b"a b", b""] {
-            assert!(prepared(vec![wrong.to_vec()], true, None, &mut io::empty()).is_err());
+            assert_eq!(unquoted(&[wrong.to_vec()]), None);
         }
     }
 

@@ -108,8 +108,14 @@ fn command(mut session: Session, options: &Options) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    let input = options.standard_input.as_ref();
-    let args = arguments::prepared(options.command.clone(), options.quoted_input, input, &mut std::io::stdin().lock())?;
+    let mut args = options.command.clone();
+    if options.quoted_input {
+        args = arguments::unquoted(&args).ok_or_else(|| {
+            output::print("Invalid quoted string\n");
+            Failure::told()
+        })?;
+    }
+    let args = arguments::with_input(args, options.standard_input.as_ref(), &mut std::io::stdin().lock())?;
     session.connect(false);
     ended(session.run(&args, options.repeat))
 }
