@@ -161,6 +161,8 @@ impl Connection {
                         return Err(LinkError::Interrupted);
                     }
                 }
+                // TLS that ends without a farewell.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(LinkError::Closed),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -75,7 +75,7 @@ fn run(mut options: Options) -> Result<(), Failure> {
     if options.ask_password {
         options.password = Some(LineEditor::new()?.read_password("Please input password: ")?.into_bytes());
     }
-    let session = Session::new(options.clone());
+    let session = Session::new(options.clone())?;
     match &options.mode {
         Mode::Commands if options.command.is_empty() => repl::run(session),
         Mode::Commands => command(session, &options),

@@ -110,10 +110,10 @@ impl<R: Read> Transfer<R> {
             self.fill()?;
         }
         let bytes = self.chunk.get(self.pending.clone()).unwrap_or_default();
-        if bytes.is_empty() {
-            return Ok(false);
-        }
-        match transport.write(bytes) {
+        // TLS may hold back what it has taken.
+        let written = if bytes.is_empty() { transport.flush().map(|()| 0) } else { transport.write(bytes) };
+        match written {
+            Ok(0) if bytes.is_empty() => Ok(false),
             Ok(0) => Err(Failure::new("Error writing to the server")),
             Ok(count) => {
                 self.pending.start += count;

@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 
 use oxidis::resp::Value;
+use oxidis::tls::Client;
 
 use crate::connection::{Connection, LinkError};
 use crate::failure::Failure;
@@ -25,6 +26,8 @@ use kind::Kind;
 pub struct Session {
     /// What the user asked for; the database is the one to be selected after connecting.
     pub options: Options,
+    /// How to encrypt, if it is to be.
+    tls: Option<Client>,
     link: Option<Connection>,
     /// The database of the connection.
     db: i64,
@@ -49,16 +52,22 @@ pub enum Outcome {
 
 impl Session {
     /// A session without a connection.
-    pub fn new(options: Options) -> Session {
-        Session {
+    ///
+    /// # Errors
+    /// When a file that TLS needs is of no use.
+    pub fn new(options: Options) -> Result<Session, Failure> {
+        let tls = options.tls.then(|| Client::new(&options.tls_options)).transpose();
+        let tls = tls.map_err(|error| Failure::new(format!("Could not negotiate a TLS connection: {error}")))?;
+        Ok(Session {
             options,
+            tls,
             link: None,
             db: 0,
             db_before_transaction: None,
             interactive: false,
             show_raw: false,
             shutting_down: false,
-        }
+        })
     }
 
     /// Commands come from a prompt from now on: Ctrl-C comes back to it.
@@ -133,7 +142,13 @@ impl Session {
     fn connected(&self) -> io::Result<Connection> {
         let transport = match &self.options.socket {
             Some(path) => Transport::Unix(UnixStream::connect(path)?),
-            None => Transport::Tcp(transport::tcp(&self.options.host, self.options.port)?),
+            None => {
+                let stream = transport::tcp(&self.options.host, self.options.port)?;
+                match &self.tls {
+                    Some(tls) => Transport::Tls(Box::new(tls.connect(stream)?)),
+                    None => Transport::Tcp(stream),
+                }
+            }
         };
         let mut link = Connection::new(transport);
         if self.interactive {

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use oxidis::tls::ClientStream;
 use socket2::{SockRef, TcpKeepalive};
 
 /// How long a connection may be silent before the system asks whether the peer is alive.
@@ -17,6 +18,8 @@ pub enum Transport {
     Tcp(TcpStream),
     /// A Unix socket.
     Unix(UnixStream),
+    /// TLS over TCP.
+    Tls(Box<ClientStream>),
 }
 
 /// Connects through TCP; the first address that answers wins.
@@ -37,6 +40,7 @@ impl Transport {
         match self {
             Transport::Tcp(stream) => stream.set_read_timeout(timeout),
             Transport::Unix(stream) => stream.set_read_timeout(timeout),
+            Transport::Tls(stream) => stream.sock.set_read_timeout(timeout),
         }
     }
 
@@ -45,6 +49,7 @@ impl Transport {
         match self {
             Transport::Tcp(stream) => stream.set_nonblocking(true),
             Transport::Unix(stream) => stream.set_nonblocking(true),
+            Transport::Tls(stream) => stream.sock.set_nonblocking(true),
         }
     }
 
@@ -53,6 +58,7 @@ impl Transport {
         Ok(match self {
             Transport::Tcp(stream) => Box::new(mio::net::TcpStream::from_std(stream.try_clone()?)),
             Transport::Unix(stream) => Box::new(mio::net::UnixStream::from_std(stream.try_clone()?)),
+            Transport::Tls(stream) => Box::new(mio::net::TcpStream::from_std(stream.sock.try_clone()?)),
         })
     }
 }
@@ -62,6 +68,7 @@ impl Read for Transport {
         match self {
             Transport::Tcp(stream) => stream.read(buf),
             Transport::Unix(stream) => stream.read(buf),
+            Transport::Tls(stream) => stream.read(buf),
         }
     }
 }
@@ -71,6 +78,7 @@ impl Write for Transport {
         match self {
             Transport::Tcp(stream) => stream.write(bytes),
             Transport::Unix(stream) => stream.write(bytes),
+            Transport::Tls(stream) => stream.write(bytes),
         }
     }
 
@@ -78,6 +86,7 @@ impl Write for Transport {
         match self {
             Transport::Tcp(stream) => stream.flush(),
             Transport::Unix(stream) => stream.flush(),
+            Transport::Tls(stream) => stream.flush(),
         }
     }
 }

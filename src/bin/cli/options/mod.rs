@@ -9,6 +9,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
+use oxidis::tls::ClientOptions;
+
 use crate::failure::Failure;
 use crate::format::{Layout, Style};
 use table::{Effect, ROWS, Row, SPECIAL_ROWS};
@@ -67,27 +69,6 @@ pub enum StandardInput {
     Tag(Vec<u8>),
 }
 
-/// How to speak TLS; paths and names as given.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TlsOptions {
-    /// `--sni`
-    pub server_name: Option<String>,
-    /// `--cacert`
-    pub ca_file: Option<String>,
-    /// `--cacertdir`
-    pub ca_directory: Option<String>,
-    /// `--cert`
-    pub certificate: Option<String>,
-    /// `--key`
-    pub key: Option<String>,
-    /// `--insecure`
-    pub insecure: bool,
-    /// `--tls-ciphers`
-    pub ciphers: Option<String>,
-    /// `--tls-ciphersuites`
-    pub ciphersuites: Option<String>,
-}
-
 /// What the command line and the environment say.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -95,7 +76,7 @@ pub struct Options {
     pub port: u16,
     pub socket: Option<String>,
     pub tls: bool,
-    pub tls_options: TlsOptions,
+    pub tls_options: ClientOptions,
     pub user: Option<Vec<u8>>,
     pub password: Option<Vec<u8>>,
     pub ask_password: bool,
@@ -133,7 +114,7 @@ impl Options {
             port: 6379,
             socket: None,
             tls: false,
-            tls_options: TlsOptions::default(),
+            tls_options: ClientOptions::default(),
             user: None,
             password: None,
             ask_password: false,

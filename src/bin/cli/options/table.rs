@@ -76,7 +76,7 @@ pub const ROWS: &[Row] = rows! { o;
         "Name that is asked for, and expected in the certificate.";
     "--cacert" => "<file>" v { o.tls_options.ca_file = Some(text(v)?) }
         "Certificates of those who may have signed the server's.";
-    "--cacertdir" => "<dir>" v { o.tls_options.ca_directory = Some(text(v)?) }
+    "--cacertdir" => "<dir>" v { o.tls_options.ca_folder = Some(text(v)?) }
         "A directory of such certificates.";
     "--insecure" { o.tls_options.insecure = true }
         "Doesn't check the server's certificate.";
