@@ -30,7 +30,7 @@ pub fn run(session: Session) -> Result<(), Failure> {
     let mut prompt = Prompt { session, catalog: None, preferences: Preferences { hints: true } };
     prompt.session.make_interactive();
     prompt.session.connect(true);
-    if io::stdin().is_terminal() { prompt.on_terminal() } else { prompt.from_pipe() }
+    if io::stdin().is_terminal() { prompt.on_terminal() } else { prompt.without_terminal() }
 }
 
 /// What follows a line.
@@ -48,7 +48,7 @@ struct Prompt {
 }
 
 impl Prompt {
-    fn from_pipe(&mut self) -> Result<(), Failure> {
+    fn without_terminal(&mut self) -> Result<(), Failure> {
         let mut input = io::stdin().lock();
         loop {
             let line = arguments::line(&mut input);
