@@ -39,9 +39,10 @@ impl LineEditor {
     /// # Errors
     /// When it can't be used.
     pub fn new() -> Result<LineEditor, Failure> {
+        // Lines that are pasted together are typed one after the other: each is a command.
         let colors = if output::has_colors() { ColorMode::Enabled } else { ColorMode::Disabled };
         let config = Config::builder().max_history_size(LINES_MAX).and_then(|config| config.history_ignore_dups(true));
-        let config = config.map_err(failure)?.color_mode(colors).build();
+        let config = config.map_err(failure)?.color_mode(colors).bracketed_paste(false).build();
         let history = MemHistory::with_config(&config);
         let mut editor = Editor::with_history(config, history).map_err(failure)?;
         editor.set_helper(Some(Assistant::default()));
