@@ -143,8 +143,8 @@ impl Session {
             }
             match ROOM.with_borrow_mut(|room| self.read_records(&mut room.records, buffer))? {
                 0 if self.is_at_end => return Ok(0),
-                0 if self.more_in_socket => {}
-                0 => return Err(io::ErrorKind::WouldBlock.into()),
+                // Only the socket can say that there is nothing more: the end of the stream may be next.
+                0 => {}
                 read => return Ok(read),
             }
         }
