@@ -6,6 +6,10 @@ mod common;
 mod cli;
 
 use std::fs;
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 use cli::terminal::{CTRL_C, CTRL_D, CTRL_R, ENTER, TAB, Terminal, UP};
 use cli::{Destination, client, run};
@@ -261,6 +265,83 @@ fn latencies_are_measured() {
     assert!(text.contains(" total runs (avg latency: "), "{text}");
 }
 
+#[test]
+fn a_unix_socket_is_as_good_as_a_port() {
+    let server = Server::start_with(&["--unixsocket", "socket"]);
+    let path = server.directory().join("socket");
+    let output = run(&client(), &["-s", path.to_str().expect("a path"), "echo", "hey"], Destination::Pipe, b"");
+    assert_eq!(output.stdout, b"hey\n");
+}
+
+/// What a client prints that goes on for ever, up to a text.
+fn printed_until(args: &[&str], text: &str, mut meanwhile: impl FnMut()) -> String {
+    let mut child = Command::new(client())
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the client starts");
+    let mut stdout = child.stdout.take().expect("a pipe");
+    let printed = Arc::new(Mutex::new(Vec::new()));
+    let reader = Arc::clone(&printed);
+    let thread = thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = stdout.read(&mut buffer) {
+            reader.lock().expect("a whole text").extend_from_slice(&buffer[..count]);
+        }
+    });
+    let now = || String::from_utf8_lossy(&printed.lock().expect("a whole text")).into_owned();
+    common::wait_until(text, || {
+        meanwhile();
+        now().contains(text)
+    });
+    child.kill().and_then(|()| child.wait()).expect("a client to end");
+    thread.join().expect("a reader");
+    now()
+}
+
+#[test]
+fn a_replica_prints_the_commands_it_is_sent() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    let port = server.port().to_string();
+    let text = printed_until(&["-p", &port, "--replica"], "\"SET\",\"key\",\"a b\"\n", || {
+        connection.cmd(&["SET", "key", "a b"]);
+    });
+    assert!(text.contains("\"SELECT\",\"0\"\n"), "{text}");
+}
+
+#[test]
+fn messages_and_lines_about_the_server_are_printed_as_they_come() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    connection.cmd(&["SET", "key", "value"]);
+    let port = server.port().to_string();
+    let text = printed_until(&["-p", &port, "subscribe", "news"], "message\nnews\nhello\n", || {
+        connection.cmd(&["PUBLISH", "news", "hello"]);
+    });
+    assert!(text.starts_with("subscribe\nnews\n1\n"), "{text}");
+    let text = printed_until(&["-p", &port, "--stat", "-i", "0.01"], "(+1)", || ());
+    assert!(text.starts_with("------- data ------ "), "{text}");
+    assert!(text.lines().nth(2).is_some_and(|line| line.starts_with("1          ")), "{text}");
+    let text = printed_until(&["-p", &port, "--latency-dist", "-i", "0.05"], "\x1b[0m\n", || ());
+    assert!(text.contains("From 0 to 100%: "), "{text}");
+    let text = printed_until(&["-p", &port, "--lru-test", "100"], "Gets/sec | Hits: ", || ());
+    assert!(text.contains("Misses: "), "{text}");
+}
+
+#[test]
+fn invalidations_are_shown_between_replies() {
+    let server = Server::start();
+    let port = server.port().to_string();
+    let input = b"client tracking on\nget a\nset a 1\nget a\n";
+    let to_terminal = run(&client(), &["-3", "-p", &port], Destination::Terminal, input);
+    let text = String::from_utf8_lossy(&to_terminal.stdout).into_owned();
+    assert_eq!(text, "OK\n(nil)\nOK\n-> invalidate: 'a'\n\"1\"\n");
+    let silent = run(&client(), &["-3", "-p", &port, "--show-pushes", "no"], Destination::Terminal, input);
+    assert_eq!(String::from_utf8_lossy(&silent.stdout), "OK\n\"1\"\nOK\n\"1\"\n");
+}
+
 /// A terminal on a server, past the greeting.
 fn terminal(server: &Server, args: &[&str]) -> Terminal {
     let port = server.port().to_string();
@@ -438,6 +519,9 @@ fn ctrl_c_comes_back_to_the_prompt() {
     connection.cmd(&["PUBLISH", "news", "hello"]);
     terminal.expect("1) \"message\"\n2) \"news\"\n3) \"hello\"\n");
     terminal.keys(CTRL_C);
+    terminal.expect(&prompt(&server));
+    terminal.line("unsubscribe one two");
+    terminal.expect("1) \"unsubscribe\"\n2) \"one\"\n3) (integer) 0\n1) \"unsubscribe\"\n2) \"two\"\n3) (integer) 0\n");
     terminal.expect(&prompt(&server));
     terminal.line("monitor");
     terminal.expect("OK\n");
