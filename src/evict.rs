@@ -14,7 +14,8 @@ const KEYS_PER_CLOCK: usize = 16;
 pub fn make_room(server: &mut Server, db: &mut Databases) -> bool {
     server.evicting = false;
     // What is being loaded is not touched meanwhile.
-    if !server.out_of_memory() || server.modes.has(ServerModes::LOADING) {
+    let left_to_primary = server.is_replica() && server.config.replica_ignore_maxmemory;
+    if left_to_primary || !server.out_of_memory() || server.modes.has(ServerModes::LOADING) {
         return true;
     }
     let Some(policy) = policy(server) else { return false };

@@ -24,6 +24,7 @@
 //! - `server` owns the parts, `cron` does what happens by itself, `evict` makes room.
 //! - `start` goes from the command line to the running loop; `signals` and `crash` are its two other ends.
 //! - `stats`, `slowlog` and `latency` are what is counted and noted, `info` shows it, `log_format` is how the log looks.
+//! - [`tls`] encrypts connections.
 //! - `util` is small tools that know nothing of Redis.
 
 mod acl;
@@ -49,6 +50,7 @@ mod signals;
 mod slowlog;
 mod start;
 mod stats;
+pub mod tls;
 mod types;
 mod util;
 

@@ -24,6 +24,7 @@ use crate::net::listeners::Listeners;
 use crate::net::outgoing::Links;
 use crate::persist::Persist;
 use crate::pubsub::PubSub;
+use crate::repl::{self, Replication};
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::slowlog::SlowLog;
@@ -36,7 +37,7 @@ use crate::util::random::Random;
 
 /// Conditions of the whole server that make the gate look closer at each command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ServerModes(u8);
+pub struct ServerModes(u16);
 
 impl ServerModes {
     /// The data set is being loaded.
@@ -49,8 +50,16 @@ impl ServerModes {
     pub const DISK_ERROR: ServerModes = ServerModes(1 << 3);
     /// The databases have yet to be told of new settings.
     pub const NEW_SETTINGS: ServerModes = ServerModes(1 << 4);
+    /// Another server is followed.
+    pub const REPLICA: ServerModes = ServerModes(1 << 5);
+    /// It cannot be, and what is here is not to be shown.
+    pub const STALE: ServerModes = ServerModes(1 << 6);
+    /// Too few replicas follow for writes to be taken.
+    pub const FEW_REPLICAS: ServerModes = ServerModes(1 << 7);
+    /// A data set is being loaded beside the one that is shown.
+    pub const ASYNC_LOADING: ServerModes = ServerModes(1 << 8);
     /// More keys are remembered for client-side caching than should be.
-    pub const TRACKING_FULL: ServerModes = ServerModes(1 << 5);
+    pub const TRACKING_FULL: ServerModes = ServerModes(1 << 9);
 }
 
 bit_set!(ServerModes);
@@ -68,12 +77,14 @@ pub enum PauseKind {
 #[derive(Debug, Default)]
 pub struct Pause {
     active: Option<(PauseKind, i64)>,
+    /// Writes are held by the server itself, until it lets them go.
+    holds_writes: bool,
 }
 
 impl Pause {
     /// What is held now.
     pub fn kind(&self) -> Option<PauseKind> {
-        self.active.map(|(kind, _)| kind)
+        self.active.map(|(kind, _)| kind).or(self.holds_writes.then_some(PauseKind::Write))
     }
 
     /// When it ends, in Unix milliseconds.
@@ -91,9 +102,14 @@ impl Pause {
         self.active = Some((kind, end_ms));
     }
 
-    /// Ends it.
+    /// Ends it, as far as it was asked for.
     pub fn end(&mut self) {
         self.active = None;
+    }
+
+    /// Has writes held by the server itself, or not any more.
+    pub fn hold_writes(&mut self, holds: bool) {
+        self.holds_writes = holds;
     }
 }
 
@@ -178,8 +194,8 @@ pub struct Server {
     pub plain_from: Option<usize>,
     /// Forty hexadecimal digits that name this process.
     pub run_id: String,
-    /// Forty hexadecimal digits that name the history of the data set.
-    pub replication_id: String,
+    /// Replication.
+    pub repl: Replication,
     /// Memory in use when it was ready, in bytes.
     pub startup_memory: usize,
     /// The program as it was called.
@@ -200,10 +216,10 @@ impl Server {
     /// A server with these directives; it listens nowhere yet.
     pub fn new(config: Config, commands: CommandTable, listeners: Listeners) -> Server {
         let mut random = Random::from_entropy();
-        let mut id = || (0..5).map(|_| format!("{:08x}", random.next_u64() as u32)).collect::<String>();
-        let (run_id, replication_id) = (id(), id());
+        let (run_id, history_id) = (repl::new_id(&mut random), repl::new_id(&mut random));
         let clock = Clock::start();
         let mut server = Server {
+            repl: Replication::new(history_id, clock.unix_ms()),
             clock,
             random,
             acl: Acl::new(&commands),
@@ -235,7 +251,6 @@ impl Server {
             active_expire: true,
             plain_from: None,
             run_id,
-            replication_id,
             startup_memory: 0,
             program: String::new(),
             executable: std::env::current_exe().unwrap_or_default(),
@@ -259,6 +274,7 @@ impl Server {
         tracking::note_fill(self);
         self.modes.set(ServerModes::NEW_SETTINGS, true);
         self.note_disk_error();
+        repl::replica::note_role(self);
     }
 
     /// Why writes are refused, when [`ServerModes::DISK_ERROR`] is set.
@@ -286,9 +302,14 @@ impl Server {
         (0..db.count()).for_each(|index| db.database_mut(index).dict.set_resizing(allowed));
     }
 
+    /// Whether expired keys stay where they are, unseen: during a pause, and until the primary says that they go.
+    pub fn holds_still(&self) -> bool {
+        self.modes.has(ServerModes(ServerModes::PAUSED.0 | ServerModes::REPLICA.0))
+    }
+
     /// Tells the databases what they need to know of directives and modes, if that is news to them.
     pub fn instruct(&mut self, db: &mut Databases) {
-        db.frozen = self.modes.has(ServerModes::PAUSED);
+        db.frozen = self.holds_still();
         if !self.modes.has(ServerModes::NEW_SETTINGS) {
             return;
         }
@@ -307,7 +328,9 @@ impl Server {
 
     /// Whether memory in use exceeds `maxmemory`.
     pub fn out_of_memory(&self) -> bool {
-        crate::util::alloc::used_memory() as u64 > self.config.maxmemory
+        // Evicting for replicas that lag would make what they lag behind longer still.
+        let used = crate::util::alloc::used_memory().saturating_sub(self.repl.memory().1);
+        used as u64 > self.config.maxmemory
     }
 
     /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply

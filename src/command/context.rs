@@ -161,7 +161,7 @@ impl Ctx<'_> {
 
     /// Whether the command happened elsewhere already, so that nothing may keep it from happening here.
     pub fn is_obeyed(&self) -> bool {
-        self.client().modes.has(Modes::INTERNAL)
+        self.client().modes.has(Modes::OBEYED)
     }
 
     /// How long a command may make a string, in bytes. What was that long elsewhere may be so here.

@@ -38,7 +38,11 @@ pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
 fn process_with_care(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
     let mark = cx.reply.mark();
     let silence = begin_silence(cx.client_mut(), &mark);
+    let is_replica = cx.client().modes.has(Modes::REPLICA);
     check_and_call(cx, resolved, args);
+    if is_replica && cx.reply.wrote_since(mark) {
+        disconnect_replica(cx, mark, &args);
+    }
     if silence.is_some() {
         end_silence(cx.server.clients.at_mut(cx.client), cx.reply, silence);
     }
@@ -77,6 +81,33 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
     cx.db.touches = touches;
     call(cx, id, args);
     cx.db.touches = true;
+}
+
+/// Runs a request of the primary, or keeps it for EXEC: it happened there, so nothing may refuse it. The error it was
+/// answered, if any.
+pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) -> Option<Vec<u8>> {
+    let mark = cx.reply.mark();
+    let Some(id) = resolved else { return Some(unknown_command(&args).line().to_vec()) };
+    let row = cx.server.commands.entry(id).row;
+    cx.command = id;
+    if args.len() > 1 && !row.subcommands.is_empty() {
+        return Some(cx.unknown_subcommand(args.get(1)).line().to_vec());
+    }
+    if !row.arity.allows(args.len()) {
+        return Some(Error::wrong_arity(&cx.server.commands.entry(id).full_name).line().to_vec());
+    }
+    let client = cx.server.clients.at_mut(cx.client);
+    client.last_command = Some(id);
+    let queues = client.transaction.is_some() && !row.flags.has(super::spec::NO_QUEUE);
+    cx.db.begin_command(client.db, cx.server.clock.unix_ms());
+    match queues {
+        true => crate::commands::transaction::queue(cx, id, &args),
+        false => call(cx, id, args),
+    }
+    if cx.server.observers.any() {
+        effects::finish(cx);
+    }
+    cx.reply.first_error_since(mark).map(<[u8]>::to_vec)
 }
 
 /// Calls a command: for a client, from a transaction, or again after it was blocked.
@@ -177,6 +208,18 @@ fn unknown_command(args: &Args<'_>) -> Error {
         line.extend_from_slice(b"' ");
     }
     Error::text(line)
+}
+
+/// Nobody listens to what a replica is answered: it would become a part of the stream.
+#[cold]
+fn disconnect_replica(cx: &mut Ctx<'_>, mark: Mark, args: &Args<'_>) {
+    log::warn!(
+        "Replica generated a reply to command '{}', disconnecting it: {}",
+        args.get(0).escape_ascii(),
+        crate::repl::primary::name(cx.server, cx.client)
+    );
+    cx.reply.truncate(mark);
+    cx.server.clients.close_soon(cx.client);
 }
 
 fn disconnect(cx: &mut Ctx<'_>) {

@@ -3,14 +3,14 @@
 
 use super::effects::Observers;
 use super::spec::{
-    ADMIN, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, NO_QUEUE, PROTECTED, READONLY,
-    REPORTS_DISK_ERROR, RUNS_QUEUE, WRITE,
+    ADMIN, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_ASYNC_LOADING, NO_AUTH, NO_MULTI, NO_QUEUE,
+    PROTECTED, READONLY, REPORTS_DISK_ERROR, RUNS_QUEUE, STALE, WRITE,
 };
 use super::{Args, CommandId, Ctx, Error, Flags};
 use crate::acl::Denial;
 use crate::acl::log::Context;
 use crate::client::{Modes, tracking};
-use crate::server::{PauseKind, ServerModes};
+use crate::server::{PauseKind, Server, ServerModes};
 
 /// What becomes of a command.
 #[derive(Debug)]
@@ -76,8 +76,8 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         tracking::make_room(cx.server);
         tracking::deliver_before_reply(cx);
     }
-    if cx.server.modes.has(ServerModes::DISK_ERROR) && flags.has(WRITE | REPORTS_DISK_ERROR) {
-        return Verdict::Refuse(cx.server.disk_error());
+    if let Some(error) = refuses_write(cx.server, flags) {
+        return Verdict::Refuse(error);
     }
     if modes.has(Modes::SUBSCRIBED) && !cx.reply.resp3 && !row.flags.has(IN_SUBSCRIPTION) {
         let name = &cx.server.commands.entry(id).full_name;
@@ -86,10 +86,16 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
              this context"
         )));
     }
-    if cx.server.modes.has(ServerModes::LOADING) && !row.flags.has(LOADING) {
+    if cx.server.modes.has(ServerModes::STALE) && !row.flags.has(STALE) {
+        return Verdict::Refuse(Error::fixed(
+            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+        ));
+    }
+    let aside = cx.server.modes.has(ServerModes::ASYNC_LOADING) && row.flags.has(NO_ASYNC_LOADING);
+    if aside || cx.server.modes.has(ServerModes::LOADING) && !row.flags.has(LOADING) {
         return Verdict::Refuse(LOADING_ERROR);
     }
-    let monitors = modes.has(Modes::MONITOR);
+    let monitors = modes.has(Modes(Modes::MONITOR.0 | Modes::REPLICA.0));
     if monitors && flags.has(WRITE | READONLY | MAY_REPLICATE) {
         return Verdict::Refuse(Error::fixed("ERR Replica can't interact with the keyspace"));
     }
@@ -103,6 +109,19 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         return Verdict::Postpone;
     }
     if queueing { Verdict::Queue } else { Verdict::Run }
+}
+
+/// Why nothing is to be changed now, for a command that would.
+fn refuses_write(server: &Server, flags: Flags) -> Option<Error> {
+    let modes = server.modes;
+    if modes.has(ServerModes::DISK_ERROR) && flags.has(WRITE | REPORTS_DISK_ERROR) {
+        return Some(server.disk_error());
+    }
+    if modes.has(ServerModes::FEW_REPLICAS) && flags.has(WRITE) {
+        return Some(Error::fixed("NOREPLICAS Not enough good replicas to write."));
+    }
+    let follows = modes.has(ServerModes::REPLICA) && server.config.replica_read_only;
+    (follows && flags.has(WRITE)).then_some(Error::fixed("READONLY You can't write against a read only replica."))
 }
 
 fn denial_error(denial: Denial, name: &str) -> Error {

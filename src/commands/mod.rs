@@ -29,6 +29,7 @@ pub mod migrate;
 pub mod object;
 pub mod persistence;
 pub mod pubsub;
+pub mod replication;
 pub mod scan;
 pub mod server;
 pub mod set;
@@ -70,6 +71,7 @@ pub const FAMILIES: &[&[Command]] = &[
     object::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,
+    replication::COMMANDS,
     scan::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,

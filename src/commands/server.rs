@@ -1,4 +1,4 @@
-//! Commands about the server as a whole: INFO, TIME, ROLE, SHUTDOWN, LOLWUT.
+//! Commands about the server as a whole: INFO, TIME, SHUTDOWN, LOLWUT.
 
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
@@ -24,11 +24,6 @@ pub const COMMANDS: &[Command] = &[
         .flags(&[LOADING, STALE, FAST])
         .tips(&["nondeterministic_output"])
         .docs("2.6.0", "", "Tells the server's time."),
-    Command::new("role", Arity::exactly(1), role)
-        .group(Group::Server)
-        .flags(&[NOSCRIPT, LOADING, STALE, FAST])
-        .acl(Categories(Categories::ADMIN.0 | Categories::DANGEROUS.0))
-        .docs("2.8.12", "", "Tells the server's part in replication."),
     Command::new("shutdown", Arity::at_least(1), shutdown)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, LOADING, STALE, NO_MULTI, ALLOW_BUSY])
@@ -52,15 +47,6 @@ fn time(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.reply.array(2);
     cx.reply.bulk_int(now / 1_000_000);
     cx.reply.bulk_int(now % 1_000_000);
-    Ok(())
-}
-
-/// A primary without replicas, whose history has not begun.
-fn role(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    cx.reply.array(3);
-    cx.reply.bulk(b"master");
-    cx.reply.integer(0);
-    cx.reply.array(0);
     Ok(())
 }
 

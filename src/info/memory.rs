@@ -25,7 +25,11 @@ pub struct Overview {
     pub tables: Vec<(usize, usize, usize)>,
     /// Keys in all databases.
     pub keys: usize,
-    /// What is not data: the server as it started, clients, tables.
+    /// The stream of changes, kept for replicas that come back,
+    pub backlog: usize,
+    /// and for those that lag.
+    pub replicas: usize,
+    /// What is not data: the server as it started, clients, tables, the stream of changes.
     pub overhead: usize,
     /// Keys and values.
     pub dataset: usize,
@@ -45,7 +49,8 @@ impl Overview {
         let clients = source.server.clients.iter().map(|(_, client)| client_memory(client)).sum();
         let startup = source.server.startup_memory;
         let in_tables: usize = tables.iter().map(|(_, keys, expires)| keys + expires).sum();
-        let overhead = startup + clients + in_tables;
+        let (backlog, replicas) = source.server.repl.memory();
+        let overhead = startup + clients + in_tables + backlog + replicas;
         Overview {
             used,
             peak,
@@ -54,6 +59,8 @@ impl Overview {
             clients,
             keys: databases.map(|(_, dict)| dict.len()).sum(),
             tables,
+            backlog,
+            replicas,
             overhead,
             dataset: used.saturating_sub(overhead),
         }
@@ -136,10 +143,10 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("rss_overhead_bytes", 0);
     section.field("mem_fragmentation_ratio", ratio(memory.fragmentation()));
     section.field("mem_fragmentation_bytes", memory.fragmentation_bytes());
-    section.field("mem_not_counted_for_evict", 0);
-    section.field("mem_replication_backlog", 0);
-    section.field("mem_total_replication_buffers", 0);
-    section.field("mem_clients_slaves", 0);
+    section.field("mem_not_counted_for_evict", memory.replicas);
+    section.field("mem_replication_backlog", memory.backlog);
+    section.field("mem_total_replication_buffers", memory.backlog + memory.replicas);
+    section.field("mem_clients_slaves", memory.replicas);
     section.field("mem_clients_normal", memory.clients);
     section.field("mem_cluster_links", 0);
     section.field("mem_aof_buffer", source.server.persist.aof.writer().buffer_bytes());

@@ -6,6 +6,7 @@
 mod commands;
 pub mod memory;
 mod persistence;
+mod replication;
 
 use std::fmt::{Display, Write};
 
@@ -56,7 +57,7 @@ const SECTIONS: &[Row] = &[
     Row { name: "memory", title: "Memory", shown: Shown::Default, write: memory::section },
     Row { name: "persistence", title: "Persistence", shown: Shown::Default, write: persistence::section },
     Row { name: "stats", title: "Stats", shown: Shown::Default, write: stats },
-    Row { name: "replication", title: "Replication", shown: Shown::Default, write: replication },
+    Row { name: "replication", title: "Replication", shown: Shown::Default, write: replication::section },
     Row { name: "cpu", title: "CPU", shown: Shown::Default, write: cpu },
     Row { name: "modules", title: "Modules", shown: Shown::Default, write: modules },
     Row { name: "commandstats", title: "Commandstats", shown: Shown::All, write: commands::calls },
@@ -137,7 +138,7 @@ fn clients(source: &Source<'_>, section: &mut Section<'_>) {
         let blocked = client.blocked.as_ref();
         blocked.is_some_and(|blocked| blocked.deadline_ms.is_some())
     });
-    section.field("connected_clients", clients.len());
+    section.field("connected_clients", clients.len() - source.server.repl.replicas.len());
     section.field("cluster_connections", 0);
     section.field("maxclients", source.server.config.maxclients);
     section.field("client_recent_max_input_buffer", largest_input.unwrap_or(0));
@@ -149,22 +150,23 @@ fn clients(source: &Source<'_>, section: &mut Section<'_>) {
 
 fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     let (stats, pubsub, keys) = (&source.server.stats, &source.server.pubsub, &source.db.stats);
+    let repl = &source.server.repl.counts;
     let kilobytes = |rate: u64| format!("{:.2}", rate as f64 / 1024.0);
     section.field("total_connections_received", stats.connections);
     section.field("total_commands_processed", stats.commands);
     section.field("instantaneous_ops_per_sec", stats.commands_rate.per_second());
     section.field("total_net_input_bytes", stats.input_bytes);
     section.field("total_net_output_bytes", stats.output_bytes);
-    section.field("total_net_repl_input_bytes", 0);
-    section.field("total_net_repl_output_bytes", 0);
+    section.field("total_net_repl_input_bytes", repl.bytes_in);
+    section.field("total_net_repl_output_bytes", repl.bytes_out);
     section.field("instantaneous_input_kbps", kilobytes(stats.input_rate.per_second()));
     section.field("instantaneous_output_kbps", kilobytes(stats.output_rate.per_second()));
     section.field("instantaneous_input_repl_kbps", "0.00");
     section.field("instantaneous_output_repl_kbps", "0.00");
     section.field("rejected_connections", stats.rejected_connections);
-    section.field("sync_full", 0);
-    section.field("sync_partial_ok", 0);
-    section.field("sync_partial_err", 0);
+    section.field("sync_full", repl.full);
+    section.field("sync_partial_ok", repl.partial);
+    section.field("sync_partial_err", repl.refused);
     section.field("expired_subkeys", keys.expired_fields);
     section.field("expired_keys", keys.expired);
     section.field("expired_stale_perc", format_args!("{:.2}", stats.expired_stale_percent));
@@ -204,20 +206,6 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("client_output_buffer_limit_disconnections", stats.output_buffer_disconnections);
     section.field("eventloop_cycles", stats.loop_cycles);
     section.field("eventloop_duration_sum", stats.loop_us);
-}
-
-fn replication(source: &Source<'_>, section: &mut Section<'_>) {
-    section.field("role", "master");
-    section.field("connected_slaves", 0);
-    section.field("master_failover_state", "no-failover");
-    section.field("master_replid", &source.server.replication_id);
-    section.field("master_replid2", format_args!("{:040}", 0));
-    section.field("master_repl_offset", 0);
-    section.field("second_repl_offset", -1);
-    section.field("repl_backlog_active", 0);
-    section.field("repl_backlog_size", source.server.config.repl_backlog_size);
-    section.field("repl_backlog_first_byte_offset", 0);
-    section.field("repl_backlog_histlen", 0);
 }
 
 fn cpu(_: &Source<'_>, section: &mut Section<'_>) {

@@ -23,7 +23,11 @@ use crate::acl::UserId;
 use crate::client::{Client, ClientKey, Modes, tracking};
 use crate::command::effects::Observers;
 use crate::db::Databases;
+use crate::repl::link::{self, LINK_TOKEN};
+use crate::repl::primary;
+use crate::repl::transfer::{self, PIPE_TOKEN};
 use crate::server::Server;
+use crate::util::platform::os_error_text;
 
 /// The most bytes read from a client in one turn, and the size of the shared buffer.
 pub const READ_BYTES: usize = 64 * 1024;
@@ -114,6 +118,8 @@ impl EventLoop {
             for event in &events {
                 match event.token() {
                     SIGNAL_TOKEN => self.signals.handle(&mut self.server),
+                    LINK_TOKEN => link::ready(&mut self.server, &mut self.db),
+                    PIPE_TOKEN => transfer::go_on(&mut self.server),
                     Token(key) if key < FIRST_TOKEN => {
                         if event.is_writable() {
                             self.writable(key);
@@ -127,6 +133,9 @@ impl EventLoop {
                 }
             }
             self.read_on(left_over);
+            if self.server.repl.link.reads_on {
+                link::ready(&mut self.server, &mut self.db);
+            }
             self.accept_rest();
             reads = self.server.stats.reads_processed.saturating_sub(reads_before);
             self.server.stats.loop_cycles += 1;
@@ -137,7 +146,7 @@ impl EventLoop {
     }
 
     fn is_loading(&self) -> bool {
-        self.server.persist.loading.is_some()
+        self.server.persist.loading.as_ref().is_some_and(|loading| !loading.waits)
     }
 
     /// Loads a slice of the data set; whether that was the last. What cannot be loaded is the end, with this status.
@@ -158,7 +167,9 @@ impl EventLoop {
         }
         // What clients are about to be told is written first.
         crate::persist::aof::before_replies(&mut self.server);
+        primary::before_replies(&mut self.server);
         self.flush_outputs();
+        primary::after_replies(&mut self.server);
         self.close_doomed();
     }
 
@@ -166,6 +177,7 @@ impl EventLoop {
     fn wait_at_most(&self) -> Duration {
         if self.server.clients.has_read_on()
             || self.server.evicting
+            || self.server.repl.link.reads_on
             || self.is_loading()
             || !self.accept_again.is_empty() && self.accept_rest_until_ms == 0
         {
@@ -352,13 +364,20 @@ impl EventLoop {
             Ok((Flushed::Done, sent)) => {
                 server.stats.output_bytes += sent as u64;
                 server.stats.writes_processed += 1;
-                client.active_ms = server.clock.unix_ms();
+                // What the primary is sent is no sign of its life.
+                if !client.modes.has(Modes::PRIMARY) {
+                    client.active_ms = server.clock.unix_ms();
+                }
                 client.connection.output_over_soft_since = None;
                 let buffer = client.output.take_buffer();
+                let is_replica = client.modes.has(Modes::REPLICA);
                 if client.modes.has(Modes::CLOSING) {
                     server.clients.close_soon(key);
                 }
                 self.keep_spare(buffer);
+                if is_replica {
+                    self.send_stream(key);
+                }
             }
             Ok((Flushed::Partial, sent)) => {
                 server.stats.output_bytes += sent as u64;
@@ -371,6 +390,16 @@ impl EventLoop {
                 log::debug!("Error writing to client: {error}");
                 server.clients.close_soon(key);
             }
+        }
+    }
+
+    /// Goes on with what lies elsewhere than in a replica's output.
+    fn send_stream(&mut self, key: ClientKey) {
+        let server = &mut self.server;
+        transfer::piece_is_sent(server, key);
+        if let Err(error) = primary::send(server, key) {
+            log::warn!("Write error sending DB to replica: {}", os_error_text(&error));
+            server.clients.close_soon(key);
         }
     }
 

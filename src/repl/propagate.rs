@@ -85,7 +85,9 @@ impl Outgoing {
 /// Brings [`Observers::PROPAGATE`] in line with who listens. Nobody does while the data set is being loaded.
 pub fn update_listeners(server: &mut Server) {
     let loading = server.modes.has(ServerModes::LOADING);
-    let listens = server.persist.aof.is_on() || server.propagation_tap.is_some();
+    // What a replica changes by itself stays with it.
+    let stream = server.repl.backlog.is_some() && !server.is_replica();
+    let listens = server.persist.aof.is_on() || stream || server.propagation_tap.is_some();
     server.observers.set(Observers::PROPAGATE, listens && !loading);
 }
 
@@ -109,6 +111,9 @@ fn deliver(server: &mut Server, transaction: bool) {
     let transaction = transaction && outgoing.len() > 1;
     let stamp_s = server.config.aof_timestamp_enabled.then(|| server.clock.unix_ms() / 1000);
     server.persist.aof.feed(outgoing.framed(transaction), stamp_s);
+    if server.repl.backlog.is_some() && !server.is_replica() {
+        server.repl.feed(outgoing.framed(transaction));
+    }
     if let Some(tap) = &mut server.propagation_tap {
         let requests = outgoing.decoded();
         match transaction {

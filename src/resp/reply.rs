@@ -259,6 +259,15 @@ impl Reply {
         self.buf.extend_from_slice(encoded);
     }
 
+    /// Bytes as they are, which need not be copied.
+    pub fn raw_shared(&mut self, bytes: &Arc<Vec<u8>>) {
+        if bytes.len() < SHARED_LEN_MIN {
+            return self.raw(bytes);
+        }
+        self.chunks.push_back(Chunk { position: self.buf.len(), bytes: Arc::clone(bytes) });
+        self.chunk_bytes += bytes.len();
+    }
+
     /// Begins an aggregate of a length known later.
     ///
     /// ```
