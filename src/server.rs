@@ -6,6 +6,8 @@
 
 use std::path::PathBuf;
 
+use mio::net::TcpStream;
+
 use crate::acl::Acl;
 use crate::client::registry::Clients;
 use crate::client::tracking::{self, Tracking};
@@ -27,8 +29,10 @@ use crate::pubsub::PubSub;
 use crate::repl::{self, Replication};
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
+use crate::script::Scripting;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
+use crate::tls;
 use crate::util::bit_set::bit_set;
 use crate::util::clock::Clock;
 use crate::util::oom_score::OomScore;
@@ -60,6 +64,8 @@ impl ServerModes {
     pub const ASYNC_LOADING: ServerModes = ServerModes(1 << 8);
     /// More keys are remembered for client-side caching than should be.
     pub const TRACKING_FULL: ServerModes = ServerModes(1 << 9);
+    /// A script runs too long.
+    pub const BUSY: ServerModes = ServerModes(1 << 10);
 }
 
 bit_set!(ServerModes);
@@ -160,6 +166,8 @@ pub struct Server {
     pub observers: Observers,
     /// Conditions the gate looks at.
     pub modes: ServerModes,
+    /// Scripts and functions.
+    pub script: Scripting,
     /// What is counted.
     pub stats: Stats,
     /// SLOWLOG.
@@ -172,6 +180,8 @@ pub struct Server {
     pub shutdown: Option<Shutdown>,
     /// The sockets listened on.
     pub listeners: Listeners,
+    /// TLS, once it is set up.
+    pub tls: Option<tls::Settings>,
     /// Clients whose postponed command is to be run now.
     pub to_resume: Vec<ClientKey>,
     /// Memory may exceed `maxmemory`: eviction begins, or goes on, before the next wait.
@@ -234,12 +244,14 @@ impl Server {
             effects: Effects::default(),
             observers: Observers::default(),
             modes: ServerModes::default(),
+            script: Scripting::default(),
             stats: Stats::default(),
             slowlog: SlowLog::default(),
             latency: Latency::default(),
             current: None,
             shutdown: None,
             listeners,
+            tls: None,
             to_resume: Vec::new(),
             evicting: false,
             links: Links::default(),
@@ -277,12 +289,39 @@ impl Server {
         repl::replica::note_role(self);
     }
 
+    /// Sets TLS up as the directives say.
+    ///
+    /// # Errors
+    /// When that cannot be done; it stays as it was then, and the log has the reason.
+    pub fn configure_tls(&mut self) -> Result<(), tls::TlsError> {
+        self.tls = Some(tls::Settings::new(&self.config).inspect_err(|error| log::warn!("{error}"))?);
+        Ok(())
+    }
+
+    /// Begins a session on a connection that a client has made.
+    pub fn begin_tls(&self, stream: TcpStream) -> Option<tls::Session> {
+        let session = self.tls.as_ref()?.accept(stream, self.config.tls_auth_clients);
+        session.inspect_err(|error| log::warn!("Error accepting a client connection: {error}")).ok()
+    }
+
     /// Why writes are refused, when [`ServerModes::DISK_ERROR`] is set.
     pub fn disk_error(&self) -> Error {
         match self.persist.aof.error_text().filter(|_| !self.refuses_unsaved()) {
             Some(text) => Error::text(format!("MISCONF Errors writing to the AOF file: {text}")),
             None => UNSAVED,
         }
+    }
+
+    /// The same for a script that says it writes.
+    pub fn disk_error_of_script(&self) -> Error {
+        let (how, error) = match self.persist.aof.error_text().filter(|_| !self.refuses_unsaved()) {
+            Some(text) => ("persist data to AOF", format!(" AOF error: {text}")),
+            None => ("save RDB snapshots", String::new()),
+        };
+        Error::text(format!(
+            "MISCONF Redis is configured to {how}, but it's currently unable to persist to disk. Writable scripts are \
+             blocked. Use 'no-writes' flag for read only scripts.{error}"
+        ))
     }
 
     fn refuses_unsaved(&self) -> bool {

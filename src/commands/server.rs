@@ -6,6 +6,7 @@ use crate::command::{Args, Ctx, Error};
 use crate::config::REDIS_VERSION;
 use crate::info;
 use crate::persist::snapshot::{self, Ending};
+use crate::script::run::busy_error;
 use crate::server::Shutdown;
 use crate::util::clock::unix_micros;
 use crate::util::number;
@@ -73,6 +74,12 @@ fn shutdown(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         log::info!("Shutdown manually aborted.");
         cx.reply.ok();
         return Ok(());
+    }
+    // In the middle of a script there is nothing that could be saved.
+    if let Some(running) = &cx.server.script.running
+        && !ending.no_save
+    {
+        return Err(busy_error(running.is_script));
     }
     log::warn!("User requested shutdown...");
     if !snapshot::prepare_to_end(cx.server, cx.db, ending) {

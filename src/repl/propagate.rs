@@ -48,6 +48,12 @@ impl Outgoing {
         self.requests.len()
     }
 
+    /// Forgets all requests but the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        self.requests.truncate(len);
+        self.bytes.truncate(self.requests.last().map_or(0, |(_, end)| *end));
+    }
+
     /// The requests, each with its database.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &[u8])> {
         let mut from = 0;
@@ -62,7 +68,8 @@ impl Outgoing {
         head.into_iter().chain(self.iter()).chain(tail)
     }
 
-    fn clear(&mut self) {
+    /// Forgets all requests.
+    pub fn clear(&mut self) {
         self.requests.clear();
         match self.bytes.capacity() > KEPT_BYTES {
             true => self.bytes = Vec::new(),
