@@ -1,6 +1,9 @@
 //! The prompt, in a pseudo-terminal.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use super::terminal::{CTRL_C, CTRL_D, CTRL_R, ENTER, TAB, Terminal, UP};
 use crate::common::{self, Server};
@@ -205,6 +208,30 @@ fn ctrl_c_comes_back_to_the_prompt() {
     terminal.expect(&prompt(&server));
     terminal.keys(CTRL_C);
     terminal.ended(0);
+}
+
+#[test]
+fn ctrl_c_ends_a_stream_that_never_pauses() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    let mut terminal = terminal(&server, &[]);
+    terminal.expect(&prompt(&server));
+    terminal.line("monitor");
+    terminal.expect("OK\n");
+    let goes_on = Arc::new(AtomicBool::new(true));
+    let sending = Arc::clone(&goes_on);
+    let sender = thread::spawn(move || {
+        while sending.load(Ordering::Relaxed) {
+            connection.cmd(&["PING"]);
+        }
+    });
+    terminal.expect("\"PING\"\n");
+    terminal.keys(CTRL_C);
+    terminal.expect(&prompt(&server));
+    goes_on.store(false, Ordering::Relaxed);
+    sender.join().expect("a sender");
+    terminal.line("echo back");
+    terminal.expect("\"back\"\n");
 }
 
 #[test]

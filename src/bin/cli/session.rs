@@ -221,6 +221,8 @@ impl Session {
 
     /// Runs a command so many times, `None` without end, and prints what the server says.
     pub fn run(&mut self, args: &[Vec<u8>], repeat: Option<u64>) -> Outcome {
+        // What was pressed before is none of this command's business.
+        interrupt::take();
         if self.link.is_none() && !self.connect(true) {
             return Outcome::Failed;
         }
