@@ -68,7 +68,7 @@ impl Prompt {
 
     fn on_terminal(&mut self) -> Result<(), Failure> {
         let mut editor = LineEditor::new()?;
-        let history = HistoryFile::of_user();
+        let mut history = HistoryFile::of_user();
         history.load().iter().for_each(|line| editor.remember(line));
         let faults;
         (self.preferences, faults) = Preferences::of_user();
