@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use super::terminal::{CTRL_C, CTRL_D, CTRL_R, ENTER, TAB, Terminal, UP};
 use crate::common::{self, Server};
@@ -200,6 +201,8 @@ fn ctrl_c_comes_back_to_the_prompt() {
         connection.cmd(&["INFO", "clients"]).text().contains("blocked_clients:1")
     });
     terminal.keys(CTRL_C);
+    // The terminal shows it. What stood on the screen before has prompts in it, one for each key of the line.
+    terminal.expect("^C");
     terminal.expect(&prompt(&server));
     terminal.keys(&format!("get unfinished{CTRL_C}"));
     terminal.expect(&prompt(&server));
@@ -221,8 +224,10 @@ fn ctrl_c_ends_a_stream_that_never_pauses() {
     let goes_on = Arc::new(AtomicBool::new(true));
     let sending = Arc::clone(&goes_on);
     let sender = thread::spawn(move || {
+        // Often enough that no read runs out of time, and not so often that nobody else gets the processor.
         while sending.load(Ordering::Relaxed) {
             connection.cmd(&["PING"]);
+            thread::sleep(Duration::from_millis(1));
         }
     });
     terminal.expect("\"PING\"\n");
