@@ -159,6 +159,13 @@ impl Ctx<'_> {
         }
     }
 
+    /// Has the command, which changes nothing here, happen at replicas as well.
+    pub fn propagate_to_replicas(&mut self) {
+        if self.server.observers.propagates() {
+            self.server.effects.propagate_to_replicas();
+        }
+    }
+
     /// Whether the command happened elsewhere already, so that nothing may keep it from happening here.
     pub fn is_obeyed(&self) -> bool {
         self.client().modes.has(Modes::OBEYED)

@@ -5,7 +5,7 @@ use super::error::{Error, WRONG_TYPE};
 use super::gate::{self, Verdict};
 use super::spec::{BLOCKING, SKIP_SLOWLOG};
 use super::{Args, CommandId, Ctx, effects};
-use crate::client::{Client, Modes, ReplyMode};
+use crate::client::{BlockedFor, Client, Modes, ReplyMode};
 use crate::resp::reply::{Mark, Reply};
 
 /// A command that took longer than this has the wall clock read anew, in nanoseconds.
@@ -72,7 +72,7 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
             Verdict::Run => {}
             Verdict::Refuse(error) => return refuse(cx, Some(id), error),
             Verdict::Queue => return crate::commands::transaction::queue(cx, id, &args),
-            Verdict::Postpone => return cx.postpone(&args),
+            Verdict::Postpone => return cx.postpone(&args, BlockedFor::Pause),
             Verdict::Disconnect => return disconnect(cx),
         }
     }

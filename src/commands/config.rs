@@ -81,6 +81,7 @@ fn secret_values(args: &ArgView<'_>) -> Vec<usize> {
 
 fn reset_stat(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.server.stats.reset();
+    cx.server.repl.counts = Default::default();
     cx.server.persist.snapshots.saves = 0;
     cx.server.commands.reset_stats();
     cx.db.stats = Default::default();
