@@ -25,6 +25,7 @@
 //! - `start` goes from the command line to the running loop; `shutdown` is its end, `signals` what may bring that about,
 //!   and `crash` the end that nobody wanted.
 //! - `stats`, `slowlog` and `latency` are what is counted and noted, `info` shows it, `log_format` is how the log looks.
+//! - [`tls`] encrypts connections.
 //! - `util` is small tools that know nothing of Redis.
 
 mod acl;
@@ -51,6 +52,7 @@ mod signals;
 mod slowlog;
 mod start;
 mod stats;
+pub mod tls;
 mod types;
 mod util;
 
