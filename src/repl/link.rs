@@ -18,7 +18,7 @@ use mio::Token;
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
-use super::receive::{self, Receiving};
+use super::receive::{self, Inflow, Receiving};
 use super::{ID_CHARS, replica};
 use crate::db::Databases;
 use crate::net::connection::Connection;
@@ -88,6 +88,8 @@ pub struct Link {
     pub heard_ms: i64,
     /// The socket may have more: it is read on in the next turn.
     pub reads_on: bool,
+    /// Where what comes goes while it is loaded.
+    pub inflow: Option<Inflow>,
     /// The history that the primary sends a snapshot of, and where in it that stands.
     pub promised: Option<(String, i64)>,
 }
@@ -132,7 +134,7 @@ impl Link {
     }
 
     /// Reads what there is, about a turn's share; an error at the end of the stream.
-    fn fill(&mut self) -> io::Result<usize> {
+    pub fn fill(&mut self) -> io::Result<usize> {
         let Some(socket) = &mut self.socket else { return Ok(0) };
         let mut total = 0;
         self.reads_on = false;
@@ -287,11 +289,7 @@ pub fn ready(server: &mut Server, db: &mut Databases) {
     }
     match server.repl.link.fill() {
         Ok(read) => {
-            if read > 0 {
-                server.repl.link.heard_ms = server.clock.unix_ms();
-                server.repl.counts.bytes_in += read as u64;
-                server.stats.input_bytes += read as u64;
-            }
+            count_input(server, read);
             go_on(server, db);
         }
         Err(error) => {
@@ -308,6 +306,15 @@ pub fn ready(server: &mut Server, db: &mut Databases) {
                 }
             }
         }
+    }
+}
+
+/// Counts what came.
+pub fn count_input(server: &mut Server, bytes: usize) {
+    if bytes > 0 {
+        server.repl.link.heard_ms = server.clock.unix_ms();
+        server.repl.counts.bytes_in += bytes as u64;
+        server.stats.input_bytes += bytes as u64;
     }
 }
 

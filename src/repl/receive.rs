@@ -7,17 +7,15 @@
 //! Only a replica that has nothing to lose (`on-empty-db`) loads into its databases from the socket.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-
-use socket2::SockRef;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::link::{self, State};
 use super::{ID_CHARS, primary, replica};
 use crate::command::effects;
 use crate::config::ReplDisklessLoad;
 use crate::db::Databases;
-use crate::net::socket::Socket;
 use crate::persist::fork::Purpose;
 use crate::persist::loading::{self, Place};
 use crate::persist::rdb::load::{Filled, Loader, Source};
@@ -27,6 +25,8 @@ use crate::util::platform;
 
 /// Bytes after which what was written is sent to the disk.
 const SYNC_EVERY: u64 = 8 << 20;
+/// Bytes from the socket that may wait to be loaded.
+const INFLOW_BYTES_MAX: usize = 1 << 20;
 
 /// Where the data set ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -276,42 +276,52 @@ fn is_mark(end: &End) -> bool {
     matches!(end, End::Mark(_))
 }
 
-/// The socket of the link, read without waiting.
-struct SocketSource {
-    head: Vec<u8>,
-    socket: socket2::Socket,
+/// What came from the socket and has yet to be loaded: the link puts in, the loader takes out.
+#[derive(Clone, Debug, Default)]
+pub struct Inflow(Arc<Mutex<Pool>>);
+
+#[derive(Debug, Default)]
+struct Pool {
+    bytes: Vec<u8>,
+    ended: bool,
 }
 
-impl Source for SocketSource {
+impl Inflow {
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        // Bytes are whole whatever happened to who held them.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.pool().bytes.append(bytes);
+    }
+
+    fn end(&self) {
+        self.pool().ended = true;
+    }
+
+    fn is_full(&self) -> bool {
+        self.pool().bytes.len() >= INFLOW_BYTES_MAX
+    }
+
+    fn take_rest(&self) -> Vec<u8> {
+        std::mem::take(&mut self.pool().bytes)
+    }
+}
+
+impl Source for Inflow {
     fn fill(&mut self, buffer: &mut Vec<u8>, room: usize) -> io::Result<Filled> {
-        if !self.head.is_empty() {
-            buffer.append(&mut self.head);
-            return Ok(Filled::Some);
+        let mut pool = self.pool();
+        if pool.bytes.is_empty() {
+            return Ok(if pool.ended { Filled::End } else { Filled::NotYet });
         }
-        let before = buffer.len();
-        match Read::by_ref(&mut self.socket).take(room as u64).read_to_end(buffer) {
-            // Bytes may have come before there were no more.
-            _ if buffer.len() > before => Ok(Filled::Some),
-            Ok(_) => Ok(Filled::End),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Filled::NotYet),
-            Err(error) => Err(error),
-        }
+        let count = room.min(pool.bytes.len());
+        buffer.extend(pool.bytes.drain(..count));
+        Ok(Filled::Some)
     }
 }
 
 fn load_from_socket(server: &mut Server, db: &mut Databases, end: &End) {
-    let head = std::mem::take(&mut server.repl.link.input);
-    let socket = match &server.repl.link.socket {
-        Some(Socket::Tcp(stream)) => SockRef::from(stream).try_clone(),
-        _ => Err(io::ErrorKind::NotConnected.into()),
-    };
-    let socket = match socket {
-        Ok(socket) => socket,
-        Err(error) => {
-            log::warn!("Failed trying to load the MASTER synchronization DB: {}", platform::os_error_text(&error));
-            return link::drop_link(server, db, false);
-        }
-    };
     let aside = server.config.repl_diskless_load == ReplDisklessLoad::SwapDb;
     leave_old_data(server, db);
     if !aside {
@@ -330,13 +340,30 @@ fn load_from_socket(server: &mut Server, db: &mut Databases, end: &End) {
         End::Unknown | End::Length(_) => None,
     };
     let place = Place::Socket { aside, shows_old: aside && same, mark };
+    let inflow = Inflow::default();
+    inflow.put(&mut server.repl.link.input);
+    server.repl.link.inflow = Some(inflow.clone());
+    // Reports of the socket that came before are used up.
+    server.repl.link.reads_on = true;
     server.repl.link.state = State::Loading;
-    loading::begin_sync(server, db, Box::new(SocketSource { head, socket }), total, place);
+    loading::begin_sync(server, db, Box::new(inflow), total, place);
 }
 
-/// The socket that is loaded from has more.
+/// The socket may have more while a data set is loaded: that goes to the loader, if it is what is loaded.
 pub fn more_came(server: &mut Server) {
     server.repl.link.heard_ms = server.clock.unix_ms();
+    let Some(inflow) = server.repl.link.inflow.clone() else { return };
+    if inflow.is_full() {
+        server.repl.link.reads_on = true;
+        return;
+    }
+    match server.repl.link.fill() {
+        Ok(read) => {
+            link::count_input(server, read);
+            inflow.put(&mut server.repl.link.input);
+        }
+        Err(_) => inflow.end(),
+    }
     if let Some(loading) = &mut server.persist.loading {
         loading.waits = false;
     }
@@ -370,7 +397,9 @@ pub fn loaded(server: &mut Server, db: &mut Databases, loader: Loader, place: Pl
             }
             db.dirty += 1;
             let (mut rest, _) = loader.into_rest();
-            rest.append(&mut server.repl.link.input);
+            if let Some(inflow) = server.repl.link.inflow.take() {
+                rest.append(&mut inflow.take_rest());
+            }
             server.repl.link.input = rest;
             let end = mark.map_or(End::Length(0), End::Mark);
             let streamed = is_mark(&end);

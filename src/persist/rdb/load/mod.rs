@@ -201,7 +201,6 @@ impl Loader {
     }
 
     /// What came behind the end of the data set, and where more of it comes from.
-    #[cfg_attr(not(test), allow(dead_code, reason = "replication reads on behind a data set"))]
     pub fn into_rest(self) -> (Vec<u8>, Box<dyn Source>) {
         self.input.into_rest()
     }
