@@ -20,6 +20,7 @@
 //! - `persist` keeps the data set: snapshots, the child processes that make them, loading.
 //! - `acl` is who may do what.
 //! - `pubsub` delivers messages, `repl` is replication, and where changes leave for the append-only file.
+//! - `script` runs scripts and functions in Lua.
 //! - `config` holds every directive, one row each; `apply` is what a changed one entails.
 //! - `server` owns the parts, `cron` does what happens by itself, `evict` makes room.
 //! - `start` goes from the command line to the running loop; `shutdown` is its end, `signals` what may bring that about,
@@ -46,6 +47,7 @@ mod persist;
 mod pubsub;
 mod repl;
 pub mod resp;
+mod script;
 mod server;
 mod shutdown;
 mod signals;

@@ -27,6 +27,7 @@ use crate::pubsub::PubSub;
 use crate::repl::{self, Replication};
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
+use crate::script::Scripting;
 use crate::shutdown::Pending;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
@@ -61,6 +62,8 @@ impl ServerModes {
     pub const ASYNC_LOADING: ServerModes = ServerModes(1 << 8);
     /// More keys are remembered for client-side caching than should be.
     pub const TRACKING_FULL: ServerModes = ServerModes(1 << 9);
+    /// A script runs too long.
+    pub const BUSY: ServerModes = ServerModes(1 << 10);
 }
 
 bit_set!(ServerModes);
@@ -173,6 +176,8 @@ pub struct Server {
     pub observers: Observers,
     /// Conditions the gate looks at.
     pub modes: ServerModes,
+    /// Scripts and functions.
+    pub script: Scripting,
     /// What is counted.
     pub stats: Stats,
     /// SLOWLOG.
@@ -249,6 +254,7 @@ impl Server {
             effects: Effects::default(),
             observers: Observers::default(),
             modes: ServerModes::default(),
+            script: Scripting::default(),
             stats: Stats::default(),
             slowlog: SlowLog::default(),
             latency: Latency::default(),
@@ -299,6 +305,18 @@ impl Server {
             Some(text) => Error::text(format!("MISCONF Errors writing to the AOF file: {text}")),
             None => UNSAVED,
         }
+    }
+
+    /// The same for a script that says it writes.
+    pub fn disk_error_of_script(&self) -> Error {
+        let (how, error) = match self.persist.aof.error_text().filter(|_| !self.refuses_unsaved()) {
+            Some(text) => ("persist data to AOF", format!(" AOF error: {text}")),
+            None => ("save RDB snapshots", String::new()),
+        };
+        Error::text(format!(
+            "MISCONF Redis is configured to {how}, but it's currently unable to persist to disk. Writable scripts are \
+             blocked. Use 'no-writes' flag for read only scripts.{error}"
+        ))
     }
 
     fn refuses_unsaved(&self) -> bool {

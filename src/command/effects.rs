@@ -312,10 +312,13 @@ pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: boo
 
 /// Settles what waits for the end of the outermost command.
 pub fn finish(cx: &mut Ctx<'_>) {
-    if !cx.server.effects.outgoing.is_empty() {
-        hand_over(cx);
+    // While a script runs too long, what others ask for is part of its turn: the rest waits for its end.
+    if !cx.server.modes.has(ServerModes::BUSY) {
+        if !cx.server.effects.outgoing.is_empty() {
+            hand_over(cx);
+        }
+        settle(cx.server, cx.db, Some(cx.client));
     }
-    settle(cx.server, cx.db, Some(cx.client));
     let own = &mut cx.server.effects.own_messages;
     if !own.is_empty() {
         cx.reply.append(own);
@@ -376,12 +379,13 @@ fn deliver_events(server: &mut Server, current: Option<ClientKey>) {
     }
 }
 
-/// Shows a command to all clients in MONITOR mode.
-fn feed_monitors(server: &mut Server, client: ClientKey, args: &ArgView<'_>) {
+/// Shows a command to all clients in MONITOR mode; in the place of the client's address those of scripts say so.
+pub fn feed_monitors(server: &mut Server, client: ClientKey, args: &ArgView<'_>) {
     let micros = crate::util::clock::unix_micros();
     let from = server.clients.at(client);
-    let unix = if from.connection.is_unix() { "unix:" } else { "" };
-    let peer = from.connection.peer_name();
+    let by_script = server.script.calls();
+    let unix = if from.connection.is_unix() && !by_script { "unix:" } else { "" };
+    let peer = if by_script { "lua".to_owned() } else { from.connection.peer_name() };
     let peer = peer.strip_suffix(":0").filter(|_| from.connection.is_unix()).unwrap_or(&peer);
     let mut line = format!("+{}.{:06} [{} {unix}{peer}]", micros / 1_000_000, micros % 1_000_000, from.db).into_bytes();
     let redacted = server.redacted_args(args);

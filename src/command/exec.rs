@@ -115,7 +115,6 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
     let row = cx.server.commands.entry(id).row;
     let started = cx.server.clock.now();
     let mark = cx.reply.mark();
-    let errors = cx.server.stats.error_replies;
     let dirty = cx.db.dirty;
     let again = cx.server.again.is_some();
     if let Err(error) = (row.handler)(cx, args) {
@@ -140,7 +139,7 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
         cx.server.stats.commands += 1;
     }
     if cx.reply.has_errors_since(mark) {
-        count_errors(cx, id, mark, errors);
+        count_errors(cx, id, mark);
     }
     if nanos >= SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_NS {
         cx.server.clock.read_wall();
@@ -164,16 +163,15 @@ fn log_if_slow(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, nanos: u64) {
     }
 }
 
-/// Counts the errors a command answered with, but for those of a transaction's commands, which were counted with them:
-/// `before` is how many had been counted when it began. (CONFIG RESETSTAT counts from zero again.)
+/// Counts the errors a command answered with, but for those that were counted with the commands it ran itself.
 #[cold]
-fn count_errors(cx: &mut Ctx<'_>, id: CommandId, mark: Mark, before: u64) {
-    let counted = cx.server.stats.error_replies.saturating_sub(before) as usize;
+fn count_errors(cx: &mut Ctx<'_>, id: CommandId, mark: Mark) {
     let mut failed = false;
-    for code in cx.reply.errors_since(mark).skip(counted) {
+    for code in cx.reply.uncounted_errors(mark) {
         failed = true;
         cx.server.stats.count_error(code);
     }
+    cx.reply.note_errors_counted();
     cx.server.commands.stats_mut(id).failed += u64::from(failed);
 }
 
@@ -190,7 +188,8 @@ fn refuse(cx: &mut Ctx<'_>, id: Option<CommandId>, error: Error) {
     }
     let mark = cx.reply.mark();
     cx.reply.error(error.line());
-    cx.reply.errors_since(mark).for_each(|code| cx.server.stats.count_error(code));
+    cx.reply.uncounted_errors(mark).for_each(|code| cx.server.stats.count_error(code));
+    cx.reply.note_errors_counted();
 }
 
 /// The error for a name nobody knows. Like the C strings it is made of in Redis, an argument ends at a NUL here.

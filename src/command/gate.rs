@@ -3,13 +3,14 @@
 
 use super::effects::Observers;
 use super::spec::{
-    ADMIN, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_ASYNC_LOADING, NO_AUTH, NO_MULTI, NO_QUEUE,
-    PROTECTED, READONLY, REPORTS_DISK_ERROR, RUNS_QUEUE, STALE, WRITE,
+    ADMIN, ALLOW_BUSY, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_ASYNC_LOADING, NO_AUTH, NO_MULTI,
+    NO_QUEUE, PROTECTED, READONLY, REPORTS_DISK_ERROR, RUNS_QUEUE, STALE, WRITE,
 };
 use super::{Args, CommandId, Ctx, Error, Flags};
 use crate::acl::Denial;
 use crate::acl::log::Context;
 use crate::client::{Modes, tracking};
+use crate::script::run::busy_error;
 use crate::server::{PauseKind, Server, ServerModes};
 
 /// What becomes of a command.
@@ -28,7 +29,13 @@ pub enum Verdict {
 }
 
 const NO_AUTH_ERROR: Error = Error::fixed("NOAUTH Authentication required.");
-const OOM: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
+/// Memory is exhausted, and nothing can be evicted.
+pub const OOM: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
+/// The data are stale, and not to be shown.
+pub const MASTER_DOWN: Error =
+    Error::fixed("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
+/// Too few replicas follow for writes to be taken.
+pub const FEW_REPLICAS: Error = Error::fixed("NOREPLICAS Not enough good replicas to write.");
 const LOADING_ERROR: Error = Error::fixed("LOADING Redis is loading the dataset in memory");
 
 /// Flags that always bring a command before the gate.
@@ -47,8 +54,9 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
     }
     // EXEC counts as everything it is going to run.
     let queue = cx.client().transaction.as_deref().filter(|_| row.flags.has(RUNS_QUEUE));
-    let flags = row.flags | queue.map_or(Flags::default(), |queue| queue.flags);
-    let common_flags = row.flags.without(queue.map_or(Flags::default(), |queue| queue.lacking));
+    let own_flags = row.flags_of_call(cx.server, args);
+    let flags = own_flags | queue.map_or(Flags::default(), |queue| queue.flags);
+    let common_flags = own_flags.without(queue.map_or(Flags::default(), |queue| queue.lacking));
     if modes.has(Modes::UNAUTHENTICATED) && !row.flags.has(NO_AUTH) && cx.server.acl.needs_password() {
         return Verdict::Refuse(NO_AUTH_ERROR);
     }
@@ -63,6 +71,7 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
     let queueing = modes.has(Modes::MULTI) && !row.flags.has(NO_QUEUE);
     if cx.server.modes.has(ServerModes::MEMORY_LIMIT) {
         let enough = crate::evict::make_room(cx.server, cx.db);
+        cx.server.script.memory_exhausted = !enough;
         if cx.server.observers.has(Observers::TRACKING) {
             tracking::deliver_before_reply(cx);
         }
@@ -85,13 +94,15 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         )));
     }
     if cx.server.modes.has(ServerModes::STALE) && !common_flags.has(STALE) {
-        return Verdict::Refuse(Error::fixed(
-            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
-        ));
+        return Verdict::Refuse(MASTER_DOWN);
     }
     let aside = cx.server.modes.has(ServerModes::ASYNC_LOADING) && row.flags.has(NO_ASYNC_LOADING);
     if aside || cx.server.modes.has(ServerModes::LOADING) && !common_flags.has(LOADING) {
         return Verdict::Refuse(LOADING_ERROR);
+    }
+    if cx.server.modes.has(ServerModes::BUSY) && !row.flags.has(ALLOW_BUSY) {
+        let is_script = cx.server.script.running.as_ref().is_none_or(|running| running.is_script);
+        return Verdict::Refuse(busy_error(is_script));
     }
     let monitors = modes.has(Modes(Modes::MONITOR.0 | Modes::REPLICA.0));
     if monitors && flags.has(WRITE | READONLY | MAY_REPLICATE) {
@@ -110,13 +121,13 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
 }
 
 /// Why nothing is to be changed now, for a command that would.
-fn refuses_write(server: &Server, flags: Flags) -> Option<Error> {
+pub fn refuses_write(server: &Server, flags: Flags) -> Option<Error> {
     let modes = server.modes;
     if modes.has(ServerModes::DISK_ERROR) && flags.has(WRITE | REPORTS_DISK_ERROR) {
         return Some(server.disk_error());
     }
     if modes.has(ServerModes::FEW_REPLICAS) && flags.has(WRITE) {
-        return Some(Error::fixed("NOREPLICAS Not enough good replicas to write."));
+        return Some(FEW_REPLICAS);
     }
     let follows = modes.has(ServerModes::REPLICA) && server.config.replica_read_only;
     (follows && flags.has(WRITE)).then_some(Error::fixed("READONLY You can't write against a read only replica."))

@@ -86,8 +86,8 @@ fn stats(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         ("clients.normal", memory.clients),
         ("cluster.links", 0),
         ("aof.buffer", 0),
-        ("lua.caches", 0),
-        ("functions.caches", 0),
+        ("lua.caches", cx.server.script.cache.bytes()),
+        ("functions.caches", cx.server.script.libraries.bytes()),
     ];
     for (name, value) in integers {
         reply.bulk(name.as_bytes());

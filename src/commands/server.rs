@@ -7,6 +7,7 @@ use crate::command::{Args, Ctx, Error};
 use crate::config::REDIS_VERSION;
 use crate::info;
 use crate::persist::snapshot::Ending;
+use crate::script::run::busy_error;
 use crate::shutdown::{self, Outcome};
 use crate::util::clock::unix_micros;
 use crate::util::number;
@@ -73,6 +74,12 @@ fn shut_down(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         }
         cx.reply.ok();
         return Ok(());
+    }
+    // In the middle of a script there is nothing that could be saved.
+    if let Some(running) = &cx.server.script.running
+        && !ending.no_save
+    {
+        return Err(busy_error(running.is_script));
     }
     match shutdown::begin(cx.server, cx.db, ending, now) {
         Outcome::Over => cx.client_mut().close_after_reply(),

@@ -96,6 +96,26 @@ pub fn client_memory(client: &Client) -> usize {
     size_of::<Client>() + client.connection.input.capacity() + client.output.capacity().max(client.output.len())
 }
 
+/// What scripts and functions take: the interpreters, and the texts.
+fn script_fields(source: &Source<'_>, section: &mut Section<'_>) {
+    let script = &source.server.script;
+    let (scripts, functions) = (script.scripts_memory(), script.functions_memory());
+    let (script_texts, function_texts) = (script.cache.bytes(), script.libraries.bytes());
+    section.field("used_memory_lua", scripts);
+    section.field("used_memory_vm_eval", scripts);
+    section.field("used_memory_lua_human", human(scripts));
+    section.field("used_memory_scripts_eval", script_texts);
+    section.field("number_of_cached_scripts", script.cache.len());
+    section.field("number_of_functions", script.libraries.functions_len());
+    section.field("number_of_libraries", script.libraries.len());
+    section.field("used_memory_vm_functions", functions);
+    section.field("used_memory_vm_total", scripts + functions);
+    section.field("used_memory_vm_total_human", human(scripts + functions));
+    section.field("used_memory_functions", function_texts);
+    section.field("used_memory_scripts", script_texts + function_texts);
+    section.field("used_memory_scripts_human", human(script_texts + function_texts));
+}
+
 /// The section of INFO.
 pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     let memory = Overview::of(source);
@@ -119,19 +139,7 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("allocator_resident", memory.resident);
     section.field("total_system_memory", total);
     section.field("total_system_memory_human", human(total));
-    section.field("used_memory_lua", 0);
-    section.field("used_memory_vm_eval", 0);
-    section.field("used_memory_lua_human", human(0));
-    section.field("used_memory_scripts_eval", 0);
-    section.field("number_of_cached_scripts", 0);
-    section.field("number_of_functions", 0);
-    section.field("number_of_libraries", 0);
-    section.field("used_memory_vm_functions", 0);
-    section.field("used_memory_vm_total", 0);
-    section.field("used_memory_vm_total_human", human(0));
-    section.field("used_memory_functions", 0);
-    section.field("used_memory_scripts", 0);
-    section.field("used_memory_scripts_human", human(0));
+    script_fields(source, section);
     section.field("maxmemory", config.maxmemory);
     section.field("maxmemory_human", human(limit));
     section.field("maxmemory_policy", config.maxmemory_policy.name());

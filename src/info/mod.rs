@@ -178,6 +178,7 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("expire_cycle_cpu_milliseconds", stats.expire_cycle_us / 1000);
     section.field("evicted_keys", stats.evicted_keys);
     section.field("evicted_clients", 0);
+    section.field("evicted_scripts", source.server.script.evicted);
     section.field("total_eviction_exceeded_time", 0);
     section.field("current_eviction_exceeded_time", 0);
     section.field("keyspace_hits", keys.hits);

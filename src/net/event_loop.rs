@@ -155,6 +155,10 @@ impl EventLoop {
     }
 
     fn before_wait(&mut self) {
+        // Whoever is closed because the server ends must not reach it again.
+        if self.server.shutdown.is_some() {
+            self.server.listeners.close();
+        }
         crate::cron::before_wait(&mut self.server, &mut self.db);
         // A command that was held may itself end a pause.
         while !self.server.to_resume.is_empty() {
@@ -194,7 +198,7 @@ impl EventLoop {
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(result) = self.server.listeners.accept(token) else { return };
             match result {
-                Ok((socket, unix_path)) => self.greet(socket, unix_path),
+                Ok((socket, unix_path)) => greet(&mut self.server, socket, unix_path),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => {
@@ -219,36 +223,6 @@ impl EventLoop {
         self.accept_rest_until_ms = 0;
         for token in std::mem::take(&mut self.accept_again) {
             self.accept(token);
-        }
-    }
-
-    /// Takes a new connection in, or says why not.
-    fn greet(&mut self, mut socket: Socket, unix_path: Option<std::sync::Arc<str>>) {
-        let server = &mut self.server;
-        server.stats.connections += 1;
-        if server.clients.len() >= server.config.maxclients as usize {
-            server.stats.rejected_connections += 1;
-            socket.write(b"-ERR max number of clients reached\r\n").ok();
-            return;
-        }
-        if let Err(error) = socket.tune(server.config.tcp_keepalive) {
-            log::debug!("Setting up a client socket: {error}");
-        }
-        let mut connection = Connection::new(socket, unix_path);
-        let protected = server.config.protected_mode && server.acl.user(UserId::DEFAULT).no_password;
-        if protected && !connection.peer_is_local() {
-            connection.socket().write(PROTECTED_MODE).ok();
-            server.stats.rejected_connections += 1;
-            return;
-        }
-        let id = server.clients.next_id();
-        let key = server.clients.insert(Client::new(id, connection, server.clock.unix_ms()));
-        let modes = server.acl.modes_at_first();
-        let client = server.clients.at_mut(key);
-        client.modes = modes;
-        if let Err(error) = client.connection.socket().register(server.listeners.registry(), Token(key)) {
-            log::warn!("Registering a client socket: {error}");
-            server.clients.remove(key);
         }
     }
 
@@ -423,6 +397,35 @@ impl EventLoop {
         }
         log::warn!("Redis is now ready to exit, bye bye...");
         status
+    }
+}
+
+/// Takes a new connection in, or says why not.
+pub fn greet(server: &mut Server, mut socket: Socket, unix_path: Option<std::sync::Arc<str>>) {
+    server.stats.connections += 1;
+    if server.clients.len() >= server.config.maxclients as usize {
+        server.stats.rejected_connections += 1;
+        socket.write(b"-ERR max number of clients reached\r\n").ok();
+        return;
+    }
+    if let Err(error) = socket.tune(server.config.tcp_keepalive) {
+        log::debug!("Setting up a client socket: {error}");
+    }
+    let mut connection = Connection::new(socket, unix_path);
+    let protected = server.config.protected_mode && server.acl.user(UserId::DEFAULT).no_password;
+    if protected && !connection.peer_is_local() {
+        connection.socket().write(PROTECTED_MODE).ok();
+        server.stats.rejected_connections += 1;
+        return;
+    }
+    let id = server.clients.next_id();
+    let key = server.clients.insert(Client::new(id, connection, server.clock.unix_ms()));
+    let modes = server.acl.modes_at_first();
+    let client = server.clients.at_mut(key);
+    client.modes = modes;
+    if let Err(error) = client.connection.socket().register(server.listeners.registry(), Token(key)) {
+        log::warn!("Registering a client socket: {error}");
+        server.clients.remove(key);
     }
 }
 

@@ -20,6 +20,7 @@ use crate::command::effects;
 use crate::config::{Config, SanitizeDumpPayload};
 use crate::db::Databases;
 use crate::repl::{propagate, receive, replica};
+use crate::script::library::Restore;
 use crate::server::{Server, ServerModes};
 use crate::types::hash::HashLimits;
 use crate::types::set::SetLimits;
@@ -281,8 +282,16 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
     end(server, db, &loading.place);
     match loading.from {
         From::Snapshot(mut loader) => {
-            note_loaded(server, &mut loader);
-            if loading.place != Place::Start {
+            let at_start = loading.place == Place::Start;
+            let how = if at_start { Restore::Append } else { Restore::Flush };
+            if note_loaded(server, &mut loader, how).is_err() {
+                if !at_start {
+                    receive::failed(server, db, &loading.place, "functions cannot be loaded");
+                    return Ok(false);
+                }
+                return Err(Failed);
+            }
+            if !at_start {
                 if let Some(aside) = loading.aside {
                     exchange(server, db, *aside);
                 }
@@ -341,6 +350,7 @@ fn explain(config: &Config, plain_from: Option<usize>) {
 pub fn load_log_now(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
     aof::flush(server, true);
     (0..db.count()).for_each(|index| _ = db.flush(index, false));
+    server.script.flush_functions();
     let found = aof::load::find(server)?;
     aof::folder::delete_history(server);
     if let Some(mut log) = found {
@@ -360,7 +370,10 @@ pub fn load_log_now(server: &mut Server, db: &mut Databases) -> Result<(), Faile
 }
 
 /// Takes over what a snapshot had besides keys, once it is loaded.
-pub fn note_loaded(server: &mut Server, loader: &mut Loader) {
+///
+/// # Errors
+/// When its functions cannot be loaded; those that are there stay then.
+pub fn note_loaded(server: &mut Server, loader: &mut Loader, how: Restore) -> Result<(), Failed> {
     let counts = loader.counts();
     let Counts { loaded, expired, empty, .. } = counts;
     match empty {
@@ -369,8 +382,12 @@ pub fn note_loaded(server: &mut Server, loader: &mut Loader) {
             log::info!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}, empty keys skipped: {empty}.")
         }
     }
-    server.persist.functions = loader.take_functions();
     server.persist.last_load = counts;
+    let functions = loader.take_functions();
+    server.script.restore_libraries(&server.config, &functions, how).map_err(|error| {
+        log::warn!("Failed loading functions: {}", String::from_utf8_lossy(error.line()));
+        Failed
+    })
 }
 
 /// Loads the file of the data set here and now, beside what is there; false if that failed. Without a file there is
@@ -387,8 +404,8 @@ pub fn load_now(server: &mut Server, db: &mut Databases, may_replace: bool) -> b
     let mut loader = Loader::new(Box::new(file), settings(server, bytes, may_replace));
     match loader.step(db, u64::MAX) {
         Ok(_) => {
-            note_loaded(server, &mut loader);
-            true
+            let how = if may_replace { Restore::Replace } else { Restore::Append };
+            note_loaded(server, &mut loader, how).is_ok()
         }
         Err(error) => {
             log::warn!("Internal error in RDB reading offset {}: {}", error.offset, error.reason);

@@ -74,7 +74,7 @@ pub fn options(server: &Server) -> Options {
     let config = &server.config;
     Options {
         aux: aux(false).into_iter().chain(server.repl.aux(server.is_replica())).collect(),
-        functions: server.persist.functions.clone(),
+        functions: server.script.libraries.dump(),
         usage: match config.maxmemory_policy {
             MaxmemoryPolicy::AllkeysLru | MaxmemoryPolicy::VolatileLru => Usage::Idle,
             MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu => Usage::Frequency,

@@ -66,6 +66,12 @@ impl Outgoing {
         self.requests.len()
     }
 
+    /// Forgets all requests but the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        self.requests.truncate(len);
+        self.bytes.truncate(self.requests.last().map_or(0, |item| item.end));
+    }
+
     /// The requests, each with its database.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &[u8])> {
         self.items().map(|(item, bytes)| (item.db, bytes))
@@ -94,7 +100,8 @@ impl Outgoing {
         head.into_iter().chain(self.iter()).chain(tail)
     }
 
-    fn clear(&mut self) {
+    /// Forgets all requests.
+    pub fn clear(&mut self) {
         self.requests.clear();
         self.some_for_replicas = false;
         match self.bytes.capacity() > KEPT_BYTES {

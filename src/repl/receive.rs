@@ -237,7 +237,7 @@ fn empty(server: &mut Server, db: &mut Databases) {
         effects::replace_database(server, db, index, None);
         db.flush(index, lazily);
     }
-    server.persist.functions.clear();
+    server.script.flush_functions();
 }
 
 fn load_file(server: &mut Server, db: &mut Databases, receiving: Receiving) {
