@@ -212,9 +212,18 @@ fn unknown_command(args: &Args<'_>) -> Error {
 /// Nobody listens to what a replica is answered: it would become a part of the stream.
 #[cold]
 fn disconnect_replica(cx: &mut Ctx<'_>, mark: Mark, args: &Args<'_>) {
+    let known = cx.client().last_command.map(|id| cx.server.commands.entry(id).full_name.clone());
+    let command = known.unwrap_or_else(|| args.get(0).escape_ascii().to_string());
+    if let Some(error) = cx.reply.first_error_since(mark) {
+        log::warn!(
+            "== CRITICAL == This master is sending an error to its replica: '{}' after processing the command \
+             '{command}'",
+            error.escape_ascii()
+        );
+        cx.server.stats.unexpected_error_replies += 1;
+    }
     log::warn!(
-        "Replica generated a reply to command '{}', disconnecting it: {}",
-        args.get(0).escape_ascii(),
+        "Replica generated a reply to command '{command}', disconnecting it: {}",
         crate::repl::primary::name(cx.server, cx.client)
     );
     cx.reply.truncate(mark);

@@ -60,7 +60,7 @@ fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return Err(crate::command::error::SYNTAX);
     }
     let pairs: Vec<(&[u8], &[u8])> = args.rest(2).step_by(2).zip(args.rest(3).step_by(2)).collect();
-    let access = ConfigAccess { loading: cx.server.modes.has(ServerModes::LOADING), local_client: cx.is_local() };
+    let access = ConfigAccess { loading: cx.server.persist.loading.is_some(), local_client: cx.is_local() };
     let changes = cx.server.config.set_many(&pairs, access).map_err(set_error)?;
     apply::apply(cx.server, cx.db, &changes).map_err(set_error)?;
     cx.reply.ok();

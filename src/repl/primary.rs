@@ -8,7 +8,7 @@ use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 
 use super::{sync, transfer};
-use crate::client::{ClientKey, Modes};
+use crate::client::{Client, ClientKey, Modes};
 use crate::db::Databases;
 use crate::persist::fork::Purpose;
 use crate::persist::snapshot;
@@ -249,7 +249,10 @@ pub fn before_replies(server: &mut Server) {
     }
     for index in 0..server.repl.replicas.len() {
         let key = server.repl.replicas[index];
-        if server.clients.get(key).is_some_and(|client| client.replica.as_ref().is_some_and(|r| r.is_online())) {
+        // Who is about to be closed is sent no more: it may be kept from something on purpose.
+        let goes_on = |client: &Client| !client.modes.has(Modes::CLOSING);
+        let client = server.clients.get(key).filter(|client| goes_on(client));
+        if client.is_some_and(|client| client.replica.as_ref().is_some_and(|replica| replica.is_online())) {
             server.clients.flush_later(key);
         }
         crate::client::lifecycle::check_output_limit(server, key);

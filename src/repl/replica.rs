@@ -14,7 +14,7 @@ use super::{failover, primary, receive};
 use crate::client::{BlockedFor, Client, ClientKey, Modes};
 use crate::command::effects::{self, Observers};
 use crate::command::{Args, CommandId, Ctx, exec};
-use crate::config::ReplicaOf;
+use crate::config::{PropagationErrorBehavior, ReplicaOf};
 use crate::db::{Databases, Key};
 use crate::persist::aof;
 use crate::persist::rdb::load::Loader;
@@ -23,6 +23,8 @@ use crate::server::{Server, ServerModes};
 
 /// Times an append-only file is tried to be begun after a synchronisation.
 const LOG_ATTEMPTS: usize = 10;
+/// Bytes of an error that are shown in the log.
+const ERROR_SHOWN_MAX: usize = 4096;
 /// Notes of how far the append-only file is.
 const MARKS_MAX: usize = 64;
 
@@ -62,12 +64,7 @@ pub struct Cached {
 pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>, sent: &[u8]) {
     let mark = cx.reply.mark();
     if let Some(error) = exec::obey(cx, resolved, args) {
-        cx.server.stats.unexpected_error_replies += 1;
-        log::warn!(
-            "== CRITICAL == This replica is sending an error to its master: '{}' after processing the command '{}'",
-            error.escape_ascii(),
-            args.get(0).escape_ascii()
-        );
+        report_error(cx, resolved, &args, &error);
     }
     cx.reply.truncate(mark);
     let transaction_is_open = cx.client().transaction.is_some();
@@ -86,6 +83,26 @@ pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>, sent:
     primary.offset += (open.len() + sent.len()) as i64;
     cx.server.repl.append(&open);
     cx.server.repl.append(sent);
+}
+
+/// What had worked at the primary did not here: the data may be another by now.
+#[cold]
+fn report_error(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: &Args<'_>, error: &[u8]) {
+    let known = resolved.map(|id| cx.server.commands.entry(id).full_name.clone());
+    let name = known.unwrap_or_else(|| args.get(0).escape_ascii().to_string());
+    let error = error[..error.len().min(ERROR_SHOWN_MAX)].escape_ascii();
+    cx.server.stats.unexpected_error_replies += 1;
+    log::warn!(
+        "== CRITICAL == This replica is sending an error to its master: '{error}' after processing the command '{name}'"
+    );
+    let config = &cx.server.config;
+    let tolerant = config.propagation_error_behavior == PropagationErrorBehavior::Ignore;
+    if config.replica_read_only && !tolerant {
+        log::warn!(
+            "This replica panicked sending an error to its master after processing the command '{name}': '{error}'"
+        );
+        std::process::exit(1);
+    }
 }
 
 /// REPLCONF GETACK: answered when the request is done, with the offset before it.
@@ -116,7 +133,8 @@ impl Logged {
     }
 
     fn reach(&mut self, durable: u64) -> i64 {
-        while let Some((_, offset)) = self.marks.pop_front_if(|(fed, _)| *fed <= durable) {
+        while let Some((_, offset)) = self.marks.front().copied().filter(|(fed, _)| *fed <= durable) {
+            self.marks.pop_front();
             self.offset = offset;
         }
         self.offset
