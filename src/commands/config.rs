@@ -7,7 +7,6 @@ use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
 use crate::config::{Access as ConfigAccess, Directive, Rewrite, SetError, flags};
 use crate::resp::request::ArgView;
-use crate::server::ServerModes;
 use crate::util::platform::os_error_text;
 
 /// The rows.
