@@ -136,7 +136,7 @@ fn a_save_in_the_background_leaves_later_changes_counted() {
     assert_eq!(info(&mut connection, "rdb_changes_since_last_save"), "1");
     assert_eq!(info(&mut connection, "rdb_last_bgsave_status"), "ok");
     for line in ["Background saving started by pid", "DB saved on disk", "Background saving terminated with success"] {
-        assert!(server.log().contains(line), "{line}");
+        wait_until(line, || server.log().contains(line));
     }
     assert!(server.log().contains("Fork CoW for RDB: current "), "{}", server.log());
     assert_eq!(connection.cmd(&["bgsave", "now"]), Reply::error("ERR syntax error"));

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -120,52 +120,74 @@ impl Dice {
     }
 }
 
+/// The next writes of a seed, of all types: one, or a transaction.
+fn next_writes(dice: &mut Dice) -> Vec<String> {
+    let (key, member) = (dice.roll(40), dice.roll(60));
+    let big = "x".repeat(dice.roll(300) as usize);
+    let line = match dice.roll(22) {
+        0 => format!("SET s{key} {member}{big}"),
+        1 => format!("SET s{key} v PX {}", 1 + dice.roll(2000)),
+        2 => format!("INCR n{key}"),
+        3 => format!("APPEND s{key} {member}"),
+        4 => format!("LPUSH l{key} {member} {big}y"),
+        5 => format!("RPOP l{key}"),
+        6 => format!("LREM l{key} 1 {member}"),
+        7 => format!("SADD t{key} {member} m{member}"),
+        8 => format!("SPOP t{key}"),
+        9 => format!("HSET h{key} f{member} {big}1"),
+        10 => format!("HINCRBYFLOAT g{key} f{member} 0.25"),
+        11 => format!("HDEL h{key} f{member}"),
+        12 => format!("ZADD z{key} {} m{member}", dice.roll(1000)),
+        13 => format!("ZPOPMIN z{key}"),
+        14 => format!("XADD x{key} MAXLEN ~ 50 * f {member}"),
+        15 => format!("XGROUP CREATE x{key} g 0 MKSTREAM"),
+        16 => format!("XREADGROUP GROUP g c COUNT 2 STREAMS x{key} >"),
+        17 => format!("PEXPIRE h{key} {}", 1 + dice.roll(3000)),
+        18 => format!("PFADD p{key} {member}"),
+        19 => format!("DEL s{key} l{key}"),
+        20 => format!("SETRANGE r{key} {} {member}", 40_000 + dice.roll(100)),
+        _ => format!("SELECT {}", dice.roll(3)),
+    };
+    match dice.roll(20) {
+        0 => vec!["MULTI".to_owned(), line, format!("INCR n{key}"), "EXEC".to_owned()],
+        _ => vec![line],
+    }
+}
+
 /// Writes of all types, the same for the same seed.
 pub fn write_everything(client: &mut Connection, seed: u64, commands: usize) {
     let mut dice = Dice(seed);
     let mut asked = 0;
     for number in 0..commands {
-        let (key, member) = (dice.roll(40), dice.roll(60));
-        let big = "x".repeat(dice.roll(300) as usize);
-        let line = match dice.roll(22) {
-            0 => format!("SET s{key} {member}{big}"),
-            1 => format!("SET s{key} v PX {}", 1 + dice.roll(2000)),
-            2 => format!("INCR n{key}"),
-            3 => format!("APPEND s{key} {member}"),
-            4 => format!("LPUSH l{key} {member} {big}y"),
-            5 => format!("RPOP l{key}"),
-            6 => format!("LREM l{key} 1 {member}"),
-            7 => format!("SADD t{key} {member} m{member}"),
-            8 => format!("SPOP t{key}"),
-            9 => format!("HSET h{key} f{member} {big}1"),
-            10 => format!("HINCRBYFLOAT g{key} f{member} 0.25"),
-            11 => format!("HDEL h{key} f{member}"),
-            12 => format!("ZADD z{key} {} m{member}", dice.roll(1000)),
-            13 => format!("ZPOPMIN z{key}"),
-            14 => format!("XADD x{key} MAXLEN ~ 50 * f {member}"),
-            15 => format!("XGROUP CREATE x{key} g 0 MKSTREAM"),
-            16 => format!("XREADGROUP GROUP g c COUNT 2 STREAMS x{key} >"),
-            17 => format!("PEXPIRE h{key} {}", 1 + dice.roll(3000)),
-            18 => format!("PFADD p{key} {member}"),
-            19 => format!("DEL s{key} l{key}"),
-            20 => format!("SETRANGE r{key} {} {member}", 40_000 + dice.roll(100)),
-            _ => format!("SELECT {}", dice.roll(3)),
-        };
-        let transaction = dice.roll(20) == 0;
-        if transaction {
-            client.send(&["MULTI"]);
-        }
-        client.send(&line.split(' ').collect::<Vec<_>>());
-        asked += 1;
-        if transaction {
-            client.send(&["INCR".to_owned(), format!("n{key}")]);
-            client.send(&["EXEC"]);
-            asked += 3;
+        for line in next_writes(&mut dice) {
+            client.send(&line.split(' ').collect::<Vec<_>>());
+            asked += 1;
         }
         if asked > 200 || number + 1 == commands {
             (0..std::mem::take(&mut asked)).for_each(|_| _ = client.read());
         }
     }
+}
+
+/// Writes of all types until it is over, to whoever listens at a port meanwhile.
+pub fn write_on(port: u16, seed: u64, over: &AtomicBool) {
+    let mut dice = Dice(seed);
+    while !over.load(Ordering::Relaxed) {
+        let Some(mut client) = Tolerant::to(port) else {
+            thread::sleep(Duration::from_millis(5));
+            continue;
+        };
+        while !over.load(Ordering::Relaxed) && write_some(&mut client, &mut dice).is_some() {}
+    }
+}
+
+fn write_some(client: &mut Tolerant, dice: &mut Dice) -> Option<()> {
+    for line in (0..20).flat_map(|_| next_writes(dice)) {
+        client.send(&line.split(' ').collect::<Vec<_>>())?;
+    }
+    client.send(&["PING"])?;
+    while client.line()? != "+PONG" {}
+    Some(())
 }
 
 /// A way between two nodes that can be cut.
@@ -262,11 +284,6 @@ impl Node {
         self.process.as_ref().expect("the node lives")
     }
 
-    /// Whether it lives.
-    pub fn lives(&self) -> bool {
-        self.process.is_some()
-    }
-
     /// Its port.
     pub fn port(&self) -> u16 {
         self.port
@@ -301,5 +318,113 @@ impl Tolerant {
     pub fn number(&mut self, words: &[&str]) -> Option<i64> {
         self.send(words)?;
         self.line()?.strip_prefix(':')?.parse().ok()
+    }
+}
+
+/// A history by name.
+pub const HISTORY: &str = "75cd7bc10c49047e0d163660f3b90625b1af31dc";
+
+/// An empty data set.
+pub const EMPTY: &[u8] =
+    b"REDIS0011\xfa\tredis-ver\x057.2.0\xfa\nredis-bits\xc0@\xfa\x05ctime\xc2m\x08\xbce\xfa\x08used-mem\
+\xc2\xb0\xc4\x10\x00\xfa\x08aof-base\xc0\x00\xff\xf0n;\xfe\xc0\xffZ\xa2";
+
+/// A primary by hand.
+pub struct Primary {
+    listener: TcpListener,
+    /// The replica that came last.
+    pub stream: Option<TcpStream>,
+}
+
+impl Primary {
+    /// Nobody has come yet.
+    pub fn listen() -> Primary {
+        Primary { listener: TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"), stream: None }
+    }
+
+    /// What `replicaof` takes.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1 {}", self.port())
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.listener.local_addr().expect("an address").port()
+    }
+
+    /// Waits until a replica comes, or comes again.
+    pub fn accept(&mut self) {
+        let (stream, _) = self.listener.accept().expect("a replica comes");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        self.stream = Some(stream);
+    }
+
+    /// Sends bytes.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.stream.as_mut().expect("a replica").write_all(bytes).expect("bytes are taken");
+    }
+
+    /// Reads a request of the replica.
+    pub fn request(&mut self) -> Vec<String> {
+        let mut line = || {
+            let (stream, mut line) = (self.stream.as_mut().expect("a replica"), Vec::new());
+            while !line.ends_with(b"\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).expect("a request");
+                line.push(byte[0]);
+            }
+            String::from_utf8(line).expect("text").trim_end().to_owned()
+        };
+        let count = line().strip_prefix('*').and_then(|count| count.parse().ok()).expect("an array");
+        let word = |_| {
+            line();
+            line()
+        };
+        (0..count).map(word).collect()
+    }
+
+    /// Reads a request of the replica, which has to be this one.
+    pub fn expect(&mut self, words: &[&str]) {
+        assert_eq!(self.request(), words);
+    }
+
+    /// Answers all that comes before PSYNC, and that with a line; from where on the replica asks.
+    pub fn greet(&mut self, replica: &Server, answer: &str) -> [String; 2] {
+        self.accept();
+        self.expect(&["PING"]);
+        self.send(b"+PONG\r\n");
+        self.expect(&["REPLCONF", "listening-port", &replica.port().to_string()]);
+        self.send(b"+OK\r\n");
+        self.expect(&["REPLCONF", "capa", "eof", "capa", "psync2"]);
+        self.send(b"+OK\r\n");
+        let asked = self.request();
+        assert_eq!((asked.len(), asked[0].as_str()), (3, "PSYNC"));
+        self.send(format!("{answer}\r\n").as_bytes());
+        [asked[1].clone(), asked[2].clone()]
+    }
+
+    /// Greets a replica and gives it a data set.
+    pub fn synchronize(&mut self, replica: &Server, data: &[u8]) {
+        self.greet(replica, &format!("+FULLRESYNC {HISTORY} 0"));
+        self.send(format!("${}\r\n", data.len()).as_bytes());
+        self.send(data);
+    }
+
+    /// Ends the connection.
+    pub fn hang_up(&mut self) {
+        self.stream = None;
+    }
+
+    /// Whether the replica ends the connection; what it says until then does not matter.
+    pub fn is_left(&mut self) -> bool {
+        let stream = self.stream.as_mut().expect("a replica");
+        let mut buffer = [0; 1024];
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => return error.kind() == std::io::ErrorKind::ConnectionReset,
+            }
+        }
     }
 }
