@@ -6,10 +6,11 @@
 //! Before old data is given up the new one is there as a file; or, with `repl-diskless-load swapdb`, loaded beside it.
 //! Only a replica that has nothing to lose (`on-empty-db`) loads into its databases from the socket.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::rc::Rc;
 
 use super::link::{self, State};
 use super::{ID_CHARS, primary, replica};
@@ -278,7 +279,7 @@ fn is_mark(end: &End) -> bool {
 
 /// What came from the socket and has yet to be loaded: the link puts in, the loader takes out.
 #[derive(Clone, Debug, Default)]
-pub struct Inflow(Arc<Mutex<Pool>>);
+pub struct Inflow(Rc<RefCell<Pool>>);
 
 #[derive(Debug, Default)]
 struct Pool {
@@ -287,31 +288,26 @@ struct Pool {
 }
 
 impl Inflow {
-    fn pool(&self) -> MutexGuard<'_, Pool> {
-        // Bytes are whole whatever happened to who held them.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn put(&self, bytes: &mut Vec<u8>) {
-        self.pool().bytes.append(bytes);
+        self.0.borrow_mut().bytes.append(bytes);
     }
 
     fn end(&self) {
-        self.pool().ended = true;
+        self.0.borrow_mut().ended = true;
     }
 
     fn is_full(&self) -> bool {
-        self.pool().bytes.len() >= INFLOW_BYTES_MAX
+        self.0.borrow().bytes.len() >= INFLOW_BYTES_MAX
     }
 
     fn take_rest(&self) -> Vec<u8> {
-        std::mem::take(&mut self.pool().bytes)
+        std::mem::take(&mut self.0.borrow_mut().bytes)
     }
 }
 
 impl Source for Inflow {
     fn fill(&mut self, buffer: &mut Vec<u8>, room: usize) -> io::Result<Filled> {
-        let mut pool = self.pool();
+        let mut pool = self.0.borrow_mut();
         if pool.bytes.is_empty() {
             return Ok(if pool.ended { Filled::End } else { Filled::NotYet });
         }
