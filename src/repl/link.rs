@@ -151,7 +151,12 @@ impl Link {
             let result = socket.read(&mut self.input[old..]);
             self.input.truncate(old + *result.as_ref().unwrap_or(&0));
             match result {
-                Ok(0) => return if total == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(total) },
+                Ok(0) if total == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                // The end is told once what came before it has been looked at; no report will come of it.
+                Ok(0) => {
+                    self.reads_on = true;
+                    return Ok(total);
+                }
                 Ok(read) => total += read,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(total),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -488,7 +493,7 @@ fn take_decision(server: &mut Server, db: &mut Databases, line: &str) -> Result<
         let mut words = line.split(' ').skip(1);
         let (id, offset) = (words.next().unwrap_or_default(), words.next().and_then(|word| word.trim().parse().ok()));
         server.repl.link.promised = match offset {
-            Some(offset) if id.len() == ID_CHARS => {
+            Some(offset) if id.len() == ID_CHARS && offset >= 0 => {
                 log::info!("Full resync from master: {id}:{offset}");
                 Some((id.to_owned(), offset))
             }
