@@ -147,6 +147,15 @@ impl Server {
         self.log.lock().expect("a whole log").clone()
     }
 
+    /// Waits until the server has logged a text: what it has done can be seen before its log has been read.
+    pub fn await_log(&self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.log().contains(text) {
+            assert!(Instant::now() < deadline, "not logged: {text}\n{}", self.log());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// All that the server has logged, once it has ended.
     pub fn whole_log(&mut self) -> String {
         self.followers.drain(..).for_each(|follower| follower.join().expect("a log that was followed"));
