@@ -50,7 +50,6 @@ fn wrong_answers_in_the_handshake_are_logged_and_tried_again() {
         (format!("{begin}+FULLRESYNC what\r\n"), "wrong +FULLRESYNC syntax"),
         (format!("{begin}+FULLRESYNC {HISTORY} -7\r\n"), "wrong +FULLRESYNC syntax"),
         (format!("{begin}+FULLRESYNC {HISTORY} 99999999999999999999\r\n"), "wrong +FULLRESYNC syntax"),
-        (format!("{begin}+CONTINUE\r\n"), "continues a replication that never began"),
         (format!("{begin}-LOADING later\r\n"), "currently unable to PSYNC but should be in the future: -LOADING later"),
         (format!("{begin}{full}hello\r\n"), "Bad protocol from MASTER"),
         (format!("{begin}{full}$x\r\n"), "Bad length of the data set from MASTER: 'x'"),
@@ -69,6 +68,15 @@ fn wrong_answers_in_the_handshake_are_logged_and_tried_again() {
     }
     primary.synchronize(&replica, &data("new", true));
     wait_until("the data set is there", || get(&replica, "new") == Reply::bulk("new"));
+}
+
+#[test]
+fn a_primary_cannot_continue_what_never_began() {
+    let mut primary = Primary::listen();
+    let replica = node(&["--replicaof", &primary.address()]);
+    assert_eq!(primary.greet(&replica, "+CONTINUE"), ["?", "-1"]);
+    assert!(primary.is_left());
+    wait_for_log(&replica, "continues a replication that never began");
 }
 
 #[test]

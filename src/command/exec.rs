@@ -218,7 +218,7 @@ fn disconnect_replica(cx: &mut Ctx<'_>, mark: Mark, args: &Args<'_>) {
         log::warn!(
             "== CRITICAL == This master is sending an error to its replica: '{}' after processing the command \
              '{command}'",
-            error.escape_ascii()
+            String::from_utf8_lossy(error)
         );
         cx.server.stats.unexpected_error_replies += 1;
     }

@@ -90,7 +90,7 @@ pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>, sent:
 fn report_error(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: &Args<'_>, error: &[u8]) {
     let known = resolved.map(|id| cx.server.commands.entry(id).full_name.clone());
     let name = known.unwrap_or_else(|| args.get(0).escape_ascii().to_string());
-    let error = error[..error.len().min(ERROR_SHOWN_MAX)].escape_ascii();
+    let error = String::from_utf8_lossy(&error[..error.len().min(ERROR_SHOWN_MAX)]);
     cx.server.stats.unexpected_error_replies += 1;
     log::warn!(
         "== CRITICAL == This replica is sending an error to its master: '{error}' after processing the command '{name}'"
