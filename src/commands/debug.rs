@@ -35,7 +35,7 @@ const ANY: usize = usize::MAX;
 const SUBCOMMANDS: &[Subcommand] = &[
     ("aof-flush-sleep", 3, 3, aof_flush_sleep),
     ("assert", 2, ANY, abort),
-    ("change-repl-id", 2, 2, accept),
+    ("change-repl-id", 2, 2, change_history),
     ("client-eviction", 2, 2, client_eviction),
     ("config-rewrite-force-all", 2, 2, config_rewrite),
     ("crash-and-recover", 2, 3, not_persistent),
@@ -97,6 +97,14 @@ fn accept(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 
 fn not_persistent(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     Err(Error::fixed("ERR the data set can't be reloaded: persistence is not available"))
+}
+
+/// Gives the history another name: whoever comes back gets everything.
+fn change_history(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let id = crate::repl::new_id(&mut cx.server.random);
+    cx.server.repl.history.begin(id);
+    cx.reply.ok();
+    Ok(())
 }
 
 /// Sends replicas a command that does not run here.

@@ -493,7 +493,8 @@ impl State {
             return Err(Stop::Bad(text));
         }
         module::skip(cursor)?;
-        self.is_wanted();
+        // Where this is passed over nothing is kept, nor named.
+        self.is_wanted(b"");
         self.header = Header::default();
         Ok(())
     }
