@@ -7,6 +7,7 @@
 pub mod certificates;
 pub mod dataset;
 pub mod replication;
+pub mod tls;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
