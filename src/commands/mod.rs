@@ -42,6 +42,7 @@ pub mod sorted_set;
 pub mod stream;
 pub mod string;
 pub mod string_number;
+pub mod time_unit;
 pub mod transaction;
 pub mod transfer;
 
