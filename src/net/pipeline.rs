@@ -56,8 +56,9 @@ impl Pipeline {
         let own = client.is_blocked() || !client.connection.input.is_empty() || !client.connection.progress.is_idle();
         // What a client sends that is to be closed is thrown away.
         if !own || client.modes.has(Modes::CLOSING) {
-            let bytes = client.connection.socket().read(shared)?;
-            return Ok(Read { bytes, more: bytes == shared.len(), into_shared: true });
+            let bytes = client.connection.read(shared)?;
+            let more = bytes == shared.len() || client.connection.has_more();
+            return Ok(Read { bytes, more, into_shared: true });
         }
         let mut progress = std::mem::take(&mut client.connection.progress);
         let result = match progress.arriving() {
@@ -294,8 +295,8 @@ impl Pipeline {
 fn read_behind(client: &mut Client, buffer: &mut Vec<u8>, room: usize) -> io::Result<Read> {
     let old = buffer.len();
     buffer.resize(old + room, 0);
-    let result = client.connection.socket().read(&mut buffer[old..]);
+    let result = client.connection.read(&mut buffer[old..]);
     buffer.truncate(old + *result.as_ref().unwrap_or(&0));
     let bytes = result?;
-    Ok(Read { bytes, more: bytes == room, into_shared: false })
+    Ok(Read { bytes, more: bytes == room || client.connection.has_more(), into_shared: false })
 }

@@ -48,7 +48,7 @@ impl Terminal {
         // Ctrl-C is for the session whose terminal it is.
         let child = Command::new("setsid")
             .arg("--ctty")
-            .arg(super::client())
+            .arg(super::program::client())
             .args(args)
             .env_clear()
             .env("HOME", home.path())

@@ -113,8 +113,8 @@ impl<R: Read> Transfer<R> {
         // TLS may hold back what it has taken.
         let written = if bytes.is_empty() { transport.flush().map(|()| 0) } else { transport.write(bytes) };
         match written {
-            Ok(0) if bytes.is_empty() => Ok(false),
-            Ok(0) => Err(Failure::new("Error writing to the server")),
+            // So says TLS when its buffer is full.
+            Ok(0) => Ok(false),
             Ok(count) => {
                 self.pending.start += count;
                 self.progress.sent += count as u64;

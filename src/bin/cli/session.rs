@@ -41,6 +41,21 @@ pub struct Session {
     shutting_down: bool,
 }
 
+/// Why a command came to no good end.
+#[derive(Debug)]
+enum Stop {
+    /// There is no connection any more.
+    Lost(LinkError),
+    /// The server said no, and the user wants to hear no more then.
+    Refused,
+}
+
+impl From<LinkError> for Stop {
+    fn from(error: LinkError) -> Stop {
+        Stop::Lost(error)
+    }
+}
+
 /// What to do after a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -211,13 +226,14 @@ impl Session {
         }
         match self.repeated(args, repeat) {
             Ok(()) => Outcome::Done,
-            Err(LinkError::Interrupted) => {
+            Err(Stop::Refused) => Outcome::Failed,
+            Err(Stop::Lost(LinkError::Interrupted)) => {
                 interrupt::take();
                 print("\n");
                 self.connect(true);
                 Outcome::Failed
             }
-            Err(error) => {
+            Err(Stop::Lost(error)) => {
                 self.link = None;
                 if self.shutting_down {
                     self.shutting_down = false;
@@ -229,7 +245,7 @@ impl Session {
         }
     }
 
-    fn repeated(&mut self, args: &[Vec<u8>], mut repeat: Option<u64>) -> Result<(), LinkError> {
+    fn repeated(&mut self, args: &[Vec<u8>], mut repeat: Option<u64>) -> Result<(), Stop> {
         let kind = Kind::of(args);
         self.shutting_down = kind == Kind::Shutdown;
         while repeat != Some(0) {
@@ -237,7 +253,7 @@ impl Session {
             let link = self.link.as_mut().ok_or(LinkError::Closed)?;
             if kind == Kind::Sync {
                 print("Entering replica output mode...  (press Ctrl-C to quit)\n");
-                return replica::follow(link);
+                return Ok(replica::follow(link)?);
             }
             link.send(args)?;
             match kind {
@@ -253,6 +269,9 @@ impl Session {
                     for _ in 1..args.len().max(2) {
                         let reply = self.link.as_mut().ok_or(LinkError::Closed)?.receive()?;
                         self.show(&reply, self.options.layout.reply(&reply));
+                        if reply.error().is_some() {
+                            break;
+                        }
                     }
                 }
                 _ => {
@@ -263,7 +282,7 @@ impl Session {
             if !self.options.interval.is_zero() {
                 interrupt::sleep(self.options.interval);
                 if interrupt::raised() {
-                    return Err(LinkError::Interrupted);
+                    return Err(LinkError::Interrupted.into());
                 }
             }
         }
@@ -271,7 +290,7 @@ impl Session {
     }
 
     /// Prints all that comes, until an error does or Ctrl-C is pressed.
-    fn follow(&mut self) -> Result<(), LinkError> {
+    fn follow(&mut self) -> Result<(), Stop> {
         loop {
             let reply = self.link.as_mut().ok_or(LinkError::Closed)?.receive()?;
             self.show(&reply, self.options.layout.reply(&reply));
@@ -282,7 +301,7 @@ impl Session {
     }
 
     /// Waits for the reply to a command, and prints it and the pushes in front of it.
-    fn reply(&mut self, kind: Kind) -> Result<Value, LinkError> {
+    fn reply(&mut self, kind: Kind) -> Result<Value, Stop> {
         loop {
             let reply = self.link.as_mut().ok_or(LinkError::Closed)?.receive()?;
             if let Value::Push(_) = reply {
@@ -293,7 +312,7 @@ impl Session {
             }
             if let (Some(error), false, true) = (reply.error(), self.interactive, self.options.error_exit) {
                 eprintln!("{}", String::from_utf8_lossy(error));
-                std::process::exit(1);
+                return Err(Stop::Refused);
             }
             let layout = &self.options.layout;
             let text = if kind == Kind::Text { layout.text(&reply) } else { layout.reply(&reply) };
@@ -327,8 +346,18 @@ impl Session {
         match kind {
             Kind::Select if !failed => self.set_db(args.get(1).map_or(0, |db| leading_number(db))),
             Kind::Authenticate => {
+                if let (false, [_, user @ .., password]) = (failed, args) {
+                    // So that the next connection is let in, too.
+                    self.options.user = user.first().cloned();
+                    self.options.password = Some(password.clone());
+                }
                 self.select();
             }
+            Kind::Hello if !failed => match args.get(1).map(Vec::as_slice) {
+                Some(b"3") => (self.options.resp2, self.options.resp3) = (false, Resp3::Required),
+                Some(b"2") => self.options.resp3 = Resp3::No,
+                _ => {}
+            },
             Kind::Multi if !failed => self.db_before_transaction = Some(self.db),
             Kind::Exec => {
                 if let Some(before) = self.db_before_transaction.take()

@@ -21,6 +21,8 @@ pub enum Kind {
     Select,
     /// AUTH, after which the database may be selected that could not be before.
     Authenticate,
+    /// HELLO
+    Hello,
     /// MULTI
     Multi,
     /// EXEC
@@ -46,6 +48,7 @@ impl Kind {
             ("shutdown", _) => Kind::Shutdown,
             ("select", 2) => Kind::Select,
             ("auth", 2 | 3) => Kind::Authenticate,
+            ("hello", _) => Kind::Hello,
             ("multi", 1) => Kind::Multi,
             ("exec", 1) => Kind::Exec,
             ("discard", 1) => Kind::Discard,

@@ -1,11 +1,10 @@
-//! Helpers for tests of the client.
-
-pub mod oracle;
-pub mod terminal;
+//! Running the client and redis-cli.
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+
+use crate::common::Server;
 
 /// The client under test.
 pub fn client() -> OsString {
@@ -39,4 +38,13 @@ pub fn run(program: &OsString, args: &[&str], to: Destination, input: &[u8]) -> 
     let output = child.wait_with_output().expect("the program's output");
     writer.join().expect("an input");
     output
+}
+
+/// Runs our client against a server; standard output.
+pub fn ours(server: &Server, args: &[&str], input: &[u8]) -> String {
+    let port = server.port().to_string();
+    let output = run(&client(), &[&["-p", &port], args].concat(), Destination::Pipe, input);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {told}{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stdout).expect("text")
 }
