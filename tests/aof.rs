@@ -71,6 +71,9 @@ impl Home {
 }
 
 const INCREMENT: &str = "appendonly.aof.1.incr.aof";
+/// For tests that read the log, or end the server at once: with the other settings a write may wait while the disk is
+/// slow.
+const ALWAYS: &[&str] = &["--appendfsync", "always"];
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("a folder");
@@ -150,7 +153,7 @@ fn a_new_log_has_its_folder_an_empty_increment_and_a_manifest_at_once() {
 #[test]
 fn what_changes_something_is_logged_as_it_came_and_transactions_in_one_piece() {
     let home = Home::new();
-    let server = home.start(&[]);
+    let server = home.start(ALWAYS);
     let mut connection = server.connect();
     for command in [
         "Set a 1",
@@ -222,7 +225,8 @@ fn logs_are_exchanged_with_redis_7() {
     for (from, to) in [(&redis, &binary()), (&binary(), &redis)] {
         for preamble in ["yes", "no"] {
             let home = Home::new();
-            let options = ["--aof-use-rdb-preamble", preamble, "--auto-aof-rewrite-percentage", "0"];
+            let options =
+                [&["--aof-use-rdb-preamble", preamble, "--auto-aof-rewrite-percentage", "0"], ALWAYS].concat();
             let state = {
                 let server = Server::start_program(from, &home.arguments(&options));
                 let mut connection = server.connect();
@@ -274,7 +278,7 @@ fn a_torn_end_is_cut_off_where_its_command_or_transaction_begins() {
         let (status, log) = home.fail_to_start(&["--aof-load-truncated", "no"]);
         assert_eq!(status, Some(1));
         assert!(log.contains("Unexpected end of file reading the append only file"), "{log}");
-        let server = home.start(&[]);
+        let server = home.start(ALWAYS);
         server.await_log(&format!("Truncating the AOF {INCREMENT} at offset {} !!!", good.len()));
         let mut connection = server.connect();
         assert_eq!(
@@ -591,7 +595,8 @@ fn clients_are_told_that_the_log_is_being_loaded() {
 fn timestamps_are_written_and_passed_over() {
     let home = Home::new();
     {
-        let server = home.start(&["--aof-timestamp-enabled", "yes", "--aof-use-rdb-preamble", "no"]);
+        let server =
+            home.start(&[&["--aof-timestamp-enabled", "yes", "--aof-use-rdb-preamble", "no"], ALWAYS].concat());
         let mut connection = server.connect();
         connection.cmd(&["set", "a", "1"]);
         assert!(home.read(INCREMENT).starts_with("#TS:"), "{}", home.read(INCREMENT));
