@@ -421,6 +421,7 @@ fn a_child_that_dies_costs_nothing_but_another_increment() {
         let refused = connection.cmd(&["bgrewriteaof"]).into_error();
         assert_eq!(refused, "ERR Background append only file rewriting already in progress");
         connection.cmd(&["set", "b", "2"]);
+        server.await_log("rewriting started by pid ");
         let log = server.log();
         let pid = log.split("rewriting started by pid ").nth(1).and_then(|rest| rest.lines().next()).expect("a child");
         Command::new("sh").args(["-c", &format!("kill -9 {pid}")]).status().expect("kill runs");
