@@ -10,8 +10,6 @@
 
 /// The most bytes that one copy makes.
 const COPY_MAX: usize = 2 + 7 + 255;
-/// A copy of fewer bytes would not pay.
-const COPY_MIN: usize = 3;
 /// How far back a copy reaches.
 const DISTANCE_MAX: usize = 1 << 13;
 const LITERALS_MAX: usize = 1 << 5;
