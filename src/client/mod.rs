@@ -79,8 +79,10 @@ pub enum ReplyMode {
 pub struct Transaction {
     /// The commands, each with its row.
     pub queue: Vec<(CommandId, OwnedRequest)>,
-    /// All flags of the queued commands together.
+    /// All flags of the queued commands together,
     pub flags: crate::command::Flags,
+    /// and those that one of them lacks.
+    pub lacking: crate::command::Flags,
     /// A command was refused while queueing: EXEC will fail.
     pub refused: bool,
 }
@@ -92,6 +94,8 @@ pub enum BlockedFor {
     Keys,
     /// Until CLIENT PAUSE ends.
     Pause,
+    /// Until the server ends, or that is called off.
+    Shutdown,
     /// Until what it wrote is safe.
     Durability(Durability),
 }

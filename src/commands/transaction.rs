@@ -61,6 +61,7 @@ pub fn queue(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) {
     {
         transaction.queue.push((id, OwnedRequest::copy(args)));
         transaction.flags = transaction.flags | flags;
+        transaction.lacking = transaction.lacking | Flags::ALL.without(flags);
     }
     cx.reply.simple("QUEUED");
 }
