@@ -201,6 +201,9 @@ fn visit_clients(server: &mut Server, now: i64) {
         } else {
             crate::client::lifecycle::check_output_limit(server, key);
         }
+        if server.modes.has(ServerModes::CLIENT_LIMIT) {
+            crate::client::memory::count(server, key, None);
+        }
     }
 }
 

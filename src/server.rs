@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use crate::acl::Acl;
 use crate::client::registry::Clients;
 use crate::client::tracking::{self, Tracking};
-use crate::client::{Blocked, ClientKey, Modes, lifecycle};
+use crate::client::{Blocked, ClientKey, Modes, lifecycle, memory};
 use crate::command::effects::{Effects, Observers};
 use crate::command::{CommandId, CommandTable, Error};
 use crate::config::{Config, NotifyFlags};
@@ -36,7 +36,7 @@ use crate::util::random::Random;
 
 /// Conditions of the whole server that make the gate look closer at each command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ServerModes(u8);
+pub struct ServerModes(u16);
 
 impl ServerModes {
     /// The data set is being loaded.
@@ -51,6 +51,8 @@ impl ServerModes {
     pub const NEW_SETTINGS: ServerModes = ServerModes(1 << 4);
     /// More keys are remembered for client-side caching than should be.
     pub const TRACKING_FULL: ServerModes = ServerModes(1 << 5);
+    /// `maxmemory-clients` is set.
+    pub const CLIENT_LIMIT: ServerModes = ServerModes(1 << 12);
 }
 
 bit_set!(ServerModes);
@@ -257,6 +259,7 @@ impl Server {
         self.slowlog.trim(self.config.slowlog_max_len);
         self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;
         tracking::note_fill(self);
+        memory::config_changed(self);
         self.modes.set(ServerModes::NEW_SETTINGS, true);
         self.note_disk_error();
     }
@@ -307,7 +310,18 @@ impl Server {
 
     /// Whether memory in use exceeds `maxmemory`.
     pub fn out_of_memory(&self) -> bool {
-        crate::util::alloc::used_memory() as u64 > self.config.maxmemory
+        self.memory_excess() > 0
+    }
+
+    /// Bytes in use beyond `maxmemory`.
+    pub fn memory_excess(&self) -> usize {
+        let used = crate::util::alloc::used_memory().saturating_sub(self.not_counted_for_evict());
+        used.saturating_sub(usize::try_from(self.config.maxmemory).unwrap_or(usize::MAX))
+    }
+
+    /// Bytes in use that evicting keys would make more rather than less.
+    pub fn not_counted_for_evict(&self) -> usize {
+        self.persist.aof.writer().buffer_bytes()
     }
 
     /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply

@@ -74,6 +74,14 @@ pub struct ClientTracking {
     pub prefixes: BTreeSet<Box<[u8]>>,
 }
 
+impl ClientTracking {
+    /// Bytes it takes, roughly.
+    pub fn bytes(&self) -> usize {
+        let prefixes = self.prefixes.iter().map(|prefix| prefix.len() + size_of::<Box<[u8]>>());
+        size_of::<ClientTracking>() + prefixes.sum::<usize>()
+    }
+}
+
 /// The ids of the clients that have read a key: mostly one.
 #[derive(Debug)]
 enum Readers {

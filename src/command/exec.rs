@@ -70,6 +70,7 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
             Verdict::Queue => return crate::commands::transaction::queue(cx, id, &args),
             Verdict::Postpone => return cx.postpone(&args),
             Verdict::Disconnect => return disconnect(cx),
+            Verdict::Evicted => return,
         }
     }
     cx.db.begin_command(db, cx.server.clock.unix_ms());

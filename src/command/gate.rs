@@ -9,7 +9,8 @@ use super::spec::{
 use super::{Args, CommandId, Ctx, Error, Flags};
 use crate::acl::Denial;
 use crate::acl::log::Context;
-use crate::client::{Modes, tracking};
+use crate::client::describe::Running;
+use crate::client::{Modes, memory, tracking};
 use crate::server::{PauseKind, ServerModes};
 
 /// What becomes of a command.
@@ -25,6 +26,8 @@ pub enum Verdict {
     Postpone,
     /// Its client is cut off without a word.
     Disconnect,
+    /// Its client took too much memory, and goes.
+    Evicted,
 }
 
 const NO_AUTH_ERROR: Error = Error::fixed("NOAUTH Authentication required.");
@@ -61,6 +64,13 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         let context = if modes.has(Modes::MULTI) { Context::Multi } else { Context::TopLevel };
         cx.log_denial(id, args, denial, context);
         return Verdict::Refuse(denial_error(denial, &cx.server.commands.entry(id).full_name));
+    }
+    if cx.server.modes.has(ServerModes::CLIENT_LIMIT) {
+        memory::count(cx.server, cx.client, Some(&Running::of(args, cx.reply)));
+        memory::make_room(cx.server);
+        if cx.client().connection.doomed {
+            return Verdict::Evicted;
+        }
     }
     let queueing = modes.has(Modes::MULTI) && !row.flags.has(NO_QUEUE);
     if cx.server.modes.has(ServerModes::MEMORY_LIMIT) {

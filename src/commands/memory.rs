@@ -85,7 +85,7 @@ fn stats(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         ("clients.slaves", 0),
         ("clients.normal", memory.clients),
         ("cluster.links", 0),
-        ("aof.buffer", 0),
+        ("aof.buffer", cx.server.persist.aof.writer().buffer_bytes()),
         ("lua.caches", 0),
         ("functions.caches", 0),
     ];

@@ -131,7 +131,7 @@ fn server(source: &Source<'_>, section: &mut Section<'_>) {
 
 fn clients(source: &Source<'_>, section: &mut Section<'_>) {
     let clients = &source.server.clients;
-    let largest_input = clients.iter().map(|(_, client)| client.input_peak.max(client.connection.input.len())).max();
+    let largest_input = clients.iter().map(|(_, client)| client.input_peak.max(client.connection.input_waiting())).max();
     let largest_output = clients.iter().map(|(_, client)| client.output.len()).max();
     let with_deadline = clients.iter().filter(|(_, client)| {
         let blocked = client.blocked.as_ref();
@@ -171,9 +171,10 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("expired_time_cap_reached_count", stats.expired_time_cap_reached);
     section.field("expire_cycle_cpu_milliseconds", stats.expire_cycle_us / 1000);
     section.field("evicted_keys", stats.evicted_keys);
-    section.field("evicted_clients", 0);
-    section.field("total_eviction_exceeded_time", 0);
-    section.field("current_eviction_exceeded_time", 0);
+    section.field("evicted_clients", stats.evicted_clients);
+    let exceeding = stats.eviction_exceeded_since.map(|since| since.elapsed()).unwrap_or_default();
+    section.field("total_eviction_exceeded_time", (stats.eviction_exceeded + exceeding).as_millis());
+    section.field("current_eviction_exceeded_time", exceeding.as_millis());
     section.field("keyspace_hits", keys.hits);
     section.field("keyspace_misses", keys.misses);
     section.field("pubsub_channels", pubsub.channels.len());

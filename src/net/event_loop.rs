@@ -20,10 +20,10 @@ use super::pace::Pace;
 use super::pipeline::Pipeline;
 use super::socket::Socket;
 use crate::acl::UserId;
-use crate::client::{Client, ClientKey, Modes, tracking};
+use crate::client::{Client, ClientKey, Modes, memory, tracking};
 use crate::command::effects::Observers;
 use crate::db::Databases;
-use crate::server::Server;
+use crate::server::{Server, ServerModes};
 
 /// The most bytes read from a client in one turn, and the size of the shared buffer.
 pub const READ_BYTES: usize = 64 * 1024;
@@ -38,6 +38,7 @@ const EVENTS: usize = 1024;
 /// Outputs' buffers kept for reuse, and the largest of them, in bytes.
 const SPARE_BUFFERS: usize = 64;
 const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
+const SPARE_BUFFER_BYTES_LIMITED: usize = 16 * 1024;
 /// The token of the signal pipe.
 pub const SIGNAL_TOKEN: Token = Token(usize::MAX - 1);
 
@@ -159,6 +160,9 @@ impl EventLoop {
         // What clients are about to be told is written first.
         crate::persist::aof::before_replies(&mut self.server);
         self.flush_outputs();
+        if self.server.modes.has(ServerModes::CLIENT_LIMIT) {
+            memory::make_room(&mut self.server);
+        }
         self.close_doomed();
     }
 
@@ -258,11 +262,16 @@ impl EventLoop {
                 client.active_ms = now;
                 self.server.stats.input_bytes += read.bytes as u64;
                 self.server.stats.reads_processed += 1;
-                if read.more || drain {
-                    self.server.clients.read_on_later(key);
-                }
                 if !closing {
                     self.serve(key, read.into_shared.then_some(read.bytes));
+                    // What there is of a big argument is read at once.
+                    let begins = read.more && read.into_shared;
+                    if begins && self.server.clients.at(key).connection.progress.arrived() > 0 {
+                        return self.readable(key, hung_up, drain);
+                    }
+                }
+                if read.more || drain {
+                    self.server.clients.read_on_later(key);
                 }
             }
             // Commands that came before the end of the stream are run first.
@@ -302,7 +311,10 @@ impl EventLoop {
     }
 
     fn keep_spare(&mut self, buffer: Vec<u8>) {
-        if self.spare.len() < SPARE_BUFFERS && (1..=SPARE_BUFFER_BYTES_MAX).contains(&buffer.capacity()) {
+        // Under `maxmemory` they would take the place of keys.
+        let limited = self.server.modes.has(ServerModes::MEMORY_LIMIT);
+        let max = if limited { SPARE_BUFFER_BYTES_LIMITED } else { SPARE_BUFFER_BYTES_MAX };
+        if self.spare.len() < SPARE_BUFFERS && (1..=max).contains(&buffer.capacity()) {
             self.spare.push(buffer);
         }
     }
@@ -339,6 +351,9 @@ impl EventLoop {
                 client.flush_pending = false;
                 if !client.connection.output_stuck && !client.connection.doomed {
                     self.flush(*key);
+                }
+                if self.server.modes.has(ServerModes::CLIENT_LIMIT) {
+                    memory::count(&mut self.server, *key, None);
                 }
             }
         }
