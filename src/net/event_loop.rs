@@ -22,6 +22,7 @@ use super::socket::Socket;
 use crate::acl::UserId;
 use crate::client::{Client, ClientKey, Modes, memory, tracking};
 use crate::command::effects::Observers;
+use crate::crash::Watch;
 use crate::db::Databases;
 use crate::server::{Server, ServerModes};
 
@@ -82,6 +83,7 @@ impl EventLoop {
     /// Runs until the server is to shut down; the exit status. `ready` is called once the data set is there.
     pub fn run(&mut self, ready: impl Fn(&Server)) -> i32 {
         let mut events = Events::with_capacity(EVENTS);
+        let _watch = Watch::over(&mut self.server, &mut self.db);
         self.server.startup_memory = crate::util::alloc::used_memory();
         let mut reads = 0;
         if !self.is_loading() {
