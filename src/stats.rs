@@ -55,6 +55,8 @@ pub struct Stats {
     pub eviction_exceeded: Duration,
     /// and since when it does now.
     pub eviction_exceeded_since: Option<Instant>,
+    /// What ACLs refused, by [`crate::acl::log::Reason`].
+    pub denials: [u64; 4],
     /// Child processes.
     pub forks: u64,
     /// How long the last fork took, in microseconds.
