@@ -73,11 +73,17 @@ fn apply_effect(server: &mut Server, db: &mut Databases, effect: Effect) -> Resu
             aof::folder::delete_history(server);
             Ok(())
         }
+        Effect::GoodReplicas => {
+            crate::repl::primary::count_good(server);
+            Ok(())
+        }
+        Effect::ReplicationBacklog => {
+            server.resize_backlog();
+            Ok(())
+        }
         Effect::ClientMemory
         | Effect::ClusterAnnounce
         | Effect::ClusterFlags
-        | Effect::GoodReplicas
-        | Effect::ReplicationBacklog
         | Effect::Tls
         | Effect::TlsPort
         | Effect::Watchdog => Ok(()),
@@ -112,9 +118,10 @@ fn warn_of_small_maxmemory(server: &Server) {
     }
 }
 
-/// Writes the score of a primary to the kernel.
+/// Writes the score of the server to the kernel.
 pub fn oom_score(server: &mut Server) -> Result<(), String> {
-    let [score, ..] = server.config.oom_score_adj_values;
+    let [primary, replica, _] = server.config.oom_score_adj_values;
+    let score = if server.is_replica() { replica } else { primary };
     let wanted = match server.config.oom_score_adj {
         OomScoreAdj::No => Wanted::Original,
         OomScoreAdj::Relative => Wanted::Relative(score),

@@ -111,13 +111,13 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
         snapshot::tick(server, db);
     }
     server.links.close_unused();
+    crate::repl::tick(server, db);
     visit_clients(server, now);
 }
 
-/// A pause means that the data stands still, and what is being loaded is not there yet.
+/// A pause means that the data stands still, a replica leaves it to its primary, and what is being loaded is not there yet.
 fn may_expire(server: &Server) -> bool {
-    let modes = server.modes;
-    server.active_expire && !modes.has(ServerModes::PAUSED) && !modes.has(ServerModes::LOADING)
+    server.active_expire && !server.holds_still() && !server.modes.has(ServerModes::LOADING)
 }
 
 fn slow_expire(server: &mut Server, db: &mut Databases) {
@@ -194,7 +194,8 @@ fn visit_clients(server: &mut Server, now: i64) {
         let idle_ms = now - client.active_ms;
         shrink_input(client, idle_ms);
         let timeout_ms = i64::from(server.config.timeout) * 1000;
-        let waits = client.blocked.is_some() || client.subscriptions.is_some() || client.modes.has(Modes::MONITOR);
+        let spared = Modes(Modes::MONITOR.0 | Modes::PRIMARY.0 | Modes::REPLICA.0);
+        let waits = client.blocked.is_some() || client.subscriptions.is_some() || client.modes.has(spared);
         if timeout_ms > 0 && idle_ms > timeout_ms && !waits {
             log::info!("Closing idle client");
             server.clients.close_soon(key);

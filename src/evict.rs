@@ -17,8 +17,10 @@ const LAZYFREE_LOOKS: Duration = Duration::from_millis(1);
 /// longer than `maxmemory-eviction-tenacity` allows; what is left is gone on with before the next wait.
 pub fn make_room(server: &mut Server, db: &mut Databases) -> bool {
     server.evicting = false;
-    // What is being loaded is not touched meanwhile, nor is anything during a pause.
-    if server.modes.has(ServerModes::LOADING) || server.modes.has(ServerModes::PAUSED) {
+    // What is being loaded is not touched meanwhile, nor is anything during a pause, and a replica leaves it to its
+    // primary.
+    let left_to_primary = server.is_replica() && server.config.replica_ignore_maxmemory;
+    if left_to_primary || server.modes.has(ServerModes::LOADING) || server.modes.has(ServerModes::PAUSED) {
         return true;
     }
     if !server.out_of_memory() {

@@ -20,10 +20,12 @@
 //! - `persist` keeps the data set: snapshots, the child processes that make them, loading.
 //! - `acl` is who may do what.
 //! - `pubsub` delivers messages, `repl` is where changes leave for the append-only file and replicas.
+//! - `script` runs scripts and functions in Lua.
 //! - `config` holds every directive, one row each; `apply` is what a changed one entails.
 //! - `server` owns the parts, `cron` does what happens by itself, `evict` makes room.
 //! - `start` goes from the command line to the running loop; `signals` and `crash` are its two other ends.
 //! - `stats`, `slowlog` and `latency` are what is counted and noted, `info` shows it, `log_format` is how the log looks.
+//! - [`tls`] encrypts connections.
 //! - `util` is small tools that know nothing of Redis.
 
 mod acl;
@@ -44,11 +46,13 @@ mod persist;
 mod pubsub;
 mod repl;
 pub mod resp;
+mod script;
 mod server;
 mod signals;
 mod slowlog;
 mod start;
 mod stats;
+pub mod tls;
 mod types;
 mod util;
 

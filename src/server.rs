@@ -24,8 +24,10 @@ use crate::net::listeners::Listeners;
 use crate::net::outgoing::Links;
 use crate::persist::Persist;
 use crate::pubsub::PubSub;
+use crate::repl::{self, Replication};
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
+use crate::script::Scripting;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::util::bit_set::bit_set;
@@ -49,10 +51,20 @@ impl ServerModes {
     pub const DISK_ERROR: ServerModes = ServerModes(1 << 3);
     /// The databases have yet to be told of new settings.
     pub const NEW_SETTINGS: ServerModes = ServerModes(1 << 4);
+    /// Another server is followed.
+    pub const REPLICA: ServerModes = ServerModes(1 << 5);
+    /// It cannot be, and what is here is not to be shown.
+    pub const STALE: ServerModes = ServerModes(1 << 6);
+    /// Too few replicas follow for writes to be taken.
+    pub const FEW_REPLICAS: ServerModes = ServerModes(1 << 7);
+    /// A data set is being loaded beside the one that is shown.
+    pub const ASYNC_LOADING: ServerModes = ServerModes(1 << 8);
     /// More keys are remembered for client-side caching than should be.
-    pub const TRACKING_FULL: ServerModes = ServerModes(1 << 5);
+    pub const TRACKING_FULL: ServerModes = ServerModes(1 << 9);
+    /// A script runs too long.
+    pub const BUSY: ServerModes = ServerModes(1 << 10);
     /// `maxmemory-clients` is set.
-    pub const CLIENT_LIMIT: ServerModes = ServerModes(1 << 12);
+    pub const CLIENT_LIMIT: ServerModes = ServerModes(1 << 11);
 }
 
 bit_set!(ServerModes);
@@ -70,12 +82,14 @@ pub enum PauseKind {
 #[derive(Debug, Default)]
 pub struct Pause {
     active: Option<(PauseKind, i64)>,
+    /// Writes are held by the server itself, until it lets them go.
+    holds_writes: bool,
 }
 
 impl Pause {
     /// What is held now.
     pub fn kind(&self) -> Option<PauseKind> {
-        self.active.map(|(kind, _)| kind)
+        self.active.map(|(kind, _)| kind).or(self.holds_writes.then_some(PauseKind::Write))
     }
 
     /// When it ends, in Unix milliseconds.
@@ -93,9 +107,14 @@ impl Pause {
         self.active = Some((kind, end_ms));
     }
 
-    /// Ends it.
+    /// Ends it, as far as it was asked for.
     pub fn end(&mut self) {
         self.active = None;
+    }
+
+    /// Has writes held by the server itself, or not any more.
+    pub fn hold_writes(&mut self, holds: bool) {
+        self.holds_writes = holds;
     }
 }
 
@@ -146,6 +165,8 @@ pub struct Server {
     pub observers: Observers,
     /// Conditions the gate looks at.
     pub modes: ServerModes,
+    /// Scripts and functions.
+    pub script: Scripting,
     /// What is counted.
     pub stats: Stats,
     /// SLOWLOG.
@@ -180,8 +201,8 @@ pub struct Server {
     pub plain_from: Option<usize>,
     /// Forty hexadecimal digits that name this process.
     pub run_id: String,
-    /// Forty hexadecimal digits that name the history of the data set.
-    pub replication_id: String,
+    /// Replication.
+    pub repl: Replication,
     /// Memory in use when it was ready, in bytes.
     pub startup_memory: usize,
     /// The program as it was called.
@@ -202,10 +223,10 @@ impl Server {
     /// A server with these directives; it listens nowhere yet.
     pub fn new(config: Config, commands: CommandTable, listeners: Listeners) -> Server {
         let mut random = Random::from_entropy();
-        let mut id = || (0..5).map(|_| format!("{:08x}", random.next_u64() as u32)).collect::<String>();
-        let (run_id, replication_id) = (id(), id());
+        let (run_id, history_id) = (repl::new_id(&mut random), repl::new_id(&mut random));
         let clock = Clock::start();
         let mut server = Server {
+            repl: Replication::new(history_id, clock.unix_ms()),
             clock,
             random,
             acl: Acl::new(&commands),
@@ -220,6 +241,7 @@ impl Server {
             effects: Effects::default(),
             observers: Observers::default(),
             modes: ServerModes::default(),
+            script: Scripting::default(),
             stats: Stats::default(),
             slowlog: SlowLog::default(),
             latency: Latency::default(),
@@ -237,7 +259,6 @@ impl Server {
             active_expire: true,
             plain_from: None,
             run_id,
-            replication_id,
             startup_memory: 0,
             program: String::new(),
             executable: std::env::current_exe().unwrap_or_default(),
@@ -262,6 +283,7 @@ impl Server {
         memory::config_changed(self);
         self.modes.set(ServerModes::NEW_SETTINGS, true);
         self.note_disk_error();
+        repl::replica::note_role(self);
     }
 
     /// Why writes are refused, when [`ServerModes::DISK_ERROR`] is set.
@@ -270,6 +292,18 @@ impl Server {
             Some(text) => Error::text(format!("MISCONF Errors writing to the AOF file: {text}")),
             None => UNSAVED,
         }
+    }
+
+    /// The same for a script that says it writes.
+    pub fn disk_error_of_script(&self) -> Error {
+        let (how, error) = match self.persist.aof.error_text().filter(|_| !self.refuses_unsaved()) {
+            Some(text) => ("persist data to AOF", format!(" AOF error: {text}")),
+            None => ("save RDB snapshots", String::new()),
+        };
+        Error::text(format!(
+            "MISCONF Redis is configured to {how}, but it's currently unable to persist to disk. Writable scripts are \
+             blocked. Use 'no-writes' flag for read only scripts.{error}"
+        ))
     }
 
     fn refuses_unsaved(&self) -> bool {
@@ -289,9 +323,14 @@ impl Server {
         (0..db.count()).for_each(|index| db.database_mut(index).dict.set_resizing(allowed));
     }
 
+    /// Whether expired keys stay where they are, unseen: during a pause, and until the primary says that they go.
+    pub fn holds_still(&self) -> bool {
+        self.modes.has(ServerModes(ServerModes::PAUSED.0 | ServerModes::REPLICA.0))
+    }
+
     /// Tells the databases what they need to know of directives and modes, if that is news to them.
     pub fn instruct(&mut self, db: &mut Databases) {
-        db.frozen = self.modes.has(ServerModes::PAUSED);
+        db.frozen = self.holds_still();
         if !self.modes.has(ServerModes::NEW_SETTINGS) {
             return;
         }
@@ -319,9 +358,10 @@ impl Server {
         used.saturating_sub(usize::try_from(self.config.maxmemory).unwrap_or(usize::MAX))
     }
 
-    /// Bytes in use that evicting keys would make more rather than less.
+    /// Bytes in use that evicting keys would make more rather than less: of what is to be logged, and kept for replicas
+    /// that lag.
     pub fn not_counted_for_evict(&self) -> usize {
-        self.persist.aof.writer().buffer_bytes()
+        self.persist.aof.writer().buffer_bytes() + self.repl.memory().1
     }
 
     /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply

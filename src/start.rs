@@ -143,6 +143,7 @@ fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     log::warn!("Server initialized");
     system::check(&server.config);
     server.persist.interrupted = signals.interrupted();
+    crate::repl::replica::note_role(&mut server);
     if persist::loading::begin(&mut server, &mut db).is_err() {
         return Ok(1);
     }

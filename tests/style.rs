@@ -33,6 +33,8 @@ const UNSAFE_FILES: &[&str] = &[
     "src/db/entry.rs",
     "src/db/entry/view.rs",
     "src/db/entry/collection.rs",
+    "src/script/lua.rs",
+    "src/script/run.rs",
     "src/types/item.rs",
     "src/types/hash/field.rs",
     "src/types/hash/form.rs",

@@ -75,7 +75,7 @@ impl Ctx<'_> {
         Ok(())
     }
 
-    /// Whether nothing is waited for: in a transaction, or by a client of the server's own.
+    /// Whether nothing is waited for: in a transaction, or by a client that is obeyed.
     fn may_not_wait(&self) -> bool {
         self.server.in_exec || self.is_obeyed()
     }
@@ -218,17 +218,21 @@ impl Server {
     pub fn serve_waiters(&mut self, db: &mut Databases, index: usize, key: &[u8]) {
         self.waiters.acknowledge(index, key);
         let mut last = 0;
+        // What has expired for them has not for the primary, whose command may have brought this about.
+        let timeless = db.set_timeless(false);
         loop {
             db.begin_command(index, self.clock.unix_ms());
             let gone = !db.exists(&Key::new(key));
-            let Some((ticket, client)) = self.waiters.next_after(last, index, key, gone) else { return };
+            let Some((ticket, client)) = self.waiters.next_after(last, index, key, gone) else { break };
             last = ticket;
             self.run_again(db, client, key);
             crate::repl::propagate::hand_over(self);
             if let Some(client) = self.clients.get_mut(client) {
                 client.written = self.persist.aof.fed();
+                client.written_offset = self.repl.history.offset;
             }
         }
+        db.set_timeless(timeless);
     }
 
     /// Runs a blocked client's command again, unless the client is about to be closed: it would take what somebody
@@ -285,9 +289,28 @@ impl Server {
     /// Ends CLIENT PAUSE: whoever was held goes on, in the order in which they came.
     pub fn end_pause(&mut self, db: &mut Databases) {
         self.pause.end();
-        self.modes.set(ServerModes::PAUSED, false);
-        db.frozen = false;
-        self.to_resume = self.clients.held_by_pause();
+        self.resume_clients(db);
+    }
+
+    /// Holds writes until [`Server::release_writes`].
+    pub fn hold_writes(&mut self, db: &mut Databases) {
+        self.pause.hold_writes(true);
+        self.modes.set(ServerModes::PAUSED, true);
+        db.frozen = true;
+    }
+
+    /// Lets writes go on, unless a pause was asked for as well.
+    pub fn release_writes(&mut self, db: &mut Databases) {
+        self.pause.hold_writes(false);
+        self.resume_clients(db);
+    }
+
+    fn resume_clients(&mut self, db: &mut Databases) {
+        if self.pause.kind().is_none() {
+            self.modes.set(ServerModes::PAUSED, false);
+            db.frozen = self.holds_still();
+            self.to_resume = self.clients.held_by_pause();
+        }
     }
 
     /// Takes the command of a client that was held by a pause and is not about to be closed.

@@ -42,7 +42,12 @@ impl Class {
 
     /// The class of a client.
     pub fn of(client: &Client) -> Class {
-        if client.subscriptions.is_some() { Class::Pubsub } else { Class::Normal }
+        match () {
+            () if client.modes.has(Modes::PRIMARY) => Class::Primary,
+            () if client.modes.has(Modes::REPLICA) => Class::Replica,
+            () if client.subscriptions.is_some() => Class::Pubsub,
+            () => Class::Normal,
+        }
     }
 }
 
@@ -162,6 +167,8 @@ fn flags(client: &Client) -> String {
     let tracking = client.tracking.as_deref();
     let shown = [
         ('O', client.modes.has(Modes::MONITOR)),
+        ('S', client.modes.has(Modes::REPLICA)),
+        ('M', client.modes.has(Modes::PRIMARY)),
         ('P', client.subscriptions.is_some()),
         ('x', client.modes.has(Modes::MULTI)),
         ('b', client.is_blocked()),

@@ -1,5 +1,6 @@
 //! The end of a client, and what RESET leaves of it.
 
+use super::describe::Class;
 use super::{ClientKey, Modes, ReplyMode, tracking};
 use crate::acl::UserId;
 use crate::command::effects::Observers;
@@ -10,6 +11,8 @@ pub fn forget(server: &mut Server, key: ClientKey) {
     unwatch(server, key);
     tracking::stop(server, key);
     crate::pubsub::forget(server, key);
+    crate::repl::primary::forget(server, key);
+    crate::repl::replica::forget(server, key);
     server.unblock(key);
     stop_monitoring(server, key);
 }
@@ -72,10 +75,20 @@ const UNAUTHENTICATED_OUTPUT_MAX: u64 = 1024;
 /// stays past the soft one for too long.
 pub fn check_output_limit(server: &mut Server, key: ClientKey) {
     let now = server.clock.unix_ms();
+    let stream = crate::repl::primary::waiting_bytes(server, key);
     let Some(client) = server.clients.get_mut(key) else { return };
     let limits = &server.config.client_output_buffer_limit;
-    let limit = if client.subscriptions.is_some() { &limits.pubsub } else { &limits.normal };
-    let waiting = client.output.len() as u64;
+    let mut limit = match Class::of(client) {
+        Class::Replica => limits.replica,
+        Class::Pubsub => limits.pubsub,
+        Class::Normal => limits.normal,
+        Class::Primary => return,
+    };
+    if client.modes.has(Modes::REPLICA) && limit.hard_bytes != 0 {
+        // What is kept for all is no burden.
+        limit.hard_bytes = limit.hard_bytes.max(server.config.repl_backlog_size);
+    }
+    let waiting = client.output.len() as u64 + stream;
     let stranger =
         client.modes.has(Modes::UNAUTHENTICATED) && server.acl.needs_password() && client.connection.output_stuck;
     let hard = limit.hard_bytes != 0 && waiting >= limit.hard_bytes || stranger && waiting > UNAUTHENTICATED_OUTPUT_MAX;

@@ -15,6 +15,7 @@ pub mod tracking;
 use crate::acl::UserId;
 use crate::command::CommandId;
 use crate::net::connection::Connection;
+use crate::repl::primary::Replica;
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
 use crate::util::bit_set::bit_set;
@@ -50,6 +51,12 @@ impl Modes {
     pub const INTERNAL: Modes = Modes(1 << 8);
     /// Its user may not do everything.
     pub const RESTRICTED: Modes = Modes(1 << 9);
+    /// Is the primary this server follows.
+    pub const PRIMARY: Modes = Modes(1 << 11);
+    /// Is a replica of this server.
+    pub const REPLICA: Modes = Modes(1 << 10);
+    /// Is obeyed, whatever it asks for.
+    pub const OBEYED: Modes = Modes(Modes::INTERNAL.0 | Modes::PRIMARY.0);
 }
 
 bit_set!(Modes);
@@ -149,6 +156,10 @@ pub struct Client {
     /// How much the append-only file had been fed when its latest write was done: see
     /// [`crate::persist::aof::Aof::fed`].
     pub written: u64,
+    /// How far the history of the data set was then.
+    pub written_offset: i64,
+    /// What is known of it as a replica.
+    pub replica: Option<Box<Replica>>,
     /// Its latest command.
     pub last_command: Option<CommandId>,
     /// MULTI.
@@ -210,6 +221,8 @@ impl Client {
             created_ms: now_ms,
             active_ms: now_ms,
             written: 0,
+            written_offset: 0,
+            replica: None,
             last_command: None,
             transaction: None,
             watched: Vec::new(),

@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 use super::ClientKey;
 use crate::command::effects::Observers;
-use crate::command::spec::{KEEPS_CACHING, PUBSUB, READONLY};
+use crate::command::spec::{KEEPS_CACHING, PUBSUB, READONLY, RUNS_SCRIPT};
 use crate::command::{Args, CommandId, Ctx, keys};
 use crate::resp::reply::Reply;
 use crate::server::{Server, ServerModes};
@@ -79,6 +79,16 @@ impl ClientTracking {
     pub fn bytes(&self) -> usize {
         let prefixes = self.prefixes.iter().map(|prefix| prefix.len() + size_of::<Box<[u8]>>());
         size_of::<ClientTracking>() + prefixes.sum::<usize>()
+    }
+
+    /// Whether the keys are remembered that the client reads now.
+    fn wants_keys(&self) -> bool {
+        let chosen = match self.options.choice {
+            Choice::All => true,
+            Choice::OptIn => self.caching,
+            Choice::OptOut => !self.caching,
+        };
+        chosen && !self.options.broadcast
     }
 }
 
@@ -237,22 +247,30 @@ pub fn stop(server: &mut Server, key: ClientKey) {
     }
 }
 
-/// After a command has run for a client: remembers the keys it has read, if it tracks.
+/// After a command has run for a client: remembers the keys it has read, if it tracks. Of a script that are those it
+/// was called with, once one of its commands reads: [`after_call_by_script`].
 pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) {
     let row = cx.server.commands.entry(id).row;
+    if cx.by_script() {
+        return;
+    }
     let in_exec = cx.server.in_exec;
     let client = cx.server.clients.at_mut(cx.client);
     let Some(tracking) = client.tracking.as_deref_mut() else { return };
-    let wanted = match tracking.options.choice {
-        Choice::All => true,
-        Choice::OptIn => tracking.caching,
-        Choice::OptOut => !tracking.caching,
-    };
+    let wanted = tracking.wants_keys();
     if !row.flags.has(KEEPS_CACHING) && !in_exec && client.transaction.is_none() {
         tracking.caching = false;
     }
-    if wanted && !tracking.options.broadcast && row.flags.has(READONLY) && !row.flags.has(PUBSUB) {
+    if wanted && row.flags.has(READONLY) && !row.flags.has(PUBSUB | RUNS_SCRIPT) {
         remember(cx, id, args);
+    }
+}
+
+/// After a script has called a command: `caller` is the command that runs the script, with its arguments.
+pub fn after_call_by_script(cx: &mut Ctx<'_>, id: CommandId, caller: CommandId, args: &Args<'_>) {
+    let reads = cx.server.commands.entry(id).row.flags.has(READONLY);
+    if reads && cx.client().tracking.as_deref().is_some_and(ClientTracking::wants_keys) {
+        remember(cx, caller, args);
     }
 }
 

@@ -159,9 +159,14 @@ impl Ctx<'_> {
         }
     }
 
+    /// Whether a script calls the command, not a client.
+    pub fn by_script(&self) -> bool {
+        self.server.script.calls()
+    }
+
     /// Whether the command happened elsewhere already, so that nothing may keep it from happening here.
     pub fn is_obeyed(&self) -> bool {
-        self.client().modes.has(Modes::INTERNAL)
+        self.client().modes.has(Modes::OBEYED)
     }
 
     /// How long a command may make a string, in bytes. What was that long elsewhere may be so here.

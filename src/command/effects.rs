@@ -178,15 +178,20 @@ fn mark_touched(server: &mut Server, db: usize, key: &[u8], cause: Cause) {
 /// All keys of a database are about to go, and those of `replacement`, if any, to come: see FLUSHDB and SWAPDB. Call it
 /// while the keys are still there.
 pub fn database_replaced(cx: &mut Ctx<'_>, db: usize, replacement: Option<usize>) {
-    if !cx.server.observers.any() {
+    replace_database(cx.server, cx.db, db, replacement);
+}
+
+/// [`database_replaced`], outside of commands.
+pub fn replace_database(server: &mut Server, databases: &mut Databases, db: usize, replacement: Option<usize>) {
+    if !server.observers.any() {
         return;
     }
-    settle_notes(cx.server, cx.db);
-    let watched: Vec<(Vec<u8>, Vec<ClientKey>)> = cx.server.watches.of_database(db).map(owned).collect();
+    settle_notes(server, databases);
+    let watched: Vec<(Vec<u8>, Vec<ClientKey>)> = server.watches.of_database(db).map(owned).collect();
     for (key, clients) in watched {
         let hashed = Key::new(&key);
-        let entry_in = |db: usize| cx.db.database(db).dict.find(hashed.hash(), &key);
-        let now_ms = cx.db.now_ms();
+        let entry_in = |db: usize| databases.database(db).dict.find(hashed.hash(), &key);
+        let now_ms = databases.now_ms();
         let existed = entry_in(db).is_some();
         let replaced_by = replacement.and_then(entry_in);
         let expired = replaced_by.is_some_and(|entry| entry.is_due(now_ms));
@@ -194,7 +199,7 @@ pub fn database_replaced(cx: &mut Ctx<'_>, db: usize, replacement: Option<usize>
             continue;
         }
         for client in clients {
-            let Some(client) = cx.server.clients.get_mut(client) else { continue };
+            let Some(client) = server.clients.get_mut(client) else { continue };
             let Some(watched) = client.watched.iter_mut().find(|watched| watched.is(db, &key)) else { continue };
             match watched.was_expired {
                 // What had expired goes, or is replaced by what has expired as well: no change.
@@ -206,8 +211,8 @@ pub fn database_replaced(cx: &mut Ctx<'_>, db: usize, replacement: Option<usize>
         }
     }
     // Who waits looks again: for what came, or because what there was has gone.
-    let waited = cx.server.waiters.keys(db);
-    cx.server.effects.ready.extend(waited.into_iter().map(|key| (db, key)));
+    let waited = server.waiters.keys(db);
+    server.effects.ready.extend(waited.into_iter().map(|key| (db, key)));
 }
 
 /// A database, or all of them, was emptied: who holds copies throws all of them away, since those don't tell databases
@@ -293,10 +298,13 @@ pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: boo
 
 /// Settles what waits for the end of the outermost command.
 pub fn finish(cx: &mut Ctx<'_>) {
-    if !cx.server.effects.outgoing.is_empty() {
-        hand_over(cx);
+    // While a script runs too long, what others ask for is part of its turn: the rest waits for its end.
+    if !cx.server.modes.has(ServerModes::BUSY) {
+        if !cx.server.effects.outgoing.is_empty() {
+            hand_over(cx);
+        }
+        settle(cx.server, cx.db, Some(cx.client));
     }
-    settle(cx.server, cx.db, Some(cx.client));
     let own = &mut cx.server.effects.own_messages;
     if !own.is_empty() {
         cx.reply.append(own);
@@ -311,8 +319,9 @@ fn hand_over(cx: &mut Ctx<'_>) {
         true => propagate::hand_over_apart(cx.server),
         false => propagate::hand_over(cx.server),
     }
-    let written = cx.server.persist.aof.fed();
-    cx.client_mut().written = written;
+    let (written, offset) = (cx.server.persist.aof.fed(), cx.server.repl.history.offset);
+    let client = cx.client_mut();
+    (client.written, client.written_offset) = (written, offset);
 }
 
 /// Tells subscribers of noted events and serves blocked clients, until nothing is left. What each of these runs is
@@ -356,12 +365,13 @@ fn deliver_events(server: &mut Server, current: Option<ClientKey>) {
     }
 }
 
-/// Shows a command to all clients in MONITOR mode.
-fn feed_monitors(server: &mut Server, client: ClientKey, args: &ArgView<'_>) {
+/// Shows a command to all clients in MONITOR mode; in the place of the client's address those of scripts say so.
+pub fn feed_monitors(server: &mut Server, client: ClientKey, args: &ArgView<'_>) {
     let micros = crate::util::clock::unix_micros();
     let from = server.clients.at(client);
-    let unix = if from.connection.is_unix() { "unix:" } else { "" };
-    let peer = from.connection.peer_name();
+    let by_script = server.script.calls();
+    let unix = if from.connection.is_unix() && !by_script { "unix:" } else { "" };
+    let peer = if by_script { "lua".to_owned() } else { from.connection.peer_name() };
     let peer = peer.strip_suffix(":0").filter(|_| from.connection.is_unix()).unwrap_or(&peer);
     let mut line = format!("+{}.{:06} [{} {unix}{peer}]", micros / 1_000_000, micros % 1_000_000, from.db).into_bytes();
     let redacted = server.redacted_args(args);

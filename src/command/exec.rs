@@ -38,7 +38,11 @@ pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
 fn process_with_care(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
     let mark = cx.reply.mark();
     let silence = begin_silence(cx.client_mut(), &mark);
+    let is_replica = cx.client().modes.has(Modes::REPLICA);
     check_and_call(cx, resolved, args);
+    if is_replica && cx.reply.wrote_since(mark) {
+        disconnect_replica(cx, mark, &args);
+    }
     if silence.is_some() {
         end_silence(cx.server.clients.at_mut(cx.client), cx.reply, silence);
     }
@@ -80,12 +84,38 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
     cx.db.touches = true;
 }
 
+/// Runs a request of the primary, or keeps it for EXEC: it happened there, so nothing may refuse it. The error it was
+/// answered, if any.
+pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) -> Option<Vec<u8>> {
+    let mark = cx.reply.mark();
+    let Some(id) = resolved else { return Some(unknown_command(&args).line().to_vec()) };
+    let row = cx.server.commands.entry(id).row;
+    cx.command = id;
+    if args.len() > 1 && !row.subcommands.is_empty() {
+        return Some(cx.unknown_subcommand(args.get(1)).line().to_vec());
+    }
+    if !row.arity.allows(args.len()) {
+        return Some(Error::wrong_arity(&cx.server.commands.entry(id).full_name).line().to_vec());
+    }
+    let client = cx.server.clients.at_mut(cx.client);
+    client.last_command = Some(id);
+    let queues = client.transaction.is_some() && !row.flags.has(super::spec::NO_QUEUE);
+    cx.db.begin_command(client.db, cx.server.clock.unix_ms());
+    match queues {
+        true => crate::commands::transaction::queue(cx, id, &args),
+        false => call(cx, id, args),
+    }
+    if cx.server.observers.any() {
+        effects::finish(cx);
+    }
+    cx.reply.first_error_since(mark).map(<[u8]>::to_vec)
+}
+
 /// Calls a command: for a client, from a transaction, or again after it was blocked.
 pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
     let row = cx.server.commands.entry(id).row;
     let started = cx.server.clock.now();
     let mark = cx.reply.mark();
-    let errors = cx.server.stats.error_replies;
     let dirty = cx.db.dirty;
     let again = cx.server.again.is_some();
     if let Err(error) = (row.handler)(cx, args) {
@@ -110,7 +140,7 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
         cx.server.stats.commands += 1;
     }
     if cx.reply.has_errors_since(mark) {
-        count_errors(cx, id, mark, errors);
+        count_errors(cx, id, mark);
     }
     if nanos >= SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_NS {
         cx.server.clock.read_wall();
@@ -134,16 +164,15 @@ fn log_if_slow(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, nanos: u64) {
     }
 }
 
-/// Counts the errors a command answered with, but for those of a transaction's commands, which were counted with them:
-/// `before` is how many had been counted when it began. (CONFIG RESETSTAT counts from zero again.)
+/// Counts the errors a command answered with, but for those that were counted with the commands it ran itself.
 #[cold]
-fn count_errors(cx: &mut Ctx<'_>, id: CommandId, mark: Mark, before: u64) {
-    let counted = cx.server.stats.error_replies.saturating_sub(before) as usize;
+fn count_errors(cx: &mut Ctx<'_>, id: CommandId, mark: Mark) {
     let mut failed = false;
-    for code in cx.reply.errors_since(mark).skip(counted) {
+    for code in cx.reply.uncounted_errors(mark) {
         failed = true;
         cx.server.stats.count_error(code);
     }
+    cx.reply.note_errors_counted();
     cx.server.commands.stats_mut(id).failed += u64::from(failed);
 }
 
@@ -160,7 +189,8 @@ fn refuse(cx: &mut Ctx<'_>, id: Option<CommandId>, error: Error) {
     }
     let mark = cx.reply.mark();
     cx.reply.error(error.line());
-    cx.reply.errors_since(mark).for_each(|code| cx.server.stats.count_error(code));
+    cx.reply.uncounted_errors(mark).for_each(|code| cx.server.stats.count_error(code));
+    cx.reply.note_errors_counted();
 }
 
 /// The error for a name nobody knows. Like the C strings it is made of in Redis, an argument ends at a NUL here.
@@ -178,6 +208,18 @@ fn unknown_command(args: &Args<'_>) -> Error {
         line.extend_from_slice(b"' ");
     }
     Error::text(line)
+}
+
+/// Nobody listens to what a replica is answered: it would become a part of the stream.
+#[cold]
+fn disconnect_replica(cx: &mut Ctx<'_>, mark: Mark, args: &Args<'_>) {
+    log::warn!(
+        "Replica generated a reply to command '{}', disconnecting it: {}",
+        args.get(0).escape_ascii(),
+        crate::repl::primary::name(cx.server, cx.client)
+    );
+    cx.reply.truncate(mark);
+    cx.server.clients.close_soon(cx.client);
 }
 
 fn disconnect(cx: &mut Ctx<'_>) {

@@ -3,15 +3,16 @@
 
 use super::effects::Observers;
 use super::spec::{
-    ADMIN, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, NO_QUEUE, PROTECTED, READONLY,
-    REPORTS_DISK_ERROR, RUNS_QUEUE, WRITE,
+    ADMIN, ALLOW_BUSY, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_ASYNC_LOADING, NO_AUTH, NO_MULTI,
+    NO_QUEUE, PROTECTED, READONLY, REPORTS_DISK_ERROR, RUNS_QUEUE, STALE, WRITE,
 };
 use super::{Args, CommandId, Ctx, Error, Flags};
 use crate::acl::Denial;
 use crate::acl::log::Context;
 use crate::client::describe::Running;
 use crate::client::{Modes, memory, tracking};
-use crate::server::{PauseKind, ServerModes};
+use crate::script::run::busy_error;
+use crate::server::{PauseKind, Server, ServerModes};
 
 /// What becomes of a command.
 #[derive(Debug)]
@@ -31,7 +32,13 @@ pub enum Verdict {
 }
 
 const NO_AUTH_ERROR: Error = Error::fixed("NOAUTH Authentication required.");
-const OOM: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
+/// Memory is exhausted, and nothing can be evicted.
+pub const OOM: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
+/// The data are stale, and not to be shown.
+pub const MASTER_DOWN: Error =
+    Error::fixed("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
+/// Too few replicas follow for writes to be taken.
+pub const FEW_REPLICAS: Error = Error::fixed("NOREPLICAS Not enough good replicas to write.");
 const LOADING_ERROR: Error = Error::fixed("LOADING Redis is loading the dataset in memory");
 
 /// Flags that always bring a command before the gate.
@@ -53,7 +60,8 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         Some(transaction) if row.flags.has(RUNS_QUEUE) => transaction.flags,
         _ => Flags::default(),
     };
-    let flags = row.flags | queued;
+    let own_flags = row.flags_of_call(cx.server, args);
+    let flags = own_flags | queued;
     if modes.has(Modes::UNAUTHENTICATED) && !row.flags.has(NO_AUTH) && cx.server.acl.needs_password() {
         return Verdict::Refuse(NO_AUTH_ERROR);
     }
@@ -75,6 +83,7 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
     let queueing = modes.has(Modes::MULTI) && !row.flags.has(NO_QUEUE);
     if cx.server.modes.has(ServerModes::MEMORY_LIMIT) {
         let enough = crate::evict::make_room(cx.server, cx.db);
+        cx.server.script.memory_exhausted = !enough;
         if cx.server.observers.has(Observers::TRACKING) {
             tracking::deliver_before_reply(cx);
         }
@@ -86,8 +95,8 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         tracking::make_room(cx.server);
         tracking::deliver_before_reply(cx);
     }
-    if cx.server.modes.has(ServerModes::DISK_ERROR) && flags.has(WRITE | REPORTS_DISK_ERROR) {
-        return Verdict::Refuse(cx.server.disk_error());
+    if let Some(error) = refuses_write(cx.server, flags) {
+        return Verdict::Refuse(error);
     }
     if modes.has(Modes::SUBSCRIBED) && !cx.reply.resp3 && !row.flags.has(IN_SUBSCRIPTION) {
         let name = &cx.server.commands.entry(id).full_name;
@@ -96,10 +105,18 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
              this context"
         )));
     }
-    if cx.server.modes.has(ServerModes::LOADING) && !row.flags.has(LOADING) {
+    if cx.server.modes.has(ServerModes::STALE) && !own_flags.has(STALE) {
+        return Verdict::Refuse(MASTER_DOWN);
+    }
+    let aside = cx.server.modes.has(ServerModes::ASYNC_LOADING) && row.flags.has(NO_ASYNC_LOADING);
+    if aside || cx.server.modes.has(ServerModes::LOADING) && !row.flags.has(LOADING) {
         return Verdict::Refuse(LOADING_ERROR);
     }
-    let monitors = modes.has(Modes::MONITOR);
+    if cx.server.modes.has(ServerModes::BUSY) && !row.flags.has(ALLOW_BUSY) {
+        let is_script = cx.server.script.running.as_ref().is_none_or(|running| running.is_script);
+        return Verdict::Refuse(busy_error(is_script));
+    }
+    let monitors = modes.has(Modes(Modes::MONITOR.0 | Modes::REPLICA.0));
     if monitors && flags.has(WRITE | READONLY | MAY_REPLICATE) {
         return Verdict::Refuse(Error::fixed("ERR Replica can't interact with the keyspace"));
     }
@@ -113,6 +130,19 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         return Verdict::Postpone;
     }
     if queueing { Verdict::Queue } else { Verdict::Run }
+}
+
+/// Why nothing is to be changed now, for a command that would.
+pub fn refuses_write(server: &Server, flags: Flags) -> Option<Error> {
+    let modes = server.modes;
+    if modes.has(ServerModes::DISK_ERROR) && flags.has(WRITE | REPORTS_DISK_ERROR) {
+        return Some(server.disk_error());
+    }
+    if modes.has(ServerModes::FEW_REPLICAS) && flags.has(WRITE) {
+        return Some(FEW_REPLICAS);
+    }
+    let follows = modes.has(ServerModes::REPLICA) && server.config.replica_read_only;
+    (follows && flags.has(WRITE)).then_some(Error::fixed("READONLY You can't write against a read only replica."))
 }
 
 fn denial_error(denial: Denial, name: &str) -> Error {

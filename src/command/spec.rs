@@ -6,9 +6,13 @@
 
 use super::{Args, CmdResult, Ctx};
 use crate::resp::request::ArgView;
+use crate::server::Server;
 
 /// What a command does when it is called.
 pub type Handler = fn(&mut Ctx<'_>, Args<'_>) -> CmdResult;
+
+/// The flags of one call, made of its arguments and the flags of the row.
+pub type FlagsOfCall = fn(&Server, &Args<'_>, Flags) -> Flags;
 
 /// Finds the keys of a call; `None` when its arguments make no sense.
 pub type FindKeys = fn(Args<'_>) -> Option<Vec<FoundKey>>;
@@ -81,6 +85,8 @@ flags! {
     ALLOW_BUSY = 18, "allow_busy";
 }
 
+/// Runs a script or function: what that reads and changes is what counts.
+pub const RUNS_SCRIPT: Flags = Flags(1 << 22);
 /// Leaves what CLIENT CACHING said about the next command to the one after it.
 pub const KEEPS_CACHING: Flags = Flags(1 << 23);
 /// May have effects that replicas must see though it writes no key (PUBLISH, EVAL).
@@ -156,6 +162,7 @@ pub enum Group {
     Hyperloglog,
     List,
     Pubsub,
+    Scripting,
     Server,
     Set,
     SortedSet,
@@ -176,6 +183,7 @@ impl Group {
             Group::Hyperloglog => "hyperloglog",
             Group::List => "list",
             Group::Pubsub => "pubsub",
+            Group::Scripting => "scripting",
             Group::Server => "server",
             Group::Set => "set",
             Group::SortedSet => "sorted-set",
@@ -196,6 +204,7 @@ impl Group {
             Group::Hyperloglog => Categories::HYPERLOGLOG,
             Group::List => Categories::LIST,
             Group::Pubsub => Categories::PUBSUB,
+            Group::Scripting => Categories::SCRIPTING,
             Group::Server => Categories(0),
             Group::Set => Categories::SET,
             Group::SortedSet => Categories::SORTEDSET,
@@ -373,6 +382,8 @@ pub struct Command {
     in_group_category: bool,
     /// Finds the keys of a call where the rules can't, or can't tell what is done with them.
     pub find_keys: Option<FindKeys>,
+    /// Tells the flags of a call where they depend on its arguments.
+    call_flags: Option<FlagsOfCall>,
     /// Which of its arguments are channels that a right is needed for.
     pub channels: Channels,
 }
@@ -418,6 +429,7 @@ impl Command {
             extra_categories: Categories(0),
             in_group_category: true,
             find_keys: None,
+            call_flags: None,
             channels: Channels::None,
         }
     }
@@ -495,6 +507,17 @@ impl Command {
     pub const fn find_keys(mut self, find: FindKeys) -> Command {
         self.find_keys = Some(find);
         self
+    }
+
+    /// Sets a function that tells the flags of a call.
+    pub const fn call_flags(mut self, flags: FlagsOfCall) -> Command {
+        self.call_flags = Some(flags);
+        self
+    }
+
+    /// The flags of a call.
+    pub fn flags_of_call(&self, server: &Server, args: &Args<'_>) -> Flags {
+        self.call_flags.map_or(self.flags, |flags| flags(server, args, self.flags))
     }
 
     /// Says which arguments are channels that a right is needed for.

@@ -50,7 +50,7 @@ impl Testbed {
     }
 
     /// Runs a command, given word by word; its reply as it is sent.
-    pub fn run_words(&mut self, words: &[&[u8]]) -> String {
+    pub fn run_words<T: AsRef<[u8]>>(&mut self, words: &[T]) -> String {
         let request = OwnedRequest::of(words);
         let view = request.view();
         let id = self.server.commands.resolve(&view);
@@ -64,8 +64,14 @@ impl Testbed {
 
     /// Runs a command and returns what it has propagated, a line per request.
     pub fn propagated(&mut self, command: &str) -> Vec<String> {
+        let words: Vec<&str> = command.split(' ').collect();
+        self.propagated_words(&words)
+    }
+
+    /// Likewise for a command given word by word.
+    pub fn propagated_words(&mut self, words: &[&str]) -> Vec<String> {
         self.server.propagation_tap = Some(Vec::new());
-        self.run(command);
+        self.run_words(words);
         let requests = self.server.propagation_tap.take().unwrap_or_default();
         let line = |request: &OwnedRequest| {
             let view = request.view();

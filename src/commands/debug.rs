@@ -61,7 +61,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("restart", 2, 3, not_persistent),
     ("segfault", 2, ANY, segfault),
     ("set-active-expire", 3, 3, set_active_expire),
-    ("set-disable-deny-scripts", 3, 3, accept),
+    ("set-disable-deny-scripts", 3, 3, allow_to_scripts),
     ("set-skip-checksum-validation", 3, 3, skip_checksums),
     ("sleep", 3, 3, sleep),
 ];
@@ -80,6 +80,12 @@ fn debug(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 /// A switch: any number but zero is on.
 fn is_on(args: &Args<'_>, index: usize) -> bool {
     number::parse_i64(args.get(index)).is_some_and(|value| value != 0)
+}
+
+fn allow_to_scripts(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    cx.server.script.all_commands = args.is(2, "1");
+    cx.reply.ok();
+    Ok(())
 }
 
 fn accept(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
@@ -107,6 +113,7 @@ fn reload(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     if flush {
         (0..cx.db.count()).for_each(|index| _ = cx.db.flush(index, false));
+        cx.server.script.flush_functions();
     }
     if !loading::load_now(cx.server, cx.db, merge) {
         return Err(Error::fixed("ERR Error trying to load the RDB dump, check server logs."));

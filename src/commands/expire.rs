@@ -4,6 +4,7 @@
 //! append-only file does not start to count anew; a time that has passed already deletes the key, and is propagated as
 //! that.
 
+use super::time_unit::{MILLISECONDS, SECONDS, TimeUnit, UNIX_MILLISECONDS, UNIX_SECONDS};
 use crate::command::context::Event;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
@@ -14,26 +15,26 @@ const ASK: &[Keys] = &[Keys::at(1, Access::RO.and(Access::ACCESS))];
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[
-    Command::new("expire", Arity::at_least(3), expire).flags(&[WRITE, FAST]).keys(SET).docs(
-        "1.0.0",
-        "key seconds [NX|XX|GT|LT]",
-        "Has a key expire after some seconds.",
-    ),
-    Command::new("pexpire", Arity::at_least(3), pexpire).flags(&[WRITE, FAST]).keys(SET).docs(
-        "2.6.0",
-        "key milliseconds [NX|XX|GT|LT]",
-        "Has a key expire after some milliseconds.",
-    ),
-    Command::new("expireat", Arity::at_least(3), expireat).flags(&[WRITE, FAST]).keys(SET).docs(
-        "1.2.0",
-        "key unix-time-seconds [NX|XX|GT|LT]",
-        "Has a key expire at a point of time in Unix seconds.",
-    ),
-    Command::new("pexpireat", Arity::at_least(3), pexpireat).flags(&[WRITE, FAST]).keys(SET).docs(
-        "2.6.0",
-        "key unix-time-milliseconds [NX|XX|GT|LT]",
-        "Has a key expire at a point of time in Unix milliseconds.",
-    ),
+    Command::new("expire", Arity::at_least(3), |cx, args| set_expiry(cx, args, SECONDS))
+        .flags(&[WRITE, FAST])
+        .keys(SET)
+        .docs("1.0.0", "key seconds [NX|XX|GT|LT]", "Has a key expire after some seconds."),
+    Command::new("pexpire", Arity::at_least(3), |cx, args| set_expiry(cx, args, MILLISECONDS))
+        .flags(&[WRITE, FAST])
+        .keys(SET)
+        .docs("2.6.0", "key milliseconds [NX|XX|GT|LT]", "Has a key expire after some milliseconds."),
+    Command::new("expireat", Arity::at_least(3), |cx, args| set_expiry(cx, args, UNIX_SECONDS))
+        .flags(&[WRITE, FAST])
+        .keys(SET)
+        .docs("1.2.0", "key unix-time-seconds [NX|XX|GT|LT]", "Has a key expire at a point of time in Unix seconds."),
+    Command::new("pexpireat", Arity::at_least(3), |cx, args| set_expiry(cx, args, UNIX_MILLISECONDS))
+        .flags(&[WRITE, FAST])
+        .keys(SET)
+        .docs(
+            "2.6.0",
+            "key unix-time-milliseconds [NX|XX|GT|LT]",
+            "Has a key expire at a point of time in Unix milliseconds.",
+        ),
     Command::new("ttl", Arity::exactly(2), ttl)
         .flags(&[READONLY, FAST])
         .keys(ASK)
@@ -60,12 +61,6 @@ pub const COMMANDS: &[Command] = &[
         "Removes a key's expiry.",
     ),
 ];
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    Seconds,
-    Milliseconds,
-}
 
 /// When an expiry may be set, given the one that is there.
 #[derive(Clone, Copy, Debug, Default)]
@@ -111,31 +106,10 @@ impl Condition {
     }
 }
 
-fn expire(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    set_expiry(cx, args, cx.clock_ms(), Unit::Seconds)
-}
-
-fn pexpire(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    set_expiry(cx, args, cx.clock_ms(), Unit::Milliseconds)
-}
-
-fn expireat(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    set_expiry(cx, args, 0, Unit::Seconds)
-}
-
-fn pexpireat(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    set_expiry(cx, args, 0, Unit::Milliseconds)
-}
-
-fn set_expiry(cx: &mut Ctx<'_>, args: Args<'_>, base_ms: i64, unit: Unit) -> CmdResult {
+fn set_expiry(cx: &mut Ctx<'_>, args: Args<'_>, unit: TimeUnit) -> CmdResult {
     let condition = Condition::parse(&args)?;
     let amount = args.integer(2)?;
-    let amount_ms = match unit {
-        Unit::Seconds => amount.checked_mul(1000),
-        Unit::Milliseconds => Some(amount),
-    };
-    let at = amount_ms.and_then(|amount| amount.checked_add(base_ms));
-    let at = at.ok_or_else(|| Error::invalid_expire(cx.row().name))?;
+    let at = unit.unix_ms(cx, amount, |_| true)?;
 
     let key = args.key(1);
     let now_ms = cx.now_ms();
@@ -156,7 +130,7 @@ fn set_expiry(cx: &mut Ctx<'_>, args: Args<'_>, base_ms: i64, unit: Unit) -> Cmd
         cx.propagate_instead(&[deletion.as_bytes(), key.bytes()]);
         cx.changed(&key, Event::generic("del"));
     } else if set {
-        if base_ms != 0 || unit == Unit::Seconds {
+        if unit != UNIX_MILLISECONDS {
             propagate_absolute(cx, &args, at);
         }
         cx.changed(&key, Event::generic("expire"));

@@ -5,6 +5,7 @@
 //! propagated.
 
 use super::hash::{HDEL_EVENT, HSET_EVENT, limits, plan, removed, write, wrong_arity};
+use super::time_unit::{MILLISECONDS, SECONDS, TimeUnit, UNIX_MILLISECONDS, UNIX_SECONDS};
 use crate::command::context::Event;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
@@ -124,36 +125,13 @@ pub const COMMANDS: &[Command] = &[
         .docs("8.0.0", "key <FIELDS numfields field [field ...]>", "Returns the values of fields and deletes them."),
 ];
 
-/// How a time argument is meant.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct TimeUnit {
-    milliseconds: i64,
-    /// From now on, rather than since 1970.
-    relative: bool,
-}
-
-const SECONDS: TimeUnit = TimeUnit { milliseconds: 1000, relative: true };
-const MILLISECONDS: TimeUnit = TimeUnit { milliseconds: 1, relative: true };
-const UNIX_SECONDS: TimeUnit = TimeUnit { milliseconds: 1000, relative: false };
-const UNIX_MILLISECONDS: TimeUnit = TimeUnit { milliseconds: 1, relative: false };
-
-impl TimeUnit {
-    fn of_option(args: &Args<'_>, index: usize) -> Option<TimeUnit> {
-        let units = [("EX", SECONDS), ("PX", MILLISECONDS), ("EXAT", UNIX_SECONDS), ("PXAT", UNIX_MILLISECONDS)];
-        units.into_iter().find(|(word, _)| args.is(index, word)).map(|(_, unit)| unit)
+/// The Unix time in milliseconds that argument `index` means.
+fn read_time(cx: &Ctx<'_>, args: &Args<'_>, index: usize, unit: TimeUnit) -> Result<i64, Error> {
+    let amount = args.integer(index)?;
+    if amount < 0 {
+        return Err(Error::fixed("ERR invalid expire time, must be >= 0"));
     }
-
-    /// The Unix time in milliseconds that argument `index` means.
-    fn read(self, cx: &Ctx<'_>, args: &Args<'_>, index: usize) -> Result<i64, Error> {
-        let amount = args.integer(index)?;
-        if amount < 0 {
-            return Err(Error::fixed("ERR invalid expire time, must be >= 0"));
-        }
-        let base = if self.relative { cx.clock_ms() } else { 0 };
-        let at = amount.checked_mul(self.milliseconds).and_then(|amount| amount.checked_add(base));
-        at.filter(|at| *at <= LATEST_MS)
-            .ok_or_else(|| Error::invalid_expire(&cx.server.commands.entry(cx.command).full_name))
-    }
+    unit.unix_ms(cx, amount, |at| at <= LATEST_MS)
 }
 
 /// The fields named at the end of a command: `FIELDS`, their number, and themselves.
@@ -235,7 +213,7 @@ fn hexpire(cx: &mut Ctx<'_>, args: Args<'_>, unit: TimeUnit) -> CmdResult {
     const DELETED: i64 = 2;
     let (key, now_ms) = (args.key(1), cx.now_ms());
     has_hash(cx, &key)?;
-    let at = unit.read(cx, &args, 2)?;
+    let at = read_time(cx, &args, 2, unit)?;
     let condition = Condition::read(&args, 3);
     let fields = FieldList::read(args, if condition == Condition::Always { 3 } else { 4 }, NOT_A_COUNT)?;
     cx.reply.array(fields.len());
@@ -384,7 +362,7 @@ fn hgetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (key, now_ms) = (args.key(1), cx.now_ms());
     has_hash(cx, &key)?;
     let (lifetime, at) = match TimeUnit::of_option(&args, 2) {
-        Some(unit) => (Lifetime::Until(unit.read(cx, &args, 3)?), 4),
+        Some(unit) => (Lifetime::Until(read_time(cx, &args, 3, unit)?), 4),
         None if args.is(2, "PERSIST") => (Lifetime::Persist, 3),
         None => (Lifetime::Untouched, 2),
     };
@@ -470,7 +448,7 @@ impl SetOptions {
                     Some(unit) => {
                         options.time_at = Some(index).filter(|_| unit != UNIX_MILLISECONDS);
                         index += 1;
-                        Lifetime::Until(unit.read(cx, args, index)?)
+                        Lifetime::Until(read_time(cx, args, index, unit)?)
                     }
                 };
             } else {

@@ -81,13 +81,13 @@ fn stats(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         ("peak.allocated", memory.peak),
         ("total.allocated", memory.used),
         ("startup.allocated", memory.startup),
-        ("replication.backlog", 0),
-        ("clients.slaves", 0),
+        ("replication.backlog", memory.backlog),
+        ("clients.slaves", memory.replicas),
         ("clients.normal", memory.clients),
         ("cluster.links", 0),
         ("aof.buffer", cx.server.persist.aof.writer().buffer_bytes()),
-        ("lua.caches", 0),
-        ("functions.caches", 0),
+        ("lua.caches", cx.server.script.cache.bytes()),
+        ("functions.caches", cx.server.script.libraries.bytes()),
     ];
     for (name, value) in integers {
         reply.bulk(name.as_bytes());

@@ -12,6 +12,7 @@ pub mod config;
 pub mod connection;
 pub mod debug;
 pub mod expire;
+pub mod function;
 pub mod geo;
 pub mod hash;
 pub mod hash_expiry;
@@ -29,7 +30,9 @@ pub mod migrate;
 pub mod object;
 pub mod persistence;
 pub mod pubsub;
+pub mod replication;
 pub mod scan;
+pub mod script;
 pub mod server;
 pub mod set;
 pub mod set_algebra;
@@ -39,6 +42,7 @@ pub mod sorted_set;
 pub mod stream;
 pub mod string;
 pub mod string_number;
+pub mod time_unit;
 pub mod transaction;
 pub mod transfer;
 
@@ -55,6 +59,7 @@ pub const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     debug::COMMANDS,
     expire::COMMANDS,
+    function::COMMANDS,
     geo::COMMANDS,
     hash::COMMANDS,
     hash_expiry::COMMANDS,
@@ -70,7 +75,9 @@ pub const FAMILIES: &[&[Command]] = &[
     object::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,
+    replication::COMMANDS,
     scan::COMMANDS,
+    script::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
     set_algebra::COMMANDS,

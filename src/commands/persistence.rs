@@ -1,7 +1,7 @@
 //! Saving the data set: SAVE, BGSAVE, BGREWRITEAOF, LASTSAVE, and WAITAOF. What they begin stands in
 //! [`crate::persist::snapshot`] and [`crate::persist::aof`].
 
-use crate::client::blocking::durability::{self, Durability};
+use crate::client::blocking::durability::{self, Durability, Shape};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
@@ -46,7 +46,7 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 fn save(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    if child(cx) == Some(Purpose::Rdb) {
+    if matches!(child(cx), Some(Purpose::Rdb | Purpose::Sync)) {
         return Err(IN_PROGRESS);
     }
     if !snapshot::save_now(cx.server, cx.db) {
@@ -67,7 +67,7 @@ fn bgsave(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     let in_exec = cx.server.in_exec;
     match child(cx) {
-        Some(Purpose::Rdb) => return Err(IN_PROGRESS),
+        Some(Purpose::Rdb | Purpose::Sync) => return Err(IN_PROGRESS),
         child if child.is_some() || in_exec => {
             if !schedule && !in_exec {
                 return Err(Error::fixed(
@@ -117,7 +117,13 @@ fn wait_aof(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if local > 0 && !cx.server.config.appendonly {
         return Err(durability::NO_LOG);
     }
-    let wanted = Durability { local, replicas, written: cx.client().written };
+    if replicas > 0 && cx.server.is_replica() {
+        return Err(Error::fixed(
+            "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and are not propagated.",
+        ));
+    }
+    let (written, offset) = (cx.client().written, cx.client().written_offset);
+    let wanted = Durability { local, replicas, written, offset, shape: Shape::Both };
     cx.block_until_durable(&args, wanted, deadline_ms)
 }
 

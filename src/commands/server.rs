@@ -1,4 +1,4 @@
-//! Commands about the server as a whole: INFO, TIME, ROLE, SHUTDOWN, LOLWUT.
+//! Commands about the server as a whole: INFO, TIME, SHUTDOWN, LOLWUT.
 
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
@@ -6,6 +6,7 @@ use crate::command::{Args, Ctx, Error};
 use crate::config::REDIS_VERSION;
 use crate::info;
 use crate::persist::snapshot::{self, Ending};
+use crate::script::run::busy_error;
 use crate::server::Shutdown;
 use crate::util::clock::unix_micros;
 use crate::util::number;
@@ -24,11 +25,6 @@ pub const COMMANDS: &[Command] = &[
         .flags(&[LOADING, STALE, FAST])
         .tips(&["nondeterministic_output"])
         .docs("2.6.0", "", "Tells the server's time."),
-    Command::new("role", Arity::exactly(1), role)
-        .group(Group::Server)
-        .flags(&[NOSCRIPT, LOADING, STALE, FAST])
-        .acl(Categories(Categories::ADMIN.0 | Categories::DANGEROUS.0))
-        .docs("2.8.12", "", "Tells the server's part in replication."),
     Command::new("shutdown", Arity::at_least(1), shutdown)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, LOADING, STALE, NO_MULTI, ALLOW_BUSY])
@@ -55,15 +51,6 @@ fn time(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     Ok(())
 }
 
-/// A primary without replicas, whose history has not begun.
-fn role(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    cx.reply.array(3);
-    cx.reply.bulk(b"master");
-    cx.reply.integer(0);
-    cx.reply.array(0);
-    Ok(())
-}
-
 /// Nothing is answered: the end of the connection is the answer.
 fn shutdown(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (mut ending, mut now, mut abort) = (Ending::default(), false, false);
@@ -87,6 +74,12 @@ fn shutdown(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         log::info!("Shutdown manually aborted.");
         cx.reply.ok();
         return Ok(());
+    }
+    // In the middle of a script there is nothing that could be saved.
+    if let Some(running) = &cx.server.script.running
+        && !ending.no_save
+    {
+        return Err(busy_error(running.is_script));
     }
     log::warn!("User requested shutdown...");
     if !snapshot::prepare_to_end(cx.server, cx.db, ending) {

@@ -244,7 +244,7 @@ impl<'a> Request<'a> {
     }
 
     /// Copies the elements of a value: where they stay in their order only those that are wanted.
-    fn load(&mut self, entry: Option<EntryView<'_>>) -> Result<Texts, Error> {
+    fn load(&mut self, entry: Option<EntryView<'_>>, by_script: bool) -> Result<Texts, Error> {
         let mut texts = Texts::default();
         let Some(entry) = entry else { return Ok(texts) };
         if let Some(list) = entry.collection::<List>() {
@@ -259,8 +259,8 @@ impl<'a> Request<'a> {
                 list.visit_some(from, range.len(), toward, |element| texts.push_element(element));
             }
         } else if let Some(set) = entry.collection::<Set>() {
-            // The order of a set is nobody's business: what is kept must not depend on it.
-            if self.keeps_order && self.store.is_some() {
+            // The order of a set is nobody's business: what is kept, or a script does, must not depend on it.
+            if self.keeps_order && (self.store.is_some() || by_script) {
                 (self.keeps_order, self.alphabetic, self.by) = (false, true, None);
             }
             set.iter().for_each(|element| texts.push_element(element));
@@ -367,7 +367,7 @@ fn sort_ro(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn sort_by(cx: &mut Ctx<'_>, args: Args<'_>, may_store: bool) -> CmdResult {
     let mut request = Request::read(&args, may_store, cx.may_read_all_keys(&args))?;
-    let elements = request.load(cx.db.read(&args.key(1)))?;
+    let elements = request.load(cx.db.read(&args.key(1)), cx.server.script.calls())?;
     let order = request.order(cx.db, &elements)?;
     if let Some(key) = request.store {
         return keep(cx, &request, &elements, &order, &key);

@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 
+use super::time_unit::{MILLISECONDS, SECONDS, TimeUnit};
 use crate::command::context::Event;
 use crate::command::error::{CmdResult, STRING_TOO_LONG, SYNTAX};
 use crate::command::spec::*;
@@ -169,33 +170,10 @@ fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     Ok(())
 }
 
-/// How a time argument is meant.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct TimeUnit {
-    milliseconds: i64,
-    /// From now on, rather than since 1970.
-    relative: bool,
-}
-
-const SECONDS: TimeUnit = TimeUnit { milliseconds: 1000, relative: true };
-const MILLISECONDS: TimeUnit = TimeUnit { milliseconds: 1, relative: true };
-const UNIX_SECONDS: TimeUnit = TimeUnit { milliseconds: 1000, relative: false };
-const UNIX_MILLISECONDS: TimeUnit = TimeUnit { milliseconds: 1, relative: false };
-
-impl TimeUnit {
-    fn of_option(args: &Args<'_>, index: usize) -> Option<TimeUnit> {
-        let units = [("EX", SECONDS), ("PX", MILLISECONDS), ("EXAT", UNIX_SECONDS), ("PXAT", UNIX_MILLISECONDS)];
-        units.into_iter().find(|(word, _)| args.is(index, word)).map(|(_, unit)| unit)
-    }
-
-    /// The Unix time in milliseconds that argument `index` means.
-    fn read(self, cx: &Ctx<'_>, args: &Args<'_>, index: usize) -> Result<i64, Error> {
-        let amount = args.integer(index)?;
-        let base = if self.relative { cx.clock_ms() } else { 0 };
-        let at = amount.checked_mul(self.milliseconds).and_then(|amount| amount.checked_add(base));
-        at.filter(|at| amount > 0 && *at > 0)
-            .ok_or_else(|| Error::invalid_expire(&cx.server.commands.entry(cx.command).full_name))
-    }
+/// The Unix time in milliseconds that argument `index` means.
+fn read_time(cx: &Ctx<'_>, args: &Args<'_>, index: usize, unit: TimeUnit) -> Result<i64, Error> {
+    let amount = args.integer(index)?;
+    unit.unix_ms(cx, amount, |at| amount > 0 && at > 0)
 }
 
 /// What SET or GETEX is to do about the expiry.
@@ -265,7 +243,7 @@ impl SetOptions {
 fn set_with_options(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let options = SetOptions::parse(&args)?;
     let expiry = match options.lifetime {
-        Some(Lifetime::Until(unit, index)) => Expiry::At(unit.read(cx, &args, index)?),
+        Some(Lifetime::Until(unit, index)) => Expiry::At(read_time(cx, &args, index, unit)?),
         Some(Lifetime::Keep) => Expiry::Keep,
         Some(Lifetime::Persist) | None => Expiry::Clear,
     };
@@ -319,7 +297,7 @@ fn setnx(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn set_expiring(cx: &mut Ctx<'_>, args: Args<'_>, unit: TimeUnit) -> CmdResult {
-    let at = unit.read(cx, &args, 2)?;
+    let at = read_time(cx, &args, 2, unit)?;
     store(cx, &args, 3, Expiry::At(at));
     cx.reply.ok();
     Ok(())
@@ -353,7 +331,7 @@ fn getex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         None | Some(Lifetime::Keep) => {}
         Some(Lifetime::Persist) => persist(cx, &key),
         Some(Lifetime::Until(unit, index)) => {
-            let at = unit.read(cx, &args, index)?;
+            let at = read_time(cx, &args, index, unit)?;
             if at <= cx.now_ms() {
                 delete(cx, &key, cx.server.config.lazyfree_lazy_expire);
             } else {

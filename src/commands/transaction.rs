@@ -52,7 +52,7 @@ fn multi(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 
 /// Queues a command for EXEC. Nothing is kept of a transaction that will fail anyway.
 pub fn queue(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) {
-    let flags = cx.server.commands.entry(id).row.flags;
+    let flags = cx.server.commands.entry(id).row.flags_of_call(cx.server, args);
     let client = cx.client_mut();
     let doomed = client.dirty;
     if let Some(transaction) = &mut client.transaction

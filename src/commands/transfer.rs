@@ -185,10 +185,10 @@ mod tests {
             assert_eq!(bed.run_words(words), reply);
         }
         payload[1] ^= 1;
-        assert!(bed.run_words(&[b"restore", b"b", b"0", &payload]).starts_with("-ERR DUMP payload"));
+        assert!(bed.run_words(&[&b"restore"[..], b"b", b"0", &payload]).starts_with("-ERR DUMP payload"));
         bed.server.persist.skips_checksums = true;
         payload[0] = 4;
-        assert_eq!(bed.run_words(&[b"restore", b"b", b"0", &payload]), "-ERR Bad data format\r\n");
+        assert_eq!(bed.run_words(&[&b"restore"[..], b"b", b"0", &payload]), "-ERR Bad data format\r\n");
         assert_eq!(bed.run("dbsize"), ":1\r\n");
     }
 }

@@ -48,6 +48,7 @@ pub use load::Statement;
 pub use notify::NotifyFlags;
 pub use proc_title::expand_proc_title;
 pub use rewrite::Rewrite;
+pub use special::ReplicaOf;
 pub use table::{Config, DIRECTIVES};
 
 /// The Redis version whose behaviour is reported to clients and tools.

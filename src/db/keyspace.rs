@@ -209,9 +209,10 @@ impl Databases {
 
     /// Whether nothing expires, for commands that are run again to bring back a data set: what happened then must not
     /// depend on what time it is now. [`Databases::now_ms`] is the beginning of time meanwhile.
-    pub fn set_timeless(&mut self, timeless: bool) {
-        self.timeless = timeless;
+    /// Returns what was so before.
+    pub fn set_timeless(&mut self, timeless: bool) -> bool {
         self.now_ms = if timeless { 0 } else { self.clock_ms };
+        std::mem::replace(&mut self.timeless, timeless)
     }
 
     /// Chooses how accesses are noted: by recency, or by frequency with these parameters.

@@ -24,7 +24,11 @@ pub struct Overview {
     pub tables: Vec<(usize, usize, usize)>,
     /// Keys in all databases.
     pub keys: usize,
-    /// What is not data: the server as it started, clients, tables.
+    /// The stream of changes, kept for replicas that come back,
+    pub backlog: usize,
+    /// and for those that lag.
+    pub replicas: usize,
+    /// What is not data: the server as it started, clients, tables, the stream of changes.
     pub overhead: usize,
     /// Keys and values.
     pub dataset: usize,
@@ -44,7 +48,8 @@ impl Overview {
         let clients = source.server.clients.iter().map(|(_, client)| client.memory()).sum();
         let startup = source.server.startup_memory;
         let in_tables: usize = tables.iter().map(|(_, keys, expires)| keys + expires).sum();
-        let overhead = startup + clients + in_tables;
+        let (backlog, replicas) = source.server.repl.memory();
+        let overhead = startup + clients + in_tables + backlog + replicas;
         Overview {
             used,
             peak,
@@ -53,6 +58,8 @@ impl Overview {
             clients,
             keys: databases.map(|(_, dict)| dict.len()).sum(),
             tables,
+            backlog,
+            replicas,
             overhead,
             dataset: used.saturating_sub(overhead),
         }
@@ -83,6 +90,26 @@ fn percent(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
 }
 
+/// What scripts and functions take: the interpreters, and the texts.
+fn script_fields(source: &Source<'_>, section: &mut Section<'_>) {
+    let script = &source.server.script;
+    let (scripts, functions) = (script.scripts_memory(), script.functions_memory());
+    let (script_texts, function_texts) = (script.cache.bytes(), script.libraries.bytes());
+    section.field("used_memory_lua", scripts);
+    section.field("used_memory_vm_eval", scripts);
+    section.field("used_memory_lua_human", human(scripts));
+    section.field("used_memory_scripts_eval", script_texts);
+    section.field("number_of_cached_scripts", script.cache.len());
+    section.field("number_of_functions", script.libraries.functions_len());
+    section.field("number_of_libraries", script.libraries.len());
+    section.field("used_memory_vm_functions", functions);
+    section.field("used_memory_vm_total", scripts + functions);
+    section.field("used_memory_vm_total_human", human(scripts + functions));
+    section.field("used_memory_functions", function_texts);
+    section.field("used_memory_scripts", script_texts + function_texts);
+    section.field("used_memory_scripts_human", human(script_texts + function_texts));
+}
+
 /// The section of INFO.
 pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     let memory = Overview::of(source);
@@ -106,19 +133,7 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("allocator_resident", memory.resident);
     section.field("total_system_memory", total);
     section.field("total_system_memory_human", human(total));
-    section.field("used_memory_lua", 0);
-    section.field("used_memory_vm_eval", 0);
-    section.field("used_memory_lua_human", human(0));
-    section.field("used_memory_scripts_eval", 0);
-    section.field("number_of_cached_scripts", 0);
-    section.field("number_of_functions", 0);
-    section.field("number_of_libraries", 0);
-    section.field("used_memory_vm_functions", 0);
-    section.field("used_memory_vm_total", 0);
-    section.field("used_memory_vm_total_human", human(0));
-    section.field("used_memory_functions", 0);
-    section.field("used_memory_scripts", 0);
-    section.field("used_memory_scripts_human", human(0));
+    script_fields(source, section);
     section.field("maxmemory", config.maxmemory);
     section.field("maxmemory_human", human(limit));
     section.field("maxmemory_policy", config.maxmemory_policy.name());
@@ -131,9 +146,9 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("mem_fragmentation_ratio", ratio(memory.fragmentation()));
     section.field("mem_fragmentation_bytes", memory.fragmentation_bytes());
     section.field("mem_not_counted_for_evict", source.server.not_counted_for_evict());
-    section.field("mem_replication_backlog", 0);
-    section.field("mem_total_replication_buffers", 0);
-    section.field("mem_clients_slaves", 0);
+    section.field("mem_replication_backlog", memory.backlog);
+    section.field("mem_total_replication_buffers", memory.backlog + memory.replicas);
+    section.field("mem_clients_slaves", memory.replicas);
     section.field("mem_clients_normal", memory.clients);
     section.field("mem_cluster_links", 0);
     section.field("mem_aof_buffer", source.server.persist.aof.writer().buffer_bytes());

@@ -8,6 +8,7 @@ mod commands;
 mod keysizes;
 pub mod memory;
 mod persistence;
+mod replication;
 
 use std::fmt::{Display, Write};
 
@@ -60,7 +61,7 @@ const SECTIONS: &[Row] = &[
     Row { name: "memory", title: "Memory", shown: Shown::Default, write: memory::section },
     Row { name: "persistence", title: "Persistence", shown: Shown::Default, write: persistence::section },
     Row { name: "stats", title: "Stats", shown: Shown::Default, write: stats },
-    Row { name: "replication", title: "Replication", shown: Shown::Default, write: replication },
+    Row { name: "replication", title: "Replication", shown: Shown::Default, write: replication::section },
     Row { name: "cpu", title: "CPU", shown: Shown::Default, write: cpu },
     Row { name: "modules", title: "Modules", shown: Shown::Default, write: modules },
     Row { name: "commandstats", title: "Commandstats", shown: Shown::All, write: commands::calls },
@@ -143,7 +144,7 @@ fn clients(source: &Source<'_>, section: &mut Section<'_>) {
         let blocked = client.blocked.as_ref();
         blocked.is_some_and(|blocked| blocked.deadline_ms.is_some())
     });
-    section.field("connected_clients", clients.len());
+    section.field("connected_clients", clients.len() - source.server.repl.replicas.len());
     section.field("cluster_connections", 0);
     section.field("maxclients", source.server.config.maxclients);
     section.field("client_recent_max_input_buffer", largest_input.unwrap_or(0));
@@ -160,22 +161,23 @@ fn clients(source: &Source<'_>, section: &mut Section<'_>) {
 
 fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     let (stats, pubsub, keys) = (&source.server.stats, &source.server.pubsub, &source.db.stats);
+    let repl = &source.server.repl.counts;
     let kilobytes = |rate: u64| format!("{:.2}", rate as f64 / 1024.0);
     section.field("total_connections_received", stats.connections);
     section.field("total_commands_processed", stats.commands);
     section.field("instantaneous_ops_per_sec", stats.commands_rate.per_second());
     section.field("total_net_input_bytes", stats.input_bytes);
     section.field("total_net_output_bytes", stats.output_bytes);
-    section.field("total_net_repl_input_bytes", 0);
-    section.field("total_net_repl_output_bytes", 0);
+    section.field("total_net_repl_input_bytes", repl.bytes_in);
+    section.field("total_net_repl_output_bytes", repl.bytes_out);
     section.field("instantaneous_input_kbps", kilobytes(stats.input_rate.per_second()));
     section.field("instantaneous_output_kbps", kilobytes(stats.output_rate.per_second()));
     section.field("instantaneous_input_repl_kbps", "0.00");
     section.field("instantaneous_output_repl_kbps", "0.00");
     section.field("rejected_connections", stats.rejected_connections);
-    section.field("sync_full", 0);
-    section.field("sync_partial_ok", 0);
-    section.field("sync_partial_err", 0);
+    section.field("sync_full", repl.full);
+    section.field("sync_partial_ok", repl.partial);
+    section.field("sync_partial_err", repl.refused);
     section.field("expired_subkeys", keys.expired_fields);
     section.field("expired_keys", keys.expired);
     section.field("expired_stale_perc", format_args!("{:.2}", stats.expired_stale_percent));
@@ -183,6 +185,7 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("expire_cycle_cpu_milliseconds", stats.expire_cycle_us / 1000);
     section.field("evicted_keys", stats.evicted_keys);
     section.field("evicted_clients", stats.evicted_clients);
+    section.field("evicted_scripts", source.server.script.evicted);
     let exceeding = stats.eviction_exceeded_since.map(|since| since.elapsed()).unwrap_or_default();
     section.field("total_eviction_exceeded_time", (stats.eviction_exceeded + exceeding).as_millis());
     section.field("current_eviction_exceeded_time", exceeding.as_millis());
@@ -220,20 +223,6 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
         let name = if *reason == Reason::Command { "cmd" } else { reason.name() };
         section.field(format_args!("acl_access_denied_{name}"), count);
     }
-}
-
-fn replication(source: &Source<'_>, section: &mut Section<'_>) {
-    section.field("role", "master");
-    section.field("connected_slaves", 0);
-    section.field("master_failover_state", "no-failover");
-    section.field("master_replid", &source.server.replication_id);
-    section.field("master_replid2", format_args!("{:040}", 0));
-    section.field("master_repl_offset", 0);
-    section.field("second_repl_offset", -1);
-    section.field("repl_backlog_active", 0);
-    section.field("repl_backlog_size", source.server.config.repl_backlog_size);
-    section.field("repl_backlog_first_byte_offset", 0);
-    section.field("repl_backlog_histlen", 0);
 }
 
 fn cpu(_: &Source<'_>, section: &mut Section<'_>) {

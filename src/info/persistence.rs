@@ -13,9 +13,10 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
         let child = persist.child.as_ref().filter(|child| child.purpose == purpose);
         child.map(|child| child.started.elapsed().as_secs() as i64)
     };
-    let saving = seconds_of(Purpose::Rdb);
-    section.field("loading", u8::from(persist.loading.is_some()));
-    section.field("async_loading", 0);
+    let saving = seconds_of(Purpose::Rdb).or_else(|| seconds_of(Purpose::Sync));
+    let aside = persist.loading.as_ref().is_some_and(Loading::shows_old);
+    section.field("loading", u8::from(persist.loading.is_some() && !aside));
+    section.field("async_loading", u8::from(aside));
     child(source, section);
     section.field("rdb_changes_since_last_save", source.db.dirty);
     section.field("rdb_bgsave_in_progress", u8::from(saving.is_some()));

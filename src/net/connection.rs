@@ -124,6 +124,22 @@ impl Connection {
         self.input.len() - self.input_done
     }
 
+    /// Sends pieces once; how many bytes of them. When that is not all, the socket will report when it takes more.
+    pub fn send(&mut self, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        let wanted: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let sent = match self.socket.write_vectored(pieces) {
+            Ok(0) if wanted > 0 => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(sent) => sent,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.output_stuck = true;
+                0
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            Err(error) => return Err(error),
+        };
+        Ok(sent)
+    }
+
     /// Sends as much of the output as the socket takes.
     pub fn flush(&mut self, output: &mut Reply) -> io::Result<(Flushed, usize)> {
         let mut sent = 0;

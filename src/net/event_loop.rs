@@ -24,7 +24,11 @@ use crate::client::{Client, ClientKey, Modes, memory, tracking};
 use crate::command::effects::Observers;
 use crate::crash::Watch;
 use crate::db::Databases;
+use crate::repl::link::{self, LINK_TOKEN};
+use crate::repl::primary;
+use crate::repl::transfer::{self, PIPE_TOKEN};
 use crate::server::{Server, ServerModes};
+use crate::util::platform::os_error_text;
 
 /// The most bytes read from a client in one turn, and the size of the shared buffer.
 pub const READ_BYTES: usize = 64 * 1024;
@@ -117,6 +121,8 @@ impl EventLoop {
             for event in &events {
                 match event.token() {
                     SIGNAL_TOKEN => self.signals.handle(&mut self.server),
+                    LINK_TOKEN => link::ready(&mut self.server, &mut self.db),
+                    PIPE_TOKEN => transfer::go_on(&mut self.server),
                     Token(key) if key < FIRST_TOKEN => {
                         if event.is_writable() {
                             self.writable(key);
@@ -130,6 +136,9 @@ impl EventLoop {
                 }
             }
             self.read_on(left_over);
+            if self.server.repl.link.reads_on {
+                link::ready(&mut self.server, &mut self.db);
+            }
             self.accept_rest();
             reads = self.server.stats.reads_processed.saturating_sub(reads_before);
             self.server.stats.loop_cycles += 1;
@@ -140,7 +149,7 @@ impl EventLoop {
     }
 
     fn is_loading(&self) -> bool {
-        self.server.persist.loading.is_some()
+        self.server.persist.loading.as_ref().is_some_and(|loading| !loading.waits)
     }
 
     /// Loads a slice of the data set; whether that was the last. What cannot be loaded is the end, with this status.
@@ -149,6 +158,10 @@ impl EventLoop {
     }
 
     fn before_wait(&mut self) {
+        // Whoever is closed because the server ends must not reach it again.
+        if self.server.shutdown.is_some() {
+            self.server.listeners.close();
+        }
         crate::cron::before_wait(&mut self.server, &mut self.db);
         // A command that was held may itself end a pause.
         while !self.server.to_resume.is_empty() {
@@ -161,7 +174,9 @@ impl EventLoop {
         }
         // What clients are about to be told is written first.
         crate::persist::aof::before_replies(&mut self.server);
+        primary::before_replies(&mut self.server);
         self.flush_outputs();
+        primary::after_replies(&mut self.server);
         if self.server.modes.has(ServerModes::CLIENT_LIMIT) {
             memory::make_room(&mut self.server);
         }
@@ -172,6 +187,7 @@ impl EventLoop {
     fn wait_at_most(&self) -> Duration {
         if self.server.clients.has_read_on()
             || self.server.evicting
+            || self.server.repl.link.reads_on
             || self.is_loading()
             || !self.accept_again.is_empty() && self.accept_rest_until_ms == 0
         {
@@ -188,7 +204,7 @@ impl EventLoop {
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(result) = self.server.listeners.accept(token) else { return };
             match result {
-                Ok((socket, unix_path)) => self.greet(socket, unix_path),
+                Ok((socket, unix_path)) => greet(&mut self.server, socket, unix_path),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => {
@@ -213,36 +229,6 @@ impl EventLoop {
         self.accept_rest_until_ms = 0;
         for token in std::mem::take(&mut self.accept_again) {
             self.accept(token);
-        }
-    }
-
-    /// Takes a new connection in, or says why not.
-    fn greet(&mut self, mut socket: Socket, unix_path: Option<std::sync::Arc<str>>) {
-        let server = &mut self.server;
-        server.stats.connections += 1;
-        if server.clients.len() >= server.config.maxclients as usize {
-            server.stats.rejected_connections += 1;
-            socket.write(b"-ERR max number of clients reached\r\n").ok();
-            return;
-        }
-        if let Err(error) = socket.tune(server.config.tcp_keepalive) {
-            log::debug!("Setting up a client socket: {error}");
-        }
-        let mut connection = Connection::new(socket, unix_path);
-        let protected = server.config.protected_mode && server.acl.user(UserId::DEFAULT).no_password;
-        if protected && !connection.peer_is_local() {
-            connection.socket().write(PROTECTED_MODE).ok();
-            server.stats.rejected_connections += 1;
-            return;
-        }
-        let id = server.clients.next_id();
-        let key = server.clients.insert(Client::new(id, connection, server.clock.unix_ms()));
-        let modes = server.acl.modes_at_first();
-        let client = server.clients.at_mut(key);
-        client.modes = modes;
-        if let Err(error) = client.connection.socket().register(server.listeners.registry(), Token(key)) {
-            log::warn!("Registering a client socket: {error}");
-            server.clients.remove(key);
         }
     }
 
@@ -369,13 +355,20 @@ impl EventLoop {
             Ok((Flushed::Done, sent)) => {
                 server.stats.output_bytes += sent as u64;
                 server.stats.writes_processed += 1;
-                client.active_ms = server.clock.unix_ms();
+                // What the primary is sent is no sign of its life.
+                if !client.modes.has(Modes::PRIMARY) {
+                    client.active_ms = server.clock.unix_ms();
+                }
                 client.connection.output_over_soft_since = None;
                 let buffer = client.output.take_buffer();
+                let is_replica = client.modes.has(Modes::REPLICA);
                 if client.modes.has(Modes::CLOSING) {
                     server.clients.close_soon(key);
                 }
                 self.keep_spare(buffer);
+                if is_replica {
+                    self.send_stream(key);
+                }
             }
             Ok((Flushed::Partial, sent)) => {
                 server.stats.output_bytes += sent as u64;
@@ -388,6 +381,16 @@ impl EventLoop {
                 log::debug!("Error writing to client: {error}");
                 server.clients.close_soon(key);
             }
+        }
+    }
+
+    /// Goes on with what lies elsewhere than in a replica's output.
+    fn send_stream(&mut self, key: ClientKey) {
+        let server = &mut self.server;
+        transfer::piece_is_sent(server, key);
+        if let Err(error) = primary::send(server, key) {
+            log::warn!("Write error sending DB to replica: {}", os_error_text(&error));
+            server.clients.close_soon(key);
         }
     }
 
@@ -411,6 +414,35 @@ impl EventLoop {
         }
         log::warn!("Redis is now ready to exit, bye bye...");
         status
+    }
+}
+
+/// Takes a new connection in, or says why not.
+pub fn greet(server: &mut Server, mut socket: Socket, unix_path: Option<std::sync::Arc<str>>) {
+    server.stats.connections += 1;
+    if server.clients.len() >= server.config.maxclients as usize {
+        server.stats.rejected_connections += 1;
+        socket.write(b"-ERR max number of clients reached\r\n").ok();
+        return;
+    }
+    if let Err(error) = socket.tune(server.config.tcp_keepalive) {
+        log::debug!("Setting up a client socket: {error}");
+    }
+    let mut connection = Connection::new(socket, unix_path);
+    let protected = server.config.protected_mode && server.acl.user(UserId::DEFAULT).no_password;
+    if protected && !connection.peer_is_local() {
+        connection.socket().write(PROTECTED_MODE).ok();
+        server.stats.rejected_connections += 1;
+        return;
+    }
+    let id = server.clients.next_id();
+    let key = server.clients.insert(Client::new(id, connection, server.clock.unix_ms()));
+    let modes = server.acl.modes_at_first();
+    let client = server.clients.at_mut(key);
+    client.modes = modes;
+    if let Err(error) = client.connection.socket().register(server.listeners.registry(), Token(key)) {
+        log::warn!("Registering a client socket: {error}");
+        server.clients.remove(key);
     }
 }
 

@@ -137,6 +137,11 @@ impl Listeners {
         Token(self.next_token)
     }
 
+    /// The tokens of all listeners.
+    pub fn tokens(&self) -> Vec<Token> {
+        self.tcp.iter().map(|open| open.token).chain(self.unix.as_ref().map(|open| open.token)).collect()
+    }
+
     /// Accepts one connection at the listener of a token, with the path of its unix socket. `None` when the listener
     /// is gone.
     pub fn accept(&self, token: Token) -> Option<io::Result<(Socket, Option<Arc<str>>)>> {

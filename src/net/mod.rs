@@ -1,5 +1,6 @@
 //! Sockets: the event loop, who listens, and the state of each connection.
 
+pub mod busy;
 pub mod connection;
 pub mod deadlines;
 pub mod event_loop;

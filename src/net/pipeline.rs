@@ -10,6 +10,7 @@ use super::event_loop::SLICE_US;
 use crate::client::{Client, ClientKey, Modes, lifecycle, memory};
 use crate::command::{Args, CommandId, Ctx, exec};
 use crate::db::{self, Databases};
+use crate::repl::replica;
 use crate::resp::reply::Reply;
 use crate::resp::request::{self, ArgView, Batch, Limits, Progress, ProtocolError};
 use crate::server::{Server, ServerModes};
@@ -192,6 +193,9 @@ impl Pipeline {
         self.resolve(server, db, key, buffer);
         server.clock.carry_wall();
         server.current = Some(key);
+        if server.clients.at(key).modes.has(Modes::PRIMARY) {
+            return self.run_stream(server, db, key, reply, buffer, slice_ends);
+        }
         for (index, (request, resolved)) in self.batch.requests.iter().zip(&self.resolved).enumerate() {
             let view = ArgView::of(&self.batch, request, buffer);
             let args = Args::with_hash(view, resolved.hashed, resolved.hash);
@@ -209,6 +213,36 @@ impl Pipeline {
             }
         }
         None
+    }
+
+    /// [`Pipeline::run_batch`] for the primary.
+    fn run_stream(
+        &mut self,
+        server: &mut Server,
+        db: &mut Databases,
+        key: ClientKey,
+        reply: &mut Reply,
+        buffer: &[u8],
+        slice_ends: crate::util::clock::Ticks,
+    ) -> Option<usize> {
+        let timeless = db.set_timeless(true);
+        let mut stopped = None;
+        for (index, (request, resolved)) in self.batch.requests.iter().zip(&self.resolved).enumerate() {
+            let view = ArgView::of(&self.batch, request, buffer);
+            let args = Args::with_hash(view, resolved.hashed, resolved.hash);
+            let mut cx = Ctx { db, server, reply, client: key, command: resolved.command.unwrap_or_default() };
+            replica::obey(&mut cx, resolved.command, args);
+            let late = server.clock.now() > slice_ends;
+            if (late || server.clients.at(key).modes.has(Modes::CLOSING)) && index + 1 < self.batch.requests.len() {
+                if late {
+                    server.clients.read_on_later(key);
+                }
+                stopped = Some(index + 1);
+                break;
+            }
+        }
+        db.set_timeless(timeless);
+        stopped
     }
 
     /// Looks up the commands of a batch, hashes their first keys, and has the memory behind them fetched.

@@ -59,6 +59,24 @@ impl Socket {
         }
     }
 
+    /// Has the reports come under another token.
+    pub fn reregister(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        match self {
+            Socket::Tcp(stream) => stream.reregister(registry, token, both),
+            Socket::Unix(stream) => stream.reregister(registry, token, both),
+            Socket::Nowhere => Ok(()),
+        }
+    }
+
+    /// Lets the system gather small pieces, or not.
+    pub fn set_delay(&self, delay: bool) -> io::Result<()> {
+        match self {
+            Socket::Tcp(stream) => stream.set_nodelay(!delay),
+            Socket::Unix(_) | Socket::Nowhere => Ok(()),
+        }
+    }
+
     /// Ends the reports.
     pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         match self {

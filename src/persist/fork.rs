@@ -29,6 +29,8 @@ const REPORT_BYTES: usize = 32;
 pub enum Purpose {
     /// It saves an RDB file.
     Rdb,
+    /// It sends a snapshot to replicas.
+    Sync,
     /// It rewrites the append-only file.
     AofRewrite,
 }
@@ -37,7 +39,7 @@ impl Purpose {
     /// Its name in the log.
     pub fn name(self) -> &'static str {
         match self {
-            Purpose::Rdb => "RDB",
+            Purpose::Rdb | Purpose::Sync => "RDB",
             Purpose::AofRewrite => "AOF rewrite",
         }
     }

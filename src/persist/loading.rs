@@ -15,10 +15,12 @@ use super::aof::Failed;
 use super::aof::load::LogLoader;
 use super::rdb::check;
 use super::rdb::load::value::Rules;
-use super::rdb::load::{Counts, Loader, Progress, Settings};
+use super::rdb::load::{Counts, LoadError, Loader, Progress, Settings, Source};
+use crate::command::effects;
 use crate::config::{Config, SanitizeDumpPayload};
 use crate::db::Databases;
-use crate::repl::propagate;
+use crate::repl::{propagate, receive, replica};
+use crate::script::library::Restore;
 use crate::server::{Server, ServerModes};
 use crate::types::hash::HashLimits;
 use crate::types::set::SetLimits;
@@ -32,9 +34,41 @@ enum From {
     Log(Box<LogLoader>),
 }
 
+/// Why a data set is loaded, and where to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The server starts.
+    Start,
+    /// A file that came from the primary is loaded in place of what there was.
+    Here {
+        /// It came without its length.
+        streamed: bool,
+    },
+    /// It is loaded from the socket of the primary.
+    Socket {
+        /// Beside what there is, which it replaces once it is whole.
+        aside: bool,
+        /// What there is is shown meanwhile.
+        shows_old: bool,
+        /// What has to come behind it.
+        mark: Option<Vec<u8>>,
+    },
+}
+
+impl Place {
+    fn shows_old(&self) -> bool {
+        matches!(self, Place::Socket { shows_old: true, .. })
+    }
+}
+
 /// A load on its way.
 pub struct Loading {
     from: From,
+    place: Place,
+    /// The databases that are loaded into, if they are not those of the server.
+    aside: Option<Box<Databases>>,
+    /// There is nothing to do until more has come.
+    pub waits: bool,
     started: Instant,
     /// When it began, in Unix seconds.
     pub start_time: i64,
@@ -65,6 +99,11 @@ impl Loading {
         };
         let field = loader.into_iter().flat_map(Loader::aux).find(|(name, _)| name == "used-mem");
         field.and_then(|(_, text)| std::str::from_utf8(text).ok()?.parse().ok()).unwrap_or(0)
+    }
+
+    /// Whether what there was is shown meanwhile.
+    pub fn shows_old(&self) -> bool {
+        self.place.shows_old()
     }
 
     /// The share that is loaded, in per cent.
@@ -157,8 +196,42 @@ pub fn begin(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
 
 fn begin_from(server: &mut Server, db: &mut Databases, from: From, total_bytes: u64) {
     let (started, start_time) = (Instant::now(), unix_micros() / 1_000_000);
-    server.persist.loading = Some(Loading { from, started, start_time, total_bytes });
+    let place = Place::Start;
+    server.persist.loading = Some(Loading { from, place, aside: None, waits: false, started, start_time, total_bytes });
     note_loading(server, db, true);
+}
+
+/// Begins to load a data set of the primary.
+pub fn begin_sync(server: &mut Server, db: &mut Databases, source: Box<dyn Source>, total_bytes: u64, place: Place) {
+    // Whether keys have expired is for the primary to say.
+    let settings = Settings { expired_before_ms: None, ..settings(server, total_bytes, false) };
+    let from = From::Snapshot(Box::new(Loader::new(source, settings)));
+    let aside = match place {
+        Place::Socket { aside: true, .. } => Some(Box::new(Databases::new(db.count()))),
+        _ => None,
+    };
+    let (started, start_time) = (Instant::now(), unix_micros() / 1_000_000);
+    let shows_old = place.shows_old();
+    server.persist.loading = Some(Loading { from, place, aside, waits: false, started, start_time, total_bytes });
+    match shows_old {
+        true => server.modes.set(ServerModes::ASYNC_LOADING, true),
+        false => note_loading(server, db, true),
+    }
+}
+
+/// Gives up loading; whether a part of it is in the databases.
+pub fn cancel(server: &mut Server, db: &mut Databases) -> bool {
+    let Some(loading) = server.persist.loading.take() else { return false };
+    end(server, db, &loading.place);
+    loading.aside.is_none()
+}
+
+/// Nothing is loaded any more.
+fn end(server: &mut Server, db: &mut Databases, place: &Place) {
+    match place.shows_old() {
+        true => server.modes.set(ServerModes::ASYNC_LOADING, false),
+        false => note_loading(server, db, false),
+    }
 }
 
 /// While the data set is loaded nothing expires and nobody is told of changes.
@@ -168,35 +241,60 @@ fn note_loading(server: &mut Server, db: &mut Databases, loading: bool) {
     propagate::update_listeners(server);
 }
 
-/// Loads on for a slice; true when that was the last.
+/// Loads on for a slice; true when the data set is there that the server started with.
 ///
 /// # Errors
-/// When something is wrong with a file, which has been logged.
+/// When something is wrong with a file of the server's own, which has been logged.
 pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
     let Some(mut loading) = server.persist.loading.take() else { return Ok(true) };
-    db.begin_command(0, server.clock.unix_ms());
+    let now_ms = server.clock.unix_ms();
+    db.begin_command(0, now_ms);
     let slice = server.config.loading_process_events_interval_bytes;
-    let done = match &mut loading.from {
-        From::Snapshot(loader) => match loader.step(db, slice) {
-            Ok(progress) => progress == Progress::Done,
-            Err(error) => {
-                log::warn!("Internal error in RDB reading offset {}: {}", error.offset, error.reason);
-                explain(&server.config, server.plain_from);
-                log::warn!("Terminating server after rdb file reading failure.");
-                return Err(Failed);
+    let progress = match &mut loading.from {
+        From::Snapshot(loader) => {
+            let target = match &mut loading.aside {
+                Some(aside) => {
+                    aside.begin_command(0, now_ms);
+                    &mut **aside
+                }
+                None => &mut *db,
+            };
+            match loader.step(target, slice) {
+                Ok(progress) => progress,
+                Err(error) => return failed(server, db, &loading.place, &error).map(|()| false),
             }
+        }
+        From::Log(log) => match log.step(server, db, slice)? {
+            true => Progress::Done,
+            false => Progress::Running,
         },
-        From::Log(log) => log.step(server, db, slice)?,
     };
-    if !done {
+    if progress != Progress::Done {
+        loading.waits = progress == Progress::Waiting;
         server.persist.loading = Some(loading);
         return Ok(false);
     }
     let seconds = loading.started.elapsed().as_secs_f64();
-    note_loading(server, db, false);
+    end(server, db, &loading.place);
     match loading.from {
         From::Snapshot(mut loader) => {
-            note_loaded(server, &mut loader);
+            let at_start = loading.place == Place::Start;
+            let how = if at_start { Restore::Append } else { Restore::Flush };
+            if note_loaded(server, &mut loader, how).is_err() {
+                if !at_start {
+                    receive::failed(server, db, &loading.place, "functions cannot be loaded");
+                    return Ok(false);
+                }
+                return Err(Failed);
+            }
+            if !at_start {
+                if let Some(aside) = loading.aside {
+                    exchange(server, db, *aside);
+                }
+                receive::loaded(server, db, *loader, loading.place);
+                return Ok(false);
+            }
+            replica::loaded_at_start(server, loader.aux());
             log::info!("DB loaded from disk: {seconds:.3} seconds");
         }
         From::Log(_) => {
@@ -205,6 +303,31 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
         }
     }
     Ok(true)
+}
+
+/// A snapshot cannot be loaded: at start that is the end, else the primary is asked for another.
+fn failed(server: &mut Server, db: &mut Databases, place: &Place, error: &LoadError) -> Result<(), Failed> {
+    if *place == Place::Start {
+        log::warn!("Internal error in RDB reading offset {}: {}", error.offset, error.reason);
+        explain(&server.config, server.plain_from);
+        log::warn!("Terminating server after rdb file reading failure.");
+        return Err(Failed);
+    }
+    end(server, db, place);
+    receive::failed(server, db, place, &error.to_string());
+    Ok(())
+}
+
+/// Puts the databases that were loaded in the place of those there were, which are freed by another thread.
+fn exchange(server: &mut Server, db: &mut Databases, mut loaded: Databases) {
+    log::info!("MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
+    for index in 0..db.count() {
+        effects::replace_database(server, db, index, None);
+        std::mem::swap(db.database_mut(index), loaded.database_mut(index));
+        let old = loaded.database_mut(index).dict.take();
+        db.lazyfree.free_later(old);
+    }
+    log::info!("MASTER <-> REPLICA sync: Discarding old DB in background");
 }
 
 /// Has the file checked whole: the report says more of where it is damaged.
@@ -223,6 +346,7 @@ fn explain(config: &Config, plain_from: Option<usize>) {
 pub fn load_log_now(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
     aof::flush(server, true);
     (0..db.count()).for_each(|index| _ = db.flush(index, false));
+    server.script.flush_functions();
     let found = aof::load::find(server)?;
     aof::folder::delete_history(server);
     if let Some(mut log) = found {
@@ -242,7 +366,10 @@ pub fn load_log_now(server: &mut Server, db: &mut Databases) -> Result<(), Faile
 }
 
 /// Takes over what a snapshot had besides keys, once it is loaded.
-pub fn note_loaded(server: &mut Server, loader: &mut Loader) {
+///
+/// # Errors
+/// When its functions cannot be loaded; those that are there stay then.
+pub fn note_loaded(server: &mut Server, loader: &mut Loader, how: Restore) -> Result<(), Failed> {
     let counts = loader.counts();
     let Counts { loaded, expired, empty, .. } = counts;
     match empty {
@@ -251,8 +378,12 @@ pub fn note_loaded(server: &mut Server, loader: &mut Loader) {
             log::info!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}, empty keys skipped: {empty}.")
         }
     }
-    server.persist.functions = loader.take_functions();
     server.persist.last_load = counts;
+    let functions = loader.take_functions();
+    server.script.restore_libraries(&server.config, &functions, how).map_err(|error| {
+        log::warn!("Failed loading functions: {}", String::from_utf8_lossy(error.line()));
+        Failed
+    })
 }
 
 /// Loads the file of the data set here and now, beside what is there; false if that failed. Without a file there is
@@ -269,8 +400,8 @@ pub fn load_now(server: &mut Server, db: &mut Databases, may_replace: bool) -> b
     let mut loader = Loader::new(Box::new(file), settings(server, bytes, may_replace));
     match loader.step(db, u64::MAX) {
         Ok(_) => {
-            note_loaded(server, &mut loader);
-            true
+            let how = if may_replace { Restore::Replace } else { Restore::Append };
+            note_loaded(server, &mut loader, how).is_ok()
         }
         Err(error) => {
             log::warn!("Internal error in RDB reading offset {}: {}", error.offset, error.reason);

@@ -33,8 +33,6 @@ pub struct Persist {
     pub loading: Option<Loading>,
     /// What the last one came to.
     pub last_load: Counts,
-    /// Libraries of functions that came with the data set. Nobody runs them, but they are not lost.
-    pub functions: Vec<Vec<u8>>,
     /// Tables may be resized for comfort as long as there is no child. Tests switch that off.
     pub resizing_allowed: bool,
     /// SIGINT came once more, after one that has the server end.
@@ -54,7 +52,6 @@ impl Default for Persist {
             keys_to_save: 0,
             loading: None,
             last_load: Counts::default(),
-            functions: Vec::new(),
             resizing_allowed: true,
             interrupted: Arc::default(),
             skips_checksums: false,

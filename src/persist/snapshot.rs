@@ -15,6 +15,7 @@ use super::rdb::save::{self, Options, Usage};
 use super::rdb::write::FileSink;
 use crate::config::{Config, MaxmemoryPolicy, OomScoreAdj, REDIS_VERSION};
 use crate::db::Databases;
+use crate::repl::{primary, transfer};
 use crate::server::{Server, ServerModes};
 use crate::util::clock::unix_micros;
 use crate::util::oom_score::Wanted;
@@ -42,6 +43,8 @@ pub struct Snapshots {
     pub scheduled: bool,
     /// Saves begun.
     pub saves: u64,
+    /// The child at work was forked for replicas.
+    pub is_for_replicas: bool,
     /// Changes that the child's snapshot contains.
     dirty_before: u64,
 }
@@ -56,6 +59,7 @@ impl Default for Snapshots {
             last_copied: 0,
             scheduled: false,
             saves: 0,
+            is_for_replicas: false,
             dirty_before: 0,
         }
     }
@@ -69,8 +73,8 @@ fn unix_seconds() -> i64 {
 pub fn options(server: &Server) -> Options {
     let config = &server.config;
     Options {
-        aux: aux(false),
-        functions: server.persist.functions.clone(),
+        aux: aux(false).into_iter().chain(server.repl.aux(server.is_replica())).collect(),
+        functions: server.script.libraries.dump(),
         usage: match config.maxmemory_policy {
             MaxmemoryPolicy::AllkeysLru | MaxmemoryPolicy::VolatileLru => Usage::Idle,
             MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu => Usage::Frequency,
@@ -182,6 +186,7 @@ pub fn begin(server: &mut Server, db: &mut Databases) -> bool {
         return false;
     }
     server.persist.snapshots.saves += 1;
+    server.persist.snapshots.is_for_replicas = false;
     server.persist.snapshots.dirty_before = db.dirty;
     server.persist.snapshots.last_try = unix_seconds();
     let options = options(server);
@@ -228,6 +233,7 @@ pub fn fork_child(
     let forked = fork::fork(purpose, keep, |reporter| {
         let title = match purpose {
             Purpose::Rdb => "redis-rdb-bgsave",
+            Purpose::Sync => "redis-rdb-to-slaves",
             Purpose::AofRewrite => "redis-aof-rewrite",
         };
         server.program = title.to_owned();
@@ -273,6 +279,10 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
             Some(child) if child.purpose == Purpose::Rdb => {
                 server.persist.snapshots.last_copied = copied;
                 child_ended(server, db, &child, ended);
+            }
+            Some(child) if child.purpose == Purpose::Sync => {
+                server.persist.snapshots.last_copied = copied;
+                transfer::child_ended(server, ended);
             }
             Some(child) => {
                 server.persist.aof.rewrites.last_copied = copied;
@@ -321,11 +331,13 @@ fn child_ended(server: &mut Server, db: &mut Databases, child: &fork::Child, end
         }
     }
     server.note_disk_error();
+    primary::file_is_saved(server, ended.well());
 }
 
 /// Ends the child that saves, if there is one; what follows comes with the next tick.
 pub fn kill_child(server: &Server) {
-    if let Some(child) = server.persist.child.as_ref().filter(|child| child.purpose == Purpose::Rdb) {
+    let saves = |child: &&fork::Child| child.purpose != Purpose::AofRewrite;
+    if let Some(child) = server.persist.child.as_ref().filter(saves) {
         child.kill();
     }
 }
@@ -369,7 +381,7 @@ pub fn prepare_to_end(server: &mut Server, db: &mut Databases, ending: Ending) -
         aof::background::kill_child(server, db);
     }
     if let Some(child) = server.persist.child.take() {
-        if child.purpose == Purpose::Rdb {
+        if child.purpose != Purpose::AofRewrite {
             log::warn!("There is a child saving an .rdb. Killing it!");
         }
         child.kill();

@@ -1,3 +1,257 @@
-//! Replication: so far, what is handed to it.
+//! Replication: copies of the data set that follow its changes.
+//!
+//! All changes of a data set form one stream of bytes, its history, with a name and an offset ([`History`]). A primary
+//! writes it: [`propagate`] hands it each change, the [`backlog`] keeps the end of it for all who read. [`primary`] is
+//! what a server does for its replicas, [`transfer`] how they get a snapshot. [`link`] is how a replica reaches its
+//! primary and gets its data set, [`replica`] how it follows. A replica passes the stream on to replicas of its own as
+//! it came, so that everybody below one primary has the same history. [`failover`] is how two of them change places.
 
+pub mod backlog;
+pub mod failover;
+pub mod link;
+pub mod primary;
 pub mod propagate;
+pub mod receive;
+pub mod replica;
+pub mod transfer;
+
+use crate::client::ClientKey;
+use crate::config::ReplicaOf;
+use crate::db::Databases;
+use crate::server::Server;
+use crate::util::random::Random;
+use backlog::Backlog;
+use failover::Failover;
+use link::Link;
+use replica::{Cached, Primary};
+use transfer::Transfer;
+
+/// Characters of the name of a history.
+pub const ID_CHARS: usize = 40;
+/// The name of none.
+const NO_ID: &str = "0000000000000000000000000000000000000000";
+
+/// Forty hexadecimal digits by chance.
+pub fn new_id(random: &mut Random) -> String {
+    (0..ID_CHARS / 8).map(|_| format!("{:08x}", random.next_u64() as u32)).collect()
+}
+
+/// The history of the data set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    /// Its name.
+    pub id: String,
+    /// How many bytes it has.
+    pub offset: i64,
+    /// The name it had under another primary,
+    pub second_id: String,
+    /// and the byte from which on it is another than that; -1 without one.
+    pub second_offset: i64,
+}
+
+impl History {
+    fn new(id: String) -> History {
+        History { id, offset: 0, second_id: NO_ID.to_owned(), second_offset: -1 }
+    }
+
+    /// Takes another name, with no past under the old one.
+    pub fn begin(&mut self, id: String) {
+        self.id = id;
+        self.forget_second();
+    }
+
+    /// Forgets the second name.
+    pub fn forget_second(&mut self) {
+        self.second_id = NO_ID.to_owned();
+        self.second_offset = -1;
+    }
+
+    /// Takes another name from here on; the old one stays good for what has been.
+    pub fn continue_as(&mut self, id: String) {
+        self.second_id = std::mem::replace(&mut self.id, id);
+        self.second_offset = self.offset + 1;
+    }
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Snapshots sent to replicas.
+    pub full: u64,
+    /// Replicas that went on where they had been.
+    pub partial: u64,
+    /// Those that wanted to and could not.
+    pub refused: u64,
+    /// Bytes from the primary.
+    pub bytes_in: u64,
+    /// Bytes to replicas.
+    pub bytes_out: u64,
+}
+
+/// The server's state of replication.
+#[derive(Debug)]
+pub struct Replication {
+    /// The history of the data set.
+    pub history: History,
+    /// The end of it, once there was a replica.
+    pub backlog: Option<Backlog>,
+    /// Replicas of this server, those that came first first.
+    pub replicas: Vec<ClientKey>,
+    /// The database the stream has selected.
+    selected: Option<usize>,
+    /// The stream has something that replicas have yet to be sent.
+    fed: bool,
+    /// Replicas are to be asked how far they are.
+    pub wants_acks: bool,
+    /// Replicas that are good enough to count for `min-replicas-to-write`.
+    pub good_replicas: usize,
+    /// Since when there is no replica, in Unix milliseconds.
+    pub lonely_since_ms: i64,
+    /// A snapshot on its way to replicas without a file.
+    pub transfer: Option<Transfer>,
+    /// The file of the data set was made for replicas only.
+    pub file_is_for_replicas: bool,
+    /// The way to the primary, until it is a client.
+    pub link: Link,
+    /// The primary, while there is a connection.
+    pub primary: Option<Primary>,
+    /// The primary there was, or this server itself before it became a replica.
+    pub cached: Option<Cached>,
+    /// Since when the primary is away, in Unix milliseconds.
+    pub down_since_ms: Option<i64>,
+    /// A change of places on its way.
+    pub failover: Failover,
+    /// What is counted.
+    pub counts: Counts,
+    /// When the steps of each second are due, in Unix milliseconds, and how often they were done.
+    next_cron_ms: i64,
+    cron_loops: u64,
+    /// Room for pieces of files.
+    room: Vec<u8>,
+}
+
+impl Replication {
+    /// A primary without replicas.
+    pub fn new(id: String, now_ms: i64) -> Replication {
+        Replication {
+            history: History::new(id),
+            backlog: None,
+            replicas: Vec::new(),
+            selected: None,
+            fed: false,
+            wants_acks: false,
+            good_replicas: 0,
+            lonely_since_ms: now_ms,
+            transfer: None,
+            file_is_for_replicas: false,
+            link: Link::default(),
+            primary: None,
+            cached: None,
+            down_since_ms: None,
+            failover: Failover::default(),
+            counts: Counts::default(),
+            next_cron_ms: 0,
+            cron_loops: 0,
+            room: Vec::new(),
+        }
+    }
+
+    /// Appends bytes to the history, for all who read it.
+    fn append(&mut self, bytes: &[u8]) {
+        self.history.offset += bytes.len() as i64;
+        if let Some(backlog) = &mut self.backlog {
+            backlog.append(bytes);
+            self.fed = true;
+        }
+    }
+
+    /// Writes requests into the history, each with its database.
+    pub fn feed<'a>(&mut self, requests: impl Iterator<Item = (usize, &'a [u8])>) {
+        for (db, request) in requests {
+            if self.selected != Some(db) {
+                self.selected = Some(db);
+                let number = db.to_string();
+                let select = format!("*2\r\n$6\r\nSELECT\r\n${}\r\n{number}\r\n", number.len());
+                self.append(select.as_bytes());
+            }
+            self.append(request);
+        }
+    }
+
+    /// Has the next change of the stream preceded by the choice of its database.
+    fn forget_selected(&mut self) {
+        self.selected = None;
+    }
+
+    fn begin_backlog(&mut self, size: u64) {
+        self.backlog = Some(Backlog::new(self.history.offset, size));
+    }
+
+    /// Bytes of memory of the stream: what is kept for all, and what is kept beyond that for replicas that lag.
+    pub fn memory(&self) -> (usize, usize) {
+        let Some(backlog) = &self.backlog else { return (0, 0) };
+        let (memory, size) = (backlog.memory(), backlog.size() as usize);
+        match self.replicas.is_empty() {
+            true => (memory, 0),
+            false => (memory.min(size), memory.saturating_sub(size)),
+        }
+    }
+
+    /// How far a replica is in the history of its primary.
+    pub fn replica_offset(&self) -> i64 {
+        let connected = self.primary.as_ref().map(|primary| primary.offset);
+        connected.or(self.cached.as_ref().map(|cached| cached.offset)).unwrap_or(0)
+    }
+
+    /// Fields of a snapshot that tell where in which history it stands.
+    pub fn aux(&self, is_replica: bool) -> Vec<(&'static str, String)> {
+        let database = match (is_replica, &self.primary, &self.cached) {
+            (false, ..) if self.backlog.is_some() => self.selected.unwrap_or(0),
+            (true, Some(primary), _) => primary.db,
+            (true, None, Some(cached)) => cached.db,
+            _ => return Vec::new(),
+        };
+        vec![
+            ("repl-stream-db", database.to_string()),
+            ("repl-id", self.history.id.clone()),
+            ("repl-offset", self.history.offset.to_string()),
+        ]
+    }
+}
+
+/// The steps of replication that are due.
+pub fn tick(server: &mut Server, db: &mut Databases) {
+    failover::tick(server, db);
+    let now = server.clock.unix_ms();
+    let second = !(1..=1000).contains(&(server.repl.next_cron_ms - now));
+    replica::tick(server, db, second);
+    if second {
+        server.repl.next_cron_ms = now + 1000;
+        primary::tick(server, db, server.repl.cron_loops);
+        server.repl.cron_loops += 1;
+    }
+}
+
+impl Server {
+    /// The server this one follows.
+    pub fn replica_of(&self) -> Option<&ReplicaOf> {
+        self.config.replicaof.as_ref()
+    }
+
+    /// Whether it follows another.
+    pub fn is_replica(&self) -> bool {
+        self.config.replicaof.is_some()
+    }
+
+    /// Whether it follows another and has no connection to it that works.
+    pub fn is_cut_off(&self) -> bool {
+        self.is_replica() && self.repl.primary.is_none()
+    }
+
+    /// Brings the backlog to its configured size.
+    pub fn resize_backlog(&mut self) {
+        if let Some(backlog) = &mut self.repl.backlog {
+            backlog.set_size(self.config.repl_backlog_size);
+        }
+    }
+}

@@ -48,6 +48,12 @@ impl Outgoing {
         self.requests.len()
     }
 
+    /// Forgets all requests but the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        self.requests.truncate(len);
+        self.bytes.truncate(self.requests.last().map_or(0, |(_, end)| *end));
+    }
+
     /// The requests, each with its database.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &[u8])> {
         let mut from = 0;
@@ -62,7 +68,8 @@ impl Outgoing {
         head.into_iter().chain(self.iter()).chain(tail)
     }
 
-    fn clear(&mut self) {
+    /// Forgets all requests.
+    pub fn clear(&mut self) {
         self.requests.clear();
         match self.bytes.capacity() > KEPT_BYTES {
             true => self.bytes = Vec::new(),
@@ -85,7 +92,9 @@ impl Outgoing {
 /// Brings [`Observers::PROPAGATE`] in line with who listens. Nobody does while the data set is being loaded.
 pub fn update_listeners(server: &mut Server) {
     let loading = server.modes.has(ServerModes::LOADING);
-    let listens = server.persist.aof.is_on() || server.propagation_tap.is_some();
+    // What a replica changes by itself stays with it.
+    let stream = server.repl.backlog.is_some() && !server.is_replica();
+    let listens = server.persist.aof.is_on() || stream || server.propagation_tap.is_some();
     server.observers.set(Observers::PROPAGATE, listens && !loading);
 }
 
@@ -109,6 +118,9 @@ fn deliver(server: &mut Server, transaction: bool) {
     let transaction = transaction && outgoing.len() > 1;
     let stamp_s = server.config.aof_timestamp_enabled.then(|| server.clock.unix_ms() / 1000);
     server.persist.aof.feed(outgoing.framed(transaction), stamp_s);
+    if server.repl.backlog.is_some() && !server.is_replica() {
+        server.repl.feed(outgoing.framed(transaction));
+    }
     if let Some(tap) = &mut server.propagation_tap {
         let requests = outgoing.decoded();
         match transaction {

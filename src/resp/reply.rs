@@ -16,7 +16,7 @@
 //! for a header of one digit, and a longer one moves what was written since.
 //!
 //! A [`Mark`] remembers a place in the output: [`Reply::truncate`] cuts a failed command's partial answer
-//! off, [`Reply::errors_since`] tells which errors a command wrote. Marks and deferred headers are for the
+//! off, [`Reply::uncounted_errors`] tells which errors a command wrote. Marks and deferred headers are for the
 //! time of one command: they do not survive [`Reply::consume`].
 
 mod flush;
@@ -48,6 +48,8 @@ pub struct Reply {
     chunk_bytes: usize,
     chunk_sent: usize,
     error_starts: Vec<usize>,
+    /// How many of these errors were counted in the statistics.
+    errors_counted: usize,
 }
 
 /// A shared value that goes out before `buf[position..]`.
@@ -101,6 +103,12 @@ impl Reply {
     pub fn error(&mut self, line: impl AsRef<[u8]>) {
         self.error_starts.push(self.buf.len());
         self.line(b'-', line.as_ref());
+    }
+
+    /// An error that was counted in the statistics when it came up first.
+    pub fn counted_error(&mut self, line: impl AsRef<[u8]>) {
+        self.error(line);
+        self.errors_counted = self.error_starts.len();
     }
 
     /// An error that may hold any bytes, where RESP3 has such; not counted among the errors.
@@ -259,6 +267,15 @@ impl Reply {
         self.buf.extend_from_slice(encoded);
     }
 
+    /// Bytes as they are, which need not be copied.
+    pub fn raw_shared(&mut self, bytes: &Arc<Vec<u8>>) {
+        if bytes.len() < SHARED_LEN_MIN {
+            return self.raw(bytes);
+        }
+        self.chunks.push_back(Chunk { position: self.buf.len(), bytes: Arc::clone(bytes) });
+        self.chunk_bytes += bytes.len();
+    }
+
     /// Begins an aggregate of a length known later.
     ///
     /// ```
@@ -319,6 +336,7 @@ impl Reply {
     pub fn truncate(&mut self, mark: Mark) {
         self.buf.truncate(mark.position);
         self.error_starts.truncate(mark.errors);
+        self.errors_counted = self.errors_counted.min(mark.errors);
         while self.chunks.len() > mark.chunks {
             self.chunk_bytes -= self.chunks.pop_back().map_or(0, |chunk| chunk.bytes.len());
         }
@@ -336,10 +354,11 @@ impl Reply {
         self.buf.len() != mark.position
     }
 
-    /// The codes of the errors written since the mark: the first word of the line, or `ERR` without one.
+    /// The codes of the errors written since the mark that were not counted yet: the first word of the line, or `ERR`
+    /// without one.
     #[inline]
-    pub fn errors_since(&self, mark: Mark) -> impl Iterator<Item = &[u8]> {
-        self.error_starts.iter().skip(mark.errors).map(|start| {
+    pub fn uncounted_errors(&self, mark: Mark) -> impl Iterator<Item = &[u8]> {
+        self.error_starts.iter().skip(mark.errors.max(self.errors_counted)).map(|start| {
             let line = self.buf.get(*start..).unwrap_or_default();
             let span = line.get(..ERROR_CODE_SPAN).unwrap_or(line);
             let end = span.iter().position(|byte| matches!(byte, b' ' | b'\r'));
@@ -348,6 +367,11 @@ impl Reply {
                 None => b"ERR",
             }
         })
+    }
+
+    /// Notes that all errors have been counted.
+    pub fn note_errors_counted(&mut self) {
+        self.errors_counted = self.error_starts.len();
     }
 
     /// The line of the first error written since the mark, without its `-`.
@@ -471,7 +495,7 @@ mod tests {
             deferred.finish_array(outer, count + 2);
             assert!(deferred.to_vec() == plain.to_vec(), "{count} elements");
             assert_eq!(deferred.len(), plain.len());
-            let codes = deferred.errors_since(start).map(<[u8]>::to_vec).collect::<Vec<_>>();
+            let codes = deferred.uncounted_errors(start).map(<[u8]>::to_vec).collect::<Vec<_>>();
             assert_eq!(codes, (0..count).map(|number| format!("CODE{number}").into_bytes()).collect::<Vec<_>>());
         }
         let mut reply = Reply::new(Protocol::Resp3);
@@ -492,10 +516,10 @@ mod tests {
         reply.error("ERR first");
         assert!(reply.wrote_since(mark));
         reply.truncate(mark);
-        assert_eq!((reply.len(), reply.errors_since(mark).count()), (5, 0));
+        assert_eq!((reply.len(), reply.uncounted_errors(mark).count()), (5, 0));
         assert_eq!(Arc::strong_count(&big), 1);
         reply.error("WRONGTYPE second");
-        assert_eq!(reply.errors_since(mark).collect::<Vec<_>>(), [b"WRONGTYPE"]);
+        assert_eq!(reply.uncounted_errors(mark).collect::<Vec<_>>(), [b"WRONGTYPE"]);
         assert_eq!(reply.to_vec(), b"+OK\r\n-WRONGTYPE second\r\n");
     }
 
@@ -509,6 +533,6 @@ mod tests {
         reply.ok();
         reply.error("NOAUTH two");
         let codes: [&[u8]; 4] = [b"ERR", b"ERR", b"ERR", b"NOAUTH"];
-        assert_eq!(reply.errors_since(mark).collect::<Vec<_>>(), codes);
+        assert_eq!(reply.uncounted_errors(mark).collect::<Vec<_>>(), codes);
     }
 }

@@ -207,6 +207,13 @@ impl OwnedRequest {
         self.buffer.extend_from_slice(arg);
     }
 
+    /// Removes all arguments but keeps the memory they took.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+        self.args.clear();
+        self.big.clear();
+    }
+
     fn push_shared(&mut self, arg: Arc<Vec<u8>>) {
         self.args.push(Arg { start: self.big.len() as u32, len: IN_BIG });
         self.big.push(arg);

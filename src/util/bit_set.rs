@@ -6,6 +6,7 @@ macro_rules! bit_set {
         impl $name {
             /// Whether any member is in the set.
             #[inline]
+            #[allow(dead_code, reason = "some sets are only asked for members")]
             pub fn any(self) -> bool {
                 self.0 != 0
             }

@@ -126,6 +126,15 @@ pub fn daemonize() -> io::Result<()> {
     Ok(())
 }
 
+/// Which of these descriptors can be read from at once, or have been closed by their peers.
+pub fn readable(descriptors: &[i32]) -> Vec<bool> {
+    let wanted = |fd: &i32| libc::pollfd { fd: *fd, events: libc::POLLIN, revents: 0 };
+    let mut asked: Vec<libc::pollfd> = descriptors.iter().map(wanted).collect();
+    // SAFETY: the records are as many as said, and the call returns at once.
+    unsafe { libc::poll(asked.as_mut_ptr(), asked.len() as libc::nfds_t, 0) };
+    asked.iter().map(|answer| answer.revents != 0).collect()
+}
+
 /// Has writes to closed sockets, and to files that may not grow, fail rather than end the process.
 pub fn ignore_broken_pipes() {
     // SAFETY: ignoring a signal installs no handler.

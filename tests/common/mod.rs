@@ -4,6 +4,7 @@
 //! every read waits for bytes, for [`PATIENCE`] at most. Servers die with the value that owns them.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub mod certificates;
 pub mod dataset;
 
 use std::env;

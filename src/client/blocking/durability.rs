@@ -6,6 +6,7 @@
 use super::super::{Blocked, BlockedFor, ClientKey};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Ctx, Error};
+use crate::repl::primary;
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
 use crate::server::Server;
@@ -22,6 +23,19 @@ pub struct Durability {
     pub replicas: u32,
     /// How far the client had written: see [`crate::persist::aof::Aof::fed`].
     pub written: u64,
+    /// How far the history of the data set was then.
+    pub offset: i64,
+    /// What the answer looks like.
+    pub shape: Shape,
+}
+
+/// What the answer looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Here, and at how many replicas: that of WAITAOF.
+    Both,
+    /// At how many replicas: that of WAIT.
+    Replicas,
 }
 
 /// Where it is safe by now.
@@ -29,13 +43,18 @@ pub struct Durability {
 pub struct Reached {
     local: u32,
     replicas: u32,
+    shape: Shape,
 }
 
 impl Durability {
     /// How much of it holds.
     pub fn reached(self, server: &Server) -> Reached {
         let local = server.config.appendonly && server.persist.aof.durable() >= self.written;
-        Reached { local: u32::from(local), replicas: 0 }
+        let replicas = match self.shape {
+            Shape::Both => primary::count_logged(server, self.offset),
+            Shape::Replicas => primary::count_acked(server, self.offset),
+        };
+        Reached { local: u32::from(local), replicas, shape: self.shape }
     }
 
     fn is_met_by(self, reached: Reached) -> bool {
@@ -46,8 +65,10 @@ impl Durability {
 impl Reached {
     /// Answers with it.
     pub fn write(self, reply: &mut Reply) {
-        reply.array(2);
-        reply.integer(self.local.into());
+        if self.shape == Shape::Both {
+            reply.array(2);
+            reply.integer(self.local.into());
+        }
         reply.integer(self.replicas.into());
     }
 }
@@ -73,6 +94,7 @@ impl Ctx<'_> {
         };
         self.server.block(self.client, blocked);
         self.server.clients.awaiting.push(self.client);
+        self.server.repl.wants_acks |= wanted.replicas > 0;
         Ok(())
     }
 }

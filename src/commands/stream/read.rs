@@ -103,6 +103,15 @@ impl<'a> Call<'a> {
         ready.map_or(0..0, |place| place..place + 1)
     }
 
+    /// Other blocking commands merely do not wait in scripts.
+    fn refuse_waiting_in_scripts(&self, cx: &Ctx<'_>, args: &Args<'_>) -> CmdResult {
+        if self.block.is_none() || !cx.by_script() {
+            return Ok(());
+        }
+        let text = b" command is not allowed with BLOCK option from scripts";
+        Err(Error::text([b"ERR ", args.get(0), text].concat()))
+    }
+
     fn most(&self) -> usize {
         if self.count == 0 { usize::MAX } else { self.count }
     }
@@ -181,6 +190,7 @@ pub fn xread(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
     );
     let call = Call::parse(&args, cx.clock_ms(), false)?;
+    call.refuse_waiting_in_scripts(cx, &args)?;
     let mut after: Vec<StreamId> = Vec::with_capacity(call.streams);
     for index in 0..call.streams {
         let id = match call.id(&args, index) {
@@ -242,6 +252,7 @@ struct Reader<'a> {
 
 pub fn xreadgroup(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let call = Call::parse(&args, cx.clock_ms(), true)?;
+    call.refuse_waiting_in_scripts(cx, &args)?;
     let (group, consumer) = call.group.ok_or(Error::fixed("ERR Missing GROUP option for XREADGROUP"))?;
     let mut wanted = Vec::with_capacity(call.streams);
     for index in call.places(cx, &args) {

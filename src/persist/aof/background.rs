@@ -204,7 +204,7 @@ fn write_content(server: &Server, db: &Databases, sink: &mut FileSink, on_key: &
     if server.config.aof_timestamp_enabled {
         write!(out, "#TS:{}\r\n", server.clock.unix_ms() / 1000)?;
     }
-    super::rewrite::write_all(db, &server.persist.functions, &mut out, on_key)?;
+    super::rewrite::write_all(db, &server.script.libraries.dump(), &mut out, on_key)?;
     out.flush()
 }
 

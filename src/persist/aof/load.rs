@@ -22,6 +22,7 @@ use crate::db::{Databases, hash_key};
 use crate::persist::loading;
 use crate::persist::rdb::load::{Loader, Progress};
 use crate::resp::reply::Reply;
+use crate::script::library::Restore;
 use crate::server::Server;
 use crate::util::platform::os_error_text;
 
@@ -334,7 +335,9 @@ impl Current {
             Ok(Progress::Running | Progress::Waiting) => None,
             Ok(Progress::Done) => {
                 self.good_up_to = loader.offset();
-                loading::note_loaded(server, loader);
+                if loading::note_loaded(server, loader, Restore::Append).is_err() {
+                    return Some(End::Failed);
+                }
                 if is_old {
                     log::info!("Reading the remaining AOF tail...");
                 }

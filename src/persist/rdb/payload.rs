@@ -5,7 +5,7 @@
 //! ```
 
 use super::crc64::crc64;
-use super::format::{VERSION, VERSION_FIELD_EXPIRY, VERSION_MAX, kind};
+use super::format::{VERSION, VERSION_FIELD_EXPIRY, VERSION_MAX, kind, opcode};
 use super::load::value::{self, Begun, Rules, Value};
 use super::read::{Cursor, Fault, Reading};
 use super::save::value::{kind_of, save};
@@ -37,6 +37,38 @@ pub fn verified(payload: &[u8], skip_checksum: bool) -> Option<&[u8]> {
     let sum = footer.u64().ok()?;
     let right = skip_checksum || sum == crc64(0, &payload[..payload.len() - 8]);
     (version <= VERSION_MAX && right).then_some(body)
+}
+
+/// Libraries of functions as they are handed to another server.
+pub fn dump_functions(libraries: &[Vec<u8>], compress: bool) -> Vec<u8> {
+    let mut out = Writer::in_memory(compress);
+    for library in libraries {
+        out.byte(opcode::FUNCTION);
+        out.string(library);
+    }
+    out.raw(&(VERSION as u16).to_le_bytes());
+    let mut bytes = out.into_bytes();
+    let sum = crc64(0, &bytes);
+    bytes.extend_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+/// The libraries in the body of a payload.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn functions(body: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
+    const MALFORMED: &str = "failed loading the given functions payload";
+    let mut cursor = Cursor::new(body);
+    let mut libraries = Vec::new();
+    while !cursor.is_at_end() {
+        match cursor.byte() {
+            Ok(opcode::FUNCTION) => libraries.push(cursor.vec().map_err(|_| MALFORMED)?),
+            Ok(opcode::FUNCTION_EARLY) => return Err("Pre-release function format not supported."),
+            _ => return Err("given type is not a function"),
+        }
+    }
+    Ok(libraries)
 }
 
 /// A value taken from a payload.

@@ -124,6 +124,7 @@ impl Reply {
                 chunk.position -= self.sent;
             }
             self.error_starts.clear();
+            self.errors_counted = 0;
             self.sent = 0;
         }
     }
@@ -134,7 +135,7 @@ impl Reply {
         self.buf.clear();
         self.chunks.clear();
         self.error_starts.clear();
-        (self.sent, self.chunk_bytes, self.chunk_sent) = (0, 0, 0);
+        (self.sent, self.chunk_bytes, self.chunk_sent, self.errors_counted) = (0, 0, 0, 0);
     }
 }
 

@@ -1,0 +1,254 @@
+//! The table `redis`, and what else scripts get besides Lua's own functions.
+
+use super::convert::push_error;
+use super::lua::{CFunction, Exit, Kind, Lua, Outcome, function};
+use super::{bits, cache, json, library, msgpack, packing, random, run};
+use crate::config::REDIS_VERSION;
+
+/// A table of functions.
+pub type Functions = &'static [(&'static str, fn() -> CFunction)];
+
+const REDIS: Functions = &[
+    ("call", || function(|lua| run::call_command(lua, true))),
+    ("pcall", || function(|lua| run::call_command(lua, false))),
+    ("setresp", || function(set_protocol)),
+    ("sha1hex", || function(sha1hex)),
+    ("error_reply", || function(error_reply)),
+    ("status_reply", || function(status_reply)),
+    ("set_repl", || function(set_propagation)),
+    ("acl_check_cmd", || function(may_call)),
+];
+/// What only scripts have, not functions.
+const REDIS_OF_SCRIPTS: Functions = &[
+    ("breakpoint", || function(|lua| push(lua, false))),
+    ("debug", || function(|_| Ok(0))),
+    ("replicate_commands", || function(|lua| push(lua, true))),
+];
+const MATH: Functions = &[("random", || function(math_random)), ("randomseed", || function(math_seed))];
+/// What the code of a library has while it is loaded.
+const REDIS_OF_LOADING: Functions = &[("register_function", || function(library::register))];
+const LOG: Functions = &[("log", || function(log))];
+
+/// Where changes go, as `set_repl` has it: bits for the append-only file and for replicas.
+const PROPAGATION: [(&str, u8); 5] =
+    [("REPL_NONE", 0), ("REPL_AOF", 1), ("REPL_SLAVE", 2), ("REPL_REPLICA", 2), ("REPL_ALL", 3)];
+const LOG_LEVELS: [(&str, u8); 4] = [("LOG_DEBUG", 0), ("LOG_VERBOSE", 1), ("LOG_NOTICE", 2), ("LOG_WARNING", 3)];
+
+/// Pushes a table of functions.
+pub fn push_library(lua: Lua, functions: Functions) {
+    lua.new_table(0, functions.len());
+    add(lua, functions);
+}
+
+/// Adds functions to the table on top.
+pub fn add(lua: Lua, functions: Functions) {
+    for (name, function) in functions {
+        lua.push_function(function(), 0);
+        lua.set_field(-2, name);
+    }
+}
+
+/// Puts our functions into the library `math`, when Lua's libraries are open.
+pub fn replace_random(lua: Lua) {
+    lua.push_globals();
+    lua.field(-1, "math");
+    add(lua, MATH);
+    lua.pop(2);
+}
+
+/// Adds the libraries and the table `redis` to the table of globals on top, each closed by `protect`.
+pub fn open(lua: Lua, for_scripts: bool, protect: fn(Lua)) {
+    let libraries = [
+        ("cjson", json::FUNCTIONS, json::complete as fn(Lua)),
+        ("cmsgpack", msgpack::FUNCTIONS, msgpack::complete),
+        ("struct", packing::FUNCTIONS, |_| {}),
+        ("bit", bits::FUNCTIONS, |_| {}),
+    ];
+    for (name, functions, complete) in libraries {
+        push_library(lua, functions);
+        complete(lua);
+        protect(lua);
+        lua.set_field(-2, name);
+    }
+    push_library(lua, REDIS);
+    if for_scripts {
+        add(lua, REDIS_OF_SCRIPTS);
+    }
+    add_logging_and_version(lua);
+    add_numbers(lua, &PROPAGATION);
+    protect(lua);
+    lua.set_field(-2, "redis");
+}
+
+/// Pushes the table `redis` that the code of a library has while it is loaded.
+pub fn push_for_loading(lua: Lua) {
+    push_library(lua, REDIS_OF_LOADING);
+    add_logging_and_version(lua);
+}
+
+fn add_logging_and_version(lua: Lua) {
+    add(lua, LOG);
+    add_numbers(lua, &LOG_LEVELS);
+    lua.push_bytes(REDIS_VERSION.as_bytes());
+    lua.set_field(-2, "REDIS_VERSION");
+    let number = REDIS_VERSION.split('.').fold(0_u32, |number, part| number << 8 | part.parse::<u32>().unwrap_or(0));
+    lua.push_number(f64::from(number));
+    lua.set_field(-2, "REDIS_VERSION_NUM");
+}
+
+fn add_numbers(lua: Lua, numbers: &[(&str, u8)]) {
+    for (name, number) in numbers {
+        lua.push_number(f64::from(*number));
+        lua.set_field(-2, name);
+    }
+}
+
+fn push(lua: Lua, value: bool) -> Outcome {
+    lua.push_boolean(value);
+    Ok(1)
+}
+
+/// Raises an error of ours: a table, with the code that all without another one have.
+pub fn raise(lua: Lua, text: &str) -> Exit {
+    push_error(lua, format!("ERR {text}").as_bytes(), false);
+    Exit::Error
+}
+
+fn set_protocol(lua: Lua) -> Outcome {
+    run::with(|run, server| {
+        if lua.top() != 1 {
+            return Err(raise(lua, "redis.setresp() requires one argument."));
+        }
+        let version = lua.number(1) as i64;
+        if !(2..=3).contains(&version) {
+            return Err(raise(lua, "RESP version must be 2 or 3."));
+        }
+        run.speak(server, version == 3);
+        Ok(0)
+    })
+    .unwrap_or_else(|| Err(raise(lua, "redis.setresp can only be called inside a script invocation")))
+}
+
+fn set_propagation(lua: Lua) -> Outcome {
+    run::with(|run, _| {
+        if lua.top() != 1 {
+            return Err(raise(lua, "redis.set_repl() requires two arguments."));
+        }
+        let target = lua.number(1) as i64;
+        let Some(target) = u8::try_from(target).ok().filter(|target| *target <= 3) else {
+            let text = "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
+            return Err(raise(lua, text));
+        };
+        run.propagate_to(target);
+        Ok(0)
+    })
+    .unwrap_or_else(|| Err(raise(lua, "redis.set_repl can only be called inside a script invocation")))
+}
+
+fn may_call(lua: Lua) -> Outcome {
+    run::with(|run, server| {
+        run.take_arguments(lua)?;
+        match run.resolve(server) {
+            Some(command) => push(lua, run.user_may_call(server, command)),
+            None => Err(raise(lua, "Invalid command passed to redis.acl_check_cmd()")),
+        }
+    })
+    .unwrap_or_else(|| Err(raise(lua, "redis.acl_check_cmd can only be called inside a script invocation")))
+}
+
+fn sha1hex(lua: Lua) -> Outcome {
+    if lua.top() != 1 {
+        return Err(raise(lua, "wrong number of arguments"));
+    }
+    let digest = cache::hex(&cache::sha_of(lua.bytes(1)));
+    lua.push_bytes(&digest);
+    Ok(1)
+}
+
+fn error_reply(lua: Lua) -> Outcome {
+    if lua.top() != 1 || lua.kind(1) != Kind::String {
+        push_error(lua, b"ERR wrong number or type of arguments", false);
+        return Ok(1);
+    }
+    let text = lua.bytes(1);
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let end = text.iter().rposition(|byte| !b"\r\n".contains(byte)).map_or(0, |last| last + 1);
+    let line = &text[..end];
+    match line.iter().position(|byte| *byte == b' ') {
+        Some(_) => push_error(lua, line, false),
+        None => push_error(lua, &[b"ERR ", line].concat(), false),
+    }
+    Ok(1)
+}
+
+fn status_reply(lua: Lua) -> Outcome {
+    if lua.top() != 1 || lua.kind(1) != Kind::String {
+        push_error(lua, b"ERR wrong number or type of arguments", false);
+        return Ok(1);
+    }
+    lua.new_table(0, 1);
+    lua.push_value(1);
+    lua.set_field(-2, "ok");
+    Ok(1)
+}
+
+fn log(lua: Lua) -> Outcome {
+    let arguments = lua.top();
+    if arguments < 2 {
+        return Err(raise(lua, "redis.log() requires two arguments or more."));
+    }
+    if !lua.is_number(1) {
+        return Err(raise(lua, "First argument must be a number (log level)."));
+    }
+    let level = match lua.number(1) as i64 {
+        0 => log::Level::Trace,
+        1 => log::Level::Debug,
+        2 => log::Level::Info,
+        3 => log::Level::Warn,
+        _ => return Err(raise(lua, "Invalid debug level.")),
+    };
+    if log::log_enabled!(level) {
+        let words: Vec<&[u8]> =
+            (2..=arguments).filter(|index| lua.is_text(*index)).map(|index| lua.bytes(index)).collect();
+        log::log!(level, "{}", String::from_utf8_lossy(&words.join(&b' ')));
+    }
+    Ok(0)
+}
+
+fn math_random(lua: Lua) -> Outcome {
+    let Some(fraction) = run::with(|_, server| server.script.random.fraction()) else {
+        return Err(lua.error("math.random can only be called inside a script invocation"));
+    };
+    let drawn = match lua.top() {
+        0 => fraction,
+        1 => {
+            let upper = lua.check_integer(1)? as i32;
+            if upper < 1 {
+                return Err(lua.wrong_argument(1, "interval is empty"));
+            }
+            (fraction * f64::from(upper)).floor() + 1.0
+        }
+        2 => {
+            let (lower, upper) = (lua.check_integer(1)? as i32, lua.check_integer(2)? as i32);
+            if lower > upper {
+                return Err(lua.wrong_argument(2, "interval is empty"));
+            }
+            let span = upper.wrapping_sub(lower).wrapping_add(1);
+            (fraction * f64::from(span)).floor() + f64::from(lower)
+        }
+        _ => return Err(lua.error("wrong number of arguments")),
+    };
+    lua.push_number(drawn);
+    Ok(1)
+}
+
+fn math_seed(lua: Lua) -> Outcome {
+    let seed = lua.check_integer(1)? as i32;
+    match run::with(|_, server| server.script.random.seed(seed)) {
+        Some(()) => Ok(0),
+        None => Err(lua.error("math.randomseed can only be called inside a script invocation")),
+    }
+}
+
+/// The generator scripts draw from.
+pub type Generator = random::Generator;

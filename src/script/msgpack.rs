@@ -1,0 +1,325 @@
+//! The library `cmsgpack`: MessagePack as the Lua library of that name reads and writes it.
+//!
+//! Written are the shortest forms. A table whose keys are 1 to n is an array, any other a map; what nests deeper than
+//! [`WRITTEN_NESTING_MAX`] becomes nil, and so does what MessagePack has nothing for. Numbers that are integers are written as
+//! such, others as floats where that loses nothing. Binary data and extensions are not read.
+
+use super::NESTING_MAX;
+use super::api::Functions;
+use super::lua::{Exit, Kind, Lua, Outcome, function};
+
+/// Its functions.
+pub const FUNCTIONS: Functions = &[
+    ("pack", || function(pack)),
+    ("unpack", || function(|lua| unpack(lua, None, 0))),
+    ("unpack_one", || function(unpack_one)),
+    ("unpack_limit", || function(unpack_limit)),
+];
+
+/// How deep tables may nest.
+const WRITTEN_NESTING_MAX: usize = 16;
+/// What cannot be read for lack of bytes.
+const MISSING: &str = "Missing bytes in input.";
+const MALFORMED: &str = "Bad data format in input.";
+const TOO_MANY: &str = "stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)";
+
+/// Adds what are no functions to the table of the library.
+pub fn complete(lua: Lua) {
+    let texts = [
+        ("_NAME", "cmsgpack"),
+        ("_VERSION", "lua-cmsgpack 0.4.0"),
+        ("_COPYRIGHT", "Copyright (C) 2012, Salvatore Sanfilippo"),
+        ("_DESCRIPTION", "MessagePack C implementation for Lua"),
+    ];
+    for (name, text) in texts {
+        lua.push_bytes(text.as_bytes());
+        lua.set_field(-2, name);
+    }
+}
+
+fn pack(lua: Lua) -> Outcome {
+    let arguments = lua.top();
+    if arguments == 0 {
+        return Err(lua.wrong_argument(0, "MessagePack pack needs input."));
+    }
+    let mut out = Vec::with_capacity(64);
+    for index in 1..=arguments {
+        if !lua.ensure(3) {
+            return Err(lua.wrong_argument(0, "Too many arguments for MessagePack pack."));
+        }
+        lua.push_value(index);
+        write(lua, &mut out, 0)?;
+    }
+    lua.push_bytes(&out);
+    Ok(1)
+}
+
+/// Writes the value on top and removes it.
+fn write(lua: Lua, out: &mut Vec<u8>, level: usize) -> Result<(), Exit> {
+    match lua.kind(-1) {
+        Kind::String => write_bytes(lua.bytes(-1), out),
+        Kind::Boolean => out.push(if lua.boolean(-1) { 0xc3 } else { 0xc2 }),
+        Kind::Number => write_number(lua.number(-1), out),
+        Kind::Table if level < WRITTEN_NESTING_MAX => write_table(lua, out, level + 1)?,
+        _ => out.push(0xc0),
+    }
+    lua.pop(1);
+    Ok(())
+}
+
+fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    match bytes.len() {
+        length @ 0..32 => out.push(0xa0 | length as u8),
+        length @ 32..256 => out.extend_from_slice(&[0xd9, length as u8]),
+        length => write_length(length, 0xda, out),
+    }
+    out.extend_from_slice(bytes);
+}
+
+/// A mark and a length of 16 bits, or the mark that follows and a length of 32.
+fn write_length(length: usize, mark: u8, out: &mut Vec<u8>) {
+    match u16::try_from(length) {
+        Ok(short) => {
+            out.push(mark);
+            out.extend_from_slice(&short.to_be_bytes());
+        }
+        Err(_) => {
+            out.push(mark + 1);
+            out.extend_from_slice(&(length as u32).to_be_bytes());
+        }
+    }
+}
+
+fn write_number(number: f64, out: &mut Vec<u8>) {
+    let integer = number as i64;
+    if integer as f64 == number && number.is_finite() && number < 9_223_372_036_854_775_808.0 {
+        return write_integer(integer, out);
+    }
+    let short = number as f32;
+    if f64::from(short) == number {
+        out.push(0xca);
+        out.extend_from_slice(&short.to_be_bytes());
+    } else {
+        out.push(0xcb);
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+}
+
+fn write_integer(integer: i64, out: &mut Vec<u8>) {
+    let (mark, length) = match integer {
+        -32..=127 => return out.push(integer as u8),
+        128..=0xff => (0xcc, 1),
+        0x100..=0xffff => (0xcd, 2),
+        0x1_0000..=0xffff_ffff => (0xce, 4),
+        0x1_0000_0000.. => (0xcf, 8),
+        -128..-32 => (0xd0, 1),
+        -0x8000..-128 => (0xd1, 2),
+        -0x8000_0000..-0x8000 => (0xd2, 4),
+        _ => (0xd3, 8),
+    };
+    out.push(mark);
+    out.extend_from_slice(&integer.to_be_bytes()[8 - length..]);
+}
+
+/// Writes the table on top and leaves it.
+fn write_table(lua: Lua, out: &mut Vec<u8>, level: usize) -> Result<(), Exit> {
+    if !lua.ensure(5) {
+        return Err(lua.error("stack overflow (in function mp_encode_lua_table_as_map)"));
+    }
+    let (entries, is_array) = shape(lua);
+    match (is_array, entries) {
+        (true, 0..16) => out.push(0x90 | entries as u8),
+        (true, _) => write_length(entries, 0xdc, out),
+        (false, 0..16) => out.push(0x80 | entries as u8),
+        (false, _) => write_length(entries, 0xde, out),
+    }
+    if is_array {
+        for place in 1..=entries as i32 {
+            lua.raw_get_at(-1, place);
+            write(lua, out, level)?;
+        }
+        return Ok(());
+    }
+    lua.push_nil();
+    while lua.next(-2) {
+        lua.push_value(-2);
+        write(lua, out, level)?;
+        write(lua, out, level)?;
+    }
+    Ok(())
+}
+
+/// The number of entries of the table on top, and whether their keys are the numbers from 1 on.
+fn shape(lua: Lua) -> (usize, bool) {
+    let (mut entries, mut largest, mut is_array) = (0_usize, 0.0_f64, true);
+    lua.push_nil();
+    while lua.next(-2) {
+        lua.pop(1);
+        entries += 1;
+        is_array = is_array && lua.kind(-1) == Kind::Number && {
+            let key = lua.number(-1);
+            largest = largest.max(key);
+            key >= 1.0 && key.fract() == 0.0
+        };
+    }
+    (entries, is_array && largest == entries as f64)
+}
+
+fn unpack_one(lua: Lua) -> Outcome {
+    let offset = optional_integer(lua, 2)?;
+    lua.set_top(1);
+    unpack(lua, Some(1), offset)
+}
+
+fn unpack_limit(lua: Lua) -> Outcome {
+    let limit = lua.check_integer(2)?;
+    let offset = optional_integer(lua, 3)?;
+    lua.set_top(1);
+    unpack(lua, Some(limit), offset)
+}
+
+fn optional_integer(lua: Lua, index: i32) -> Result<i64, Exit> {
+    if matches!(lua.kind(index), Kind::None | Kind::Nil) { Ok(0) } else { lua.check_integer(index) }
+}
+
+/// Reads values from an offset on, all or up to a limit; with a limit the offset of what is left comes first.
+fn unpack(lua: Lua, limit: Option<i64>, offset: i64) -> Outcome {
+    let text = lua.check_bytes(1)?;
+    let length = text.len();
+    if offset < 0 || limit.is_some_and(|limit| limit < 0) {
+        let text = format!("Invalid request to unpack with offset of {offset} and limit of {length}.");
+        return Err(lua.error(text));
+    }
+    if offset as usize > length {
+        return Err(lua.error(format!("Start offset {offset} greater than input length {length}.")));
+    }
+    let limit = limit.filter(|limit| *limit != 0 || offset != 0);
+    lua.push_nil();
+    let mut reader = Reader { lua, rest: &text[offset as usize..], depth: 0 };
+    let mut count = 0;
+    while !reader.rest.is_empty() && limit.is_none_or(|limit| i64::from(count) < limit) {
+        if let Err(fault) = reader.value() {
+            return Err(match fault {
+                Fault::Format(text) => lua.error(text),
+                Fault::Index(text) => lua.error_anywhere(text),
+            });
+        }
+        count += 1;
+    }
+    if limit.is_none() {
+        return Ok(count);
+    }
+    let next = if reader.rest.is_empty() { -1.0 } else { (length - reader.rest.len()) as f64 };
+    lua.push_number(next);
+    lua.replace(2);
+    Ok(count + 1)
+}
+
+/// Why reading stops.
+#[derive(Debug)]
+enum Fault {
+    /// The bytes, or the room for what they stand for, do not suffice or make no sense.
+    Format(&'static str),
+    /// A table cannot have that key.
+    Index(&'static str),
+}
+
+struct Reader<'a> {
+    lua: Lua,
+    rest: &'a [u8],
+    depth: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
+        let (taken, rest) = self.rest.split_at_checked(count).ok_or(Fault::Format(MISSING))?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// The next bytes as a big-endian number.
+    fn unsigned(&mut self, bytes: usize) -> Result<u64, Fault> {
+        Ok(self.take(bytes)?.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+    }
+
+    fn signed(&mut self, bytes: usize) -> Result<f64, Fault> {
+        let unused = 64 - 8 * bytes as u32;
+        Ok(((self.unsigned(bytes)? << unused) as i64 >> unused) as f64)
+    }
+
+    /// Pushes the next value.
+    fn value(&mut self) -> Result<(), Fault> {
+        let lua = self.lua;
+        if !lua.ensure(3) {
+            return Err(Fault::Format(TOO_MANY));
+        }
+        let mark = self.unsigned(1)? as u8;
+        match mark {
+            0..=0x7f => lua.push_number(f64::from(mark)),
+            0x80..=0x8f => self.map(usize::from(mark & 15))?,
+            0x90..=0x9f => self.array(usize::from(mark & 15))?,
+            0xa0..=0xbf => self.string(usize::from(mark & 31))?,
+            0xc0 => lua.push_nil(),
+            0xc2 | 0xc3 => lua.push_boolean(mark == 0xc3),
+            0xca => lua.push_number(f64::from(f32::from_bits(self.unsigned(4)? as u32))),
+            0xcb => lua.push_number(f64::from_bits(self.unsigned(8)?)),
+            0xcc..=0xcf => lua.push_number(self.unsigned(1 << (mark & 3))? as f64),
+            0xd0..=0xd3 => lua.push_number(self.signed(1 << (mark & 3))?),
+            0xd9..=0xdb => {
+                let length = self.unsigned(1 << (mark - 0xd9))? as usize;
+                self.string(length)?;
+            }
+            0xdc | 0xdd => {
+                let length = self.unsigned(if mark == 0xdc { 2 } else { 4 })? as usize;
+                self.array(length)?;
+            }
+            0xde | 0xdf => {
+                let length = self.unsigned(if mark == 0xde { 2 } else { 4 })? as usize;
+                self.map(length)?;
+            }
+            0xe0..=0xff => lua.push_number(f64::from(mark as i8)),
+            _ => return Err(Fault::Format(MALFORMED)),
+        }
+        Ok(())
+    }
+
+    fn string(&mut self, length: usize) -> Result<(), Fault> {
+        let bytes = self.take(length)?;
+        self.lua.push_bytes(bytes);
+        Ok(())
+    }
+
+    fn array(&mut self, length: usize) -> Result<(), Fault> {
+        // A length is no more than a promise: each element has at least a byte.
+        self.lua.new_table(length.min(self.rest.len()), 0);
+        self.depth += 1;
+        if self.depth > NESTING_MAX || !self.lua.ensure(2) {
+            return Err(Fault::Format("stack overflow (in function mp_decode_to_lua_array)"));
+        }
+        for place in 1..=length {
+            self.value()?;
+            self.lua.raw_set_at(-2, place as i32);
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn map(&mut self, length: usize) -> Result<(), Fault> {
+        self.depth += 1;
+        if self.depth > NESTING_MAX {
+            return Err(Fault::Format(TOO_MANY));
+        }
+        self.lua.new_table(0, 0);
+        for _ in 0..length {
+            self.value()?;
+            self.value()?;
+            let is_nan = self.lua.kind(-2) == Kind::Number && self.lua.number(-2).is_nan();
+            if is_nan || self.lua.kind(-2) == Kind::Nil {
+                return Err(Fault::Index(if is_nan { "table index is NaN" } else { "table index is nil" }));
+            }
+            self.lua.raw_set(-3);
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+}

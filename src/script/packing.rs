@@ -1,0 +1,231 @@
+//! The library `struct`: values in the form C structures have in memory.
+//!
+//! A format is a row of letters: `b B h H l L T i I` for integers (`i` and `I` with a size), `f d` for floats, `c` with
+//! a size and `s` for strings, `x` for padding; between them `<` and `>` set the byte order and `!` the alignment.
+
+use super::api::Functions;
+use super::lua::{Exit, Kind, Lua, Outcome, function};
+
+/// Its functions.
+pub const FUNCTIONS: Functions =
+    &[("pack", || function(pack)), ("unpack", || function(unpack)), ("size", || function(size))];
+
+/// The largest integer, in bytes.
+const INTEGER_MAX: usize = 32;
+/// The alignment that `!` alone stands for.
+const ALIGN_DEFAULT: usize = 8;
+
+/// A format that is being read.
+struct Format<'a> {
+    lua: Lua,
+    rest: &'a [u8],
+    big_endian: bool,
+    align: usize,
+}
+
+/// One letter with its size, and the padding its alignment needs.
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    letter: u8,
+    size: usize,
+    padding: usize,
+}
+
+impl<'a> Format<'a> {
+    fn new(lua: Lua, text: &'a [u8]) -> Format<'a> {
+        let end = memchr::memchr(0, text).unwrap_or(text.len());
+        Format { lua, rest: &text[..end], big_endian: cfg!(target_endian = "big"), align: 1 }
+    }
+
+    /// The next letter, when `position` bytes precede it. Letters that only set something come with a size of zero.
+    fn next(&mut self, position: usize) -> Result<Option<Item>, Exit> {
+        let Some((letter, rest)) = self.rest.split_first() else { return Ok(None) };
+        self.rest = rest;
+        let size = match letter {
+            b'b' | b'B' | b'x' => 1,
+            b'h' | b'H' => 2,
+            b'f' => 4,
+            b'l' | b'L' | b'T' | b'd' => 8,
+            b'c' => self.number(1)?,
+            b'i' | b'I' => {
+                let size = self.number(4)?;
+                if size > INTEGER_MAX {
+                    let text = format!("integral size {size} is larger than limit of {INTEGER_MAX}");
+                    return Err(self.lua.error(text));
+                }
+                size
+            }
+            _ => 0,
+        };
+        let aligned = size.min(self.align);
+        let padding = match aligned {
+            0 => 0,
+            _ if *letter == b'c' => 0,
+            _ => aligned.wrapping_sub(position & (aligned - 1)) & (aligned - 1),
+        };
+        Ok(Some(Item { letter: *letter, size, padding }))
+    }
+
+    fn number(&mut self, otherwise: usize) -> Result<usize, Exit> {
+        let digits = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (number, rest) = self.rest.split_at(digits);
+        self.rest = rest;
+        if digits == 0 {
+            return Ok(otherwise);
+        }
+        let value =
+            number.iter().try_fold(0_i32, |value, digit| value.checked_mul(10)?.checked_add(i32::from(digit - b'0')));
+        value.map(|value| value as usize).ok_or_else(|| self.lua.error("integral size overflow"))
+    }
+
+    /// Obeys a letter that is no value.
+    fn set(&mut self, letter: u8) -> Result<(), Exit> {
+        match letter {
+            b' ' => {}
+            b'>' => self.big_endian = true,
+            b'<' => self.big_endian = false,
+            b'!' => {
+                let align = self.number(ALIGN_DEFAULT)?;
+                if !align.is_power_of_two() {
+                    return Err(self.lua.error(format!("alignment {align} is not a power of 2")));
+                }
+                self.align = align;
+            }
+            _ => {
+                let text = [b"invalid format option '", &[letter][..], b"'"].concat();
+                return Err(self.lua.wrong_argument(1, text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the lowest `size` bytes of an integer, further ones as zeros.
+    fn write(&self, value: u64, size: usize, out: &mut Vec<u8>) {
+        let mut bytes = [0; INTEGER_MAX];
+        bytes[..8].copy_from_slice(&value.to_le_bytes());
+        let bytes = &mut bytes[..size];
+        if self.big_endian {
+            bytes.reverse();
+        }
+        out.extend_from_slice(bytes);
+    }
+
+    /// Reads an integer, of which only the lowest 64 bits count.
+    fn read(&self, bytes: &[u8]) -> u64 {
+        let add = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
+        if self.big_endian { bytes.iter().fold(0, add) } else { bytes.iter().rev().fold(0, add) }
+    }
+}
+
+fn pack(lua: Lua) -> Outcome {
+    let mut format = Format::new(lua, lua.check_bytes(1)?);
+    // The argument behind the last is a nil.
+    lua.push_nil();
+    let mut out = Vec::with_capacity(64);
+    let mut argument = 2;
+    while let Some(Item { letter, size, padding }) = format.next(out.len())? {
+        out.resize(out.len() + padding, 0);
+        match letter {
+            b'x' => out.push(0),
+            b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' => {
+                let number = lua.check_number(argument)?;
+                let value = if number < 0.0 { number as i64 as u64 } else { number as u64 };
+                format.write(value, size, &mut out);
+            }
+            b'f' => format.write(u64::from((lua.check_number(argument)? as f32).to_bits()), 4, &mut out),
+            b'd' => format.write(lua.check_number(argument)?.to_bits(), 8, &mut out),
+            b'c' | b's' => {
+                let text = lua.check_bytes(argument)?;
+                let size = if size == 0 { text.len() } else { size };
+                let Some(text) = text.get(..size) else {
+                    return Err(lua.wrong_argument(argument + 1, "string too short"));
+                };
+                out.extend_from_slice(text);
+                if letter == b's' {
+                    out.push(0);
+                }
+            }
+            _ => {
+                format.set(letter)?;
+                continue;
+            }
+        }
+        argument += i32::from(letter != b'x');
+    }
+    lua.push_bytes(&out);
+    Ok(1)
+}
+
+fn unpack(lua: Lua) -> Outcome {
+    const TOO_SHORT: &str = "data string too short";
+    let mut format = Format::new(lua, lua.check_bytes(1)?);
+    let data = lua.check_bytes(2)?;
+    let start = if matches!(lua.kind(3), Kind::None | Kind::Nil) { 1 } else { lua.check_integer(3)? };
+    if start == 0 {
+        return Err(lua.wrong_argument(3, "offset must be 1 or greater"));
+    }
+    if start < 0 {
+        return Err(lua.wrong_argument(2, TOO_SHORT));
+    }
+    let (mut position, mut results) = (start as usize - 1, 0);
+    while let Some(Item { letter, mut size, padding }) = format.next(position)? {
+        position += padding;
+        let Some(rest) = data.get(position..).filter(|rest| rest.len() >= size) else {
+            return Err(lua.wrong_argument(2, TOO_SHORT));
+        };
+        if !lua.ensure(4) {
+            return Err(lua.error("stack overflow (too many results)"));
+        }
+        match letter {
+            b'x' => {}
+            b'B' | b'H' | b'L' | b'T' | b'I' => lua.push_number(format.read(&rest[..size]) as f64),
+            b'b' | b'h' | b'l' | b'i' => {
+                let unused = 64 - 8 * size.min(8) as u32;
+                let value = format.read(&rest[..size]).checked_shl(unused).unwrap_or(0) as i64;
+                lua.push_number(value.checked_shr(unused).unwrap_or(0) as f64);
+            }
+            b'f' => lua.push_number(f64::from(f32::from_bits(format.read(&rest[..4]) as u32))),
+            b'd' => lua.push_number(f64::from_bits(format.read(&rest[..8]))),
+            b'c' => {
+                if size == 0 {
+                    if results == 0 || !lua.is_number(-1) {
+                        return Err(lua.error("format 'c0' needs a previous size"));
+                    }
+                    size = lua.number(-1) as usize;
+                    lua.pop(1);
+                    results -= 1;
+                }
+                let Some(text) = rest.get(..size) else { return Err(lua.wrong_argument(2, TOO_SHORT)) };
+                lua.push_bytes(text);
+            }
+            b's' => {
+                let Some(end) = memchr::memchr(0, rest) else {
+                    return Err(lua.error("unfinished string in data"));
+                };
+                lua.push_bytes(&rest[..end]);
+                size = end + 1;
+            }
+            _ => format.set(letter)?,
+        }
+        results += i32::from(letter.is_ascii_alphabetic() && letter != b'x');
+        position += size;
+    }
+    lua.push_number(position as f64 + 1.0);
+    Ok(results + 1)
+}
+
+fn size(lua: Lua) -> Outcome {
+    let mut format = Format::new(lua, lua.check_bytes(1)?);
+    let mut position = 0_usize;
+    while let Some(Item { letter, size, padding }) = format.next(position)? {
+        match letter {
+            b's' => return Err(lua.wrong_argument(1, "option 's' has no fixed size")),
+            b'c' if size == 0 => return Err(lua.wrong_argument(1, "option 'c0' has no fixed size")),
+            _ if letter.is_ascii_alphanumeric() => {}
+            _ => format.set(letter)?,
+        }
+        position += padding + size;
+    }
+    lua.push_number(position as f64);
+    Ok(1)
+}

@@ -1,0 +1,557 @@
+//! One run of a script or function, and the commands it calls.
+//!
+//! While Lua runs, the surroundings of the command that started it (databases, server) are lent to the functions that
+//! Lua calls back: [`call_command`] above all. There is one run at a time, and it lends them to one function at a time.
+//!
+//! A command that a script calls passes the checks that concern it, is called as those of clients are, and has its
+//! reply turned into Lua's values straight from a buffer that is used again and again.
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
+
+use super::api::raise;
+use super::convert::{self, push_error};
+use super::interpreter::{self, HANDLER};
+use super::lua::{Exit, Kind, Lua, Outcome, Reference, Status, format_number};
+use super::shebang::ScriptFlags;
+use crate::acl::log::Context;
+use crate::acl::{Call, Denial};
+use crate::client::{ClientKey, tracking};
+use crate::command::effects::Observers;
+use crate::command::error::CmdResult;
+use crate::command::gate;
+use crate::command::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE};
+use crate::command::{Args, CommandId, Ctx, Error, exec};
+use crate::db::Databases;
+use crate::net::busy::Restricted;
+use crate::resp::reply::Reply;
+use crate::resp::request::{ArgView, OwnedRequest};
+use crate::server::{Server, ServerModes};
+use crate::util::clock::Ticks;
+
+/// Instructions between two looks at the clock.
+const INSTRUCTIONS_PER_LOOK: i32 = 100_000;
+/// Buffers larger than this are not kept for the next run, in bytes.
+const KEPT_BYTES_MAX: usize = 1 << 20;
+
+/// What is to run.
+#[derive(Debug)]
+pub struct Start {
+    /// The function.
+    pub function: Reference,
+    /// The script's digest or the function's name.
+    pub name: Box<[u8]>,
+    /// What it says of itself.
+    pub flags: ScriptFlags,
+    /// It is a script, not a function.
+    pub is_script: bool,
+    /// It was called by a command that lets nothing be written.
+    pub read_only: bool,
+    /// How many of the arguments are keys.
+    pub keys: usize,
+}
+
+/// What others can know of the script that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// The script's digest or the function's name.
+    pub name: Box<[u8]>,
+    /// It is a script, not a function.
+    pub is_script: bool,
+    /// It has called a command that writes.
+    pub wrote: bool,
+    /// It takes so long that others are told.
+    pub timed_out: bool,
+    /// Somebody has asked to end it.
+    pub killed: bool,
+    /// The command that called it, once it takes long.
+    pub request: OwnedRequest,
+    started: Ticks,
+}
+
+impl Running {
+    /// How long it has been running, in milliseconds.
+    pub fn millis(&self, server: &Server) -> u64 {
+        server.clock.micros_between(self.started, server.clock.now()) / 1000
+    }
+}
+
+/// What runs or changes scripts is refused to scripts, even where they may call what they usually may not.
+pub const NESTED: Error = Error::fixed("ERR This Redis command is not allowed from script");
+
+/// The error others get while a script runs too long.
+pub fn busy_error(is_script: bool) -> Error {
+    match is_script {
+        true => Error::fixed("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."),
+        false => {
+            Error::fixed("BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.")
+        }
+    }
+}
+
+/// Buffers for arguments and replies.
+#[derive(Debug, Default)]
+pub struct Rooms {
+    request: OwnedRequest,
+    reply: Reply,
+}
+
+/// What the commands of a run may do.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    read_only: bool,
+    allow_oom: bool,
+    memory_exhausted: bool,
+}
+
+impl Limits {
+    /// Whether a command may run, and notes that it will if it writes. A script that has written goes on whatever
+    /// happens to the server meanwhile.
+    fn check(self, cx: &mut Ctx<'_>) -> CmdResult {
+        let flags = cx.row().flags;
+        if !flags.has(WRITE | MAY_REPLICATE | DENYOOM) {
+            return Ok(());
+        }
+        if self.read_only && flags.has(WRITE | MAY_REPLICATE) {
+            return Err(Error::fixed("ERR Write commands are not allowed from read-only scripts."));
+        }
+        let wrote = cx.server.script.running.as_ref().is_some_and(|running| running.wrote);
+        if !wrote && !cx.is_obeyed() {
+            if flags.has(WRITE)
+                && let Some(error) = gate::refuses_write(cx.server, flags)
+            {
+                return Err(error);
+            }
+            if flags.has(DENYOOM) && self.memory_exhausted && !self.allow_oom {
+                return Err(gate::OOM);
+            }
+        }
+        if flags.has(WRITE)
+            && let Some(running) = &mut cx.server.script.running
+        {
+            running.wrote = true;
+        }
+        Ok(())
+    }
+}
+
+/// A run.
+#[derive(Debug)]
+pub struct Run {
+    db: NonNull<Databases>,
+    server: NonNull<Server>,
+    client: ClientKey,
+    rooms: Rooms,
+    limits: Limits,
+    /// Where changes go: bits for the append-only file and for replicas.
+    propagate_to: u8,
+    resp3: bool,
+    /// The command that called it, and its arguments, which outlive the run.
+    caller: (CommandId, ArgView<'static>),
+    restricted: Option<Box<Restricted>>,
+}
+
+thread_local! {
+    /// The run, unless there is none or it is lent out.
+    static CURRENT: Cell<*mut Run> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// Lends the run and its surroundings; nothing when no script runs.
+fn lend<R>(borrow: impl FnOnce(&mut Run, &mut Databases, &mut Server) -> R) -> Option<R> {
+    let mut current = NonNull::new(CURRENT.replace(ptr::null_mut()))?;
+    // SAFETY: `call_function` sets the pointer to a run that lives until it has taken the pointer away, and does not
+    // touch it, the databases or the server meanwhile. The pointer is away while they are lent, so this is the only
+    // reference to each.
+    let result = unsafe {
+        let run = current.as_mut();
+        let (db, server) = (run.db.as_mut(), run.server.as_mut());
+        borrow(run, db, server)
+    };
+    CURRENT.set(current.as_ptr());
+    Some(result)
+}
+
+/// Has a function use the run and the server; nothing when no script runs.
+pub fn with<R>(borrow: impl FnOnce(&mut Run, &mut Server) -> R) -> Option<R> {
+    lend(|run, _, server| borrow(run, server))
+}
+
+/// `redis.call` and `redis.pcall`: an error is raised, or returned.
+pub fn call_command(lua: Lua, raises: bool) -> Outcome {
+    let Some(called) = lend(|run, db, server| run.call(lua, db, server)) else {
+        return Err(raise(lua, "redis.call/pcall can only be called inside a script invocation"));
+    };
+    match called {
+        Ok(true) => Ok(1),
+        Ok(false) if !raises => Ok(1),
+        Ok(false) | Err(_) => Err(Exit::Error),
+    }
+}
+
+/// Runs a script or function and writes its reply.
+///
+/// # Errors
+/// When it may not run now.
+pub fn run(cx: &mut Ctx<'_>, args: Args<'_>, call: Start) -> CmdResult {
+    if cx.server.script.running.is_some() {
+        return Err(NESTED);
+    }
+    check(cx, &call)?;
+    let (lua, mark) = {
+        let Server { script, config, .. } = &mut *cx.server;
+        let interpreter = if call.is_script { script.scripts_mut(config) } else { script.functions_mut(config) };
+        interpreter.limit(config.maxmemory);
+        (interpreter.lua(), interpreter.lua().top())
+    };
+    let started = cx.server.clock.now();
+    cx.server.script.running = Some(Running {
+        name: call.name.clone(),
+        is_script: call.is_script,
+        wrote: false,
+        timed_out: false,
+        killed: false,
+        request: OwnedRequest::default(),
+        started,
+    });
+    let selected = cx.client().db;
+    let in_exec = std::mem::replace(&mut cx.server.in_exec, true);
+    let (status, resp3) = call_function(cx, lua, args, &call);
+    cx.server.in_exec = in_exec;
+    cx.client_mut().db = selected;
+    cx.db.select(selected);
+    end(cx);
+    match status {
+        Status::Done => {
+            if convert::write_reply(lua, cx.reply, resp3) {
+                cx.server.commands.stats_mut(cx.command).failed += 1;
+            }
+        }
+        Status::Failed => write_error(cx, lua, &call.name),
+    }
+    lua.set_top(mark);
+    cx.propagate_nothing();
+    let script = &mut cx.server.script;
+    let interpreter =
+        if call.is_script { script.scripts_mut(&cx.server.config) } else { script.functions_mut(&cx.server.config) };
+    interpreter.after_run();
+    Ok(())
+}
+
+/// May it run now? Of scripts that declare nothing the commands are checked one by one.
+fn check(cx: &Ctx<'_>, call: &Start) -> Result<(), Error> {
+    let (server, flags) = (&*cx.server, call.flags);
+    let is_stale = server.modes.has(ServerModes::STALE);
+    if flags.has(ScriptFlags::UNDECLARED) {
+        return if is_stale { Err(gate::MASTER_DOWN) } else { Ok(()) };
+    }
+    if is_stale && !flags.has(ScriptFlags::ALLOW_STALE) {
+        return Err(Error::fixed(
+            "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and 'allow-stale' flag is not \
+             set on the script.",
+        ));
+    }
+    if flags.has(ScriptFlags::NO_WRITES) {
+        return Ok(());
+    }
+    let is_obeyed = cx.is_obeyed();
+    if server.modes.has(ServerModes::REPLICA) && server.config.replica_read_only && !is_obeyed {
+        return Err(Error::fixed("READONLY Can not run script with write flag on readonly replica"));
+    }
+    if server.modes.has(ServerModes::DISK_ERROR) && !is_obeyed {
+        return Err(server.disk_error_of_script());
+    }
+    if call.read_only {
+        return Err(Error::fixed("ERR Can not execute a script with write flag using *_ro command."));
+    }
+    if server.modes.has(ServerModes::FEW_REPLICAS) {
+        return Err(gate::FEW_REPLICAS);
+    }
+    if memory_exhausted(server) && !flags.has(ScriptFlags::ALLOW_OOM) {
+        return Err(Error::fixed(
+            "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+        ));
+    }
+    Ok(())
+}
+
+fn memory_exhausted(server: &Server) -> bool {
+    server.modes.has(ServerModes::MEMORY_LIMIT) && server.script.memory_exhausted
+}
+
+/// Calls the function with its keys and arguments; its result or error is on top of the stack then. Also tells
+/// whether the script came to speak RESP3.
+fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start) -> (Status, bool) {
+    // SAFETY: only the lifetime is changed; the run does not outlive this function, nor the arguments.
+    let caller = unsafe { std::mem::transmute::<ArgView<'_>, ArgView<'static>>(*args) };
+    let declared = !call.flags.has(ScriptFlags::UNDECLARED);
+    let watched = cx.server.config.busy_reply_threshold_ms > 0;
+    let mut run = Run {
+        rooms: std::mem::take(&mut cx.server.script.rooms),
+        limits: Limits {
+            read_only: call.read_only || declared && call.flags.has(ScriptFlags::NO_WRITES),
+            allow_oom: declared && call.flags.has(ScriptFlags::ALLOW_OOM),
+            memory_exhausted: memory_exhausted(cx.server),
+        },
+        client: cx.client,
+        propagate_to: 3,
+        resp3: false,
+        caller: (cx.command, caller),
+        restricted: None,
+        db: NonNull::from(&mut *cx.db),
+        server: NonNull::from(&mut *cx.server),
+    };
+    CURRENT.set(&raw mut run);
+    lua.set_hook(interrupt, if watched { INSTRUCTIONS_PER_LOOK } else { i32::MAX });
+    lua.push_kept(call.function);
+    let behind_keys = 3 + call.keys;
+    push_array(lua, args, 3, behind_keys);
+    if call.is_script {
+        interpreter::set_global(lua, "KEYS");
+    }
+    push_array(lua, args, behind_keys, args.len());
+    if call.is_script {
+        interpreter::set_global(lua, "ARGV");
+    }
+    let status = lua.call(if call.is_script { 0 } else { 2 }, 1, HANDLER);
+    CURRENT.set(ptr::null_mut());
+    let resp3 = run.resp3;
+    let mut rooms = run.rooms;
+    if rooms.reply.capacity() > KEPT_BYTES_MAX || rooms.request.bytes() > KEPT_BYTES_MAX {
+        rooms = Rooms::default();
+    }
+    cx.server.script.rooms = rooms;
+    (status, resp3)
+}
+
+fn push_array(lua: Lua, args: Args<'_>, from: usize, to: usize) {
+    lua.new_table(to - from, 0);
+    for (place, index) in (1..).zip(from..to) {
+        lua.push_bytes(args.get(index));
+        lua.raw_set_at(-2, place);
+    }
+}
+
+/// The run is over: others are served again.
+fn end(cx: &mut Ctx<'_>) {
+    let Some(running) = cx.server.script.running.take() else { return };
+    if running.timed_out {
+        cx.server.modes.set(ServerModes::BUSY, false);
+        // What a script has done that was ended by the end of the server is not worth keeping.
+        if cx.server.shutdown.is_some() {
+            cx.server.effects.outgoing.clear();
+        }
+    }
+}
+
+/// Answers with the error on top of the stack.
+fn write_error(cx: &mut Ctx<'_>, lua: Lua, name: &[u8]) {
+    if lua.kind(-1) != Kind::Table {
+        let text: &[u8] = if lua.is_text(-1) { lua.bytes(-1) } else { b"execution failure" };
+        let text = &text[..text.len().min(100)];
+        cx.reply.error([b"ERR Error running script ", name, b", ", text].concat());
+        return;
+    }
+    let error = convert::error_on_top(lua);
+    let mut line = error.line;
+    if let Some((source, number)) = error.place {
+        line.extend_from_slice(&[b" script: ", name, b", on ", &source, b":", &number, b"."].concat());
+    }
+    if error.counted {
+        cx.reply.counted_error(line);
+        cx.server.commands.stats_mut(cx.command).failed += 1;
+    } else {
+        cx.reply.error(line);
+    }
+}
+
+/// Called every so many instructions: whether the script goes on.
+fn interrupt(lua: Lua) -> bool {
+    let goes_on = lend(|run, db, server| run.look_up(db, server)).unwrap_or(true);
+    if !goes_on {
+        push_error(lua, b"ERR Script killed by user with SCRIPT KILL...", false);
+    }
+    goes_on
+}
+
+impl Run {
+    /// Has commands answer in another version of the protocol from now on.
+    pub fn speak(&mut self, _: &Server, resp3: bool) {
+        self.resp3 = resp3;
+    }
+
+    /// Has changes go elsewhere from now on.
+    pub fn propagate_to(&mut self, target: u8) {
+        self.propagate_to = target;
+    }
+
+    /// Takes the arguments of a command from the stack, which is empty then.
+    ///
+    /// # Errors
+    /// When there are none, or one is neither text nor number.
+    pub fn take_arguments(&mut self, lua: Lua) -> Result<(), Exit> {
+        let request = &mut self.rooms.request;
+        request.clear();
+        let count = lua.top();
+        if count == 0 {
+            return Err(raise(lua, "Please specify at least one argument for this redis lib call"));
+        }
+        for index in 1..=count {
+            match lua.kind(index) {
+                Kind::String => request.push(lua.bytes(index)),
+                Kind::Number => push_number(lua.number(index), request),
+                _ => {
+                    lua.set_top(0);
+                    return Err(raise(lua, "Lua redis lib command arguments must be strings or integers"));
+                }
+            }
+        }
+        lua.set_top(0);
+        Ok(())
+    }
+
+    /// The command the arguments name.
+    pub fn resolve(&self, server: &Server) -> Option<CommandId> {
+        let view = self.rooms.request.view();
+        let id = server.commands.resolve(&view)?;
+        // A container stands for itself only when no subcommand is named.
+        let is_known = view.len() == 1 || server.commands.entry(id).row.subcommands.is_empty();
+        is_known.then_some(id)
+    }
+
+    /// Whether the user who called the script may call a command with the arguments taken.
+    pub fn user_may_call(&self, server: &Server, id: CommandId) -> bool {
+        let user = server.acl.user(server.clients.at(self.client).user);
+        let args = Args::from(self.rooms.request.view());
+        user.check(&mut Call::new(&server.commands, id, args)).is_ok()
+    }
+
+    /// Calls the command whose arguments are on the stack, and leaves its reply there, or an error. Whether it is no
+    /// error.
+    fn call(&mut self, lua: Lua, db: &mut Databases, server: &mut Server) -> Result<bool, Exit> {
+        if self.take_arguments(lua).is_err() {
+            return Ok(false);
+        }
+        let id = match self.resolve_allowed(server) {
+            Ok(id) => id,
+            Err((id, error)) => {
+                refuse(lua, server, id, &error);
+                return Ok(false);
+            }
+        };
+        let outgoing = server.effects.outgoing.len();
+        let Rooms { request, reply } = &mut self.rooms;
+        reply.resp3 = self.resp3;
+        let args = Args::from(request.view());
+        let mut cx = Ctx { db, server, reply, client: self.client, command: id };
+        if let Err(denial) = cx.check_rights(id, &args) {
+            cx.log_denial(id, &args, denial, Context::Script);
+            refuse(lua, server, Some(id), &denial_error(denial));
+            return Ok(false);
+        }
+        if let Err(error) = self.limits.check(&mut cx) {
+            refuse(lua, server, Some(id), &error);
+            return Ok(false);
+        }
+        exec::call(&mut cx, id, args);
+        if cx.server.observers.has(Observers::TRACKING) {
+            tracking::after_call_by_script(&mut cx, id, self.caller.0, &Args::from(self.caller.1));
+        }
+        if self.propagate_to == 0 {
+            server.effects.outgoing.truncate(outgoing);
+        }
+        let converted = match reply.contiguous() {
+            Some(bytes) => push_converted(lua, bytes),
+            None => push_converted(lua, &reply.to_vec()),
+        };
+        reply.clear();
+        converted
+    }
+
+    /// The command that is to be called, unless scripts may not call it.
+    fn resolve_allowed(&self, server: &Server) -> Result<CommandId, (Option<CommandId>, Error)> {
+        let unknown = Error::fixed("ERR Unknown Redis command called from script");
+        let id = self.resolve(server).ok_or((None, unknown))?;
+        let row = server.commands.entry(id).row;
+        let refuse = |text: &'static str| Err((Some(id), Error::fixed(text)));
+        if !row.arity.allows(self.rooms.request.view().len()) {
+            return refuse("ERR Wrong number of args calling Redis command from script");
+        }
+        if row.flags.has(NOSCRIPT) && !server.script.all_commands {
+            return refuse("ERR This Redis command is not allowed from script");
+        }
+        if server.modes.has(ServerModes::STALE) && !row.flags.has(STALE) {
+            return refuse("ERR Can not execute the command on a stale replica");
+        }
+        Ok(id)
+    }
+
+    /// Looks at the clock, and after those who wait; whether the script goes on.
+    fn look_up(&mut self, db: &mut Databases, server: &mut Server) -> bool {
+        let threshold = server.config.busy_reply_threshold_ms;
+        let Some(running) = &server.script.running else { return true };
+        if !running.timed_out {
+            server.clock.tick();
+            let elapsed = running.millis(server);
+            if elapsed < threshold {
+                return true;
+            }
+            let (kind, name) = (if running.is_script { "SCRIPT" } else { "FUNCTION" }, &running.name);
+            log::warn!(
+                "Slow script detected: still in execution after {elapsed} milliseconds. You can try killing the script \
+                 using the {kind} KILL command. Script name is: {}.",
+                String::from_utf8_lossy(name)
+            );
+            server.modes.set(ServerModes::BUSY, true);
+        }
+        if let Some(running) = &mut server.script.running {
+            if !running.timed_out {
+                running.request = OwnedRequest::copy(&self.caller.1);
+            }
+            running.timed_out = true;
+        }
+        self.restricted.get_or_insert_default().serve(server, db, self.client);
+        let killed = server.script.running.as_ref().is_some_and(|running| running.killed);
+        if killed {
+            log::warn!("Lua script killed by user with SCRIPT KILL.");
+        }
+        !killed && server.shutdown.is_none()
+    }
+}
+
+/// A number as an argument: with seventeen digits at most.
+fn push_number(number: f64, request: &mut OwnedRequest) {
+    let integer = number as i64;
+    if integer as f64 == number && integer.unsigned_abs() < 100_000_000_000_000_000 && number.to_bits() != 1 << 63 {
+        return request.push(itoa::Buffer::new().format(integer).as_bytes());
+    }
+    let mut buffer = [0; 64];
+    let length = format_number(number, 17, &mut buffer);
+    request.push(&buffer[..length]);
+}
+
+fn denial_error(denial: Denial) -> Error {
+    Error::fixed(match denial {
+        Denial::Command => "ERR The user executing the script can't run this command or subcommand",
+        Denial::Key(_) => {
+            "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments"
+        }
+        Denial::Channel(_) => "ERR The user executing the script can't publish to the channel mentioned in the command",
+    })
+}
+
+fn push_converted(lua: Lua, reply: &[u8]) -> Result<bool, Exit> {
+    convert::push_reply(lua, reply)?;
+    Ok(!matches!(reply.first(), Some(b'-' | b'!')))
+}
+
+/// Counts a command that was not called, and pushes the error.
+#[cold]
+fn refuse(lua: Lua, server: &mut Server, id: Option<CommandId>, error: &Error) {
+    let code = error.line().split(|byte| *byte == b' ').next().unwrap_or(b"ERR");
+    server.stats.count_error(code);
+    if let Some(id) = id {
+        server.commands.stats_mut(id).rejected += 1;
+    }
+    push_error(lua, error.line(), true);
+}

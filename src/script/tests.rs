@@ -1,0 +1,148 @@
+//! Scripts, from EVAL to the reply: libraries, effects, the cache, rights.
+
+mod bits;
+mod json;
+mod msgpack;
+mod packing;
+
+use crate::command::testbed::Testbed;
+
+/// A reply as one line: arrays in brackets, strings as they are, an error without the name of the script.
+fn shown(reply: &str) -> String {
+    let mut lines = reply.split("\r\n");
+    let text = value(&mut lines);
+    text.split(" script: ").next().unwrap_or_default().to_owned()
+}
+
+fn value<'a>(lines: &mut impl Iterator<Item = &'a str>) -> String {
+    let line = lines.next().unwrap_or_default();
+    match line.as_bytes().first() {
+        Some(b'$') if line == "$-1" => "nil".to_owned(),
+        Some(b'$') => lines.next().unwrap_or_default().to_owned(),
+        Some(b'*') => {
+            let length: usize = line[1..].parse().unwrap_or(0);
+            let values: Vec<String> = (0..length).map(|_| value(lines)).collect();
+            format!("[{}]", values.join(" "))
+        }
+        _ => line.to_owned(),
+    }
+}
+
+fn check(cases: &[(&str, &str)]) {
+    let mut testbed = Testbed::new();
+    for (expression, expected) in cases {
+        let head =
+            "local function hex(s) return (s:gsub('.', function(c) return string.format('%02x', c:byte()) end)) end";
+        let script = match expression.contains("hex(") {
+            true => format!("{head} return {expression}"),
+            false => format!("return {expression}"),
+        };
+        assert_eq!(shown(&testbed.run_words(&["EVAL", &script, "0"])), *expected, "{expression}");
+    }
+}
+
+#[test]
+fn cjson_does_as_in_redis() {
+    check(json::CASES);
+    super::json::reset();
+}
+
+#[test]
+fn cmsgpack_does_as_in_redis() {
+    check(msgpack::CASES);
+}
+
+#[test]
+fn struct_does_as_in_redis() {
+    check(packing::CASES);
+}
+
+#[test]
+fn bit_does_as_in_redis() {
+    check(bits::CASES);
+}
+
+fn propagated(testbed: &mut Testbed, script: &str) -> Vec<String> {
+    testbed.propagated_words(&["EVAL", script, "0"])
+}
+
+#[test]
+fn what_the_commands_of_a_script_changed_is_propagated_instead_of_the_script() {
+    let mut testbed = Testbed::new();
+    let script =
+        "redis.call('SET', 'a', 1) redis.call('GET', 'a') redis.call('SETEX', 'b', 5, 'x') redis.call('SPOP', 'none')";
+    let lines = propagated(&mut testbed, script);
+    assert_eq!(lines[0], "SET a 1");
+    assert!(lines[1].starts_with("SET b x PXAT "), "{lines:?}");
+    assert_eq!(lines.len(), 2);
+    assert!(propagated(&mut testbed, "return redis.call('GET', 'a')").is_empty());
+    assert_eq!(propagated(&mut testbed, "redis.call('INCR', 'a') error('late')"), ["INCR a"]);
+    let chosen = "redis.set_repl(redis.REPL_NONE) redis.call('INCR', 'a') redis.set_repl(redis.REPL_ALL) redis.call('INCR', 'c')";
+    assert_eq!(propagated(&mut testbed, chosen), ["INCR c"]);
+}
+
+#[test]
+fn functions_are_propagated_as_they_are_loaded() {
+    let mut testbed = Testbed::new();
+    let library =
+        "#!lua name=lib\nredis.register_function('f', function(keys) return redis.call('SET', keys[1], 1) end)";
+    assert_eq!(testbed.propagated_words(&["FUNCTION", "LOAD", library]), [format!("FUNCTION LOAD {library}")]);
+    assert_eq!(testbed.propagated("FCALL f 1 key"), ["SET key 1"]);
+    assert_eq!(testbed.propagated("FUNCTION DELETE lib"), ["FUNCTION DELETE lib"]);
+    assert!(testbed.propagated("SCRIPT FLUSH").is_empty());
+}
+
+#[test]
+fn time_stands_still_in_a_script() {
+    let mut testbed = Testbed::new();
+    let script = "redis.call('SET', 'key', 1, 'PX', 1) local n = 0 while n < 3e6 do n = n + 1 end return \
+                  redis.call('EXISTS', 'key')";
+    assert_eq!(testbed.run_words(&["EVAL", script, "0"]), ":1\r\n");
+}
+
+#[test]
+fn errors_of_a_script_are_counted_once() {
+    let mut testbed = Testbed::new();
+    let counts = |testbed: &Testbed, name: &[u8]| {
+        let id = testbed.server.commands.find_full(name).expect("a command");
+        let stats = &testbed.server.commands.entry(id).stats;
+        (stats.calls, stats.rejected, stats.failed)
+    };
+    testbed.run_words(&["EVAL", "return redis.call('LPUSH', 'list')", "0"]);
+    assert_eq!((counts(&testbed, b"lpush"), counts(&testbed, b"eval")), ((0, 1, 0), (1, 0, 1)));
+    assert_eq!(testbed.server.stats.error_replies, 1);
+    testbed.run_words(&["EVAL", "redis.call('SET', 'a', 'x') redis.pcall('INCR', 'a') return 1", "0"]);
+    assert_eq!((counts(&testbed, b"incr"), counts(&testbed, b"eval")), ((1, 0, 1), (2, 0, 1)));
+    assert_eq!(testbed.server.stats.error_replies, 2);
+    testbed.run_words(&["EVAL", "error('mine')", "0"]);
+    assert_eq!((testbed.server.stats.error_replies, counts(&testbed, b"eval")), (3, (3, 0, 2)));
+}
+
+#[test]
+fn scripts_keep_to_what_they_declare() {
+    let mut testbed = Testbed::new();
+    let mut error = |command: &str, script: &str| {
+        let reply = testbed.run_words(&[command, script, "0"]);
+        shown(&reply)
+    };
+    let write = "return redis.call('SET', 'a', 1)";
+    assert_eq!(error("EVAL_RO", write), "-ERR Write commands are not allowed from read-only scripts.");
+    let declared = format!("#!lua flags=no-writes\n{write}");
+    assert_eq!(error("EVAL", &declared), "-ERR Write commands are not allowed from read-only scripts.");
+    let writing = format!("#!lua\n{write}");
+    assert_eq!(error("EVAL_RO", &writing), "-ERR Can not execute a script with write flag using *_ro command.");
+    assert_eq!(error("EVAL", &writing), "+OK");
+    assert_eq!(
+        error("EVAL", "return redis.call('SUBSCRIBE', 'x')"),
+        "-ERR This Redis command is not allowed from script"
+    );
+}
+
+#[test]
+fn random_numbers_are_those_of_redis() {
+    let mut testbed = Testbed::new();
+    let script = "math.randomseed(42) return {math.random(1000000), math.random(1000000), math.random(5, 10)}";
+    let first = testbed.run_words(&["EVAL", script, "0"]);
+    assert_eq!(testbed.run_words(&["EVAL", script, "0"]), first);
+    assert_eq!(shown(&first), "[:744526 :342702 :5]");
+}

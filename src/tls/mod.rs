@@ -1,0 +1,29 @@
+//! TLS, by rustls: settings from the directives and files, and sessions between a socket and a connection's buffers.
+//!
+//! [`Client`] is for programs that wait for their connection, such as the command line.
+
+mod ciphers;
+mod client;
+mod files;
+mod verify;
+mod x509;
+
+pub use client::{Client, ClientOptions, ClientStream};
+
+use rustls::crypto::CryptoProvider;
+
+/// Why TLS cannot be set up; the text names the file or directive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsError(pub String);
+
+impl std::fmt::Display for TlsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for TlsError {}
+
+fn provider() -> CryptoProvider {
+    rustls::crypto::ring::default_provider()
+}

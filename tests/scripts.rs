@@ -1,0 +1,240 @@
+//! EVAL, functions, and scripts that run too long, between connections.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Connection, Reply, Server, wait_until};
+
+const ENDLESS: &str = "while true do end";
+
+fn eval(client: &mut Connection, script: &str) -> Reply {
+    client.cmd(&["EVAL", script, "0"])
+}
+
+/// A server that says it is busy after few milliseconds, a client whose script runs, and another one that was told.
+fn busy_server(command: &[&str]) -> (Server, Connection, Connection) {
+    let server = Server::start_with(&["--busy-reply-threshold", "10"]);
+    let (mut caller, mut other) = (server.connect(), server.connect());
+    if command[0] == "FCALL" {
+        let library = "#!lua name=lib\nredis.register_function('endless', function() while true do end end)";
+        assert_eq!(caller.cmd(&["FUNCTION", "LOAD", library]), Reply::bulk("lib"));
+    }
+    caller.send(command);
+    wait_until("the server is busy", || matches!(other.cmd(&["PING"]), Reply::Error(text) if text.starts_with("BUSY")));
+    (server, caller, other)
+}
+
+#[test]
+fn values_go_both_ways() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let values = [
+        ("return 3.99", Reply::Integer(3)),
+        ("return true", Reply::Integer(1)),
+        ("return false", Reply::Null),
+        ("return {ok='fine'}", Reply::Simple("fine".into())),
+        ("return {1, 'two', nil, 4}", Reply::Array(vec![Reply::Integer(1), Reply::bulk("two")])),
+        ("return redis.call('SET', 'key', 0.1)", Reply::ok()),
+        ("return redis.call('GET', 'key')", Reply::bulk("0.10000000000000001")),
+        ("return redis.call('GET', 'nothing')", Reply::Null),
+        ("return cjson.encode({1, 'a/b', {x = 0.5}})", Reply::bulk(r#"[1,"a\/b",{"x":0.5}]"#)),
+        ("return cmsgpack.pack({1, 2, 3})", Reply::bulk([0x93, 1, 2, 3])),
+        ("return struct.pack('>I2', 258)", Reply::bulk([1, 2])),
+        ("return bit.bxor(5, 3)", Reply::Integer(6)),
+    ];
+    for (script, expected) in values {
+        assert_eq!(eval(&mut client, script), expected, "{script}");
+    }
+    let both = client.cmd(&["EVAL", "return {KEYS[1], ARGV[2]}", "1", "key", "one", "two"]);
+    assert_eq!(both, Reply::bulks(&["key", "two"]));
+}
+
+#[test]
+fn errors_name_script_and_line() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let error = eval(&mut client, "\nerror('wrong')").into_error();
+    assert!(error.starts_with("ERR user_script:2: wrong script: ") && error.ends_with(", on @user_script:2."));
+    let error = eval(&mut client, "return redis.call('INCR', 'a', 'b')").into_error();
+    assert!(error.starts_with("ERR Wrong number of args calling Redis command from script script: "), "{error}");
+    let error = eval(&mut client, "return nothing").into_error();
+    assert!(error.contains("Script attempted to access nonexistent global variable 'nothing'"), "{error}");
+}
+
+#[test]
+fn the_room_is_closed() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let attempts = [
+        "redis.call = nil",
+        "string.format = nil",
+        "_G.print = 1",
+        "rawset(_G, 'x', 1)",
+        "rawset(redis, 'call', 1)",
+        "table.insert(redis, 1)",
+        "setmetatable(_G, nil)",
+        "getmetatable('').__index = nil",
+        "getmetatable(_G).__index = nil",
+        "getmetatable(_G).__newindex = nil",
+        "for k, v in pairs(redis) do redis[k] = nil end",
+        "local f, t = pairs(redis) t.call = nil",
+        "os.execute('true')",
+        "io.open('/etc/passwd')",
+        "require('os')",
+        "dofile('x')",
+        "debug.getinfo(1)",
+        "return loadstring('\\27Lua' .. ('x'):rep(100))()",
+        "return load(coroutine.wrap(function() coroutine.yield('\\27Lua') end))()",
+        "return loadstring(string.dump(function() end))()",
+        "getfenv(0).x = 1",
+        "newproxy(true)",
+    ];
+    for script in attempts {
+        eval(&mut client, script).into_error();
+    }
+    assert_eq!(eval(&mut client, "return redis.call('PING')"), Reply::Simple("PONG".into()));
+    assert_eq!(eval(&mut client, "return ('x'):rep(2) .. string.format('%d', 3)"), Reply::bulk("xx3"));
+}
+
+#[test]
+fn what_a_script_asks_too_much_of_is_an_error() {
+    let server = Server::start_with(&["--maxmemory", "256mb"]);
+    let mut client = server.connect();
+    let failing = [
+        "local function f() return 1 + f() end return f()",
+        "return string.rep('x', 2^31 - 1)",
+        "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1e6) .. i end",
+        "return unpack({}, 1, 1e7)",
+        "return unpack({}, 0, 2^31 - 1)",
+        "return ('x'):rep(1e6):find(('.?'):rep(1e5))",
+        "return loadstring(('('):rep(1e5) .. '1' .. (')'):rep(1e5))()",
+        "return cjson.decode(('['):rep(1e6))",
+        "cjson.decode_max_depth(1e9) return cjson.decode(('['):rep(1e6))",
+        "cjson.encode_max_depth(1e9) local t = {} t[1] = t return cjson.encode(t)",
+        "return cmsgpack.unpack(('\\145'):rep(1e6))",
+        "return cmsgpack.unpack('\\221\\255\\255\\255\\255')",
+        "return struct.unpack('c2147483647', 'x')",
+        "return struct.pack('i99999999999', 1)",
+        "return redis.call(unpack({}, 1, 9000))",
+    ];
+    for script in failing {
+        let reply = eval(&mut client, script);
+        assert!(matches!(reply, Reply::Error(_)), "{script}: {reply:?}");
+    }
+    client.send(&["EVAL", "local t = {} t[1] = t return t", "0"]);
+    let mut opened = 0;
+    while client.byte() == b'*' {
+        opened += 1;
+        assert_eq!([client.byte(), client.byte(), client.byte()], *b"1\r\n");
+    }
+    assert!(opened > 1000);
+    let mut other = server.connect();
+    assert_eq!(other.cmd(&["PING"]), Reply::Simple("PONG".into()));
+    let used = other.cmd(&["INFO", "memory"]).text();
+    let used = used.lines().find_map(|line| line.strip_prefix("used_memory_vm_eval:")).map(str::parse::<u64>);
+    assert!(used.is_some_and(|used| used.is_ok_and(|used| used < 64 << 20)), "the memory is given back");
+}
+
+#[test]
+fn a_script_is_one_transaction_for_those_who_watch() {
+    let server = Server::start();
+    let (mut client, mut other) = (server.connect(), server.connect());
+    client.cmd(&["WATCH", "key"]);
+    assert_eq!(eval(&mut other, "return redis.call('SET', 'key', 1)"), Reply::ok());
+    client.cmd(&["MULTI"]);
+    client.cmd(&["PING"]);
+    assert_eq!(client.cmd(&["EXEC"]), Reply::NullArray);
+    eval(&mut other, "redis.call('SELECT', 5) redis.call('SET', 'five', 1)");
+    assert_eq!(other.cmd(&["GET", "five"]), Reply::Null, "the caller stays in its database");
+    other.cmd(&["SELECT", "5"]);
+    assert_eq!(other.cmd(&["GET", "five"]), Reply::bulk("1"));
+}
+
+#[test]
+fn blocked_clients_are_served_when_the_script_is_done() {
+    let server = Server::start();
+    let (mut client, mut waiting) = (server.connect(), server.connect());
+    waiting.send(&["BLPOP", "list", "0"]);
+    wait_until("it waits", || client.cmd(&["INFO", "clients"]).text().contains("blocked_clients:1"));
+    let taken = eval(&mut client, "redis.call('RPUSH', 'list', 'a', 'b') return redis.call('LPOP', 'list')");
+    assert_eq!(taken, Reply::bulk("a"));
+    assert_eq!(waiting.read(), Reply::bulks(&["list", "b"]));
+}
+
+#[test]
+fn a_busy_server_lets_others_end_a_script_that_wrote_nothing() {
+    let (server, mut caller, mut other) = busy_server(&["EVAL", ENDLESS, "0"]);
+    assert!(other.cmd(&["FUNCTION", "KILL"]).into_error().starts_with("BUSY"));
+    assert!(other.cmd(&["SHUTDOWN"]).into_error().starts_with("BUSY"));
+    let mut late = server.connect();
+    assert!(late.cmd(&["GET", "key"]).into_error().starts_with("BUSY"), "who comes now is told, too");
+    late.raw(b"*2\r\n$3\r\nGET\r\n$3\r");
+    assert_eq!(other.cmd(&["SCRIPT", "KILL"]), Reply::ok());
+    assert!(caller.read().into_error().contains("Script killed by user with SCRIPT KILL"));
+    late.raw(b"\nkey\r\n");
+    assert_eq!(late.read(), Reply::Null);
+    assert_eq!(other.cmd(&["PING"]), Reply::Simple("PONG".into()));
+    assert!(other.cmd(&["SCRIPT", "KILL"]).into_error().starts_with("NOTBUSY"));
+}
+
+#[test]
+fn a_script_cannot_catch_its_end() {
+    let script = "local function f() while true do redis.call('PING') end end while true do pcall(f) end";
+    let (_server, mut caller, mut other) = busy_server(&["EVAL", script, "0"]);
+    assert_eq!(other.cmd(&["SCRIPT", "KILL"]), Reply::ok());
+    caller.read().into_error();
+    assert_eq!(other.cmd(&["PING"]), Reply::Simple("PONG".into()));
+}
+
+#[test]
+fn functions_are_ended_by_their_own_command() {
+    let (_server, mut caller, mut other) = busy_server(&["FCALL", "endless", "0"]);
+    assert!(other.cmd(&["SCRIPT", "KILL"]).into_error().starts_with("BUSY"));
+    let Reply::Array(stats) = other.cmd(&["FUNCTION", "STATS"]) else { panic!("a list") };
+    let Reply::Array(running) = &stats[1] else { panic!("what runs") };
+    assert_eq!(running[1], Reply::bulk("endless"));
+    assert_eq!(running[3], Reply::bulks(&["FCALL", "endless", "0"]));
+    assert_eq!(other.cmd(&["FUNCTION", "KILL"]), Reply::ok());
+    caller.read().into_error();
+}
+
+#[test]
+fn a_script_that_wrote_ends_only_with_the_server() {
+    let script = "redis.call('SET', 'key', 1) while true do end";
+    let (mut server, _caller, mut other) = busy_server(&["EVAL", script, "0"]);
+    assert!(other.cmd(&["SCRIPT", "KILL"]).into_error().starts_with("UNKILLABLE"));
+    other.send(&["SHUTDOWN", "NOSAVE"]);
+    assert!(server.exit_within(Duration::from_secs(10)).is_some_and(|status| status.success()));
+}
+
+#[test]
+fn functions_survive_a_reload_and_a_dump() {
+    let server = Server::start_with(&["--enable-debug-command", "yes"]);
+    let mut client = server.connect();
+    let library = "#!lua name=lib\nlocal calls = 0\nredis.register_function('count', function() calls = calls + 1 return \
+                   calls end)";
+    assert_eq!(client.cmd(&["FUNCTION", "LOAD", library]), Reply::bulk("lib"));
+    assert_eq!(client.cmd(&["FCALL", "count", "0"]), Reply::Integer(1));
+    assert_eq!(client.cmd(&["FCALL", "Count", "0"]), Reply::Integer(2));
+    assert_eq!(client.cmd(&["DEBUG", "RELOAD"]), Reply::ok());
+    assert_eq!(client.cmd(&["FCALL", "count", "0"]), Reply::Integer(1));
+    let Reply::Bulk(payload) = client.cmd(&["FUNCTION", "DUMP"]) else { panic!("a payload") };
+    assert_eq!(client.cmd(&["FUNCTION", "FLUSH"]), Reply::ok());
+    assert_eq!(client.cmd(&[&b"FUNCTION"[..], b"RESTORE", &payload]), Reply::ok());
+    assert_eq!(client.cmd(&["FCALL", "count", "0"]), Reply::Integer(1));
+    let taken = client.cmd(&[&b"FUNCTION"[..], b"RESTORE", &payload]).into_error();
+    assert_eq!(taken, "ERR Library lib already exists");
+    assert_eq!(client.cmd(&[&b"FUNCTION"[..], b"RESTORE", &payload, b"REPLACE"]), Reply::ok());
+}
+
+#[test]
+fn monitors_see_a_script_before_its_commands() {
+    let server = Server::start();
+    let (mut client, mut monitor) = (server.connect(), server.connect());
+    assert_eq!(monitor.cmd(&["MONITOR"]), Reply::ok());
+    eval(&mut client, "redis.call('SET', 'key', 1)");
+    assert!(monitor.read().text().contains("\"EVAL\""));
+    let line = monitor.read().text();
+    assert!(line.contains("[0 lua] \"SET\" \"key\" \"1\""), "{line}");
+}
