@@ -189,6 +189,8 @@ pub struct Server {
     pub persist: Persist,
     /// The cron's memory.
     pub cron: CronState,
+    /// When the log last told of a client that speaks another protocol, in Unix seconds.
+    pub attack_told_s: i64,
     /// A transaction runs.
     pub in_exec: bool,
     /// What the client waited for whose blocked command runs again.
@@ -253,6 +255,7 @@ impl Server {
             links: Links::default(),
             persist: Persist::default(),
             cron: CronState::default(),
+            attack_told_s: 0,
             in_exec: false,
             again: None,
             monitors: Vec::new(),

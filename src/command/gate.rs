@@ -3,7 +3,7 @@
 
 use super::effects::Observers;
 use super::spec::{
-    ADMIN, ALLOW_BUSY, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_ASYNC_LOADING, NO_AUTH, NO_MULTI,
+    ADMIN, ALLOW_BUSY, DENYOOM, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_ASYNC_LOADING, NO_AUTH, NO_MULTI,
     NO_QUEUE, PROTECTED, READONLY, REPORTS_DISK_ERROR, RUNS_QUEUE, STALE, WRITE,
 };
 use super::{Args, CommandId, Ctx, Error, Flags};
@@ -25,8 +25,6 @@ pub enum Verdict {
     Queue,
     /// It waits for the end of a pause.
     Postpone,
-    /// Its client is cut off without a word.
-    Disconnect,
     /// Its client took too much memory, and goes.
     Evicted,
 }
@@ -42,16 +40,13 @@ pub const FEW_REPLICAS: Error = Error::fixed("NOREPLICAS Not enough good replica
 const LOADING_ERROR: Error = Error::fixed("LOADING Redis is loading the dataset in memory");
 
 /// Flags that always bring a command before the gate.
-pub const ALWAYS_CHECKED: Flags = Flags(PROTECTED.0 | FOREIGN.0);
+pub const ALWAYS_CHECKED: Flags = PROTECTED;
 
 /// Decides about a command whose name and arity are right.
 pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
     let entry = cx.server.commands.entry(id);
     let row = entry.row;
     let modes = cx.client().modes;
-    if row.flags.has(FOREIGN) {
-        return Verdict::Disconnect;
-    }
     if row.flags.has(PROTECTED) && !cx.server.config.enable_debug_command.allows(cx.is_local()) {
         return Verdict::Refuse(protected_error(entry.row.name));
     }

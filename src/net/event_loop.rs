@@ -176,11 +176,11 @@ impl EventLoop {
         crate::persist::aof::before_replies(&mut self.server);
         primary::before_replies(&mut self.server);
         self.flush_outputs();
-        primary::after_replies(&mut self.server);
         if self.server.modes.has(ServerModes::CLIENT_LIMIT) {
             memory::make_room(&mut self.server);
         }
         self.close_doomed();
+        primary::after_replies(&mut self.server);
     }
 
     /// How long the poll may wait: not at all while somebody's input is left over.
