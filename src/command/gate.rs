@@ -115,16 +115,19 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
     if monitors && flags.has(WRITE | READONLY | MAY_REPLICATE) {
         return Verdict::Refuse(Error::fixed("ERR Replica can't interact with the keyspace"));
     }
-    let held = match cx.server.pause.kind() {
-        _ if monitors => false,
-        Some(PauseKind::All) => true,
-        Some(PauseKind::Write) => flags.has(WRITE | MAY_REPLICATE),
-        None => false,
-    };
-    if held {
+    if !monitors && is_held(cx.server, flags) {
         return Verdict::Postpone;
     }
     if queueing { Verdict::Queue } else { Verdict::Run }
+}
+
+/// Whether a pause holds a command.
+pub fn is_held(server: &Server, flags: Flags) -> bool {
+    match server.pause.kind() {
+        Some(PauseKind::All) => true,
+        Some(PauseKind::Write) => flags.has(WRITE | MAY_REPLICATE),
+        None => false,
+    }
 }
 
 /// Why nothing is to be changed now, for a command that would.

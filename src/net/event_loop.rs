@@ -43,7 +43,7 @@ const EVENTS: usize = 1024;
 /// Outputs' buffers kept for reuse, and the largest of them, in bytes.
 const SPARE_BUFFERS: usize = 64;
 const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
-const SPARE_BUFFER_BYTES_LIMITED: usize = 16 * 1024;
+const SPARE_BUFFER_BYTES_LIMITED: usize = 4 * 1024;
 /// The token of the signal pipe.
 pub const SIGNAL_TOKEN: Token = Token(usize::MAX - 1);
 

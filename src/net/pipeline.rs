@@ -117,7 +117,14 @@ impl Pipeline {
         let mut reply = std::mem::take(&mut server.clients.at_mut(key).output);
         server.current = Some(key);
         let mut cx = Ctx { db, server, reply: &mut reply, client: key, command: postponed.command };
-        exec::process(&mut cx, Some(postponed.command), Args::from(postponed.request.view()));
+        let args = Args::from(postponed.request.view());
+        if cx.client().modes.has(Modes::PRIMARY) {
+            let timeless = cx.db.set_timeless(true);
+            replica::obey(&mut cx, Some(postponed.command), args);
+            cx.db.set_timeless(timeless);
+        } else {
+            exec::process(&mut cx, Some(postponed.command), args);
+        }
         server.current = None;
         server.clients.at_mut(key).output = reply;
         server.clients.flush_later(key);
@@ -233,7 +240,8 @@ impl Pipeline {
             let mut cx = Ctx { db, server, reply, client: key, command: resolved.command.unwrap_or_default() };
             replica::obey(&mut cx, resolved.command, args);
             let late = server.clock.now() > slice_ends;
-            if (late || server.clients.at(key).modes.has(Modes::CLOSING)) && index + 1 < self.batch.requests.len() {
+            let stop = server.clients.at(key).modes.has(Modes(Modes::BLOCKED.0 | Modes::CLOSING.0));
+            if (stop || late) && index + 1 < self.batch.requests.len() {
                 if late {
                     server.clients.read_on_later(key);
                 }

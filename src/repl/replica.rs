@@ -9,7 +9,8 @@
 use super::link::{self, State};
 use super::{failover, primary, propagate, receive};
 use crate::client::{BlockedFor, Client, ClientKey, Modes};
-use crate::command::{Args, CommandId, Ctx, exec};
+use crate::command::spec::RUNS_QUEUE;
+use crate::command::{Args, CommandId, Ctx, Flags, exec, gate};
 use crate::config::ReplicaOf;
 use crate::db::Databases;
 use crate::persist::aof;
@@ -46,8 +47,12 @@ pub struct Cached {
     pub db: usize,
 }
 
-/// Runs a request of the primary.
+/// Runs a request of the primary. In a pause it waits, and with it what follows.
 pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
+    if let Some(id) = resolved.filter(|id| is_held(cx, *id)) {
+        cx.command = id;
+        return cx.postpone(&args);
+    }
     let mark = cx.reply.mark();
     if let Some(error) = exec::obey(cx, resolved, args) {
         cx.server.stats.unexpected_error_replies += 1;
@@ -70,6 +75,29 @@ pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
     if !transaction_is_open {
         note_run(cx.server);
     }
+}
+
+/// How many bytes of the primary's stream have come that have not run: of a transaction that is open, of a request that a
+/// pause holds, and what is behind that.
+pub fn unapplied(server: &Server) -> usize {
+    let Some(primary) = &server.repl.primary else { return 0 };
+    let Some(client) = server.clients.get(primary.client) else { return 0 };
+    let held = client.blocked.as_ref().map_or(0, |blocked| {
+        let mut request = Vec::new();
+        blocked.request.view().encode(&mut request);
+        request.len()
+    });
+    let connection = &client.connection;
+    primary.open.len() + held + connection.input_waiting() + connection.progress.arrived()
+}
+
+fn is_held(cx: &Ctx<'_>, id: CommandId) -> bool {
+    let row = cx.server.commands.entry(id).row;
+    let queued = match &cx.client().transaction {
+        Some(transaction) if row.flags.has(RUNS_QUEUE) => transaction.flags,
+        Some(_) | None => Flags::default(),
+    };
+    gate::is_held(cx.server, row.flags | queued)
 }
 
 /// What has run counts.
