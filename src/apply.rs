@@ -4,8 +4,9 @@
 //! the other. When one fails the old values are put back and applied again, so that a failing CONFIG SET changes
 //! nothing. Effects of parts that act on their directives by themselves have nothing to do here.
 
-use crate::config::{Changes, Effect, OomScoreAdj, SetError, expand_proc_title};
+use crate::config::{Changes, Config, Effect, OomScoreAdj, SetError, expand_proc_title};
 use crate::db::Databases;
+use crate::net::listeners::Transport;
 use crate::persist::aof;
 use crate::server::Server;
 use crate::util::oom_score::Wanted;
@@ -40,8 +41,19 @@ pub fn apply(server: &mut Server, db: &mut Databases, changes: &Changes) -> Resu
 
 fn apply_effect(server: &mut Server, db: &mut Databases, effect: Effect) -> Result<(), String> {
     match effect {
-        Effect::Bind => listen(server, "Failed to bind to specified addresses."),
-        Effect::Port => listen(server, "Unable to listen on this port. Check server logs."),
+        Effect::Bind => {
+            const FAILURE: &str = "Failed to bind to specified addresses.";
+            listen(server, Transport::Plain, FAILURE).and_then(|()| listen(server, Transport::Tls, FAILURE))
+        }
+        Effect::Port => listen(server, Transport::Plain, "Unable to listen on this port. Check server logs."),
+        Effect::Tls if uses_tls(&server.config) => configure_tls(server),
+        Effect::Tls => Ok(()),
+        Effect::TlsPort => {
+            if server.tls.is_none() {
+                configure_tls(server)?;
+            }
+            listen(server, Transport::Tls, "Unable to listen on this port. Check server logs.")
+        }
         Effect::Dir => std::env::set_current_dir(&server.config.dir).map_err(|error| platform::os_error_text(&error)),
         Effect::LogLevel => {
             crate::log_format::set_level(server.config.loglevel);
@@ -81,17 +93,21 @@ fn apply_effect(server: &mut Server, db: &mut Databases, effect: Effect) -> Resu
             server.resize_backlog();
             Ok(())
         }
-        Effect::ClientMemory
-        | Effect::ClusterAnnounce
-        | Effect::ClusterFlags
-        | Effect::Tls
-        | Effect::TlsPort
-        | Effect::Watchdog => Ok(()),
+        Effect::ClientMemory | Effect::ClusterAnnounce | Effect::ClusterFlags | Effect::Watchdog => Ok(()),
     }
 }
 
-fn listen(server: &mut Server, failure: &str) -> Result<(), String> {
-    server.listeners.open_tcp(&server.config).map_err(|error| {
+/// Whether TLS is needed for anything.
+pub fn uses_tls(config: &Config) -> bool {
+    config.tls_port != 0 || config.tls_replication || config.tls_cluster
+}
+
+fn configure_tls(server: &mut Server) -> Result<(), String> {
+    server.configure_tls().map_err(|_| "Unable to update TLS configuration. Check server logs.".to_owned())
+}
+
+fn listen(server: &mut Server, transport: Transport, failure: &str) -> Result<(), String> {
+    server.listeners.open_tcp(&server.config, transport).map_err(|error| {
         log::warn!("{}", error.0);
         failure.to_owned()
     })?;

@@ -19,6 +19,8 @@ const FAST_EXPIRE_US_PER_EFFORT: u64 = 250;
 const SAMPLE_EVERY_MS: i64 = 100;
 /// An input buffer unused for this long is given back, in milliseconds.
 const INPUT_IDLE_MS: i64 = 2000;
+/// How long a TLS handshake may take, in milliseconds: long enough for thousands of clients that come at once.
+const HANDSHAKE_MS: i64 = 30_000;
 /// Input buffers up to this size are not worth shrinking, in bytes.
 const INPUT_KEPT_BYTES: usize = 32 * 1024;
 
@@ -196,7 +198,10 @@ fn visit_clients(server: &mut Server, now: i64) {
         let timeout_ms = i64::from(server.config.timeout) * 1000;
         let spared = Modes(Modes::MONITOR.0 | Modes::PRIMARY.0 | Modes::REPLICA.0);
         let waits = client.blocked.is_some() || client.subscriptions.is_some() || client.modes.has(spared);
-        if timeout_ms > 0 && idle_ms > timeout_ms && !waits {
+        if now - client.created_ms > HANDSHAKE_MS && !client.connection.socket().is_established() {
+            log::info!("Closing client that has not finished its TLS handshake");
+            server.clients.close_soon(key);
+        } else if timeout_ms > 0 && idle_ms > timeout_ms && !waits {
             log::info!("Closing idle client");
             server.clients.close_soon(key);
         } else {

@@ -23,6 +23,7 @@
 //! - `script` runs scripts and functions in Lua.
 //! - `config` holds every directive, one row each; `apply` is what a changed one entails.
 //! - `server` owns the parts, `cron` does what happens by itself, `evict` makes room.
+//! - [`manual`] and [`quote`] are what else the client takes from here: documentation of the commands, quoting.
 //! - `start` goes from the command line to the running loop; `signals` and `crash` are its two other ends.
 //! - `stats`, `slowlog` and `latency` are what is counted and noted, `info` shows it, `log_format` is how the log looks.
 //! - [`tls`] encrypts connections.
@@ -41,6 +42,7 @@ mod evict;
 mod info;
 mod latency;
 mod log_format;
+pub mod manual;
 mod net;
 mod persist;
 mod pubsub;
@@ -57,6 +59,7 @@ mod types;
 mod util;
 
 pub use start::main;
+pub use util::quote;
 
 #[global_allocator]
 static ALLOCATOR: util::alloc::CountingAllocator = util::alloc::CountingAllocator;

@@ -6,6 +6,8 @@
 
 use std::path::PathBuf;
 
+use mio::net::TcpStream;
+
 use crate::acl::Acl;
 use crate::client::registry::Clients;
 use crate::client::tracking::{self, Tracking};
@@ -30,6 +32,7 @@ use crate::resp::request::{ArgView, OwnedRequest};
 use crate::script::Scripting;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
+use crate::tls;
 use crate::util::bit_set::bit_set;
 use crate::util::clock::Clock;
 use crate::util::oom_score::OomScore;
@@ -179,6 +182,8 @@ pub struct Server {
     pub shutdown: Option<Shutdown>,
     /// The sockets listened on.
     pub listeners: Listeners,
+    /// TLS, once it is set up.
+    pub tls: Option<tls::Settings>,
     /// Clients whose postponed command is to be run now.
     pub to_resume: Vec<ClientKey>,
     /// Memory may exceed `maxmemory`: eviction begins, or goes on, before the next wait.
@@ -250,6 +255,7 @@ impl Server {
             current: None,
             shutdown: None,
             listeners,
+            tls: None,
             to_resume: Vec::new(),
             evicting: false,
             links: Links::default(),
@@ -287,6 +293,21 @@ impl Server {
         self.modes.set(ServerModes::NEW_SETTINGS, true);
         self.note_disk_error();
         repl::replica::note_role(self);
+    }
+
+    /// Sets TLS up as the directives say.
+    ///
+    /// # Errors
+    /// When that cannot be done; it stays as it was then, and the log has the reason.
+    pub fn configure_tls(&mut self) -> Result<(), tls::TlsError> {
+        self.tls = Some(tls::Settings::new(&self.config).inspect_err(|error| log::warn!("{error}"))?);
+        Ok(())
+    }
+
+    /// Begins a session on a connection that a client has made.
+    pub fn begin_tls(&self, stream: TcpStream) -> Option<tls::Session> {
+        let session = self.tls.as_ref()?.accept(stream, self.config.tls_auth_clients);
+        session.inspect_err(|error| log::warn!("Error accepting a client connection: {error}")).ok()
     }
 
     /// Why writes are refused, when [`ServerModes::DISK_ERROR`] is set.

@@ -18,7 +18,7 @@ use crate::command::CommandTable;
 use crate::config::{self, CommandLine, Config, REDIS_VERSION};
 use crate::db::Databases;
 use crate::net::event_loop::EventLoop;
-use crate::net::listeners::{ListenError, Listeners};
+use crate::net::listeners::{ListenError, Listeners, Transport};
 use crate::persist;
 use crate::server::Server;
 use crate::signals::Signals;
@@ -126,13 +126,20 @@ fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     let poll = Poll::new().map_err(fail("Can't create the event loop"))?;
     let registry = || poll.registry().try_clone();
     let mut listeners = Listeners::new(registry().map_err(fail("Can't create the event loop"))?);
-    listeners.open_tcp(&config)?;
+    listeners.open_tcp(&config, Transport::Plain)?;
+    listeners.open_tcp(&config, Transport::Tls)?;
     listeners.open_unix(&config)?;
+    if !listeners.is_open() {
+        return Err(StartError("Configured to not listen anywhere, exiting.".to_owned()));
+    }
     write_pid_file(&mut config, in_background);
     logo::show(&config);
     let signals = Signals::install(poll.registry()).map_err(fail("Can't catch signals"))?;
     let mut db = Databases::new(config.databases as usize);
     let mut server = Server::new(config, commands, listeners);
+    if apply::uses_tls(&server.config) && server.configure_tls().is_err() {
+        return Err(StartError("Failed to configure TLS. Check logs for more info.".to_owned()));
+    }
     crate::acl::sessions::at_start(&mut server).map_err(StartError)?;
     server.program = program;
     server.title = title;
@@ -169,7 +176,7 @@ fn announce(config: &Config, program: &str) {
 
 /// Says that clients may come, in the words that tools wait for.
 fn report_ready(server: &Server, supervisor: &Supervisor) {
-    if server.config.port != 0 {
+    if server.config.port != 0 || server.config.tls_port != 0 {
         log::info!("Ready to accept connections");
     }
     if let Some(path) = &server.config.unixsocket {

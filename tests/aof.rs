@@ -275,7 +275,7 @@ fn a_torn_end_is_cut_off_where_its_command_or_transaction_begins() {
         assert_eq!(status, Some(1));
         assert!(log.contains("Unexpected end of file reading the append only file"), "{log}");
         let server = home.start(&[]);
-        assert!(server.log().contains(&format!("Truncating the AOF {INCREMENT} at offset {} !!!", good.len())));
+        server.await_log(&format!("Truncating the AOF {INCREMENT} at offset {} !!!", good.len()));
         let mut connection = server.connect();
         assert_eq!(
             connection.cmd(&["mget", "a", "b", "c"]),
@@ -320,7 +320,7 @@ fn the_log_of_an_old_version_is_taken_over() {
     fs::write(&old, requests(&["SELECT 1", "SET a 1"])).expect("an old log");
     {
         let server = home.start(&[]);
-        assert!(server.log().contains("Successfully migrated an old-style AOF file"));
+        server.await_log("Successfully migrated an old-style AOF file");
         let mut connection = server.connect();
         connection.cmd(&["set", "b", "2"]);
         assert!(!old.exists());
@@ -395,7 +395,7 @@ fn a_log_that_has_grown_is_rewritten_by_itself() {
     (0..200).for_each(|_| assert_eq!(connection.cmd(&["set", "k", &"v".repeat(100)]), Reply::ok()));
     wait_until("a rewrite", || info(&mut connection, "aof_rewrites") != "0");
     wait_for_rewrite(&mut connection);
-    assert!(server.log().contains("Starting automatic rewriting of AOF on"));
+    server.await_log("Starting automatic rewriting of AOF on");
     let size: u64 = info(&mut connection, "aof_current_size").parse().expect("a size");
     let on_disk: u64 = home
         .names()

@@ -114,7 +114,7 @@ fn a_data_set_survives_a_restart_and_debug_reload() {
     assert_eq!(digest(&mut connection), before);
     assert_eq!(info(&mut connection, "rdb_changes_since_last_save"), "0");
     assert!(info(&mut connection, "rdb_last_load_keys_loaded").parse::<u64>().unwrap() > 300);
-    assert!(server.log().contains("DB loaded from disk: "), "{}", server.log());
+    server.await_log("DB loaded from disk: ");
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["dump.rdb"]);
 }
@@ -136,9 +136,9 @@ fn a_save_in_the_background_leaves_later_changes_counted() {
     assert_eq!(info(&mut connection, "rdb_changes_since_last_save"), "1");
     assert_eq!(info(&mut connection, "rdb_last_bgsave_status"), "ok");
     for line in ["Background saving started by pid", "DB saved on disk", "Background saving terminated with success"] {
-        assert!(server.log().contains(line), "{line}");
+        server.await_log(line);
     }
-    assert!(server.log().contains("Fork CoW for RDB: current "), "{}", server.log());
+    server.await_log("Fork CoW for RDB: current ");
     assert_eq!(connection.cmd(&["bgsave", "now"]), Reply::error("ERR syntax error"));
 }
 
@@ -158,7 +158,7 @@ fn a_rule_has_the_data_set_saved() {
     let server = Server::start_with(&["--save", "1 3"]);
     let mut connection = server.connect();
     run(&mut connection, &(0..3).map(|number| format!("set key:{number} x")).collect::<Vec<_>>());
-    wait_until("the rule is followed", || server.log().contains("3 changes in 1 seconds. Saving..."));
+    server.await_log("3 changes in 1 seconds. Saving...");
     wait_until("the save ends", || info(&mut connection, "rdb_changes_since_last_save") == "0");
     assert!(server.directory().join("dump.rdb").exists());
 }
@@ -217,7 +217,7 @@ fn what_cannot_be_written_is_an_error_and_keeps_the_server_from_ending() {
     assert_eq!(connection.cmd(&["save"]), Reply::error("ERR"));
     assert_eq!(connection.cmd(&["shutdown"]), Reply::error("ERR Errors trying to SHUTDOWN. Check logs."));
     server.terminate();
-    wait_until("the failure is told", || server.log().contains("Errors trying to shut down the server."));
+    server.await_log("Errors trying to shut down the server.");
     assert_eq!(connection.cmd(&["shutdown", "abort"]), Reply::error("ERR No shutdown in progress."));
     connection.send(&["shutdown", "force"]);
     assert!(server.exit_within(PATIENCE).is_some_and(|status| status.success()));
@@ -235,8 +235,8 @@ fn a_save_in_the_background_that_fails_is_told() {
     fs::remove_dir_all(server.directory()).unwrap();
     assert_eq!(connection.cmd(&["bgsave"]), Reply::Simple("Background saving started".into()));
     wait_until("the save fails", || info(&mut connection, "rdb_last_bgsave_status") == "err");
-    assert!(server.log().contains("Failed opening the temp RDB file temp-"), "{}", server.log());
-    assert!(server.log().contains("Background saving error"), "{}", server.log());
+    server.await_log("Failed opening the temp RDB file temp-");
+    server.await_log("Background saving error");
     assert!(connection.cmd(&["set", "a", "2"]).into_error().starts_with("MISCONF "));
     fs::create_dir(server.directory()).unwrap();
     assert_eq!(connection.cmd(&["config", "set", "save", ""]), Reply::ok());

@@ -5,14 +5,17 @@
 
 mod common;
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::ffi::OsStr;
+use std::io::{self, Read, Write};
+use std::process::Command;
 use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
 
 use common::certificates::Certificates;
 use common::dataset::peer;
-use common::{PATIENCE, Server, encode, free_port};
-use oxidis::tls::{Client, ClientOptions, ClientStream};
+use common::{Connection, Reply, Server, Stream, binary, encode, free_port, socket_to, wait_until};
+use oxidis::tls::{Client, ClientOptions};
 
 /// Made once for all tests of this file.
 fn certificates() -> &'static Certificates {
@@ -24,40 +27,68 @@ fn file(name: &str) -> String {
     certificates().file(name)
 }
 
-/// A client that trusts `ca` and shows the certificate `client`.
-fn options() -> ClientOptions {
+/// A client that trusts `ca` and shows one of the certificates.
+fn showing(name: &str) -> ClientOptions {
     ClientOptions {
         ca_file: Some(file("ca.crt")),
-        certificate: Some(file("client.crt")),
-        key: Some(file("client.key")),
+        certificate: Some(file(&format!("{name}.crt"))),
+        key: Some(file(&format!("{name}.key"))),
         ..ClientOptions::default()
     }
 }
 
-fn connect(port: u16, options: &ClientOptions) -> std::io::Result<ClientStream> {
-    let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    socket.set_nodelay(true)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.set_write_timeout(Some(PATIENCE))?;
-    Client::new(options).expect("options that are fine").connect(socket)
+/// A client that shows none.
+fn anonymous() -> ClientOptions {
+    ClientOptions { ca_file: Some(file("ca.crt")), ..ClientOptions::default() }
 }
 
-/// Sends PING and reads its answer.
-fn ping(stream: &mut ClientStream) -> std::io::Result<()> {
-    stream.write_all(&encode(&["ping"]))?;
-    let mut answer = [0; 7];
-    stream.read_exact(&mut answer)?;
-    assert_eq!(&answer, b"+PONG\r\n");
-    Ok(())
+/// A server with a TLS port beside the other.
+struct TlsServer {
+    server: Server,
+    port: u16,
 }
 
-/// The arguments of a server with a TLS port.
-fn arguments(port: u16, more: &[&str]) -> Vec<String> {
-    let mut arguments = vec!["--tls-port".to_owned(), port.to_string()];
-    let files = [("cert-file", "server.crt"), ("key-file", "server.key"), ("ca-cert-file", "ca.crt")];
-    arguments.extend(files.iter().flat_map(|(directive, name)| [format!("--tls-{directive}"), file(name)]));
-    arguments.extend(more.iter().map(|word| (*word).to_owned()));
-    arguments
+impl TlsServer {
+    fn start(more: &[&str]) -> TlsServer {
+        TlsServer::start_program(&binary(), more)
+    }
+
+    fn start_program(program: &OsStr, more: &[&str]) -> TlsServer {
+        let port = free_port();
+        let files = [("cert-file", "server.crt"), ("key-file", "server.key"), ("ca-cert-file", "ca.crt")];
+        let mut arguments = vec!["--tls-port".to_owned(), port.to_string()];
+        arguments.extend(files.iter().flat_map(|(directive, name)| [format!("--tls-{directive}"), file(name)]));
+        arguments.extend(more.iter().map(|word| (*word).to_owned()));
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        TlsServer { server: Server::start_program(program, &arguments), port }
+    }
+
+    /// A connection that shows the certificate `client`.
+    fn connect(&self) -> Connection {
+        self.session(&showing("client")).expect("a session")
+    }
+
+    /// A connection that has been answered once: with TLS 1.3 a client learns only then that it is refused.
+    fn session(&self, options: &ClientOptions) -> io::Result<Connection> {
+        let client = Client::new(options).expect("options that are fine");
+        let mut stream = client.connect(socket_to(self.port))?;
+        stream.write_all(&encode(&["ping"]))?;
+        let mut answer = [0; 7];
+        stream.read_exact(&mut answer)?;
+        assert_eq!(&answer, b"+PONG\r\n");
+        Ok(Connection::over(Stream::Tls(Box::new(stream))))
+    }
+
+    /// Sets a directive through the plain port.
+    fn set(&self, directive: &str, value: &str) -> Reply {
+        self.server.connect().cmd(&["config", "set", directive, value])
+    }
+
+    fn info(&self, field: &str) -> i64 {
+        let text = self.server.connect().cmd(&["info"]).text();
+        let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned));
+        value.and_then(|value| value.trim().parse().ok()).expect("a field with a number")
+    }
 }
 
 #[test]
@@ -66,19 +97,304 @@ fn our_client_speaks_tls_with_redis() {
         eprintln!("SKIPPED: there is no redis-server 7.0.x");
         return;
     };
-    let port = free_port();
-    let arguments = arguments(port, &[]);
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let _server = Server::start_program(&redis, &arguments);
-    ping(&mut connect(port, &options()).expect("a session")).expect("an answer");
-    let by_folder = ClientOptions { ca_file: None, ca_folder: Some(file("ca-dir")), ..options() };
-    ping(&mut connect(port, &by_folder).expect("a session")).expect("an answer");
-    let of_version_1 =
-        ClientOptions { certificate: Some(file("plain.crt")), key: Some(file("plain.key")), ..options() };
-    ping(&mut connect(port, &of_version_1).expect("a session")).expect("an answer");
-    let suspicious = ClientOptions { ca_file: Some(file("stranger.crt")), ..options() };
-    let error = connect(port, &suspicious).expect_err("an authority that is not trusted");
+    let server = TlsServer::start_program(&redis, &[]);
+    let accepted = |options: &ClientOptions| server.session(options).map(|_| ());
+    accepted(&showing("client")).expect("a session");
+    accepted(&ClientOptions { ca_file: None, ca_folder: Some(file("ca-dir")), ..showing("client") })
+        .expect("a session");
+    accepted(&showing("plain")).expect("a session");
+    let suspicious = ClientOptions { ca_file: Some(file("stranger.crt")), ..showing("client") };
+    let error = accepted(&suspicious).expect_err("an authority that is not trusted");
     assert!(error.to_string().contains("UnknownIssuer"), "{error}");
     let careless = ClientOptions { insecure: true, server_name: Some("localhost".to_owned()), ..suspicious };
-    ping(&mut connect(port, &careless).expect("a session")).expect("an answer");
+    accepted(&careless).expect("a session");
+}
+
+#[test]
+fn clients_are_let_in_by_their_certificate() {
+    let server = TlsServer::start(&[]);
+    for name in ["client", "server", "plain"] {
+        server.session(&showing(name)).expect("a session");
+    }
+    for name in ["stranger", "old"] {
+        server.session(&showing(name)).map(|_| ()).expect_err(name);
+    }
+    server.session(&anonymous()).map(|_| ()).expect_err("no certificate");
+    wait_until("three refusals in the log", || {
+        server.server.log().matches("Error accepting a client connection: ").count() == 3
+    });
+
+    assert_eq!(server.set("tls-auth-clients", "optional"), Reply::ok());
+    server.session(&anonymous()).expect("a session");
+    server.session(&showing("client")).expect("a session");
+    server.session(&showing("stranger")).map(|_| ()).expect_err("what is shown is checked");
+    assert_eq!(server.set("tls-auth-clients", "no"), Reply::ok());
+    server.session(&anonymous()).expect("a session");
+    server.session(&showing("stranger")).expect("a session");
+    assert_eq!(server.set("tls-auth-clients", "yes"), Reply::ok());
+    server.session(&anonymous()).map(|_| ()).expect_err("no certificate");
+}
+
+#[test]
+fn a_certificate_that_is_trusted_itself_lets_in() {
+    let server = TlsServer::start(&["--tls-ca-cert-file", &file("self.crt")]);
+    server.session(&showing("self")).expect("a session");
+    server.session(&showing("client")).map(|_| ()).expect_err("another authority");
+    let shown = [("tls-cert-file", "self.crt"), ("tls-key-file", "self.key")].map(|(d, name)| (d, file(name)));
+    let words = ["config", "set", shown[0].0, &shown[0].1, shown[1].0, &shown[1].1];
+    assert_eq!(server.server.connect().cmd(&words), Reply::ok());
+    server.session(&ClientOptions { ca_file: Some(file("self.crt")), ..showing("self") }).expect("a session");
+}
+
+#[test]
+fn big_requests_replies_and_pipelines_pass() {
+    let server = TlsServer::start(&[]);
+    let mut connection = server.connect();
+    for size in [1, 1000, 16_383, 16_384, 16_385, 65_535, 65_536, 65_537, 300_000, 5_000_000] {
+        let value: Vec<u8> = (0..size).map(|index: usize| (index * 7 + index / 251) as u8).collect();
+        assert_eq!(connection.cmd(&[b"set", &b"key"[..], &value]), Reply::ok());
+        assert!(connection.cmd(&["get", "key"]) == Reply::Bulk(value), "{size} bytes");
+    }
+    let requests: Vec<u8> = (0..10_000).flat_map(|number| encode(&["echo", &number.to_string()])).collect();
+    connection.raw(&requests);
+    for number in 0..10_000 {
+        assert_eq!(connection.read(), Reply::bulk(number.to_string()));
+    }
+}
+
+#[test]
+fn a_reader_that_lags_gets_everything_in_the_end() {
+    let server = TlsServer::start(&[]);
+    let mut connection = server.connect();
+    let value = vec![b'x'; 1_000_000];
+    assert_eq!(connection.cmd(&[b"set", &b"key"[..], &value]), Reply::ok());
+    // Far more than the sockets hold: the rest waits in the server.
+    for _ in 0..50 {
+        connection.send(&["get", "key"]);
+    }
+    wait_until("the socket is full", || server.info("client_recent_max_output_buffer") >= 0);
+    for _ in 0..50 {
+        assert!(connection.read() == Reply::Bulk(value.clone()));
+    }
+    assert_eq!(connection.cmd(&["ping"]), Reply::Simple("PONG".into()));
+}
+
+#[test]
+fn messages_reach_subscribers_and_blocked_clients() {
+    let server = TlsServer::start(&[]);
+    let (mut listener, mut waiter, mut speaker) = (server.connect(), server.connect(), server.connect());
+    listener.cmd(&["subscribe", "news"]);
+    waiter.send(&["blpop", "list", "0"]);
+    wait_until("one is blocked", || server.info("blocked_clients") == 1);
+    assert_eq!(speaker.cmd(&["publish", "news", "hello"]), Reply::Integer(1));
+    assert_eq!(listener.read(), Reply::bulks(&["message", "news", "hello"]));
+    assert_eq!(speaker.cmd(&["rpush", "list", "one"]), Reply::Integer(1));
+    assert_eq!(waiter.read(), Reply::bulks(&["list", "one"]));
+}
+
+#[test]
+fn a_session_is_ended_by_its_alert() {
+    let server = TlsServer::start(&[]);
+    let mut connection = server.connect();
+    assert_eq!(connection.cmd(&["quit"]), Reply::ok());
+    // Without the alert this would be an error.
+    assert_eq!(connection.read_to_end(), b"");
+}
+
+#[test]
+fn requests_before_the_end_of_a_session_are_answered() {
+    let server = TlsServer::start(&[]);
+    let client = Client::new(&showing("client")).expect("options that are fine");
+    let mut stream = client.connect(socket_to(server.port)).expect("a session");
+    stream.write_all(&encode(&["set", "key", "value"])).expect("a request");
+    stream.write_all(&encode(&["get", "key"])).expect("a request");
+    stream.conn.send_close_notify();
+    stream.flush().expect("an alert");
+    let mut answers = Vec::new();
+    stream.read_to_end(&mut answers).expect("answers");
+    assert_eq!(answers, b"+OK\r\n$5\r\nvalue\r\n");
+}
+
+#[test]
+fn what_is_no_tls_is_closed_and_logged() {
+    let mut server = TlsServer::start(&[]);
+    for garbage in [
+        &b"*1\r\n$4\r\nPING\r\n"[..],
+        b"GET / HTTP/1.1\r\n\r\n",
+        &[0x16; 100],
+        &[0xff; 100_000],
+        b"\x16\x03\x01\xff\xff",
+    ] {
+        let mut stream = socket_to(server.port);
+        // The server may close before it has taken everything.
+        let _ = stream.write_all(garbage);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        assert!(!answer.starts_with(b"+") && !answer.starts_with(b"-"), "{answer:?}");
+    }
+    wait_until("five lines in the log", || {
+        server.server.log().matches("Error accepting a client connection: ").count() == 5
+    });
+    assert_eq!(server.connect().cmd(&["ping"]), Reply::Simple("PONG".into()));
+    wait_until("they are gone", || server.info("connected_clients") <= 2);
+    assert!(server.server.exit_within(Duration::ZERO).is_none());
+}
+
+#[test]
+fn the_plain_port_can_be_off_and_ports_change_places() {
+    let server = TlsServer::start(&["--port", "0"]);
+    let mut connection = server.connect();
+    let port = server.port.to_string();
+    assert_eq!(connection.cmd(&["config", "set", "tls-port", "0"]), Reply::ok());
+    assert_eq!(connection.cmd(&["config", "set", "port", &port]), Reply::ok());
+    let mut plain = Connection::to(server.port);
+    assert_eq!(plain.cmd(&["config", "set", "port", "0"]), Reply::ok());
+    assert_eq!(plain.cmd(&["config", "set", "tls-port", &port]), Reply::ok());
+    assert_eq!(server.connect().cmd(&["ping"]), Reply::Simple("PONG".into()));
+    assert_eq!(connection.cmd(&["ping"]), Reply::Simple("PONG".into()), "what stands stays");
+}
+
+#[test]
+fn certificates_are_reloaded_and_bad_ones_refused() {
+    let server = TlsServer::start(&[]);
+    let refused = |directive: &str, value: &str| {
+        let error = server.set(directive, value).into_error();
+        let reason = "Unable to update TLS configuration. Check server logs.";
+        assert_eq!(error, format!("ERR CONFIG SET failed (possibly related to argument '{directive}') - {reason}"));
+        server.session(&showing("client")).expect("a session with what was set before");
+    };
+    refused("tls-cert-file", &file("nosuch.crt"));
+    refused("tls-cert-file", &file("stranger.crt"));
+    refused("tls-key-file", &file("locked.key"));
+    refused("tls-ca-cert-file", &file("server.key"));
+    refused("tls-protocols", "SSLv3");
+    refused("tls-ciphers", "nosuch");
+    refused("tls-ciphersuites", "nosuch");
+    refused("tls-dh-params-file", &file("server.key"));
+    refused("tls-ca-cert-file", "");
+    assert_eq!(server.set("tls-key-file-pass", "1234"), Reply::ok());
+    assert_eq!(server.set("tls-key-file", &file("locked.key")), Reply::ok());
+    server.session(&showing("client")).expect("a session");
+    refused("tls-key-file-pass", "4321");
+    let stood = server.connect();
+    let files = [("tls-cert-file", file("stranger.crt")), ("tls-key-file", file("stranger.key"))];
+    let words = ["config", "set", files[0].0, &files[0].1, files[1].0, &files[1].1];
+    assert_eq!(server.server.connect().cmd(&words), Reply::ok());
+    server.session(&showing("client")).map(|_| ()).expect_err("another certificate");
+    let trusting = ClientOptions { ca_file: Some(file("stranger.crt")), ..showing("client") };
+    server.session(&trusting).expect("a session");
+    let mut stood = stood;
+    assert_eq!(stood.cmd(&["ping"]), Reply::Simple("PONG".into()), "what stands stays");
+}
+
+/// Data of all sizes goes over to a replica, and so do changes; the link breaks and is taken up again.
+fn replicate(primary: &OsStr, replica: &OsStr, diskless: &str, load: &str) {
+    const NODE: [&str; 6] =
+        ["--tls-replication", "yes", "--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0"];
+    let primary = TlsServer::start_program(primary, &[&NODE[..], &["--repl-diskless-sync", diskless]].concat());
+    let replica = TlsServer::start_program(replica, &[&NODE[..], &["--repl-diskless-load", load]].concat());
+    let (mut writer, mut reader) = (primary.connect(), replica.connect());
+    assert_eq!(writer.cmd(&["debug", "populate", "20000"]), Reply::ok());
+    assert_eq!(writer.cmd(&[b"set", &b"big"[..], &vec![b'x'; 3_000_000]]), Reply::ok());
+    assert_eq!(reader.cmd(&["replicaof", "127.0.0.1", &primary.port.to_string()]), Reply::ok());
+    let link_is_up =
+        |connection: &mut Connection| connection.cmd(&["info", "replication"]).text().contains("master_link_status:up");
+    wait_until("the link is up", || link_is_up(&mut reader));
+    let mut same = |what: &str| {
+        assert_eq!(writer.cmd(&["set", "last", what]), Reply::ok());
+        assert_eq!(writer.cmd(&["wait", "1", "10000"]), Reply::Integer(1), "{what}");
+        let digests = [&mut writer, &mut reader].map(|connection| connection.cmd(&["debug", "digest"]).text());
+        assert_eq!(digests[0], digests[1], "{what}");
+    };
+    same("the data set");
+    let mut second = primary.connect();
+    for number in 0..2000 {
+        second.send(&["append", &format!("list {}", number % 7), &"y".repeat(number)]);
+    }
+    (0..2000).for_each(|_| assert!(matches!(second.read(), Reply::Integer(_))));
+    same("changes");
+    second.cmd(&["client", "kill", "type", "replica"]);
+    second.cmd(&["set", "while", "away"]);
+    wait_until("it goes on where it was", || {
+        second.cmd(&["info", "stats"]).text().contains("sync_partial_ok:1") && link_is_up(&mut replica.connect())
+    });
+    same("after a break");
+}
+
+#[test]
+fn a_replica_follows_over_tls() {
+    for (diskless, load) in [("no", "disabled"), ("yes", "disabled"), ("yes", "swapdb")] {
+        replicate(&binary(), &binary(), diskless, load);
+    }
+}
+
+#[test]
+fn redis_follows_and_is_followed_over_tls() {
+    let Some(redis) = peer("OXIDIS_DIFFERENTIAL_REDIS", Some("redis-server"), "7.0.") else {
+        eprintln!("SKIPPED: there is no redis-server 7.0.x");
+        return;
+    };
+    let redis = &redis;
+    // Most of it is waiting for the next second of Redis's clock.
+    thread::scope(|scope| {
+        for (diskless, load) in [("no", "disabled"), ("yes", "disabled"), ("yes", "swapdb")] {
+            scope.spawn(move || replicate(redis, &binary(), diskless, load));
+            scope.spawn(move || replicate(&binary(), redis, diskless, load));
+        }
+    });
+}
+
+#[test]
+fn a_primary_that_is_not_trusted_is_not_followed() {
+    let primary =
+        TlsServer::start(&["--tls-cert-file", &file("stranger.crt"), "--tls-key-file", &file("stranger.key")]);
+    let replica = TlsServer::start(&["--tls-replication", "yes"]);
+    let mut connection = replica.connect();
+    assert_eq!(connection.cmd(&["replicaof", "127.0.0.1", &primary.port.to_string()]), Reply::ok());
+    wait_until("the refusal is logged", || {
+        replica.server.log().contains("Error condition on socket for SYNC: invalid peer certificate")
+    });
+    wait_until("and by the other side", || primary.server.log().contains("Error accepting a client connection: "));
+}
+
+#[test]
+fn keys_migrate_over_tls() {
+    let from = TlsServer::start(&["--tls-cluster", "yes"]);
+    let to = TlsServer::start(&[]);
+    let mut connection = from.connect();
+    let value = "v".repeat(1_000_000);
+    assert_eq!(connection.cmd(&["set", "key", &value]), Reply::ok());
+    let port = to.port.to_string();
+    for key in ["key", "other"] {
+        connection.cmd(&["set", "other", "value"]);
+        assert_eq!(connection.cmd(&["migrate", "127.0.0.1", &port, key, "0", "5000"]), Reply::ok());
+    }
+    assert_eq!(connection.cmd(&["dbsize"]), Reply::Integer(0));
+    assert_eq!(to.connect().cmd(&["get", "key"]), Reply::bulk(value));
+    let plain = to.server.port().to_string();
+    connection.cmd(&["set", "key", "value"]);
+    let error = connection.cmd(&["migrate", "127.0.0.1", &plain, "key", "0", "1000"]).into_error();
+    assert!(error.starts_with("IOERR"), "{error}");
+}
+
+#[test]
+fn redis_cli_speaks_tls_with_us() {
+    if Command::new("redis-cli").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: there is no redis-cli");
+        return;
+    }
+    let server = TlsServer::start(&[]);
+    let ask = |options: &[&str]| {
+        let mut command = Command::new("redis-cli");
+        command.args(["-p", &server.port.to_string(), "--tls", "--cacert", &file("ca.crt")]).args(options);
+        let output = command.output().expect("redis-cli runs");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let (certificate, key) = (file("client.crt"), file("client.key"));
+    let shown = ["--cert", &certificate, "--key", &key];
+    assert_eq!(ask(&[&shown[..], &["ping"]].concat()), "PONG");
+    assert_eq!(ask(&[&shown[..], &["--sni", "localhost", "echo", "hello"]].concat()), "hello");
+    assert_eq!(ask(&[&shown[..], &["--tls-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256", "ping"]].concat()), "PONG");
+    assert_eq!(ask(&["ping"]), "");
 }

@@ -88,11 +88,7 @@ fn docs(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         2 => table.top_level(),
         _ => args.rest(2).filter_map(|name| table.find_full(name)).collect(),
     };
-    cx.reply.map(ids.len());
-    for id in ids {
-        cx.reply.bulk(table.entry(id).full_name.as_bytes());
-        reply_docs(cx.reply, table, id);
-    }
+    reply_docs_of(cx.reply, table, &ids);
     Ok(())
 }
 
@@ -264,6 +260,15 @@ fn reply_search(reply: &mut Reply, kind: &str, fields: &[(&str, i64)]) {
     for (name, value) in fields {
         reply.bulk(name.as_bytes());
         reply.integer(*value);
+    }
+}
+
+/// What COMMAND DOCS says about these commands.
+pub fn reply_docs_of(reply: &mut Reply, table: &CommandTable, ids: &[CommandId]) {
+    reply.map(ids.len());
+    for id in ids {
+        reply.bulk(table.entry(*id).full_name.as_bytes());
+        reply_docs(reply, table, *id);
     }
 }
 

@@ -16,6 +16,7 @@ use crate::db::Key;
 use crate::net::outgoing::Link;
 use crate::persist::rdb::payload;
 use crate::resp::request::ArgView;
+use crate::tls::Settings;
 
 const MOVED: Access = Access::RW.and(Access::ACCESS).and(Access::DELETE);
 /// Milliseconds waited where none are given.
@@ -179,7 +180,8 @@ fn attempt(cx: &mut Ctx<'_>, args: &Args<'_>, plan: &Plan<'_>, keys: &[usize]) -
     const UNREACHABLE: Error = Error::fixed("IOERR error or timeout connecting to the client");
     let asking = cx.server.config.cluster_enabled;
     let compress = cx.server.config.rdbcompression;
-    let link = cx.server.links.get(&plan.host, plan.port, plan.timeout).map_err(|_| UNREACHABLE)?;
+    let tls = cx.server.tls.as_ref().filter(|_| cx.server.config.tls_cluster).map(Settings::client);
+    let link = cx.server.links.get(&plan.host, plan.port, plan.timeout, tls).map_err(|_| UNREACHABLE)?;
     let (mut request, mut answers_before) = (Vec::new(), 0);
     if !plan.credentials.is_empty() {
         command(&mut request, &[&[&b"AUTH"[..]], &plan.credentials[..]].concat());

@@ -53,8 +53,8 @@ impl Restricted {
         let outgoing = server.effects.outgoing.len();
         for token in server.listeners.tokens() {
             for _ in 0..ACCEPTS {
-                let Some(Ok((socket, path))) = server.listeners.accept(token) else { break };
-                super::event_loop::greet(server, socket, path);
+                let Some(Ok(accepted)) = server.listeners.accept(token) else { break };
+                super::event_loop::greet(server, accepted);
             }
         }
         let waits = |key: ClientKey| {
@@ -83,6 +83,10 @@ impl Restricted {
         match self.pipeline.read(client, &mut self.shared) {
             Ok(read) if read.bytes > 0 => {
                 server.stats.input_bytes += read.bytes as u64;
+                // What TLS has decrypted already no socket tells of.
+                if read.more {
+                    server.clients.read_on_later(key);
+                }
                 let bytes = read.into_shared.then(|| &self.shared[..read.bytes]);
                 self.pipeline.run(server, db, key, bytes);
             }

@@ -73,6 +73,20 @@ impl Connection {
         &mut self.socket
     }
 
+    /// Reads what has come. That may have the socket send something of its own, which may wait.
+    #[inline]
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let result = self.socket.read(buffer);
+        self.output_stuck |= self.socket.has_unsent();
+        result
+    }
+
+    /// Whether a read that returned less than it was offered has left something behind.
+    #[inline]
+    pub fn has_more(&self) -> bool {
+        self.socket.has_more()
+    }
+
     /// The descriptor's number.
     pub fn descriptor(&self) -> i32 {
         self.socket.descriptor()
@@ -137,6 +151,7 @@ impl Connection {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
             Err(error) => return Err(error),
         };
+        self.output_stuck |= self.socket.has_unsent();
         Ok(sent)
     }
 
@@ -166,8 +181,18 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
-        self.output_stuck = false;
-        Ok((Flushed::Done, sent))
+        // What the socket has taken may wait there.
+        match self.socket.flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.output_stuck = true;
+                Ok((Flushed::Partial, sent))
+            }
+            Err(error) => Err(error),
+            Ok(()) => {
+                self.output_stuck = false;
+                Ok((Flushed::Done, sent))
+            }
+        }
     }
 }
 

@@ -9,13 +9,15 @@
 //! Fairness: a turn reads at most [`READ_BYTES`] from a client and runs its commands for at most [`SLICE_US`]; what
 //! is left waits for the next turn, in which the poll does not wait.
 
+use std::cell::RefCell;
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 
 use super::connection::{Connection, Flushed};
-use super::listeners::FIRST_TOKEN;
+use super::listeners::{Accepted, FIRST_TOKEN, Transport};
 use super::pace::Pace;
 use super::pipeline::Pipeline;
 use super::socket::Socket;
@@ -204,7 +206,7 @@ impl EventLoop {
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(result) = self.server.listeners.accept(token) else { return };
             match result {
-                Ok((socket, unix_path)) => greet(&mut self.server, socket, unix_path),
+                Ok(accepted) => greet(&mut self.server, accepted),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => {
@@ -250,7 +252,9 @@ impl EventLoop {
                 client.active_ms = now;
                 self.server.stats.input_bytes += read.bytes as u64;
                 self.server.stats.reads_processed += 1;
-                if !closing {
+                if closing {
+                    self.writable(key);
+                } else {
                     self.serve(key, read.into_shared.then_some(read.bytes));
                     // What there is of a big argument is read at once.
                     let begins = read.more && read.into_shared;
@@ -271,10 +275,15 @@ impl EventLoop {
                 }
                 self.server.clients.close_soon(key);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // A handshake may have come to its end, which the output waits for.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable(key),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.server.clients.read_on_later(key),
             Err(error) => {
-                log::debug!("Reading from client: {error}");
+                if self.server.clients.at_mut(key).connection.socket().is_established() {
+                    log::debug!("Reading from client: {error}");
+                } else {
+                    log::warn!("Error accepting a client connection: {error}");
+                }
                 self.server.clients.close_soon(key);
             }
         }
@@ -399,7 +408,9 @@ impl EventLoop {
         for key in self.server.clients.take_doomed() {
             crate::client::lifecycle::forget(&mut self.server, key);
             if let Some(mut client) = self.server.clients.remove(key) {
-                client.connection.socket().deregister(self.server.listeners.registry()).ok();
+                let socket = client.connection.socket();
+                socket.close();
+                socket.deregister(self.server.listeners.registry()).ok();
             }
         }
     }
@@ -418,8 +429,16 @@ impl EventLoop {
 }
 
 /// Takes a new connection in, or says why not.
-pub fn greet(server: &mut Server, mut socket: Socket, unix_path: Option<std::sync::Arc<str>>) {
+pub fn greet(server: &mut Server, accepted: Accepted) {
     server.stats.connections += 1;
+    let (mut socket, unix_path) = match accepted {
+        Accepted::Tcp(stream, Transport::Plain) => (Socket::Tcp(stream), None),
+        Accepted::Tcp(stream, Transport::Tls) => match server.begin_tls(stream) {
+            Some(session) => (Socket::Tls(Rc::new(RefCell::new(session))), None),
+            None => return,
+        },
+        Accepted::Unix(stream, path) => (Socket::Unix(stream), Some(path)),
+    };
     if server.clients.len() >= server.config.maxclients as usize {
         server.stats.rejected_connections += 1;
         socket.write(b"-ERR max number of clients reached\r\n").ok();
@@ -428,14 +447,8 @@ pub fn greet(server: &mut Server, mut socket: Socket, unix_path: Option<std::syn
     if let Err(error) = socket.tune(server.config.tcp_keepalive) {
         log::debug!("Setting up a client socket: {error}");
     }
-    let mut connection = Connection::new(socket, unix_path);
-    let protected = server.config.protected_mode && server.acl.user(UserId::DEFAULT).no_password;
-    if protected && !connection.peer_is_local() {
-        connection.socket().write(PROTECTED_MODE).ok();
-        server.stats.rejected_connections += 1;
-        return;
-    }
     let id = server.clients.next_id();
+    let connection = Connection::new(socket, unix_path);
     let key = server.clients.insert(Client::new(id, connection, server.clock.unix_ms()));
     let modes = server.acl.modes_at_first();
     let client = server.clients.at_mut(key);
@@ -443,6 +456,14 @@ pub fn greet(server: &mut Server, mut socket: Socket, unix_path: Option<std::syn
     if let Err(error) = client.connection.socket().register(server.listeners.registry(), Token(key)) {
         log::warn!("Registering a client socket: {error}");
         server.clients.remove(key);
+        return;
+    }
+    let protected = server.config.protected_mode && server.acl.user(UserId::DEFAULT).no_password;
+    if protected && !client.connection.peer_is_local() {
+        client.output.raw(PROTECTED_MODE);
+        client.close_after_reply();
+        server.clients.flush_later(key);
+        server.stats.rejected_connections += 1;
     }
 }
 

@@ -1,4 +1,4 @@
-//! The sockets the server listens on: TCP on every `bind` address, and a unix socket.
+//! The sockets the server listens on: TCP, plain and with TLS, on every `bind` address, and a unix socket.
 //!
 //! They belong to the server, not the event loop, because CONFIG SET opens and closes them while a command runs and
 //! has to answer whether that worked. Sockets whose address stays wanted stay open meanwhile, so that no connection on
@@ -9,25 +9,60 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::sync::Arc;
 
-use mio::net::{TcpListener, UnixListener};
+use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
-use super::socket::Socket;
 use crate::config::Config;
 use crate::util::platform::os_error_text;
 
 /// Tokens from here on belong to listeners; clients use those below.
 pub const FIRST_TOKEN: usize = usize::MAX / 2;
 
+/// What is spoken on a TCP socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// The protocol itself, on `port`.
+    Plain,
+    /// TLS below it, on `tls-port`.
+    Tls,
+}
+
+impl Transport {
+    fn port(self, config: &Config) -> u16 {
+        match self {
+            Transport::Plain => config.port,
+            Transport::Tls => config.tls_port,
+        }
+    }
+
+    /// What it is called in the log.
+    fn name(self) -> &'static str {
+        match self {
+            Transport::Plain => "TCP",
+            Transport::Tls => "TLS",
+        }
+    }
+}
+
 /// A TCP socket that listens.
 #[derive(Debug)]
 struct TcpListening {
     token: Token,
     listener: TcpListener,
+    transport: Transport,
     /// The word of `bind` it was opened for.
     bind: String,
     port: u16,
+}
+
+/// A connection that was accepted.
+#[derive(Debug)]
+pub enum Accepted {
+    /// Through TCP.
+    Tcp(TcpStream, Transport),
+    /// Through a unix socket with this path.
+    Unix(UnixStream, Arc<str>),
 }
 
 /// A unix socket that listens.
@@ -57,49 +92,57 @@ impl Listeners {
         Listeners { registry, tcp: Vec::new(), unix: None, next_token: FIRST_TOKEN }
     }
 
-    /// Listens on `port` at each `bind` address, and nowhere else any more.
+    /// Listens for a transport on its port at each `bind` address, and nowhere else any more.
     ///
     /// # Errors
     /// When an address cannot be listened on. Some of the sockets open before may be gone then; call this again with
     /// the configuration from before.
-    pub fn open_tcp(&mut self, config: &Config) -> Result<(), ListenError> {
-        let fail = || ListenError(format!("Failed listening on port {} (TCP), aborting.", config.port));
-        let binds: &[String] = if config.port == 0 { &[] } else { &config.bind };
-        let is_wanted = |open: &TcpListening| open.port == config.port && binds.contains(&open.bind);
+    pub fn open_tcp(&mut self, config: &Config, transport: Transport) -> Result<(), ListenError> {
+        let port = transport.port(config);
+        let fail = || ListenError(format!("Failed listening on port {port} ({}), aborting.", transport.name()));
+        let binds: &[String] = if port == 0 { &[] } else { &config.bind };
+        let is_wanted = |open: &TcpListening| open.port == port && binds.contains(&open.bind);
+        let is_stale = |open: &TcpListening| open.transport == transport && !is_wanted(open);
         let mut opened = Vec::new();
         for bind in binds {
-            if self.tcp.iter().any(|open| is_wanted(open) && open.bind == *bind) {
+            if self.tcp.iter().any(|open| open.transport == transport && is_wanted(open) && open.bind == *bind) {
                 continue;
             }
-            let mut result = listen_tcp(bind, config.port, config.tcp_backlog);
+            let mut result = listen_tcp(bind, port, config.tcp_backlog);
             // One of our own that is to go may be in the way: `*` before `127.0.0.1`.
             if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
-                && self.close_tcp(|open| open.port == config.port && !is_wanted(open)) > 0
+                && self.close_tcp(|open| open.port == port && is_stale(open)) > 0
             {
-                result = listen_tcp(bind, config.port, config.tcp_backlog);
+                result = listen_tcp(bind, port, config.tcp_backlog);
             }
             match result {
                 Ok(listener) => opened.push((bind.clone(), listener)),
                 Err(error) if is_optional(bind, &error) => {}
                 Err(error) => {
-                    let (port, error) = (config.port, os_error_text(&error));
+                    let error = os_error_text(&error);
                     log::warn!("Warning: Could not create server TCP listening socket {bind}:{port}: bind: {error}");
                     return Err(fail());
                 }
             }
         }
-        if opened.is_empty() && !binds.is_empty() && !self.tcp.iter().any(is_wanted) {
+        let is_open = |open: &TcpListening| open.transport == transport && is_wanted(open);
+        if opened.is_empty() && !binds.is_empty() && !self.tcp.iter().any(is_open) {
             return Err(fail());
         }
-        self.close_tcp(|open| !is_wanted(open));
+        self.close_tcp(is_stale);
         for (bind, mut listener) in opened {
             let token = self.next_token();
             if let Err(error) = self.registry.register(&mut listener, token, Interest::READABLE) {
                 return Err(ListenError(error.to_string()));
             }
-            self.tcp.push(TcpListening { token, listener, bind, port: config.port });
+            self.tcp.push(TcpListening { token, listener, transport, bind, port });
         }
         Ok(())
+    }
+
+    /// Whether it listens anywhere.
+    pub fn is_open(&self) -> bool {
+        !self.tcp.is_empty() || self.unix.is_some()
     }
 
     /// Closes some TCP sockets; how many.
@@ -142,14 +185,13 @@ impl Listeners {
         self.tcp.iter().map(|open| open.token).chain(self.unix.as_ref().map(|open| open.token)).collect()
     }
 
-    /// Accepts one connection at the listener of a token, with the path of its unix socket. `None` when the listener
-    /// is gone.
-    pub fn accept(&self, token: Token) -> Option<io::Result<(Socket, Option<Arc<str>>)>> {
+    /// Accepts one connection at the listener of a token. `None` when the listener is gone.
+    pub fn accept(&self, token: Token) -> Option<io::Result<Accepted>> {
         if let Some(open) = self.tcp.iter().find(|open| open.token == token) {
-            return Some(open.listener.accept().map(|(stream, _)| (Socket::Tcp(stream), None)));
+            return Some(open.listener.accept().map(|(stream, _)| Accepted::Tcp(stream, open.transport)));
         }
         let open = self.unix.as_ref().filter(|open| open.token == token)?;
-        Some(open.listener.accept().map(|(stream, _)| (Socket::Unix(stream), Some(Arc::clone(&open.path)))))
+        Some(open.listener.accept().map(|(stream, _)| Accepted::Unix(stream, Arc::clone(&open.path))))
     }
 
     /// The registry connections are registered with.

@@ -7,6 +7,8 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
+use crate::tls::{Client, ClientStream};
+
 /// Connections kept at a time.
 const KEPT_MAX: usize = 64;
 /// How long a connection is kept unused.
@@ -14,17 +16,49 @@ const KEPT_FOR: Duration = Duration::from_secs(10);
 /// A longer line is no answer.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
 
+/// A stream that waits, plain or with TLS.
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<ClientStream>),
+}
+
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(session) => session.get_ref(),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Stream::Plain(socket) => socket.write_all(bytes),
+            Stream::Tls(session) => session.write_all(bytes).and_then(|()| session.flush()),
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(socket) => socket.read(buffer),
+            Stream::Tls(session) => session.read(buffer),
+        }
+    }
+}
+
 /// A connection to another server.
 #[derive(Debug)]
 pub struct Link {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Stream>,
     used: Instant,
     /// The database selected there, if that is known.
     pub selected: Option<i64>,
 }
 
 impl Link {
-    fn connect(host: &str, port: u16, timeout: Duration) -> io::Result<Link> {
+    fn connect(host: &str, port: u16, timeout: Duration, tls: Option<&Client>) -> io::Result<Link> {
         let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
         for address in (host, port).to_socket_addrs()? {
             result = TcpStream::connect_timeout(&address, timeout);
@@ -32,8 +66,16 @@ impl Link {
                 break;
             }
         }
-        let stream = result?;
-        stream.set_nodelay(true)?;
+        let socket = result?;
+        socket.set_nodelay(true)?;
+        let stream = match tls {
+            Some(tls) => {
+                socket.set_read_timeout(Some(timeout))?;
+                socket.set_write_timeout(Some(timeout))?;
+                Stream::Tls(Box::new(tls.connect(socket)?))
+            }
+            None => Stream::Plain(socket),
+        };
         Ok(Link { stream: BufReader::new(stream), used: Instant::now(), selected: None })
     }
 
@@ -43,7 +85,7 @@ impl Link {
     /// Those of the socket.
     pub fn send(&mut self, bytes: &[u8], timeout: Duration) -> io::Result<()> {
         let stream = self.stream.get_mut();
-        stream.set_write_timeout(Some(timeout))?;
+        stream.socket().set_write_timeout(Some(timeout))?;
         stream.write_all(bytes)
     }
 
@@ -52,7 +94,7 @@ impl Link {
     /// # Errors
     /// Those of the socket; a connection that ends is one.
     pub fn line(&mut self, timeout: Duration) -> io::Result<Vec<u8>> {
-        self.stream.get_ref().set_read_timeout(Some(timeout))?;
+        self.stream.get_ref().socket().set_read_timeout(Some(timeout))?;
         let mut line = Vec::new();
         self.stream.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
         match line.strip_suffix(b"\r\n") {
@@ -72,18 +114,18 @@ impl Links {
         self.0.len()
     }
 
-    /// A connection, kept or new.
+    /// A connection, kept or new; a new one with TLS if that is given.
     ///
     /// # Errors
     /// When there is none and none can be made in time.
-    pub fn get(&mut self, host: &str, port: u16, timeout: Duration) -> io::Result<&mut Link> {
+    pub fn get(&mut self, host: &str, port: u16, timeout: Duration, tls: Option<&Client>) -> io::Result<&mut Link> {
         let name = (host.to_owned(), port);
         if !self.0.contains_key(&name) {
             let oldest = self.0.iter().min_by_key(|(_, link)| link.used).map(|(name, _)| name.clone());
             if let Some(oldest) = oldest.filter(|_| self.0.len() >= KEPT_MAX) {
                 self.0.remove(&oldest);
             }
-            self.0.insert(name.clone(), Link::connect(host, port, timeout)?);
+            self.0.insert(name.clone(), Link::connect(host, port, timeout, tls)?);
         }
         let link = self.0.get_mut(&name).ok_or(io::ErrorKind::NotFound)?;
         link.used = Instant::now();

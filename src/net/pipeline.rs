@@ -58,16 +58,15 @@ impl Pipeline {
         let own = client.is_blocked() || !client.connection.input.is_empty() || !client.connection.progress.is_idle();
         // What a client sends that is to be closed is thrown away.
         if !own || client.modes.has(Modes::CLOSING) {
-            let bytes = client.connection.socket().read(shared)?;
-            return Ok(Read { bytes, more: bytes == shared.len(), into_shared: true });
+            return read_shared(client, shared);
         }
         let mut progress = std::mem::take(&mut client.connection.progress);
         let result = match progress.arriving() {
             Some(_) => read_big(client, &mut progress),
             // By way of the shared buffer, so that no room is made for more than what came.
-            None => client.connection.socket().read(shared).map(|bytes| {
-                client.connection.input.extend_from_slice(&shared[..bytes]);
-                Read { bytes, more: bytes == shared.len(), into_shared: false }
+            None => read_shared(client, shared).map(|read| {
+                client.connection.input.extend_from_slice(&shared[..read.bytes]);
+                Read { into_shared: false, ..read }
             }),
         };
         client.connection.progress = progress;
@@ -300,11 +299,16 @@ impl Pipeline {
     }
 }
 
+fn read_shared(client: &mut Client, shared: &mut [u8]) -> io::Result<Read> {
+    let bytes = client.connection.read(shared)?;
+    let more = bytes == shared.len() || client.connection.has_more();
+    Ok(Read { bytes, more, into_shared: true })
+}
+
 /// Reads the big argument that arrives, as far as it has come, up to [`BIG_READ_BYTES`].
 fn read_big(client: &mut Client, progress: &mut Progress) -> io::Result<Read> {
     let mut total = 0;
-    loop {
-        let Some((big, room)) = progress.arriving() else { break };
+    while let Some((big, room)) = progress.arriving() {
         match read_behind(client, big, room) {
             Ok(read) => {
                 total += read.bytes;
@@ -324,8 +328,8 @@ fn read_big(client: &mut Client, progress: &mut Progress) -> io::Result<Read> {
 fn read_behind(client: &mut Client, buffer: &mut Vec<u8>, room: usize) -> io::Result<Read> {
     let old = buffer.len();
     buffer.resize(old + room, 0);
-    let result = client.connection.socket().read(&mut buffer[old..]);
+    let result = client.connection.read(&mut buffer[old..]);
     buffer.truncate(old + *result.as_ref().unwrap_or(&0));
     let bytes = result?;
-    Ok(Read { bytes, more: bytes == room, into_shared: false })
+    Ok(Read { bytes, more: bytes == room || client.connection.has_more(), into_shared: false })
 }

@@ -1,11 +1,18 @@
-//! A stream socket of either family.
+//! A stream socket of either family, plain or with TLS on it.
+//!
+//! Reading and writing is the same for all of them, but for what TLS holds back: see [`Socket::has_more`] and
+//! [`Socket::flush`].
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
+
+use crate::tls::Session;
 
 /// A connected, non-blocking socket.
 #[derive(Debug)]
@@ -14,6 +21,8 @@ pub enum Socket {
     Tcp(TcpStream),
     /// Unix domain.
     Unix(UnixStream),
+    /// TLS over TCP; there may be a second handle.
+    Tls(Rc<RefCell<Session>>),
     /// None at all: nothing comes, and what is sent is lost.
     Nowhere,
 }
@@ -25,6 +34,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.read(buffer),
             Socket::Unix(stream) => stream.read(buffer),
+            Socket::Tls(session) => session.borrow_mut().read(buffer),
             Socket::Nowhere => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
@@ -35,6 +45,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.write(bytes),
             Socket::Unix(stream) => stream.write(bytes),
+            Socket::Tls(session) => session.borrow_mut().write(bytes),
             Socket::Nowhere => Ok(bytes.len()),
         }
     }
@@ -44,7 +55,75 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.write_vectored(pieces),
             Socket::Unix(stream) => stream.write_vectored(pieces),
+            Socket::Tls(session) => session.borrow_mut().write_vectored(pieces),
             Socket::Nowhere => Ok(pieces.iter().map(|piece| piece.len()).sum()),
+        }
+    }
+
+    /// Whether a read that returned less than it was offered has left something behind.
+    #[inline]
+    pub fn has_more(&self) -> bool {
+        matches!(self, Socket::Tls(session) if session.borrow().has_more())
+    }
+
+    /// Whether something that was written waits to be sent.
+    #[inline]
+    pub fn has_unsent(&self) -> bool {
+        matches!(self, Socket::Tls(session) if session.borrow().has_unsent())
+    }
+
+    /// Sends what was written and waits.
+    ///
+    /// # Errors
+    /// Those of the socket; `WouldBlock` when something is left.
+    #[inline]
+    pub fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Socket::Tls(session) => session.borrow_mut().flush(),
+            Socket::Tcp(_) | Socket::Unix(_) | Socket::Nowhere => Ok(()),
+        }
+    }
+
+    /// Tells the peer, where that is usual, that nothing more will come.
+    pub fn close(&mut self) {
+        if let Socket::Tls(session) = self {
+            session.borrow_mut().close();
+        }
+    }
+
+    /// Whether bytes can be exchanged: with TLS, after the handshake.
+    pub fn is_established(&self) -> bool {
+        !matches!(self, Socket::Tls(session) if !session.borrow().is_established())
+    }
+
+    /// Whether a connection that was begun stands by now.
+    ///
+    /// # Errors
+    /// Why it never will.
+    pub fn is_connected(&self) -> io::Result<bool> {
+        let look = |stream: &TcpStream| match stream.take_error()? {
+            Some(error) => Err(error),
+            None => Ok(stream.peer_addr().is_ok()),
+        };
+        match self {
+            Socket::Tcp(stream) => look(stream),
+            Socket::Tls(session) => look(session.borrow().stream()),
+            Socket::Unix(_) | Socket::Nowhere => Ok(true),
+        }
+    }
+
+    /// A second handle for the same connection, for who reads it meanwhile.
+    ///
+    /// # Errors
+    /// When the system has none to give.
+    pub fn second_handle(&self) -> io::Result<Socket> {
+        match self {
+            Socket::Tcp(stream) => {
+                let copy = socket2::SockRef::from(stream).try_clone()?;
+                Ok(Socket::Tcp(TcpStream::from_std(copy.into())))
+            }
+            Socket::Tls(session) => Ok(Socket::Tls(Rc::clone(session))),
+            Socket::Unix(_) | Socket::Nowhere => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -55,6 +134,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.register(registry, token, both),
             Socket::Unix(stream) => stream.register(registry, token, both),
+            Socket::Tls(session) => session.borrow_mut().stream_mut().register(registry, token, both),
             Socket::Nowhere => Ok(()),
         }
     }
@@ -65,6 +145,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.reregister(registry, token, both),
             Socket::Unix(stream) => stream.reregister(registry, token, both),
+            Socket::Tls(session) => session.borrow_mut().stream_mut().reregister(registry, token, both),
             Socket::Nowhere => Ok(()),
         }
     }
@@ -73,6 +154,7 @@ impl Socket {
     pub fn set_delay(&self, delay: bool) -> io::Result<()> {
         match self {
             Socket::Tcp(stream) => stream.set_nodelay(!delay),
+            Socket::Tls(session) => session.borrow().stream().set_nodelay(!delay),
             Socket::Unix(_) | Socket::Nowhere => Ok(()),
         }
     }
@@ -82,14 +164,17 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.deregister(registry),
             Socket::Unix(stream) => stream.deregister(registry),
+            Socket::Tls(session) => session.borrow_mut().stream_mut().deregister(registry),
             Socket::Nowhere => Ok(()),
         }
     }
 
     /// Both ends' addresses: peer, own. `None` for unix sockets.
     pub fn addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let both = |stream: &TcpStream| Some((stream.peer_addr().ok()?, stream.local_addr().ok()?));
         match self {
-            Socket::Tcp(stream) => Some((stream.peer_addr().ok()?, stream.local_addr().ok()?)),
+            Socket::Tcp(stream) => both(stream),
+            Socket::Tls(session) => both(session.borrow().stream()),
             Socket::Unix(_) | Socket::Nowhere => None,
         }
     }
@@ -100,20 +185,28 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.as_raw_fd(),
             Socket::Unix(stream) => stream.as_raw_fd(),
+            Socket::Tls(session) => session.borrow().stream().as_raw_fd(),
             Socket::Nowhere => -1,
         }
     }
 
     /// Sets what Redis sets on a client's TCP socket: no delay, and keep-alive probes after `keepalive_s` seconds.
     pub fn tune(&self, keepalive_s: u32) -> io::Result<()> {
-        let Socket::Tcp(stream) = self else { return Ok(()) };
-        stream.set_nodelay(true)?;
-        if keepalive_s > 0 {
-            let time = std::time::Duration::from_secs(keepalive_s.into());
-            let interval = std::time::Duration::from_secs((keepalive_s / 3).max(1).into());
-            let keepalive = socket2::TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(3);
-            socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
+        match self {
+            Socket::Tcp(stream) => tune(stream, keepalive_s),
+            Socket::Tls(session) => tune(session.borrow().stream(), keepalive_s),
+            Socket::Unix(_) | Socket::Nowhere => Ok(()),
         }
-        Ok(())
     }
+}
+
+fn tune(stream: &TcpStream, keepalive_s: u32) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    if keepalive_s > 0 {
+        let time = std::time::Duration::from_secs(keepalive_s.into());
+        let interval = std::time::Duration::from_secs((keepalive_s / 3).max(1).into());
+        let keepalive = socket2::TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(3);
+        socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
+    }
+    Ok(())
 }

@@ -9,9 +9,11 @@
 //! tolerance of Redis. When the primary has accepted, the connection becomes that of a client that is obeyed (see
 //! [`super::replica`]).
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 use mio::Token;
@@ -25,6 +27,7 @@ use crate::net::connection::Connection;
 use crate::net::socket::Socket;
 use crate::resp::request::OwnedRequest;
 use crate::server::Server;
+use crate::tls::Session;
 use crate::util::platform;
 
 /// The token of the socket until it is a client's.
@@ -117,6 +120,10 @@ impl Link {
     /// Sends what waits, as far as the socket takes it.
     fn flush(&mut self) -> io::Result<()> {
         let Some(socket) = &mut self.socket else { return Ok(()) };
+        match socket.flush() {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            _ => {}
+        }
         while !self.output.is_empty() {
             match socket.write(self.output.as_slices().0) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -197,7 +204,13 @@ pub fn connect(server: &mut Server) {
 
 fn connect_to(server: &mut Server, address: SocketAddr) {
     let socket = open(address, server.config.bind_source_addr.as_deref()).and_then(|stream| {
-        let mut socket = Socket::Tcp(stream);
+        let mut socket = match &server.tls {
+            Some(settings) if server.config.tls_replication => {
+                let session = Session::connect(stream, address, settings.client_config())?;
+                Socket::Tls(Rc::new(RefCell::new(session)))
+            }
+            _ => Socket::Tcp(stream),
+        };
         socket.register(server.listeners.registry(), LINK_TOKEN)?;
         Ok(socket)
     });
@@ -288,11 +301,20 @@ pub fn ready(server: &mut Server, db: &mut Databases) {
                 server.repl.counts.bytes_in += read as u64;
                 server.stats.input_bytes += read as u64;
             }
+            // The end of a TLS handshake is what the first request waits for.
+            if server.repl.link.flush().is_err() {
+                return drop_link(server, db, false);
+            }
             go_on(server, db);
         }
         Err(error) => {
             let text = platform::os_error_text(&error);
-            match server.repl.link.state {
+            let link = &server.repl.link;
+            match link.state {
+                _ if link.socket.as_ref().is_some_and(|socket| !socket.is_established()) => {
+                    log::warn!("Error condition on socket for SYNC: {text}");
+                    drop_link(server, db, false);
+                }
                 State::Receiving(_) => {
                     log::warn!("I/O error trying to sync with MASTER: connection lost");
                     drop_link(server, db, true);
@@ -309,19 +331,17 @@ pub fn ready(server: &mut Server, db: &mut Databases) {
 
 /// Whether the connection stands by now; then the talk begins.
 fn is_connected(server: &mut Server, db: &mut Databases) -> bool {
-    let Some(Socket::Tcp(stream)) = &server.repl.link.socket else { return false };
-    match stream.take_error() {
-        Ok(None) if stream.peer_addr().is_ok() => {
+    let Some(socket) = &server.repl.link.socket else { return false };
+    match socket.is_connected() {
+        Ok(true) => {
             log::info!("Non blocking connect for SYNC fired the event.");
-            if let Some(socket) = &server.repl.link.socket {
-                socket.tune(0).ok();
-            }
+            socket.tune(0).ok();
             server.repl.link.state = State::Talking(Step::Ping);
             server.repl.link.say(&["PING"]);
             true
         }
-        Ok(None) => false,
-        Ok(Some(error)) | Err(error) => {
+        Ok(false) => false,
+        Err(error) => {
             log::warn!("Error condition on socket for SYNC: {}", platform::os_error_text(&error));
             drop_link(server, db, false);
             false

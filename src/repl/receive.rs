@@ -7,10 +7,8 @@
 //! Only a replica that has nothing to lose (`on-empty-db`) loads into its databases from the socket.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-
-use socket2::SockRef;
 
 use super::link::{self, State};
 use super::{ID_CHARS, primary, replica};
@@ -279,7 +277,7 @@ fn is_mark(end: &End) -> bool {
 /// The socket of the link, read without waiting.
 struct SocketSource {
     head: Vec<u8>,
-    socket: socket2::Socket,
+    socket: Socket,
 }
 
 impl Source for SocketSource {
@@ -289,10 +287,17 @@ impl Source for SocketSource {
             return Ok(Filled::Some);
         }
         let before = buffer.len();
-        match Read::by_ref(&mut self.socket).take(room as u64).read_to_end(buffer) {
-            // Bytes may have come before there were no more.
-            _ if buffer.len() > before => Ok(Filled::Some),
-            Ok(_) => Ok(Filled::End),
+        buffer.resize(before + room, 0);
+        let result = loop {
+            match self.socket.read(&mut buffer[before..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result,
+            }
+        };
+        buffer.truncate(before + *result.as_ref().unwrap_or(&0));
+        match result {
+            Ok(0) => Ok(Filled::End),
+            Ok(_) => Ok(Filled::Some),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Filled::NotYet),
             Err(error) => Err(error),
         }
@@ -302,8 +307,8 @@ impl Source for SocketSource {
 fn load_from_socket(server: &mut Server, db: &mut Databases, end: &End) {
     let head = std::mem::take(&mut server.repl.link.input);
     let socket = match &server.repl.link.socket {
-        Some(Socket::Tcp(stream)) => SockRef::from(stream).try_clone(),
-        _ => Err(io::ErrorKind::NotConnected.into()),
+        Some(socket) => socket.second_handle(),
+        None => Err(io::ErrorKind::NotConnected.into()),
     };
     let socket = match socket {
         Ok(socket) => socket,

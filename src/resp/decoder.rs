@@ -103,6 +103,8 @@ pub struct Decoder {
     buf: Vec<u8>,
     /// Bytes at the front of `buf` that `reader` has taken.
     taken: usize,
+    /// Bytes taken since the stream began.
+    position: u64,
     reader: Reader,
     failed: Option<ProtocolError>,
 }
@@ -130,6 +132,7 @@ impl Decoder {
         match self.reader.read(self.buf.get(self.taken..).unwrap_or_default()) {
             Ok((value, consumed)) => {
                 self.taken += consumed;
+                self.position += consumed as u64;
                 Ok(value)
             }
             Err(error) => {
@@ -137,6 +140,24 @@ impl Decoder {
                 Err(error)
             }
         }
+    }
+
+    /// How many bytes of the stream have been taken. When [`decode`](Decoder::decode) has given a value, this is where
+    /// it ended.
+    ///
+    /// ```
+    /// let mut decoder = oxidis::resp::Decoder::new();
+    /// decoder.feed(b"+OK\r\n:1\r\n");
+    /// decoder.decode().unwrap();
+    /// assert_eq!(decoder.position(), 5);
+    /// ```
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether all that was fed has been taken out as whole values.
+    pub fn is_between_values(&self) -> bool {
+        self.reader.stack.is_empty() && self.taken == self.buf.len()
     }
 
     /// Takes out the bytes that no value was made of, as when a stream changes to something other than
@@ -252,7 +273,7 @@ impl Reader {
             b'+' => Value::SimpleString(line.to_vec()),
             b'-' => Value::Error(line.to_vec()),
             b':' => Value::Integer(integer(line)?),
-            b',' => Value::Double(double(line)?),
+            b',' => Value::Double { value: double(line)?, text: line.to_vec() },
             b'#' => Value::Boolean(boolean(line)?),
             b'(' => Value::BigNumber(big_number(line)?),
             b'_' if line.is_empty() => Value::Null,
@@ -402,7 +423,7 @@ mod tests {
     fn value_resp3() -> impl Strategy<Value = Value> {
         let scalar = prop_oneof![
             scalar_resp2().prop_map(|value| if value.is_null() { Value::Null } else { value }),
-            any::<f64>().prop_map(|value| Value::Double(if value.is_nan() { 0.5 } else { value })),
+            any::<f64>().prop_map(|value| Value::double(if value.is_nan() { 0.5 } else { value })),
             any::<bool>().prop_map(Value::Boolean),
             "[-+]?[0-9]{1,40}".prop_map(|digits| Value::BigNumber(digits.into_bytes())),
             vec(any::<u8>(), 0..40).prop_map(Value::BulkError),
@@ -431,8 +452,8 @@ mod tests {
             Value::NullBulk,
             Value::NullArray,
             Value::Null,
-            Value::Double(-1500.0),
-            Value::Double(f64::INFINITY),
+            Value::Double { value: -1500.0, text: b"-1.5e3".to_vec() },
+            Value::double(f64::INFINITY),
             Value::Boolean(true),
             Value::BigNumber(b"-123".to_vec()),
             Value::BulkError(b"a\r\n".to_vec()),
@@ -444,7 +465,7 @@ mod tests {
             },
         ]);
         assert_eq!(parse(wire), Ok(Some((expected, wire.len()))));
-        assert!(matches!(parse(b",nan\r\n"), Ok(Some((Value::Double(value), 6))) if value.is_nan()));
+        assert!(matches!(parse(b",nan\r\n"), Ok(Some((Value::Double { value, .. }, 6))) if value.is_nan()));
     }
 
     #[test]

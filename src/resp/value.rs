@@ -3,6 +3,7 @@
 //! A server answers through [`Reply`] and needs none of this; clients, links and tests do.
 
 use super::{Protocol, Reply};
+use crate::util::number::append_f64;
 
 /// A value of RESP2 or RESP3. Texts are bytes: Redis promises no encoding.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +24,13 @@ pub enum Value {
     NullArray,
     /// `_`, RESP3's one null.
     Null,
-    /// `,`; may be infinite or NaN.
-    Double(f64),
+    /// `,`
+    Double {
+        /// The number; may be infinite or NaN.
+        value: f64,
+        /// Its text as it came: servers differ in how many digits they send.
+        text: Vec<u8>,
+    },
     /// `#`
     Boolean(bool),
     /// `(`, the digits of an integer of any size, with an optional sign.
@@ -59,6 +65,13 @@ impl Value {
         Value::BulkString(bytes.into())
     }
 
+    /// A double in the shortest text that means it.
+    pub fn double(value: f64) -> Value {
+        let mut text = Vec::new();
+        append_f64(&mut text, value);
+        Value::Double { value, text }
+    }
+
     /// Whether this is one of the three nulls.
     pub fn is_null(&self) -> bool {
         matches!(self, Value::Null | Value::NullBulk | Value::NullArray)
@@ -68,6 +81,15 @@ impl Value {
     pub fn error(&self) -> Option<&[u8]> {
         match self {
             Value::Error(text) | Value::BulkError(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The values of an array, a set or a push; of a map, keys and values in turn.
+    pub fn elements(&self) -> Option<Vec<&Value>> {
+        match self {
+            Value::Array(values) | Value::Set(values) | Value::Push(values) => Some(values.iter().collect()),
+            Value::Map(pairs) => Some(pairs.iter().flat_map(|(key, value)| [key, value]).collect()),
             _ => None,
         }
     }
@@ -89,7 +111,7 @@ impl Value {
 /// ```
 /// use oxidis::resp::{Protocol, Value, encode};
 ///
-/// let value = Value::Map(vec![(Value::bulk("pi"), Value::Double(3.14))]);
+/// let value = Value::Map(vec![(Value::bulk("pi"), Value::double(3.14))]);
 /// let (mut resp2, mut resp3) = (Vec::new(), Vec::new());
 /// encode(&value, Protocol::Resp2, &mut resp2);
 /// encode(&value, Protocol::Resp3, &mut resp3);
@@ -130,7 +152,7 @@ fn write(reply: &mut Reply, value: &Value) {
         Value::BulkString(bytes) => reply.bulk(bytes),
         Value::NullBulk | Value::Null => reply.null(),
         Value::NullArray => reply.null_array(),
-        Value::Double(value) => reply.double(*value),
+        Value::Double { text, .. } => reply.double_text(text),
         Value::Boolean(value) => reply.boolean(*value),
         Value::BigNumber(digits) => reply.big_number(digits),
         Value::BulkError(text) => reply.bulk_error(text),

@@ -71,6 +71,16 @@ impl Client {
         Ok(Client { config: Arc::new(config), server_name })
     }
 
+    /// A client of other servers, with what the server's own configuration says.
+    pub(super) fn with_config(config: ClientConfig) -> Client {
+        Client { config: Arc::new(config), server_name: None }
+    }
+
+    /// The settings, for sessions that don't wait.
+    pub(super) fn config(&self) -> &Arc<ClientConfig> {
+        &self.config
+    }
+
     /// Shakes hands over a connected socket, within the socket's own timeouts.
     ///
     /// # Errors

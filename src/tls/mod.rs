@@ -1,14 +1,23 @@
 //! TLS, by rustls: settings from the directives and files, and sessions between a socket and a connection's buffers.
 //!
-//! [`Client`] is for programs that wait for their connection, such as the command line.
+//! - [`settings`](Settings) reads the directives, with the certificates and keys of `files` and the lists of `ciphers`.
+//! - `verify` checks the other side's certificate, `x509` reads what rustls does not, `resumption` keeps sessions.
+//! - [`session`](Session) stands between a socket that does not wait and the connection; `records` is its engine.
+//! - [`Client`] is for programs that wait for their connection, such as the command line.
 
 mod ciphers;
 mod client;
 mod files;
+mod records;
+mod resumption;
+mod session;
+mod settings;
 mod verify;
 mod x509;
 
 pub use client::{Client, ClientOptions, ClientStream};
+pub(crate) use session::Session;
+pub(crate) use settings::Settings;
 
 use rustls::crypto::CryptoProvider;
 

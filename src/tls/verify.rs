@@ -14,8 +14,11 @@ use rustls::crypto::{
     verify_tls13_signature_with_raw_key,
 };
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, PeerMisbehaved, RootCertStore, SignatureScheme};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved, RootCertStore, SignatureScheme,
+};
 
 use super::x509::{Certificate, PublicKey};
 
@@ -125,6 +128,73 @@ impl ServerCertVerifier for ServerVerifier {
         });
         verified.or_else(|error| authorities.accept_plain(leaf, now, error))?;
         Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.signatures.tls12(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.signatures.tls13(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.signatures.0.supported_schemes()
+    }
+}
+
+/// The check of clients.
+#[derive(Debug)]
+pub struct ClientVerifier {
+    authorities: Arc<Authorities>,
+    /// The check by rustls; `None` while no authority is trusted.
+    by_rustls: Option<Arc<dyn ClientCertVerifier>>,
+    is_mandatory: bool,
+    signatures: Signatures,
+}
+
+impl ClientVerifier {
+    /// Trusts whom `authorities` have signed; whether a client without a certificate is refused.
+    pub fn new(authorities: Arc<Authorities>, is_mandatory: bool, provider: &Arc<CryptoProvider>) -> ClientVerifier {
+        let builder = WebPkiClientVerifier::builder_with_provider(Arc::clone(&authorities.roots), Arc::clone(provider));
+        let signatures = Signatures(provider.signature_verification_algorithms);
+        ClientVerifier { authorities, by_rustls: builder.build().ok(), is_mandatory, signatures }
+    }
+}
+
+impl ClientCertVerifier for ClientVerifier {
+    fn client_auth_mandatory(&self) -> bool {
+        self.is_mandatory
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.by_rustls.as_ref().map_or(&[], |verifier| verifier.root_hint_subjects())
+    }
+
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verified = match &self.by_rustls {
+            Some(verifier) => verifier.verify_client_cert(leaf, intermediates, now),
+            None => Err(CertificateError::UnknownIssuer.into()),
+        };
+        verified.or_else(|error| {
+            self.authorities.accept_plain(leaf, now, error)?;
+            Ok(ClientCertVerified::assertion())
+        })
     }
 
     fn verify_tls12_signature(

@@ -9,7 +9,7 @@ pub mod dataset;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use oxidis::tls::ClientStream;
 use tempfile::TempDir;
 
 /// How long a test waits for anything before it fails.
@@ -129,6 +130,15 @@ impl Server {
     /// What the server has logged so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("a whole log").clone()
+    }
+
+    /// Waits until the server has logged a text: what it has done can be seen before its log has been read.
+    pub fn await_log(&self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.log().contains(text) {
+            assert!(Instant::now() < deadline, "not logged: {text}\n{}", self.log());
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// All that the server has logged, once it has ended.
@@ -285,28 +295,66 @@ impl Reply {
     }
 }
 
+/// What a connection goes over.
+pub enum Stream {
+    /// TCP.
+    Plain(TcpStream),
+    /// TLS.
+    Tls(Box<ClientStream>),
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(stream) => stream.read(buffer),
+            Stream::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(stream) => stream.write(bytes),
+            Stream::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Plain(stream) => stream.flush(),
+            Stream::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
 /// A blocking connection which reads replies of RESP2 and RESP3.
 pub struct Connection {
-    writer: TcpStream,
-    reader: BufReader<TcpStream>,
+    stream: BufReader<Stream>,
 }
 
 impl Connection {
     /// Connects to a port of this machine.
     pub fn to(port: u16) -> Connection {
-        let writer = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
-        writer.set_nodelay(true).expect("TCP_NODELAY");
-        writer.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
-        writer.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
-        let reader = BufReader::new(writer.try_clone().expect("a second handle"));
-        Connection { writer, reader }
+        Connection::over(Stream::Plain(socket_to(port)))
+    }
+
+    /// Speaks over a stream that is connected.
+    pub fn over(stream: Stream) -> Connection {
+        Connection { stream: BufReader::new(stream) }
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match self.stream.get_ref() {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => stream.get_ref(),
+        }
     }
 
     /// A second handle for sending, so that one thread can send while another reads.
     pub fn sender(&self) -> Connection {
-        let writer = self.writer.try_clone().expect("a second handle");
-        let reader = BufReader::new(self.writer.try_clone().expect("a second handle"));
-        Connection { writer, reader }
+        let Stream::Plain(stream) = self.stream.get_ref() else { panic!("a TLS session has one handle") };
+        Connection::over(Stream::Plain(stream.try_clone().expect("a second handle")))
     }
 
     /// Sends a command and reads its reply.
@@ -322,30 +370,31 @@ impl Connection {
 
     /// Sends bytes as they are.
     pub fn raw(&mut self, bytes: &[u8]) {
-        self.writer.write_all(bytes).expect("the server takes bytes");
+        let stream = self.stream.get_mut();
+        stream.write_all(bytes).and_then(|()| stream.flush()).expect("the server takes bytes");
     }
 
     /// Ends our sending side; replies can still be read.
     pub fn half_close(&mut self) {
-        self.writer.shutdown(std::net::Shutdown::Write).expect("a half-closed socket");
+        self.socket().shutdown(std::net::Shutdown::Write).expect("a half-closed socket");
     }
 
     /// True if the server closed the connection without another byte.
     pub fn is_closed(&mut self) -> bool {
-        matches!(self.reader.fill_buf(), Ok([]) | Err(_)) && self.reader.buffer().is_empty()
+        matches!(self.stream.fill_buf(), Ok([]) | Err(_)) && self.stream.buffer().is_empty()
     }
 
     /// Reads everything up to the end of the connection.
     pub fn read_to_end(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        self.reader.read_to_end(&mut bytes).expect("the rest of the connection");
+        self.stream.read_to_end(&mut bytes).expect("the rest of the connection");
         bytes
     }
 
     /// Reads one byte of what the server sends.
     pub fn byte(&mut self) -> u8 {
         let mut byte = [0];
-        self.reader.read_exact(&mut byte).expect("a byte");
+        self.stream.read_exact(&mut byte).expect("a byte");
         byte[0]
     }
 
@@ -377,7 +426,7 @@ impl Connection {
 
     fn line(&mut self) -> String {
         let mut line = Vec::new();
-        self.reader.read_until(b'\n', &mut line).expect("a line of a reply");
+        self.stream.read_until(b'\n', &mut line).expect("a line of a reply");
         let line = String::from_utf8(line).expect("a line of text");
         let text = line.strip_suffix("\r\n");
         match text {
@@ -389,7 +438,7 @@ impl Connection {
     fn payload(&mut self, length: &str) -> Vec<u8> {
         let length: usize = length.parse().expect("a length");
         let mut bytes = vec![0; length + 2];
-        self.reader.read_exact(&mut bytes).expect("a payload");
+        self.stream.read_exact(&mut bytes).expect("a payload");
         assert_eq!(bytes.split_off(length), b"\r\n", "the end of a payload");
         bytes
     }
@@ -409,6 +458,15 @@ impl Connection {
         let count: usize = count.parse().expect("a count");
         (0..count).map(|_| (self.read(), self.read())).collect()
     }
+}
+
+/// A TCP connection to a port of this machine, on which nothing is waited for too long.
+pub fn socket_to(port: u16) -> TcpStream {
+    let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
+    socket.set_nodelay(true).expect("TCP_NODELAY");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
+    socket.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
+    socket
 }
 
 /// A command as an array of bulk strings.

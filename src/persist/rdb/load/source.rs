@@ -27,7 +27,7 @@ pub enum Filled {
 }
 
 /// Where an RDB file comes from.
-pub trait Source: Send {
+pub trait Source {
     /// Appends up to `room` bytes to a buffer.
     ///
     /// # Errors

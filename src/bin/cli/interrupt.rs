@@ -1,0 +1,41 @@
+//! Ctrl-C: asked for where something may take long, so that what was under way can end in good order.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often a wait looks whether it was interrupted.
+pub const LOOK: Duration = Duration::from_millis(50);
+
+fn flag() -> &'static Arc<AtomicBool> {
+    static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    FLAG.get_or_init(Arc::default)
+}
+
+/// From now on Ctrl-C only raises a flag.
+pub fn catch() {
+    // Where that fails Ctrl-C ends the client, as it does by itself.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(flag()));
+}
+
+/// Whether Ctrl-C was pressed.
+pub fn raised() -> bool {
+    flag().load(Ordering::Relaxed)
+}
+
+/// Whether Ctrl-C was pressed since this was asked last.
+pub fn take() -> bool {
+    flag().swap(false, Ordering::Relaxed)
+}
+
+/// Sleeps, but not on when Ctrl-C is pressed.
+pub fn sleep(duration: Duration) {
+    let end = Instant::now() + duration;
+    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        if raised() {
+            return;
+        }
+        thread::sleep(left.min(LOOK));
+    }
+}

@@ -1,0 +1,299 @@
+//! The command line: one row per option, with what it sets and what `--help` says about it.
+//!
+//! Options are read until the first word that is none; the rest is the command to run.
+
+mod table;
+mod uri;
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
+
+use oxidis::tls::ClientOptions;
+
+use crate::failure::Failure;
+use crate::format::{Layout, Style};
+use table::{Effect, ROWS, Row, SPECIAL_ROWS};
+
+/// How the client was asked to speak RESP3.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resp3 {
+    /// It was not.
+    #[default]
+    No,
+    /// It would be nice to have, as for JSON.
+    IfPossible,
+    /// It must be.
+    Required,
+}
+
+/// What the client does instead of running commands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing else.
+    Commands,
+    /// `--eval`, the file.
+    Eval(String),
+    /// `--pipe`
+    Pipe,
+    /// `--rdb` or `--functions-rdb`
+    Rdb { file: String, functions_only: bool },
+    /// `--replica`
+    Replica,
+    /// `--scan`
+    Scan,
+    /// `--bigkeys`
+    BigKeys,
+    /// `--memkeys`; elements looked at per key, if not the server's own choice.
+    MemKeys(Option<u64>),
+    /// `--hotkeys`
+    HotKeys,
+    /// `--stat`
+    Stat,
+    /// `--latency` and `--latency-history`
+    Latency { history: bool },
+    /// `--latency-dist`
+    LatencyDist,
+    /// `--intrinsic-latency`, for so many seconds.
+    IntrinsicLatency(u64),
+    /// `--lru-test`, with so many keys.
+    LruTest(u64),
+}
+
+/// An argument of the command that is read from standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StandardInput {
+    /// `-x`: the last one.
+    Last,
+    /// `-X`: the one that is this word.
+    Tag(Vec<u8>),
+}
+
+/// What the command line and the environment say.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub host: String,
+    pub port: u16,
+    pub socket: Option<String>,
+    pub tls: bool,
+    pub tls_options: ClientOptions,
+    pub user: Option<Vec<u8>>,
+    pub password: Option<Vec<u8>>,
+    pub ask_password: bool,
+    pub password_warning: bool,
+    pub db: i64,
+    pub resp2: bool,
+    pub resp3: Resp3,
+    /// Times to run the command; `None` without end.
+    pub repeat: Option<u64>,
+    pub interval: Duration,
+    pub layout: Layout,
+    /// Pushes are shown when they come.
+    pub show_pushes: bool,
+    pub quoted_input: bool,
+    pub standard_input: Option<StandardInput>,
+    /// `-e`
+    pub error_exit: bool,
+    pub mode: Mode,
+    pub pattern: Option<Vec<u8>>,
+    pub count: Option<u64>,
+    pub key_type: Option<Vec<u8>>,
+    /// `None` waits for ever.
+    pub pipe_timeout: Option<Duration>,
+    /// `--mono`
+    pub monochrome: bool,
+    /// What stands behind the options.
+    pub command: Vec<Vec<u8>>,
+}
+
+impl Options {
+    /// What holds without any option, on a terminal or not.
+    pub fn new(on_terminal: bool) -> Options {
+        Options {
+            host: "127.0.0.1".to_owned(),
+            port: 6379,
+            socket: None,
+            tls: false,
+            tls_options: ClientOptions::default(),
+            user: None,
+            password: None,
+            ask_password: false,
+            password_warning: true,
+            db: 0,
+            resp2: false,
+            resp3: Resp3::No,
+            repeat: Some(1),
+            interval: Duration::ZERO,
+            layout: Layout::new(if on_terminal { Style::Human } else { Style::Raw }),
+            show_pushes: on_terminal,
+            quoted_input: false,
+            standard_input: None,
+            error_exit: false,
+            mode: Mode::Commands,
+            pattern: None,
+            count: None,
+            key_type: None,
+            pipe_timeout: Some(Duration::from_secs(30)),
+            monochrome: false,
+            command: Vec::new(),
+        }
+    }
+
+    fn tls(&mut self) {
+        self.tls = true;
+    }
+
+    /// `--latency-history` is `--latency` with a history, whichever comes first.
+    fn latency(&mut self, history: bool) {
+        let before = matches!(self.mode, Mode::Latency { history: true });
+        self.mode = Mode::Latency { history: history || before };
+    }
+
+    /// JSON is best made of RESP3, but what was said about the protocol stands.
+    fn set_json(&mut self, style: Style) {
+        self.layout.style = style;
+        if self.resp3 == Resp3::No {
+            self.resp3 = Resp3::IfPossible;
+        }
+    }
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Request {
+    Run(Box<Options>),
+    /// A text to be printed before a good end.
+    Print(String),
+}
+
+/// Reads the arguments that follow the program's name.
+///
+/// # Errors
+/// Options that don't exist, lack their value, have a wrong one, or exclude each other.
+pub fn parse(args: impl IntoIterator<Item = OsString>, on_terminal: bool) -> Result<Request, Failure> {
+    let mut options = Options::new(on_terminal);
+    let mut args = args.into_iter().map(OsString::into_vec).peekable();
+    while let Some(name) = args.next_if(|arg| arg.first() == Some(&b'-')) {
+        let shown = String::from_utf8_lossy(&name).into_owned();
+        let unknown = || Failure::new(format!("Unrecognized option or bad number of args for: '{shown}'"));
+        if shown == "-h" && args.peek().is_none() {
+            return Ok(Request::Print(help()));
+        }
+        match all_rows().find(|(names, ..)| names.contains(&shown.as_str())).map(|(_, effect, _)| effect) {
+            Some(Effect::Set(set)) => set(&mut options)?,
+            Some(Effect::Take(_, take)) => take(&mut options, args.next().ok_or_else(unknown)?)?,
+            Some(Effect::Help) => return Ok(Request::Print(help())),
+            Some(Effect::Version) => return Ok(Request::Print(version())),
+            Some(Effect::Cluster) => return Err(no_cluster()),
+            None if shown.starts_with("--cluster-") => return Err(no_cluster()),
+            None => return Err(unknown()),
+        }
+    }
+    options.command = args.collect();
+    if options.resp2 && options.resp3 == Resp3::Required {
+        return Err(exclusive("-2 and -3"));
+    }
+    if options.password_warning && options.password.is_some() {
+        eprintln!("Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.");
+    }
+    if options.password.is_none() {
+        options.password = std::env::var_os("REDISCLI_AUTH").map(OsString::into_vec);
+    }
+    Ok(Request::Run(Box::new(options)))
+}
+
+fn all_rows() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().chain(SPECIAL_ROWS)
+}
+
+fn exclusive(options: &str) -> Failure {
+    Failure::new(format!("Options {options} are mutually exclusive."))
+}
+
+fn no_cluster() -> Failure {
+    Failure::new("Redis Cluster is not there: neither -c nor --cluster.")
+}
+
+/// What `--version` prints.
+pub fn version() -> String {
+    format!("oxidis-cli {} (Redis {})\n", env!("CARGO_PKG_VERSION"), oxidis::manual::REDIS_VERSION)
+}
+
+/// What `--help` prints: a paragraph per option, from its row.
+fn help() -> String {
+    const COLUMN: usize = 26;
+    let mut help = version();
+    help.push_str("\nUsage: oxidis-cli [options] [command [argument ...]]\n\n");
+    for (names, effect, text) in all_rows().filter(|(.., text)| !text.is_empty()) {
+        let value = if let Effect::Take(value, _) = effect { *value } else { "" };
+        let head = format!("{} {value}", names.join(", "));
+        let mut lines = text.lines();
+        help.push_str(&format!("  {:COLUMN$} {}\n", head.trim_end(), lines.next().unwrap_or_default()));
+        lines.for_each(|line| help.push_str(&format!("  {:COLUMN$} {line}\n", "")));
+    }
+    help.push_str(
+        "\nExamples:
+  oxidis-cli -r 100 -i 0.5 incr visits
+  oxidis-cli --raw dump key | oxidis-cli -x restore copy 0
+  oxidis-cli --quoted-input set '\"with \\x00 in it\"' value
+  oxidis-cli --eval script.lua key1 key2 , argument1 argument2
+  oxidis-cli --scan --pattern 'user:*' --count 1000
+
+Without a command it is interactive; \"help\" there says more.\n",
+    );
+    help
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(line: &str) -> Result<Options, String> {
+        match parse(line.split(' ').filter(|word| !word.is_empty()).map(OsString::from), true) {
+            Ok(Request::Run(options)) => Ok(*options),
+            Ok(Request::Print(text)) => Err(text),
+            Err(failure) => Err(failure.to_string()),
+        }
+    }
+
+    #[test]
+    fn the_first_word_that_is_no_option_begins_the_command() {
+        let options = options("-p 7000 -n 2 -r -1 -i 0.25 get -p").expect("right options");
+        assert_eq!((options.port, options.db, options.repeat), (7000, 2, None));
+        assert_eq!(options.interval, Duration::from_millis(250));
+        assert_eq!(options.command, [b"get".to_vec(), b"-p".to_vec()]);
+    }
+
+    #[test]
+    fn json_asks_for_resp3_unless_the_protocol_was_named() {
+        assert_eq!(options("--json").map(|o| o.resp3), Ok(Resp3::IfPossible));
+        assert_eq!(options("-3 --json").map(|o| o.resp3), Ok(Resp3::Required));
+        assert_eq!(options("--json -2").map(|o| (o.resp2, o.resp3)), Ok((true, Resp3::IfPossible)));
+    }
+
+    #[test]
+    fn wrong_options_are_refused() {
+        for (line, text) in [
+            ("--nothing", "Unrecognized option or bad number of args for: '--nothing'"),
+            ("-p", "Unrecognized option or bad number of args for: '-p'"),
+            ("-X", "Unrecognized option or bad number of args for: '-X'"),
+            ("-p x", "'x' is not a number in range."),
+            ("-x -X tag", "Options -x and -X are mutually exclusive."),
+            ("-X tag -x", "Options -x and -X are mutually exclusive."),
+            ("-2 -3", "Options -2 and -3 are mutually exclusive."),
+            ("--rdb a --functions-rdb b", "Options --rdb and --functions-rdb are mutually exclusive."),
+            ("--cluster-yes", "Redis Cluster is not there: neither -c nor --cluster."),
+            ("-u http://x", "Invalid URI scheme"),
+        ] {
+            assert_eq!(options(line).err().as_deref(), Some(text), "{line}");
+        }
+    }
+
+    #[test]
+    fn help_names_every_documented_option() {
+        let text = options("--help").expect_err("a text to print");
+        for (names, _, help) in all_rows() {
+            assert_eq!(text.contains(&format!("  {}", names.join(", "))), !help.is_empty(), "{names:?}");
+        }
+    }
+}

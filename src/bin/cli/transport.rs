@@ -1,0 +1,110 @@
+//! Byte streams to a server: TCP, Unix socket, TLS over TCP.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use oxidis::tls::ClientStream;
+use socket2::{SockRef, TcpKeepalive};
+
+/// How long a connection may be silent before the system asks whether the peer is alive.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// A stream to a server.
+#[derive(Debug)]
+pub enum Transport {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A Unix socket.
+    Unix(UnixStream),
+    /// TLS over TCP.
+    Tls(Box<ClientStream>),
+}
+
+/// Connects through TCP; the first address that answers wins.
+///
+/// # Errors
+/// When the host is unknown or none of its addresses answers.
+pub fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port))?;
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3).with_retries(3);
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+    Ok(stream)
+}
+
+impl Transport {
+    /// Reads give up after this long, with an error of kind `WouldBlock` or `TimedOut`.
+    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        match self {
+            Transport::Tcp(stream) => stream.set_read_timeout(timeout),
+            Transport::Unix(stream) => stream.set_read_timeout(timeout),
+            Transport::Tls(stream) => stream.sock.set_read_timeout(timeout),
+        }
+    }
+
+    /// Reads and writes no longer wait.
+    pub fn set_nonblocking(&self) -> io::Result<()> {
+        match self {
+            Transport::Tcp(stream) => stream.set_nonblocking(true),
+            Transport::Unix(stream) => stream.set_nonblocking(true),
+            Transport::Tls(stream) => stream.sock.set_nonblocking(true),
+        }
+    }
+
+    /// Another handle of the socket, to wait on.
+    pub fn waitable(&self) -> io::Result<Box<dyn mio::event::Source>> {
+        Ok(match self {
+            Transport::Tcp(stream) => Box::new(mio::net::TcpStream::from_std(stream.try_clone()?)),
+            Transport::Unix(stream) => Box::new(mio::net::UnixStream::from_std(stream.try_clone()?)),
+            Transport::Tls(stream) => Box::new(mio::net::TcpStream::from_std(stream.sock.try_clone()?)),
+        })
+    }
+}
+
+impl Read for Transport {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Transport::Tcp(stream) => stream.read(buf),
+            Transport::Unix(stream) => stream.read(buf),
+            Transport::Tls(stream) => stream.read(buf),
+        }
+    }
+}
+
+impl Write for Transport {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Transport::Tcp(stream) => stream.write(bytes),
+            Transport::Unix(stream) => stream.write(bytes),
+            Transport::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Transport::Tcp(stream) => stream.flush(),
+            Transport::Unix(stream) => stream.flush(),
+            Transport::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+/// What the system says about an error, without its number.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    text.strip_prefix("failed to lookup address information: ").unwrap_or(text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_the_words_of_the_system() {
+        assert_eq!(reason(&io::Error::from_raw_os_error(2)), "No such file or directory");
+        assert_eq!(reason(&io::Error::other("failed to lookup address information: Name unknown")), "Name unknown");
+    }
+}
