@@ -58,6 +58,7 @@ fn browsers_are_cut_off_before_what_they_carry_runs() {
         assert_eq!(answer(&server, request.as_bytes(), false), "", "{request:?}");
     }
     assert_eq!(server.connect().cmd(&["EXISTS", "evil"]), Reply::Integer(0));
+    wait_until("it is told of", || server.log().contains("Possible SECURITY ATTACK detected"));
     let told = server.log().matches("Possible SECURITY ATTACK detected").count();
     assert_eq!(told, 1, "the log is told once a minute:\n{}", server.log());
 }

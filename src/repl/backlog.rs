@@ -117,11 +117,15 @@ impl Backlog {
         while let Some(first) = self.segments.front() {
             let end = first.end();
             if (self.end - end) < self.size as i64 || needed.is_some_and(|needed| needed < end) {
-                return;
+                break;
             }
             self.memory -= first.bytes.capacity();
             self.segments.pop_front();
             self.start = end;
+        }
+        let spare = self.segments.capacity() / 4;
+        if spare > SEGMENTS_WANTED as usize && spare > self.segments.len() {
+            self.segments.shrink_to(self.segments.len() * 2);
         }
     }
 
