@@ -64,25 +64,26 @@ fn check(program: &str, args: &[OsString]) -> Option<ExitCode> {
         let args: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
         let args: Vec<&str> = args.iter().map(|arg| &**arg).collect();
         let (mut out, mut input) = (io::stdout().lock(), io::stdin().lock());
-        return Some(exit_code(persist::aof::check::run(program, &args, &mut out, &mut input, &snapshot_end)));
+        return Some(exit_code(persist::aof::check::run(program, &args, &mut out, &mut input, &check_snapshot)));
     }
     let files = asked("--check-rdb", "redis-check-rdb")?;
     let [file] = files else {
         eprintln!("Usage: {program} <rdb-file-name>");
         return Some(ExitCode::FAILURE);
     };
+    if matches!(file.to_str(), Some("-v" | "--version")) {
+        println!("redis-check-rdb {REDIS_VERSION}");
+        return Some(ExitCode::SUCCESS);
+    }
     let rules = persist::loading::rules(&Config::default(), None, true);
     let checked = persist::rdb::check::check(file.as_ref(), rules, &mut io::stdout().lock());
     Some(if checked.unwrap_or(false) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Where the snapshot at the head of a file ends, or what is wrong with it.
-fn snapshot_end(file: &mut File) -> Result<u64, String> {
-    let text = |error: io::Error| error.to_string();
-    let (total_bytes, file) = (file.metadata().map_err(text)?.len(), file.try_clone().map_err(text)?);
+/// Checks the snapshot at the head of a file and reports; where it ends, if it is sound.
+fn check_snapshot(file: &File, shown: &str, out: &mut dyn Write) -> io::Result<Option<u64>> {
     let rules = persist::loading::rules(&Config::default(), None, true);
-    persist::rdb::check::end(file, rules, total_bytes)
-        .map_err(|error| format!("[offset {}] {}", error.offset, error.reason))
+    persist::rdb::check::check_file(file.try_clone()?, shown, rules, out)
 }
 
 fn exit_code(code: i32) -> ExitCode {

@@ -1,5 +1,6 @@
 //! Servers killed at any moment, again and again, while clients write as fast as they can: what was acknowledged is
-//! there afterwards, nothing is there twice, and transactions are there as a whole or not at all.
+//! there afterwards, nothing is there twice, and transactions are there as a whole or not at all. In some rounds the disk
+//! is full before: then nothing is acknowledged with `appendfsync always` that could not be written.
 //!
 //! `OXIDIS_CRASH_ROUNDS` says how many rounds there are (`scripts/crash` has a hundred), `OXIDIS_CRASH_SEED` with which
 //! numbers. The seed of each round is printed, and is all it takes to run it again.
@@ -7,9 +8,11 @@
 mod common;
 
 use std::env;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -96,11 +99,23 @@ enum Meanwhile {
     Nothing,
     Rewrites,
     Saves,
+    /// Files may not grow any more: as on a full disk.
+    FullDisk,
+}
+
+/// Lets the files of a server grow no further than the largest in its folder of logs has by now, and a bit more.
+fn fill_disk(server: u32, folder: &Path, more: u64) {
+    let logs = fs::read_dir(folder.join("appendonlydir")).expect("a folder of logs");
+    let sizes = logs.filter_map(|file| Some(file.ok()?.metadata().ok()?.len()));
+    let most = sizes.max().unwrap_or(0) + more;
+    let arguments = [format!("--pid={server}"), format!("--fsize={most}:{most}")];
+    // It may have ended by itself already.
+    Command::new("prlimit").args(arguments).stderr(Stdio::null()).status().expect("prlimit, of util-linux");
 }
 
 fn disturb(port: u16, meanwhile: Meanwhile, over: &AtomicBool) {
     let command: &[&str] = match meanwhile {
-        Meanwhile::Nothing => return,
+        Meanwhile::Nothing | Meanwhile::FullDisk => return,
         Meanwhile::Rewrites => &["BGREWRITEAOF"],
         Meanwhile::Saves => &["BGSAVE"],
     };
@@ -152,6 +167,10 @@ fn round(folder: &Path, policy: &'static str, meanwhile: Meanwhile, lives_ms: u6
     // The moment is what the test is about; nothing is waited for.
     thread::sleep(Duration::from_millis(lives_ms));
     let killed = Instant::now();
+    if matches!(meanwhile, Meanwhile::FullDisk) {
+        fill_disk(server.pid(), folder, lives_ms * 100);
+        thread::sleep(Duration::from_millis(lives_ms));
+    }
     drop(server);
     over.store(true, Ordering::Relaxed);
     disturber.join().expect("a disturber");
@@ -177,14 +196,15 @@ fn round(folder: &Path, policy: &'static str, meanwhile: Meanwhile, lives_ms: u6
 
 #[test]
 fn what_was_acknowledged_survives_any_crash() {
-    let rounds = variable("OXIDIS_CRASH_ROUNDS", 6);
+    let rounds = variable("OXIDIS_CRASH_ROUNDS", 8);
     let seed = variable("OXIDIS_CRASH_SEED", 0x9e37_79b9_7f4a_7c15);
     let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
     for index in 0..rounds {
         let mut numbers = Numbers(seed.wrapping_add(index.wrapping_mul(0x5851_f42d_4c95_7f2d)) | 1);
         (0..3).for_each(|_| _ = numbers.below(2));
         let (folder, policy) = [(&folders[0], "always"), (&folders[1], "everysec")][(index % 2) as usize];
-        let meanwhile = [Meanwhile::Nothing, Meanwhile::Rewrites, Meanwhile::Saves][(index / 2 % 3) as usize];
+        let disturbances = [Meanwhile::Nothing, Meanwhile::Rewrites, Meanwhile::Saves, Meanwhile::FullDisk];
+        let meanwhile = disturbances[(index / 2 % 4) as usize];
         let lives_ms = 20 + numbers.below(if index % 7 == 6 { 2800 } else { 500 });
         println!("round {index} of seed {seed}: {policy}, {meanwhile:?}, {lives_ms} ms");
         round(folder.path(), policy, meanwhile, lives_ms);

@@ -70,6 +70,23 @@ fn random_commands_have_the_replies_and_effects_of_redis() {
 }
 
 #[test]
+fn what_came_after_redis_7_is_as_in_redis_8() {
+    let Some(redis) = common::dataset::peer("OXIDIS_REDIS8", None, "8.") else {
+        let _ = writeln!(io::stderr(), "SKIPPED what_came_after_redis_7_is_as_in_redis_8: OXIDIS_REDIS8 names none");
+        return;
+    };
+    let plan = Plan {
+        seeds: run::first_seeds(SHORT_SEEDS),
+        commands: SHORT_COMMANDS,
+        families: Vec::new(),
+        keeps_going: false,
+        redis,
+        oxidis: common::binary(),
+    };
+    assert_no_report(&run::run(&plan));
+}
+
+#[test]
 #[ignore = "as long as one likes: scripts/differential"]
 fn a_run_as_told_by_the_environment_shows_no_difference() {
     let redis = run::find_redis().expect("a redis-server 7.0.x");

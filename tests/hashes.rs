@@ -327,3 +327,31 @@ fn a_walk_over_a_hash_that_grows_and_shrinks_meets_all_that_stays() {
     }
     assert_eq!(seen.len(), 3000);
 }
+
+#[test]
+fn a_field_that_is_taken_twice_by_one_command_is_there_once() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.cmd(&["HSET", "hash", "a", "1", "b", "2"]);
+    let reply = client.cmd(&["HGETEX", "hash", "PXAT", "1", "FIELDS", "2", "a", "a"]);
+    assert_eq!(reply, Reply::Array(vec![Reply::bulk("1"), Reply::Null]));
+    let reply = client.cmd(&["HGETDEL", "hash", "FIELDS", "2", "b", "b"]);
+    assert_eq!(reply, Reply::Array(vec![Reply::bulk("2"), Reply::Null]));
+    assert_eq!(client.cmd(&["EXISTS", "hash"]), Reply::Integer(0));
+}
+
+#[test]
+fn a_command_about_expiry_makes_place_for_times_even_if_it_sets_none() {
+    let server = Server::start();
+    let mut client = server.connect();
+    for command in ["HEXPIRE hash 10 XX FIELDS 1 a", "HGETEX hash EX 10 FIELDS 1 no", "HSETEX hash PXAT 1 FIELDS 1 b 1"]
+    {
+        client.cmd(&["HSET", "hash", "a", "1"]);
+        assert_eq!(client.cmd(&["OBJECT", "ENCODING", "hash"]), Reply::bulk("listpack"));
+        client.cmd(&command.split(' ').collect::<Vec<_>>());
+        assert_eq!(client.cmd(&["OBJECT", "ENCODING", "hash"]), Reply::bulk("listpackex"), "{command}");
+        client.cmd(&["DEL", "hash"]);
+    }
+    let reply = client.cmd(&["HSETEX", "hash", "FIELDS", "2147483648", "a", "1"]);
+    assert_eq!(reply, Reply::error("ERR invalid number of fields"));
+}

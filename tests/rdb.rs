@@ -329,7 +329,7 @@ fn a_damaged_file_is_refused_with_its_reason() {
     big_file(folder.path());
     let bytes = fs::read(&file).unwrap();
     fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
-    assert!(refused(folder.path()).contains("unexpected end of the file"));
+    assert!(refused(folder.path()).contains("Unexpected EOF reading RDB file"));
     let mut flipped = bytes.clone();
     let last = flipped.len() - 1;
     flipped[last] ^= 1;

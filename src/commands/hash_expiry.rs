@@ -156,6 +156,11 @@ impl<'a> FieldList<'a> {
         self.args.len() - self.first
     }
 
+    /// The word FIELDS.
+    fn keyword(self) -> &'a [u8] {
+        self.args.get(self.first - 2)
+    }
+
     fn iter(self) -> impl Iterator<Item = &'a [u8]> {
         self.args.rest(self.first)
     }
@@ -221,6 +226,7 @@ fn hexpire(cx: &mut Ctx<'_>, args: Args<'_>, unit: TimeUnit) -> CmdResult {
         fields.iter().for_each(|_| cx.reply.integer(NO_FIELD));
         return Ok(());
     };
+    hash.expect_times();
     let mut changed: Vec<&[u8]> = Vec::new();
     for field in fields.iter() {
         let answer = match hash.expiry(field) {
@@ -249,7 +255,7 @@ fn hexpire(cx: &mut Ctx<'_>, args: Args<'_>, unit: TimeUnit) -> CmdResult {
         expiry_set(cx, &key, changed.len(), fits);
         if unit != UNIX_MILLISECONDS || changed.len() < fields.len() {
             let word = (condition != Condition::Always).then(|| args.get(3));
-            propagate_expiry(cx, &key, at, word, &changed);
+            propagate_expiry(cx, &key, at, (word, fields.keyword()), &changed);
         }
     }
     Ok(())
@@ -266,12 +272,19 @@ fn propagate_deletions(cx: &mut Ctx<'_>, key: &Key<'_>, fields: &[&[u8]]) {
     fields.iter().for_each(|field| cx.propagate_instead(&[b"HDEL", key.bytes(), field]));
 }
 
-fn propagate_expiry(cx: &mut Ctx<'_>, key: &Key<'_>, at: i64, condition: Option<&[u8]>, fields: &[&[u8]]) {
+/// The words `condition` and FIELDS are passed on as they came.
+fn propagate_expiry(
+    cx: &mut Ctx<'_>,
+    key: &Key<'_>,
+    at: i64,
+    (condition, keyword): (Option<&[u8]>, &[u8]),
+    fields: &[&[u8]],
+) {
     if cx.server.observers.propagates() {
         let (at, count) = (at.to_string(), fields.len().to_string());
         let mut request: Vec<&[u8]> = vec![b"HPEXPIREAT", key.bytes(), at.as_bytes()];
         request.extend(condition);
-        request.extend([b"FIELDS", count.as_bytes()]);
+        request.extend([keyword, count.as_bytes()]);
         request.extend(fields);
         cx.propagate_instead(&request);
     }
@@ -327,11 +340,17 @@ fn persisted(cx: &mut Ctx<'_>, key: &Key<'_>, count: usize, fits: bool) {
     }
 }
 
-/// Answers with the values of fields that are there, null for the others; which are there.
-fn reply_values<'a>(cx: &mut Ctx<'_>, key: &Key<'_>, fields: FieldList<'a>) -> Result<Vec<&'a [u8]>, Error> {
+/// Answers with the values of fields that are there, null for the others; which are there. Taken, a field is there once
+/// at most.
+fn reply_values<'a>(
+    cx: &mut Ctx<'_>,
+    key: &Key<'_>,
+    fields: FieldList<'a>,
+    takes: bool,
+) -> Result<Vec<&'a [u8]>, Error> {
     delete_due(cx, key, fields.iter())?;
     let now_ms = cx.now_ms();
-    let hash = cx.db.collection_mut::<Hash>(key)?;
+    let mut hash = cx.db.collection_mut::<Hash>(key)?;
     let mut found = Vec::with_capacity(fields.len());
     cx.reply.array(fields.len());
     for field in fields.iter() {
@@ -341,6 +360,9 @@ fn reply_values<'a>(cx: &mut Ctx<'_>, key: &Key<'_>, fields: FieldList<'a>) -> R
                 found.push(field);
             }
             None => cx.reply.null(),
+        }
+        if let Some(hash) = hash.as_deref_mut().filter(|_| takes) {
+            hash.remove(field);
         }
     }
     Ok(found)
@@ -370,8 +392,15 @@ fn hgetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return Err(wrong_arity(cx));
     }
     let fields = FieldList::read(args, at, NOT_A_COUNT)?;
-    let found = reply_values(cx, &key, fields)?;
-    let Some(hash) = cx.db.collection_mut::<Hash>(&key)?.filter(|_| !found.is_empty()) else { return Ok(()) };
+    let is_over = matches!(lifetime, Lifetime::Until(time) if time <= now_ms);
+    let found = reply_values(cx, &key, fields, is_over)?;
+    let Some(hash) = cx.db.collection_mut::<Hash>(&key)? else { return Ok(()) };
+    if lifetime != Lifetime::Untouched {
+        hash.expect_times();
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
     match lifetime {
         Lifetime::Untouched | Lifetime::Keep => {}
         Lifetime::Persist => {
@@ -391,17 +420,16 @@ fn hgetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
                 cx.propagate_instead(&request);
             }
         }
-        Lifetime::Until(time) if time <= now_ms => {
-            let deleted: Vec<&[u8]> = found.into_iter().filter(|field| hash.remove(field)).collect();
+        Lifetime::Until(_) if is_over => {
             let (fits, emptied) = (hash.plan_fits(), hash.is_empty());
-            removed(cx, &key, deleted.len(), fits, emptied);
-            propagate_deletions(cx, &key, &deleted);
+            removed(cx, &key, found.len(), fits, emptied);
+            propagate_deletions(cx, &key, &found);
         }
         Lifetime::Until(time) => {
             found.iter().for_each(|field| hash.set_expiry(field, Some(time)));
             let fits = hash.plan_fits();
             expiry_set(cx, &key, found.len(), fits);
-            propagate_expiry(cx, &key, time, None, &found);
+            propagate_expiry(cx, &key, time, (None, fields.keyword()), &found);
         }
     }
     Ok(())
@@ -430,7 +458,8 @@ impl SetOptions {
             let unit = TimeUnit::of_option(args, index);
             if args.is(index, "FIELDS") {
                 let count = args.try_get(index + 1).ok_or_else(|| wrong_arity(cx))?;
-                let count = parse_i64(count).filter(|count| *count > 0).ok_or(NOT_A_COUNT)?;
+                let count =
+                    parse_i64(count).filter(|count| (1..=i32::MAX.into()).contains(count)).ok_or(NOT_A_COUNT)?;
                 options.first = index + 2;
                 let words = usize::try_from(count).ok().and_then(|count| count.checked_mul(2));
                 return if words == Some(args.len() - options.first) { Ok(options) } else { Err(wrong_arity(cx)) };
@@ -480,6 +509,9 @@ fn hsetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         Lifetime::Until(_) | Lifetime::Untouched | Lifetime::Persist => FieldExpiry::Clear,
     };
     let hash = cx.db.collection_or_new::<Hash>(&key)?;
+    if let Lifetime::Until(_) = options.lifetime {
+        hash.expect_times();
+    }
     pairs().for_each(|(field, value)| _ = hash.set_with(field, value, expiry, limits));
     let fits = hash.plan_fits();
     cx.db.dirty += pairs().count() as u64;
@@ -523,26 +555,11 @@ fn propagate_absolute(cx: &mut Ctx<'_>, args: &Args<'_>, time_at: Option<usize>,
 }
 
 fn hgetdel(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let (key, now_ms) = (args.key(1), cx.now_ms());
+    let key = args.key(1);
     has_hash(cx, &key)?;
     let fields = FieldList::read(args, 2, NOT_A_COUNT)?;
-    delete_due(cx, &key, fields.iter())?;
-    cx.reply.array(fields.len());
-    let Some(hash) = cx.db.collection_mut::<Hash>(&key)? else {
-        fields.iter().for_each(|_| cx.reply.null());
-        return Ok(());
-    };
-    let mut count = 0;
-    for field in fields.iter() {
-        match hash.get(field, now_ms) {
-            Some(value) => {
-                write(cx.reply, value);
-                hash.remove(field);
-                count += 1;
-            }
-            None => cx.reply.null(),
-        }
-    }
+    let count = reply_values(cx, &key, fields, true)?.len();
+    let Some(hash) = cx.db.collection_mut::<Hash>(&key)? else { return Ok(()) };
     let (fits, emptied) = (hash.plan_fits(), hash.is_empty());
     removed(cx, &key, count, fits, emptied);
     if cx.server.observers.propagates() {

@@ -105,13 +105,6 @@ fn pop_name(end: End) -> &'static str {
     }
 }
 
-fn end_name(end: End) -> &'static str {
-    match end {
-        End::Head => "LEFT",
-        End::Tail => "RIGHT",
-    }
-}
-
 fn end(args: &Args<'_>, index: usize) -> Result<End, Error> {
     match args.try_get(index) {
         Some(word) if word.eq_ignore_ascii_case(b"left") => Ok(End::Head),
@@ -315,8 +308,7 @@ fn blmove(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if !move_one(cx, (&source, from), (&target, to))? {
         return wait_to_move(cx, &args, source, deadline);
     }
-    let (from, to) = (end_name(from).as_bytes(), end_name(to).as_bytes());
-    cx.propagate_instead(&[b"LMOVE", source.bytes(), target.bytes(), from, to]);
+    cx.propagate_instead(&[b"LMOVE", source.bytes(), target.bytes(), args.get(3), args.get(4)]);
     Ok(())
 }
 

@@ -44,6 +44,23 @@ struct Room {
     gathered: Vec<u8>,
 }
 
+/// Records that are sent together.
+struct Batch<'a> {
+    room: &'a mut Vec<u8>,
+    used: usize,
+}
+
+impl Batch<'_> {
+    fn new(room: &mut Vec<u8>) -> Batch<'_> {
+        room.resize(WRITE_BYTES + OVERHEAD_BYTES, 0);
+        Batch { room, used: 0 }
+    }
+
+    fn left(&self) -> usize {
+        self.room.len() - self.used
+    }
+}
+
 thread_local! {
     static ROOM: RefCell<Room> = const {
         RefCell::new(Room { records: Vec::new(), encrypted: Vec::new(), gathered: Vec::new() })
@@ -143,8 +160,8 @@ impl Session {
             }
             match ROOM.with_borrow_mut(|room| self.read_records(&mut room.records, buffer))? {
                 0 if self.is_at_end => return Ok(0),
-                0 if self.more_in_socket => {}
-                0 => return Err(io::ErrorKind::WouldBlock.into()),
+                // Only the socket can say that there is nothing more: the end of the stream may be next.
+                0 => {}
                 read => return Ok(read),
             }
         }
@@ -215,7 +232,12 @@ impl Session {
     /// Those of the socket; `WouldBlock` while it has not taken what came before, or the handshake is not over.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.prepare()?;
-        ROOM.with_borrow_mut(|room| self.encrypt(&mut room.encrypted, bytes))
+        ROOM.with_borrow_mut(|room| {
+            let mut batch = Batch::new(&mut room.encrypted);
+            let taken = self.put(&mut batch, bytes)?;
+            self.send(&mut batch)?;
+            Ok(taken)
+        })
     }
 
     /// Takes pieces to be sent; how many bytes of them. Small ones share a record.
@@ -225,7 +247,8 @@ impl Session {
     pub fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         self.prepare()?;
         ROOM.with_borrow_mut(|room| {
-            let Room { encrypted, gathered, .. } = room;
+            let mut batch = Batch::new(&mut room.encrypted);
+            let gathered = &mut room.gathered;
             let mut taken = 0;
             gathered.clear();
             for piece in pieces {
@@ -234,14 +257,16 @@ impl Session {
                     continue;
                 }
                 for bytes in [&gathered[..], piece] {
-                    taken += self.encrypt(encrypted, bytes)?;
+                    taken += self.put(&mut batch, bytes)?;
                     if self.has_unsent() {
                         return Ok(taken);
                     }
                 }
                 gathered.clear();
             }
-            Ok(taken + self.encrypt(encrypted, gathered)?)
+            taken += self.put(&mut batch, gathered)?;
+            self.send(&mut batch)?;
+            Ok(taken)
         })
     }
 
@@ -256,21 +281,38 @@ impl Session {
         Err(io::ErrorKind::WouldBlock.into())
     }
 
-    /// Encrypts and sends bytes until the socket takes no more; how many were encrypted.
-    fn encrypt(&mut self, encrypted: &mut Vec<u8>, bytes: &[u8]) -> io::Result<usize> {
-        encrypted.resize(WRITE_BYTES + OVERHEAD_BYTES, 0);
+    /// Encrypts bytes, and sends what is encrypted each time there is no room for more; how many were encrypted until
+    /// the socket took no more.
+    fn put(&mut self, batch: &mut Batch<'_>, bytes: &[u8]) -> io::Result<usize> {
         let mut taken = 0;
         for piece in bytes.chunks(WRITE_BYTES) {
-            let length = self.work(Task::Write { bytes: piece, into: encrypted })?;
-            taken += piece.len();
-            // Something of the session's own may come first, such as a new key.
-            let sent = if self.has_unsent() { 0 } else { send(&mut self.stream, &encrypted[..length])? };
-            if sent < length {
-                self.outgoing.extend_from_slice(&encrypted[sent..length]);
+            if batch.left() < piece.len() + OVERHEAD_BYTES {
+                self.send(batch)?;
+            }
+            if self.has_unsent() {
                 break;
             }
+            let length = self.work(Task::Write { bytes: piece, into: &mut batch.room[batch.used..] })?;
+            taken += piece.len();
+            // Something of the session's own has its place before this, and behind what was encrypted before.
+            if self.has_unsent() {
+                self.outgoing.splice(..self.sent, batch.room[..batch.used].iter().copied());
+                self.sent = 0;
+                self.outgoing.extend_from_slice(&batch.room[batch.used..batch.used + length]);
+                batch.used = 0;
+                break;
+            }
+            batch.used += length;
         }
         Ok(taken)
+    }
+
+    /// Sends what is encrypted, and keeps what the socket does not take.
+    fn send(&mut self, batch: &mut Batch<'_>) -> io::Result<()> {
+        let encrypted = &batch.room[..std::mem::take(&mut batch.used)];
+        let sent = if self.has_unsent() { 0 } else { send(&mut self.stream, encrypted)? };
+        self.outgoing.extend_from_slice(&encrypted[sent..]);
+        Ok(())
     }
 
     /// Does something without new records; how many bytes it wrote.

@@ -338,7 +338,14 @@ impl Hash {
         }
     }
 
-    /// Makes a plain listpack one with times.
+    /// Makes a plain listpack one with times: Redis does so as soon as a command is about the expiry of fields, whether it
+    /// sets one or not, and OBJECT ENCODING shows it.
+    pub fn expect_times(&mut self) {
+        if let FormRef::Pack(_) = self.0.view() {
+            self.give_times();
+        }
+    }
+
     #[cold]
     fn give_times(&mut self) {
         let mut pack = TimedPack::default();

@@ -1,5 +1,6 @@
 """Drives the server with the Python package `redis`, as an application would. Usage: python_redis.py BINARY"""
 
+import itertools
 import socket
 import subprocess
 import sys
@@ -19,12 +20,24 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def certificate(directory):
+    """Makes a certificate, signed by its owner; its file and that of its key."""
+    files = [f"{directory}/tls.crt", f"{directory}/tls.key"]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out", files[0], "-keyout", files[1]],
+                   check=True, capture_output=True)
+    return files
+
+
 @contextmanager
 def server(binary):
-    port = free_port()
+    """A server, its port, and the options of a client over TLS."""
+    port, tls_port = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="oxidis-client-") as directory:
+        cert, key = certificate(directory)
         process = subprocess.Popen(
-            [binary, "--port", str(port), "--save", "", "--dir", directory],
+            [binary, "--port", str(port), "--save", "", "--dir", directory, "--tls-port", str(tls_port),
+             "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         )
         try:
@@ -37,7 +50,7 @@ def server(binary):
                     if process.poll() is not None or time.monotonic() > deadline:
                         sys.exit(f"{binary} did not start on port {port}")
                     time.sleep(0.02)
-            yield port
+            yield port, {"port": tls_port, "ssl": True, "ssl_ca_certs": cert, "ssl_certfile": cert, "ssl_keyfile": key}
         finally:
             process.kill()
             process.wait()
@@ -130,14 +143,15 @@ def main():
     checks = [check_connection, check_strings_and_expiry, check_pipeline, check_transactions,
               check_publish_subscribe]
     protocols = [2, 3] if redis.VERSION >= (5,) else [2]
-    with server(sys.argv[1]) as port:
-        for protocol in protocols:
-            options = {"protocol": protocol} if len(protocols) > 1 else {}
+    with server(sys.argv[1]) as (port, over_tls):
+        for protocol, options in itertools.product(protocols, [{"port": port}, over_tls]):
+            name = f"RESP{protocol}{' over TLS' if options is over_tls else ''}"
+            options = options | ({"protocol": protocol} if len(protocols) > 1 else {})
             for check in checks:
-                with redis.Redis(port=port, decode_responses=True, **options) as client:
+                with redis.Redis(decode_responses=True, **options) as client:
                     client.flushall()
                     check(client)
-                    print(f"ok: RESP{protocol}: {check.__name__.removeprefix('check_')}", flush=True)
+                    print(f"ok: {name}: {check.__name__.removeprefix('check_')}", flush=True)
         check_binary_values(port)
         print("ok: binary_values")
     if protocols == [2]:

@@ -6,6 +6,7 @@
 
 pub mod certificates;
 pub mod dataset;
+pub mod tls;
 
 use std::env;
 use std::ffi::{OsStr, OsString};

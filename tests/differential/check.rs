@@ -132,7 +132,7 @@ fn same_step(command: &Cmd, redis: &Value, oxidis: &Value) -> bool {
     let is_whole = redis_cursor == oxidis_cursor
         && redis_cursor.text() == b"0"
         && command.words.get(cursor_at).is_some_and(|cursor| cursor == b"0");
-    let run = if command.is("hscan") || command.is("zscan") { 2 } else { 1 };
+    let run = elements_of_step(command);
     match is_whole {
         true if command.is("zscan") => same_elements(&plain_scores(redis_items), &plain_scores(oxidis_items), run),
         true => same_elements(redis_items, oxidis_items, run),
@@ -140,6 +140,12 @@ fn same_step(command: &Cmd, redis: &Value, oxidis: &Value) -> bool {
             redis_cursor.kind() == b'$' && oxidis_cursor.kind() == b'$' && redis_items.kind() == oxidis_items.kind()
         }
     }
+}
+
+/// How many elements of the reply to a step of an iteration belong together.
+pub fn elements_of_step(command: &Cmd) -> usize {
+    let has_pairs = (command.is("hscan") || command.is("zscan")) && !command.has("novalues");
+    if has_pairs { 2 } else { 1 }
 }
 
 /// Members and scores in turn, each score written in one way.

@@ -40,6 +40,16 @@ pub struct Row {
     asks_encoding: bool,
     is_about_another: bool,
     forerunner: &'static [&'static str],
+    series: Option<Series>,
+}
+
+/// Which Redis the servers are compared by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Series {
+    /// That of 7.0, the measure of all that it has.
+    Seven,
+    /// A later one, the measure of what it has besides.
+    Later,
 }
 
 /// A row: the command's name, its weight among all, and the words that follow the name.
@@ -53,6 +63,7 @@ pub const fn row(name: &'static str, weight: usize, line: &'static str) -> Row {
         asks_encoding: false,
         is_about_another: false,
         forerunner: &[],
+        series: None,
     }
 }
 
@@ -79,6 +90,12 @@ impl Row {
     /// Another command always goes before.
     pub const fn after(mut self, forerunner: &'static [&'static str]) -> Row {
         self.forerunner = forerunner;
+        self
+    }
+
+    /// Only compared by that Redis.
+    pub const fn only(mut self, series: Series) -> Row {
+        self.series = Some(series);
         self
     }
 
@@ -113,12 +130,12 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// Of the commands of `families` (all, if it is empty) those that `known` has.
-    pub fn new(seed: u64, families: &[String], known: &HashSet<String>) -> Generator {
+    /// Of the commands of `families` (all, if it is empty) those that `known` has and that are compared by such a Redis.
+    pub fn new(seed: u64, families: &[String], known: &HashSet<String>, series: Series) -> Generator {
         let chosen = FAMILIES.iter().filter(|family| families.is_empty() || families.iter().any(|f| f == family.name));
         let rows: Vec<(Row, Grammar)> = chosen
             .flat_map(|family| family.rows)
-            .filter(|row| known.contains(row.name))
+            .filter(|row| known.contains(row.name) && row.series.is_none_or(|only| only == series))
             .map(|row| (*row, grammar(row)))
             .collect();
         let total_weight = rows.iter().map(|(row, _)| row.weight).sum();
@@ -231,7 +248,7 @@ fn rows_make_the_commands_they_name() {
 fn a_seed_determines_the_stream() {
     let known = FAMILIES.iter().flat_map(|family| family.rows).map(|row| row.name.to_owned()).collect();
     let stream = |seed| {
-        let mut generator = Generator::new(seed, &[], &known);
+        let mut generator = Generator::new(seed, &[], &known, Series::Seven);
         let units: Vec<String> = (0..500).map(|_| format!("{:?}", generator.unit())).collect();
         units
     };

@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::check::Check;
 use super::draw::{ACTORS, Draw};
 use super::families::{FAMILIES, streams};
-use super::generate::Generator;
+use super::generate::{Generator, Series};
 use super::pair::{Pair, Program};
 use super::session::{Difference, Session};
 use super::shrink::shrink;
@@ -73,16 +73,28 @@ const LIKE_REDIS_7_0: &[(&str, &str)] = &[
     ("set-max-listpack-entries", "0"),
 ];
 
+/// Families in which a later Redis differs from 7.0 by nothing but what it has besides.
+const NEWER: [&str; 3] = ["hashes", "newer", "streams"];
+
+fn series(pair: &mut Pair) -> Series {
+    let [redis, _] = pair.ask(&["INFO", "SERVER"]).expect("servers that have just started");
+    match String::from_utf8_lossy(redis.text()).contains(&format!("redis_version:{SERIES}")) {
+        true => Series::Seven,
+        false => Series::Later,
+    }
+}
+
 /// Runs the plan. The reports of what differed, a paragraph each.
 pub fn run(plan: &Plan) -> Vec<String> {
     let redis = Program { name: "redis", path: plan.redis.clone(), directives: &[] };
     let oxidis = Program { name: "oxidis", path: plan.oxidis.clone(), directives: LIKE_REDIS_7_0 };
     let mut pair = Pair::start(redis, oxidis);
     let known = commands_of_both(&mut pair);
+    let series = series(&mut pair);
     let mut reports = BTreeMap::new();
     for seed in &plan.seeds {
         let started = Instant::now();
-        let sent = Seed { plan, seed: *seed, pair: &mut pair, reports: &mut reports }.run(&known);
+        let sent = Seed { plan, series, seed: *seed, pair: &mut pair, reports: &mut reports }.run(&known);
         let speed = sent as f64 / started.elapsed().as_secs_f64();
         println!("seed {seed}: {sent} commands, {speed:.0} a second");
         if !plan.keeps_going && !reports.is_empty() {
@@ -163,6 +175,7 @@ fn shortened(text: &str) -> String {
 /// The run of one seed.
 struct Seed<'r> {
     plan: &'r Plan,
+    series: Series,
     seed: u64,
     pair: &'r mut Pair,
     reports: &'r mut BTreeMap<String, Report>,
@@ -171,7 +184,11 @@ struct Seed<'r> {
 impl Seed<'_> {
     /// Returns how many commands were sent.
     fn run(mut self, known: &HashSet<String>) -> usize {
-        let mut generator = Generator::new(self.seed, &self.plan.families, known);
+        let families = match (self.series, self.plan.families.is_empty()) {
+            (Series::Later, true) => NEWER.map(str::to_owned).to_vec(),
+            _ => self.plan.families.clone(),
+        };
+        let mut generator = Generator::new(self.seed, &families, known, self.series);
         assert!(!generator.is_empty(), "no family of these has a command that both servers have");
         let mut sent = 0;
         while sent < self.plan.commands {
@@ -208,7 +225,7 @@ impl Seed<'_> {
             let mut chunk: Vec<Unit> = Vec::new();
             if drawn >= next_audit || is_over {
                 next_audit = drawn + COMMANDS_PER_AUDIT;
-                chunk = audit(session.pair());
+                chunk = audit(session.pair(), self.series);
             } else if drawn >= next_digest {
                 next_digest = drawn + COMMANDS_PER_DIGEST;
                 chunk.push(digest());
@@ -235,7 +252,7 @@ impl Seed<'_> {
                 chunk.truncate(difference.unit + 1);
                 if difference.command.first().is_some_and(|word| word == b"DEBUG") {
                     // What differs can be said in more detail than by a digest.
-                    let looks = audit(session.pair());
+                    let looks = audit(session.pair(), self.series);
                     if let Err(detail) = session.run(&looks) {
                         chunk.pop();
                         chunk.push(looks[detail.unit].clone());
@@ -273,7 +290,7 @@ fn digest() -> Unit {
 }
 
 /// Questions about every key, and about the data as a whole.
-fn audit(pair: &mut Pair) -> Vec<Unit> {
+fn audit(pair: &mut Pair, series: Series) -> Vec<Unit> {
     let mut units = Vec::new();
     for database in 0..DATABASES {
         let selected = pair.ask(&["SELECT", &database.to_string()]);
@@ -283,7 +300,7 @@ fn audit(pair: &mut Pair) -> Vec<Unit> {
         keys.sort();
         for key in keys {
             let types = pair.0[0].link(AUDITOR).ask(&[b"TYPE".to_vec(), key.to_vec()]);
-            units.extend(key_audit(database, key, types.as_ref().map_or(b"", Value::text)));
+            units.extend(key_audit(series, database, key, types.as_ref().map_or(b"", Value::text)));
         }
         units.push(Unit::audit(database, &["DBSIZE"], Check::Exact));
     }
@@ -292,7 +309,7 @@ fn audit(pair: &mut Pair) -> Vec<Unit> {
 }
 
 /// Questions about a key that has the given type on the real server.
-fn key_audit(database: usize, key: &[u8], type_name: &[u8]) -> Vec<Unit> {
+fn key_audit(series: Series, database: usize, key: &[u8], type_name: &[u8]) -> Vec<Unit> {
     let ask = |words: &[&[u8]], check| Unit::audit(database, words, check);
     let mut units = vec![
         ask(&[b"TYPE", key], Check::Exact),
@@ -308,7 +325,14 @@ fn key_audit(database: usize, key: &[u8], type_name: &[u8]) -> Vec<Unit> {
         b"stream" => {
             let times = Check::Fields(streams::TIMES);
             units.push(ask(&[b"XRANGE", key, b"-", b"+"], Check::Exact));
-            units.push(ask(&[b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"], times));
+            match series {
+                Series::Seven => units.push(ask(&[b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"], times)),
+                // Consumers are told of in other words, and deleted entries counted otherwise.
+                Series::Later => {
+                    let groups = [&b"g"[..], b"h", b"none"];
+                    units.extend(groups.map(|group| ask(&[b"XPENDING", key, group], Check::Exact)));
+                }
+            }
         }
         _ => {}
     }

@@ -297,7 +297,7 @@ impl<'p> Session<'p> {
         if command.words.get(cursor_at)? != b"0" {
             return None;
         }
-        let run = if command.is("hscan") || command.is("zscan") { 2 } else { 1 };
+        let run = check::elements_of_step(command);
         let mut words = command.words.clone();
         let mut found: Vec<Vec<Value>> = Vec::new();
         let mut step = first.clone();

@@ -30,6 +30,11 @@ impl Cmd {
     pub fn is(&self, name: &str) -> bool {
         self.words.first().is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
     }
+
+    /// True if it has this option.
+    pub fn has(&self, option: &str) -> bool {
+        self.words.iter().skip(1).any(|word| word.eq_ignore_ascii_case(option.as_bytes()))
+    }
 }
 
 /// Commands that belong together: a shrinking script keeps or loses them as one.

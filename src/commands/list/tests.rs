@@ -254,7 +254,7 @@ fn elements_move_between_ends() {
     let before = bed.db.dirty;
     check(&mut bed, &[("RPOPLPUSH a a", "$1 2"), ("RPOPLPUSH a b", "$1 2"), ("EXISTS a", ":0")]);
     assert_eq!(bed.db.dirty - before, 2);
-    assert_eq!(bed.propagated("BLMOVE b c left right 0"), ["LMOVE b c LEFT RIGHT"]);
+    assert_eq!(bed.propagated("BLMOVE b c left right 0"), ["LMOVE b c left right"]);
     assert_eq!(bed.propagated("BRPOPLPUSH b c 0"), ["RPOPLPUSH b c"]);
 }
 

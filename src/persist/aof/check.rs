@@ -3,13 +3,15 @@
 //! It speaks as `redis-check-aof` does, since scripts read what it prints.
 
 use super::manifest::{Manifest, Part};
-use super::reader::{Found, Reader};
+use super::scan::Scan;
+use crate::util::platform::os_error_text;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// Checks a snapshot at the beginning of a file; how many bytes it has, or what is wrong with it.
-pub type CheckSnapshot<'a> = &'a dyn Fn(&mut File) -> Result<u64, String>;
+/// Checks a snapshot at the beginning of a file, to be shown by a name, and reports; how many bytes it has if it is
+/// sound.
+pub type CheckSnapshot<'a> = &'a dyn Fn(&File, &str, &mut dyn Write) -> io::Result<Option<u64>>;
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +38,7 @@ struct Abort(String);
 
 impl From<io::Error> for Abort {
     fn from(error: io::Error) -> Abort {
-        Abort(format!("{error}, aborting..."))
+        Abort(format!("{}, aborting...", os_error_text(&error)))
     }
 }
 
@@ -89,7 +91,7 @@ pub fn run(
 fn check(console: &mut Console<'_>, task: Task, path: &Path, snapshot: CheckSnapshot<'_>) -> Result<(), Abort> {
     let shown = path.display().to_string();
     let mut head = Vec::new();
-    let cannot_open = |error| Abort(format!("Cannot open file {shown}: {error}"));
+    let cannot_open = |error| Abort(format!("Cannot open file {shown}: {}", os_error_text(&error)));
     File::open(path).map_err(cannot_open)?.take(1 << 20).read_to_end(&mut head)?;
     let mut lines = head.split(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"#"));
     if lines.any(|line| line.starts_with(b"file")) && !head.starts_with(b"REDIS") && !head.starts_with(b"*") {
@@ -121,8 +123,7 @@ fn check_parts(
         console.say("Start to check INCR files.")?;
     }
     for part @ Part { name, .. } in &manifest.increments {
-        let no_snapshot = |_: &mut File| Ok(0);
-        let outcome = check_file(console, task, name, &folder.join(name), last == Some(part), &no_snapshot)?;
+        let outcome = check_file(console, task, name, &folder.join(name), last == Some(part), snapshot)?;
         report(console, "INCR ", name, &outcome)?;
     }
     console.say("All AOF files and manifest are valid")?;
@@ -139,19 +140,24 @@ fn report(console: &mut Console<'_>, sort: &str, name: &str, outcome: &Outcome) 
     Ok(())
 }
 
+fn cannot_open(path: &Path, error: &io::Error) -> Abort {
+    Abort(format!("Cannot open file {}: {}, aborting...", path.display(), os_error_text(error)))
+}
+
 fn is_snapshot(path: &Path) -> Result<bool, Abort> {
     let mut magic = Vec::new();
-    let cannot_open = |error| Abort(format!("Cannot open file {}: {error}, aborting...", path.display()));
-    File::open(path).map_err(cannot_open)?.take(5).read_to_end(&mut magic)?;
+    File::open(path).map_err(|error| cannot_open(path, &error))?.take(5).read_to_end(&mut magic)?;
     Ok(magic == b"REDIS")
 }
 
 /// How far a file is good, and what stands there instead of more.
 struct Walk {
     good_up_to: u64,
-    /// The line there, from 1, in a file of text.
+    /// The line at which the walk ended, from 1, in a file of text.
     line: u64,
     fault: Option<String>,
+    /// Where a timestamp stands that is later than it should be.
+    later_at: Option<u64>,
 }
 
 fn check_file(
@@ -162,27 +168,25 @@ fn check_file(
     is_last: bool,
     snapshot: CheckSnapshot<'_>,
 ) -> Result<Outcome, Abort> {
-    let cannot_open = |error| Abort(format!("Cannot open file {}: {error}, aborting...", path.display()));
-    let mut file = OpenOptions::new().read(true).write(task != Task::Check).open(path).map_err(cannot_open)?;
+    let options = OpenOptions::new().read(true).write(task != Task::Check).clone();
+    let mut file = options.open(path).map_err(|error| cannot_open(path, &error))?;
     let size = file.metadata()?.len();
     if size == 0 {
         return Ok(Outcome::Empty);
     }
     let mut begin = 0;
     if is_snapshot(path)? {
-        begin = snapshot(&mut file)
-            .map_err(|fault| Abort(format!("{fault}\nRDB preamble of AOF file is not sane, aborting.")))?;
+        begin = snapshot(&file, name, console.out)?
+            .ok_or_else(|| Abort("RDB preamble of AOF file is not sane, aborting.".to_owned()))?;
         console.say("RDB preamble is OK, proceeding with AOF tail...")?;
     }
     file.seek(SeekFrom::Start(begin))?;
-    if let Task::TruncateTo(time) = task
-        && let Some(offset) = find_later_than(&file, begin, time)?
-    {
-        cut_at_timestamp(&file, name, time, offset, is_last)?;
+    let until = if let Task::TruncateTo(time) = task { time } else { i64::MAX };
+    let walk = walk(&mut Scan::new(io::BufReader::new(&file), begin), path, name, until)?;
+    if let (Task::TruncateTo(time), Some(offset)) = (task, walk.later_at) {
+        cut_at_timestamp(&file, path, time, offset, is_last)?;
         return Ok(Outcome::TruncatedToTimestamp(time));
     }
-    file.seek(SeekFrom::Start(begin))?;
-    let walk = walk(&file, begin, name)?;
     if let Some(fault) = &walk.fault {
         console.say(fault)?;
     }
@@ -202,77 +206,70 @@ fn check_file(
     }
 }
 
-/// Follows the commands to the end or to what is broken. A transaction without its EXEC is broken from its MULTI on.
-fn walk(file: &File, begin: u64, name: &str) -> Result<Walk, Abort> {
-    let mut reader = Reader::new(file, begin);
-    let (mut good, mut line, mut multi) = ((begin, 1), 1, false);
+/// Follows the commands to the end, to what is broken, or to a timestamp that is too late. A transaction without its
+/// EXEC is broken from its MULTI on.
+fn walk(scan: &mut Scan<impl BufRead>, path: &Path, name: &str, until: i64) -> Result<Walk, Abort> {
+    let (mut good_up_to, mut in_transaction) = (scan.offset(), false);
     loop {
-        let found = reader.advance()?;
-        let at = reader.offset();
-        let fault = match found {
-            Found::Requests => None,
-            Found::End if multi => Some(format!("{at:#018x}: Reached EOF before reading EXEC for MULTI")),
-            Found::End => {
-                return Ok(Walk { good_up_to: at, line, fault: None });
+        let step = step(scan, path, until, &mut in_transaction)?;
+        if let Step::On = step {
+            if !in_transaction {
+                good_up_to = scan.offset();
             }
-            Found::Torn => Some(format!("{at:#018x}: Unexpected end of file within a command")),
-            Found::Malformed => Some(format!("AOF {name} format error\n{at:#018x}: Expected a command")),
-        };
-        if fault.is_some() {
-            return Ok(Walk { good_up_to: good.0, line: good.1, fault });
+            continue;
         }
-        for index in 0..reader.len() {
-            let request = reader.request(index);
-            let (is_multi, is_exec) =
-                (request.get(0).eq_ignore_ascii_case(b"multi"), request.get(0).eq_ignore_ascii_case(b"exec"));
-            if is_multi && multi || is_exec && !multi {
-                let word = if is_multi { "MULTI" } else { "EXEC" };
-                let fault = Some(format!("{:#018x}: Unexpected {word} in AOF {name}", reader.end_of(index)));
-                return Ok(Walk { good_up_to: good.0, line: good.1, fault });
-            }
-            multi = is_multi || multi && !is_exec;
-            line += 1 + 2 * request.len() as u64;
-            if !multi {
-                good = (reader.end_of(index), line);
-            }
+        let mut walk = Walk { good_up_to, line: scan.line(), fault: None, later_at: None };
+        match step {
+            Step::On | Step::End => {}
+            Step::Broken(fault) => walk.fault = Some(format!("0x{:>16x}: {fault}", scan.element_at())),
+            Step::NoCommand => walk.fault = Some(format!("AOF {name} format error")),
+            Step::TooLate(offset) => walk.later_at = Some(offset),
         }
-        // Lines that are no commands, as far as one follows them.
-        if !multi {
-            good.0 = good.0.max(reader.offset());
-        }
+        return Ok(walk);
     }
 }
 
-/// The offset of the first timestamp after a second.
-fn find_later_than(file: &File, begin: u64, time: i64) -> Result<Option<u64>, Abort> {
-    let mut reader = io::BufReader::new(file);
-    let (mut offset, mut line) = (begin, Vec::new());
-    loop {
-        line.clear();
-        let read = reader.read_until(b'\n', &mut line)?;
-        if read == 0 {
-            return Ok(None);
-        }
-        let text = line.trim_ascii_end();
-        if let Some(stamp) = text.strip_prefix(b"#TS:") {
-            let stamp = std::str::from_utf8(stamp).ok().and_then(|text| text.parse::<i64>().ok());
-            match stamp {
-                Some(stamp) if stamp > time => return Ok(Some(offset)),
-                Some(_) => {}
-                None => return Err(Abort("Invalid timestamp annotation".to_owned())),
-            }
-        } else if let Some(length) =
-            text.strip_prefix(b"$").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok())
-        {
-            // What an argument holds is none of our business.
-            let skipped = io::copy(&mut reader.by_ref().take(length), &mut io::sink())?;
-            offset += skipped;
-        }
-        offset += read as u64;
-    }
+enum Step {
+    On,
+    End,
+    /// Something is wrong with the element read last.
+    Broken(String),
+    /// What comes is neither a command nor a note.
+    NoCommand,
+    /// A timestamp that is too late, and where it stands.
+    TooLate(u64),
 }
 
-fn cut_at_timestamp(file: &File, name: &str, time: i64, offset: u64, is_last: bool) -> Result<(), Abort> {
+fn step(scan: &mut Scan<impl BufRead>, path: &Path, until: i64, in_transaction: &mut bool) -> Result<Step, Abort> {
+    let at = scan.offset();
+    Ok(match scan.peek()? {
+        None if *in_transaction => Step::Broken("Reached EOF before reading EXEC for MULTI".to_owned()),
+        None => Step::End,
+        Some(b'#') => {
+            let note = scan.note()?;
+            let Some(stamp) = note.strip_prefix(b"#TS:").filter(|_| until < i64::MAX) else { return Ok(Step::On) };
+            let stamp = stamp.strip_suffix(b"\r\n").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+            let stamp: i64 = stamp.ok_or_else(|| Abort("Invalid timestamp annotation".to_owned()))?;
+            if stamp > until { Step::TooLate(at) } else { Step::On }
+        }
+        Some(b'*') => match scan.command()? {
+            Err(fault) => Step::Broken(fault),
+            Ok(command) => {
+                let (begins, ends) = (command.eq_ignore_ascii_case(b"multi"), command.eq_ignore_ascii_case(b"exec"));
+                if begins && *in_transaction || ends && !*in_transaction {
+                    let word = if begins { "MULTI" } else { "EXEC" };
+                    return Ok(Step::Broken(format!("Unexpected {word} in AOF {}", path.display())));
+                }
+                *in_transaction = begins || *in_transaction && !ends;
+                Step::On
+            }
+        },
+        Some(_) => Step::NoCommand,
+    })
+}
+
+fn cut_at_timestamp(file: &File, path: &Path, time: i64, offset: u64, is_last: bool) -> Result<(), Abort> {
+    let name = path.display();
     if offset == 0 {
         return Err(Abort(format!("AOF {name} has nothing before timestamp {time}, aborting...")));
     }
@@ -331,7 +328,7 @@ mod tests {
 
     fn run_in(args: &[&str], answer: &str) -> (i32, String) {
         let mut out = Vec::new();
-        let broken = |_: &mut File| Err("no snapshot".to_owned());
+        let broken = |_: &File, _: &str, _: &mut dyn Write| Ok(None);
         let status = run("redis-check-aof", args, &mut out, &mut answer.as_bytes(), &broken);
         (status, String::from_utf8(out).expect("text"))
     }

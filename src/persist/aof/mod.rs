@@ -15,6 +15,7 @@ pub mod load;
 pub mod manifest;
 pub mod reader;
 pub mod rewrite;
+mod scan;
 pub mod writer;
 
 use std::time::Duration;

@@ -1,13 +1,15 @@
-//! Looking at a file without keeping it: `oxidis --check-rdb` and `redis-check-rdb`.
+//! Looking at a file without keeping it: `oxidis --check-rdb` and `redis-check-rdb`, whose lines these are.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::format::kind;
 use super::load::value::Rules;
-use super::load::{LoadError, Loader, Progress, Settings};
+use super::load::{LoadError, Loader, Progress, Seen, Settings};
 use crate::db::Databases;
 use crate::util::clock::unix_micros;
+use crate::util::platform::os_error_text;
 
 /// Bytes between two looks at how far it is.
 const SLICE_BYTES: u64 = 1 << 20;
@@ -24,41 +26,39 @@ fn settings(rules: Rules, total_bytes: u64) -> Settings {
     }
 }
 
-/// The offset at which a data set ends that a file begins with.
-///
-/// # Errors
-/// When it is not sound.
-pub fn end(file: File, rules: Rules, total_bytes: u64) -> Result<u64, LoadError> {
-    let mut loader = Loader::new(Box::new(file), settings(rules, total_bytes));
-    let mut nothing = Databases::new(1);
-    while loader.step(&mut nothing, u64::MAX)? != Progress::Done {}
-    Ok(loader.offset())
-}
-
 /// Checks a file and reports to `out`; whether it is sound.
 ///
 /// # Errors
 /// When nothing can be written.
 pub fn check(path: &Path, rules: Rules, out: &mut dyn Write) -> io::Result<bool> {
-    let shown = path.display();
-    let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
-    let (total_bytes, file) = match opened {
-        Ok(opened) => opened,
+    match File::open(path) {
+        Ok(file) => Ok(check_file(file, &path.display().to_string(), rules, out)?.is_some()),
         Err(error) => {
-            writeln!(out, "Cannot open file: {error}")?;
-            return Ok(false);
+            writeln!(out, "Cannot open file {}: {}", path.display(), os_error_text(&error))?;
+            Ok(false)
         }
-    };
+    }
+}
+
+/// Checks what a file holds or begins with and reports to `out`; the offset of its end, if it is sound.
+///
+/// # Errors
+/// When nothing can be written.
+pub fn check_file(file: File, shown: &str, rules: Rules, out: &mut dyn Write) -> io::Result<Option<u64>> {
     writeln!(out, "[offset 0] Checking RDB file {shown}")?;
+    let total_bytes = file.metadata().map_or(0, |metadata| metadata.len());
     let mut loader = Loader::new(Box::new(file), settings(rules, total_bytes));
     let mut nothing = Databases::new(1);
-    let mut told = 0;
     let result = loop {
         let result = loader.step(&mut nothing, SLICE_BYTES);
-        for (name, text) in &loader.aux()[told..] {
-            writeln!(out, "[offset {}] AUX FIELD {name} = '{}'", loader.offset(), text.escape_ascii())?;
+        for (offset, seen) in loader.take_seen() {
+            match seen {
+                Seen::Aux(name, text) => {
+                    writeln!(out, "[offset {offset}] AUX FIELD {name} = '{}'", text.escape_ascii())
+                }
+                Seen::Database(number) => writeln!(out, "[offset {offset}] Selecting DB ID {number}"),
+            }?;
         }
-        told = loader.aux().len();
         match result {
             Ok(Progress::Running) => {}
             Ok(Progress::Done | Progress::Waiting) => break Ok(()),
@@ -70,15 +70,57 @@ pub fn check(path: &Path, rules: Rules, out: &mut dyn Write) -> io::Result<bool>
             writeln!(out, "[offset {}] Checksum OK", loader.offset())?;
             writeln!(out, "[offset {}] \\o/ RDB looks OK! \\o/", loader.offset())?;
         }
-        Err(error) => {
-            writeln!(out, "--- RDB ERROR DETECTED ---")?;
-            writeln!(out, "[offset {}] {}", error.offset, error.reason)?;
-            writeln!(out, "[additional info] RDB version {}", loader.version())?;
-        }
+        Err(error) => explain(&loader, error, out)?,
     }
     let counts = loader.counts();
-    writeln!(out, "[info] {} keys read", counts.loaded + counts.expired)?;
+    // One whose value is wrong has been read, too.
+    let met = counts.loaded + counts.expired + u64::from(result.is_err() && loader.doing().key.is_some());
+    writeln!(out, "[info] {met} keys read")?;
     writeln!(out, "[info] {} expires", counts.expiring)?;
     writeln!(out, "[info] {} already expired", counts.expired)?;
-    Ok(result.is_ok())
+    Ok(result.is_ok().then(|| loader.offset()))
+}
+
+fn explain(loader: &Loader, error: &LoadError, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "--- RDB ERROR DETECTED ---")?;
+    writeln!(out, "[offset {}] {}", error.offset, error.reason)?;
+    let doing = loader.doing();
+    writeln!(out, "[additional info] While doing: {}", doing.part)?;
+    if let Some(key) = doing.key {
+        writeln!(out, "[additional info] Reading key '{}'", key.escape_ascii())?;
+    }
+    if let Some(kind) = doing.kind {
+        writeln!(out, "[additional info] Reading type {kind} ({})", kind_name(kind))?;
+    }
+    Ok(())
+}
+
+/// What `redis-check-rdb` calls a type.
+fn kind_name(kind: u8) -> &'static str {
+    match kind {
+        kind::STRING => "string",
+        kind::LIST => "list-linked",
+        kind::SET => "set-hashtable",
+        kind::ZSET => "zset-v1",
+        kind::HASH => "hash-hashtable",
+        kind::ZSET_2 => "zset-v2",
+        kind::MODULE => "module-pre-release",
+        kind::MODULE_2 => "module-value",
+        kind::HASH_ZIPMAP => "hash-zipmap",
+        kind::LIST_ZIPLIST => "list-ziplist",
+        kind::SET_INTSET => "set-intset",
+        kind::ZSET_ZIPLIST => "zset-ziplist",
+        kind::HASH_ZIPLIST => "hash-ziplist",
+        kind::LIST_QUICKLIST => "quicklist",
+        kind::STREAM => "stream",
+        kind::HASH_LISTPACK => "hash-listpack",
+        kind::ZSET_LISTPACK => "zset-listpack",
+        kind::LIST_QUICKLIST_2 => "quicklist-v2",
+        kind::STREAM_2 => "stream-v2",
+        kind::SET_LISTPACK => "set-listpack",
+        kind::STREAM_3 => "stream-v3",
+        kind::HASH_FIELD_EXPIRY | kind::HASH_FIELD_EXPIRY_EARLY => "hash-hashtable-md",
+        kind::HASH_LISTPACK_EXPIRY | kind::HASH_LISTPACK_EXPIRY_EARLY => "hash-listpack-md",
+        _ => "unknown",
+    }
 }

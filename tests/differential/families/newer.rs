@@ -1,9 +1,10 @@
-//! Commands that came after Redis 7.0: compared where the real server is a newer one.
+//! Commands and options that came after Redis 7.0: compared where the real server is a newer one.
 
 use super::Kinds;
 use crate::differential::check::Check;
 use crate::differential::draw::{Draw, Word};
-use crate::differential::generate::{Row, row};
+use crate::differential::generate::{Row, Series, made, row};
+use crate::differential::unit::Cmd;
 
 /// The commands.
 pub const ROWS: &[Row] = &[
@@ -29,10 +30,51 @@ pub const ROWS: &[Row] = &[
          <fields-and-values>",
     )
     .whole(),
+    newer("hscan", 2, "<hash> 0 {MATCH <pattern>; COUNT 1000; NOVALUES}").scans_key().whole(),
     row("httl", 2, "<hash> <fields>").check(Check::Seconds),
     row("xackdel", 3, "<stream> <group> [KEEPREF|DELREF|ACKED] <ids>"),
+    newer("xadd", 4, "<stream> [NOMKSTREAM] [KEEPREF|DELREF|ACKED] <trim> <new-id> <field> <value>"),
     row("xdelex", 3, "<stream> [KEEPREF|DELREF|ACKED] <ids>"),
+    newer("xread", 2, "{COUNT <count>} STREAMS <stream> +").whole(),
+    newer("xread", 1, "{COUNT <count>} STREAMS <stream> <stream> (+|<read-id>) +").whole(),
+    made("xreadgroup", 16, with_consumer).only(Series::Later),
+    newer("xtrim", 3, "<stream> <trim> [KEEPREF|DELREF|ACKED]"),
+    newer("zadd", 3, "<zset> 1 <member> 2 <member> 3 <member>").whole(),
+    newer("zrank", 3, "<zset> <member> [WITHSCORE]"),
+    newer("zrevrank", 3, "<zset> <member> [WITHSCORE]"),
 ];
+
+/// What a consumer does that is there already.
+fn with_consumer(draw: &mut Draw) -> Vec<Cmd> {
+    let (key, consumer) = (draw.key(b'x'), Word::from(draw.pick(&["c1", "c1", "c2", "c2", "c3"])));
+    let group = Word::from(draw.pick(&["g", "g", "g", "g", "g", "h", "none"]));
+    let mut words: Vec<Word> = Vec::new();
+    let mut push = |some: &[&[u8]]| words.extend(some.iter().map(|word| word.to_vec()));
+    let (id, idle) = (super::streams::id(draw), draw.pick(&[&b"0"[..], b"0", b"10000000"]));
+    match draw.below(10) {
+        0..6 => {
+            push(&[b"XREADGROUP", b"GROUP", &group, &consumer]);
+            if draw.chance(50) {
+                push(&[b"COUNT", draw.pick(&[&b"1"[..], b"2", b"5"])]);
+            }
+            if draw.chance(20) {
+                push(&[b"NOACK"]);
+            }
+            push(&[b"STREAMS", &key, if draw.chance(80) { b">" } else { b"0" }]);
+        }
+        6..8 => push(&[b"XAUTOCLAIM", &key, &group, &consumer, idle, &id, b"COUNT", b"3"]),
+        _ => {
+            push(&[b"XCLAIM", &key, &group, &consumer, idle, &id]);
+            push(draw.pick(&[&[][..], &[b"JUSTID"], &[b"FORCE"]]));
+        }
+    }
+    let create: [&[u8]; 5] = [b"XGROUP", b"CREATECONSUMER", &key, &group, &consumer];
+    vec![Cmd::exact(&create), Cmd { words, check: Check::Exact }]
+}
+
+const fn newer(name: &'static str, weight: usize, line: &'static str) -> Row {
+    row(name, weight, line).only(Series::Later)
+}
 
 /// By name.
 pub const KINDS: Kinds = &[

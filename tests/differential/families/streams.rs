@@ -6,7 +6,7 @@
 use super::Kinds;
 use crate::differential::check::Check;
 use crate::differential::draw::{Draw, Word};
-use crate::differential::generate::{Row, made, row};
+use crate::differential::generate::{Row, Series, made, row};
 use crate::differential::unit::Cmd;
 
 /// Fields of XINFO that tell times, and how the index of a stream lies in memory.
@@ -21,25 +21,34 @@ pub const ROWS: &[Row] = &[
     row("xadd", 16, "<stream> [NOMKSTREAM] <new-id> (<field> <value>)+"),
     row("xadd", 8, "<stream> {NOMKSTREAM; <trim>} <new-id> <field> <value>"),
     made("xadd", 4, add_next),
-    row("xautoclaim", 4, "<stream> <group> <consumer> <idle> <range-start> {COUNT <few>; JUSTID}").whole(),
+    row("xautoclaim", 4, "<stream> <group> <consumer> <idle> <range-start> {COUNT <few>; JUSTID}")
+        .whole()
+        .only(Series::Seven),
+    // Since 7.2 a consumer that reads or claims in vain is made, too: see `newer`.
     row(
         "xclaim",
         5,
         "<stream> <group> <consumer> <idle> <id> [<id>] [<id>] \
          {IDLE <idle>; TIME <claim-time>; RETRYCOUNT <few>; FORCE; JUSTID; LASTID <id>}",
-    ),
+    )
+    .only(Series::Seven),
     row("xdel", 5, "<stream> (<id>)+"),
-    row("xgroup|create", 5, "<stream> <group> (<id>|$|0|-) {MKSTREAM; ENTRIESREAD <index>}"),
+    // Later versions know better than to believe any number.
+    row("xgroup|create", 5, "<stream> <group> (<id>|$|0|-) {MKSTREAM; ENTRIESREAD <index>}").only(Series::Seven),
     row("xgroup|create", 8, "<stream> <group> (0|0|$) [MKSTREAM]"),
     row("xgroup|createconsumer", 3, "<stream> <group> <consumer>"),
     row("xgroup|delconsumer", 2, "<stream> <group> <consumer>"),
-    row("xgroup|destroy", 1, "<stream> <group>"),
+    // Redis 8.2 goes on comparing with the place that the last group had: XDELEX ACKED after another is made.
+    row("xgroup|destroy", 1, "<stream> <group>").only(Series::Seven),
     row("xgroup|help", 1, "").check(Check::Kind),
-    row("xgroup|setid", 3, "<stream> <group> (<id>|$|0) [ENTRIESREAD <index>]"),
-    row("xinfo|consumers", 3, "<stream> <group>").check(Check::Fields(TIMES)),
-    row("xinfo|groups", 3, "<stream>"),
+    row("xgroup|setid", 3, "<stream> <group> (<id>|$|0) [ENTRIESREAD <index>]").only(Series::Seven),
+    row("xgroup|setid", 2, "<stream> <group> (<id>|$|0)"),
+    row("xinfo|consumers", 3, "<stream> <group>").check(Check::Fields(TIMES)).only(Series::Seven),
+    // Later versions reckon how much was read and what is left in another way, once entries were deleted.
+    row("xinfo|groups", 3, "<stream>").only(Series::Seven),
     row("xinfo|help", 1, "").check(Check::Kind),
-    row("xinfo|stream", 4, "<stream> [FULL [COUNT <few>]]").check(Check::Fields(TIMES)),
+    // Later versions tell more of consumers, and keep blocks without entries.
+    row("xinfo|stream", 4, "<stream> [FULL [COUNT <few>]]").check(Check::Fields(TIMES)).only(Series::Seven),
     row("xlen", 4, "<stream>"),
     row("xpending", 3, "<stream> <group>"),
     row("xpending", 4, "<stream> <group> [IDLE <idle>] <range-start> <range-end> <few> [<consumer>]")
@@ -48,21 +57,26 @@ pub const ROWS: &[Row] = &[
     row("xrange", 5, "<stream> <range-start> <range-end> [COUNT <count>]"),
     row("xread", 4, "{COUNT <count>; BLOCK <block>} STREAMS <stream> (<read-id>|$|0)").whole(),
     row("xread", 2, "{COUNT <count>} STREAMS <stream> <stream> (<read-id>|$|0) (<read-id>|$|0)").whole(),
-    row("xreadgroup", 10, "GROUP <group> <consumer> {COUNT <count>; NOACK} STREAMS <stream> >").whole(),
+    row("xreadgroup", 10, "GROUP <group> <consumer> {COUNT <count>; NOACK} STREAMS <stream> >")
+        .whole()
+        .only(Series::Seven),
     row(
         "xreadgroup",
         3,
         "GROUP <group> <consumer> {COUNT <count>; NOACK; BLOCK <block>} STREAMS <stream> (>|<read-id>|$|0)",
     )
-    .whole(),
+    .whole()
+    .only(Series::Seven),
     row(
         "xreadgroup",
         2,
         "GROUP <group> <consumer> {COUNT <count>; NOACK} STREAMS <stream> <stream> (>|0) (>|<read-id>)",
     )
-    .whole(),
+    .whole()
+    .only(Series::Seven),
     row("xrevrange", 4, "<stream> <range-end> <range-start> [COUNT <count>]"),
-    row("xsetid", 2, "<stream> (<id>|<new-id>|<new-id>) {ENTRIESADDED <index>; MAXDELETEDID <id>}"),
+    // Later versions compare the identifier with that of the last deleted entry, first of all.
+    row("xsetid", 2, "<stream> (<id>|<new-id>|<new-id>) {ENTRIESADDED <index>; MAXDELETEDID <id>}").only(Series::Seven),
     row("xtrim", 3, "<stream> <trim>"),
 ];
 

@@ -8,6 +8,7 @@
 //!
 //! Keys are not put in one by one but some at a time, after the memory of the places they go to has been asked for.
 
+mod module;
 mod old;
 mod source;
 mod stream;
@@ -15,8 +16,8 @@ pub mod value;
 
 use std::fmt;
 
-use super::format::{self, VERSION_CHECKSUM, VERSION_MAX, kind, module, opcode};
-use super::read::{Cursor, Fault, Reading, Text};
+use super::format::{self, VERSION_CHECKSUM, VERSION_MAX, kind, opcode};
+use super::read::{Cursor, Fault, Text};
 use crate::db::{Databases, Entry, hash_key};
 use crate::types::listpack::IntText;
 use source::Input;
@@ -122,6 +123,7 @@ struct Header {
 
 /// A collection that is being read.
 struct Building {
+    kind: u8,
     key: Vec<u8>,
     build: Box<dyn Build>,
 }
@@ -145,6 +147,30 @@ struct State {
     aux: Vec<(String, Vec<u8>)>,
     functions: Vec<Vec<u8>>,
     keys_met: u64,
+    /// The offset of what the cursor began with.
+    base: u64,
+    /// Where values are discarded: what else there was, and the offset behind it.
+    seen: Vec<(u64, Seen)>,
+}
+
+/// Something between the keys of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// A field of information: name and text.
+    Aux(String, Vec<u8>),
+    /// The number of a database, whose keys follow.
+    Database(usize),
+}
+
+/// What was being read when something was wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doing {
+    /// The part of the file, as `redis-check-rdb` names it.
+    pub part: &'static str,
+    /// The key.
+    pub key: Option<Vec<u8>>,
+    /// The type of its value.
+    pub kind: Option<u8>,
 }
 
 impl Loader {
@@ -162,6 +188,8 @@ impl Loader {
             aux: Vec::new(),
             functions: Vec::new(),
             keys_met: 0,
+            base: 0,
+            seen: Vec::new(),
         };
         Loader { input: Input::new(source, settings.checksum), state }
     }
@@ -181,9 +209,37 @@ impl Loader {
         &self.state.aux
     }
 
-    /// The version of the file; 0 until it is known.
-    pub fn version(&self) -> u32 {
-        self.state.version
+    /// What there was besides keys since the last call, and the offset behind each: where values are discarded.
+    pub fn take_seen(&mut self) -> Vec<(u64, Seen)> {
+        std::mem::take(&mut self.state.seen)
+    }
+
+    /// What is being read, or was when something was wrong.
+    pub fn doing(&self) -> Doing {
+        let doing = |part| Doing { part, ..Doing::default() };
+        match (&self.state.stage, &self.state.building) {
+            (Stage::Signature, _) => doing("start"),
+            (Stage::Checksum | Stage::Done, _) => doing("check-sum"),
+            (Stage::Value, Some(Building { kind, key, .. })) => {
+                Doing { key: Some(key.clone()), kind: Some(*kind), ..doing("read-object-value") }
+            }
+            (Stage::Items | Stage::Value, _) => {
+                let mut cursor = Cursor::new(self.input.ahead());
+                match cursor.byte() {
+                    Ok(opcode::EXPIRE | opcode::EXPIRE_MS) => doing("read-expire"),
+                    Ok(opcode::SELECT_DB | opcode::RESIZE_DB | opcode::SLOT_INFO) => doing("read-len"),
+                    Ok(opcode::AUX) => doing("read-aux"),
+                    Ok(opcode::MODULE_AUX) => doing("read-module-aux"),
+                    Ok(opcode::FUNCTION | opcode::FUNCTION_EARLY) => doing("read-functions"),
+                    Ok(kind) if kind <= kind::LAST => {
+                        let key = cursor.vec().ok();
+                        let part = if key.is_some() { "read-object-value" } else { "read-key" };
+                        Doing { key, kind: Some(kind), part }
+                    }
+                    Ok(_) | Err(_) => doing("read-type"),
+                }
+            }
+        }
     }
 
     /// Libraries of functions that the file had.
@@ -212,6 +268,7 @@ impl Loader {
                 return Ok(Progress::Running);
             }
             let budget = usize::try_from(until - self.offset()).unwrap_or(usize::MAX);
+            self.state.base = self.offset();
             let mut cursor = Cursor::new(self.input.ahead());
             let result = self.state.read(&mut cursor, db, budget, &self.input);
             let (result, kept) = match result {
@@ -232,7 +289,7 @@ impl Loader {
                             self.state.put_in(db).map_err(|reason| self.error(0, reason))?;
                             return Ok(Progress::Waiting);
                         }
-                        Ok(Filled::End) => return Err(self.error(0, "unexpected end of the file".to_owned())),
+                        Ok(Filled::End) => return Err(self.error(0, "Unexpected EOF reading RDB file".to_owned())),
                         Err(error) => return Err(self.error(0, format!("reading failed: {error}"))),
                     }
                 }
@@ -297,8 +354,9 @@ impl State {
         while cursor.at() < budget.max(1) && matches!(self.stage, Stage::Items) {
             let before = cursor.clone();
             if let Err(stop) = self.item(cursor, db) {
-                // What was read before stays read.
-                if matches!(stop, Stop::Incomplete(_)) && before.at() > 0 {
+                // What was read before stays read, and the fault is met again, first.
+                let may_retry = matches!(stop, Stop::Incomplete(_)) || self.settings.discard;
+                if may_retry && before.at() > 0 {
                     *cursor = before;
                     return Ok(());
                 }
@@ -321,6 +379,7 @@ impl State {
             opcode::SELECT_DB => {
                 let number = cursor.count()?;
                 self.put_in(db).map_err(Stop::Bad)?;
+                self.note(cursor, || Seen::Database(number));
                 if number >= db.count() && !self.settings.discard {
                     return Err(Stop::Bad(format!(
                         "FATAL: Data file was created with a Redis server configured to handle more than {} databases",
@@ -340,13 +399,15 @@ impl State {
             opcode::SLOT_INFO => _ = (cursor.length()?, cursor.length()?, cursor.length()?),
             opcode::AUX => {
                 let (name, text) = (cursor.vec()?, cursor.vec()?);
-                self.note_aux(String::from_utf8_lossy(&name).into_owned(), text);
+                let name = String::from_utf8_lossy(&name).into_owned();
+                self.note(cursor, || Seen::Aux(name.clone(), text.clone()));
+                self.note_aux(name, text);
             }
             opcode::FUNCTION => self.functions.push(cursor.vec()?),
             opcode::FUNCTION_EARLY => {
                 return Err(Stop::Bad("Pre-release function format not supported.".to_owned()));
             }
-            opcode::MODULE_AUX => skip_module_aux(cursor)?,
+            opcode::MODULE_AUX => module::skip_aux(cursor)?,
             opcode::EOF => {
                 self.put_in(db).map_err(Stop::Bad)?;
                 self.stage = if self.version >= VERSION_CHECKSUM { Stage::Checksum } else { Stage::Done };
@@ -354,6 +415,13 @@ impl State {
             unknown => return Err(Stop::Bad(format!("Unknown RDB encoding type {unknown}"))),
         }
         Ok(())
+    }
+
+    /// Keeps what a check of the file shows.
+    fn note(&mut self, cursor: &Cursor<'_>, seen: impl FnOnce() -> Seen) {
+        if self.settings.discard {
+            self.seen.push((self.base + cursor.at() as u64, seen()));
+        }
     }
 
     fn note_aux(&mut self, name: String, text: Vec<u8>) {
@@ -395,13 +463,30 @@ impl State {
             }
             return Ok(());
         }
+        if matches!(kind, kind::MODULE | kind::MODULE_2) {
+            return self.module_value(kind, cursor);
+        }
         match value::begin(kind, cursor, &self.settings.rules)? {
             Begun::Whole(value) => self.complete(db, key.bytes(&mut room), value)?,
             Begun::Parts(build) => {
-                self.building = Some(Building { key: key.into_vec(), build });
+                self.building = Some(Building { kind, key: key.into_vec(), build });
                 self.stage = Stage::Value;
             }
         }
+        Ok(())
+    }
+
+    /// A value of a module can be passed over, but nobody knows what it is.
+    fn module_value(&mut self, kind: u8, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+        let id = cursor.length()?;
+        if !self.settings.discard || kind == kind::MODULE {
+            let name = module::name(id);
+            let text = format!("The RDB file contains module data I can't load: no matching module type '{name}'");
+            return Err(Stop::Bad(text));
+        }
+        module::skip(cursor)?;
+        self.is_wanted();
+        self.header = Header::default();
         Ok(())
     }
 
@@ -415,7 +500,7 @@ impl State {
         if !value::go_on(&mut *building.build, cursor, &rules, budget)? {
             return Ok(());
         }
-        if let Some(Building { key, build }) = self.building.take() {
+        if let Some(Building { key, build, .. }) = self.building.take() {
             let value = build.finish(&rules)?;
             self.stage = Stage::Items;
             self.complete(db, &key, value)?;
@@ -493,30 +578,4 @@ impl State {
             super::rest(self.settings.key_delay_us, self.keys_met);
         }
     }
-}
-
-/// Skips what a module had to say besides its values.
-fn skip_module_aux(cursor: &mut Cursor<'_>) -> Reading<()> {
-    let id = cursor.length()?;
-    loop {
-        match cursor.length()? {
-            module::EOF => break,
-            module::SIGNED | module::UNSIGNED => _ = cursor.length()?,
-            module::FLOAT => _ = cursor.u32()?,
-            module::DOUBLE => _ = cursor.u64()?,
-            module::STRING => _ = cursor.text()?,
-            _ => return Err(Fault::Bad("an unknown piece in the data of a module")),
-        }
-    }
-    log::warn!(
-        "The RDB file contains AUX module data I can't load: no matching module '{}'. Skipped.",
-        module_name(id)
-    );
-    Ok(())
-}
-
-/// The name of a module: nine letters of six bits, above a version of ten.
-fn module_name(id: u64) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    (0..9).rev().map(|place| char::from(LETTERS[(id >> (10 + 6 * place)) as usize & 0x3f])).collect()
 }

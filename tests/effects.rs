@@ -1,0 +1,132 @@
+//! What commands do besides their replies: the events that they cause and the form in which they are passed on, compared
+//! with a real Redis, command by command. What came after 7.0 is compared with an 8.x that OXIDIS_REDIS8 names.
+
+mod common;
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use common::dataset::peer;
+use common::{Connection, Reply, Server, binary};
+
+const FAR: &str = "2000000000";
+const BARRIER: &str = "__keyspace@0__:barrier";
+/// What is to expire has done so after that.
+const WAIT: Duration = Duration::from_millis(450);
+
+struct Side {
+    _server: Server,
+    client: Connection,
+    listener: Connection,
+    publisher: Connection,
+    log: PathBuf,
+    seen: usize,
+}
+
+/// What a command did.
+#[derive(Debug, PartialEq)]
+struct Effects {
+    reply: String,
+    events: Vec<String>,
+    log: Vec<String>,
+}
+
+impl Side {
+    fn start(program: &OsString) -> Side {
+        let directives = "--appendonly yes --appendfsync no --notify-keyspace-events KEAmn --enable-debug-command yes";
+        let server = Server::start_program(program, &directives.split(' ').collect::<Vec<_>>());
+        let mut listener = server.connect();
+        listener.cmd(&["PSUBSCRIBE", "__key*__:*"]);
+        let log = server.directory().join("appendonlydir/appendonly.aof.1.incr.aof");
+        Side { client: server.connect(), publisher: server.connect(), listener, log, seen: 0, _server: server }
+    }
+
+    fn run(&mut self, command: &str) -> Effects {
+        let reply = match command {
+            "wait" => {
+                thread::sleep(WAIT);
+                String::new()
+            }
+            _ => format!("{:?}", self.client.cmd(&words(command))),
+        };
+        let (events, log) = (self.events(), self.logged());
+        Effects { reply, events, log }
+    }
+
+    /// The events since the last call.
+    fn events(&mut self) -> Vec<String> {
+        self.publisher.cmd(&["PUBLISH", BARRIER, ""]);
+        let mut events = Vec::new();
+        loop {
+            let Reply::Array(parts) = self.listener.read() else { panic!("no message") };
+            let (channel, text) = (parts[2].text(), parts[3].text());
+            if channel == BARRIER {
+                return events;
+            }
+            events.push(format!("{channel} {text}"));
+        }
+    }
+
+    /// What has gone to the log since the last call; moments of the present are all the same.
+    fn logged(&mut self) -> Vec<String> {
+        let bytes = fs::read(&self.log).expect("a log");
+        let text = String::from_utf8_lossy(&bytes[self.seen..]).into_owned();
+        self.seen = bytes.len();
+        let mut lines = text.split("\r\n");
+        let mut requests = Vec::new();
+        while let Some(count) = lines.next().and_then(|line| line.strip_prefix('*')?.parse::<usize>().ok()) {
+            let words = lines.by_ref().take(2 * count).skip(1).step_by(2);
+            let is_now = |word: &str| word.len() == 13 && word.starts_with('1') && word.parse::<i64>().is_ok();
+            let words = words.map(|word| if is_now(word) { "NOW" } else { word });
+            requests.push(words.collect::<Vec<_>>().join(" "));
+        }
+        requests
+    }
+}
+
+/// Words between blanks; `\x` and two digits stand for a byte.
+fn words(command: &str) -> Vec<Vec<u8>> {
+    let word = |word: &str| {
+        let mut parts = word.split("\\x");
+        let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+        for part in parts {
+            bytes.push(u8::from_str_radix(&part[..2], 16).expect("two digits"));
+            bytes.extend_from_slice(&part.as_bytes()[2..]);
+        }
+        bytes
+    };
+    command.replace("@T", FAR).split(' ').map(word).collect()
+}
+
+fn compare(redis: &OsString, commands: &str) {
+    let (mut theirs, mut ours) = (Side::start(redis), Side::start(&binary()));
+    let mut different = Vec::new();
+    for command in commands.lines().filter(|line| !line.starts_with('#')) {
+        let (their_effects, our_effects) = (theirs.run(command), ours.run(command));
+        if their_effects != our_effects {
+            different.push(format!("{command}\n    Redis {their_effects:?}\n    ours  {our_effects:?}"));
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+#[test]
+fn events_and_what_is_passed_on_are_those_of_redis_7() {
+    let Some(redis) = peer("OXIDIS_DIFFERENTIAL_REDIS", Some("redis-server"), "7.0.") else {
+        eprintln!("SKIPPED: there is no redis-server 7.0.x");
+        return;
+    };
+    compare(&redis, include_str!("effects/commands.txt"));
+}
+
+#[test]
+fn events_and_what_is_passed_on_of_newer_commands_are_those_of_redis_8() {
+    let Some(redis) = peer("OXIDIS_REDIS8", None, "8.") else {
+        eprintln!("SKIPPED: OXIDIS_REDIS8 names no redis-server 8.x");
+        return;
+    };
+    compare(&redis, include_str!("effects/newer.txt"));
+}
