@@ -23,7 +23,7 @@
 //! - `script` runs scripts and functions in Lua.
 //! - `config` holds every directive, one row each; `apply` is what a changed one entails.
 //! - `server` owns the parts, `cron` does what happens by itself, `evict` makes room.
-//! - [`manual`] and [`quote`] are what else the client takes from here: documentation of the commands, quoting.
+//! - [`manual`] and [`quote`] are what else the client, `bin/cli`, takes from here: documentation of the commands, quoting.
 //! - `start` goes from the command line to the running loop; `signals` and `crash` are its two other ends.
 //! - `stats`, `slowlog` and `latency` are what is counted and noted, `info` shows it, `log_format` is how the log looks.
 //! - [`tls`] encrypts connections.

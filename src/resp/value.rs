@@ -86,6 +86,14 @@ impl Value {
     }
 
     /// The values of an array, a set or a push; of a map, keys and values in turn.
+    ///
+    /// ```
+    /// use oxidis::resp::Value;
+    ///
+    /// let map = Value::Map(vec![(Value::bulk("a"), Value::Integer(1))]);
+    /// assert_eq!(map.elements(), Some(vec![&Value::bulk("a"), &Value::Integer(1)]));
+    /// assert_eq!(Value::Null.elements(), None);
+    /// ```
     pub fn elements(&self) -> Option<Vec<&Value>> {
         match self {
             Value::Array(values) | Value::Set(values) | Value::Push(values) => Some(values.iter().collect()),

@@ -209,6 +209,12 @@ fn messages_and_lines_about_the_server_are_printed_as_they_come() {
     let text = printed_until(&["-p", &port, "--stat", "-i", "0.01"], "(+1)", || ());
     assert!(text.starts_with("------- data ------ "), "{text}");
     assert!(text.lines().nth(2).is_some_and(|line| line.starts_with("1          ")), "{text}");
+    let mut killed = false;
+    let text = printed_until(&["-p", &port, "--stat", "-i", "0.01"], "Reconnecting... 1", || {
+        killed = killed
+            || matches!(connection.cmd(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]), Reply::Integer(1..));
+    });
+    assert!(!text.contains("Could not connect"), "{text}");
     let text = printed_until(&["-p", &port, "--latency-dist", "-i", "0.05"], "\x1b[0m\n", || ());
     assert!(text.contains("From 0 to 100%: "), "{text}");
     let text = printed_until(&["-p", &port, "--lru-test", "100"], "Gets/sec | Hits: ", || ());

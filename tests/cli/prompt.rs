@@ -1,6 +1,10 @@
 //! The prompt, in a pseudo-terminal.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use super::terminal::{CTRL_C, CTRL_D, CTRL_R, ENTER, TAB, Terminal, UP};
 use crate::common::{self, Server};
@@ -59,7 +63,7 @@ fn lines_are_remembered_and_found_again() {
     terminal.line("quit");
     let home = terminal.ended(0);
     let history = fs::read_to_string(home.path().join(".rediscli_history")).expect("a history");
-    assert_eq!(history, "set one 1\nget one\nget one\nquit\n");
+    assert_eq!(history, "set one 1\nget one\nquit\n");
 
     let port = server.port().to_string();
     let mut terminal = Terminal::start_in(home, &["-p", &port]);
@@ -197,6 +201,8 @@ fn ctrl_c_comes_back_to_the_prompt() {
         connection.cmd(&["INFO", "clients"]).text().contains("blocked_clients:1")
     });
     terminal.keys(CTRL_C);
+    // The terminal shows it. What stood on the screen before has prompts in it, one for each key of the line.
+    terminal.expect("^C");
     terminal.expect(&prompt(&server));
     terminal.keys(&format!("get unfinished{CTRL_C}"));
     terminal.expect(&prompt(&server));
@@ -205,6 +211,32 @@ fn ctrl_c_comes_back_to_the_prompt() {
     terminal.expect(&prompt(&server));
     terminal.keys(CTRL_C);
     terminal.ended(0);
+}
+
+#[test]
+fn ctrl_c_ends_a_stream_that_never_pauses() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    let mut terminal = terminal(&server, &[]);
+    terminal.expect(&prompt(&server));
+    terminal.line("monitor");
+    terminal.expect("OK\n");
+    let goes_on = Arc::new(AtomicBool::new(true));
+    let sending = Arc::clone(&goes_on);
+    let sender = thread::spawn(move || {
+        // Often enough that no read runs out of time, and not so often that nobody else gets the processor.
+        while sending.load(Ordering::Relaxed) {
+            connection.cmd(&["PING"]);
+            thread::sleep(Duration::from_millis(1));
+        }
+    });
+    terminal.expect("\"PING\"\n");
+    terminal.keys(CTRL_C);
+    terminal.expect(&prompt(&server));
+    goes_on.store(false, Ordering::Relaxed);
+    sender.join().expect("a sender");
+    terminal.line("echo back");
+    terminal.expect("\"back\"\n");
 }
 
 #[test]

@@ -153,14 +153,14 @@ impl Connection {
 
     fn read_more(&mut self) -> Result<(), LinkError> {
         loop {
+            // Before each read, since a stream may never pause.
+            if self.interruptible && interrupt::raised() {
+                return Err(LinkError::Interrupted);
+            }
             match self.transport.read(&mut self.buffer) {
                 Ok(count) => return self.take_in(count),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if self.interruptible && is_timeout(&error) => {
-                    if interrupt::raised() {
-                        return Err(LinkError::Interrupted);
-                    }
-                }
+                Err(error) if self.interruptible && is_timeout(&error) => {}
                 // TLS that ends without a farewell.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(LinkError::Closed),
                 Err(error) => return Err(error.into()),

@@ -19,20 +19,25 @@ pub fn home_file(variable: &str, name: &str) -> Option<PathBuf> {
 
 /// The file of the history.
 #[derive(Debug)]
-pub struct HistoryFile(Option<PathBuf>);
+pub struct HistoryFile {
+    path: Option<PathBuf>,
+    /// The last line, which is not kept twice.
+    last: String,
+}
 
 impl HistoryFile {
     /// That of this user.
     pub fn of_user() -> HistoryFile {
-        HistoryFile(home_file("REDISCLI_HISTFILE", ".rediscli_history"))
+        HistoryFile { path: home_file("REDISCLI_HISTFILE", ".rediscli_history"), last: String::new() }
     }
 
     /// The lines, oldest first. When the file has grown too long its oldest lines are dropped.
-    pub fn load(&self) -> Vec<String> {
-        let Some(text) = self.0.as_ref().and_then(|path| fs::read(path).ok()) else { return Vec::new() };
+    pub fn load(&mut self) -> Vec<String> {
+        let Some(text) = self.path.as_ref().and_then(|path| fs::read(path).ok()) else { return Vec::new() };
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
         let kept = lines.get(lines.len().saturating_sub(LINES_MAX)..).unwrap_or_default().to_vec();
+        self.last = kept.last().cloned().unwrap_or_default();
         if lines.len() > 2 * LINES_MAX {
             // A history that can't be shortened is still a history.
             let _ = self.write(&(kept.join("\n") + "\n"), false);
@@ -41,12 +46,15 @@ impl HistoryFile {
     }
 
     /// Adds a line; that it could not be kept is not worth a message.
-    pub fn add(&self, line: &str) {
-        let _ = self.write(&format!("{line}\n"), true);
+    pub fn add(&mut self, line: &str) {
+        if self.last != line {
+            let _ = self.write(&format!("{line}\n"), true);
+            line.clone_into(&mut self.last);
+        }
     }
 
     fn write(&self, text: &str, append: bool) -> io::Result<()> {
-        let Some(path) = &self.0 else { return Ok(()) };
+        let Some(path) = &self.path else { return Ok(()) };
         let mut options = OpenOptions::new();
         options.create(true).mode(0o600);
         let mut file = if append { options.append(true) } else { options.write(true).truncate(true) }.open(path)?;
@@ -100,10 +108,11 @@ mod tests {
     #[test]
     fn lines_come_back_and_old_ones_are_dropped() {
         let directory = tempfile::tempdir().expect("a directory");
-        let file = HistoryFile(Some(directory.path().join("history")));
+        let mut file = HistoryFile { path: Some(directory.path().join("history")), last: String::new() };
         assert_eq!(file.load(), Vec::<String>::new());
         (0..2 * LINES_MAX + 1).for_each(|line| file.add(&format!("get {line}")));
         assert_eq!(file.load().len(), LINES_MAX);
+        file.add("last");
         file.add("last");
         let lines = file.load();
         assert_eq!((lines.len(), lines.last().map(String::as_str)), (LINES_MAX, Some("last")));

@@ -68,7 +68,7 @@ impl Prompt {
 
     fn on_terminal(&mut self) -> Result<(), Failure> {
         let mut editor = LineEditor::new()?;
-        let history = HistoryFile::of_user();
+        let mut history = HistoryFile::of_user();
         history.load().iter().for_each(|line| editor.remember(line));
         let faults;
         (self.preferences, faults) = Preferences::of_user();
@@ -175,14 +175,11 @@ fn is_number(word: &[u8]) -> bool {
 
 /// What is known of the commands of a server, or of this crate where it doesn't tell.
 pub fn catalog_of(session: &mut Session) -> Catalog {
-    let Some(link) = session.link() else { return Catalog::built_in() };
-    let docs = link.call(["COMMAND", "DOCS"]);
-    let commands = match &docs {
-        Ok(docs @ (Value::Map(_) | Value::Array(_))) => return Catalog::from_docs(docs),
-        Ok(_) => link.call(["COMMAND"]).ok(),
-        Err(_) => None,
+    let commands = match session.ask(&[b"COMMAND", b"DOCS"]) {
+        Some(docs @ (Value::Map(_) | Value::Array(_))) => return Catalog::from_docs(&docs),
+        Some(_) => session.ask(&[b"COMMAND"]),
+        None => None,
     };
-    link.take_raw();
     let mut catalog = Catalog::built_in();
     if let Some(commands) = commands {
         catalog.add_unknown(&commands);

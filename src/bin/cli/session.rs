@@ -173,14 +173,23 @@ impl Session {
         Ok(link)
     }
 
-    /// Sends a request of our own; an error is told with these words in front.
-    fn arrange(&mut self, what: &str, args: &[&[u8]]) -> bool {
-        let Some(link) = &mut self.link else { return false };
+    /// Sends a request of our own. A connection that does not answer it is given up, lest the answer be taken for that to
+    /// a later request.
+    pub fn ask(&mut self, args: &[&[u8]]) -> Option<Value> {
+        let link = self.link.as_mut()?;
         let reply = link.call(args);
         link.take_raw();
-        match reply {
-            Err(_) => eprintln!("\nI/O error"),
-            Ok(reply) => match reply.error() {
+        if reply.is_err() {
+            self.link = None;
+        }
+        reply.ok()
+    }
+
+    /// Sends a request of our own; an error is told with these words in front.
+    fn arrange(&mut self, what: &str, args: &[&[u8]]) -> bool {
+        match self.ask(args) {
+            None => eprintln!("\nI/O error"),
+            Some(reply) => match reply.error() {
                 Some(error) => eprintln!("{what} failed: {}", String::from_utf8_lossy(error)),
                 None => return true,
             },
@@ -221,6 +230,8 @@ impl Session {
 
     /// Runs a command so many times, `None` without end, and prints what the server says.
     pub fn run(&mut self, args: &[Vec<u8>], repeat: Option<u64>) -> Outcome {
+        // What was pressed before is none of this command's business.
+        interrupt::take();
         if self.link.is_none() && !self.connect(true) {
             return Outcome::Failed;
         }
