@@ -7,7 +7,8 @@ use crate::client::{Client, ClientKey, Modes};
 use crate::command::effects;
 use crate::db::Databases;
 use crate::persist::snapshot;
-use crate::server::{Server, ServerModes, Shutdown};
+use crate::server::{Server, ServerModes};
+use crate::shutdown;
 use crate::util::alloc;
 
 /// The share of time a slow expiry cycle may take, in per cent, and what each step of effort adds.
@@ -58,7 +59,9 @@ pub fn before_wait(server: &mut Server, db: &mut Databases) {
     server.current = None;
     server.clock.tick();
     server.clock.carry_wall();
-    end_if_asked(server, db);
+    if !server.cron.paused {
+        shutdown::step(server, db);
+    }
     // Deadlines first: a client that gives up now must not be served by a key that turns ready below.
     time_out_blocked(server);
     end_pause(server, db);
@@ -77,18 +80,6 @@ pub fn before_wait(server: &mut Server, db: &mut Databases) {
     } else {
         db.forget_notes();
     }
-}
-
-/// Ends the server because a signal asked for it, unless data would be lost.
-fn end_if_asked(server: &mut Server, db: &mut Databases) {
-    let Some(ending) = server.persist.ending.filter(|_| !server.cron.paused) else { return };
-    log::warn!("User requested shutdown...");
-    if snapshot::prepare_to_end(server, db, ending) {
-        server.shutdown = Some(Shutdown { status: 0 });
-    } else {
-        log::warn!("Errors trying to shut down the server. Check the logs for more information.");
-    }
-    server.persist.ending = None;
 }
 
 /// The periodic steps, when they are due.

@@ -19,12 +19,13 @@
 //! - `client` is what a connection is to commands, `net` what it is to the system.
 //! - `persist` keeps the data set: snapshots, the child processes that make them, loading.
 //! - `acl` is who may do what.
-//! - `pubsub` delivers messages, `repl` is where changes leave for the append-only file and replicas.
+//! - `pubsub` delivers messages, `repl` is replication, and where changes leave for the append-only file.
 //! - `script` runs scripts and functions in Lua.
 //! - `config` holds every directive, one row each; `apply` is what a changed one entails.
 //! - `server` owns the parts, `cron` does what happens by itself, `evict` makes room.
 //! - [`manual`] and [`quote`] are what else the client, `bin/cli`, takes from here: documentation of the commands, quoting.
-//! - `start` goes from the command line to the running loop; `signals` and `crash` are its two other ends.
+//! - `start` goes from the command line to the running loop; `shutdown` is its end, `signals` what may bring that about,
+//!   and `crash` the end that nobody wanted.
 //! - `stats`, `slowlog` and `latency` are what is counted and noted, `info` shows it, `log_format` is how the log looks.
 //! - [`tls`] encrypts connections.
 //! - `util` is small tools that know nothing of Redis.
@@ -50,6 +51,7 @@ mod repl;
 pub mod resp;
 mod script;
 mod server;
+mod shutdown;
 mod signals;
 mod slowlog;
 mod start;

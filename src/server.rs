@@ -30,6 +30,7 @@ use crate::repl::{self, Replication};
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::script::Scripting;
+use crate::shutdown::Pending;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::tls;
@@ -81,18 +82,27 @@ pub enum PauseKind {
     All,
 }
 
-/// CLIENT PAUSE.
+/// Why the server itself holds writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// A replica takes its place.
+    Failover,
+    /// It is about to end.
+    Shutdown,
+}
+
+/// CLIENT PAUSE, and what is like it.
 #[derive(Debug, Default)]
 pub struct Pause {
     active: Option<(PauseKind, i64)>,
-    /// Writes are held by the server itself, until it lets them go.
-    holds_writes: bool,
+    /// Why the server itself holds writes.
+    holders: Vec<Holder>,
 }
 
 impl Pause {
     /// What is held now.
     pub fn kind(&self) -> Option<PauseKind> {
-        self.active.map(|(kind, _)| kind).or(self.holds_writes.then_some(PauseKind::Write))
+        self.active.map(|(kind, _)| kind).or((!self.holders.is_empty()).then_some(PauseKind::Write))
     }
 
     /// When it ends, in Unix milliseconds.
@@ -115,9 +125,12 @@ impl Pause {
         self.active = None;
     }
 
-    /// Has writes held by the server itself, or not any more.
-    pub fn hold_writes(&mut self, holds: bool) {
-        self.holds_writes = holds;
+    /// Has writes held by the server itself for a reason, or not any more.
+    pub fn hold_writes(&mut self, holder: Holder, holds: bool) {
+        self.holders.retain(|other| *other != holder);
+        if holds {
+            self.holders.push(holder);
+        }
     }
 }
 
@@ -180,6 +193,8 @@ pub struct Server {
     pub current: Option<ClientKey>,
     /// Ends the event loop at the end of the turn.
     pub shutdown: Option<Shutdown>,
+    /// An end that is on its way.
+    pub ending: Option<Pending>,
     /// The sockets listened on.
     pub listeners: Listeners,
     /// TLS, once it is set up.
@@ -254,6 +269,7 @@ impl Server {
             latency: Latency::default(),
             current: None,
             shutdown: None,
+            ending: None,
             listeners,
             tls: None,
             to_resume: Vec::new(),

@@ -12,6 +12,7 @@ use signal_hook::low_level::pipe;
 use crate::net::event_loop::SIGNAL_TOKEN;
 use crate::persist::snapshot::Ending;
 use crate::server::Server;
+use crate::shutdown;
 
 /// The reading end of the pipe through which signals reach the event loop.
 pub struct Signals {
@@ -49,7 +50,7 @@ impl Signals {
     pub fn handle(&mut self, server: &mut Server) {
         while self.woken.read(&mut [0; 16]).is_ok_and(|count| count > 0) {}
         let signal = self.latest.load(Ordering::Relaxed);
-        if server.persist.ending.is_some() && signal == SIGINT as usize {
+        if server.ending.is_some() && signal == SIGINT as usize {
             log::warn!("You insist... exiting now.");
             std::process::exit(1);
         }
@@ -59,6 +60,6 @@ impl Signals {
         };
         log::warn!("Received {name} scheduling shutdown...");
         self.interrupted.store(false, Ordering::Relaxed);
-        server.persist.ending = Some(Ending { save: flags.save, no_save: flags.nosave, force: flags.force });
+        shutdown::ask(server, Ending { save: flags.save, no_save: flags.nosave, force: flags.force });
     }
 }

@@ -13,11 +13,11 @@ pub mod durability;
 use super::{Blocked, BlockedFor, ClientKey, Modes};
 use crate::command::effects::Observers;
 use crate::command::error::CmdResult;
-use crate::command::{Args, Ctx, exec};
+use crate::command::{Args, Ctx, Error, exec};
 use crate::db::{Databases, Key};
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
-use crate::server::{PauseKind, Server, ServerModes};
+use crate::server::{Holder, PauseKind, Server, ServerModes};
 
 impl Ctx<'_> {
     /// Has the client wait until one of `keys` may be ready, and the command run again then. At `deadline_ms` (see
@@ -108,10 +108,10 @@ impl Ctx<'_> {
         true
     }
 
-    /// Keeps a command until the pause ends.
-    pub fn postpone(&mut self, args: &Args<'_>) {
+    /// Keeps a command until something is over that has no keys.
+    pub fn postpone(&mut self, args: &Args<'_>, reason: BlockedFor) {
         let blocked = Blocked {
-            reason: BlockedFor::Pause,
+            reason,
             ticket: self.server.waiters.draw_ticket(),
             deadline_ms: None,
             keys: Vec::new(),
@@ -177,9 +177,10 @@ impl Server {
         self.clients.read_on_later(key);
     }
 
-    /// Ends the waiting of a client with an answer; false when it does not wait, or only for the end of a pause.
+    /// Ends the waiting of a client with an answer; false when it does not wait, or for something that has no answer: the
+    /// end of a pause, or of the server.
     pub fn give_up(&mut self, key: ClientKey, how: GivenUp) -> bool {
-        let waits = |blocked: &Blocked| blocked.reason != BlockedFor::Pause;
+        let waits = |blocked: &Blocked| !matches!(blocked.reason, BlockedFor::Pause | BlockedFor::Shutdown);
         if !self.clients.get(key).is_some_and(|client| client.blocked.as_deref().is_some_and(waits)) {
             return false;
         }
@@ -192,7 +193,7 @@ impl Server {
         }
         let reached = match blocked.reason {
             BlockedFor::Durability(wanted) => Some(wanted.reached(self)),
-            BlockedFor::Keys | BlockedFor::Pause => None,
+            BlockedFor::Keys | BlockedFor::Pause | BlockedFor::Shutdown => None,
         };
         self.answer(key, |output| match (how, reached) {
             (GivenUp::Timeout, Some(reached)) => reached.write(output),
@@ -200,6 +201,16 @@ impl Server {
             (GivenUp::Error, _) => output.error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
         });
         true
+    }
+
+    /// Ends the waiting of a client with an error.
+    pub fn refuse_blocked(&mut self, key: ClientKey, error: &Error) {
+        let Some(blocked) = self.unblock(key) else { return };
+        let stats = self.commands.stats_mut(blocked.command);
+        stats.calls += 1;
+        stats.failed += 1;
+        self.stats.count_error(b"ERR");
+        self.answer(key, |output| output.error(error.line()));
     }
 
     /// Gives a client that was blocked its answer, unless it wants none.
@@ -293,15 +304,15 @@ impl Server {
     }
 
     /// Holds writes until [`Server::release_writes`].
-    pub fn hold_writes(&mut self, db: &mut Databases) {
-        self.pause.hold_writes(true);
+    pub fn hold_writes(&mut self, db: &mut Databases, holder: Holder) {
+        self.pause.hold_writes(holder, true);
         self.modes.set(ServerModes::PAUSED, true);
         db.frozen = true;
     }
 
-    /// Lets writes go on, unless a pause was asked for as well.
-    pub fn release_writes(&mut self, db: &mut Databases) {
-        self.pause.hold_writes(false);
+    /// Lets writes go on, unless they are held for another reason as well.
+    pub fn release_writes(&mut self, db: &mut Databases, holder: Holder) {
+        self.pause.hold_writes(holder, false);
         self.resume_clients(db);
     }
 

@@ -80,8 +80,10 @@ pub enum ReplyMode {
 pub struct Transaction {
     /// The commands, each with its row.
     pub queue: Vec<(CommandId, OwnedRequest)>,
-    /// All flags of the queued commands together.
+    /// All flags of the queued commands together,
     pub flags: crate::command::Flags,
+    /// and those that one of them lacks.
+    pub lacking: crate::command::Flags,
     /// Bytes of the queued commands.
     pub bytes: usize,
     /// A command was refused while queueing: EXEC will fail.
@@ -95,6 +97,8 @@ pub enum BlockedFor {
     Keys,
     /// Until CLIENT PAUSE ends.
     Pause,
+    /// Until the server ends, or that is called off.
+    Shutdown,
     /// Until what it wrote is safe.
     Durability(Durability),
 }

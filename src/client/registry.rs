@@ -184,6 +184,14 @@ impl Clients {
         }
     }
 
+    /// Those of the clients to close now that are replicas.
+    pub fn take_doomed_replicas(&mut self) -> Vec<ClientKey> {
+        let is_replica = |key: &ClientKey| self.slab.get(*key).is_some_and(|client| client.modes.has(Modes::REPLICA));
+        let (replicas, others) = std::mem::take(&mut self.doomed).into_iter().partition(is_replica);
+        self.doomed = others;
+        replicas
+    }
+
     /// The clients to close now.
     pub fn take_doomed(&mut self) -> Vec<ClientKey> {
         std::mem::take(&mut self.doomed)

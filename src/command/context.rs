@@ -159,6 +159,13 @@ impl Ctx<'_> {
         }
     }
 
+    /// Has the command, which changes nothing here, happen at replicas as well.
+    pub fn propagate_to_replicas(&mut self) {
+        if self.server.observers.propagates() {
+            self.server.effects.propagate_to_replicas();
+        }
+    }
+
     /// Whether a script calls the command, not a client.
     pub fn by_script(&self) -> bool {
         self.server.script.calls()

@@ -15,6 +15,7 @@ use crate::config::NotifyFlags;
 use crate::db::keyspace::{Happening, Note};
 use crate::db::{Databases, Key};
 use crate::repl::propagate::{self, Outgoing};
+use crate::repl::replica;
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::server::{Server, ServerModes};
@@ -37,10 +38,12 @@ impl Observers {
     pub const MONITOR: Observers = Observers(1 << 3);
     /// The append-only file or a replica wants the changes.
     pub const PROPAGATE: Observers = Observers(1 << 4);
-    /// Some client wants to be told of changes: CLIENT TRACKING.
-    pub const TRACKING: Observers = Observers(1 << 6);
     /// Something waits for the end of the command.
     pub const PENDING: Observers = Observers(1 << 5);
+    /// Some client wants to be told of changes: CLIENT TRACKING.
+    pub const TRACKING: Observers = Observers(1 << 6);
+    /// This is a replica that its clients may write to.
+    pub const OWN_WRITES: Observers = Observers(1 << 7);
 
     /// Whether changes are propagated.
     #[inline]
@@ -61,6 +64,8 @@ enum Propagation {
     Instead(Vec<(usize, OwnedRequest)>),
     /// As the client sent it, whether it changed something or not.
     Always,
+    /// As the client sent it, though it changes nothing: it is to happen at replicas, too.
+    AtReplicas,
     /// Not at all.
     Nothing,
 }
@@ -105,6 +110,11 @@ impl Effects {
         self.propagation = Propagation::Always;
     }
 
+    /// See [`Ctx::propagate_to_replicas`].
+    pub fn propagate_to_replicas(&mut self) {
+        self.propagation = Propagation::AtReplicas;
+    }
+
     /// Where messages to the running client are collected.
     pub fn own_messages(&mut self, resp3: bool) -> &mut Reply {
         self.own_messages.resp3 = resp3;
@@ -126,6 +136,9 @@ impl Effects {
 pub fn touched(cx: &mut Ctx<'_>, db: usize, key: &[u8], event: Event) {
     settle_notes(cx.server, cx.db);
     mark_touched(cx.server, db, key, Cause::Client(cx.client));
+    if cx.server.observers.has(Observers::OWN_WRITES) {
+        replica::note_own_write(cx, db, key);
+    }
     cx.server.effects.notify(&cx.server.config.notify_keyspace_events, db, key, event);
 }
 
@@ -291,6 +304,7 @@ pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: boo
                 requests.iter().for_each(|(db, request)| outgoing.push(*db, &request.view()));
             }
             Propagation::Always => outgoing.push(db, args),
+            Propagation::AtReplicas => outgoing.push_for_replicas(db, args),
             Propagation::Verbatim | Propagation::Instead(_) | Propagation::Nothing => {}
         }
     }

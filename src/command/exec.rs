@@ -5,7 +5,7 @@ use super::error::{Error, WRONG_TYPE};
 use super::gate::{self, Verdict};
 use super::spec::{BLOCKING, SKIP_SLOWLOG};
 use super::{Args, CommandId, Ctx, effects};
-use crate::client::{Client, Modes, ReplyMode};
+use crate::client::{BlockedFor, Client, Modes, ReplyMode};
 use crate::resp::reply::{Mark, Reply};
 
 /// A command that took longer than this has the wall clock read anew, in nanoseconds.
@@ -79,7 +79,7 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
             Verdict::Run => {}
             Verdict::Refuse(error) => return refuse(cx, Some(id), error),
             Verdict::Queue => return crate::commands::transaction::queue(cx, id, &args),
-            Verdict::Postpone => return cx.postpone(&args),
+            Verdict::Postpone => return cx.postpone(&args, BlockedFor::Pause),
             Verdict::Evicted => return,
         }
     }
@@ -219,9 +219,18 @@ fn unknown_command(args: &Args<'_>) -> Error {
 /// Nobody listens to what a replica is answered: it would become a part of the stream.
 #[cold]
 fn disconnect_replica(cx: &mut Ctx<'_>, mark: Mark, args: &Args<'_>) {
+    let known = cx.client().last_command.map(|id| cx.server.commands.entry(id).full_name.clone());
+    let command = known.unwrap_or_else(|| args.get(0).escape_ascii().to_string());
+    if let Some(error) = cx.reply.first_error_since(mark) {
+        log::warn!(
+            "== CRITICAL == This master is sending an error to its replica: '{}' after processing the command \
+             '{command}'",
+            String::from_utf8_lossy(error)
+        );
+        cx.server.stats.unexpected_error_replies += 1;
+    }
     log::warn!(
-        "Replica generated a reply to command '{}', disconnecting it: {}",
-        args.get(0).escape_ascii(),
+        "Replica generated a reply to command '{command}', disconnecting it: {}",
         crate::repl::primary::name(cx.server, cx.client)
     );
     cx.reply.truncate(mark);

@@ -51,12 +51,10 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         return Verdict::Refuse(protected_error(entry.row.name));
     }
     // EXEC counts as everything it is going to run.
-    let queued = match &cx.client().transaction {
-        Some(transaction) if row.flags.has(RUNS_QUEUE) => transaction.flags,
-        _ => Flags::default(),
-    };
+    let queue = cx.client().transaction.as_deref().filter(|_| row.flags.has(RUNS_QUEUE));
     let own_flags = row.flags_of_call(cx.server, args);
-    let flags = own_flags | queued;
+    let flags = own_flags | queue.map_or(Flags::default(), |queue| queue.flags);
+    let common_flags = own_flags.without(queue.map_or(Flags::default(), |queue| queue.lacking));
     if modes.has(Modes::UNAUTHENTICATED) && !row.flags.has(NO_AUTH) && cx.server.acl.needs_password() {
         return Verdict::Refuse(NO_AUTH_ERROR);
     }
@@ -100,11 +98,11 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
              this context"
         )));
     }
-    if cx.server.modes.has(ServerModes::STALE) && !own_flags.has(STALE) {
+    if cx.server.modes.has(ServerModes::STALE) && !common_flags.has(STALE) {
         return Verdict::Refuse(MASTER_DOWN);
     }
     let aside = cx.server.modes.has(ServerModes::ASYNC_LOADING) && row.flags.has(NO_ASYNC_LOADING);
-    if aside || cx.server.modes.has(ServerModes::LOADING) && !row.flags.has(LOADING) {
+    if aside || cx.server.modes.has(ServerModes::LOADING) && !common_flags.has(LOADING) {
         return Verdict::Refuse(LOADING_ERROR);
     }
     if cx.server.modes.has(ServerModes::BUSY) && !row.flags.has(ALLOW_BUSY) {

@@ -22,6 +22,15 @@ pub type FindKeys = fn(Args<'_>) -> Option<Vec<FoundKey>>;
 pub struct Flags(pub u32);
 
 impl Flags {
+    /// Every flag.
+    pub const ALL: Flags = Flags(u32::MAX);
+
+    /// The set less the flags of `other`.
+    #[inline]
+    pub const fn without(self, other: Flags) -> Flags {
+        Flags(self.0 & !other.0)
+    }
+
     /// Whether any flag of `other` is in this set.
     #[inline]
     pub const fn has(self, other: Flags) -> bool {

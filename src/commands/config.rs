@@ -7,7 +7,6 @@ use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
 use crate::config::{Access as ConfigAccess, Directive, Rewrite, SetError, flags};
 use crate::resp::request::ArgView;
-use crate::server::ServerModes;
 use crate::util::platform::os_error_text;
 
 /// The rows.
@@ -60,7 +59,7 @@ fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return Err(crate::command::error::SYNTAX);
     }
     let pairs: Vec<(&[u8], &[u8])> = args.rest(2).step_by(2).zip(args.rest(3).step_by(2)).collect();
-    let access = ConfigAccess { loading: cx.server.modes.has(ServerModes::LOADING), local_client: cx.is_local() };
+    let access = ConfigAccess { loading: cx.server.persist.loading.is_some(), local_client: cx.is_local() };
     let changes = cx.server.config.set_many(&pairs, access).map_err(set_error)?;
     apply::apply(cx.server, cx.db, &changes).map_err(set_error)?;
     cx.reply.ok();
@@ -81,6 +80,7 @@ fn secret_values(args: &ArgView<'_>) -> Vec<usize> {
 
 fn reset_stat(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.server.stats.reset();
+    cx.server.repl.counts = Default::default();
     cx.server.persist.snapshots.saves = 0;
     cx.server.commands.reset_stats();
     cx.db.stats = Default::default();

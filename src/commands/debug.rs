@@ -16,6 +16,7 @@ use crate::db::keyspace::NewString;
 use crate::db::{EntryView, Expiry, Key};
 use crate::persist::rdb::save::value::saved_bytes;
 use crate::persist::{loading, snapshot};
+use crate::repl::propagate::Outgoing;
 use crate::types::table::Statistics;
 use crate::types::{Collection, Hash, List, Set, SortedSet};
 use crate::util::number;
@@ -34,7 +35,7 @@ const ANY: usize = usize::MAX;
 const SUBCOMMANDS: &[Subcommand] = &[
     ("aof-flush-sleep", 3, 3, aof_flush_sleep),
     ("assert", 2, ANY, abort),
-    ("change-repl-id", 2, 2, accept),
+    ("change-repl-id", 2, 2, change_history),
     ("client-eviction", 2, 2, client_eviction),
     ("config-rewrite-force-all", 2, 2, config_rewrite),
     ("crash-and-recover", 2, 3, not_persistent),
@@ -58,6 +59,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("quicklist-packed-threshold", 3, 3, quicklist_packed_threshold),
     ("reload", 2, ANY, reload),
     ("replybuffer", 4, 4, reply_buffer),
+    ("replicate", 3, ANY, replicate),
     ("restart", 2, 3, not_persistent),
     ("segfault", 2, ANY, segfault),
     ("set-active-expire", 3, 3, set_active_expire),
@@ -95,6 +97,23 @@ fn accept(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 
 fn not_persistent(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     Err(Error::fixed("ERR the data set can't be reloaded: persistence is not available"))
+}
+
+/// Gives the history another name: whoever comes back gets everything.
+fn change_history(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let id = crate::repl::new_id(&mut cx.server.random);
+    cx.server.repl.history.begin(id);
+    cx.reply.ok();
+    Ok(())
+}
+
+/// Sends replicas a command that does not run here.
+fn replicate(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let mut request = Outgoing::default();
+    request.push(cx.db.selected(), &args.tail(2));
+    cx.server.repl.feed(request.iter());
+    cx.reply.ok();
+    Ok(())
 }
 
 /// Saves the data set and loads what was saved.

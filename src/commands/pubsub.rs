@@ -171,12 +171,14 @@ fn confirm(cx: &mut Ctx<'_>, kind: Kind, word: &str, name: Option<&[u8]>) {
 
 fn publish(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let receivers = pubsub::publish(cx.server, args.get(1), args.get(2));
+    cx.propagate_to_replicas();
     cx.reply.integer(receivers as i64);
     Ok(())
 }
 
 fn spublish(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let receivers = pubsub::publish_shard(cx.server, args.get(1), args.get(2));
+    cx.propagate_to_replicas();
     cx.reply.integer(receivers as i64);
     Ok(())
 }

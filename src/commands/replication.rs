@@ -7,7 +7,7 @@ use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
 use crate::config::ReplicaOf;
-use crate::repl::{failover, primary, replica};
+use crate::repl::{failover, primary, replica, sync};
 use crate::util::{number, quote};
 
 /// The longest address a replica may announce, in bytes.
@@ -61,11 +61,11 @@ fn failover_command(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn psync(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    primary::sync(cx, &args, true)
+    sync::request(cx, &args, true)
 }
 
 fn sync(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    primary::sync(cx, &args, false)
+    sync::request(cx, &args, false)
 }
 
 fn replicaof(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {

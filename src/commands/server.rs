@@ -1,13 +1,14 @@
 //! Commands about the server as a whole: INFO, TIME, SHUTDOWN, LOLWUT.
 
+use crate::client::BlockedFor;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
 use crate::config::REDIS_VERSION;
 use crate::info;
-use crate::persist::snapshot::{self, Ending};
+use crate::persist::snapshot::Ending;
 use crate::script::run::busy_error;
-use crate::server::Shutdown;
+use crate::shutdown::{self, Outcome};
 use crate::util::clock::unix_micros;
 use crate::util::number;
 use crate::util::random::Random;
@@ -25,7 +26,7 @@ pub const COMMANDS: &[Command] = &[
         .flags(&[LOADING, STALE, FAST])
         .tips(&["nondeterministic_output"])
         .docs("2.6.0", "", "Tells the server's time."),
-    Command::new("shutdown", Arity::at_least(1), shutdown)
+    Command::new("shutdown", Arity::at_least(1), shut_down)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, LOADING, STALE, NO_MULTI, ALLOW_BUSY])
         .docs("1.0.0", "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]", "Ends the server, or takes that back."),
@@ -52,7 +53,7 @@ fn time(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 }
 
 /// Nothing is answered: the end of the connection is the answer.
-fn shutdown(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+fn shut_down(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (mut ending, mut now, mut abort) = (Ending::default(), false, false);
     for index in 1..args.len() {
         match () {
@@ -68,10 +69,9 @@ fn shutdown(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return Err(SYNTAX);
     }
     if abort {
-        if cx.server.persist.ending.take().is_none() {
+        if !shutdown::abort(cx.server, cx.db) {
             return Err(Error::fixed("ERR No shutdown in progress."));
         }
-        log::info!("Shutdown manually aborted.");
         cx.reply.ok();
         return Ok(());
     }
@@ -81,12 +81,11 @@ fn shutdown(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     {
         return Err(busy_error(running.is_script));
     }
-    log::warn!("User requested shutdown...");
-    if !snapshot::prepare_to_end(cx.server, cx.db, ending) {
-        return Err(Error::fixed("ERR Errors trying to SHUTDOWN. Check logs."));
+    match shutdown::begin(cx.server, cx.db, ending, now) {
+        Outcome::Over => cx.client_mut().close_after_reply(),
+        Outcome::Waits => cx.postpone(&args, BlockedFor::Shutdown),
+        Outcome::Failed => return Err(shutdown::FAILED),
     }
-    cx.server.shutdown = Some(Shutdown { status: 0 });
-    cx.client_mut().close_after_reply();
     Ok(())
 }
 

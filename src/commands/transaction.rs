@@ -63,6 +63,7 @@ pub fn queue(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) {
         transaction.bytes += request.bytes() + size_of::<(CommandId, OwnedRequest)>();
         transaction.queue.push((id, request));
         transaction.flags = transaction.flags | flags;
+        transaction.lacking = transaction.lacking | Flags::ALL.without(flags);
     }
     cx.reply.simple("QUEUED");
 }

@@ -55,6 +55,24 @@ impl Databases {
         report
     }
 
+    /// Deletes a key whose time has come; whether it expires at some time, but not yet.
+    pub fn expire_if_due(&mut self, db: usize, key: &Key<'_>) -> bool {
+        let now_ms = self.now_ms();
+        let expire_at = self.database(db).dict.find(key.hash(), key.bytes()).and_then(|entry| entry.expire_at());
+        match expire_at {
+            Some(at) if at < now_ms => self.expire_key(db, key),
+            expire_at => return expire_at.is_some(),
+        }
+        false
+    }
+
+    fn expire_key(&mut self, db: usize, key: &Key<'_>) {
+        if let Some(entry) = self.database_mut(db).dict.remove(key.hash(), key.bytes()) {
+            self.lazyfree.dispose(entry, self.lazyfree.lazily.expire);
+        }
+        self.note(db, key, Happening::Expired);
+    }
+
     /// Deletes all fields whose time has come; whether time ran out before.
     fn expire_all_fields(&mut self, out_of_time: &mut impl FnMut() -> bool) -> bool {
         let mut steps = 0;
@@ -127,11 +145,7 @@ impl Databases {
         }
         let wrapped = cycle.cursor == 0;
         for key in &due {
-            let hashed = Key::new(key);
-            if let Some(entry) = self.database_mut(db).dict.remove(hashed.hash(), key) {
-                self.lazyfree.dispose(entry, self.lazyfree.lazily.expire);
-            }
-            self.note(db, &hashed, Happening::Expired);
+            self.expire_key(db, &Key::new(key));
         }
         (sampled, due.len(), wrapped)
     }

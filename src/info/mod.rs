@@ -17,6 +17,7 @@ use crate::client::Client;
 use crate::config::REDIS_VERSION;
 use crate::db::Databases;
 use crate::server::Server;
+use crate::shutdown;
 use crate::util::clock::unix_micros;
 use crate::util::platform::{self, CpuOf};
 
@@ -133,6 +134,9 @@ fn server(source: &Source<'_>, section: &mut Section<'_>) {
     let config_file = config.config_file.as_ref().map(|path| path.display().to_string());
     section.field("config_file", config_file.unwrap_or_default());
     section.field("io_threads_active", 0);
+    if let Some(left) = shutdown::wait_left_ms(source.server) {
+        section.field("shutdown_in_milliseconds", left);
+    }
 }
 
 fn clients(source: &Source<'_>, section: &mut Section<'_>) {

@@ -176,6 +176,9 @@ impl EventLoop {
         }
         // What clients are about to be told is written first.
         crate::persist::aof::before_replies(&mut self.server);
+        // A replica that is to go goes before anybody is told of it: what is written from here on is not for it.
+        let doomed = self.server.clients.take_doomed_replicas();
+        self.close(doomed);
         primary::before_replies(&mut self.server);
         self.flush_outputs();
         if self.server.modes.has(ServerModes::CLIENT_LIMIT) {
@@ -403,9 +406,14 @@ impl EventLoop {
         }
     }
 
-    /// The one place where connections are closed.
     fn close_doomed(&mut self) {
-        for key in self.server.clients.take_doomed() {
+        let doomed = self.server.clients.take_doomed();
+        self.close(doomed);
+    }
+
+    /// The one place where connections are closed.
+    fn close(&mut self, clients: Vec<ClientKey>) {
+        for key in clients {
             crate::client::lifecycle::forget(&mut self.server, key);
             if let Some(mut client) = self.server.clients.remove(key) {
                 let socket = client.connection.socket();

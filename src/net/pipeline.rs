@@ -4,6 +4,7 @@
 //! bucket the key belongs to is asked into the cache; then the entries behind those buckets; only then are the
 //! commands run. With many keys in memory this hides most of the time that would pass waiting for memory.
 
+use std::borrow::Cow;
 use std::io;
 
 use super::event_loop::SLICE_US;
@@ -119,7 +120,7 @@ impl Pipeline {
         let args = Args::from(postponed.request.view());
         if cx.client().modes.has(Modes::PRIMARY) {
             let timeless = cx.db.set_timeless(true);
-            replica::obey(&mut cx, Some(postponed.command), args);
+            replica::obey(&mut cx, Some(postponed.command), args, &postponed.request.view().encoded());
             cx.db.set_timeless(timeless);
         } else {
             exec::process(&mut cx, Some(postponed.command), args);
@@ -158,7 +159,7 @@ impl Pipeline {
             };
             self.batch.clear();
             let (end, result) = request::frame(buffer, used, &mut client.connection.progress, &mut self.batch, &limits);
-            let stopped = self.run_batch(server, db, key, reply, buffer, slice_ends);
+            let stopped = self.run_batch(server, db, key, reply, (buffer, used), slice_ends);
             if let Some(next) = stopped {
                 // The rest is framed again later, from the first request that did not run.
                 server.clients.at_mut(key).connection.progress = Default::default();
@@ -185,7 +186,7 @@ impl Pipeline {
         }
     }
 
-    /// Runs a batch. When it has to stop early (the client is blocked, or its time is up) it returns the index of the
+    /// Runs a batch, that was framed from a place in the buffer on. When it has to stop early (the client is blocked, or its time is up) it returns the index of the
     /// first request that did not run.
     fn run_batch(
         &mut self,
@@ -193,14 +194,14 @@ impl Pipeline {
         db: &mut Databases,
         key: ClientKey,
         reply: &mut Reply,
-        buffer: &[u8],
+        (buffer, from): (&[u8], usize),
         slice_ends: crate::util::clock::Ticks,
     ) -> Option<usize> {
         self.resolve(server, db, key, buffer);
         server.clock.carry_wall();
         server.current = Some(key);
         if server.clients.at(key).modes.has(Modes::PRIMARY) {
-            return self.run_stream(server, db, key, reply, buffer, slice_ends);
+            return self.run_stream(server, db, key, reply, (buffer, from), slice_ends);
         }
         for (index, (request, resolved)) in self.batch.requests.iter().zip(&self.resolved).enumerate() {
             let view = ArgView::of(&self.batch, request, buffer);
@@ -228,7 +229,7 @@ impl Pipeline {
         db: &mut Databases,
         key: ClientKey,
         reply: &mut Reply,
-        buffer: &[u8],
+        (buffer, mut from): (&[u8], usize),
         slice_ends: crate::util::clock::Ticks,
     ) -> Option<usize> {
         let timeless = db.set_timeless(true);
@@ -237,7 +238,13 @@ impl Pipeline {
             let view = ArgView::of(&self.batch, request, buffer);
             let args = Args::with_hash(view, resolved.hashed, resolved.hash);
             let mut cx = Ctx { db, server, reply, client: key, command: resolved.command.unwrap_or_default() };
-            replica::obey(&mut cx, resolved.command, args);
+            // What has big arguments was not kept as it came, but nobody writes it in another way.
+            let sent = match view.has_big() {
+                true => Cow::Owned(view.encoded()),
+                false => Cow::Borrowed(&buffer[from..request.end as usize]),
+            };
+            from = request.end as usize;
+            replica::obey(&mut cx, resolved.command, args, &sent);
             let late = server.clock.now() > slice_ends;
             let stop = server.clients.at(key).modes.has(Modes(Modes::BLOCKED.0 | Modes::CLOSING.0));
             if (stop || late) && index + 1 < self.batch.requests.len() {
@@ -289,6 +296,9 @@ impl Pipeline {
     /// Answers a breach of the protocol; the client is closed behind the answer.
     fn refuse(&self, server: &mut Server, key: ClientKey, reply: &mut Reply, error: &ProtocolError) {
         let text = String::from_utf8_lossy(error.text());
+        if server.clients.at(key).modes.has(Modes::PRIMARY) {
+            return replica::distrust(server, key, &text);
+        }
         log::debug!("Protocol error ({text}) from client {}", server.clients.at(key).connection.peer_name());
         let client = server.clients.at_mut(key);
         if !client.modes.has(Modes::REPLY_OFF) {

@@ -112,21 +112,6 @@ impl Socket {
         }
     }
 
-    /// A second handle for the same connection, for who reads it meanwhile.
-    ///
-    /// # Errors
-    /// When the system has none to give.
-    pub fn second_handle(&self) -> io::Result<Socket> {
-        match self {
-            Socket::Tcp(stream) => {
-                let copy = socket2::SockRef::from(stream).try_clone()?;
-                Ok(Socket::Tcp(TcpStream::from_std(copy.into())))
-            }
-            Socket::Tls(session) => Ok(Socket::Tls(Rc::clone(session))),
-            Socket::Unix(_) | Socket::Nowhere => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-
     /// Has the poll report readiness in both directions, once per change: with edges there is no need to ask for
     /// writability only while output waits.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {

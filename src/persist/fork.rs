@@ -117,8 +117,11 @@ impl Reporter {
             mib(self.latest.copied_peak),
             mib(self.sum / self.reports)
         );
-        // A parent that is gone will not miss it.
-        self.to_parent.write_all(&self.latest.to_bytes()).ok();
+        let gone = |error: io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+        if self.to_parent.write_all(&self.latest.to_bytes()).is_err_and(gone) {
+            log::warn!("Child failed reporting info to parent, exiting.");
+            end_child(false);
+        }
     }
 }
 
@@ -222,11 +225,16 @@ pub fn fork(purpose: Purpose, keep: &[RawFd], work: impl FnOnce(&mut Reporter) -
             let mut reporter =
                 Reporter { to_parent, purpose, last: Instant::now(), latest: Report::default(), sum: 0, reports: 0 };
             let good = work(&mut reporter);
-            // SAFETY: ends the process without running what the parent has registered for its own end.
-            unsafe { libc::_exit(if good { 0 } else { 1 }) }
+            end_child(good)
         }
         pid => Ok(Child { pid, purpose, started, latest: None, from_child }),
     }
+}
+
+/// Ends this process, which is a child.
+fn end_child(good: bool) -> ! {
+    // SAFETY: ends the process without running what the parent has registered for its own end.
+    unsafe { libc::_exit(if good { 0 } else { 1 }) }
 }
 
 /// Signals mean something else to a child: those for the parent are not its business, and one of its own ends it.

@@ -142,7 +142,9 @@ pub fn settings(server: &Server, total_bytes: u64, may_replace: bool) -> Setting
     Settings {
         rules: rules(config, server.plain_from, config.sanitize_dump_payload == SanitizeDumpPayload::Yes),
         checksum: config.rdbchecksum,
-        expired_before_ms: Some(unix_micros() / 1000),
+        // Whether keys have expired is for the primary to say, where there is one.
+        expired_before_ms: (!server.is_replica()).then(|| unix_micros() / 1000),
+        names_expired: false,
         may_replace,
         discard: false,
         key_delay_us: config.key_load_delay_us,
@@ -182,7 +184,9 @@ pub fn begin(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
     match open(&server.config) {
         Ok(None) => Ok(()),
         Ok(Some((file, bytes))) => {
-            let loader = Loader::new(Box::new(file), settings(server, bytes, false));
+            // Replicas of the last process that go on where they were have yet to be told what has expired since.
+            let settings = Settings { names_expired: !server.is_replica(), ..settings(server, bytes, false) };
+            let loader = Loader::new(Box::new(file), settings);
             begin_from(server, db, From::Snapshot(Box::new(loader)), bytes);
             Ok(())
         }
@@ -203,9 +207,7 @@ fn begin_from(server: &mut Server, db: &mut Databases, from: From, total_bytes: 
 
 /// Begins to load a data set of the primary.
 pub fn begin_sync(server: &mut Server, db: &mut Databases, source: Box<dyn Source>, total_bytes: u64, place: Place) {
-    // Whether keys have expired is for the primary to say.
-    let settings = Settings { expired_before_ms: None, ..settings(server, total_bytes, false) };
-    let from = From::Snapshot(Box::new(Loader::new(source, settings)));
+    let from = From::Snapshot(Box::new(Loader::new(source, settings(server, total_bytes, false))));
     let aside = match place {
         Place::Socket { aside: true, .. } => Some(Box::new(Databases::new(db.count()))),
         _ => None,
@@ -259,10 +261,12 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
                 }
                 None => &mut *db,
             };
-            match loader.step(target, slice) {
+            let progress = match loader.step(target, slice) {
                 Ok(progress) => progress,
                 Err(error) => return failed(server, db, &loading.place, &error).map(|()| false),
-            }
+            };
+            replica::note_expired(server, loader);
+            progress
         }
         From::Log(log) => match log.step(server, db, slice)? {
             true => Progress::Done,
@@ -294,7 +298,7 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
                 receive::loaded(server, db, *loader, loading.place);
                 return Ok(false);
             }
-            replica::loaded_at_start(server, loader.aux());
+            replica::take_up_history(server, loader.aux());
             log::info!("DB loaded from disk: {seconds:.3} seconds");
         }
         From::Log(_) => {

@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 use aof::Aof;
 use loading::Loading;
 use rdb::load::Counts;
-use snapshot::{Ending, Snapshots};
+use snapshot::Snapshots;
 
 /// The server's state of persistence.
 #[derive(Debug)]
@@ -39,8 +39,6 @@ pub struct Persist {
     pub interrupted: Arc<AtomicBool>,
     /// RESTORE takes payloads whatever their checksum says: for tests.
     pub skips_checksums: bool,
-    /// A signal has asked for the end of the server.
-    pub ending: Option<Ending>,
 }
 
 impl Default for Persist {
@@ -55,7 +53,6 @@ impl Default for Persist {
             resizing_allowed: true,
             interrupted: Arc::default(),
             skips_checksums: false,
-            ending: None,
         }
     }
 }

@@ -15,7 +15,7 @@ use super::rdb::save::{self, Options, Usage};
 use super::rdb::write::FileSink;
 use crate::config::{Config, MaxmemoryPolicy, OomScoreAdj, REDIS_VERSION};
 use crate::db::Databases;
-use crate::repl::{primary, transfer};
+use crate::repl::{sync, transfer};
 use crate::server::{Server, ServerModes};
 use crate::util::clock::unix_micros;
 use crate::util::oom_score::Wanted;
@@ -331,7 +331,7 @@ fn child_ended(server: &mut Server, db: &mut Databases, child: &fork::Child, end
         }
     }
     server.note_disk_error();
-    primary::file_is_saved(server, ended.well());
+    sync::file_is_saved(server, ended.well());
 }
 
 /// Ends the child that saves, if there is one; what follows comes with the next tick.

@@ -9,7 +9,7 @@ use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::{Args, Ctx, Error};
 use crate::config::ReplicaOf;
 use crate::db::Databases;
-use crate::server::Server;
+use crate::server::{Holder, Server};
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub fn command(cx: &mut Ctx<'_>, args: &Args<'_>) -> CmdResult {
     }
     let end_ms = timeout_ms.map(|timeout| server.clock.unix_ms().saturating_add(timeout));
     server.repl.failover = Failover { phase: Phase::Waiting, target, end_ms, force };
-    server.hold_writes(cx.db);
+    server.hold_writes(cx.db, Holder::Failover);
     cx.reply.ok();
     Ok(())
 }
@@ -173,7 +173,7 @@ fn give_place(server: &mut Server, db: &mut Databases, target: ReplicaOf) {
 /// The other one has accepted.
 pub fn finish(server: &mut Server, db: &mut Databases) {
     server.repl.failover = Failover::default();
-    server.release_writes(db);
+    server.release_writes(db, Holder::Failover);
 }
 
 fn abort(server: &mut Server, db: &mut Databases, why: &str) {

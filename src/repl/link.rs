@@ -3,7 +3,7 @@
 //! ```text
 //! Idle ──> Resolving ──> Connecting ──> Talking (PING, AUTH, REPLCONF …, PSYNC) ──┬──> Receiving ──> Loading ──┐
 //!  ▲                                                                              └────────────────────────────┴─> Done
-//!  └────────────────────────── a second after anything fails ──────────────────────────────┘
+//!  └────────────────────── at most a second after anything fails ──────────────────────────┘
 //! ```
 //! None of it waits: the event loop tells when the socket is ready. Each answer has its step, in the order and with the
 //! tolerance of Redis. When the primary has accepted, the connection becomes that of a client that is obeyed (see
@@ -20,7 +20,7 @@ use mio::Token;
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
-use super::receive::{self, Receiving};
+use super::receive::{self, Inflow, Receiving};
 use super::{ID_CHARS, replica};
 use crate::db::Databases;
 use crate::net::connection::Connection;
@@ -35,6 +35,8 @@ pub const LINK_TOKEN: Token = Token(usize::MAX - 3);
 /// Bytes read at a time, and in one turn.
 const READ_BYTES: usize = 64 * 1024;
 const TURN_BYTES: usize = 16 * READ_BYTES;
+/// The least time between two tries that failed at once.
+const AGAIN_AFTER_MS: i64 = 1000;
 /// A longer line is no answer.
 const LINE_BYTES_MAX: usize = 1024;
 
@@ -89,6 +91,8 @@ pub struct Link {
     pub heard_ms: i64,
     /// The socket may have more: it is read on in the next turn.
     pub reads_on: bool,
+    /// Where what comes goes while it is loaded.
+    pub inflow: Option<Inflow>,
     /// The history that the primary sends a snapshot of, and where in it that stands.
     pub promised: Option<(String, i64)>,
 }
@@ -137,7 +141,7 @@ impl Link {
     }
 
     /// Reads what there is, about a turn's share; an error at the end of the stream.
-    fn fill(&mut self) -> io::Result<usize> {
+    pub fn fill(&mut self) -> io::Result<usize> {
         let Some(socket) = &mut self.socket else { return Ok(0) };
         let mut total = 0;
         self.reads_on = false;
@@ -147,7 +151,12 @@ impl Link {
             let result = socket.read(&mut self.input[old..]);
             self.input.truncate(old + *result.as_ref().unwrap_or(&0));
             match result {
-                Ok(0) => return if total == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(total) },
+                Ok(0) if total == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                // The end is told once what came before it has been looked at; no report will come of it.
+                Ok(0) => {
+                    self.reads_on = true;
+                    return Ok(total);
+                }
                 Ok(read) => total += read,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(total),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -183,7 +192,8 @@ impl Link {
 /// Begins to connect to the primary.
 pub fn connect(server: &mut Server) {
     let Some(primary) = server.replica_of().cloned() else { return };
-    server.repl.link = Link { heard_ms: server.clock.unix_ms(), ..Link::default() };
+    server.repl.tried_ms = server.clock.unix_ms();
+    server.repl.link = Link { heard_ms: server.repl.tried_ms, ..Link::default() };
     match primary.host.parse::<IpAddr>() {
         Ok(ip) => connect_to(server, SocketAddr::new(ip, primary.port)),
         Err(_) => {
@@ -257,7 +267,7 @@ pub fn poll_resolver(server: &mut Server) {
     }
 }
 
-/// Ends the connection; with `again` the next one is begun at once.
+/// Ends the connection; with `again` the next one is begun soon.
 pub fn drop_link(server: &mut Server, db: &mut Databases, again: bool) {
     if let Some(mut socket) = server.repl.link.socket.take() {
         socket.deregister(server.listeners.registry()).ok();
@@ -270,15 +280,16 @@ pub fn drop_link(server: &mut Server, db: &mut Databases, again: bool) {
         State::Loading => receive::abandon(server, db),
         _ => {}
     }
-    if again && was_under_way {
-        reconnect(server);
+    if let Some(primary) = server.replica_of().filter(|_| again && was_under_way) {
+        log::info!("Reconnecting to MASTER {}:{} after failure", primary.host, primary.port);
+        connect_again(server);
     }
 }
 
-/// Tries again at once.
-pub fn reconnect(server: &mut Server) {
-    if let Some(primary) = server.replica_of() {
-        log::info!("Reconnecting to MASTER {}:{} after failure", primary.host, primary.port);
+/// Tries again: at once, unless that was done just before. Then it is left to the cron.
+pub fn connect_again(server: &mut Server) {
+    let since_ms = server.clock.unix_ms() - server.repl.tried_ms;
+    if !(0..AGAIN_AFTER_MS).contains(&since_ms) {
         connect(server);
     }
 }
@@ -296,11 +307,7 @@ pub fn ready(server: &mut Server, db: &mut Databases) {
     }
     match server.repl.link.fill() {
         Ok(read) => {
-            if read > 0 {
-                server.repl.link.heard_ms = server.clock.unix_ms();
-                server.repl.counts.bytes_in += read as u64;
-                server.stats.input_bytes += read as u64;
-            }
+            count_input(server, read);
             // The end of a TLS handshake is what the first request waits for.
             if server.repl.link.flush().is_err() {
                 return drop_link(server, db, false);
@@ -329,6 +336,15 @@ pub fn ready(server: &mut Server, db: &mut Databases) {
     }
 }
 
+/// Counts what came.
+pub fn count_input(server: &mut Server, bytes: usize) {
+    if bytes > 0 {
+        server.repl.link.heard_ms = server.clock.unix_ms();
+        server.repl.counts.bytes_in += bytes as u64;
+        server.stats.input_bytes += bytes as u64;
+    }
+}
+
 /// Whether the connection stands by now; then the talk begins.
 fn is_connected(server: &mut Server, db: &mut Databases) -> bool {
     let Some(socket) = &server.repl.link.socket else { return false };
@@ -336,8 +352,7 @@ fn is_connected(server: &mut Server, db: &mut Databases) -> bool {
         Ok(true) => {
             log::info!("Non blocking connect for SYNC fired the event.");
             socket.tune(0).ok();
-            server.repl.link.state = State::Talking(Step::Ping);
-            server.repl.link.say(&["PING"]);
+            begin_step(server, Step::Ping);
             true
         }
         Ok(false) => false,
@@ -383,7 +398,6 @@ fn answer(server: &mut Server, db: &mut Databases, step: Step, line: &str) -> Re
                 return Err(format!("Error reply to PING from master: '{line}'"));
             }
             log::info!("Master replied to PING, replication can continue...");
-            introduce(server);
             if server.config.masterauth.is_some() { Step::Auth } else { Step::Port }
         }
         Step::Auth if line.starts_with('-') => return Err(format!("Unable to AUTH to MASTER: {line}")),
@@ -398,14 +412,13 @@ fn answer(server: &mut Server, db: &mut Databases, step: Step, line: &str) -> Re
         }
         Step::Capabilities => {
             note_refusal("capa", line);
-            ask(server);
             Step::Psync
         }
         // A sign of life.
-        Step::Psync if line.is_empty() => Step::Psync,
+        Step::Psync if line.is_empty() => return Ok(()),
         Step::Psync => return take_decision(server, db, line),
     };
-    server.repl.link.state = State::Talking(next);
+    begin_step(server, next);
     Ok(())
 }
 
@@ -415,24 +428,33 @@ fn note_refusal(what: &str, line: &str) {
     }
 }
 
-/// Says who this is. All of it is sent at once, and answered in order.
-fn introduce(server: &mut Server) {
+/// Says what belongs to a step, whose answer is then awaited.
+fn begin_step(server: &mut Server, step: Step) {
+    server.repl.link.state = State::Talking(step);
     let (config, link) = (&server.config, &mut server.repl.link);
-    if let Some(password) = &config.masterauth {
-        let user = config.masteruser.as_ref().map(|user| user.as_bytes());
-        let words: Vec<&[u8]> = [&b"AUTH"[..]].into_iter().chain(user).chain([&password[..]]).collect();
-        link.say(&words);
+    match step {
+        Step::Ping => link.say(&["PING"]),
+        Step::Auth => {
+            let user = config.masteruser.as_ref().map(|user| user.as_bytes());
+            let password = config.masterauth.as_deref();
+            let words: Vec<&[u8]> = [&b"AUTH"[..]].into_iter().chain(user).chain(password).collect();
+            link.say(&words);
+        }
+        Step::Port => {
+            let port = match config.replica_announce_port {
+                0 if config.tls_replication && config.tls_port != 0 => config.tls_port,
+                0 => config.port,
+                announced => announced,
+            };
+            link.say(&["REPLCONF", "listening-port", &port.to_string()]);
+        }
+        Step::Address => {
+            let address = config.replica_announce_ip.as_deref().unwrap_or_default();
+            link.say(&["REPLCONF", "ip-address", address]);
+        }
+        Step::Capabilities => link.say(&["REPLCONF", "capa", "eof", "capa", "psync2"]),
+        Step::Psync => ask(server),
     }
-    let port = match config.replica_announce_port {
-        0 if config.tls_replication && config.tls_port != 0 => config.tls_port,
-        0 => config.port,
-        announced => announced,
-    };
-    link.say(&["REPLCONF", "listening-port", &port.to_string()]);
-    if let Some(ip) = &config.replica_announce_ip {
-        link.say(&["REPLCONF", "ip-address", ip]);
-    }
-    link.say(&["REPLCONF", "capa", "eof", "capa", "psync2"]);
 }
 
 /// Asks for the stream, from where it ended if that is known.
@@ -471,13 +493,16 @@ fn take_decision(server: &mut Server, db: &mut Databases, line: &str) -> Result<
         let mut words = line.split(' ').skip(1);
         let (id, offset) = (words.next().unwrap_or_default(), words.next().and_then(|word| word.trim().parse().ok()));
         server.repl.link.promised = match offset {
-            Some(offset) if id.len() == ID_CHARS => {
+            Some(offset) if id.len() == ID_CHARS && offset >= 0 => {
                 log::info!("Full resync from master: {id}:{offset}");
                 Some((id.to_owned(), offset))
             }
             _ => return Err("Master replied with wrong +FULLRESYNC syntax.".to_owned()),
         };
     } else if goes_on {
+        if server.repl.cached.is_none() {
+            return Err("Master continues a replication that never began".to_owned());
+        }
         log::info!("Successful partial resynchronization with master.");
         replica::go_on_as(server, line.strip_prefix("+CONTINUE ").map(str::trim));
         return Ok(());

@@ -2,7 +2,7 @@
 //!
 //! All changes of a data set form one stream of bytes, its history, with a name and an offset ([`History`]). A primary
 //! writes it: [`propagate`] hands it each change, the [`backlog`] keeps the end of it for all who read. [`primary`] is
-//! what a server does for its replicas, [`transfer`] how they get a snapshot. [`link`] is how a replica reaches its
+//! what a server does for its replicas, [`sync`] and [`transfer`] how they get a snapshot. [`link`] is how a replica reaches its
 //! primary and gets its data set, [`replica`] how it follows. A replica passes the stream on to replicas of its own as
 //! it came, so that everybody below one primary has the same history. [`failover`] is how two of them change places.
 
@@ -13,7 +13,10 @@ pub mod primary;
 pub mod propagate;
 pub mod receive;
 pub mod replica;
+pub mod sync;
 pub mod transfer;
+
+use std::collections::HashSet;
 
 use crate::client::ClientKey;
 use crate::config::ReplicaOf;
@@ -93,6 +96,8 @@ pub struct Counts {
 pub struct Replication {
     /// The history of the data set.
     pub history: History,
+    /// It was taken over from the data set that was loaded at start.
+    history_is_known: bool,
     /// The end of it, once there was a replica.
     pub backlog: Option<Backlog>,
     /// Replicas of this server, those that came first first.
@@ -113,12 +118,16 @@ pub struct Replication {
     pub file_is_for_replicas: bool,
     /// The way to the primary, until it is a client.
     pub link: Link,
+    /// When it was begun last, in Unix milliseconds.
+    tried_ms: i64,
     /// The primary, while there is a connection.
     pub primary: Option<Primary>,
     /// The primary there was, or this server itself before it became a replica.
     pub cached: Option<Cached>,
     /// Since when the primary is away, in Unix milliseconds.
     pub down_since_ms: Option<i64>,
+    /// Keys to which clients of this replica have given an expiry, of which the primary knows nothing.
+    own_expiring: HashSet<(usize, Box<[u8]>)>,
     /// A change of places on its way.
     pub failover: Failover,
     /// What is counted.
@@ -135,6 +144,7 @@ impl Replication {
     pub fn new(id: String, now_ms: i64) -> Replication {
         Replication {
             history: History::new(id),
+            history_is_known: false,
             backlog: None,
             replicas: Vec::new(),
             selected: None,
@@ -145,9 +155,11 @@ impl Replication {
             transfer: None,
             file_is_for_replicas: false,
             link: Link::default(),
+            tried_ms: 0,
             primary: None,
             cached: None,
             down_since_ms: None,
+            own_expiring: HashSet::new(),
             failover: Failover::default(),
             counts: Counts::default(),
             next_cron_ms: 0,

@@ -1,32 +1,19 @@
-//! The primary's side: replicas, from their request for the data set to the stream of changes.
-//!
-//! ```text
-//!            ┌─> WaitStart ──> WaitEnd ──> File ───┐
-//!  PSYNC ────┤   (for a child) (to finish)         ├──> Online
-//!            │                    └─ (transfer) ───┤
-//!            └─────── its place is still kept ─────┘
-//! ```
-//! A replica that asks for everything waits for a child that saves the data set, together with all others that ask
-//! meanwhile. From the moment of the fork on its position in the stream is fixed, and the backlog is kept from there. It
-//! is then sent the file or, without a file, was sent what the child wrote ([`super::transfer`]); the stream follows.
+//! The primary's side: its replicas, what each is sent, and how far each is.
 //!
 //! Replies to a replica go through its output like anybody's; [`send`] goes on with what lies elsewhere once that is
-//! empty: the file, the backlog.
+//! empty: the file with the data set, the backlog. How replicas get that far is in [`super::sync`].
 
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 
-use super::transfer;
-use crate::client::{ClientKey, Modes};
-use crate::command::error::CmdResult;
-use crate::command::{Args, Ctx, Error};
+use super::{sync, transfer};
+use crate::client::{Client, ClientKey, Modes};
 use crate::db::Databases;
 use crate::persist::fork::Purpose;
 use crate::persist::snapshot;
 use crate::repl::propagate;
 use crate::server::{Server, ServerModes};
-use crate::util::platform;
 
 /// Bytes of a file that are read and sent at a time.
 const FILE_PIECE_BYTES: usize = 64 * 1024;
@@ -90,7 +77,7 @@ pub struct Replica {
     /// When it said so, in Unix milliseconds.
     pub acked_ms: i64,
     /// When it asked for the data set, in Unix milliseconds.
-    asked_ms: i64,
+    pub(super) asked_ms: i64,
     /// When a piece of a snapshot was last sent only in part, in Unix milliseconds.
     pub stalled_since_ms: Option<i64>,
     /// The port it listens on,
@@ -164,285 +151,8 @@ pub fn replicas(server: &Server) -> impl Iterator<Item = (ClientKey, &Replica)> 
     keys.filter_map(|key| Some((*key, server.clients.get(*key)?.replica.as_deref()?)))
 }
 
-fn replica_mut(server: &mut Server, key: ClientKey) -> Option<&mut Replica> {
+pub(super) fn replica_mut(server: &mut Server, key: ClientKey) -> Option<&mut Replica> {
     server.clients.get_mut(key)?.replica.as_deref_mut()
-}
-
-/// PSYNC and SYNC: the client becomes a replica.
-pub fn sync(cx: &mut Ctx<'_>, args: &Args<'_>, partial: bool) -> CmdResult {
-    if cx.client().modes.has(Modes::REPLICA) {
-        return Ok(());
-    }
-    if partial && args.is(3, "failover") {
-        super::failover::take_over(cx, args.get(1))?;
-    }
-    if cx.server.repl.failover.is_on() {
-        return Err(Error::fixed("NOMASTERLINK Can't SYNC while failing over"));
-    }
-    if cx.server.is_cut_off() {
-        return Err(Error::fixed("NOMASTERLINK Can't SYNC while not connected with my master"));
-    }
-    let (key, now) = (cx.client, cx.server.clock.unix_ms());
-    let replica = cx.client_mut().replica.get_or_insert_default();
-    if replica.filter.is_any() && !replica.takes_streams {
-        return Err(Error::fixed("ERR Filtered replica requires EOF capability"));
-    }
-    log::info!("Replica {} asks for synchronization", name(cx.server, key));
-    if partial {
-        let Ok(offset) = args.integer(2) else {
-            log::warn!("Replica {} asks for synchronization but with a wrong offset", name(cx.server, key));
-            return Err(Error::fixed("ERR value is not an integer or out of range"));
-        };
-        if go_on(cx, args.get(1), offset, now) {
-            cx.server.repl.counts.partial += 1;
-            return Ok(());
-        }
-        cx.server.repl.counts.refused += u64::from(!args.get(1).starts_with(b"?"));
-    }
-    cx.server.repl.counts.full += 1;
-    if let Some(replica) = replica_mut(cx.server, key) {
-        replica.is_old = !partial;
-        replica.stage = Stage::WaitStart;
-        replica.asked_ms = now;
-    }
-    if cx.server.config.repl_disable_tcp_nodelay {
-        cx.client_mut().connection.socket().set_delay(true).ok();
-    }
-    enlist(cx.server, key);
-    // What is already to be said goes first, and then what `begin_waiting` says.
-    let reply = std::mem::take(cx.reply);
-    cx.client_mut().output = reply;
-    begin_or_wait(cx.server, cx.db, key);
-    *cx.reply = std::mem::take(&mut cx.client_mut().output);
-    Ok(())
-}
-
-/// Makes a client one of the replicas.
-fn enlist(server: &mut Server, key: ClientKey) {
-    server.clients.at_mut(key).modes.set(Modes::REPLICA, true);
-    server.repl.replicas.push(key);
-    if server.repl.replicas.len() == 1 && server.repl.backlog.is_none() {
-        let id = super::new_id(&mut server.random);
-        server.repl.history.begin(id);
-        server.repl.begin_backlog(server.config.repl_backlog_size);
-        log::info!(
-            "Replication backlog created, my new replication IDs are '{}' and '{}'",
-            server.repl.history.id,
-            server.repl.history.second_id
-        );
-    }
-    propagate::update_listeners(server);
-}
-
-/// Has a replica go on where it was, if that is possible.
-fn go_on(cx: &mut Ctx<'_>, id: &[u8], wanted: i64, now: i64) -> bool {
-    let (key, history) = (cx.client, &cx.server.repl.history);
-    let who = name(cx.server, key);
-    let is = |own: &str| id.eq_ignore_ascii_case(own.as_bytes());
-    if !is(&history.id) && (!is(&history.second_id) || wanted > history.second_offset) {
-        if id.starts_with(b"?") {
-            log::info!("Full resync requested by replica {who}");
-        } else if is(&history.second_id) {
-            log::info!(
-                "Partial resynchronization not accepted: Requested offset for second ID was {wanted}, but I can reply \
-                 up to {}",
-                history.second_offset
-            );
-        } else {
-            log::info!(
-                "Partial resynchronization not accepted: Replication ID mismatch (Replica asked for '{}', my \
-                 replication IDs are '{}' and '{}')",
-                id.escape_ascii(),
-                history.id,
-                history.second_id
-            );
-        }
-        return false;
-    }
-    let position = wanted.saturating_sub(1);
-    if !cx.server.repl.backlog.as_ref().is_some_and(|backlog| backlog.reaches(position)) {
-        log::info!("Unable to partial resync with replica {who} for lack of backlog (Replica request was: {wanted}).");
-        if wanted > history.offset {
-            log::warn!(
-                "Warning: replica {who} tried to PSYNC with an offset that is greater than the master replication \
-                 offset."
-            );
-        }
-        return false;
-    }
-    let (id, end) = (history.id.clone(), history.offset);
-    let Some(replica) = replica_mut(cx.server, key) else { return false };
-    replica.stage = Stage::Online;
-    replica.acked_ms = now;
-    replica.position = position;
-    match replica.knows_names {
-        true => cx.reply.simple(format!("CONTINUE {id}")),
-        false => cx.reply.simple("CONTINUE"),
-    }
-    enlist(cx.server, key);
-    cx.server.repl.fed = true;
-    log::info!(
-        "Partial resynchronization request from {who} accepted. Sending {} bytes of backlog starting from offset \
-         {wanted}.",
-        end - position
-    );
-    count_good(cx.server);
-    true
-}
-
-/// Finds a child whose snapshot the replica can have, or forks one, or has it wait.
-fn begin_or_wait(server: &mut Server, db: &mut Databases, key: ClientKey) {
-    match server.persist.child.as_ref().map(|child| child.purpose) {
-        Some(Purpose::Rdb) => {
-            let Some(own) = server.clients.get(key).and_then(|client| client.replica.as_deref()) else { return };
-            let fits = |other: &Replica| {
-                let capable = own.takes_streams || !other.takes_streams;
-                let capable = capable && (own.knows_names || !other.knows_names);
-                let waits = matches!(other.stage, Stage::WaitEnd) && (!other.snapshot_only || own.snapshot_only);
-                waits && capable && own.filter == other.filter
-            };
-            let position = replicas(server).find(|(_, other)| fits(other)).map(|(_, other)| other.position);
-            match position {
-                Some(position) => {
-                    await_child(server, key, position);
-                    log::info!("Waiting for end of BGSAVE for SYNC");
-                }
-                None => log::info!("Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for SYNC"),
-            }
-        }
-        Some(Purpose::Sync) => {
-            log::info!("Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC");
-        }
-        child => {
-            let streams = server.clients.get(key).and_then(|client| client.replica.as_ref());
-            let streams = streams.is_some_and(|replica| replica.takes_streams);
-            let config = &server.config;
-            if config.repl_diskless_sync && streams && config.repl_diskless_sync_delay > 0 {
-                log::info!("Delay next BGSAVE for diskless SYNC");
-            } else if child.is_none() && !server.in_exec {
-                begin_snapshot(server, db);
-            } else {
-                log::info!("No BGSAVE in progress, but another BG operation is active. BGSAVE for replication delayed");
-            }
-        }
-    }
-}
-
-/// The snapshot of a replica is being made, and begins at a position of the stream.
-pub fn await_child(server: &mut Server, key: ClientKey, position: i64) {
-    server.repl.forget_selected();
-    let id = server.repl.history.id.clone();
-    let Some(client) = server.clients.get_mut(key) else { return };
-    let Some(replica) = client.replica.as_deref_mut() else { return };
-    replica.position = position;
-    replica.stage = Stage::WaitEnd;
-    if !replica.is_old {
-        client.output.simple(format!("FULLRESYNC {id} {position}"));
-        server.clients.flush_later(key);
-    }
-}
-
-/// Forks a child for the replicas that wait for one: for all that want the same as the first.
-fn begin_snapshot(server: &mut Server, db: &mut Databases) {
-    let waiting: Vec<ClientKey> = waiting(server);
-    let all = |has: fn(&Replica) -> bool| waiting.iter().all(|key| replicas(server).any(|(k, r)| k == *key && has(r)));
-    let Some(filter) = waiting.first().and_then(|key| Some(server.clients.get(*key)?.replica.as_ref()?.filter)) else {
-        return;
-    };
-    let streamed = (server.config.repl_diskless_sync || filter.is_any()) && all(|replica| replica.takes_streams);
-    log::info!("Starting BGSAVE for SYNC with target: {}", if streamed { "replicas sockets" } else { "disk" });
-    let position = server.repl.history.offset;
-    // The stream that follows begins with the choice of a database, and the snapshot says so.
-    server.repl.forget_selected();
-    let begun = match streamed {
-        true => transfer::begin(server, db, &waiting, filter),
-        false => snapshot::begin(server, db),
-    };
-    server.persist.snapshots.is_for_replicas = begun;
-    if begun {
-        server.repl.file_is_for_replicas |= !streamed && server.config.rdb_del_sync_files;
-        waiting.iter().for_each(|key| await_child(server, *key, position));
-        return;
-    }
-    log::warn!("BGSAVE for replication failed");
-    for key in waiting {
-        dismiss(server, key);
-        let client = server.clients.at_mut(key);
-        client.output.error("ERR BGSAVE failed, replication can't continue");
-        client.close_after_reply();
-        server.clients.flush_later(key);
-    }
-}
-
-/// Replicas that wait for a child and want the same as the first of them.
-fn waiting(server: &Server) -> Vec<ClientKey> {
-    let mut filter = None;
-    let waits = |(_, replica): &(ClientKey, &Replica)| matches!(replica.stage, Stage::WaitStart);
-    let alike = replicas(server).filter(waits).filter(|(_, replica)| {
-        let first = *filter.get_or_insert(replica.filter);
-        replica.filter == first
-    });
-    alike.map(|(key, _)| key).collect()
-}
-
-/// Forks a child if replicas have waited for one long enough.
-fn begin_due_snapshot(server: &mut Server, db: &mut Databases) {
-    if server.persist.child.is_some() || server.modes.has(ServerModes::LOADING) {
-        return;
-    }
-    let (waiting, now) = (waiting(server), server.clock.unix_ms());
-    let asked = |key: &ClientKey| Some(server.clients.get(*key)?.replica.as_ref()?.asked_ms);
-    let Some(first) = waiting.iter().filter_map(asked).min() else { return };
-    let config = &server.config;
-    let (delay_ms, most) = (i64::from(config.repl_diskless_sync_delay) * 1000, config.repl_diskless_sync_max_replicas);
-    let enough = most > 0 && waiting.len() >= most as usize;
-    if !config.repl_diskless_sync || enough || now - first >= delay_ms {
-        begin_snapshot(server, db);
-    }
-}
-
-/// The child that saved the file has ended.
-pub fn file_is_saved(server: &mut Server, well: bool) {
-    let waits = |(_, replica): &(ClientKey, &Replica)| matches!(replica.stage, Stage::WaitEnd);
-    let waiting: Vec<ClientKey> = replicas(server).filter(waits).map(|(key, _)| key).collect();
-    for key in waiting {
-        if !well {
-            log::warn!("SYNC failed. BGSAVE child returned an error");
-            server.clients.close_soon(key);
-            continue;
-        }
-        let opened = File::open(&server.config.dbfilename).and_then(|file| Ok((file.metadata()?.len(), file)));
-        let Some(client) = server.clients.get_mut(key) else { continue };
-        match (opened, client.replica.as_deref_mut()) {
-            (Ok((length, file)), Some(replica)) => {
-                client.output.raw(format!("${length}\r\n").as_bytes());
-                replica.stage = Stage::File { file, sent: 0, length };
-                server.clients.flush_later(key);
-            }
-            (Err(error), _) => {
-                log::warn!("SYNC failed. Can't open/stat DB after BGSAVE: {}", platform::os_error_text(&error));
-                server.clients.close_soon(key);
-            }
-            (Ok(_), None) => {}
-        }
-    }
-}
-
-/// A replica has been sent its snapshot; false if that was all it wanted.
-pub fn put_online(server: &mut Server, key: ClientKey) -> bool {
-    let now = server.clock.unix_ms();
-    let who = name(server, key);
-    let Some(replica) = replica_mut(server, key) else { return false };
-    if replica.snapshot_only {
-        replica.stage = Stage::Served;
-        log::info!("RDB transfer completed, rdb only replica ({who}) should be disconnected asap");
-        return false;
-    }
-    replica.stage = Stage::Online;
-    replica.acked_ms = now;
-    count_good(server);
-    log::info!("Synchronization with replica {who} succeeded");
-    true
 }
 
 /// A replica tells how far it is, and maybe how far its append-only file.
@@ -485,7 +195,7 @@ pub fn send(server: &mut Server, key: ClientKey) -> io::Result<()> {
             }
             Stage::File { .. } => {
                 server.repl.room = Vec::new();
-                if !put_online(server, key) {
+                if !sync::put_online(server, key) {
                     server.clients.close_soon(key);
                     return Ok(());
                 }
@@ -530,6 +240,7 @@ pub fn ask_for_acks(server: &mut Server) {
 /// Before the outputs are sent: asks replicas how far they are if somebody waits for that, has the stream sent, and
 /// drops what nobody needs of it.
 pub fn before_replies(server: &mut Server) {
+    super::replica::note_logged(server);
     if server.repl.wants_acks && server.pause.kind().is_none() {
         ask_for_acks(server);
     }
@@ -538,7 +249,10 @@ pub fn before_replies(server: &mut Server) {
     }
     for index in 0..server.repl.replicas.len() {
         let key = server.repl.replicas[index];
-        if server.clients.get(key).is_some_and(|client| client.replica.as_ref().is_some_and(|r| r.is_online())) {
+        // Who is about to be closed is sent no more: it may be kept from something on purpose.
+        let goes_on = |client: &Client| !client.modes.has(Modes::CLOSING);
+        let client = server.clients.get(key).filter(|client| goes_on(client));
+        if client.is_some_and(|client| client.replica.as_ref().is_some_and(|replica| replica.is_online())) {
             server.clients.flush_later(key);
         }
         crate::client::lifecycle::check_output_limit(server, key);
@@ -555,7 +269,7 @@ pub fn after_replies(server: &mut Server) {
 }
 
 /// A client is no replica any more.
-fn dismiss(server: &mut Server, key: ClientKey) {
+pub(super) fn dismiss(server: &mut Server, key: ClientKey) {
     let now = server.clock.unix_ms();
     if let Some(client) = server.clients.get_mut(key) {
         client.modes.set(Modes::REPLICA, false);
@@ -615,6 +329,31 @@ pub fn count_logged(server: &Server, offset: i64) -> u32 {
     replicas(server).filter(|(_, replica)| replica.is_online() && replica.acked_log >= offset).count() as u32
 }
 
+/// Whether every replica has told that it has everything.
+pub fn all_in_sync(server: &Server) -> bool {
+    replicas(server).all(|(_, replica)| replica.acked == server.repl.history.offset)
+}
+
+/// Says in the log which replicas do not have everything.
+pub fn report_lag(server: &Server) {
+    let (now, end) = (server.clock.unix_ms(), server.repl.history.offset);
+    let mut lagging = 0;
+    for (key, replica) in replicas(server).filter(|(_, replica)| replica.acked != end) {
+        lagging += 1;
+        log::warn!(
+            "Lagging replica {} reported offset {} behind master, lag={}, state={}.",
+            name(server, key),
+            end - replica.acked,
+            if replica.is_online() { (now - replica.acked_ms) / 1000 } else { 0 },
+            replica.state().unwrap_or_default()
+        );
+    }
+    let all = server.repl.replicas.len();
+    if all > 0 {
+        log::info!("{} of {all} replicas are in sync when shutting down.", all - lagging);
+    }
+}
+
 /// What is done once a second.
 pub fn tick(server: &mut Server, db: &mut Databases, loops: u64) {
     let due = loops.is_multiple_of(u64::from(server.config.repl_ping_replica_period.max(1)));
@@ -647,8 +386,7 @@ pub fn tick(server: &mut Server, db: &mut Databases, loops: u64) {
         }
     }
     free_backlog_if_unused(server, now);
-    begin_due_snapshot(server, db);
-    remove_file_for_replicas(server);
+    sync::tick(server, db);
     count_good(server);
 }
 
@@ -665,23 +403,5 @@ fn free_backlog_if_unused(server: &mut Server, now: i64) {
         repl.backlog = None;
         propagate::update_listeners(server);
         log::info!("Replication backlog freed after {ttl_s} seconds without connected replicas.");
-    }
-}
-
-/// Removes the file that was made for replicas, if this server keeps none for itself and nobody is sent it any more.
-fn remove_file_for_replicas(server: &mut Server) {
-    if !server.config.rdb_del_sync_files {
-        server.repl.file_is_for_replicas = false;
-        return;
-    }
-    let keeps_none = server.config.save.is_empty() && !server.config.appendonly;
-    let is_used = |replica: &Replica| !matches!(replica.stage, Stage::Online | Stage::Served | Stage::Introducing);
-    if !server.repl.file_is_for_replicas || !keeps_none || replicas(server).any(|(_, replica)| is_used(replica)) {
-        return;
-    }
-    server.repl.file_is_for_replicas = false;
-    if std::fs::exists(&server.config.dbfilename).unwrap_or(false) {
-        log::info!("Removing the RDB file used to feed replicas in a persistence-less instance");
-        std::fs::remove_file(&server.config.dbfilename).ok();
     }
 }

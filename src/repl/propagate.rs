@@ -20,8 +20,19 @@ const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 pub struct Outgoing {
     /// As they are sent.
     bytes: Vec<u8>,
-    /// Of each its database and where it ends.
-    requests: Vec<(usize, usize)>,
+    requests: Vec<Item>,
+    /// Some are of no use to the append-only file.
+    some_for_replicas: bool,
+}
+
+/// A request on its way out.
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    db: usize,
+    /// Where its bytes end.
+    end: usize,
+    /// It changes nothing, so that there is nothing to be kept of it.
+    for_replicas: bool,
 }
 
 impl Outgoing {
@@ -29,7 +40,14 @@ impl Outgoing {
     #[inline]
     pub fn push(&mut self, db: usize, request: &ArgView<'_>) {
         request.encode(&mut self.bytes);
-        self.requests.push((db, self.bytes.len()));
+        self.requests.push(Item { db, end: self.bytes.len(), for_replicas: false });
+    }
+
+    /// Adds a request that changes nothing, for replicas only.
+    pub fn push_for_replicas(&mut self, db: usize, request: &ArgView<'_>) {
+        request.encode(&mut self.bytes);
+        self.requests.push(Item { db, end: self.bytes.len(), for_replicas: true });
+        self.some_for_replicas = true;
     }
 
     /// Adds a request, given word by word.
@@ -51,26 +69,41 @@ impl Outgoing {
     /// Forgets all requests but the first `len`.
     pub fn truncate(&mut self, len: usize) {
         self.requests.truncate(len);
-        self.bytes.truncate(self.requests.last().map_or(0, |(_, end)| *end));
+        self.bytes.truncate(self.requests.last().map_or(0, |item| item.end));
     }
 
     /// The requests, each with its database.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        self.items().map(|(item, bytes)| (item.db, bytes))
+    }
+
+    fn items(&self) -> impl Iterator<Item = (&Item, &[u8])> {
         let mut from = 0;
-        self.requests.iter().map(move |(db, end)| (*db, &self.bytes[std::mem::replace(&mut from, *end)..*end]))
+        self.requests.iter().map(move |item| (item, &self.bytes[std::mem::replace(&mut from, item.end)..item.end]))
+    }
+
+    /// Without those that are for replicas only.
+    fn to_keep(&self) -> Outgoing {
+        let mut kept = Outgoing::default();
+        for (item, bytes) in self.items().filter(|(item, _)| !item.for_replicas) {
+            kept.bytes.extend_from_slice(bytes);
+            kept.requests.push(Item { end: kept.bytes.len(), ..*item });
+        }
+        kept
     }
 
     /// What leaves the server: the requests, between MULTI and EXEC if they are a transaction.
     pub fn framed(&self, transaction: bool) -> impl Iterator<Item = (usize, &[u8])> {
         let (first, last) = (self.requests.first(), self.requests.last());
-        let head = first.filter(|_| transaction).map(|(db, _)| (*db, MULTI));
-        let tail = last.filter(|_| transaction).map(|(db, _)| (*db, EXEC));
+        let head = first.filter(|_| transaction).map(|item| (item.db, MULTI));
+        let tail = last.filter(|_| transaction).map(|item| (item.db, EXEC));
         head.into_iter().chain(self.iter()).chain(tail)
     }
 
     /// Forgets all requests.
     pub fn clear(&mut self) {
         self.requests.clear();
+        self.some_for_replicas = false;
         match self.bytes.capacity() > KEPT_BYTES {
             true => self.bytes = Vec::new(),
             false => self.bytes.clear(),
@@ -85,7 +118,7 @@ impl Outgoing {
         // What was encoded here is sound.
         let _ = request::frame(&self.bytes, 0, &mut progress, &mut batch, &limits);
         let views = batch.requests.iter().map(|request| ArgView::of(&batch, request, &self.bytes));
-        self.requests.iter().zip(views).map(|((db, _), view)| (*db, OwnedRequest::copy(&view))).collect()
+        self.requests.iter().zip(views).map(|(item, view)| (item.db, OwnedRequest::copy(&view))).collect()
     }
 }
 
@@ -117,7 +150,13 @@ fn deliver(server: &mut Server, transaction: bool) {
     let mut outgoing = std::mem::take(&mut server.effects.outgoing);
     let transaction = transaction && outgoing.len() > 1;
     let stamp_s = server.config.aof_timestamp_enabled.then(|| server.clock.unix_ms() / 1000);
-    server.persist.aof.feed(outgoing.framed(transaction), stamp_s);
+    match outgoing.some_for_replicas {
+        false => server.persist.aof.feed(outgoing.framed(transaction), stamp_s),
+        true => {
+            let kept = outgoing.to_keep();
+            server.persist.aof.feed(kept.framed(transaction && kept.len() > 1), stamp_s);
+        }
+    }
     if server.repl.backlog.is_some() && !server.is_replica() {
         server.repl.feed(outgoing.framed(transaction));
     }
@@ -146,6 +185,8 @@ mod tests {
         assert_eq!(outgoing.iter().collect::<Vec<_>>(), [(0, set), (3, del)]);
         assert_eq!(outgoing.framed(true).collect::<Vec<_>>(), [(0, MULTI), (0, set), (3, del), (3, EXEC)]);
         assert_eq!(outgoing.framed(false).count(), 2);
+        outgoing.push_for_replicas(0, &OwnedRequest::of(&["PUBLISH", "a", "b"]).view());
+        assert_eq!((outgoing.len(), outgoing.to_keep().iter().collect::<Vec<_>>()), (3, vec![(0, set), (3, del)]));
         let decoded = outgoing.decoded();
         assert_eq!((decoded[1].0, decoded[1].1.view().get(0)), (3, b"DEL".as_slice()));
         outgoing.clear();

@@ -6,16 +6,17 @@
 //! Before old data is given up the new one is there as a file; or, with `repl-diskless-load swapdb`, loaded beside it.
 //! Only a replica that has nothing to lose (`on-empty-db`) loads into its databases from the socket.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::link::{self, State};
 use super::{ID_CHARS, primary, replica};
 use crate::command::effects;
 use crate::config::ReplDisklessLoad;
 use crate::db::Databases;
-use crate::net::socket::Socket;
 use crate::persist::fork::Purpose;
 use crate::persist::loading::{self, Place};
 use crate::persist::rdb::load::{Filled, Loader, Source};
@@ -25,6 +26,8 @@ use crate::util::platform;
 
 /// Bytes after which what was written is sent to the disk.
 const SYNC_EVERY: u64 = 8 << 20;
+/// Bytes from the socket that may wait to be loaded.
+const INFLOW_BYTES_MAX: usize = 1 << 20;
 
 /// Where the data set ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -274,49 +277,47 @@ fn is_mark(end: &End) -> bool {
     matches!(end, End::Mark(_))
 }
 
-/// The socket of the link, read without waiting.
-struct SocketSource {
-    head: Vec<u8>,
-    socket: Socket,
+/// What came from the socket and has yet to be loaded: the link puts in, the loader takes out.
+#[derive(Clone, Debug, Default)]
+pub struct Inflow(Rc<RefCell<Pool>>);
+
+#[derive(Debug, Default)]
+struct Pool {
+    bytes: Vec<u8>,
+    ended: bool,
 }
 
-impl Source for SocketSource {
+impl Inflow {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.0.borrow_mut().bytes.append(bytes);
+    }
+
+    fn end(&self) {
+        self.0.borrow_mut().ended = true;
+    }
+
+    fn is_full(&self) -> bool {
+        self.0.borrow().bytes.len() >= INFLOW_BYTES_MAX
+    }
+
+    fn take_rest(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.borrow_mut().bytes)
+    }
+}
+
+impl Source for Inflow {
     fn fill(&mut self, buffer: &mut Vec<u8>, room: usize) -> io::Result<Filled> {
-        if !self.head.is_empty() {
-            buffer.append(&mut self.head);
-            return Ok(Filled::Some);
+        let mut pool = self.0.borrow_mut();
+        if pool.bytes.is_empty() {
+            return Ok(if pool.ended { Filled::End } else { Filled::NotYet });
         }
-        let before = buffer.len();
-        buffer.resize(before + room, 0);
-        let result = loop {
-            match self.socket.read(&mut buffer[before..]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result,
-            }
-        };
-        buffer.truncate(before + *result.as_ref().unwrap_or(&0));
-        match result {
-            Ok(0) => Ok(Filled::End),
-            Ok(_) => Ok(Filled::Some),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Filled::NotYet),
-            Err(error) => Err(error),
-        }
+        let count = room.min(pool.bytes.len());
+        buffer.extend(pool.bytes.drain(..count));
+        Ok(Filled::Some)
     }
 }
 
 fn load_from_socket(server: &mut Server, db: &mut Databases, end: &End) {
-    let head = std::mem::take(&mut server.repl.link.input);
-    let socket = match &server.repl.link.socket {
-        Some(socket) => socket.second_handle(),
-        None => Err(io::ErrorKind::NotConnected.into()),
-    };
-    let socket = match socket {
-        Ok(socket) => socket,
-        Err(error) => {
-            log::warn!("Failed trying to load the MASTER synchronization DB: {}", platform::os_error_text(&error));
-            return link::drop_link(server, db, false);
-        }
-    };
     let aside = server.config.repl_diskless_load == ReplDisklessLoad::SwapDb;
     leave_old_data(server, db);
     if !aside {
@@ -335,13 +336,30 @@ fn load_from_socket(server: &mut Server, db: &mut Databases, end: &End) {
         End::Unknown | End::Length(_) => None,
     };
     let place = Place::Socket { aside, shows_old: aside && same, mark };
+    let inflow = Inflow::default();
+    inflow.put(&mut server.repl.link.input);
+    server.repl.link.inflow = Some(inflow.clone());
+    // Reports of the socket that came before are used up.
+    server.repl.link.reads_on = true;
     server.repl.link.state = State::Loading;
-    loading::begin_sync(server, db, Box::new(SocketSource { head, socket }), total, place);
+    loading::begin_sync(server, db, Box::new(inflow), total, place);
 }
 
-/// The socket that is loaded from has more.
+/// The socket may have more while a data set is loaded: that goes to the loader, if it is what is loaded.
 pub fn more_came(server: &mut Server) {
     server.repl.link.heard_ms = server.clock.unix_ms();
+    let Some(inflow) = server.repl.link.inflow.clone() else { return };
+    if inflow.is_full() {
+        server.repl.link.reads_on = true;
+        return;
+    }
+    match server.repl.link.fill() {
+        Ok(read) => {
+            link::count_input(server, read);
+            inflow.put(&mut server.repl.link.input);
+        }
+        Err(_) => inflow.end(),
+    }
     if let Some(loading) = &mut server.persist.loading {
         loading.waits = false;
     }
@@ -375,7 +393,9 @@ pub fn loaded(server: &mut Server, db: &mut Databases, loader: Loader, place: Pl
             }
             db.dirty += 1;
             let (mut rest, _) = loader.into_rest();
-            rest.append(&mut server.repl.link.input);
+            if let Some(inflow) = server.repl.link.inflow.take() {
+                rest.append(&mut inflow.take_rest());
+            }
             server.repl.link.input = rest;
             let end = mark.map_or(End::Length(0), End::Mark);
             let streamed = is_mark(&end);

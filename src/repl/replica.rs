@@ -6,18 +6,28 @@
 //!
 //! Keys never expire by themselves here: the primary says when. Until it does they are kept, and nobody is shown them.
 
+use std::collections::VecDeque;
+
 use super::link::{self, State};
-use super::{failover, primary, propagate, receive};
+use super::propagate::{self, Outgoing};
+use super::{failover, primary, receive};
 use crate::client::{BlockedFor, Client, ClientKey, Modes};
+use crate::command::effects::{self, Observers};
 use crate::command::spec::RUNS_QUEUE;
 use crate::command::{Args, CommandId, Ctx, Flags, exec, gate};
-use crate::config::ReplicaOf;
-use crate::db::Databases;
+use crate::config::{PropagationErrorBehavior, ReplicaOf};
+use crate::db::{Databases, Key};
 use crate::persist::aof;
+use crate::persist::rdb::load::Loader;
+use crate::resp::reply::Reply;
 use crate::server::{Server, ServerModes};
 
 /// Times an append-only file is tried to be begun after a synchronisation.
 const LOG_ATTEMPTS: usize = 10;
+/// Bytes of an error that are shown in the log.
+const ERROR_SHOWN_MAX: usize = 4096;
+/// Notes of how far the append-only file is.
+const MARKS_MAX: usize = 64;
 
 /// The primary this server follows.
 #[derive(Debug)]
@@ -32,8 +42,12 @@ pub struct Primary {
     is_old: bool,
     /// It wants to know at once.
     wants_ack: bool,
+    /// What it has sent were requests.
+    is_trusted: bool,
     /// Bytes that have run but for the end of their transaction.
     open: Vec<u8>,
+    /// How far the append-only file is.
+    logged: Logged,
 }
 
 /// What is known of a primary without a connection.
@@ -47,20 +61,15 @@ pub struct Cached {
     pub db: usize,
 }
 
-/// Runs a request of the primary. In a pause it waits, and with it what follows.
-pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
+/// Runs a request of the primary, that was sent as these bytes. In a pause it waits, and with it what follows.
+pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>, sent: &[u8]) {
     if let Some(id) = resolved.filter(|id| is_held(cx, *id)) {
         cx.command = id;
-        return cx.postpone(&args);
+        return cx.postpone(&args, BlockedFor::Pause);
     }
     let mark = cx.reply.mark();
     if let Some(error) = exec::obey(cx, resolved, args) {
-        cx.server.stats.unexpected_error_replies += 1;
-        log::warn!(
-            "== CRITICAL == This replica is sending an error to its master: '{}' after processing the command '{}'",
-            error.escape_ascii(),
-            args.get(0).escape_ascii()
-        );
+        report_error(cx, resolved, &args, &error);
     }
     cx.reply.truncate(mark);
     let transaction_is_open = cx.client().transaction.is_some();
@@ -68,13 +77,17 @@ pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
     let Some(primary) = &mut cx.server.repl.primary else { return };
     primary.db = db;
     if std::mem::take(&mut primary.wants_ack) {
-        write_ack(cx.reply, primary.offset, logged(&cx.server.config, &cx.server.persist.aof));
+        let offset = primary.offset;
+        write_ack(cx.reply, offset, logged(cx.server));
     }
-    // A primary sends its stream in this form and no other, so these are the bytes that came.
-    args.encode(&mut primary.open);
-    if !transaction_is_open {
-        note_run(cx.server);
+    let Some(primary) = &mut cx.server.repl.primary else { return };
+    if transaction_is_open {
+        return primary.open.extend_from_slice(sent);
     }
+    let open = std::mem::take(&mut primary.open);
+    primary.offset += (open.len() + sent.len()) as i64;
+    cx.server.repl.append(&open);
+    cx.server.repl.append(sent);
 }
 
 /// How many bytes of the primary's stream have come that have not run: of a transaction that is open, of a request that a
@@ -82,11 +95,7 @@ pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
 pub fn unapplied(server: &Server) -> usize {
     let Some(primary) = &server.repl.primary else { return 0 };
     let Some(client) = server.clients.get(primary.client) else { return 0 };
-    let held = client.blocked.as_ref().map_or(0, |blocked| {
-        let mut request = Vec::new();
-        blocked.request.view().encode(&mut request);
-        request.len()
-    });
+    let held = client.blocked.as_ref().map_or(0, |blocked| blocked.request.view().encoded().len());
     let connection = &client.connection;
     primary.open.len() + held + connection.input_waiting() + connection.progress.arrived()
 }
@@ -100,15 +109,23 @@ fn is_held(cx: &Ctx<'_>, id: CommandId) -> bool {
     gate::is_held(cx.server, row.flags | queued)
 }
 
-/// What has run counts.
-fn note_run(server: &mut Server) {
-    let Some(primary) = &mut server.repl.primary else { return };
-    let mut open = std::mem::take(&mut primary.open);
-    primary.offset += open.len() as i64;
-    server.repl.append(&open);
-    if let Some(primary) = &mut server.repl.primary {
-        open.clear();
-        primary.open = open;
+/// What had worked at the primary did not here: the data may be another by now.
+#[cold]
+fn report_error(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: &Args<'_>, error: &[u8]) {
+    let known = resolved.map(|id| cx.server.commands.entry(id).full_name.clone());
+    let name = known.unwrap_or_else(|| args.get(0).escape_ascii().to_string());
+    let error = String::from_utf8_lossy(&error[..error.len().min(ERROR_SHOWN_MAX)]);
+    cx.server.stats.unexpected_error_replies += 1;
+    log::warn!(
+        "== CRITICAL == This replica is sending an error to its master: '{error}' after processing the command '{name}'"
+    );
+    let config = &cx.server.config;
+    let tolerant = config.propagation_error_behavior == PropagationErrorBehavior::Ignore;
+    if config.replica_read_only && !tolerant {
+        log::warn!(
+            "This replica panicked sending an error to its master after processing the command '{name}': '{error}'"
+        );
+        std::process::exit(1);
     }
 }
 
@@ -119,12 +136,48 @@ pub fn ack_wanted(server: &mut Server, asking: ClientKey) {
     }
 }
 
-/// How far the append-only file is on the disk, where there is one.
-fn logged(config: &crate::config::Config, aof: &aof::Aof) -> Option<u64> {
-    config.appendonly.then(|| aof.durable())
+/// How far in the history the append-only file on the disk is: the file counts its own bytes, so what is in it of the
+/// history is noted now and then.
+#[derive(Debug, Default)]
+pub struct Logged {
+    /// Bytes the file was fed, and how far that was in the history.
+    marks: VecDeque<(u64, i64)>,
+    offset: i64,
 }
 
-fn write_ack(out: &mut crate::resp::reply::Reply, offset: i64, logged: Option<u64>) {
+impl Logged {
+    fn note(&mut self, fed: u64, offset: i64) {
+        let full = self.marks.len() >= MARKS_MAX;
+        match self.marks.back_mut() {
+            Some(last) if last.1 == offset => {}
+            // The disk is slow; what is noted in between would be of little use.
+            Some(last) if full => *last = (fed, offset),
+            _ => self.marks.push_back((fed, offset)),
+        }
+    }
+
+    fn reach(&mut self, durable: u64) -> i64 {
+        while let Some((_, offset)) = self.marks.front().copied().filter(|(fed, _)| *fed <= durable) {
+            self.marks.pop_front();
+            self.offset = offset;
+        }
+        self.offset
+    }
+}
+
+/// Notes how far in the history the append-only file has come.
+pub fn note_logged(server: &mut Server) {
+    if let Some(primary) = server.repl.primary.as_mut().filter(|_| server.config.appendonly) {
+        primary.logged.note(server.persist.aof.fed(), primary.offset);
+    }
+}
+
+fn logged(server: &mut Server) -> Option<i64> {
+    let primary = server.repl.primary.as_mut().filter(|_| server.config.appendonly)?;
+    Some(primary.logged.reach(server.persist.aof.durable()))
+}
+
+fn write_ack(out: &mut Reply, offset: i64, logged: Option<i64>) {
     let offset = offset.to_string();
     let logged = logged.map(|logged| logged.to_string());
     out.array(if logged.is_some() { 5 } else { 3 });
@@ -139,7 +192,7 @@ fn write_ack(out: &mut crate::resp::reply::Reply, offset: i64, logged: Option<u6
 pub fn send_ack(server: &mut Server) {
     let Some(primary) = server.repl.primary.as_ref().filter(|primary| !primary.is_old) else { return };
     let (key, offset) = (primary.client, primary.offset);
-    let logged = logged(&server.config, &server.persist.aof);
+    let logged = logged(server);
     if let Some(client) = server.clients.get_mut(key) {
         write_ack(&mut client.output, offset, logged);
         server.clients.flush_later(key);
@@ -155,7 +208,16 @@ pub fn adopt(server: &mut Server, cached: Cached, is_old: bool) {
     client.db = cached.db;
     let key = server.clients.insert(client);
     let Cached { offset, db, .. } = cached;
-    server.repl.primary = Some(Primary { client: key, offset, db, is_old, wants_ack: false, open: Vec::new() });
+    server.repl.primary = Some(Primary {
+        client: key,
+        offset,
+        db,
+        is_old,
+        wants_ack: false,
+        is_trusted: true,
+        open: Vec::new(),
+        logged: Logged::default(),
+    });
     server.repl.down_since_ms = None;
     let registry = server.listeners.registry();
     if let Err(error) = server.clients.at_mut(key).connection.socket().reregister(registry, mio::Token(key)) {
@@ -170,11 +232,7 @@ pub fn adopt(server: &mut Server, cached: Cached, is_old: bool) {
 
 /// The primary lets this replica go on where it was, maybe under another name of the history.
 pub fn go_on_as(server: &mut Server, id: Option<&str>) {
-    let Some(mut cached) = server.repl.cached.take() else {
-        log::warn!("Master goes on where nothing has been");
-        link::connect(server);
-        return;
-    };
+    let Some(mut cached) = server.repl.cached.take() else { return };
     if let Some(id) = id.filter(|id| id.len() == super::ID_CHARS && *id != cached.id) {
         log::warn!("Master replication ID changed to {id}");
         let history = &mut server.repl.history;
@@ -225,11 +283,20 @@ fn restart_log(server: &mut Server, db: &mut Databases) {
     std::process::exit(1);
 }
 
+/// The primary has sent what is no request. Where its stream goes on cannot be known: all is to be got anew.
+pub fn distrust(server: &mut Server, key: ClientKey, fault: &str) {
+    log::warn!("Protocol error ({fault}) from client {}", server.clients.at(key).connection.peer_name());
+    if let Some(primary) = &mut server.repl.primary {
+        primary.is_trusted = false;
+    }
+    server.clients.close_soon(key);
+}
+
 /// The client of the primary is about to be removed: what is known of it is kept, and the next connection begun.
 pub fn forget(server: &mut Server, key: ClientKey) {
     let Some(primary) = server.repl.primary.take_if(|primary| primary.client == key) else { return };
     log::warn!("Connection with master lost.");
-    if !primary.is_old {
+    if !primary.is_old && primary.is_trusted {
         log::info!("Caching the disconnected master state.");
         let id = server.repl.history.id.clone();
         server.repl.cached = Some(Cached { id, offset: primary.offset, db: primary.db });
@@ -239,7 +306,7 @@ pub fn forget(server: &mut Server, key: ClientKey) {
     note_role(server);
     if let Some(ReplicaOf { host, port }) = server.replica_of() {
         log::info!("Reconnecting to MASTER {host}:{port}");
-        link::connect(server);
+        link::connect_again(server);
     }
 }
 
@@ -252,11 +319,26 @@ fn drop_primary(server: &mut Server) {
     server.clients.close_soon(primary.client);
 }
 
+/// A client has written to a key of this replica. The primary does not know of an expiry it may have got by that, and
+/// will never say that its time has come.
+pub fn note_own_write(cx: &mut Ctx<'_>, db: usize, key: &[u8]) {
+    let entry = cx.db.database(db).dict.find(Key::new(key).hash(), key);
+    if entry.is_some_and(|entry| entry.expire_at().is_some()) && !cx.is_obeyed() {
+        cx.server.repl.own_expiring.insert((db, key.into()));
+    }
+}
+
+/// Deletes the keys of its own whose time has come.
+fn expire_own(server: &mut Server, db: &mut Databases) {
+    server.repl.own_expiring.retain(|(index, key)| db.expire_if_due(*index, &Key::new(key)));
+}
+
 /// Brings what depends on the role in line with it.
 pub fn note_role(server: &mut Server) {
     let is_replica = server.is_replica();
     crate::log_format::set_role(if is_replica { b'S' } else { b'M' });
     server.modes.set(ServerModes::REPLICA, is_replica);
+    server.observers.set(Observers::OWN_WRITES, is_replica && !server.config.replica_read_only);
     server.modes.set(ServerModes::STALE, server.is_cut_off() && !server.config.replica_serve_stale_data);
     primary::count_good(server);
 }
@@ -323,6 +405,7 @@ pub fn stand_alone(server: &mut Server, db: &mut Databases) {
         history.id
     );
     primary::disconnect_all(server);
+    server.repl.own_expiring.clear();
     server.repl.forget_selected();
     server.repl.lonely_since_ms = server.clock.unix_ms();
     server.repl.down_since_ms = None;
@@ -335,8 +418,28 @@ pub fn stand_alone(server: &mut Server, db: &mut Databases) {
     }
 }
 
-/// Takes over from a data set that was loaded at start where in which history it stands.
-pub fn loaded_at_start(server: &mut Server, aux: &[(String, Vec<u8>)]) {
+/// Appends to the history what was found to have expired in the data set that is loaded at start.
+pub fn note_expired(server: &mut Server, loader: &mut Loader) {
+    let expired = loader.take_expired();
+    if expired.is_empty() {
+        return;
+    }
+    take_up_history(server, loader.aux());
+    if server.repl.backlog.is_none() {
+        return;
+    }
+    let deletion = effects::deletion(server.config.lazyfree_lazy_expire);
+    let mut deletions = Outgoing::default();
+    expired.iter().for_each(|(db, key)| deletions.push_words(*db, &[deletion.as_bytes(), key]));
+    server.repl.feed(deletions.iter());
+    primary::after_replies(server);
+}
+
+/// Takes over from a data set that is loaded at start where in which history it stands, as soon as that is known.
+pub fn take_up_history(server: &mut Server, aux: &[(String, Vec<u8>)]) {
+    if server.repl.history_is_known {
+        return;
+    }
     let text = |name: &str| {
         let field = aux.iter().find(|(field, _)| field == name);
         field.and_then(|(_, text)| std::str::from_utf8(text).ok())
@@ -344,6 +447,7 @@ pub fn loaded_at_start(server: &mut Server, aux: &[(String, Vec<u8>)]) {
     let number = |name: &str| text(name).and_then(|text| text.parse::<i64>().ok()).filter(|number| *number >= 0);
     let (id, offset, db) = (text("repl-id"), number("repl-offset"), number("repl-stream-db"));
     let (Some(id), Some(offset), Some(db)) = (id.filter(|id| id.len() == super::ID_CHARS), offset, db) else { return };
+    server.repl.history_is_known = true;
     let history = &mut server.repl.history;
     history.offset = offset;
     if server.config.replicaof.is_some() {
@@ -361,6 +465,7 @@ pub fn loaded_at_start(server: &mut Server, aux: &[(String, Vec<u8>)]) {
 /// What is done at each tick of the cron: `second` once a second.
 pub fn tick(server: &mut Server, db: &mut Databases, second: bool) {
     link::poll_resolver(server);
+    expire_own(server, db);
     let Some(primary) = server.replica_of().cloned() else { return };
     // What is there is known first.
     let starting = server.modes.has(ServerModes::LOADING) && !matches!(server.repl.link.state, State::Loading);

@@ -14,6 +14,7 @@ use mio::net::UnixStream;
 use mio::{Interest, Token};
 
 use super::primary::{self, Filter};
+use super::sync;
 use crate::client::ClientKey;
 use crate::db::Databases;
 use crate::persist::fork::{Ended, Purpose};
@@ -222,7 +223,7 @@ pub fn finish_if_done(server: &mut Server) {
              streaming",
             primary::name(server, key)
         );
-        if !primary::put_online(server, key) {
+        if !sync::put_online(server, key) {
             server.clients.close_soon(key);
         } else if let Some(replica) = server.clients.get_mut(key).and_then(|client| client.replica.as_deref_mut()) {
             replica.waits_for_ack = !replica.is_old && !replica.acked_early;

@@ -159,6 +159,18 @@ impl<'a> ArgView<'a> {
         }
     }
 
+    /// The request as it is sent.
+    pub fn encoded(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.encode(&mut bytes);
+        bytes
+    }
+
+    /// Whether an argument has an allocation of its own because it is big.
+    pub fn has_big(&self) -> bool {
+        !self.big.is_empty() && (0..self.len()).any(|index| self.shared(index).is_some())
+    }
+
     /// The arguments from `index` on.
     pub fn tail(&self, index: usize) -> ArgView<'a> {
         ArgView { args: &self.args[index.min(self.args.len())..], ..*self }

@@ -6,6 +6,7 @@
 
 pub mod certificates;
 pub mod dataset;
+pub mod replication;
 pub mod tls;
 
 use std::env;
@@ -62,11 +63,20 @@ impl Server {
         Server::launch(program, None, arguments)
     }
 
+    /// Starts a program on a certain port.
+    pub fn start_on(port: u16, program: &OsStr, file: &Path, arguments: &[&str]) -> Server {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        match Server::attempt(program, Some(file), port, arguments, directory.path()) {
+            Ok(Started { child, port, log, followers }) => Server { child, port, directory, log, followers },
+            Err(log) => panic!("the server did not start with {arguments:?}, its log:\n{log}"),
+        }
+    }
+
     fn launch(program: &OsStr, file: Option<&Path>, arguments: &[&str]) -> Server {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut log = String::new();
         for _ in 0..PORT_ATTEMPTS {
-            match Server::attempt(program, file, arguments, directory.path()) {
+            match Server::attempt(program, file, free_port(), arguments, directory.path()) {
                 Ok(Started { child, port, log, followers }) => {
                     return Server { child, port, directory, log, followers };
                 }
@@ -79,8 +89,13 @@ impl Server {
         panic!("the server did not start with {arguments:?}, its log:\n{log}");
     }
 
-    fn attempt(program: &OsStr, file: Option<&Path>, arguments: &[&str], directory: &Path) -> Result<Started, String> {
-        let port = free_port();
+    fn attempt(
+        program: &OsStr,
+        file: Option<&Path>,
+        port: u16,
+        arguments: &[&str],
+        directory: &Path,
+    ) -> Result<Started, String> {
         let mut child = Command::new(program)
             .args(file)
             .args(["--port", &port.to_string(), "--save", ""])
@@ -155,8 +170,13 @@ impl Server {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let status =
-            Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status().expect("kill runs");
+        self.signal("TERM");
+    }
+
+    /// Sends a signal, given by name.
+    pub fn signal(&self, name: &str) {
+        let command = format!("kill -{name} {}", self.child.id());
+        let status = Command::new("sh").args(["-c", &command]).status().expect("kill runs");
         assert!(status.success(), "the server is gone already:\n{}", self.log());
     }
 
@@ -214,8 +234,13 @@ fn wait_for_ready(is_ready: &Receiver<()>) -> bool {
 }
 
 /// Asks until it holds; panics when that takes longer than [`PATIENCE`].
-pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+pub fn wait_until(what: &str, holds: impl FnMut() -> bool) {
+    wait_within(PATIENCE, what, holds);
+}
+
+/// Asks until it holds; panics when that takes longer than `limit`.
+pub fn wait_within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
     while !holds() {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         thread::sleep(Duration::from_millis(5));

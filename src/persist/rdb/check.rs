@@ -19,6 +19,7 @@ fn settings(rules: Rules, total_bytes: u64) -> Settings {
         rules,
         checksum: true,
         expired_before_ms: Some(unix_micros() / 1000),
+        names_expired: false,
         may_replace: true,
         discard: true,
         key_delay_us: 0,

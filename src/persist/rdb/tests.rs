@@ -33,6 +33,7 @@ fn settings(rules: Rules) -> Settings {
         rules,
         checksum: true,
         expired_before_ms: None,
+        names_expired: false,
         may_replace: false,
         discard: false,
         key_delay_us: 0,

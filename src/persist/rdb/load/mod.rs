@@ -40,6 +40,8 @@ pub struct Settings {
     pub checksum: bool,
     /// The time before which keys have expired, and are left out; `None` keeps them.
     pub expired_before_ms: Option<i64>,
+    /// Those left out are kept by name, for [`Loader::take_expired`].
+    pub names_expired: bool,
     /// A key that is there already is replaced, rather than a fault.
     pub may_replace: bool,
     /// Forget each value once it was read: only the file is of interest.
@@ -146,6 +148,7 @@ struct State {
     counts: Counts,
     aux: Vec<(String, Vec<u8>)>,
     functions: Vec<Vec<u8>>,
+    expired: Vec<(usize, Box<[u8]>)>,
     keys_met: u64,
     /// The offset of what the cursor began with.
     base: u64,
@@ -187,6 +190,7 @@ impl Loader {
             counts: Counts::default(),
             aux: Vec::new(),
             functions: Vec::new(),
+            expired: Vec::new(),
             keys_met: 0,
             base: 0,
             seen: Vec::new(),
@@ -247,8 +251,12 @@ impl Loader {
         std::mem::take(&mut self.state.functions)
     }
 
+    /// Keys left out since the last call because they had expired, each with its database.
+    pub fn take_expired(&mut self) -> Vec<(usize, Box<[u8]>)> {
+        std::mem::take(&mut self.state.expired)
+    }
+
     /// What came behind the end of the data set, and where more of it comes from.
-    #[cfg_attr(not(test), allow(dead_code, reason = "replication reads on behind a data set"))]
     pub fn into_rest(self) -> (Vec<u8>, Box<dyn Source>) {
         self.input.into_rest()
     }
@@ -452,7 +460,7 @@ impl State {
         if kind == kind::STRING {
             let value = cursor.text()?;
             let key = key.bytes(&mut room);
-            if self.is_wanted() {
+            if self.is_wanted(key) {
                 let (expire, access) = self.take_header(db);
                 let entry = match value {
                     Text::Bytes(bytes) => Entry::string(key, bytes, expire, access),
@@ -485,7 +493,8 @@ impl State {
             return Err(Stop::Bad(text));
         }
         module::skip(cursor)?;
-        self.is_wanted();
+        // Where this is passed over nothing is kept, nor named.
+        self.is_wanted(b"");
         self.header = Header::default();
         Ok(())
     }
@@ -517,7 +526,7 @@ impl State {
             }
             return Ok(());
         };
-        if self.is_wanted() {
+        if self.is_wanted(key) {
             let (expire, access) = self.take_header(db);
             self.add(db, hash_key(key), value.into_entry(key, expire, access))?;
         }
@@ -526,7 +535,7 @@ impl State {
 
     /// Whether a key is to be kept whose value has been read.
     #[inline]
-    fn is_wanted(&mut self) -> bool {
+    fn is_wanted(&mut self, key: &[u8]) -> bool {
         self.keys_met += 1;
         self.rest();
         let expire = self.header.expire;
@@ -537,6 +546,9 @@ impl State {
         };
         self.counts.expired += u64::from(expired);
         self.counts.loaded += u64::from(!expired);
+        if expired && self.settings.names_expired {
+            self.expired.push((self.database, key.into()));
+        }
         if expired && !self.settings.discard {
             self.header = Header::default();
         }

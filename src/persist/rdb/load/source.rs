@@ -20,7 +20,6 @@ pub enum Filled {
     /// There is something new.
     Some,
     /// There is nothing yet.
-    #[cfg_attr(not(test), allow(dead_code, reason = "replication is on its way"))]
     NotYet,
     /// There will be nothing more.
     End,
@@ -110,7 +109,6 @@ impl Input {
     }
 
     /// What has arrived and is not read, and the source.
-    #[cfg_attr(not(test), allow(dead_code, reason = "replication reads on behind a data set"))]
     pub fn into_rest(mut self) -> (Vec<u8>, Box<dyn Source>) {
         self.buffer.drain(..self.at);
         (self.buffer, self.source)
