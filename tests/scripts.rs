@@ -107,6 +107,9 @@ fn what_a_script_asks_too_much_of_is_an_error() {
         "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1e6) .. i end",
         "return unpack({}, 1, 1e7)",
         "return unpack({}, 0, 2^31 - 1)",
+        "return unpack({}, -2^31, 2^31 - 1)",
+        "return unpack({}, 2^31 - 9000, 2^31 - 1)",
+        "return table.insert({}, -2^31, 1)",
         "return ('x'):rep(1e6):find(('.?'):rep(1e5))",
         "return loadstring(('('):rep(1e5) .. '1' .. (')'):rep(1e5))()",
         "return cjson.decode(('['):rep(1e6))",
@@ -134,6 +137,17 @@ fn what_a_script_asks_too_much_of_is_an_error() {
     let used = other.cmd(&["INFO", "memory"]).text();
     let used = used.lines().find_map(|line| line.strip_prefix("used_memory_vm_eval:")).map(str::parse::<u64>);
     assert!(used.is_some_and(|used| used.is_ok_and(|used| used < 64 << 20)), "the memory is given back");
+}
+
+#[test]
+fn ranges_at_the_end_of_the_integers_end_there() {
+    let server = Server::start();
+    let mut client = server.connect();
+    assert_eq!(eval(&mut client, "return select('#', unpack({}, 2^31 - 4, 2^31 - 1))"), Reply::Integer(4));
+    assert_eq!(eval(&mut client, "return select('#', unpack({}, -2^31, -2^31 + 2))"), Reply::Integer(3));
+    assert_eq!(eval(&mut client, "return #(''):rep(2^31 - 1)"), Reply::Integer(0));
+    let error = eval(&mut client, "return unpack('x')").into_error();
+    assert!(error.contains("bad argument #1 to 'unpack' (table expected, got string)"), "{error}");
 }
 
 #[test]

@@ -605,14 +605,14 @@ impl Command {
         self.find_keys.is_some() || self.keys.iter().any(|keys| !keys.access.has(Access::NOT_KEY))
     }
 
-    /// The first key's argument where one stands at a fixed place: what can be hashed before the call.
+    /// The first key's argument where one stands at a fixed place, if there is any: what can be hashed before the call.
     pub const fn first_key(&self) -> u16 {
         match self.keys {
-            [Keys { begin: Begin::Index(index), find: Find::Range { .. }, access }, ..]
-                if !access.has(Access::NOT_KEY) =>
-            {
-                *index
-            }
+            [Keys { begin: Begin::Index(index), find, access }, ..] if !access.has(Access::NOT_KEY) => match find {
+                Find::Range { .. } => *index,
+                Find::Count { first, .. } => *index + *first,
+                Find::Unknown => 0,
+            },
             _ => 0,
         }
     }

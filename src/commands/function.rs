@@ -1,5 +1,7 @@
 //! FUNCTION, FCALL.
 
+use std::rc::Rc;
+
 use super::script::{ANY_USE, READ, RUNS, RUNS_READ_ONLY, kill, number_of_keys, show};
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
@@ -79,7 +81,7 @@ fn fcall(cx: &mut Ctx<'_>, args: Args<'_>, read_only: bool) -> CmdResult {
     show(cx, args);
     let found = cx.server.script.libraries.function(args.get(1));
     let function = found.ok_or(Error::fixed("ERR Function not found"))?;
-    let (reference, name, flags) = (function.reference, function.name.as_slice().into(), function.flags);
+    let (reference, name, flags) = (function.reference, Rc::clone(&function.name), function.flags);
     let keys = number_of_keys(args, Some(Error::fixed("ERR Bad number of keys provided")))?;
     run::run(cx, args, Start { function: reference, name, flags, is_script: false, read_only, keys })
 }

@@ -3,6 +3,8 @@
 //! A script is shown to monitors before its commands are, so it shows itself. What it may do is told by its first
 //! line, if it has one: the flags of a call depend on the script.
 
+use std::rc::Rc;
+
 use crate::command::effects::{self, Observers};
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
@@ -140,13 +142,13 @@ fn evalsha(cx: &mut Ctx<'_>, args: Args<'_>, read_only: bool) -> CmdResult {
 
 fn run_known(cx: &mut Ctx<'_>, args: Args<'_>, sha: &Sha, keys: usize, read_only: bool) -> CmdResult {
     let script = cx.server.script.cache.use_now(sha).ok_or(NO_SCRIPT)?;
-    let (function, name, flags) = (script.function, script.name.as_slice().into(), script.flags);
+    let (function, name, flags) = (script.function, Rc::clone(&script.name), script.flags);
     run::run(cx, args, Start { function, name, flags, is_script: true, read_only, keys })
 }
 
 fn load(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let sha = cx.server.script.add_script(&cx.server.config, args.get(2), false)?;
-    cx.reply.bulk(&cache::hex(&sha));
+    cx.reply.bulk(&sha);
     Ok(())
 }
 
@@ -191,15 +193,16 @@ pub fn kill(cx: &mut Ctx<'_>, scripts: bool) -> CmdResult {
     Ok(())
 }
 
+/// There is no debugger: scripts run as always, which the client of Redis tells its user as a session that cannot start.
 fn debug(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    match () {
-        () if args.is(2, "no") => {
-            cx.reply.ok();
-            Ok(())
-        }
-        () if args.is(2, "yes") || args.is(2, "sync") => Err(Error::fixed("ERR The script debugger is not available")),
-        () => Err(Error::fixed("ERR Use SCRIPT DEBUG YES/SYNC/NO")),
+    if !["yes", "sync", "no"].iter().any(|word| args.is(2, word)) {
+        return Err(Error::fixed("ERR Use SCRIPT DEBUG YES/SYNC/NO"));
     }
+    if !args.is(2, "no") {
+        log::warn!("There is no debugger of scripts: they run as always.");
+    }
+    cx.reply.ok();
+    Ok(())
 }
 
 fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {

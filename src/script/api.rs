@@ -160,7 +160,7 @@ fn sha1hex(lua: Lua) -> Outcome {
     if lua.top() != 1 {
         return Err(raise(lua, "wrong number of arguments"));
     }
-    let digest = cache::hex(&cache::sha_of(lua.bytes(1)));
+    let digest = cache::sha_of(lua.bytes(1));
     lua.push_bytes(&digest);
     Ok(1)
 }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
 
 use sha1::{Digest as _, Sha1};
 
@@ -14,14 +15,14 @@ use super::shebang::ScriptFlags;
 /// Scripts kept that came with EVAL.
 const EVALUATED_MAX: usize = 500;
 
-/// A digest of twenty bytes.
-pub type Sha = [u8; 20];
+/// A digest, as forty hexadecimal digits in lower case.
+pub type Sha = [u8; 40];
 
 /// A script.
 #[derive(Debug)]
 pub struct Script {
-    /// Its digest in hexadecimal digits: its name in errors.
-    pub name: [u8; 40],
+    /// Its digest: its name in errors.
+    pub name: Rc<[u8]>,
     /// What it says of itself.
     pub flags: ScriptFlags,
     /// The function it was compiled into.
@@ -35,16 +36,19 @@ pub struct Script {
     is_listed: bool,
 }
 
-/// The digests are spread evenly: their first bytes are the hash.
+/// The digits of digests are spread evenly: the first sixteen are enough for a hash, once their bits are mixed.
 #[derive(Debug, Default)]
-struct FirstBytes(u64);
+struct FirstDigits(u64);
 
-impl Hasher for FirstBytes {
+impl Hasher for FirstDigits {
     fn finish(&self) -> u64 {
         self.0
     }
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+    fn write(&mut self, digits: &[u8]) {
+        let [first, second] = [digits.first_chunk(), digits.get(8..).and_then(<[u8]>::first_chunk)]
+            .map(|eight| eight.map_or(0, |eight| u64::from_le_bytes(*eight)));
+        let mixed = u128::from(first ^ second.rotate_left(4)) * 0x9E37_79B9_7F4A_7C15;
+        self.0 = mixed as u64 ^ (mixed >> 64) as u64;
     }
     fn write_usize(&mut self, _: usize) {}
 }
@@ -53,7 +57,7 @@ impl Hasher for FirstBytes {
 #[derive(Debug, Default)]
 pub struct Cache {
     slots: slab::Slab<Script>,
-    by_sha: HashMap<Sha, usize, BuildHasherDefault<FirstBytes>>,
+    by_sha: HashMap<Sha, usize, BuildHasherDefault<FirstDigits>>,
     oldest: Option<usize>,
     newest: Option<usize>,
     listed: usize,
@@ -104,7 +108,7 @@ impl Cache {
     ) -> Option<Reference> {
         let evicted = (by_eval && self.listed >= EVALUATED_MAX).then(|| self.oldest.map(|slot| self.remove(slot)));
         let script = Script {
-            name: hex(&sha),
+            name: Rc::from(sha),
             flags,
             function,
             text_bytes: text.len(),
@@ -168,13 +172,8 @@ impl Cache {
 
 /// The digest of a text.
 pub fn sha_of(text: &[u8]) -> Sha {
-    Sha1::digest(text).into()
-}
-
-/// A digest as forty hexadecimal digits.
-pub fn hex(sha: &Sha) -> [u8; 40] {
     let mut digits = [0; 40];
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(sha) {
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(Sha1::digest(text)) {
         pair.copy_from_slice(&[
             b"0123456789abcdef"[usize::from(byte >> 4)],
             b"0123456789abcdef"[usize::from(byte & 15)],
@@ -183,14 +182,10 @@ pub fn hex(sha: &Sha) -> [u8; 40] {
     digits
 }
 
-/// The digest given by forty hexadecimal digits, of either case.
+/// The digest given by digits of either case. What is no digit is found in no digest of a script.
 pub fn parse_sha(digits: &[u8]) -> Option<Sha> {
-    let digits: &[u8; 40] = digits.try_into().ok()?;
-    let mut sha = [0; 20];
-    for (byte, pair) in sha.iter_mut().zip(digits.chunks_exact(2)) {
-        let value = |digit: u8| char::from(digit).to_digit(16);
-        *byte = (value(pair[0])? << 4 | value(pair[1])?) as u8;
-    }
+    let mut sha: Sha = digits.try_into().ok()?;
+    sha.make_ascii_lowercase();
     Some(sha)
 }
 
@@ -212,9 +207,8 @@ mod tests {
     #[test]
     fn digests_are_read_in_either_case() {
         let digits = *b"e0e1f9fabfc9d4800c877a703b823ac0578ff8db";
-        assert_eq!(hex(&sha_of(b"return 1")), digits);
+        assert_eq!(sha_of(b"return 1"), digits);
         assert_eq!(parse_sha(&digits.to_ascii_uppercase()), Some(sha_of(b"return 1")));
-        assert_eq!(parse_sha(&[b'g'; 40]), None);
         assert_eq!(parse_sha(b"abc"), None);
     }
 

@@ -8,14 +8,17 @@ use super::{api, sandbox};
 use crate::util::platform;
 
 /// Where on the stack the handler of errors stands, the globals, and the metatable through which they are seen; in the
-/// interpreter of functions also what the code of a library sees instead of the globals while it is loaded.
+/// interpreter of functions also what the code of a library sees instead of the globals while it is loaded, in that of
+/// scripts the names of two globals.
 pub const HANDLER: i32 = 1;
 const GLOBALS: i32 = 2;
 const SEEN_THROUGH: i32 = 3;
 const LOADING: i32 = 4;
+/// The name of the global with a script's keys.
+pub const KEYS: i32 = 4;
+/// The name of the global with its other arguments.
+pub const ARGV: i32 = 5;
 
-/// Runs between two steps of the collection of garbage, and how much of it a step does.
-const COLLECT_EVERY: u32 = 50;
 /// Memory in use from which on it is looked at whether a full collection is due, in bytes.
 const WATCH_FROM: usize = 16 << 20;
 
@@ -23,7 +26,6 @@ const WATCH_FROM: usize = 16 << 20;
 #[derive(Debug)]
 pub struct Interpreter {
     state: State,
-    runs: u32,
     /// Memory in use at which all garbage is collected: twice as much as was in use after the last time.
     collect_at: usize,
     half_of_all: usize,
@@ -32,7 +34,10 @@ pub struct Interpreter {
 impl Interpreter {
     /// The interpreter of scripts.
     pub fn for_scripts(deprecated: bool) -> Interpreter {
-        Interpreter::new(deprecated, true)
+        let interpreter = Interpreter::new(deprecated, true);
+        interpreter.lua().push_bytes(b"KEYS");
+        interpreter.lua().push_bytes(b"ARGV");
+        interpreter
     }
 
     /// The interpreter of functions.
@@ -55,7 +60,7 @@ impl Interpreter {
         sandbox::open(lua, deprecated);
         api::open(lua, for_scripts, sandbox::protect);
         sandbox::close(lua);
-        Interpreter { state, runs: 0, collect_at: WATCH_FROM, half_of_all: platform::total_memory() / 2 }
+        Interpreter { state, collect_at: WATCH_FROM, half_of_all: platform::total_memory() / 2 }
     }
 
     /// The handle on it.
@@ -96,23 +101,18 @@ impl Interpreter {
         }
     }
 
-    /// Sees to garbage after a run, from time to time.
+    /// Sees to much garbage after a run. Little of it Lua collects by itself, piece by piece while scripts run.
     pub fn after_run(&mut self) {
-        self.runs += 1;
-        let used = self.state.used();
-        if used > self.collect_at {
+        if self.state.used() > self.collect_at {
             self.lua().collect();
             self.collect_at = (self.state.used() * 2).max(WATCH_FROM);
-        } else if self.runs >= COLLECT_EVERY {
-            self.runs = 0;
-            self.lua().collect_a_part(COLLECT_EVERY as i32);
         }
     }
 }
 
-/// Takes the value on top as a global of scripts, behind their backs.
-pub fn set_global(lua: Lua, name: &str) {
-    lua.set_field(GLOBALS, name);
+/// Takes the value on top, and its name below it, as a global of scripts, behind their backs.
+pub fn set_global(lua: Lua) {
+    lua.raw_set(GLOBALS);
 }
 
 /// Whether code sees what libraries have while they are loaded, instead of the globals.

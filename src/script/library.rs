@@ -28,7 +28,7 @@ const BAD_NAME: &str =
 #[derive(Clone, Debug)]
 pub struct Function {
     /// Its name.
-    pub name: Vec<u8>,
+    pub name: Rc<[u8]>,
     /// What it is for.
     pub description: Option<Vec<u8>>,
     /// What it says of itself.
@@ -353,7 +353,7 @@ fn read_positional(lua: Lua) -> Result<Function, &'static str> {
     if lua.kind(2) != Kind::Function {
         return Err("second argument to redis.register_function must be a function");
     }
-    let name = lua.bytes(1).to_vec();
+    let name = lua.bytes(1).into();
     Ok(Function { name, description: None, flags: ScriptFlags::default(), reference: lua.keep() })
 }
 
@@ -378,7 +378,7 @@ fn read_named(lua: Lua) -> Result<Function, &'static str> {
             b"function_name" if !lua.is_text(-1) => {
                 return Err("function_name argument given to redis.register_function must be a string");
             }
-            b"function_name" => name = Some(lua.bytes(-1).to_vec()),
+            b"function_name" => name = Some(Rc::from(lua.bytes(-1))),
             b"description" if !lua.is_text(-1) => {
                 return Err("description argument given to redis.register_function must be a string");
             }

@@ -624,12 +624,6 @@ impl Lua {
         // SAFETY: see above.
         unsafe { ffi::lua_gc(self.0, ffi::LUA_GCCOLLECT, 0) };
     }
-
-    /// Does a part of that.
-    pub fn collect_a_part(self, steps: c_int) {
-        // SAFETY: see above.
-        unsafe { ffi::lua_gc(self.0, ffi::LUA_GCSTEP, steps) };
-    }
 }
 
 /// Writes a number as C's `%.*g` does; how many bytes of the buffer that takes.

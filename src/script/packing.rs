@@ -129,8 +129,7 @@ fn pack(lua: Lua) -> Outcome {
             b'x' => out.push(0),
             b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' => {
                 let number = lua.check_number(argument)?;
-                let value = if number < 0.0 { number as i64 as u64 } else { number as u64 };
-                format.write(value, size, &mut out);
+                format.write(integer(number), size, &mut out);
             }
             b'f' => format.write(u64::from((lua.check_number(argument)? as f32).to_bits()), 4, &mut out),
             b'd' => format.write(lua.check_number(argument)?.to_bits(), 8, &mut out),
@@ -154,6 +153,17 @@ fn pack(lua: Lua) -> Outcome {
     }
     lua.push_bytes(&out);
     Ok(1)
+}
+
+/// A number without its fraction, in 64 bits. What does not fit becomes what it does on most machines.
+fn integer(number: f64) -> u64 {
+    const LIMIT: f64 = 18_446_744_073_709_551_616.0;
+    match number {
+        _ if number < 0.0 => number as i64 as u64,
+        _ if number < LIMIT => number as u64,
+        _ if number.is_nan() => 1 << 63,
+        _ => 0,
+    }
 }
 
 fn unpack(lua: Lua) -> Outcome {

@@ -9,10 +9,11 @@
 
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
+use std::rc::Rc;
 
 use super::api::raise;
 use super::convert::{self, push_error};
-use super::interpreter::{self, HANDLER};
+use super::interpreter::{self, ARGV, HANDLER, KEYS};
 use super::lua::{Exit, Kind, Lua, Outcome, Reference, Status, format_number};
 use super::shebang::ScriptFlags;
 use crate::acl::log::Context;
@@ -41,7 +42,7 @@ pub struct Start {
     /// The function.
     pub function: Reference,
     /// The script's digest or the function's name.
-    pub name: Box<[u8]>,
+    pub name: Rc<[u8]>,
     /// What it says of itself.
     pub flags: ScriptFlags,
     /// It is a script, not a function.
@@ -56,7 +57,7 @@ pub struct Start {
 #[derive(Debug)]
 pub struct Running {
     /// The script's digest or the function's name.
-    pub name: Box<[u8]>,
+    pub name: Rc<[u8]>,
     /// It is a script, not a function.
     pub is_script: bool,
     /// It has called a command that writes.
@@ -206,7 +207,7 @@ pub fn run(cx: &mut Ctx<'_>, args: Args<'_>, call: Start) -> CmdResult {
     };
     let started = cx.server.clock.now();
     cx.server.script.running = Some(Running {
-        name: call.name.clone(),
+        name: Rc::clone(&call.name),
         is_script: call.is_script,
         wrote: false,
         timed_out: false,
@@ -305,13 +306,14 @@ fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start) -> (S
     lua.set_hook(interrupt, if watched { INSTRUCTIONS_PER_LOOK } else { i32::MAX });
     lua.push_kept(call.function);
     let behind_keys = 3 + call.keys;
-    push_array(lua, args, 3, behind_keys);
-    if call.is_script {
-        interpreter::set_global(lua, "KEYS");
-    }
-    push_array(lua, args, behind_keys, args.len());
-    if call.is_script {
-        interpreter::set_global(lua, "ARGV");
+    for (name, from, to) in [(KEYS, 3, behind_keys), (ARGV, behind_keys, args.len())] {
+        if call.is_script {
+            lua.push_value(name);
+        }
+        push_array(lua, args, from, to);
+        if call.is_script {
+            interpreter::set_global(lua);
+        }
     }
     let status = lua.call(if call.is_script { 0 } else { 2 }, 1, HANDLER);
     CURRENT.set(ptr::null_mut());

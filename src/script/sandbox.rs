@@ -41,8 +41,8 @@ const GLOBALS: &[&str] = &[
 const DEPRECATED: &[&str] = &["getfenv", "newproxy", "setfenv"];
 /// The most special characters a pattern may have in effect: matching calls itself for each, and so uses up the stack.
 const PATTERN_BYTES_MAX: usize = 8 * 1024;
-/// The most values `unpack` may return: as many as a function's part of the stack can hold.
-const UNPACKED_MAX: f64 = 8000.0;
+/// How far in front of the first element `table.insert` may put one.
+const INSERTED_BEFORE_MAX: f64 = 1e6;
 
 /// Opens Lua's libraries and puts our functions in the place of some of Lua's. Then pushes a table of the globals that
 /// scripts may see, to be completed and closed with [`close`].
@@ -158,9 +158,13 @@ fn replace_functions(lua: Lua) {
         ("newproxy", function(new_proxy)),
     ];
     wrap(lua, &wrapped);
-    wrap(lua, &[("unpack", function(unpack)), ("collectgarbage", function(collect_garbage))]);
-    let own: [(&str, CFunction); 3] =
-        [("pcall", function(protected_call)), ("loadstring", function(load_string)), ("load", function(load))];
+    wrap(lua, &[("collectgarbage", function(collect_garbage))]);
+    let own: [(&str, CFunction); 4] = [
+        ("unpack", function(unpack)),
+        ("pcall", function(protected_call)),
+        ("loadstring", function(load_string)),
+        ("load", function(load)),
+    ];
     for (name, replacement) in own {
         lua.push_function(replacement, 0);
         lua.set_field(-2, name);
@@ -169,7 +173,8 @@ fn replace_functions(lua: Lua) {
     lua.push_function(function(pairs), 1);
     lua.set_field(-2, "pairs");
     lua.field(-1, "table");
-    for name in ["insert", "remove", "sort", "setn"] {
+    wrap(lua, &[("insert", function(insert))]);
+    for name in ["remove", "sort", "setn"] {
         wrap(lua, &[(name, function(unless_protected))]);
     }
     for name in ["foreach", "maxn"] {
@@ -177,6 +182,7 @@ fn replace_functions(lua: Lua) {
     }
     lua.pop(1);
     lua.field(-1, "string");
+    wrap(lua, &[("rep", function(repeat))]);
     for name in ["find", "match", "gmatch", "gsub", "gfind"] {
         wrap(lua, &[(name, function(with_a_bounded_pattern))]);
     }
@@ -243,12 +249,38 @@ fn new_proxy(lua: Lua) -> Outcome {
     Ok(1)
 }
 
+/// As Lua's, whose own counts beyond the largest integer where a range ends there.
 fn unpack(lua: Lua) -> Outcome {
-    let first = if lua.kind(2) == Kind::Nil || lua.kind(2) == Kind::None { 1.0 } else { lua.check_number(2)? };
-    let bounded = lua.kind(3) == Kind::Nil || lua.kind(3) == Kind::None;
-    let last = if bounded { lua.length(1) as f64 } else { lua.check_number(3)? };
-    if !first.is_finite() || !last.is_finite() || last - first >= UNPACKED_MAX {
-        return Err(lua.error("too many results to unpack"));
+    if lua.kind(1) != Kind::Table {
+        return Err(Exit::Type(1, c"table"));
+    }
+    let given = |index: i32| !matches!(lua.kind(index), Kind::None | Kind::Nil);
+    let first = if given(2) { lua.check_integer(2)? as i32 } else { 1 };
+    let last = if given(3) { lua.check_integer(3)? as i32 } else { i32::try_from(lua.length(1)).unwrap_or(i32::MAX) };
+    let count = i64::from(last) - i64::from(first) + 1;
+    if count <= 0 {
+        return Ok(0);
+    }
+    let count = i32::try_from(count).ok().filter(|count| lua.ensure(*count));
+    let Some(count) = count else { return Err(lua.error("too many results to unpack")) };
+    (first..=last).for_each(|position| lua.raw_get_at(1, position));
+    Ok(count)
+}
+
+/// As Lua's, but not for long: a position far in front of the first element would have as many elements moved.
+fn insert(lua: Lua) -> Outcome {
+    if lua.top() == 3 && lua.check_number(2)? < -INSERTED_BEFORE_MAX {
+        return Err(lua.wrong_argument(2, "position out of bounds"));
+    }
+    unless_protected(lua)
+}
+
+/// As Lua's, but nothing is nothing however often it is repeated.
+fn repeat(lua: Lua) -> Outcome {
+    if lua.kind(1) == Kind::String && lua.length(1) == 0 {
+        lua.check_number(2)?;
+        lua.set_top(1);
+        return Ok(1);
     }
     original(lua)
 }

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod lists;
 pub mod newer;
 pub mod scan;
+pub mod scripts;
 pub mod server;
 pub mod sets;
 pub mod sort;
@@ -34,6 +35,7 @@ pub const FAMILIES: &[Family] = &[
     Family { name: "lists", rows: lists::ROWS },
     Family { name: "newer", rows: newer::ROWS },
     Family { name: "scan", rows: scan::ROWS },
+    Family { name: "scripts", rows: scripts::ROWS },
     Family { name: "server", rows: server::ROWS },
     Family { name: "sets", rows: sets::ROWS },
     Family { name: "sort", rows: sort::ROWS },
@@ -53,6 +55,7 @@ const KINDS: &[Kinds] = &[
     hyperloglog::KINDS,
     lists::KINDS,
     newer::KINDS,
+    scripts::KINDS,
     sort::KINDS,
     streams::KINDS,
     strings::KINDS,
@@ -75,14 +78,7 @@ pub const EXCUSED: &[(&str, &str)] = &[
     ("cluster", "cluster"),
     ("command", "the table of commands is compared with that of Redis by tests/commands.rs"),
     ("config", "directives that Oxidis has are not those of Redis"),
-    ("eval", "scripts: tests/scripts.rs"),
-    ("eval_ro", "scripts: tests/scripts.rs"),
-    ("evalsha", "scripts: tests/scripts.rs"),
-    ("evalsha_ro", "scripts: tests/scripts.rs"),
     ("failover", "replication"),
-    ("fcall", "functions: tests/scripts.rs"),
-    ("fcall_ro", "functions: tests/scripts.rs"),
-    ("function", "functions: tests/scripts.rs"),
     ("info", "figures of the server"),
     ("latency", "figures of the server"),
     ("lolwut", "art"),
@@ -102,7 +98,7 @@ pub const EXCUSED: &[(&str, &str)] = &[
     ("restore-asking", "cluster"),
     ("role", "replication"),
     ("save", "persistence"),
-    ("script", "scripts: tests/scripts.rs"),
+    ("script|debug", "Redis refuses it in a pipeline"),
     ("shutdown", "ends the server"),
     ("slaveof", "replication"),
     ("slowlog", "figures of the server"),
