@@ -182,17 +182,17 @@ impl Connection {
             }
         }
         // What the socket has taken may wait there.
-        match self.socket.flush() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.output_stuck = true;
-                Ok((Flushed::Partial, sent))
-            }
-            Err(error) => Err(error),
-            Ok(()) => {
-                self.output_stuck = false;
-                Ok((Flushed::Done, sent))
+        if self.socket.has_unsent() {
+            match self.socket.flush() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.output_stuck = true;
+                    return Ok((Flushed::Partial, sent));
+                }
+                result => result?,
             }
         }
+        self.output_stuck = false;
+        Ok((Flushed::Done, sent))
     }
 }
 

@@ -34,7 +34,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.read(buffer),
             Socket::Unix(stream) => stream.read(buffer),
-            Socket::Tls(session) => session.borrow_mut().read(buffer),
+            Socket::Tls(session) => with_tls(session, |session| session.read(buffer)),
             Socket::Nowhere => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
@@ -45,7 +45,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.write(bytes),
             Socket::Unix(stream) => stream.write(bytes),
-            Socket::Tls(session) => session.borrow_mut().write(bytes),
+            Socket::Tls(session) => with_tls(session, |session| session.write(bytes)),
             Socket::Nowhere => Ok(bytes.len()),
         }
     }
@@ -63,13 +63,13 @@ impl Socket {
     /// Whether a read that returned less than it was offered has left something behind.
     #[inline]
     pub fn has_more(&self) -> bool {
-        matches!(self, Socket::Tls(session) if session.borrow().has_more())
+        matches!(self, Socket::Tls(session) if with_tls(session, |session| session.has_more()))
     }
 
     /// Whether something that was written waits to be sent.
     #[inline]
     pub fn has_unsent(&self) -> bool {
-        matches!(self, Socket::Tls(session) if session.borrow().has_unsent())
+        matches!(self, Socket::Tls(session) if with_tls(session, |session| session.has_unsent()))
     }
 
     /// Sends what was written and waits.
@@ -79,7 +79,7 @@ impl Socket {
     #[inline]
     pub fn flush(&mut self) -> io::Result<()> {
         match self {
-            Socket::Tls(session) => session.borrow_mut().flush(),
+            Socket::Tls(session) => with_tls(session, Session::flush),
             Socket::Tcp(_) | Socket::Unix(_) | Socket::Nowhere => Ok(()),
         }
     }
@@ -183,6 +183,12 @@ impl Socket {
             Socket::Unix(_) | Socket::Nowhere => Ok(()),
         }
     }
+}
+
+/// Keeps what TLS does out of the code for plain sockets, which stays small.
+#[cold]
+fn with_tls<T>(session: &RefCell<Session>, work: impl FnOnce(&mut Session) -> T) -> T {
+    work(&mut session.borrow_mut())
 }
 
 fn tune(stream: &TcpStream, keepalive_s: u32) -> io::Result<()> {
