@@ -417,6 +417,8 @@ fn a_child_that_dies_costs_nothing_but_another_increment() {
         let refused = connection.cmd(&["bgrewriteaof"]).into_error();
         assert_eq!(refused, "ERR Background append only file rewriting already in progress");
         connection.cmd(&["set", "b", "2"]);
+        // The log is read beside the connection: its line may come later than the answer.
+        wait_until("the child is told of", || server.log().contains("rewriting started by pid "));
         let log = server.log();
         let pid = log.split("rewriting started by pid ").nth(1).and_then(|rest| rest.lines().next()).expect("a child");
         Command::new("sh").args(["-c", &format!("kill -9 {pid}")]).status().expect("kill runs");
