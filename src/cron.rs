@@ -9,6 +9,7 @@ use crate::db::Databases;
 use crate::persist::snapshot;
 use crate::server::{Server, ServerModes};
 use crate::shutdown;
+use crate::util::alloc;
 
 /// The share of time a slow expiry cycle may take, in per cent, and what each step of effort adds.
 const EXPIRE_TIME_PERCENT: u64 = 25;
@@ -25,6 +26,9 @@ const HANDSHAKE_MS: i64 = 30_000;
 /// Input buffers up to this size are not worth shrinking, in bytes.
 const INPUT_KEPT_BYTES: usize = 32 * 1024;
 
+/// Less memory than this is not worth giving back, in bytes.
+const GIVEN_BACK_BYTES_MIN: usize = 16 << 20;
+
 /// When the cron did what.
 #[derive(Debug, Default)]
 pub struct CronState {
@@ -35,6 +39,8 @@ pub struct CronState {
     stale: bool,
     /// Where the walk over the clients goes on.
     next_client: ClientKey,
+    /// The most memory in use since memory was last given back to the system, in bytes.
+    high_water: usize,
     /// DEBUG PAUSE-CRON: nothing happens by itself.
     pub paused: bool,
 }
@@ -90,8 +96,9 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
     }
     server.clock.calibrate();
     db.begin_command(0, now);
-    let used = crate::util::alloc::used_memory();
+    let used = alloc::used_memory();
     server.stats.peak_memory = server.stats.peak_memory.max(used);
+    give_back(&mut server.cron.high_water, used);
     if !(0..SAMPLE_EVERY_MS).contains(&(now - server.cron.last_sample_ms)) {
         server.cron.last_sample_ms = now;
         server.stats.sample_rates(now);
@@ -106,6 +113,16 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
     server.links.close_unused();
     crate::repl::tick(server, db);
     visit_clients(server, now);
+}
+
+/// Has the allocator give memory back that much less is used of than before: what another thread has freed it would keep
+/// for this one.
+fn give_back(high_water: &mut usize, used: usize) {
+    *high_water = used.max(*high_water);
+    if *high_water - used > (*high_water / 4).max(GIVEN_BACK_BYTES_MIN) {
+        alloc::purge();
+        *high_water = used;
+    }
 }
 
 /// A pause means that the data stands still, a replica leaves it to its primary, and what is being loaded is not there yet.
@@ -197,6 +214,9 @@ fn visit_clients(server: &mut Server, now: i64) {
             server.clients.close_soon(key);
         } else {
             crate::client::lifecycle::check_output_limit(server, key);
+        }
+        if server.modes.has(ServerModes::CLIENT_LIMIT) {
+            crate::client::memory::count(server, key, None);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `maxmemory`: making room before a command runs.
 
+use std::time::{Duration, Instant};
+
 use crate::command::effects;
 use crate::config::MaxmemoryPolicy;
 use crate::db::Databases;
@@ -8,28 +10,51 @@ use crate::server::{Server, ServerModes};
 
 /// Keys evicted between two looks at the clock.
 const KEYS_PER_CLOCK: usize = 16;
+/// Between two looks at what is being freed.
+const LAZYFREE_LOOKS: Duration = Duration::from_millis(1);
 
 /// Evicts keys until memory in use is within `maxmemory`. False when it is not and nothing can be evicted. Takes no
 /// longer than `maxmemory-eviction-tenacity` allows; what is left is gone on with before the next wait.
 pub fn make_room(server: &mut Server, db: &mut Databases) -> bool {
     server.evicting = false;
-    // What is being loaded is not touched meanwhile.
+    // What is being loaded is not touched meanwhile, nor is anything during a pause, and a replica leaves it to its
+    // primary.
     let left_to_primary = server.is_replica() && server.config.replica_ignore_maxmemory;
-    if left_to_primary || !server.out_of_memory() || server.modes.has(ServerModes::LOADING) {
+    if left_to_primary || server.modes.has(ServerModes::LOADING) || server.modes.has(ServerModes::PAUSED) {
         return true;
     }
-    let Some(policy) = policy(server) else { return false };
+    if !server.out_of_memory() {
+        note_excess(server, false);
+        return true;
+    }
+    let enough = match policy(server) {
+        Some(policy) => evict(server, db, policy) || wait_for_lazyfree(server, db),
+        None => false,
+    };
+    note_excess(server, !enough || server.evicting);
+    enough
+}
+
+/// Evicts until there is room or the time is up; false when nothing is left to evict. What it takes to tell others of
+/// keys that went is no reason for more to go.
+fn evict(server: &mut Server, db: &mut Databases, policy: EvictionPolicy) -> bool {
     let started = server.clock.tick();
     let limit_us = time_limit_us(server.config.maxmemory_eviction_tenacity);
-    let mut evicted = 0;
+    let excess = server.memory_excess();
+    let (mut evicted, mut freed) = (0, 0);
     let mut enough = true;
-    while server.out_of_memory() {
-        if !db.evict_one(policy) {
+    while freed < excess {
+        let Some(bytes) = evict_one(server, db, policy) else {
             enough = false;
             break;
-        }
+        };
+        freed += bytes;
         evicted += 1;
         if evicted % KEYS_PER_CLOCK == 0 {
+            // What another thread frees has not been counted.
+            if db.lazyfree.lazily.eviction && !server.out_of_memory() {
+                break;
+            }
             let now = server.clock.tick();
             if server.clock.micros_between(started, now) > limit_us {
                 server.evicting = true;
@@ -45,7 +70,53 @@ pub fn make_room(server: &mut Server, db: &mut Databases) -> bool {
         }
         false => db.forget_notes(),
     }
+    let now = server.clock.tick();
+    let elapsed_ms = server.clock.micros_between(started, now) / 1000;
+    server.latency.sample("eviction-cycle", elapsed_ms, server.clock.unix_ms());
     enough
+}
+
+/// Evicts one key. The clock is read only for a latency monitor that is on.
+fn evict_one(server: &mut Server, db: &mut Databases, policy: EvictionPolicy) -> Option<usize> {
+    if server.latency.threshold_ms == 0 {
+        return db.evict_one(policy);
+    }
+    let started = server.clock.tick();
+    let freed = db.evict_one(policy);
+    let now = server.clock.tick();
+    let elapsed_ms = server.clock.micros_between(started, now) / 1000;
+    server.latency.sample("eviction-del", elapsed_ms, server.clock.unix_ms());
+    freed
+}
+
+/// There are no more keys, but what was deleted may still be about to be freed: that is waited for, though not longer
+/// than a round may take. Whether there is room then.
+fn wait_for_lazyfree(server: &mut Server, db: &Databases) -> bool {
+    let started = server.clock.tick();
+    let limit_us = time_limit_us(server.config.maxmemory_eviction_tenacity);
+    loop {
+        if !server.out_of_memory() {
+            return true;
+        }
+        let now = server.clock.tick();
+        if db.lazyfree.pending() == 0 || server.clock.micros_between(started, now) > limit_us {
+            return false;
+        }
+        std::thread::sleep(LAZYFREE_LOOKS);
+    }
+}
+
+/// Counts the time during which memory in use exceeds the limit.
+fn note_excess(server: &mut Server, exceeds: bool) {
+    let stats = &mut server.stats;
+    match (exceeds, stats.eviction_exceeded_since) {
+        (true, None) => stats.eviction_exceeded_since = Some(Instant::now()),
+        (false, Some(since)) => {
+            stats.eviction_exceeded += since.elapsed();
+            stats.eviction_exceeded_since = None;
+        }
+        (true, Some(_)) | (false, None) => {}
+    }
 }
 
 fn policy(server: &Server) -> Option<EvictionPolicy> {

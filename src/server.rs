@@ -11,7 +11,7 @@ use mio::net::TcpStream;
 use crate::acl::Acl;
 use crate::client::registry::Clients;
 use crate::client::tracking::{self, Tracking};
-use crate::client::{Blocked, ClientKey, Modes, lifecycle};
+use crate::client::{Blocked, ClientKey, Modes, lifecycle, memory};
 use crate::command::effects::{Effects, Observers};
 use crate::command::{CommandId, CommandTable, Error};
 use crate::config::{Config, NotifyFlags};
@@ -67,6 +67,8 @@ impl ServerModes {
     pub const TRACKING_FULL: ServerModes = ServerModes(1 << 9);
     /// A script runs too long.
     pub const BUSY: ServerModes = ServerModes(1 << 10);
+    /// `maxmemory-clients` is set.
+    pub const CLIENT_LIMIT: ServerModes = ServerModes(1 << 11);
 }
 
 bit_set!(ServerModes);
@@ -207,6 +209,8 @@ pub struct Server {
     pub persist: Persist,
     /// The cron's memory.
     pub cron: CronState,
+    /// When the log last told of a client that speaks another protocol, in Unix seconds.
+    pub attack_told_s: i64,
     /// A transaction runs.
     pub in_exec: bool,
     /// What the client waited for whose blocked command runs again.
@@ -273,6 +277,7 @@ impl Server {
             links: Links::default(),
             persist: Persist::default(),
             cron: CronState::default(),
+            attack_told_s: 0,
             in_exec: false,
             again: None,
             monitors: Vec::new(),
@@ -300,6 +305,7 @@ impl Server {
         self.slowlog.trim(self.config.slowlog_max_len);
         self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;
         tracking::note_fill(self);
+        memory::config_changed(self);
         self.modes.set(ServerModes::NEW_SETTINGS, true);
         self.note_disk_error();
         repl::replica::note_role(self);
@@ -383,9 +389,19 @@ impl Server {
 
     /// Whether memory in use exceeds `maxmemory`.
     pub fn out_of_memory(&self) -> bool {
-        // Evicting for replicas that lag would make what they lag behind longer still.
-        let used = crate::util::alloc::used_memory().saturating_sub(self.repl.memory().1);
-        used as u64 > self.config.maxmemory
+        self.memory_excess() > 0
+    }
+
+    /// Bytes in use beyond `maxmemory`.
+    pub fn memory_excess(&self) -> usize {
+        let used = crate::util::alloc::used_memory().saturating_sub(self.not_counted_for_evict());
+        used.saturating_sub(usize::try_from(self.config.maxmemory).unwrap_or(usize::MAX))
+    }
+
+    /// Bytes in use that evicting keys would make more rather than less: of what is to be logged, and kept for replicas
+    /// that lag.
+    pub fn not_counted_for_evict(&self) -> usize {
+        self.persist.aof.writer().buffer_bytes() + self.repl.memory().1
     }
 
     /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply

@@ -1,6 +1,7 @@
 //! What the server counts; INFO prints it, CONFIG RESETSTAT clears it.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// Error codes told apart; further ones are not counted by themselves.
 const ERROR_CODES_MAX: usize = 128;
@@ -48,6 +49,14 @@ pub struct Stats {
     pub expired_stale_percent: f64,
     /// Keys evicted because of `maxmemory`.
     pub evicted_keys: u64,
+    /// Clients closed because of `maxmemory-clients`.
+    pub evicted_clients: u64,
+    /// How long memory in use has exceeded `maxmemory`, up to the last time,
+    pub eviction_exceeded: Duration,
+    /// and since when it does now.
+    pub eviction_exceeded_since: Option<Instant>,
+    /// What ACLs refused, by [`crate::acl::log::Reason`].
+    pub denials: [u64; 4],
     /// Child processes.
     pub forks: u64,
     /// How long the last fork took, in microseconds.

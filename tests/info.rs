@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::dataset::peer;
 use common::{Connection, Reply, Server};
 
 fn info(client: &mut Connection, sections: &[&str]) -> String {
@@ -28,10 +29,75 @@ fn info_shows_the_sections_asked_for_in_its_own_order() {
     assert!(titles_by_default.contains(&"Errorstats") && !titles_by_default.contains(&"Commandstats"));
     assert_eq!(titles(&info(&mut client, &["default"])), titles_by_default);
     let everything = info(&mut client, &["everything"]);
-    assert_eq!(titles(&everything).len(), 13);
+    assert_eq!(titles(&everything).len(), 14);
     assert_eq!(titles(&info(&mut client, &["KEYSPACE", "cpu", "nosuch"])), ["CPU", "Keyspace"]);
     assert_eq!(info(&mut client, &["nosuch"]), "");
     assert!(everything.lines().all(|line| line.is_empty() || line.starts_with("# ") || line.contains(':')));
+}
+
+/// Fields of Redis 7.0 that are left out: of a C compiler, and of reply buffers that each client has for good.
+const LEFT_OUT: [&str; 4] = ["atomicvar_api", "gcc_version", "reply_buffer_shrinks", "reply_buffer_expands"];
+
+#[test]
+fn info_has_the_fields_of_redis_in_their_order() {
+    let Some(redis) = peer("OXIDIS_DIFFERENTIAL_REDIS", Some("redis-server"), "7.0.") else {
+        eprintln!("SKIPPED: there is no redis-server 7.0.x");
+        return;
+    };
+    let redis = Server::start_program(&redis, &[]);
+    let fields = |server: &Server| -> Vec<String> {
+        let mut client = server.connect();
+        client.cmd(&["SET", "key", "value"]);
+        client.cmd(&["NOSUCH"]);
+        let text = info(&mut client, &["everything"]);
+        let mut section = "";
+        let mut fields = Vec::new();
+        for line in text.lines() {
+            if let Some(title) = line.strip_prefix("# ") {
+                section = title;
+                fields.push(line.to_owned());
+            } else if let Some((name, _)) = line.split_once(':')
+                && !section.ends_with("stats")
+            {
+                fields.push(format!("{section} {name}"));
+            }
+        }
+        fields
+    };
+    let expected: Vec<String> =
+        fields(&redis).into_iter().filter(|field| !LEFT_OUT.iter().any(|left_out| field.ends_with(left_out))).collect();
+    let known: Vec<String> = fields(&Server::start()).into_iter().filter(|field| expected.contains(field)).collect();
+    assert_eq!(known, expected);
+}
+
+#[test]
+fn keysizes_tell_values_apart_by_powers_of_two() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.cmd(&["SET", "empty", ""]);
+    for command in ["SET a x", "SET b 12345", "RPUSH list 1 2 3", "HSET hash f v", "XADD stream * f v"] {
+        client.cmd(&command.split(' ').collect::<Vec<_>>());
+    }
+    client.cmd(&["SELECT", "3"]);
+    client.cmd(&["ZADD", "zset", "1", "a", "2", "b"]);
+    let text = info(&mut client, &["keysizes"]);
+    let lines: Vec<&str> = text.lines().skip(1).collect();
+    assert_eq!(
+        lines,
+        [
+            "db0_distrib_strings_sizes:0=1,1=1,4=1",
+            "db0_distrib_lists_items:2=1",
+            "db0_distrib_hashes_items:1=1",
+            "db3_distrib_zsets_items:2=1",
+        ]
+    );
+    for number in 0..9000 {
+        client.send(&["SET", &number.to_string(), "12345678"]);
+    }
+    (0..9000).for_each(|_| assert_eq!(client.read(), Reply::ok()));
+    assert_eq!(field(&mut client, "keysizes", "db0_distrib_lists_items").as_deref(), Some("2=1"));
+    let many = field(&mut client, "keysizes", "db3_distrib_strings_sizes").expect("strings");
+    assert!(many.starts_with("8=") && many[2..].parse::<u64>().unwrap() > 8900, "{many}");
 }
 
 #[test]

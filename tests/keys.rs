@@ -266,3 +266,16 @@ fn debug_needs_to_be_enabled() {
     let server = Server::start_with(&["--enable-debug-command", "no"]);
     assert!(server.connect().cmd(&["DEBUG", "SLEEP", "0"]).text().starts_with("ERR DEBUG command not allowed."));
 }
+
+#[test]
+fn a_huge_string_is_freed_beside_the_loop() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let freed = |client: &mut Connection| common::dataset::info(client, "lazyfreed_objects");
+    client.cmd(&[b"SET", &b"key"[..], &vec![b'x'; 2 << 20]]);
+    client.cmd(&["UNLINK", "key"]);
+    common::wait_until("it is freed", || freed(&mut client) == "1");
+    client.cmd(&["SET", "key", "small"]);
+    client.cmd(&["UNLINK", "key"]);
+    assert_eq!(freed(&mut client), "1");
+}

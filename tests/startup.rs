@@ -134,14 +134,27 @@ fn shutdown_ends_the_server_without_a_word() {
 }
 
 #[test]
-fn a_panic_is_reported_in_the_log() {
-    let mut server = Server::start_with(&["--enable-debug-command", "yes"]);
-    server.connect().send(&["DEBUG", "PANIC"]);
-    let status = server.exit_within(common::PATIENCE).expect("an end");
-    assert!(!status.success());
-    let log = server.whole_log();
-    assert!(log.contains("=== REDIS BUG REPORT START") && log.contains("DEBUG PANIC called"), "{log}");
-    assert!(log.contains("=== REDIS BUG REPORT END"), "{log}");
+fn a_crash_is_reported_in_the_log_with_what_the_server_was_doing() {
+    for (what, told) in [("PANIC", "DEBUG PANIC called"), ("SEGFAULT", "crashed by signal: 11")] {
+        let mut server = Server::start_with(&["--enable-debug-command", "yes"]);
+        let mut idle = server.connect();
+        idle.cmd(&["CLIENT", "SETNAME", "bystander"]);
+        let mut culprit = server.connect();
+        culprit.cmd(&["CLIENT", "SETNAME", "culprit"]);
+        culprit.send(&["DEBUG", what]);
+        let status = server.exit_within(common::PATIENCE).expect("an end");
+        assert!(!status.success());
+        let log = server.whole_log();
+        let parts: Vec<&str> = log.split("------").collect();
+        let part = |title: &str| parts.iter().skip_while(|part| part.trim() != title).nth(1).copied().unwrap_or("");
+        assert!(log.contains("=== REDIS BUG REPORT START") && log.contains(told), "{log}");
+        assert!(part("STACK TRACE").contains("commands::debug"), "{log}");
+        assert!(part("INFO OUTPUT").contains("connected_clients:2"), "{log}");
+        let current = part("CURRENT CLIENT INFO");
+        assert!(current.contains("name=culprit") && current.contains("cmd=debug"), "{log}");
+        assert!(part("CLIENT LIST OUTPUT").contains("name=bystander"), "{log}");
+        assert!(log.contains("=== REDIS BUG REPORT END"), "{log}");
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -10,17 +10,20 @@ const COMPARED: usize = 10;
 /// What was missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
+    /// A valid password.
+    Auth,
     /// The right to a command.
     Command,
     /// The right to a key.
     Key,
     /// The right to a channel.
     Channel,
-    /// A valid password.
-    Auth,
 }
 
 impl Reason {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Reason; 4] = [Reason::Auth, Reason::Command, Reason::Key, Reason::Channel];
+
     /// Its word.
     pub fn name(self) -> &'static str {
         match self {

@@ -62,6 +62,7 @@ impl Ctx<'_> {
         let Refusal { reason, context, object, user } = refusal;
         let client = line(self.server, self.client(), Some(Running::of(args, self.reply)));
         let at_ms = self.server.clock.unix_ms();
+        self.server.stats.denials[reason as usize] += 1;
         let entry = Entry { count: 1, reason, context, object, user, at_ms, client };
         self.server.acl.log.add(entry, self.server.config.acllog_max_len);
     }

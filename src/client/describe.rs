@@ -60,6 +60,8 @@ pub struct Running {
     pub argument_bytes: usize,
     /// Bytes of output that wait already.
     pub output_bytes: usize,
+    /// Bytes of memory these take.
+    pub output_memory: usize,
 }
 
 impl Running {
@@ -72,7 +74,13 @@ impl Running {
             request_bytes: 1 + digits(args.len()) + 2 + lengths().map(framed).sum::<usize>(),
             argument_bytes: lengths().sum(),
             output_bytes: reply.len(),
+            output_memory: reply.memory(),
         }
+    }
+
+    /// Bytes of memory it takes besides what the client has already.
+    pub fn memory(&self) -> usize {
+        self.argument_bytes + self.output_memory
     }
 }
 
@@ -85,18 +93,11 @@ pub fn line(server: &Server, client: &Client, running: Option<Running>) -> Vec<u
         (subscribed.channels.len(), subscribed.patterns.len(), subscribed.shard_channels.len())
     });
     let queued = client.transaction.as_ref().map_or(-1, |transaction| transaction.queue.len() as i64);
-    let queued_bytes: usize =
-        client.transaction.iter().flat_map(|transaction| &transaction.queue).map(|(_, request)| request.bytes()).sum();
+    let queued_bytes = client.transaction.as_ref().map_or(0, |transaction| transaction.bytes);
     let input = input_bytes(client, running, now);
     let output = running.map_or(client.output.len(), |running| running.output_bytes);
     let listed = output.saturating_sub(OUTPUT_PIECE_BYTES);
-    let total = size_of::<Client>()
-        + connection.input.capacity()
-        + connection.progress.bytes()
-        + client.output.capacity()
-        + output
-        + queued_bytes
-        + subscriptions.map_or(0, |subscribed| subscribed.bytes());
+    let total = client.memory() + running.map_or(0, |running| running.memory());
     let mut line = Vec::with_capacity(400);
     let mut add = |text: &str, bytes: &[u8]| {
         line.extend_from_slice(text.as_bytes());
@@ -149,7 +150,11 @@ pub fn redirection(client: &Client) -> i64 {
 /// the common one.
 fn input_bytes(client: &Client, running: Option<Running>, now: i64) -> (usize, usize) {
     let own = &client.connection.input;
-    let used = running.map_or(own.len(), |running| running.request_bytes);
+    let arrived = client.connection.progress.arrived();
+    if arrived > 0 {
+        return (arrived, client.connection.progress.bytes().saturating_sub(arrived));
+    }
+    let used = running.map_or(client.connection.input_waiting(), |running| running.request_bytes);
     if own.capacity() > 0 {
         return (used, own.capacity().saturating_sub(used));
     }

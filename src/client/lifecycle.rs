@@ -21,6 +21,7 @@ pub fn forget(server: &mut Server, key: ClientKey) {
 pub fn unwatch(server: &mut Server, key: ClientKey) {
     let Some(client) = server.clients.get_mut(key) else { return };
     client.dirty = false;
+    client.watched_bytes = 0;
     for watched in std::mem::take(&mut client.watched) {
         server.watches.remove(key, watched.db, &watched.key);
     }
@@ -61,10 +62,10 @@ pub fn reset(server: &mut Server, key: ClientKey) {
     client.db = 0;
     client.resp3 = false;
     client.name = None;
-    client.no_evict = false;
     client.reply_mode = ReplyMode::On;
     client.user = UserId::DEFAULT;
     client.modes = modes;
+    server.clients.set_no_evict(key, false);
 }
 
 /// Unsent output above which a client that has yet to authenticate is closed, in bytes.

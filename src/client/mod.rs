@@ -7,6 +7,7 @@ pub mod blocking;
 pub mod describe;
 pub mod internal;
 pub mod lifecycle;
+pub mod memory;
 pub mod registry;
 pub mod subscriptions;
 pub mod tracking;
@@ -83,6 +84,8 @@ pub struct Transaction {
     pub flags: crate::command::Flags,
     /// and those that one of them lacks.
     pub lacking: crate::command::Flags,
+    /// Bytes of the queued commands.
+    pub bytes: usize,
     /// A command was refused while queueing: EXEC will fail.
     pub refused: bool,
 }
@@ -167,6 +170,8 @@ pub struct Client {
     pub transaction: Option<Box<Transaction>>,
     /// Keys under WATCH: database and key, and whether the key was already gone through expiry then.
     pub watched: Vec<WatchedKey>,
+    /// Bytes of these.
+    pub watched_bytes: usize,
     /// A watched key has changed: EXEC answers null.
     pub dirty: bool,
     /// SUBSCRIBE and its kin.
@@ -179,6 +184,8 @@ pub struct Client {
     pub flush_pending: bool,
     /// Largest input seen lately, in bytes: what the cron shrinks its buffer by.
     pub input_peak: usize,
+    /// Bytes it takes, as they were last counted for `maxmemory-clients`.
+    pub counted: usize,
 }
 
 /// A key under WATCH.
@@ -223,12 +230,14 @@ impl Client {
             last_command: None,
             transaction: None,
             watched: Vec::new(),
+            watched_bytes: 0,
             dirty: false,
             subscriptions: None,
             tracking: None,
             blocked: None,
             flush_pending: false,
             input_peak: 0,
+            counted: 0,
         }
     }
 

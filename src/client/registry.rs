@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use slab::Slab;
 
+use super::memory::Counted;
 use super::{BlockedFor, Client, ClientKey, Modes};
 
 /// The clients, in a slab: a key is a small number and is used again once its client is gone, an id never.
@@ -21,6 +22,7 @@ pub struct Clients {
     pub blocked: usize,
     /// Those of them that wait until what they wrote is safe.
     pub awaiting: Vec<ClientKey>,
+    counted: Counted,
 }
 
 impl Clients {
@@ -37,6 +39,7 @@ impl Clients {
 
     /// Takes a client out.
     pub fn remove(&mut self, key: ClientKey) -> Option<Client> {
+        self.set_counted(key, 0);
         self.slab.try_remove(key)
     }
 
@@ -151,7 +154,33 @@ impl Clients {
             if !client.connection.doomed {
                 client.connection.doomed = true;
                 self.doomed.push(key);
+                self.set_counted(key, 0);
             }
+        }
+    }
+
+    /// What is counted of all clients: see [`super::memory`].
+    pub fn counted(&self) -> Counted {
+        self.counted
+    }
+
+    /// Notes how many bytes a client takes that count.
+    pub fn set_counted(&mut self, key: ClientKey, bytes: usize) {
+        let Some(client) = self.slab.get_mut(key) else { return };
+        let before = std::mem::replace(&mut client.counted, bytes);
+        self.counted.total = self.counted.total - before + bytes;
+        if !client.no_evict {
+            self.counted.evictable = self.counted.evictable - before + bytes;
+        }
+    }
+
+    /// Says whether a client must not be closed for lack of memory: CLIENT NO-EVICT.
+    pub fn set_no_evict(&mut self, key: ClientKey, on: bool) {
+        let Some(client) = self.slab.get_mut(key) else { return };
+        match (std::mem::replace(&mut client.no_evict, on), on) {
+            (false, true) => self.counted.evictable -= client.counted,
+            (true, false) => self.counted.evictable += client.counted,
+            (true, true) | (false, false) => {}
         }
     }
 

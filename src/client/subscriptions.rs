@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 
+/// Bytes a name takes besides its own.
+const NAME_BYTES: usize = size_of::<(Box<[u8]>, u64)>();
+
 /// A set of names that remembers the order in which they came.
 #[derive(Debug, Default)]
 pub struct Names {
     by_name: HashMap<Box<[u8]>, u64>,
     last: u64,
+    bytes: usize,
 }
 
 impl Names {
@@ -17,12 +21,17 @@ impl Names {
         }
         self.last += 1;
         self.by_name.insert(name.into(), self.last);
+        self.bytes += name.len() + NAME_BYTES;
         true
     }
 
     /// Removes a name; false when it was not there.
     pub fn remove(&mut self, name: &[u8]) -> bool {
-        self.by_name.remove(name).is_some()
+        let known = self.by_name.remove(name).is_some();
+        if known {
+            self.bytes -= name.len() + NAME_BYTES;
+        }
+        known
     }
 
     /// How many there are.
@@ -39,7 +48,7 @@ impl Names {
 
     /// Bytes of all names.
     pub fn bytes(&self) -> usize {
-        self.by_name.keys().map(|name| name.len() + size_of::<(Box<[u8]>, u64)>()).sum()
+        self.bytes
     }
 }
 

@@ -75,6 +75,12 @@ pub struct ClientTracking {
 }
 
 impl ClientTracking {
+    /// Bytes it takes, roughly.
+    pub fn bytes(&self) -> usize {
+        let prefixes = self.prefixes.iter().map(|prefix| prefix.len() + size_of::<Box<[u8]>>());
+        size_of::<ClientTracking>() + prefixes.sum::<usize>()
+    }
+
     /// Whether the keys are remembered that the client reads now.
     fn wants_keys(&self) -> bool {
         let chosen = match self.options.choice {

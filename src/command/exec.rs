@@ -10,6 +10,10 @@ use crate::resp::reply::{Mark, Reply};
 
 /// A command that took longer than this has the wall clock read anew, in nanoseconds.
 const SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_NS: u64 = 500_000;
+/// What a browser sends that was made to attack.
+const FOREIGN_WORDS: [&[u8]; 2] = [b"post", b"host:"];
+/// Seconds between two lines in the log about clients of another protocol.
+const ATTACK_TOLD_EVERY_S: i64 = 60;
 
 /// Runs one request of a client, the answer included: the entry from the event loop. When nothing unusual holds for
 /// the command, the client or the server, there is nothing to check but the arity.
@@ -52,7 +56,10 @@ fn process_with_care(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'
 }
 
 fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
-    let Some(id) = resolved else { return refuse(cx, None, unknown_command(&args)) };
+    let Some(id) = resolved else {
+        let foreign = FOREIGN_WORDS.iter().any(|word| args.get(0).eq_ignore_ascii_case(word));
+        return if foreign { disconnect(cx) } else { refuse(cx, None, unknown_command(&args)) };
+    };
     let row = cx.server.commands.entry(id).row;
     cx.command = id;
     // The subcommand of a container has been resolved already, unless there is none of that name.
@@ -73,7 +80,7 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
             Verdict::Refuse(error) => return refuse(cx, Some(id), error),
             Verdict::Queue => return crate::commands::transaction::queue(cx, id, &args),
             Verdict::Postpone => return cx.postpone(&args, BlockedFor::Pause),
-            Verdict::Disconnect => return disconnect(cx),
+            Verdict::Evicted => return,
         }
     }
     cx.db.begin_command(db, cx.server.clock.unix_ms());
@@ -230,13 +237,19 @@ fn disconnect_replica(cx: &mut Ctx<'_>, mark: Mark, args: &Args<'_>) {
     cx.server.clients.close_soon(cx.client);
 }
 
+/// Cuts a client off that speaks another protocol. The log has it once a minute, so that it cannot be flooded.
 fn disconnect(cx: &mut Ctx<'_>) {
+    cx.server.clients.close_soon(cx.client);
+    let now_s = cx.server.clock.unix_ms() / 1000;
+    if (now_s - cx.server.attack_told_s).abs() <= ATTACK_TOLD_EVERY_S {
+        return;
+    }
+    cx.server.attack_told_s = now_s;
     log::warn!(
         "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is \
          likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. \
          Connection aborted."
     );
-    cx.server.clients.close_soon(cx.client);
 }
 
 /// Before a command of a client that may want no reply (CLIENT REPLY): remembers where the reply begins. `None` when

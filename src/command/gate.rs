@@ -3,13 +3,14 @@
 
 use super::effects::Observers;
 use super::spec::{
-    ADMIN, ALLOW_BUSY, DENYOOM, FOREIGN, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_ASYNC_LOADING, NO_AUTH, NO_MULTI,
-    NO_QUEUE, PROTECTED, READONLY, REPORTS_DISK_ERROR, RUNS_QUEUE, STALE, WRITE,
+    ADMIN, ALLOW_BUSY, DENYOOM, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_ASYNC_LOADING, NO_AUTH, NO_MULTI, NO_QUEUE,
+    PROTECTED, READONLY, REPORTS_DISK_ERROR, RUNS_QUEUE, STALE, WRITE,
 };
 use super::{Args, CommandId, Ctx, Error, Flags};
 use crate::acl::Denial;
 use crate::acl::log::Context;
-use crate::client::{Modes, tracking};
+use crate::client::describe::Running;
+use crate::client::{Modes, memory, tracking};
 use crate::script::run::busy_error;
 use crate::server::{PauseKind, Server, ServerModes};
 
@@ -24,8 +25,8 @@ pub enum Verdict {
     Queue,
     /// It waits for the end of a pause.
     Postpone,
-    /// Its client is cut off without a word.
-    Disconnect,
+    /// Its client took too much memory, and goes.
+    Evicted,
 }
 
 const NO_AUTH_ERROR: Error = Error::fixed("NOAUTH Authentication required.");
@@ -39,16 +40,13 @@ pub const FEW_REPLICAS: Error = Error::fixed("NOREPLICAS Not enough good replica
 const LOADING_ERROR: Error = Error::fixed("LOADING Redis is loading the dataset in memory");
 
 /// Flags that always bring a command before the gate.
-pub const ALWAYS_CHECKED: Flags = Flags(PROTECTED.0 | FOREIGN.0);
+pub const ALWAYS_CHECKED: Flags = PROTECTED;
 
 /// Decides about a command whose name and arity are right.
 pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
     let entry = cx.server.commands.entry(id);
     let row = entry.row;
     let modes = cx.client().modes;
-    if row.flags.has(FOREIGN) {
-        return Verdict::Disconnect;
-    }
     if row.flags.has(PROTECTED) && !cx.server.config.enable_debug_command.allows(cx.is_local()) {
         return Verdict::Refuse(protected_error(entry.row.name));
     }
@@ -67,6 +65,13 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         let context = if modes.has(Modes::MULTI) { Context::Multi } else { Context::TopLevel };
         cx.log_denial(id, args, denial, context);
         return Verdict::Refuse(denial_error(denial, &cx.server.commands.entry(id).full_name));
+    }
+    if cx.server.modes.has(ServerModes::CLIENT_LIMIT) {
+        memory::count(cx.server, cx.client, Some(&Running::of(args, cx.reply)));
+        memory::make_room(cx.server);
+        if cx.client().connection.doomed {
+            return Verdict::Evicted;
+        }
     }
     let queueing = modes.has(Modes::MULTI) && !row.flags.has(NO_QUEUE);
     if cx.server.modes.has(ServerModes::MEMORY_LIMIT) {
@@ -108,16 +113,19 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
     if monitors && flags.has(WRITE | READONLY | MAY_REPLICATE) {
         return Verdict::Refuse(Error::fixed("ERR Replica can't interact with the keyspace"));
     }
-    let held = match cx.server.pause.kind() {
-        _ if monitors => false,
-        Some(PauseKind::All) => true,
-        Some(PauseKind::Write) => flags.has(WRITE | MAY_REPLICATE),
-        None => false,
-    };
-    if held {
+    if !monitors && is_held(cx.server, flags) {
         return Verdict::Postpone;
     }
     if queueing { Verdict::Queue } else { Verdict::Run }
+}
+
+/// Whether a pause holds a command.
+pub fn is_held(server: &Server, flags: Flags) -> bool {
+    match server.pause.kind() {
+        Some(PauseKind::All) => true,
+        Some(PauseKind::Write) => flags.has(WRITE | MAY_REPLICATE),
+        None => false,
+    }
 }
 
 /// Why nothing is to be changed now, for a command that would.

@@ -110,8 +110,6 @@ pub const IN_SUBSCRIPTION: Flags = Flags(1 << 27);
 pub const RUNS_QUEUE: Flags = Flags(1 << 28);
 /// Refused with the persistence error when the last save failed, though it writes nothing (PING).
 pub const REPORTS_DISK_ERROR: Flags = Flags(1 << 29);
-/// Closes the connection: the words browsers send (POST, Host:).
-pub const FOREIGN: Flags = Flags(1 << 30);
 /// Names no key in its arguments but touches keys at its own choice (SCAN, FLUSHALL, RANDOMKEY).
 pub const ARBITRARY_KEYS: Flags = Flags(1 << 31);
 

@@ -273,7 +273,8 @@ fn on_or_off(args: &Args<'_>) -> Result<bool, Error> {
 }
 
 fn no_evict(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    cx.client_mut().no_evict = on_or_off(&args)?;
+    let on = on_or_off(&args)?;
+    cx.server.clients.set_no_evict(cx.client, on);
     cx.reply.ok();
     Ok(())
 }

@@ -168,6 +168,9 @@ fn lrange(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (from, count) = range(start, stop, list.len());
     let reply = &mut *cx.reply;
     reply.array(count);
+    if count == list.len() {
+        reply.expect(count, list.text_bytes());
+    }
     list.visit_some(from, count, End::Tail, |element| reply_element(reply, element));
     Ok(())
 }

@@ -5,7 +5,6 @@
 use std::fmt::Write as _;
 
 use super::FAMILIES;
-use crate::command::spec::Command;
 
 const BEGIN: &str = "<!-- commands: begin -->\n";
 const END: &str = "<!-- commands: end -->\n";
@@ -20,10 +19,7 @@ fn listing() -> String {
             words.sort();
             let _ = write!(entry, " ({})", words.join(", "));
         }
-        // Words of other protocols are not commands anyone would call.
-        if !is_foreign(row) {
-            rows.push((row.group.name(), entry));
-        }
+        rows.push((row.group.name(), entry));
     }
     rows.sort_by_key(|(group, entry)| (*group, entry.replace('`', "")));
     let mut text = String::from("| Group | Commands |\n|---|---|\n");
@@ -32,10 +28,6 @@ fn listing() -> String {
         let _ = writeln!(text, "| {} | {} |", group[0].0, names.join(", "));
     }
     text
-}
-
-fn is_foreign(row: &Command) -> bool {
-    row.flags.has(crate::command::spec::FOREIGN)
 }
 
 #[test]

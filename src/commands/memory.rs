@@ -85,7 +85,7 @@ fn stats(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         ("clients.slaves", memory.replicas),
         ("clients.normal", memory.clients),
         ("cluster.links", 0),
-        ("aof.buffer", 0),
+        ("aof.buffer", cx.server.persist.aof.writer().buffer_bytes()),
         ("lua.caches", cx.server.script.cache.bytes()),
         ("functions.caches", cx.server.script.libraries.bytes()),
     ];

@@ -51,11 +51,13 @@ fn encoding(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     Ok(())
 }
 
-/// A value belongs to its key alone.
-/// Nothing is counted here; small integers, which Redis shares, have its number for what is shared without end.
+/// Nothing is counted here: a value belongs to its key alone. Small integers, which Redis shares unless it needs to know
+/// when each was used, have its number for what is shared without end.
 fn refcount(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let config = &cx.server.config;
+    let shares = config.maxmemory == 0 || !config.maxmemory_policy.tracks_use();
     match cx.db.peek(&args.key(2)).map(|entry| entry.string()) {
-        Some(Some(StringRef::Int(0..10_000))) => cx.reply.integer(i64::from(i32::MAX)),
+        Some(Some(StringRef::Int(0..10_000))) if shares => cx.reply.integer(i64::from(i32::MAX)),
         Some(_) => cx.reply.integer(1),
         None => cx.reply.null(),
     }

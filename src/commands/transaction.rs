@@ -59,7 +59,9 @@ pub fn queue(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) {
         && !transaction.refused
         && !doomed
     {
-        transaction.queue.push((id, OwnedRequest::copy(args)));
+        let request = OwnedRequest::copy(args);
+        transaction.bytes += request.bytes() + size_of::<(CommandId, OwnedRequest)>();
+        transaction.queue.push((id, request));
         transaction.flags = transaction.flags | flags;
         transaction.lacking = transaction.lacking | Flags::ALL.without(flags);
     }
@@ -160,7 +162,9 @@ fn watch(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             let was_expired = entry.is_some_and(|entry| entry.is_due(now_ms));
             if cx.server.watches.add(cx.client, db, key.bytes()) {
                 let watched = WatchedKey { db, key: key.bytes().into(), was_expired };
-                cx.server.clients.at_mut(cx.client).watched.push(watched);
+                let client = cx.server.clients.at_mut(cx.client);
+                client.watched_bytes += size_of::<WatchedKey>() + watched.key.len();
+                client.watched.push(watched);
             }
         }
         cx.server.observers.set(Observers::WATCH, true);

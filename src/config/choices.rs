@@ -196,6 +196,11 @@ impl MaxmemoryPolicy {
         matches!(self, Self::VolatileLru | Self::VolatileLfu | Self::VolatileRandom | Self::VolatileTtl)
     }
 
+    /// Whether it matters when each key was used.
+    pub fn tracks_use(self) -> bool {
+        self.is_lfu() || matches!(self, Self::VolatileLru | Self::AllkeysLru)
+    }
+
     /// Whether keys carry an access frequency in place of an access time.
     pub fn is_lfu(self) -> bool {
         matches!(self, Self::VolatileLfu | Self::AllkeysLfu)

@@ -43,6 +43,7 @@ pub use change::{Access, Changes, SetError};
 pub use choices::*;
 pub use cli::{CommandLine, parse_command_line};
 pub use directive::{Directive, Effect, flags};
+pub use kinds::MemoryShare;
 pub use load::Statement;
 pub use notify::NotifyFlags;
 pub use proc_title::expand_proc_title;

@@ -7,6 +7,7 @@
 use super::Key;
 use super::entry::EntryView;
 use super::keyspace::{Databases, Happening};
+use crate::util::alloc::used_memory;
 
 /// Candidates kept.
 const POOL_MAX: usize = 16;
@@ -65,21 +66,24 @@ impl EvictionPool {
 }
 
 impl Databases {
-    /// Deletes the key that a policy finds dispensable; false when there is none to consider.
-    pub fn evict_one(&mut self, policy: EvictionPolicy) -> bool {
+    /// Deletes the key that a policy finds dispensable. How many bytes that freed, without those that it takes to tell
+    /// of it; `None` when there is no key to consider.
+    pub fn evict_one(&mut self, policy: EvictionPolicy) -> Option<usize> {
         let mut pool = std::mem::take(&mut self.eviction_pool);
         let victim = match policy.judge {
             Judge::Chance => self.any_key(policy),
             Judge::Recency | Judge::Frequency | Judge::TimeToLive => self.best_candidate(policy, &mut pool),
         };
         self.eviction_pool = pool;
-        let Some((db, key)) = victim else { return false };
+        let (db, key) = victim?;
         let hashed = Key::new(&key);
+        let before = used_memory();
         if let Some(entry) = self.database_mut(db).dict.remove(hashed.hash(), &key) {
             self.lazyfree.dispose(entry, self.lazyfree.lazily.eviction);
         }
+        let freed = before.saturating_sub(used_memory());
         self.note(db, &hashed, Happening::Evicted);
-        true
+        Some(freed)
     }
 
     /// A key of the next database that has one to consider.
@@ -154,7 +158,7 @@ mod tests {
     }
 
     fn evicted(db: &mut Databases, policy: EvictionPolicy, count: usize) -> Vec<usize> {
-        (0..count).for_each(|_| assert!(db.evict_one(policy)));
+        (0..count).for_each(|_| assert!(db.evict_one(policy).is_some()));
         let notes = db.take_notes();
         assert!(notes.iter().all(|note| note.happening == Happening::Evicted));
         let number = |key: &[u8]| String::from_utf8_lossy(&key[4..]).parse().unwrap();
@@ -177,7 +181,7 @@ mod tests {
             let policy = EvictionPolicy { volatile: true, judge, samples: 5 };
             let gone = evicted(&mut db, policy, 200);
             assert!(gone.iter().all(|number| number % 4 < 2), "{judge:?}");
-            assert!(!db.evict_one(policy), "{judge:?} found a key that does not expire");
+            assert!(db.evict_one(policy).is_none(), "{judge:?} found a key that does not expire");
         }
     }
 
@@ -198,7 +202,7 @@ mod tests {
             let mut gone = evicted(&mut db, policy, 100);
             gone.sort_unstable();
             assert_eq!(gone, (0..100).collect::<Vec<_>>());
-            assert!(!db.evict_one(policy));
+            assert!(db.evict_one(policy).is_none());
         }
     }
 }

@@ -5,10 +5,12 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use super::dict::Dict;
-use super::entry::Entry;
+use super::entry::{Entry, StringRef};
 
 /// A collection of more allocations than this is worth the way to the thread.
 const EFFORT_MIN: usize = 64;
+/// So is a string of as many bytes: the kernel takes them back page by page.
+const STRING_BYTES_MIN: usize = 1 << 20;
 
 /// When entries are freed by the thread rather than at once: the directives `lazyfree-lazy-*`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,6 +45,15 @@ impl Garbage {
     }
 }
 
+#[inline]
+fn is_worth_the_way(entry: &Entry) -> bool {
+    match (entry.view().any_collection(), entry.view().string()) {
+        (Some(value), _) => value.free_effort() > EFFORT_MIN,
+        (None, Some(StringRef::Shared(shared))) => shared.bytes().len() >= STRING_BYTES_MIN,
+        (None, _) => false,
+    }
+}
+
 #[derive(Debug, Default)]
 struct Counts {
     pending: AtomicU64,
@@ -69,7 +80,7 @@ impl LazyFree {
     /// Frees an entry: with `lazily` by the thread if it is worth it.
     #[inline]
     pub fn dispose(&mut self, entry: Entry, lazily: bool) {
-        if lazily && entry.view().any_collection().is_some_and(|value| value.free_effort() > EFFORT_MIN) {
+        if lazily && is_worth_the_way(&entry) {
             self.send(Garbage::Entry(entry));
         }
     }

@@ -81,7 +81,12 @@ impl Waiters {
         later.next().map(|(ticket, client)| (*ticket, *client))
     }
 
-    /// Whether nobody waits on anything.
+    /// How many keys somebody waits on.
+    pub fn len(&self) -> usize {
+        self.by_database.values().map(HashMap::len).sum()
+    }
+
+    /// Whether nobody waits.
     pub fn is_empty(&self) -> bool {
         self.by_database.is_empty()
     }

@@ -40,7 +40,12 @@ impl Watches {
         self.by_key.iter().filter(move |((index, _), _)| *index == db).map(|((_, key), watchers)| (&**key, watchers))
     }
 
-    /// Whether no key is watched.
+    /// How many keys are watched.
+    pub fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Whether nobody watches anything.
     pub fn is_empty(&self) -> bool {
         self.by_key.is_empty()
     }

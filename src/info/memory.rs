@@ -4,7 +4,6 @@
 //! use counts as its fragmentation.
 
 use super::{Section, Source, human};
-use crate::client::Client;
 use crate::config::Choice;
 use crate::util::{alloc, platform};
 
@@ -46,7 +45,7 @@ impl Overview {
             .filter(|(_, dict)| !dict.is_empty())
             .map(|(index, dict)| (index, dict.overheads().0, dict.overheads().1))
             .collect();
-        let clients = source.server.clients.iter().map(|(_, client)| client_memory(client)).sum();
+        let clients = source.server.clients.iter().map(|(_, client)| client.memory()).sum();
         let startup = source.server.startup_memory;
         let in_tables: usize = tables.iter().map(|(_, keys, expires)| keys + expires).sum();
         let (backlog, replicas) = source.server.repl.memory();
@@ -89,11 +88,6 @@ impl Overview {
 
 fn percent(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
-}
-
-/// Memory of a client: its state and buffers, in bytes.
-pub fn client_memory(client: &Client) -> usize {
-    size_of::<Client>() + client.connection.input.capacity() + client.output.capacity().max(client.output.len())
 }
 
 /// What scripts and functions take: the interpreters, and the texts.
@@ -151,7 +145,7 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("rss_overhead_bytes", 0);
     section.field("mem_fragmentation_ratio", ratio(memory.fragmentation()));
     section.field("mem_fragmentation_bytes", memory.fragmentation_bytes());
-    section.field("mem_not_counted_for_evict", memory.replicas);
+    section.field("mem_not_counted_for_evict", source.server.not_counted_for_evict());
     section.field("mem_replication_backlog", memory.backlog);
     section.field("mem_total_replication_buffers", memory.backlog + memory.replicas);
     section.field("mem_clients_slaves", memory.replicas);

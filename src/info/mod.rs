@@ -1,15 +1,19 @@
 //! INFO: one function per section, each a list of `field:value` lines.
 //!
-//! Names and order are those of Redis 7.0, since people and tools look for them. Fields of what this server has no
-//! counterpart for are left out, unless something is known to read them.
+//! Names and order are those of Redis 7.0, since people and tools look for them, with those of Redis 8 between them that
+//! have something to tell here. Left out is what is about a C compiler (`gcc_version`, `atomicvar_api`), and
+//! the resizing of each client's reply buffer (`reply_buffer_shrinks`, `reply_buffer_expands`), which there is none of.
 
 mod commands;
+mod keysizes;
 pub mod memory;
 mod persistence;
 mod replication;
 
 use std::fmt::{Display, Write};
 
+use crate::acl::log::Reason;
+use crate::client::Client;
 use crate::config::REDIS_VERSION;
 use crate::db::Databases;
 use crate::server::Server;
@@ -66,6 +70,7 @@ const SECTIONS: &[Row] = &[
     Row { name: "latencystats", title: "Latencystats", shown: Shown::All, write: commands::latencies },
     Row { name: "cluster", title: "Cluster", shown: Shown::Default, write: cluster },
     Row { name: "keyspace", title: "Keyspace", shown: Shown::Default, write: keyspace },
+    Row { name: "keysizes", title: "Keysizes", shown: Shown::All, write: keysizes::section },
 ];
 
 /// The text of INFO for the sections named; those shown by default when none is.
@@ -136,7 +141,8 @@ fn server(source: &Source<'_>, section: &mut Section<'_>) {
 
 fn clients(source: &Source<'_>, section: &mut Section<'_>) {
     let clients = &source.server.clients;
-    let largest_input = clients.iter().map(|(_, client)| client.input_peak.max(client.connection.input.len())).max();
+    let largest_input =
+        clients.iter().map(|(_, client)| client.input_peak.max(client.connection.input_waiting())).max();
     let largest_output = clients.iter().map(|(_, client)| client.output.len()).max();
     let with_deadline = clients.iter().filter(|(_, client)| {
         let blocked = client.blocked.as_ref();
@@ -149,7 +155,12 @@ fn clients(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("client_recent_max_output_buffer", largest_output.unwrap_or(0));
     section.field("blocked_clients", clients.blocked);
     section.field("tracking_clients", source.server.tracking.clients());
+    let count = |holds: fn(&Client) -> bool| clients.iter().filter(|(_, client)| holds(client)).count();
+    section.field("pubsub_clients", count(|client| client.subscriptions.is_some()));
+    section.field("watching_clients", count(|client| !client.watched.is_empty()));
     section.field("clients_in_timeout_table", with_deadline.count());
+    section.field("total_watched_keys", source.server.watches.len());
+    section.field("total_blocking_keys", source.server.waiters.len());
 }
 
 fn stats(source: &Source<'_>, section: &mut Section<'_>) {
@@ -177,10 +188,11 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("expired_time_cap_reached_count", stats.expired_time_cap_reached);
     section.field("expire_cycle_cpu_milliseconds", stats.expire_cycle_us / 1000);
     section.field("evicted_keys", stats.evicted_keys);
-    section.field("evicted_clients", 0);
+    section.field("evicted_clients", stats.evicted_clients);
     section.field("evicted_scripts", source.server.script.evicted);
-    section.field("total_eviction_exceeded_time", 0);
-    section.field("current_eviction_exceeded_time", 0);
+    let exceeding = stats.eviction_exceeded_since.map(|since| since.elapsed()).unwrap_or_default();
+    section.field("total_eviction_exceeded_time", (stats.eviction_exceeded + exceeding).as_millis());
+    section.field("current_eviction_exceeded_time", exceeding.as_millis());
     section.field("keyspace_hits", keys.hits);
     section.field("keyspace_misses", keys.misses);
     section.field("pubsub_channels", pubsub.channels.len());
@@ -211,6 +223,10 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("client_output_buffer_limit_disconnections", stats.output_buffer_disconnections);
     section.field("eventloop_cycles", stats.loop_cycles);
     section.field("eventloop_duration_sum", stats.loop_us);
+    for (reason, count) in Reason::ALL.iter().zip(stats.denials) {
+        let name = if *reason == Reason::Command { "cmd" } else { reason.name() };
+        section.field(format_args!("acl_access_denied_{name}"), count);
+    }
 }
 
 fn cpu(_: &Source<'_>, section: &mut Section<'_>) {

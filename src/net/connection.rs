@@ -30,6 +30,8 @@ pub struct Connection {
     socket: Socket,
     /// Bytes of requests that are incomplete or wait for their turn.
     pub input: Vec<u8>,
+    /// How many bytes at the head of `input` are done with already; less than all.
+    pub input_done: usize,
     /// How far the request at the head of `input` is understood.
     pub progress: Progress,
     /// It will be closed at the end of the turn.
@@ -54,6 +56,7 @@ impl Connection {
             addresses: socket.addresses(),
             socket,
             input: Vec::new(),
+            input_done: 0,
             progress: Progress::default(),
             doomed: false,
             read_on_pending: false,
@@ -115,6 +118,24 @@ impl Connection {
     /// Whether the peer is on this machine: a unix socket or a loopback address.
     pub fn peer_is_local(&self) -> bool {
         self.is_unix() || self.addresses.is_some_and(|(peer, _)| peer.ip().to_canonical().is_loopback())
+    }
+
+    /// Keeps input that is not used up: what stands in `buffer` from `used` on. Requests that are complete and only
+    /// wait for their turn are moved to the front no sooner than most of the buffer is done with, so that a long queue
+    /// of them costs no more for being long.
+    pub fn keep_input(&mut self, mut buffer: Vec<u8>, used: usize) {
+        if self.progress.is_idle() && used <= buffer.len() / 2 {
+            self.input_done = used;
+        } else {
+            buffer.drain(..used);
+            self.input_done = 0;
+        }
+        self.input = buffer;
+    }
+
+    /// Bytes of input that wait.
+    pub fn input_waiting(&self) -> usize {
+        self.input.len() - self.input_done
     }
 
     /// Sends pieces once; how many bytes of them. When that is not all, the socket will report when it takes more.

@@ -22,13 +22,14 @@ use super::pace::Pace;
 use super::pipeline::Pipeline;
 use super::socket::Socket;
 use crate::acl::UserId;
-use crate::client::{Client, ClientKey, Modes, tracking};
+use crate::client::{Client, ClientKey, Modes, memory, tracking};
 use crate::command::effects::Observers;
+use crate::crash::Watch;
 use crate::db::Databases;
 use crate::repl::link::{self, LINK_TOKEN};
 use crate::repl::primary;
 use crate::repl::transfer::{self, PIPE_TOKEN};
-use crate::server::Server;
+use crate::server::{Server, ServerModes};
 use crate::util::platform::os_error_text;
 
 /// The most bytes read from a client in one turn, and the size of the shared buffer.
@@ -44,6 +45,7 @@ const EVENTS: usize = 1024;
 /// Outputs' buffers kept for reuse, and the largest of them, in bytes.
 const SPARE_BUFFERS: usize = 64;
 const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
+const SPARE_BUFFER_BYTES_LIMITED: usize = 4 * 1024;
 /// The token of the signal pipe.
 pub const SIGNAL_TOKEN: Token = Token(usize::MAX - 1);
 
@@ -87,6 +89,7 @@ impl EventLoop {
     /// Runs until the server is to shut down; the exit status. `ready` is called once the data set is there.
     pub fn run(&mut self, ready: impl Fn(&Server)) -> i32 {
         let mut events = Events::with_capacity(EVENTS);
+        let _watch = Watch::over(&mut self.server, &mut self.db);
         self.server.startup_memory = crate::util::alloc::used_memory();
         let mut reads = 0;
         if !self.is_loading() {
@@ -178,8 +181,11 @@ impl EventLoop {
         self.close(doomed);
         primary::before_replies(&mut self.server);
         self.flush_outputs();
-        primary::after_replies(&mut self.server);
+        if self.server.modes.has(ServerModes::CLIENT_LIMIT) {
+            memory::make_room(&mut self.server);
+        }
         self.close_doomed();
+        primary::after_replies(&mut self.server);
     }
 
     /// How long the poll may wait: not at all while somebody's input is left over.
@@ -249,13 +255,18 @@ impl EventLoop {
                 client.active_ms = now;
                 self.server.stats.input_bytes += read.bytes as u64;
                 self.server.stats.reads_processed += 1;
-                if read.more || drain {
-                    self.server.clients.read_on_later(key);
-                }
                 if closing {
                     self.writable(key);
                 } else {
                     self.serve(key, read.into_shared.then_some(read.bytes));
+                    // What there is of a big argument is read at once.
+                    let begins = read.more && read.into_shared;
+                    if begins && self.server.clients.at(key).connection.progress.arrived() > 0 {
+                        return self.readable(key, hung_up, drain);
+                    }
+                }
+                if read.more || drain {
+                    self.server.clients.read_on_later(key);
                 }
             }
             // Commands that came before the end of the stream are run first.
@@ -300,7 +311,10 @@ impl EventLoop {
     }
 
     fn keep_spare(&mut self, buffer: Vec<u8>) {
-        if self.spare.len() < SPARE_BUFFERS && (1..=SPARE_BUFFER_BYTES_MAX).contains(&buffer.capacity()) {
+        // Under `maxmemory` they would take the place of keys.
+        let limited = self.server.modes.has(ServerModes::MEMORY_LIMIT);
+        let max = if limited { SPARE_BUFFER_BYTES_LIMITED } else { SPARE_BUFFER_BYTES_MAX };
+        if self.spare.len() < SPARE_BUFFERS && (1..=max).contains(&buffer.capacity()) {
             self.spare.push(buffer);
         }
     }
@@ -337,6 +351,9 @@ impl EventLoop {
                 client.flush_pending = false;
                 if !client.connection.output_stuck && !client.connection.doomed {
                     self.flush(*key);
+                }
+                if self.server.modes.has(ServerModes::CLIENT_LIMIT) {
+                    memory::count(&mut self.server, *key, None);
                 }
             }
         }

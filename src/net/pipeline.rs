@@ -7,19 +7,21 @@
 use std::borrow::Cow;
 use std::io;
 
-use super::event_loop::{READ_BYTES, SLICE_US};
-use crate::client::{Client, ClientKey, Modes, lifecycle};
+use super::event_loop::SLICE_US;
+use crate::client::{Client, ClientKey, Modes, lifecycle, memory};
 use crate::command::{Args, CommandId, Ctx, exec};
 use crate::db::{self, Databases};
 use crate::repl::replica;
 use crate::resp::reply::Reply;
-use crate::resp::request::{self, ArgView, Batch, Limits, ProtocolError};
-use crate::server::Server;
+use crate::resp::request::{self, ArgView, Batch, Limits, Progress, ProtocolError};
+use crate::server::{Server, ServerModes};
 
 /// Requests framed, looked up and prefetched at once.
 const BATCH_MAX: usize = 64;
 /// Output of a turn from which on its limits are looked at, in bytes.
 const OUTPUT_CHECKED_FROM: usize = 16 * 1024;
+/// Bytes of a big argument from which on a client's turn to read ends.
+const BIG_READ_BYTES: usize = 1024 * 1024;
 /// The most arguments of a request.
 const ARGS_MAX: i64 = i32::MAX as i64;
 
@@ -57,19 +59,16 @@ impl Pipeline {
         let own = client.is_blocked() || !client.connection.input.is_empty() || !client.connection.progress.is_idle();
         // What a client sends that is to be closed is thrown away.
         if !own || client.modes.has(Modes::CLOSING) {
-            let bytes = client.connection.read(shared)?;
-            let more = bytes == shared.len() || client.connection.has_more();
-            return Ok(Read { bytes, more, into_shared: true });
+            return read_shared(client, shared);
         }
         let mut progress = std::mem::take(&mut client.connection.progress);
         let result = match progress.arriving() {
-            Some((big, room)) => read_behind(client, big, room),
-            None => {
-                let mut input = std::mem::take(&mut client.connection.input);
-                let result = read_behind(client, &mut input, READ_BYTES);
-                client.connection.input = input;
-                result
-            }
+            Some(_) => read_big(client, &mut progress),
+            // By way of the shared buffer, so that no room is made for more than what came.
+            None => read_shared(client, shared).map(|read| {
+                client.connection.input.extend_from_slice(&shared[..read.bytes]);
+                Read { into_shared: false, ..read }
+            }),
         };
         client.connection.progress = progress;
         result
@@ -77,28 +76,26 @@ impl Pipeline {
 
     /// Runs a client's requests. They stand in `shared`, or in its own input when that is `None`.
     pub fn run(&mut self, server: &mut Server, db: &mut Databases, key: ClientKey, shared: Option<&[u8]>) {
-        let own = if shared.is_none() {
-            std::mem::take(&mut server.clients.at_mut(key).connection.input)
-        } else {
-            Vec::new()
-        };
+        let client = server.clients.at_mut(key);
+        let mut own = if shared.is_none() { std::mem::take(&mut client.connection.input) } else { Vec::new() };
+        let from = std::mem::take(&mut client.connection.input_done);
         let buffer = shared.unwrap_or(&own);
-        let mut reply = std::mem::take(&mut server.clients.at_mut(key).output);
-        let used = self.run_buffer(server, db, key, &mut reply, buffer);
+        let mut reply = std::mem::take(&mut client.output);
+        let used = self.run_buffer(server, db, key, &mut reply, buffer, from);
         let client = server.clients.at_mut(key);
         client.output = reply;
         server.current = None;
         let waiting = client.output.len();
-        let left = buffer.len() - used + client.connection.progress.arrived();
         client.input_peak = client.input_peak.max(buffer.len());
+        let end = buffer.len() - client.connection.progress.cut();
         match shared {
-            Some(shared) => client.connection.input.extend_from_slice(&shared[used..]),
+            Some(shared) => client.connection.input.extend_from_slice(&shared[used..end]),
             None => {
-                let mut own = own;
-                own.drain(..used);
-                client.connection.input = own;
+                own.truncate(end);
+                client.connection.keep_input(own, used);
             }
         }
+        let left = client.connection.input_waiting() + client.connection.progress.arrived();
         if left > server.config.client_query_buffer_limit {
             log::warn!("Closing client that reached max query buffer length");
             server.stats.query_buffer_disconnections += 1;
@@ -109,6 +106,9 @@ impl Pipeline {
                 lifecycle::check_output_limit(server, key);
             }
         }
+        if server.modes.has(ServerModes::CLIENT_LIMIT) {
+            memory::count(server, key, None);
+        }
     }
 
     /// Runs the command of a client that was held by a pause; its further input follows in the next turn.
@@ -117,13 +117,20 @@ impl Pipeline {
         let mut reply = std::mem::take(&mut server.clients.at_mut(key).output);
         server.current = Some(key);
         let mut cx = Ctx { db, server, reply: &mut reply, client: key, command: postponed.command };
-        exec::process(&mut cx, Some(postponed.command), Args::from(postponed.request.view()));
+        let args = Args::from(postponed.request.view());
+        if cx.client().modes.has(Modes::PRIMARY) {
+            let timeless = cx.db.set_timeless(true);
+            replica::obey(&mut cx, Some(postponed.command), args, &postponed.request.view().encoded());
+            cx.db.set_timeless(timeless);
+        } else {
+            exec::process(&mut cx, Some(postponed.command), args);
+        }
         server.current = None;
         server.clients.at_mut(key).output = reply;
         server.clients.flush_later(key);
     }
 
-    /// Runs what is complete in `buffer`; how many bytes of it are done with.
+    /// Runs what is complete in `buffer` behind its first `used` bytes; how many are done with then.
     fn run_buffer(
         &mut self,
         server: &mut Server,
@@ -131,9 +138,9 @@ impl Pipeline {
         key: ClientKey,
         reply: &mut Reply,
         buffer: &[u8],
+        mut used: usize,
     ) -> usize {
         let slice_ends = server.clock.ticks_after(server.clock.now(), SLICE_US);
-        let mut used = 0;
         loop {
             let client = server.clients.at_mut(key);
             if client.modes.has(Modes::BLOCKED) {
@@ -239,7 +246,8 @@ impl Pipeline {
             from = request.end as usize;
             replica::obey(&mut cx, resolved.command, args, &sent);
             let late = server.clock.now() > slice_ends;
-            if (late || server.clients.at(key).modes.has(Modes::CLOSING)) && index + 1 < self.batch.requests.len() {
+            let stop = server.clients.at(key).modes.has(Modes(Modes::BLOCKED.0 | Modes::CLOSING.0));
+            if (stop || late) && index + 1 < self.batch.requests.len() {
                 if late {
                     server.clients.read_on_later(key);
                 }
@@ -299,6 +307,31 @@ impl Pipeline {
         client.close_after_reply();
         server.stats.count_error(b"ERR");
     }
+}
+
+fn read_shared(client: &mut Client, shared: &mut [u8]) -> io::Result<Read> {
+    let bytes = client.connection.read(shared)?;
+    let more = bytes == shared.len() || client.connection.has_more();
+    Ok(Read { bytes, more, into_shared: true })
+}
+
+/// Reads the big argument that arrives, as far as it has come, up to [`BIG_READ_BYTES`].
+fn read_big(client: &mut Client, progress: &mut Progress) -> io::Result<Read> {
+    let mut total = 0;
+    while let Some((big, room)) = progress.arriving() {
+        match read_behind(client, big, room) {
+            Ok(read) => {
+                total += read.bytes;
+                if !read.more || total >= BIG_READ_BYTES {
+                    return Ok(Read { bytes: total, ..read });
+                }
+            }
+            // What was read counts; the socket tells the rest once more.
+            Err(error) if total == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(Read { bytes: total, more: true, into_shared: false })
 }
 
 /// Reads up to `room` bytes behind what `buffer` holds.

@@ -47,9 +47,20 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// An empty backlog at a position, that is to keep `size` bytes.
+    /// An empty backlog at a position, that is to keep `size` bytes. It has its first piece of memory from the beginning,
+    /// so that `maxmemory` meets no surprise when the first change comes.
     pub fn new(position: i64, size: u64) -> Backlog {
-        Backlog { segments: VecDeque::new(), start: position, end: position, size: size.max(SIZE_MIN), memory: 0 }
+        let (segments, size) = (VecDeque::new(), size.max(SIZE_MIN));
+        let mut backlog = Backlog { segments, start: position, end: position, size, memory: 0 };
+        backlog.add_segment();
+        backlog
+    }
+
+    fn add_segment(&mut self) {
+        let room = (self.size / SEGMENTS_WANTED) as usize;
+        let bytes = Vec::with_capacity(room.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX));
+        self.memory += bytes.capacity();
+        self.segments.push_back(Segment { start: self.end, bytes });
     }
 
     /// The position of the first byte that is kept.
@@ -79,7 +90,7 @@ impl Backlog {
 
     /// Bytes of memory it takes.
     pub fn memory(&self) -> usize {
-        self.memory
+        self.memory + self.segments.capacity() * size_of::<Segment>()
     }
 
     /// Appends bytes.
@@ -89,11 +100,7 @@ impl Backlog {
             let last = match last {
                 Some(last) => last,
                 None => {
-                    let room = (self.size / SEGMENTS_WANTED) as usize;
-                    let room = room.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
-                    let bytes = Vec::with_capacity(room);
-                    self.memory += bytes.capacity();
-                    self.segments.push_back(Segment { start: self.end, bytes });
+                    self.add_segment();
                     continue;
                 }
             };
@@ -110,11 +117,15 @@ impl Backlog {
         while let Some(first) = self.segments.front() {
             let end = first.end();
             if (self.end - end) < self.size as i64 || needed.is_some_and(|needed| needed < end) {
-                return;
+                break;
             }
             self.memory -= first.bytes.capacity();
             self.segments.pop_front();
             self.start = end;
+        }
+        let spare = self.segments.capacity() / 4;
+        if spare > SEGMENTS_WANTED as usize && spare > self.segments.len() {
+            self.segments.shrink_to(self.segments.len() * 2);
         }
     }
 

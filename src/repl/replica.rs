@@ -13,7 +13,8 @@ use super::propagate::{self, Outgoing};
 use super::{failover, primary, receive};
 use crate::client::{BlockedFor, Client, ClientKey, Modes};
 use crate::command::effects::{self, Observers};
-use crate::command::{Args, CommandId, Ctx, exec};
+use crate::command::spec::RUNS_QUEUE;
+use crate::command::{Args, CommandId, Ctx, Flags, exec, gate};
 use crate::config::{PropagationErrorBehavior, ReplicaOf};
 use crate::db::{Databases, Key};
 use crate::persist::aof;
@@ -60,8 +61,12 @@ pub struct Cached {
     pub db: usize,
 }
 
-/// Runs a request of the primary, that was sent as these bytes.
+/// Runs a request of the primary, that was sent as these bytes. In a pause it waits, and with it what follows.
 pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>, sent: &[u8]) {
+    if let Some(id) = resolved.filter(|id| is_held(cx, *id)) {
+        cx.command = id;
+        return cx.postpone(&args, BlockedFor::Pause);
+    }
     let mark = cx.reply.mark();
     if let Some(error) = exec::obey(cx, resolved, args) {
         report_error(cx, resolved, &args, &error);
@@ -83,6 +88,25 @@ pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>, sent:
     primary.offset += (open.len() + sent.len()) as i64;
     cx.server.repl.append(&open);
     cx.server.repl.append(sent);
+}
+
+/// How many bytes of the primary's stream have come that have not run: of a transaction that is open, of a request that a
+/// pause holds, and what is behind that.
+pub fn unapplied(server: &Server) -> usize {
+    let Some(primary) = &server.repl.primary else { return 0 };
+    let Some(client) = server.clients.get(primary.client) else { return 0 };
+    let held = client.blocked.as_ref().map_or(0, |blocked| blocked.request.view().encoded().len());
+    let connection = &client.connection;
+    primary.open.len() + held + connection.input_waiting() + connection.progress.arrived()
+}
+
+fn is_held(cx: &Ctx<'_>, id: CommandId) -> bool {
+    let row = cx.server.commands.entry(id).row;
+    let queued = match &cx.client().transaction {
+        Some(transaction) if row.flags.has(RUNS_QUEUE) => transaction.flags,
+        Some(_) | None => Flags::default(),
+    };
+    gate::is_held(cx.server, row.flags | queued)
 }
 
 /// What had worked at the primary did not here: the data may be another by now.

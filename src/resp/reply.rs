@@ -27,6 +27,8 @@ use std::sync::Arc;
 use super::Protocol;
 use crate::util::number::append_f64;
 
+/// What a string of a length of two digits takes besides itself.
+const BULK_OVERHEAD: usize = b"$99\r\n\r\n".len();
 /// From this length in bytes, shared values are referred to instead of copied.
 pub const SHARED_LEN_MIN: usize = 32 * 1024;
 
@@ -127,6 +129,11 @@ impl Reply {
             0..=9 => self.buf.extend_from_slice(&[b':', b'0' + value as u8, b'\r', b'\n']),
             _ => self.short(b':', itoa::Buffer::new().format(value).as_bytes()),
         }
+    }
+
+    /// Makes room for as many strings with about as many bytes, so that what is written need not be moved.
+    pub fn expect(&mut self, strings: usize, bytes: usize) {
+        self.buf.reserve(bytes + strings * BULK_OVERHEAD);
     }
 
     /// A string of any bytes.

@@ -259,6 +259,8 @@ pub struct Progress {
     big: Vec<Arc<Vec<u8>>>,
     /// The big argument that arrives now, and the length it will have.
     arriving: Option<Box<(Vec<u8>, usize)>>,
+    /// How many bytes at the end of the buffer were copied into it.
+    copied: usize,
 }
 
 impl Progress {
@@ -270,6 +272,14 @@ impl Progress {
     /// Bytes that arrived of the big argument that is not complete.
     pub fn arrived(&self) -> usize {
         self.arriving.as_ref().map_or(0, |big| big.0.len())
+    }
+
+    /// How many bytes at the end of the buffer last framed are not needed any more: they were copied into the big
+    /// argument that arrives. The caller cuts them off.
+    pub fn cut(&mut self) -> usize {
+        let copied = std::mem::take(&mut self.copied);
+        self.offset -= copied;
+        copied
     }
 
     /// Bytes held besides the connection's buffer.
@@ -350,6 +360,7 @@ pub fn frame(
     limits: &Limits,
 ) -> (usize, Result<(), ProtocolError>) {
     let mut head = from;
+    progress.copied = 0;
     if buffer.len() > BUFFER_MAX {
         return (head, Err(ProtocolError::new("too big request")));
     }
@@ -444,7 +455,11 @@ fn multi_bulk(
                 batch.args.truncate(first);
                 return Ok(Step::NeedMore);
             }
+            let before = at;
             if !collect_big(buffer, &mut at, length, progress) {
+                if progress.arrived() < length {
+                    progress.copied = at - before;
+                }
                 bulk = Some(length);
                 break;
             }

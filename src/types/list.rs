@@ -177,18 +177,20 @@ impl List {
         });
     }
 
+    /// About as many bytes as its elements have in all.
+    pub fn text_bytes(&self) -> usize {
+        match &self.0 {
+            Form::Small(pack) => pack.bytes().len(),
+            Form::Quick(quick) => quick.nodes().map(Node::size).sum(),
+        }
+    }
+
     /// The index of the first element of this text.
     pub fn find(&self, needle: Needle<'_>) -> Option<usize> {
-        let (mut index, mut found) = (0, None);
-        self.visit(0, End::Tail, |element| {
-            if needle.is(element) {
-                found = Some(index);
-                return ControlFlow::Break(());
-            }
-            index += 1;
-            ControlFlow::Continue(())
-        });
-        found
+        match &self.0 {
+            Form::Small(pack) => find_in_pack(pack, needle),
+            Form::Quick(quick) => quick.find(needle),
+        }
     }
 
     /// Replaces the element at an index; whether there is one.
@@ -324,6 +326,12 @@ fn fits_small(bytes: usize, count: usize, limits: &Limits) -> bool {
 
 /// Visits the elements of a listpack of `count` elements from an index on.
 #[inline]
+/// The index of the first element of a listpack that is the one sought.
+fn find_in_pack<S: Storage>(pack: &Pack<S>, needle: Needle<'_>) -> Option<usize> {
+    let at = pack.find(needle.text, pack.first()?, 1)?;
+    Some(pack.iter_before(at).count())
+}
+
 fn visit_pack<S: Storage>(
     pack: &Pack<S>,
     from: usize,

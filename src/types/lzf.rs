@@ -10,11 +10,10 @@
 
 /// The most bytes that one copy makes.
 const COPY_MAX: usize = 2 + 7 + 255;
-/// A copy of fewer bytes would not pay.
-const COPY_MIN: usize = 3;
 /// How far back a copy reaches.
 const DISTANCE_MAX: usize = 1 << 13;
 const LITERALS_MAX: usize = 1 << 5;
+const LITERALS_FEW: usize = 6;
 /// Three bytes make [`COPY_MAX`] at best: whoever announces more than this per byte lies.
 const EXPANSION_MAX: usize = COPY_MAX / 3;
 
@@ -43,6 +42,7 @@ pub fn append_compressed(input: &[u8], bytes_max: usize, out: &mut Vec<u8>) -> b
         &mut many
     };
     let before = out.len();
+    out.reserve(bytes_max.min(input.len()) + COPY_MAX);
     let fits = fill(input, bytes_max, out, bits, seen);
     if !fits {
         out.truncate(before);
@@ -52,19 +52,16 @@ pub fn append_compressed(input: &[u8], bytes_max: usize, out: &mut Vec<u8>) -> b
 
 fn fill(input: &[u8], bytes_max: usize, out: &mut Vec<u8>, bits: u32, seen: &mut [u32]) -> bool {
     let end = out.len() + bytes_max;
-    let slot = |three: [u8; 3]| {
-        let word = u32::from_be_bytes([0, three[0], three[1], three[2]]);
-        (word.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize
-    };
+    let slot = |three: u32| (three.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize;
     let (mut at, mut literals) = (0, 0);
-    while let Some(three) = input.get(at..at + COPY_MIN).and_then(|three| <[u8; 3]>::try_from(three).ok()) {
+    while let Some(three) = three_bytes(input, at) {
         let candidate = std::mem::replace(&mut seen[slot(three)], at as u32 + 1) as usize;
         let from = candidate.wrapping_sub(1);
-        if candidate == 0 || at - from > DISTANCE_MAX || input[from..from + COPY_MIN] != three {
+        if candidate == 0 || at - from > DISTANCE_MAX || three_bytes(input, from) != Some(three) {
             at += 1;
             continue;
         }
-        let same = input[from..].iter().zip(&input[at..]).take(COPY_MAX).take_while(|(old, new)| old == new).count();
+        let same = same_bytes(&input[from..], &input[at..]);
         write_literals(out, &input[literals..at]);
         write_copy(out, same, at - from);
         if out.len() > end {
@@ -81,7 +78,48 @@ fn fill(input: &[u8], bytes_max: usize, out: &mut Vec<u8>, bits: u32, seen: &mut
     out.len() <= end
 }
 
+/// How many bytes two texts have in common at their beginning, as far as a copy reaches. The second is the shorter one.
+#[inline]
+fn same_bytes(old: &[u8], new: &[u8]) -> usize {
+    let most = new.len().min(COPY_MAX);
+    let (old, new) = (&old[..most], &new[..most]);
+    let (mut old_words, mut new_words) = (old.chunks_exact(8), new.chunks_exact(8));
+    let mut same = 0;
+    while let (Some(old), Some(new)) = (old_words.next(), new_words.next()) {
+        let difference = word(old) ^ word(new);
+        if difference != 0 {
+            return same + difference.trailing_zeros() as usize / 8;
+        }
+        same += 8;
+    }
+    while same < most && old[same] == new[same] {
+        same += 1;
+    }
+    same
+}
+
+#[inline(always)]
+fn word(bytes: &[u8]) -> u64 {
+    u64::from_le_bytes(bytes.try_into().unwrap_or_default())
+}
+
+/// Three bytes as a number; none if fewer than four are left.
+#[inline(always)]
+fn three_bytes(input: &[u8], at: usize) -> Option<u32> {
+    let four = input.get(at..)?.first_chunk::<4>()?;
+    Some(u32::from_le_bytes(*four) & 0xff_ffff)
+}
+
+#[inline]
 fn write_literals(out: &mut Vec<u8>, literals: &[u8]) {
+    // Between copies there are mostly few, for which a call would take longer than the copying.
+    if literals.len() <= LITERALS_FEW {
+        if !literals.is_empty() {
+            out.push(literals.len() as u8 - 1);
+            literals.iter().for_each(|byte| out.push(*byte));
+        }
+        return;
+    }
     for chunk in literals.chunks(LITERALS_MAX) {
         out.push(chunk.len() as u8 - 1);
         out.extend_from_slice(chunk);

@@ -7,7 +7,7 @@ use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::{Args, Ctx, Error};
 use crate::resp::reply::Reply;
 use crate::types::Stream;
-use crate::types::stream::{Delivery, StreamId};
+use crate::types::stream::{Delivery, Entry, StreamId};
 use crate::util::number;
 
 /// The options of XCLAIM.
@@ -66,10 +66,11 @@ fn is_due(delivery: &Delivery, idle_ms_min: i64, now_ms: i64) -> bool {
 }
 
 /// Answers an entry that was claimed, or its id.
-fn reply_claimed(reply: &mut Reply, stream: &Stream, id: StreamId, just_ids: bool) {
-    match stream.log().get(id).filter(|_| !just_ids) {
-        Some(entry) => reply_entry(reply, entry),
-        None => reply_id(reply, id),
+fn reply_claimed(reply: &mut Reply, entry: Entry<'_>, just_ids: bool) {
+    if just_ids {
+        reply_id(reply, entry.id);
+    } else {
+        reply_entry(reply, entry);
     }
 }
 
@@ -97,14 +98,14 @@ pub fn xclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         let (groups, log) = stream.groups_mut();
         let Some(group) = groups.get_mut(name) else { break };
         let before = group.delivery(id).copied();
-        if log.get(id).is_none() {
+        let Some(entry) = log.get(id) else {
             if let Some(delivery) = before {
                 substitutes.delivered(id, &delivery, group);
                 group.acknowledge(id);
                 changes += 1;
             }
             continue;
-        }
+        };
         let ready = before.map_or(options.force, |delivery| is_due(&delivery, idle_ms_min, now_ms));
         if !ready {
             continue;
@@ -117,7 +118,7 @@ pub fn xclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         substitutes.delivered(id, &delivery, group);
         changes += 1;
         claimed += 1;
-        reply_claimed(cx.reply, stream, id, options.just_ids);
+        reply_claimed(cx.reply, entry, options.just_ids);
     }
     cx.reply.finish_array(head, claimed);
     // The group's last id goes along with every delivery.
@@ -170,26 +171,25 @@ pub fn xautoclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let mut substitutes = Substitutes::new(cx, key.bytes(), name);
     let mut actor = Actor::new(args.get(3));
     let stream = cx.db.collection_mut::<Stream>(&key)?;
-    let stream = stream.filter(|stream| stream.groups().get(name).is_some());
-    let stream = stream.ok_or_else(|| no_key_or_group(key.bytes(), name))?;
+    let (groups, log) = stream.map(Stream::groups_mut).ok_or_else(|| no_key_or_group(key.bytes(), name))?;
+    let group = groups.get_mut(name).ok_or_else(|| no_key_or_group(key.bytes(), name))?;
 
     // The id to go on with comes first, and is known last.
     let mut entries = Reply::new(cx.reply.protocol());
     let (mut next, mut claimed, mut deleted) = (Some(sweep.from), 0, Vec::new());
+    let mut finder = log.finder(sweep.from);
     let mut attempts = sweep.count.saturating_mul(ATTEMPTS_PER_CLAIM);
     while attempts > 0 && claimed + deleted.len() < sweep.count {
         attempts -= 1;
-        let (groups, log) = stream.groups_mut();
-        let Some(group) = groups.get_mut(name) else { break };
         let pending = next.and_then(|next| group.pending(next).next());
         let Some((id, before)) = pending.map(|(id, delivery)| (id, *delivery)) else { break };
         next = id.next();
-        if log.get(id).is_none() {
+        let Some(entry) = finder.get(id) else {
             substitutes.delivered(id, &before, group);
             group.acknowledge(id);
             deleted.push(id);
             continue;
-        }
+        };
         if !is_due(&before, sweep.idle_ms_min, now_ms) {
             continue;
         }
@@ -199,10 +199,9 @@ pub fn xautoclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         group.deliver(id, delivery);
         substitutes.delivered(id, &delivery, group);
         claimed += 1;
-        reply_claimed(&mut entries, stream, id, sweep.just_ids);
+        reply_claimed(&mut entries, entry, sweep.just_ids);
     }
-    let group = stream.groups().get(name);
-    let next = next.and_then(|next| group.and_then(|group| group.pending(next).next()));
+    let next = next.and_then(|next| group.pending(next).next());
     cx.reply.array(3);
     reply_id(cx.reply, next.map_or(StreamId::MIN, |(id, _)| id));
     cx.reply.array(claimed);

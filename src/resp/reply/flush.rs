@@ -61,6 +61,11 @@ impl Reply {
         std::mem::take(&mut self.buf)
     }
 
+    /// Bytes of memory it owns or keeps alive.
+    pub fn memory(&self) -> usize {
+        self.buf.capacity() + self.chunk_bytes
+    }
+
     /// Bytes of memory it owns, those of shared values not counted.
     pub fn capacity(&self) -> usize {
         self.buf.capacity()

@@ -33,7 +33,8 @@ impl Receiver {
             let own = !self.input.is_empty() || !self.progress.is_idle();
             if !own {
                 let used = self.run(piece);
-                self.input.extend_from_slice(&piece[used..]);
+                let end = piece.len() - self.progress.cut();
+                self.input.extend_from_slice(&piece[used..end]);
                 return;
             }
             match self.progress.arriving() {
@@ -48,7 +49,8 @@ impl Receiver {
             }
             let input = std::mem::take(&mut self.input);
             let used = self.run(&input);
-            self.input = input[used..].to_vec();
+            let end = input.len() - self.progress.cut();
+            self.input = input[used..end].to_vec();
         }
     }
 
@@ -378,6 +380,7 @@ fn announced_lengths_cost_nothing() {
         receiver.receive(&[b'x'; 65536]);
     }
     assert_eq!(receiver.progress.arrived(), 64 * 65536);
+    assert_eq!(receiver.input, b"*1\r\n$536870912\r\n", "what is in the argument is held once");
     assert!(receiver.held() <= 2 * 64 * 65536 + BIG_STEP, "{} bytes", receiver.held());
 }
 

@@ -1,6 +1,6 @@
 //! The nodes of a quicklist: a listpack, a big element by itself, or either of them compressed.
 
-use super::{End, Limits, visit_pack};
+use super::{End, Limits, Needle, find_in_pack, visit_pack};
 use crate::types::listpack::{Element, GappedListpack, Growth};
 use crate::types::lzf;
 use crate::util::alloc::size_class;
@@ -88,6 +88,19 @@ impl Node {
             Self::Packed { .. } | Self::Plain(_) => String::new(),
         };
         format!("{form} of {} elements, {} bytes{compressed}", self.count(), self.size())
+    }
+
+    /// The index of the first element sought.
+    pub fn find(&self, needle: Needle<'_>) -> Option<usize> {
+        match self {
+            Self::Packed { pack, .. } => find_in_pack(pack, needle),
+            Self::Plain(bytes) => needle.is(Element::Bytes(bytes)).then_some(0),
+            Self::Compressed { .. } => match self.opened() {
+                Self::Packed { pack, .. } => find_in_pack(&pack, needle),
+                Self::Plain(bytes) => needle.is(Element::Bytes(&bytes)).then_some(0),
+                Self::Compressed { .. } => None,
+            },
+        }
     }
 
     /// Visits the elements from an index on toward an end.

@@ -119,6 +119,16 @@ impl Quicklist {
         }
     }
 
+    /// The index of the first element sought.
+    pub fn find(&self, needle: Needle<'_>) -> Option<usize> {
+        let mut before = 0;
+        self.nodes.iter().find_map(|node| {
+            let found = node.find(needle).map(|index| before + index);
+            before += node.count();
+            found
+        })
+    }
+
     /// The node of an index and the index therein, counted from the nearer end.
     fn locate(&self, index: usize) -> (usize, usize) {
         if index < self.len / 2 {

@@ -186,6 +186,12 @@ impl Log {
         self.range(id, id).next()
     }
 
+    /// Looks up entries by ids that ascend, from one on.
+    pub fn finder(&self, from: StreamId) -> Finder<'_> {
+        let mut walk = self.range(from, StreamId::MAX);
+        Finder { log: self, next: walk.next(), walk }
+    }
+
     /// The id of the latest entry that is still there.
     #[inline]
     pub fn last_live_id(&self) -> Option<StreamId> {
@@ -372,6 +378,31 @@ fn find_in<S: Storage>(base: StreamId, pack: &Pack<S>, id: StreamId) -> Option<M
         }
     }
     None
+}
+
+/// Entries that are walked past before the way to the next one sought is looked up anew: those of a block.
+const WALKED_MAX: usize = 100;
+
+/// Looks up entries by ids that ascend: as long as the next one is near, it goes on from the last.
+#[derive(Debug)]
+pub struct Finder<'a> {
+    log: &'a Log,
+    walk: Entries<'a>,
+    next: Option<Entry<'a>>,
+}
+
+impl<'a> Finder<'a> {
+    /// The entry of an id, which is no less than any before.
+    pub fn get(&mut self, id: StreamId) -> Option<Entry<'a>> {
+        for _ in 0..WALKED_MAX {
+            match &self.next {
+                Some(entry) if entry.id < id => self.next = self.walk.next(),
+                next => return next.clone().filter(|entry| entry.id == id),
+            }
+        }
+        *self = self.log.finder(id);
+        self.next.clone().filter(|entry| entry.id == id)
+    }
 }
 
 /// Entries of a range, from both ends; do not take from both.

@@ -83,6 +83,10 @@ fn check(stream: &Stream, naive: &Naive, from: StreamId, to: StreamId) {
         backwards.reverse();
         assert_eq!(backwards, wanted);
     }
+    let mut finder = log.finder(from);
+    for id in (from.ms..from.ms + 80).map(|ms| StreamId::new(ms, 1)).filter(|id| *id >= from) {
+        assert_eq!(finder.get(id).map(|entry| entry.id), log.get(id).map(|entry| entry.id));
+    }
     for (id, bytes) in log.blocks() {
         let pack = Listpack::checked(bytes.to_vec()).expect("a listpack");
         assert!(block::check(id, &pack).is_some_and(|(live, _)| live > 0));
