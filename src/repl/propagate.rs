@@ -21,8 +21,8 @@ pub struct Outgoing {
     /// As they are sent.
     bytes: Vec<u8>,
     requests: Vec<Item>,
-    /// Some are of no use to the append-only file.
-    some_for_replicas: bool,
+    /// Some are not for everybody.
+    some_for_one: bool,
 }
 
 /// A request on its way out.
@@ -31,23 +31,30 @@ struct Item {
     db: usize,
     /// Where its bytes end.
     end: usize,
-    /// It changes nothing, so that there is nothing to be kept of it.
-    for_replicas: bool,
+    /// Whom it is for.
+    target: u8,
 }
+
+/// The append-only file, as whom a request is for.
+pub const TO_FILE: u8 = 1;
+/// Replicas, likewise.
+pub const TO_REPLICAS: u8 = 2;
+/// Both.
+pub const TO_ALL: u8 = TO_FILE | TO_REPLICAS;
 
 impl Outgoing {
     /// Adds a request of a database.
     #[inline]
     pub fn push(&mut self, db: usize, request: &ArgView<'_>) {
         request.encode(&mut self.bytes);
-        self.requests.push(Item { db, end: self.bytes.len(), for_replicas: false });
+        self.requests.push(Item { db, end: self.bytes.len(), target: TO_ALL });
     }
 
     /// Adds a request that changes nothing, for replicas only.
     pub fn push_for_replicas(&mut self, db: usize, request: &ArgView<'_>) {
         request.encode(&mut self.bytes);
-        self.requests.push(Item { db, end: self.bytes.len(), for_replicas: true });
-        self.some_for_replicas = true;
+        self.requests.push(Item { db, end: self.bytes.len(), target: TO_REPLICAS });
+        self.some_for_one = true;
     }
 
     /// Adds a request, given word by word.
@@ -66,10 +73,11 @@ impl Outgoing {
         self.requests.len()
     }
 
-    /// Forgets all requests but the first `len`.
-    pub fn truncate(&mut self, len: usize) {
-        self.requests.truncate(len);
-        self.bytes.truncate(self.requests.last().map_or(0, |item| item.end));
+    /// Keeps the requests behind the first `len` from whom they are not for.
+    pub fn restrict(&mut self, len: usize, target: u8) {
+        let added = self.requests.get_mut(len..).unwrap_or_default();
+        added.iter_mut().for_each(|item| item.target &= target);
+        self.some_for_one |= !added.is_empty() && target != TO_ALL;
     }
 
     /// The requests, each with its database.
@@ -82,10 +90,10 @@ impl Outgoing {
         self.requests.iter().map(move |item| (item, &self.bytes[std::mem::replace(&mut from, item.end)..item.end]))
     }
 
-    /// Without those that are for replicas only.
-    fn to_keep(&self) -> Outgoing {
+    /// Those for one of the targets.
+    fn only(&self, target: u8) -> Outgoing {
         let mut kept = Outgoing::default();
-        for (item, bytes) in self.items().filter(|(item, _)| !item.for_replicas) {
+        for (item, bytes) in self.items().filter(|(item, _)| item.target & target != 0) {
             kept.bytes.extend_from_slice(bytes);
             kept.requests.push(Item { end: kept.bytes.len(), ..*item });
         }
@@ -103,7 +111,7 @@ impl Outgoing {
     /// Forgets all requests.
     pub fn clear(&mut self) {
         self.requests.clear();
-        self.some_for_replicas = false;
+        self.some_for_one = false;
         match self.bytes.capacity() > KEPT_BYTES {
             true => self.bytes = Vec::new(),
             false => self.bytes.clear(),
@@ -150,15 +158,14 @@ fn deliver(server: &mut Server, transaction: bool) {
     let mut outgoing = std::mem::take(&mut server.effects.outgoing);
     let transaction = transaction && outgoing.len() > 1;
     let stamp_s = server.config.aof_timestamp_enabled.then(|| server.clock.unix_ms() / 1000);
-    match outgoing.some_for_replicas {
-        false => server.persist.aof.feed(outgoing.framed(transaction), stamp_s),
-        true => {
-            let kept = outgoing.to_keep();
-            server.persist.aof.feed(kept.framed(transaction && kept.len() > 1), stamp_s);
-        }
-    }
+    let parts = outgoing.some_for_one.then(|| (outgoing.only(TO_FILE), outgoing.only(TO_REPLICAS)));
+    let (kept, sent) = parts.as_ref().map_or((&outgoing, &outgoing), |(kept, sent)| (kept, sent));
+    server.persist.aof.feed(kept.framed(transaction && kept.len() > 1), stamp_s);
     if server.repl.backlog.is_some() && !server.is_replica() {
-        server.repl.feed(outgoing.framed(transaction));
+        server.repl.feed(sent.framed(transaction && sent.len() > 1));
+    }
+    if parts.is_some() {
+        outgoing = outgoing.only(TO_ALL);
     }
     if let Some(tap) = &mut server.propagation_tap {
         let requests = outgoing.decoded();
@@ -186,7 +193,7 @@ mod tests {
         assert_eq!(outgoing.framed(true).collect::<Vec<_>>(), [(0, MULTI), (0, set), (3, del), (3, EXEC)]);
         assert_eq!(outgoing.framed(false).count(), 2);
         outgoing.push_for_replicas(0, &OwnedRequest::of(&["PUBLISH", "a", "b"]).view());
-        assert_eq!((outgoing.len(), outgoing.to_keep().iter().collect::<Vec<_>>()), (3, vec![(0, set), (3, del)]));
+        assert_eq!((outgoing.len(), outgoing.only(TO_FILE).iter().collect::<Vec<_>>()), (3, vec![(0, set), (3, del)]));
         let decoded = outgoing.decoded();
         assert_eq!((decoded[1].0, decoded[1].1.view().get(0)), (3, b"DEL".as_slice()));
         outgoing.clear();

@@ -26,6 +26,7 @@ use crate::command::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE};
 use crate::command::{Args, CommandId, Ctx, Error, exec};
 use crate::db::Databases;
 use crate::net::busy::Restricted;
+use crate::repl::propagate::TO_ALL;
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::server::{Server, ServerModes};
@@ -295,7 +296,7 @@ fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start) -> (S
             memory_exhausted: memory_exhausted(cx.server),
         },
         client: cx.client,
-        propagate_to: 3,
+        propagate_to: TO_ALL,
         resp3: false,
         caller: (cx.command, caller),
         restricted: None,
@@ -459,8 +460,8 @@ impl Run {
         if cx.server.observers.has(Observers::TRACKING) {
             tracking::after_call_by_script(&mut cx, id, self.caller.0, &Args::from(self.caller.1));
         }
-        if self.propagate_to == 0 {
-            server.effects.outgoing.truncate(outgoing);
+        if self.propagate_to != TO_ALL {
+            server.effects.outgoing.restrict(outgoing, self.propagate_to);
         }
         let converted = match reply.contiguous() {
             Some(bytes) => push_converted(lua, bytes),
