@@ -63,6 +63,58 @@ fn errors_name_script_and_line() {
 }
 
 #[test]
+fn of_the_system_scripts_see_the_processor_time_alone() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let names =
+        eval(&mut client, "local names = {} for name in pairs(os) do names[#names + 1] = name end return names");
+    assert_eq!(names, Reply::bulks(&["clock"]));
+    let spent = "local before = os.clock() for _ = 1, 3e6 do end return {os.clock() > before, os.clock() < 600}";
+    assert_eq!(eval(&mut client, spent), Reply::Array(vec![Reply::Integer(1), Reply::Integer(1)]));
+    eval(&mut client, "os.clock = nil").into_error();
+}
+
+/// The forms of attacks that were published against scripts in Redis: each ends in an error or a harmless answer, and
+/// the server goes on.
+#[test]
+fn published_attacks_come_to_nothing() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let equals = "=".repeat(100_000);
+    let refused = [
+        // CVE-2022-24735, CVE-2025-46818: changing what later scripts, run by others, will use.
+        "getmetatable('').__index = function() return redis.call end",
+        "getmetatable(1).__index = redis",
+        "getmetatable(_G).__index = redis",
+        "string.len = redis.call",
+        "cjson.encode = redis.call",
+        // CVE-2022-24736: a script that cannot be loaded is run all the same.
+        "loadstring('return return')()",
+        // CVE-2025-46817: ranges that end where integers do.
+        "return unpack({}, 0, 2147483647)",
+        "return unpack({}, 2147483647 - 8000, 2147483647)",
+        // CVE-2025-46819: the bracket of a long string that never closes.
+        "return [",
+        "return [=",
+        &format!("return [{equals}"),
+        &format!("return [{equals}[ x ]=]"),
+    ];
+    for script in refused {
+        eval(&mut client, script).into_error();
+    }
+    // CVE-2024-31449: the least integer has no opposite.
+    assert_eq!(eval(&mut client, "return bit.tohex(1, -2147483648)"), Reply::bulk("00000001"));
+    // CVE-2024-46981: garbage that is collected while the interpreter goes.
+    let garbage = "local t = setmetatable({}, {__gc = function() redis.call('set', 'x', 1) end}) return 1";
+    for _ in 0..3 {
+        assert_eq!(eval(&mut client, garbage), Reply::Integer(1));
+        assert_eq!(client.cmd(&["SCRIPT", "FLUSH"]), Reply::ok());
+    }
+    assert_eq!(client.cmd(&["GET", "x"]), Reply::Null);
+    assert_eq!(eval(&mut client, "return ('x'):upper()"), Reply::bulk("X"));
+}
+
+#[test]
 fn the_room_is_closed() {
     let server = Server::start();
     let mut client = server.connect();

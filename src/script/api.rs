@@ -4,6 +4,7 @@ use super::convert::push_error;
 use super::lua::{CFunction, Exit, Kind, Lua, Outcome, function};
 use super::{bits, cache, json, library, msgpack, packing, random, run};
 use crate::config::REDIS_VERSION;
+use crate::util::platform::{self, CpuOf, CpuTimes};
 
 /// A table of functions.
 pub type Functions = &'static [(&'static str, fn() -> CFunction)];
@@ -25,6 +26,7 @@ const REDIS_OF_SCRIPTS: Functions = &[
     ("replicate_commands", || function(|lua| push(lua, true))),
 ];
 const MATH: Functions = &[("random", || function(math_random)), ("randomseed", || function(math_seed))];
+const OS: Functions = &[("clock", || function(processor_seconds))];
 /// What the code of a library has while it is loaded.
 const REDIS_OF_LOADING: Functions = &[("register_function", || function(library::register))];
 const LOG: Functions = &[("log", || function(log))];
@@ -63,6 +65,7 @@ pub fn open(lua: Lua, for_scripts: bool, protect: fn(Lua)) {
         ("cmsgpack", msgpack::FUNCTIONS, msgpack::complete),
         ("struct", packing::FUNCTIONS, |_| {}),
         ("bit", bits::FUNCTIONS, |_| {}),
+        ("os", OS, |_| {}),
     ];
     for (name, functions, complete) in libraries {
         push_library(lua, functions);
@@ -213,6 +216,13 @@ fn log(lua: Lua) -> Outcome {
         log::log!(level, "{}", String::from_utf8_lossy(&words.join(&b' ')));
     }
     Ok(0)
+}
+
+/// `os.clock`, all that there is of the system: processor time of the server.
+fn processor_seconds(lua: Lua) -> Outcome {
+    let CpuTimes { system, user } = platform::cpu_times(CpuOf::Process);
+    lua.push_number(system + user);
+    Ok(1)
 }
 
 fn math_random(lua: Lua) -> Outcome {
