@@ -4,7 +4,6 @@
 mod common;
 
 use std::ffi::OsStr;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,7 +40,9 @@ impl Sentinel {
             folder.path().display()
         );
         std::fs::write(&file, text).expect("a file");
-        let process = Command::new(program).arg(&file).stdout(Stdio::null()).spawn().expect("a Sentinel starts");
+        // Sentinel is a mode of redis-server.
+        let mut command = Command::new(program);
+        let process = command.arg(&file).arg("--sentinel").stdout(Stdio::null()).spawn().expect("a Sentinel starts");
         Sentinel { process, port, _folder: folder }
     }
 
@@ -194,8 +195,7 @@ fn numbers(connection: &mut Connection, key: &str) -> Vec<i64> {
 
 fn failover(programs: [&OsStr; 3]) {
     let Some(redis) = redis() else { return };
-    let sentinel = Path::new(&redis).with_file_name("redis-sentinel");
-    let mut group = Group::start(sentinel.as_os_str(), programs);
+    let mut group = Group::start(&redis, programs);
     let over = Arc::new(AtomicBool::new(false));
     let ports: Vec<u16> = group.sentinels.iter().map(|sentinel| sentinel.port).collect();
     let writers = (0..WRITERS).map(|writer| {
