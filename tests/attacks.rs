@@ -4,34 +4,11 @@
 
 mod common;
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::io::Write;
 
-use common::{Connection, PATIENCE, Reply, Server, encode, wait_until};
+use common::{Connection, Reply, Server, encode, wait_until};
 
 const NOAUTH: &[u8] = b"-NOAUTH Authentication required.\r\n";
-
-/// All the server says to these bytes until it closes the connection; with `ends` they are all there will be.
-fn answer(server: &Server, bytes: &[u8], ends: bool) -> String {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
-    // The server may close before it has read everything.
-    let _ = stream.write_all(bytes);
-    if ends {
-        let _ = stream.shutdown(std::net::Shutdown::Write);
-    }
-    let mut answer = Vec::new();
-    let mut piece = [0; 4096];
-    loop {
-        match stream.read(&mut piece) {
-            Ok(0) => break,
-            Ok(count) => answer.extend_from_slice(&piece[..count]),
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
-            Err(error) => panic!("no end of the connection: {error}"),
-        }
-    }
-    String::from_utf8_lossy(&answer).into_owned()
-}
 
 fn stat(client: &mut Connection, name: &str) -> u64 {
     let text = client.cmd(&["INFO", "everything"]).text();
@@ -55,7 +32,7 @@ fn browsers_are_cut_off_before_what_they_carry_runs() {
         "GET / HTTP/1.1\r\nHost: localhost\r\n\r\nSET evil 1\r\n",
         "Host: localhost\r\n\r\nSET evil 1\r\n",
     ] {
-        assert_eq!(answer(&server, request.as_bytes(), false), "", "{request:?}");
+        assert_eq!(server.answer(request.as_bytes(), false), "", "{request:?}");
     }
     assert_eq!(server.connect().cmd(&["EXISTS", "evil"]), Reply::Integer(0));
     wait_until("it is told of", || server.log().contains("Possible SECURITY ATTACK detected"));
@@ -68,12 +45,12 @@ fn the_greetings_of_other_protocols_are_no_requests() {
     let server = Server::start();
     // The start of a ClientHello of TLS 1.2 and later; of SSH; and of HTTP/2.
     let hello = [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice(), &[0xa5; 501]].concat();
-    assert_eq!(answer(&server, &hello, true), "");
+    assert_eq!(server.answer(&hello, true), "");
     let endless = [hello, vec![0x5a; 70_000]].concat();
-    assert_eq!(answer(&server, &endless, false), "-ERR Protocol error: too big inline request\r\n");
-    let ssh = answer(&server, b"SSH-2.0-OpenSSH_9.2\r\n", true);
+    assert_eq!(server.answer(&endless, false), "-ERR Protocol error: too big inline request\r\n");
+    let ssh = server.answer(b"SSH-2.0-OpenSSH_9.2\r\n", true);
     assert!(ssh.starts_with("-ERR unknown command 'SSH-2.0-OpenSSH_9.2'"), "{ssh}");
-    let http2 = answer(&server, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", true);
+    let http2 = server.answer(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", true);
     assert!(http2.starts_with("-ERR unknown command 'PRI'"), "{http2}");
     assert_eq!(server.connect().cmd(&["PING"]), Reply::Simple("PONG".into()));
 }
@@ -117,7 +94,7 @@ fn before_auth_nothing_large_is_taken() {
         (&format!("*1\r\n${}", "1".repeat(70_000)), "too big bulk count string"),
     ] {
         let expected = format!("-ERR Protocol error: {refusal}\r\n");
-        assert_eq!(answer(&server, request.as_bytes(), false), expected, "{:.40?}", request);
+        assert_eq!(server.answer(request.as_bytes(), false), expected, "{:.40?}", request);
     }
     // Many who send as much as they may and stop in the middle hold no more than that.
     let mut half = b"*10\r\n".to_vec();
@@ -136,8 +113,7 @@ fn before_auth_nothing_large_is_taken() {
 #[test]
 fn strangers_who_read_nothing_are_cut_off() {
     let (server, mut admin) = with_password();
-    let mut stranger = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).expect("a connection");
-    stranger.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
+    let mut stranger = server.plain();
     let flood = b"GET key\r\n".repeat(10_000);
     // It ends when the socket's buffer is full and little more is waiting.
     while stranger.write_all(&flood).is_ok() {}

@@ -55,18 +55,21 @@ fn assert_no_report(reports: &[String]) {
     assert!(reports.is_empty(), "{} differences:\n\n{}", reports.len(), reports.join("\n"));
 }
 
-#[test]
-fn random_commands_have_the_replies_and_effects_of_redis() {
-    let Some(redis) = redis_or_reason("random_commands_have_the_replies_and_effects_of_redis") else { return };
-    let plan = Plan {
+fn short_plan(redis: OsString) -> Plan {
+    Plan {
         seeds: run::first_seeds(SHORT_SEEDS),
         commands: SHORT_COMMANDS,
         families: Vec::new(),
         keeps_going: false,
         redis,
         oxidis: common::binary(),
-    };
-    assert_no_report(&run::run(&plan));
+    }
+}
+
+#[test]
+fn random_commands_have_the_replies_and_effects_of_redis() {
+    let Some(redis) = redis_or_reason("random_commands_have_the_replies_and_effects_of_redis") else { return };
+    assert_no_report(&run::run(&short_plan(redis)));
 }
 
 #[test]
@@ -75,15 +78,7 @@ fn what_came_after_redis_7_is_as_in_redis_8() {
         let _ = writeln!(io::stderr(), "SKIPPED what_came_after_redis_7_is_as_in_redis_8: OXIDIS_REDIS8 names none");
         return;
     };
-    let plan = Plan {
-        seeds: run::first_seeds(SHORT_SEEDS),
-        commands: SHORT_COMMANDS,
-        families: Vec::new(),
-        keeps_going: false,
-        redis,
-        oxidis: common::binary(),
-    };
-    assert_no_report(&run::run(&plan));
+    assert_no_report(&run::run(&short_plan(redis)));
 }
 
 #[test]

@@ -10,32 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Connection, PATIENCE, Reply, Server, encode, wait_until};
-
-fn plain(server: &Server) -> TcpStream {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
-    stream
-}
-
-/// All the server says to these bytes until it closes the connection.
-fn answer_to(server: &Server, bytes: &[u8]) -> String {
-    let mut stream = plain(server);
-    // The server may close before it has read everything.
-    let _ = stream.write_all(bytes);
-    let mut answer = Vec::new();
-    let mut piece = [0; 4096];
-    loop {
-        match stream.read(&mut piece) {
-            Ok(0) => break,
-            Ok(count) => answer.extend_from_slice(&piece[..count]),
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
-            Err(error) => panic!("no end of the connection: {error}"),
-        }
-    }
-    String::from_utf8_lossy(&answer).into_owned()
-}
+use common::{Connection, Reply, Server, encode, wait_until};
 
 /// The longest a PING takes while `busy` is set.
 fn slowest_ping(server: &Server, busy: &AtomicBool) -> (Duration, u64) {
@@ -77,10 +52,10 @@ fn malformed_frames_get_their_error_and_are_closed() {
     ];
     for (parts, text) in cases {
         let bytes = parts.concat();
-        let answer = answer_to(&server, &bytes);
+        let answer = server.answer(&bytes, false);
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into_owned();
         assert_eq!(answer, format!("-ERR Protocol error: {text}\r\n"), "{shown:?}");
-        let answer = answer_to(&server, &[b"*1\r\n$4\r\nPING\r\n".as_slice(), &bytes].concat());
+        let answer = server.answer(&[b"*1\r\n$4\r\nPING\r\n".as_slice(), &bytes].concat(), false);
         assert_eq!(answer, format!("+PONG\r\n-ERR Protocol error: {text}\r\n"), "behind PING: {shown:?}");
     }
     assert_eq!(server.connect().cmd(&["PING"]), Reply::Simple("PONG".into()));
@@ -217,14 +192,14 @@ fn clients_that_vanish_mid_request_change_nothing() {
     let mut witness = server.connect();
     let whole = encode(&[b"SET", b"key".as_slice(), &[b'v'; 40_000]]);
     for end in (1..whole.len()).step_by(1999).chain([whole.len() - 2, whole.len() - 1]) {
-        let mut stream = plain(&server);
+        let mut stream = server.plain();
         stream.write_all(&whole[..end]).expect("the server takes bytes");
         if end % 2 == 0 {
             stream.shutdown(Shutdown::Write).expect("a half-closed socket");
         }
     }
     for _ in 0..20 {
-        let mut stream = plain(&server);
+        let mut stream = server.plain();
         stream.write_all(&b"GET key\r\n".repeat(1000)).expect("the server takes bytes");
     }
     assert_eq!(witness.cmd(&["GET", "key"]), Reply::Null);
@@ -279,7 +254,7 @@ fn the_client_too_many_is_told_and_room_is_given_back() {
         assert!(refused.is_closed());
     }
     clients.pop();
-    wait_until("room for one more", || answer_to(&server, b"QUIT\r\n") == "+OK\r\n");
+    wait_until("room for one more", || server.answer(b"QUIT\r\n", false) == "+OK\r\n");
     clients.iter_mut().for_each(|client| assert_eq!(client.cmd(&["PING"]), Reply::Simple("PONG".into())));
 }
 
@@ -301,7 +276,7 @@ fn exhausted_descriptors_hold_new_clients_up_for_a_while() {
     clients.drain(..30);
     clients.iter_mut().for_each(|client| assert_eq!(client.read(), Reply::Simple("PONG".into())));
     drop(clients);
-    wait_until("recovery", || answer_to(&server, b"PING\r\nQUIT\r\n") == "+PONG\r\n+OK\r\n");
+    wait_until("recovery", || server.answer(b"PING\r\nQUIT\r\n", false) == "+PONG\r\n+OK\r\n");
     assert!(server.log().matches("Accepting client connection").count() < 200, "accepting does not back off");
 }
 
@@ -310,7 +285,7 @@ fn input_beyond_the_query_buffer_limit_closes_its_client() {
     let server = Server::start_with(&["--client-query-buffer-limit", "1mb"]);
     let mut witness = server.connect();
     for head in [b"*1\r\n$100000000\r\n".as_slice(), b"*2000000\r\n$100\r\n"] {
-        let mut stream = plain(&server);
+        let mut stream = server.plain();
         stream.write_all(head).expect("the server takes bytes");
         let piece = match head.len() > 17 {
             true => [vec![b'x'; 100], b"\r\n$100\r\n".to_vec()].concat().repeat(600),
@@ -329,7 +304,7 @@ fn input_behind_a_breach_of_the_protocol_is_not_kept() {
     let server = Server::start();
     let value = "x".repeat(100_000);
     server.connect().cmd(&["SET", "key", &value]);
-    let mut stream = plain(&server);
+    let mut stream = server.plain();
     // Unread replies keep the connection open behind the fault.
     stream.write_all(&encode(&["GET", "key"]).repeat(1000)).expect("room for requests");
     stream.write_all(b"*2\r\n$3\r\nGET\r\n").expect("room for a piece");
@@ -370,7 +345,7 @@ fn clients_in_the_middle_of_a_request_hold_no_output_buffer() {
 fn a_client_without_replies_gets_none_to_a_breach_of_the_protocol() {
     let server = Server::start();
     let requests = [encode(&["CLIENT", "REPLY", "OFF"]), b"*1\r\nbad\r\n".to_vec()].concat();
-    assert_eq!(answer_to(&server, &requests), "");
+    assert_eq!(server.answer(&requests, false), "");
 }
 
 #[test]
@@ -378,7 +353,7 @@ fn output_beyond_its_limit_is_not_sent() {
     let server = Server::start_with(&["--client-output-buffer-limit", "normal 100000 0 0"]);
     let mut client = server.connect();
     client.cmd(&["SET", "key", &"x".repeat(10_000)]);
-    assert_eq!(answer_to(&server, &encode(&["GET", "key"]).repeat(50)), "");
+    assert_eq!(server.answer(&encode(&["GET", "key"]).repeat(50), false), "");
 }
 
 #[test]

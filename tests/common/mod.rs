@@ -12,7 +12,7 @@ pub mod tls;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -161,6 +161,35 @@ impl Server {
     pub fn whole_log(&mut self) -> String {
         self.followers.drain(..).for_each(|follower| follower.join().expect("a log that was followed"));
         self.log()
+    }
+
+    /// A connection that reads and writes bytes.
+    pub fn plain(&self) -> TcpStream {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
+        stream
+    }
+
+    /// All the server says to these bytes until it closes the connection; with `ends` they are all there will be.
+    pub fn answer(&self, bytes: &[u8], ends: bool) -> String {
+        let mut stream = self.plain();
+        // The server may close before it has read everything.
+        let _ = stream.write_all(bytes);
+        if ends {
+            let _ = stream.shutdown(Shutdown::Write);
+        }
+        let mut answer = Vec::new();
+        let mut piece = [0; 4096];
+        loop {
+            match stream.read(&mut piece) {
+                Ok(0) => break,
+                Ok(count) => answer.extend_from_slice(&piece[..count]),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break,
+                Err(error) => panic!("no end of the connection: {error}"),
+            }
+        }
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// A new connection to the server.
