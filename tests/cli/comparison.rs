@@ -111,10 +111,20 @@ fn open(words: &mut Vec<String>, inside: bool) -> bool {
     true
 }
 
+/// The lines of an output but for those that say how long a slow command took: on a busy machine any may be slow.
+fn without_times(output: &[u8]) -> Vec<u8> {
+    let is_time = |line: &&[u8]| {
+        let seconds = line.strip_prefix(b"(").and_then(|line| line.strip_suffix(b"s)\n"));
+        seconds.is_some_and(|text| !text.is_empty() && text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.'))
+    };
+    output.split_inclusive(|byte| *byte == b'\n').filter(|line| !is_time(line)).collect::<Vec<_>>().concat()
+}
+
 /// Names the first line that differs.
 fn assert_same(what: &str, [ours, theirs]: &[Vec<u8>; 2]) {
+    let [ours, theirs] = [without_times(ours), without_times(theirs)];
     if ours != theirs {
-        let [ours, theirs] = [ours, theirs].map(|text| String::from_utf8_lossy(text).into_owned());
+        let [ours, theirs] = [ours, theirs].map(|text| String::from_utf8_lossy(&text).into_owned());
         let differs = ours.lines().zip(theirs.lines()).position(|(ours, theirs)| ours != theirs);
         let line = differs.unwrap_or(ours.lines().count().min(theirs.lines().count()));
         let [ours, theirs] =
