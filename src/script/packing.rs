@@ -190,9 +190,11 @@ fn unpack(lua: Lua) -> Outcome {
             b'x' => {}
             b'B' | b'H' | b'L' | b'T' | b'I' => lua.push_number(format.read(&rest[..size]) as f64),
             b'b' | b'h' | b'l' | b'i' => {
-                let unused = 64 - 8 * size.min(8) as u32;
-                let value = format.read(&rest[..size]).checked_shl(unused).unwrap_or(0) as i64;
-                lua.push_number(value.checked_shr(unused).unwrap_or(0) as f64);
+                // Longer ones than 64 bits have their sign where a shift by that much comes out on a processor.
+                let sign = u64::MAX.wrapping_shl((8 * size as u32).wrapping_sub(1));
+                let value = format.read(&rest[..size]);
+                let value = if value & sign == 0 { value } else { value | sign };
+                lua.push_number(value as i64 as f64);
             }
             b'f' => lua.push_number(f64::from(f32::from_bits(format.read(&rest[..4]) as u32))),
             b'd' => lua.push_number(f64::from_bits(format.read(&rest[..8]))),
