@@ -263,7 +263,8 @@ impl<'a> Reader<'a> {
             0xc2 | 0xc3 => lua.push_boolean(mark == 0xc3),
             0xca => lua.push_number(f64::from(f32::from_bits(self.unsigned(4)? as u32))),
             0xcb => lua.push_number(f64::from_bits(self.unsigned(8)?)),
-            0xcc..=0xcf => lua.push_number(self.unsigned(1 << (mark & 3))? as f64),
+            // Redis takes the largest for negative.
+            0xcc..=0xcf => lua.push_number(self.unsigned(1 << (mark & 3))? as i64 as f64),
             0xd0..=0xd3 => lua.push_number(self.signed(1 << (mark & 3))?),
             0xd9..=0xdb => {
                 let length = self.unsigned(1 << (mark - 0xd9))? as usize;

@@ -42,6 +42,7 @@ pub const CASES: &[(&str, &str)] = &[
     ("hex(cmsgpack.pack({{{}}}))", "919190"),
     ("hex(cmsgpack.pack(2^53))", "cf0020000000000000"),
     ("hex(cmsgpack.pack(2^62))", "cf4000000000000000"),
+    ("tostring(cmsgpack.unpack(\"\\207\\255\\255\\255\\255\\255\\255\\255\\254\"))", "-2"),
     ("hex(cmsgpack.pack(2^63))", "ca5f000000"),
     ("hex(cmsgpack.pack(2^64))", "ca5f800000"),
     ("hex(cmsgpack.pack(-2^63))", "d38000000000000000"),
