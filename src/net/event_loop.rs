@@ -9,9 +9,7 @@
 //! Fairness: a turn reads at most [`READ_BYTES`] from a client and runs its commands for at most [`SLICE_US`]; what
 //! is left waits for the next turn, in which the poll does not wait.
 
-use std::cell::RefCell;
 use std::io;
-use std::rc::Rc;
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
@@ -442,7 +440,7 @@ pub fn greet(server: &mut Server, accepted: Accepted) {
     let (mut socket, unix_path) = match accepted {
         Accepted::Tcp(stream, Transport::Plain) => (Socket::Tcp(stream), None),
         Accepted::Tcp(stream, Transport::Tls) => match server.begin_tls(stream) {
-            Some(session) => (Socket::Tls(Rc::new(RefCell::new(session))), None),
+            Some(session) => (Socket::Tls(Box::new(session)), None),
             None => return,
         },
         Accepted::Unix(stream, path) => (Socket::Unix(stream), Some(path)),

@@ -3,10 +3,8 @@
 //! Reading and writing is the same for all of them, but for what TLS holds back: see [`Socket::has_more`] and
 //! [`Socket::flush`].
 
-use std::cell::RefCell;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
-use std::rc::Rc;
 
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
@@ -21,8 +19,8 @@ pub enum Socket {
     Tcp(TcpStream),
     /// Unix domain.
     Unix(UnixStream),
-    /// TLS over TCP; there may be a second handle.
-    Tls(Rc<RefCell<Session>>),
+    /// TLS over TCP.
+    Tls(Box<Session>),
     /// None at all: nothing comes, and what is sent is lost.
     Nowhere,
 }
@@ -55,7 +53,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.write_vectored(pieces),
             Socket::Unix(stream) => stream.write_vectored(pieces),
-            Socket::Tls(session) => session.borrow_mut().write_vectored(pieces),
+            Socket::Tls(session) => session.write_vectored(pieces),
             Socket::Nowhere => Ok(pieces.iter().map(|piece| piece.len()).sum()),
         }
     }
@@ -63,13 +61,13 @@ impl Socket {
     /// Whether a read that returned less than it was offered has left something behind.
     #[inline]
     pub fn has_more(&self) -> bool {
-        matches!(self, Socket::Tls(session) if with_tls(session, |session| session.has_more()))
+        matches!(self, Socket::Tls(session) if session.has_more())
     }
 
     /// Whether something that was written waits to be sent.
     #[inline]
     pub fn has_unsent(&self) -> bool {
-        matches!(self, Socket::Tls(session) if with_tls(session, |session| session.has_unsent()))
+        matches!(self, Socket::Tls(session) if session.has_unsent())
     }
 
     /// Sends what was written and waits.
@@ -87,13 +85,13 @@ impl Socket {
     /// Tells the peer, where that is usual, that nothing more will come.
     pub fn close(&mut self) {
         if let Socket::Tls(session) = self {
-            session.borrow_mut().close();
+            session.close();
         }
     }
 
     /// Whether bytes can be exchanged: with TLS, after the handshake.
     pub fn is_established(&self) -> bool {
-        !matches!(self, Socket::Tls(session) if !session.borrow().is_established())
+        !matches!(self, Socket::Tls(session) if !session.is_established())
     }
 
     /// Whether a connection that was begun stands by now.
@@ -107,7 +105,7 @@ impl Socket {
         };
         match self {
             Socket::Tcp(stream) => look(stream),
-            Socket::Tls(session) => look(session.borrow().stream()),
+            Socket::Tls(session) => look(session.stream()),
             Socket::Unix(_) | Socket::Nowhere => Ok(true),
         }
     }
@@ -119,7 +117,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.register(registry, token, both),
             Socket::Unix(stream) => stream.register(registry, token, both),
-            Socket::Tls(session) => session.borrow_mut().stream_mut().register(registry, token, both),
+            Socket::Tls(session) => session.stream_mut().register(registry, token, both),
             Socket::Nowhere => Ok(()),
         }
     }
@@ -130,7 +128,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.reregister(registry, token, both),
             Socket::Unix(stream) => stream.reregister(registry, token, both),
-            Socket::Tls(session) => session.borrow_mut().stream_mut().reregister(registry, token, both),
+            Socket::Tls(session) => session.stream_mut().reregister(registry, token, both),
             Socket::Nowhere => Ok(()),
         }
     }
@@ -139,7 +137,7 @@ impl Socket {
     pub fn set_delay(&self, delay: bool) -> io::Result<()> {
         match self {
             Socket::Tcp(stream) => stream.set_nodelay(!delay),
-            Socket::Tls(session) => session.borrow().stream().set_nodelay(!delay),
+            Socket::Tls(session) => session.stream().set_nodelay(!delay),
             Socket::Unix(_) | Socket::Nowhere => Ok(()),
         }
     }
@@ -149,7 +147,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.deregister(registry),
             Socket::Unix(stream) => stream.deregister(registry),
-            Socket::Tls(session) => session.borrow_mut().stream_mut().deregister(registry),
+            Socket::Tls(session) => session.stream_mut().deregister(registry),
             Socket::Nowhere => Ok(()),
         }
     }
@@ -159,7 +157,7 @@ impl Socket {
         let both = |stream: &TcpStream| Some((stream.peer_addr().ok()?, stream.local_addr().ok()?));
         match self {
             Socket::Tcp(stream) => both(stream),
-            Socket::Tls(session) => both(session.borrow().stream()),
+            Socket::Tls(session) => both(session.stream()),
             Socket::Unix(_) | Socket::Nowhere => None,
         }
     }
@@ -170,7 +168,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => stream.as_raw_fd(),
             Socket::Unix(stream) => stream.as_raw_fd(),
-            Socket::Tls(session) => session.borrow().stream().as_raw_fd(),
+            Socket::Tls(session) => session.stream().as_raw_fd(),
             Socket::Nowhere => -1,
         }
     }
@@ -179,7 +177,7 @@ impl Socket {
     pub fn tune(&self, keepalive_s: u32) -> io::Result<()> {
         match self {
             Socket::Tcp(stream) => tune(stream, keepalive_s),
-            Socket::Tls(session) => tune(session.borrow().stream(), keepalive_s),
+            Socket::Tls(session) => tune(session.stream(), keepalive_s),
             Socket::Unix(_) | Socket::Nowhere => Ok(()),
         }
     }
@@ -187,8 +185,8 @@ impl Socket {
 
 /// Keeps what TLS does out of the code for plain sockets, which stays small.
 #[cold]
-fn with_tls<T>(session: &RefCell<Session>, work: impl FnOnce(&mut Session) -> T) -> T {
-    work(&mut session.borrow_mut())
+fn with_tls<T>(session: &mut Session, work: impl FnOnce(&mut Session) -> T) -> T {
+    work(session)
 }
 
 fn tune(stream: &TcpStream, keepalive_s: u32) -> io::Result<()> {

@@ -9,11 +9,9 @@
 //! tolerance of Redis. When the primary has accepted, the connection becomes that of a client that is obeyed (see
 //! [`super::replica`]).
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::rc::Rc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 use mio::Token;
@@ -217,7 +215,7 @@ fn connect_to(server: &mut Server, address: SocketAddr) {
         let mut socket = match &server.tls {
             Some(settings) if server.config.tls_replication => {
                 let session = Session::connect(stream, address, settings.client_config())?;
-                Socket::Tls(Rc::new(RefCell::new(session)))
+                Socket::Tls(Box::new(session))
             }
             _ => Socket::Tcp(stream),
         };
