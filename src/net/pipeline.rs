@@ -186,8 +186,8 @@ impl Pipeline {
         }
     }
 
-    /// Runs a batch, that was framed from a place in the buffer on. When it has to stop early (the client is blocked, or its time is up) it returns the index of the
-    /// first request that did not run.
+    /// Runs a batch that was framed from a place in the buffer on. When it has to stop early (the client is blocked, or
+    /// its time is up) it returns the index of the first request that did not run.
     fn run_batch(
         &mut self,
         server: &mut Server,

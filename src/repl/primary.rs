@@ -237,8 +237,7 @@ pub fn ask_for_acks(server: &mut Server) {
     }
 }
 
-/// Before the outputs are sent: asks replicas how far they are if somebody waits for that, has the stream sent, and
-/// drops what nobody needs of it.
+/// Before the outputs are sent: asks replicas how far they are if somebody waits for that, and has the stream sent.
 pub fn before_replies(server: &mut Server) {
     super::replica::note_logged(server);
     if server.repl.wants_acks && server.pause.kind().is_none() {

@@ -343,6 +343,14 @@ pub fn note_role(server: &mut Server) {
     primary::count_good(server);
 }
 
+/// After a change of the role: [`note_role`], and what a change entails beyond that.
+fn role_changed(server: &mut Server, db: &mut Databases) {
+    note_role(server);
+    db.frozen = server.holds_still();
+    crate::apply::oom_score(server).ok();
+    propagate::update_listeners(server);
+}
+
 /// The server becomes a replica of another one.
 pub fn follow(server: &mut Server, db: &mut Databases, primary: ReplicaOf) {
     let was_primary = !server.is_replica();
@@ -362,10 +370,7 @@ pub fn follow(server: &mut Server, db: &mut Databases, primary: ReplicaOf) {
         server.repl.cached = Some(Cached { id: history.id.clone(), offset: history.offset, db: 0 });
         server.repl.down_since_ms = Some(server.clock.unix_ms());
     }
-    note_role(server);
-    db.frozen = server.holds_still();
-    crate::apply::oom_score(server).ok();
-    propagate::update_listeners(server);
+    role_changed(server, db);
     link::connect(server);
 }
 
@@ -409,10 +414,7 @@ pub fn stand_alone(server: &mut Server, db: &mut Databases) {
     server.repl.forget_selected();
     server.repl.lonely_since_ms = server.clock.unix_ms();
     server.repl.down_since_ms = None;
-    note_role(server);
-    db.frozen = server.holds_still();
-    crate::apply::oom_score(server).ok();
-    propagate::update_listeners(server);
+    role_changed(server, db);
     if server.config.appendonly && !server.persist.aof.is_on() {
         restart_log(server, db);
     }

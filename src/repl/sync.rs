@@ -64,7 +64,7 @@ pub fn request(cx: &mut Ctx<'_>, args: &Args<'_>, partial: bool) -> CmdResult {
         cx.client_mut().connection.socket().set_delay(true).ok();
     }
     enlist(cx.server, key);
-    // What is already to be said goes first, and then what `begin_waiting` says.
+    // What is already to be said goes first, and then what `begin_or_wait` says.
     let reply = std::mem::take(cx.reply);
     cx.client_mut().output = reply;
     begin_or_wait(cx.server, cx.db, key);
