@@ -15,6 +15,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -236,10 +237,19 @@ pub fn binary() -> OsString {
     env::var_os("OXIDIS_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_oxidis").into())
 }
 
-/// A port nobody listens on.
+/// A port that nobody listens on. It is not one of those that the system gives out by itself, which any connection made
+/// meanwhile might get.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("a bound address").port()
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 10_000;
+    static DRAWN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let drawn = std::process::id().wrapping_mul(61).wrapping_add(DRAWN.fetch_add(1, Ordering::Relaxed));
+        let port = (FIRST + drawn % COUNT) as u16;
+        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Keeps a stream of log lines, reports the line that says the server is ready, drains the rest.
