@@ -297,9 +297,7 @@ pub fn forget(server: &mut Server, key: ClientKey) {
     let Some(primary) = server.repl.primary.take_if(|primary| primary.client == key) else { return };
     log::warn!("Connection with master lost.");
     if !primary.is_old && primary.is_trusted {
-        log::info!("Caching the disconnected master state.");
-        let id = server.repl.history.id.clone();
-        server.repl.cached = Some(Cached { id, offset: primary.offset, db: primary.db });
+        remember(server, &primary);
     }
     server.repl.down_since_ms = Some(server.clock.unix_ms());
     server.repl.link = link::Link::default();
@@ -313,10 +311,15 @@ pub fn forget(server: &mut Server, key: ClientKey) {
 /// Cuts the client of the primary off; nothing is kept of it but what [`forget`] keeps.
 fn drop_primary(server: &mut Server) {
     let Some(primary) = server.repl.primary.take() else { return };
+    remember(server, &primary);
+    server.clients.close_soon(primary.client);
+}
+
+/// Keeps what is to be known of a primary without a connection.
+fn remember(server: &mut Server, primary: &Primary) {
     log::info!("Caching the disconnected master state.");
     let id = server.repl.history.id.clone();
     server.repl.cached = Some(Cached { id, offset: primary.offset, db: primary.db });
-    server.clients.close_soon(primary.client);
 }
 
 /// A client has written to a key of this replica. The primary does not know of an expiry it may have got by that, and
