@@ -9,12 +9,14 @@ use std::io;
 
 use super::event_loop::SLICE_US;
 use crate::client::{Client, ClientKey, Modes, lifecycle, memory};
+use crate::command::lookahead::{self, Resolved};
 use crate::command::{Args, CommandId, Ctx, exec};
-use crate::db::{self, Databases};
+use crate::db::Databases;
 use crate::repl::replica;
 use crate::resp::reply::Reply;
 use crate::resp::request::{self, ArgView, Batch, Limits, Progress, ProtocolError};
 use crate::server::{Server, ServerModes};
+use crate::util::clock::Ticks;
 
 /// Requests framed, looked up and prefetched at once.
 const BATCH_MAX: usize = 64;
@@ -24,15 +26,6 @@ const OUTPUT_CHECKED_FROM: usize = 16 * 1024;
 const BIG_READ_BYTES: usize = 1024 * 1024;
 /// The most arguments of a request.
 const ARGS_MAX: i64 = i32::MAX as i64;
-
-/// What is known of a request before it runs.
-#[derive(Clone, Copy, Debug)]
-struct Resolved {
-    command: Option<CommandId>,
-    /// The argument that was hashed, 0 for none, and its hash.
-    hashed: usize,
-    hash: u64,
-}
 
 /// What a read came to.
 #[derive(Debug)]
@@ -195,102 +188,57 @@ impl Pipeline {
         key: ClientKey,
         reply: &mut Reply,
         (buffer, from): (&[u8], usize),
-        slice_ends: crate::util::clock::Ticks,
+        slice_ends: Ticks,
     ) -> Option<usize> {
-        self.resolve(server, db, key, buffer);
+        let requests = self.batch.requests.iter().map(|request| ArgView::of(&self.batch, request, buffer));
+        let keys = db.database(server.clients.at(key).db);
+        lookahead::resolve(&server.commands, keys, requests, &mut self.resolved);
         server.clock.carry_wall();
         server.current = Some(key);
-        if server.clients.at(key).modes.has(Modes::PRIMARY) {
-            return self.run_stream(server, db, key, reply, (buffer, from), slice_ends);
+        let is_primary = server.clients.at(key).modes.has(Modes::PRIMARY);
+        let mut cx = Ctx { db, server, reply, client: key, command: CommandId::default() };
+        if !is_primary {
+            return self.run_each(&mut cx, buffer, slice_ends, |cx, command, args, _| exec::process(cx, command, args));
         }
+        let timeless = cx.db.set_timeless(true);
+        let mut begin = from;
+        let stopped = self.run_each(&mut cx, buffer, slice_ends, |cx, command, args, end| {
+            // What has big arguments was not kept as it came, but nobody writes it in another way.
+            let sent = match args.has_big() {
+                true => Cow::Owned(args.encoded()),
+                false => Cow::Borrowed(&buffer[begin..end]),
+            };
+            begin = end;
+            replica::obey(cx, command, args, &sent);
+        });
+        cx.db.set_timeless(timeless);
+        stopped
+    }
+
+    /// Has each request of a batch run, by a function that also gets the place in the buffer where the request ends.
+    #[inline(always)]
+    fn run_each(
+        &self,
+        cx: &mut Ctx<'_>,
+        buffer: &[u8],
+        slice_ends: Ticks,
+        mut run: impl FnMut(&mut Ctx<'_>, Option<CommandId>, Args<'_>, usize),
+    ) -> Option<usize> {
         for (index, (request, resolved)) in self.batch.requests.iter().zip(&self.resolved).enumerate() {
-            let view = ArgView::of(&self.batch, request, buffer);
-            let args = Args::with_hash(view, resolved.hashed, resolved.hash);
-            let command = resolved.command.unwrap_or_default();
-            let mut cx = Ctx { db, server, reply, client: key, command };
-            exec::process(&mut cx, resolved.command, args);
-            let client = server.clients.at(key);
+            let args = resolved.args(ArgView::of(&self.batch, request, buffer));
+            cx.command = resolved.command.unwrap_or_default();
+            run(cx, resolved.command, args, request.end as usize);
+            let client = cx.server.clients.at(cx.client);
             let stop = client.modes.has(Modes(Modes::BLOCKED.0 | Modes::CLOSING.0));
-            let late = server.clock.now() > slice_ends;
+            let late = cx.server.clock.now() > slice_ends;
             if (stop || late) && index + 1 < self.batch.requests.len() {
                 if late {
-                    server.clients.read_on_later(key);
+                    cx.server.clients.read_on_later(cx.client);
                 }
                 return Some(index + 1);
             }
         }
         None
-    }
-
-    /// [`Pipeline::run_batch`] for the primary.
-    fn run_stream(
-        &mut self,
-        server: &mut Server,
-        db: &mut Databases,
-        key: ClientKey,
-        reply: &mut Reply,
-        (buffer, mut from): (&[u8], usize),
-        slice_ends: crate::util::clock::Ticks,
-    ) -> Option<usize> {
-        let timeless = db.set_timeless(true);
-        let mut stopped = None;
-        for (index, (request, resolved)) in self.batch.requests.iter().zip(&self.resolved).enumerate() {
-            let view = ArgView::of(&self.batch, request, buffer);
-            let args = Args::with_hash(view, resolved.hashed, resolved.hash);
-            let mut cx = Ctx { db, server, reply, client: key, command: resolved.command.unwrap_or_default() };
-            // What has big arguments was not kept as it came, but nobody writes it in another way.
-            let sent = match view.has_big() {
-                true => Cow::Owned(view.encoded()),
-                false => Cow::Borrowed(&buffer[from..request.end as usize]),
-            };
-            from = request.end as usize;
-            replica::obey(&mut cx, resolved.command, args, &sent);
-            let late = server.clock.now() > slice_ends;
-            let stop = server.clients.at(key).modes.has(Modes(Modes::BLOCKED.0 | Modes::CLOSING.0));
-            if (stop || late) && index + 1 < self.batch.requests.len() {
-                if late {
-                    server.clients.read_on_later(key);
-                }
-                stopped = Some(index + 1);
-                break;
-            }
-        }
-        db.set_timeless(timeless);
-        stopped
-    }
-
-    /// Looks up the commands of a batch, hashes their first keys, and has the memory behind them fetched.
-    fn resolve(&mut self, server: &Server, db: &Databases, key: ClientKey, buffer: &[u8]) {
-        self.resolved.clear();
-        let keys = db.database(server.clients.at(key).db);
-        // Runs of one command are common: it is looked up once.
-        let mut last = (0, None, 0);
-        for request in &self.batch.requests {
-            let view = ArgView::of(&self.batch, request, buffer);
-            let word = view.word(0).unwrap_or(0);
-            if word == 0 || word != last.0 {
-                let command = server.commands.resolve(&view);
-                let entry = command.map(|id| server.commands.entry(id));
-                let hashed = entry.map_or(0, |entry| usize::from(entry.first_key));
-                // The next argument may name another subcommand.
-                let word = if entry.is_some_and(|entry| entry.is_plain) { word } else { 0 };
-                last = (word, command, hashed);
-            }
-            let (_, command, hashed) = last;
-            let mut resolved = Resolved { command, hashed, hash: 0 };
-            if hashed > 0 && hashed < view.len() {
-                resolved.hash = db::hash_key(view.get(hashed));
-                keys.prefetch_bucket(resolved.hash);
-            } else {
-                resolved.hashed = 0;
-            }
-            self.resolved.push(resolved);
-        }
-        if self.resolved.len() > 1 {
-            for resolved in self.resolved.iter().filter(|resolved| resolved.hashed > 0) {
-                keys.prefetch_entry(resolved.hash);
-            }
-        }
     }
 
     /// Answers a breach of the protocol; the client is closed behind the answer.

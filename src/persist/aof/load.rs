@@ -14,11 +14,11 @@ use std::time::Instant;
 use super::folder;
 use super::reader::{Found, Reader};
 use super::{Failed, failed};
-use crate::client::ClientKey;
 use crate::client::internal::{self, Internal};
+use crate::command::lookahead::{self, Resolved};
 use crate::command::{Args, CommandId, Ctx};
 use crate::config::PropagationErrorBehavior;
-use crate::db::{Databases, hash_key};
+use crate::db::Databases;
 use crate::persist::loading;
 use crate::persist::rdb::load::{Loader, Progress};
 use crate::resp::reply::Reply;
@@ -68,15 +68,6 @@ pub struct LogLoader {
     /// Bytes of all files.
     pub total_bytes: u64,
     base_bytes: u64,
-}
-
-/// What is known of a request before it runs.
-#[derive(Clone, Copy)]
-struct Resolved {
-    command: Option<CommandId>,
-    /// The argument that was hashed, 0 for none, and its hash.
-    hashed: usize,
-    hash: u64,
 }
 
 /// How a file ended.
@@ -257,11 +248,12 @@ impl LogLoader {
     ) -> Option<End> {
         let LogLoader { client, reply, commands, resolved, .. } = self;
         let run = client.at_work(server, |server, key| {
-            resolve(server, db, key, reader, resolved);
-            for (index, &Resolved { command, hashed, hash }) in resolved.iter().enumerate() {
-                let args = Args::with_hash(reader.request(index), hashed, hash);
+            let keys = db.database(server.clients.at(key).db);
+            lookahead::resolve(&server.commands, keys, (0..reader.len()).map(|index| reader.request(index)), resolved);
+            for (index, known) in resolved.iter().enumerate() {
+                let args = known.args(reader.request(index));
                 let mut cx = Ctx { db, server, reply: &mut *reply, client: key, command: Default::default() };
-                run(&mut cx, command, args, name)?;
+                run(&mut cx, known.command, args, name)?;
                 *commands += 1;
                 if cx.client().transaction.is_none() {
                     *good_up_to = reader.end_of(index);
@@ -358,27 +350,6 @@ impl Current {
                 Some(End::Failed)
             }
         }
-    }
-}
-
-/// Looks up the commands of a batch, hashes their first keys, and has the memory behind them fetched, as is done for
-/// what clients send. A SELECT among them makes that useless for what follows it, but not wrong.
-fn resolve(server: &Server, db: &Databases, client: ClientKey, reader: &Reader<File>, resolved: &mut Vec<Resolved>) {
-    resolved.clear();
-    let keys = db.database(server.clients.at(client).db);
-    for index in 0..reader.len() {
-        let request = reader.request(index);
-        let command = server.commands.resolve(&request);
-        let hashed = command.map_or(0, |id| usize::from(server.commands.entry(id).first_key));
-        let hashed = if hashed < request.len() { hashed } else { 0 };
-        let hash = if hashed > 0 { hash_key(request.get(hashed)) } else { 0 };
-        if hashed > 0 {
-            keys.prefetch_bucket(hash);
-        }
-        resolved.push(Resolved { command, hashed, hash });
-    }
-    for resolved in resolved.iter().filter(|resolved| resolved.hashed > 0) {
-        keys.prefetch_entry(resolved.hash);
     }
 }
 
