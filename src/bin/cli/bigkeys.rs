@@ -6,7 +6,7 @@ use oxidis::resp::Value;
 
 use crate::connection::Connection;
 use crate::failure::Failure;
-use crate::format::quoted;
+use crate::format::shown;
 use crate::interrupt;
 use crate::options::Options;
 use crate::output::print;
@@ -170,7 +170,7 @@ impl Survey {
             kind.total += size;
             if size > kind.biggest {
                 kind.biggest = size;
-                let key = String::from_utf8(quoted(key)).unwrap_or_default();
+                let key = shown(key);
                 let unit = if elements { kind.unit } else { "bytes" };
                 lines.push_str(&format!(
                     "[{percent}] Biggest {:<6} found so far '{key}' with {size} {unit}\n",

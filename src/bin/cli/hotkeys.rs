@@ -5,7 +5,7 @@ use oxidis::resp::Value;
 use crate::bigkeys::percent;
 use crate::connection::Connection;
 use crate::failure::Failure;
-use crate::format::quoted;
+use crate::format::shown;
 use crate::interrupt;
 use crate::options::Options;
 use crate::output::print;
@@ -51,10 +51,6 @@ pub fn run(mut link: Connection, options: &Options) -> Result<(), Failure> {
     }
     print(summary);
     Ok(())
-}
-
-fn shown(key: &[u8]) -> String {
-    String::from_utf8(quoted(key)).unwrap_or_default()
 }
 
 fn counters(link: &mut Connection, keys: &[Vec<u8>]) -> Result<Vec<u64>, Failure> {

@@ -13,7 +13,7 @@ use oxidis::tls::Client;
 
 use crate::connection::{Connection, LinkError};
 use crate::failure::Failure;
-use crate::format::{Style, quoted};
+use crate::format::{Style, shown};
 use crate::interrupt;
 use crate::options::{Options, Resp3};
 use crate::output::{print, styled};
@@ -335,7 +335,7 @@ impl Session {
     fn show(&mut self, reply: &Value, text: Vec<u8>) {
         let mut out = Vec::new();
         if let (true, Some(link)) = (self.show_raw, &mut self.link) {
-            let raw = String::from_utf8(quoted(&link.take_raw())).unwrap_or_default();
+            let raw = shown(&link.take_raw());
             out.extend_from_slice(styled("90", &raw).as_bytes());
             out.push(b'\n');
         }

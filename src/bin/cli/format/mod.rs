@@ -80,6 +80,12 @@ impl Layout {
     }
 }
 
+/// The bytes as a quoted word, for a text.
+pub fn shown(bytes: &[u8]) -> String {
+    // A quoted word is ASCII.
+    String::from_utf8(quoted(bytes)).unwrap_or_default()
+}
+
 /// The bytes as a quoted word.
 pub fn quoted(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
