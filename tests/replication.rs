@@ -180,3 +180,15 @@ fn a_cut_off_replica_shows_nothing_stale_where_that_is_not_wanted() {
     client.cmd(&["REPLICAOF", "NO", "ONE"]);
     assert_eq!(client.cmd(&["GET", "a"]), Reply::bulk("1"));
 }
+
+#[test]
+fn a_script_that_waits_for_its_replica_to_go_sees_it_go() {
+    let (primary, replica) = (node(&["--busy-reply-threshold", "10"]), node(&[]));
+    follow(&replica, primary.port());
+    let (mut caller, mut other) = (primary.connect(), primary.connect());
+    let script = "repeat until redis.call('INFO', 'replication'):find('connected_slaves:0', 1, true)";
+    caller.send(&["EVAL", script, "0"]);
+    wait_until("the server is busy", || matches!(other.cmd(&["PING"]), Reply::Error(text) if text.starts_with("BUSY")));
+    assert_eq!(replica.connect().cmd(&["REPLICAOF", "NO", "ONE"]), Reply::ok());
+    assert_eq!(caller.read(), Reply::Null);
+}

@@ -141,37 +141,50 @@ impl Group {
         self.nodes.iter().position(|node| agreed && node.port() == port)
     }
 
-    fn length(&self, index: usize) -> i64 {
-        match self.nodes[index].server().connect().cmd(&["LLEN", "list:0"]) {
-            Reply::Integer(length) => length,
-            other => panic!("{other:?}"),
-        }
+    fn length(&self, index: usize) -> Option<i64> {
+        Tolerant::to(self.nodes[index].port())?.number(&["LLEN", "list:0"])
+    }
+
+    /// INFO replication of a node. Sentinels that give it another role end its connections, this one, too.
+    fn replication(&self, index: usize) -> Option<String> {
+        Tolerant::to(self.nodes[index].port())?.text(&["INFO", "replication"])
+    }
+
+    /// Waits for so many more writes of the first writer.
+    fn await_writes(&self, index: usize, count: i64) {
+        let mut before = None;
+        wait_within(LIMIT, "writes go on", || {
+            let length = self.length(index);
+            before = before.or(length);
+            length > before.map(|before| before + count)
+        });
     }
 
     /// Kills the primary and brings it back once another has taken its place.
     fn fail_over(&mut self) {
         let old = self.index_of_primary().expect("a primary");
-        let before = self.length(old);
-        wait_within(LIMIT, "writes go on", || self.length(old) > before + 50);
+        self.await_writes(old, 50);
         self.nodes[old].kill();
         let killed = Instant::now();
         wait_within(LIMIT, "another is the primary", || self.index_of_primary().is_some_and(|index| index != old));
         println!("another primary after {:?}", killed.elapsed());
         let new = self.index_of_primary().expect("a primary");
-        let before = self.length(new);
-        wait_within(LIMIT, "writes go on at the new primary", || self.length(new) > before + 20);
+        self.await_writes(new, 20);
         self.nodes[old].revive();
+        let primary = format!("master_port:{}\r\n", self.nodes[new].port());
         wait_within(LIMIT, "the old primary follows", || {
-            let info = self.nodes[old].server().connect().cmd(&["INFO", "replication"]).text();
-            info.contains(&format!("master_port:{}", self.nodes[new].port())) && info.contains("master_link_status:up")
+            let info = self.replication(old).unwrap_or_default();
+            info.contains(&primary) && info.contains("master_link_status:up")
         });
         wait_within(LIMIT, "both replicas are connected", || {
-            field(self.nodes[new].server(), "connected_slaves") == "2"
+            self.replication(new).unwrap_or_default().contains("connected_slaves:2\r\n")
         });
     }
 
-    fn check(&self, writers: Vec<JoinHandle<Promises>>) {
+    fn check(mut self, writers: Vec<JoinHandle<Promises>>) {
         let primary = self.index_of_primary().expect("a primary");
+        // From here on nobody else ends connections.
+        self.sentinels.clear();
         let mut connection = self.nodes[primary].server().connect();
         for (writer, handle) in writers.into_iter().enumerate() {
             let promises = handle.join().expect("a writer");

@@ -69,6 +69,8 @@ impl Restricted {
                 self.answer(server, db, key);
             }
         }
+        // A script may wait for that, and asks INFO.
+        super::event_loop::close_doomed_replicas(server);
         debug_assert_eq!(server.effects.outgoing.len(), outgoing, "nothing is changed while a script runs");
         server.script.interrupted = false;
         server.in_exec = in_exec;

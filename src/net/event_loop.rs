@@ -175,14 +175,14 @@ impl EventLoop {
         // What clients are about to be told is written first.
         crate::persist::aof::before_replies(&mut self.server);
         // A replica that is to go goes before anybody is told of it: what is written from here on is not for it.
-        let doomed = self.server.clients.take_doomed_replicas();
-        self.close(doomed);
+        close_doomed_replicas(&mut self.server);
         primary::before_replies(&mut self.server);
         self.flush_outputs();
         if self.server.modes.has(ServerModes::CLIENT_LIMIT) {
             memory::make_room(&mut self.server);
         }
-        self.close_doomed();
+        let doomed = self.server.clients.take_doomed();
+        close(&mut self.server, doomed);
         primary::after_replies(&mut self.server);
     }
 
@@ -404,23 +404,6 @@ impl EventLoop {
         }
     }
 
-    fn close_doomed(&mut self) {
-        let doomed = self.server.clients.take_doomed();
-        self.close(doomed);
-    }
-
-    /// The one place where connections are closed.
-    fn close(&mut self, clients: Vec<ClientKey>) {
-        for key in clients {
-            crate::client::lifecycle::forget(&mut self.server, key);
-            if let Some(mut client) = self.server.clients.remove(key) {
-                let socket = client.connection.socket();
-                socket.close();
-                socket.deregister(self.server.listeners.registry()).ok();
-            }
-        }
-    }
-
     fn shut_down(&mut self, status: i32) -> i32 {
         crate::persist::aof::end(&mut self.server);
         self.flush_outputs();
@@ -432,6 +415,24 @@ impl EventLoop {
         log::warn!("Redis is now ready to exit, bye bye...");
         status
     }
+}
+
+/// The one place where connections are closed.
+fn close(server: &mut Server, clients: Vec<ClientKey>) {
+    for key in clients {
+        crate::client::lifecycle::forget(server, key);
+        if let Some(mut client) = server.clients.remove(key) {
+            let socket = client.connection.socket();
+            socket.close();
+            socket.deregister(server.listeners.registry()).ok();
+        }
+    }
+}
+
+/// Closes the connections of replicas that are to go.
+pub fn close_doomed_replicas(server: &mut Server) {
+    let doomed = server.clients.take_doomed_replicas();
+    close(server, doomed);
 }
 
 /// Takes a new connection in, or says why not.

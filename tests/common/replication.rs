@@ -314,6 +314,15 @@ impl Tolerant {
         (count > 0 && line.ends_with('\n')).then(|| line.trim_end().to_owned())
     }
 
+    /// Sends a command that is answered with a bulk string of text.
+    pub fn text(&mut self, words: &[&str]) -> Option<String> {
+        self.send(words)?;
+        let length: usize = self.line()?.strip_prefix('$')?.parse().ok()?;
+        let mut text = vec![0; length + 2];
+        self.0.read_exact(&mut text).ok()?;
+        String::from_utf8(text).ok()
+    }
+
     /// Sends a command that is answered with a number; nothing when it is not.
     pub fn number(&mut self, words: &[&str]) -> Option<i64> {
         self.send(words)?;
