@@ -6,8 +6,7 @@
 //! 111ddddd  llllllll  dddddddd       copy l + 9 bytes from d + 1 bytes back
 //! ```
 //! A copy may reach into what it writes itself, which repeats a pattern. The compressor looks up each three bytes in a
-//! table of where it last saw such, and takes what it finds there: one candidate, no search. A place in the table has
-//! 16 bits, as the reach of a copy has only 13: whatever stands there is compared before it is believed.
+//! table of where it last saw such, and takes what it finds there: one candidate, no search.
 //!
 //! Pieces are mostly shorter than a call of `memcpy` takes. So where there is room for it, 16 or 32 bytes are moved at
 //! once in either direction, and what was too much is written over next.
@@ -20,9 +19,9 @@ const LITERALS_MAX: usize = 1 << 5;
 /// Three bytes make [`COPY_MAX`] at best: whoever announces more than this per byte lies.
 const EXPANSION_MAX: usize = COPY_MAX / 3;
 
-/// After so many places in vain one more is passed over from each to the next, up to a limit.
+/// Where nothing has repeated for so many bytes, one more is passed over each time, and so on up to a limit.
 const PATIENCE: usize = 128;
-const MISSES_MAX: usize = 16 * PATIENCE;
+const PASSED_MAX: usize = 16;
 
 /// Compresses; `None` if that takes more than `bytes_max` bytes.
 pub fn compress(input: &[u8], bytes_max: usize) -> Option<Vec<u8>> {
@@ -34,13 +33,12 @@ pub fn compress(input: &[u8], bytes_max: usize) -> Option<Vec<u8>> {
 
 /// Compresses to the beginning of `out`; how many bytes that took, or `None` if there are not as many.
 pub fn compress_into(input: &[u8], out: &mut [u8]) -> Option<usize> {
+    if u32::try_from(input.len()).is_err() {
+        return None;
+    }
     let packer = Packer { input, out, length: 0 };
     // A short input is done before a big table is filled with zeros.
-    match input.len() {
-        0..128 => packer.pack(&mut [0; 1 << 6]),
-        128..2048 => packer.pack(&mut [0; 1 << 10]),
-        _ => packer.pack(&mut [0; 1 << 13]),
-    }
+    if input.len() < 512 { packer.pack(&mut [0; 1 << 8]) } else { packer.pack(&mut [0; 1 << 13]) }
 }
 
 struct Packer<'a> {
@@ -52,27 +50,32 @@ struct Packer<'a> {
 
 impl Packer<'_> {
     /// Compresses all of the input. `seen` tells where three bytes of a hash were seen last.
-    fn pack<const SLOTS: usize>(mut self, seen: &mut [u16; SLOTS]) -> Option<usize> {
-        let slot = |three: u32| (three.wrapping_mul(0x9e37_79b1) >> (32 - SLOTS.ilog2())) as usize;
+    fn pack<const SLOTS: usize>(mut self, seen: &mut [u32; SLOTS]) -> Option<usize> {
         let input = self.input;
-        let (mut at, mut literals, mut misses) = (0, 0, 0);
-        while let Some(three) = three_bytes(input, at) {
-            let before = std::mem::replace(&mut seen[slot(three)], at as u16);
-            let distance = usize::from((at as u16).wrapping_sub(before));
-            let from = at.wrapping_sub(distance);
-            if three_bytes(input, from) != Some(three) || distance.wrapping_sub(1) >= DISTANCE_MAX {
-                at += 1 + misses / PATIENCE;
-                misses = (misses + 1).min(MISSES_MAX);
-                continue;
+        let (mut at, mut literals) = (0, 0);
+        let Some(last) = input.len().checked_sub(4) else {
+            self.literals(0, input.len())?;
+            return Some(self.length);
+        };
+        while at <= last {
+            let three = three_bytes(input, at);
+            let slot = three.wrapping_mul(0x9e37_79b1) >> (32 - SLOTS.ilog2());
+            let from = std::mem::replace(&mut seen[slot as usize], at as u32) as usize;
+            // A place without a note says 0, which is as good as any: what it says is looked at before it is believed.
+            if from <= last && three_bytes(input, from) == three {
+                let distance = at.wrapping_sub(from);
+                if (1..=DISTANCE_MAX).contains(&distance) {
+                    let same = same_bytes(&input[from..], &input[at..]);
+                    self.literals(literals, at)?;
+                    self.copy(same, distance)?;
+                    at += same;
+                    literals = at;
+                    continue;
+                }
             }
-            let same = same_bytes(&input[from..], &input[at..]);
-            self.literals(literals, at)?;
-            self.copy(same, distance)?;
-            at += same;
-            (literals, misses) = (at, 0);
-            // What follows may go on as it did behind what was copied.
-            if let Some(three) = three_bytes(input, at - 1) {
-                seen[slot(three)] = (at - 1) as u16;
+            at += 1;
+            if at - literals >= PATIENCE {
+                at += ((at - literals) / PATIENCE).min(PASSED_MAX);
             }
         }
         self.literals(literals, input.len())?;
@@ -128,33 +131,37 @@ impl Packer<'_> {
     }
 }
 
-/// How many bytes two texts have in common at their beginning, as far as a copy reaches. The second is the shorter one.
+/// How many bytes two texts have in common, of which the first three are known to be; as far as a copy reaches. The
+/// second is the shorter one.
+///
+/// Most have few. Those are compared one by one: the processor guesses how many they are and goes on, where it would
+/// have to wait for the result of anything cleverer.
 #[inline(always)]
 fn same_bytes(old: &[u8], new: &[u8]) -> usize {
-    let mut same = 0;
-    while let (Some(old_word), Some(new_word)) = (word(old, same), word(new, same)) {
-        let difference = old_word ^ new_word;
+    const FEW: usize = 8;
+    let most = new.len().min(COPY_MAX);
+    let (old, new) = (&old[..most], &new[..most]);
+    let mut same = 3;
+    while same < most.min(FEW) {
+        if old[same] != new[same] {
+            return same;
+        }
+        same += 1;
+    }
+    while let (Some(old), Some(new)) = (old[same..].first_chunk(), new[same..].first_chunk()) {
+        let difference = u64::from_le_bytes(*old) ^ u64::from_le_bytes(*new);
         if difference != 0 {
             return same + difference.trailing_zeros() as usize / 8;
         }
         same += 8;
-        if same == COPY_MAX {
-            return same;
-        }
     }
     same + old[same..].iter().zip(&new[same..]).take_while(|(old, new)| old == new).count()
 }
 
+/// Three bytes as a number. There are four.
 #[inline(always)]
-fn word(text: &[u8], at: usize) -> Option<u64> {
-    text.get(at..)?.first_chunk().map(|word| u64::from_le_bytes(*word))
-}
-
-/// Three bytes as a number; none if fewer than four are left.
-#[inline(always)]
-fn three_bytes(input: &[u8], at: usize) -> Option<u32> {
-    let four = input.get(at..)?.first_chunk::<4>()?;
-    Some(u32::from_le_bytes(*four) & 0xff_ffff)
+fn three_bytes(input: &[u8], at: usize) -> u32 {
+    input[at..at + 4].first_chunk().map_or(0, |four| u32::from_le_bytes(*four) & 0xff_ffff)
 }
 
 /// Decompresses to exactly `length` bytes; `None` for anything else.
