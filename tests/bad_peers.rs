@@ -239,6 +239,33 @@ fn a_data_set_whose_end_never_comes_is_not_kept_in_memory() {
     assert!(names.iter().all(|name| !name.to_string_lossy().starts_with("temp-")), "{names:?}");
 }
 
+/// An empty data set with a field about itself.
+fn data_about(name: &str, value: &str) -> Vec<u8> {
+    let mut bytes = b"REDIS0011\xfa".to_vec();
+    for text in [name, value] {
+        bytes.push(text.len() as u8);
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    bytes.push(0xff);
+    // Without a checksum.
+    bytes.extend_from_slice(&[0; 8]);
+    bytes
+}
+
+#[test]
+fn a_primary_may_have_more_databases() {
+    for (number, mode) in [("16", "disabled"), ("16", "swapdb"), ("18446744073709551615", "disabled")] {
+        let mut primary = Primary::listen();
+        let replica = node(&["--replicaof", &primary.address(), "--repl-diskless-load", mode]);
+        primary.synchronize(&replica, &data_about("repl-stream-db", number));
+        primary.send(&encode(&["SET", "a", "1"]));
+        primary.send(&encode(&["SELECT", "16"]));
+        primary.send(&encode(&["SET", "b", "1"]));
+        wait_until("all has run", || get(&replica, "b") == Reply::bulk("1"));
+        assert_eq!(get(&replica, "a"), Reply::bulk("1"), "what has no place of its own comes into the first");
+    }
+}
+
 #[test]
 fn a_primary_that_does_not_know_psync_has_a_history_without_a_name() {
     let mut primary = Primary::listen();

@@ -205,9 +205,11 @@ pub fn adopt(server: &mut Server, cached: Cached, is_old: bool) {
     let id = server.clients.next_id();
     let mut client = Client::new(id, connection, server.clock.unix_ms());
     client.modes.set(Modes::PRIMARY, true);
-    client.db = cached.db;
-    let key = server.clients.insert(client);
+    // The primary may have more databases than this server.
     let Cached { offset, db, .. } = cached;
+    let db = if db < server.config.databases as usize { db } else { 0 };
+    client.db = db;
+    let key = server.clients.insert(client);
     server.repl.primary = Some(Primary {
         client: key,
         offset,
