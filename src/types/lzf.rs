@@ -38,7 +38,7 @@ pub fn compress_into(input: &[u8], out: &mut [u8]) -> Option<usize> {
     }
     let packer = Packer { input, out, length: 0 };
     // A short input is done before a big table is filled with zeros.
-    if input.len() < 512 { packer.pack(&mut [0; 1 << 8]) } else { packer.pack(&mut [0; 1 << 13]) }
+    if input.len() < 512 { packer.pack(&mut [0; 1 << 8]) } else { packer.pack(&mut [0; 1 << 12]) }
 }
 
 struct Packer<'a> {
