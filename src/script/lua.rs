@@ -53,6 +53,9 @@ pub enum Kind {
     Thread,
 }
 
+/// What Lua says when its memory is exhausted.
+pub const NOT_ENOUGH_MEMORY: &str = "not enough memory";
+
 /// A value kept in the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reference(c_int);
@@ -451,6 +454,26 @@ impl Lua {
     pub fn metatable(self, index: c_int) -> bool {
         // SAFETY: see above.
         unsafe { ffi::lua_getmetatable(self.0, index) != 0 }
+    }
+
+    /// How much memory may still be used, in bytes. What is made by Rust is not limited as it is made: where scripts
+    /// decide about its size it is compared with this, see [`Lua::check_room`].
+    pub fn room(self) -> usize {
+        let mut data = ptr::null_mut();
+        // SAFETY: see above; the data are those given to `lua_newstate`.
+        let memory = unsafe {
+            ffi::lua_getallocf(self.0, &raw mut data);
+            &*data.cast::<Memory>()
+        };
+        memory.limit.get().saturating_sub(memory.used.get())
+    }
+
+    /// Whether something that will take so many bytes may be made.
+    ///
+    /// # Errors
+    /// What Lua says when its memory is exhausted.
+    pub fn check_room(self, bytes: usize) -> Result<(), Exit> {
+        if bytes > self.room() { Err(self.error(NOT_ENOUGH_MEMORY)) } else { Ok(()) }
     }
 
     /// Joins strings on top into one; together they must not be too long for memory.
