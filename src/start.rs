@@ -150,6 +150,7 @@ fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     apply::oom_score(&mut server).ok();
     log::warn!("Server initialized");
     system::check(&server.config);
+    crate::commands::module::at_start(&server.config).map_err(StartError)?;
     server.persist.interrupted = signals.interrupted();
     crate::repl::replica::note_role(&mut server);
     if persist::loading::begin(&mut server, &mut db).is_err() {

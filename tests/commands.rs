@@ -253,3 +253,20 @@ fn command_help_lists_every_subcommand() {
         assert!(lines.iter().any(|line| line.split(' ').next() == Some(&word)), "{word} is not explained");
     }
 }
+
+#[test]
+fn there_are_no_modules_and_none_is_loaded() {
+    let server = Server::start_with(&["--enable-module-command", "yes"]);
+    let mut client = server.connect();
+    assert_eq!(client.cmd(&["MODULE", "LIST"]), Reply::Array(Vec::new()));
+    let error = "ERR Error loading the extension. Please check the server logs.";
+    assert_eq!(client.cmd(&["MODULE", "LOAD", "/m.so"]), Reply::error(error));
+    server.await_log("Module /m.so failed to load");
+    assert_eq!(
+        client.cmd(&["MODULE", "UNLOAD", "m"]),
+        Reply::error("ERR Error unloading module: no such module with that name")
+    );
+    let guarded = Server::start();
+    let refused = guarded.connect().cmd(&["MODULE", "LOADEX", "/m.so"]).into_error();
+    assert!(refused.starts_with("ERR MODULE command not allowed. If the enable-module-command option"), "{refused}");
+}

@@ -180,3 +180,17 @@ fn systemd_is_told_when_the_server_is_ready() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn a_server_that_needs_a_module_does_not_start_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("redis.conf");
+    let line = ["loadmodule /m.so a b", "search.timeout 5"];
+    let said = ["Can't load module from /m.so: server aborting", "Module Configuration detected without loadmodule"];
+    for (line, said) in line.into_iter().zip(said) {
+        fs::write(&path, format!("port 0\nunixsocket {}/socket\n{line}\n", folder.path().display())).unwrap();
+        let output = run(&[path.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stdout).contains(said), "{}", text(&output.stdout));
+    }
+}
