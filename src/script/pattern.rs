@@ -109,6 +109,9 @@ impl<'a> Matcher<'a> {
             self.open = 0;
             let end = self.matches(start, usize::from(anchored))?;
             last = end.or(last);
+            if is_first && end.is_some() && self.captures[..self.open].iter().any(|capture| capture.length.is_none()) {
+                return Err(Stop::Malformed);
+            }
             if anchored || is_first && end.is_some() {
                 break;
             }
