@@ -71,11 +71,14 @@ enum Stop {
     Malformed,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Capture {
-    start: usize,
-    /// None while it is open.
-    length: Option<usize>,
+#[derive(Clone, Copy, Debug)]
+enum Capture {
+    /// It has begun here.
+    Open(usize),
+    /// It is a place, not a text.
+    Position,
+    /// It began at the first and is as long as the second says.
+    Closed(usize, usize),
 }
 
 struct Matcher<'a> {
@@ -93,7 +96,7 @@ struct Matcher<'a> {
 
 impl<'a> Matcher<'a> {
     fn new(text: &'a [u8], pattern: &'a [u8], look: &'a mut dyn FnMut() -> bool) -> Matcher<'a> {
-        let captures = [Capture::default(); CAPTURES_MAX];
+        let captures = [Capture::Position; CAPTURES_MAX];
         Matcher { text, pattern, captures, open: 0, cost: 0, look_at: COST_PER_LOOK, look }
     }
 
@@ -109,7 +112,7 @@ impl<'a> Matcher<'a> {
             self.open = 0;
             let end = self.matches(start, usize::from(anchored))?;
             last = end.or(last);
-            if is_first && end.is_some() && self.captures[..self.open].iter().any(|capture| capture.length.is_none()) {
+            if is_first && end.is_some() && self.open_capture().is_some() {
                 return Err(Stop::Malformed);
             }
             if anchored || is_first && end.is_some() {
@@ -141,8 +144,8 @@ impl<'a> Matcher<'a> {
             match (self.sign(sign), self.sign(sign + 1)) {
                 (0, _) => return Ok(Some(at)),
                 (b'$', 0) => return Ok((at == self.text.len()).then_some(at)),
-                (b'(', b')') => return self.begin(at, sign + 2, Some(0)),
-                (b'(', _) => return self.begin(at, sign + 1, None),
+                (b'(', b')') => return self.begin(at, sign + 2, Capture::Position),
+                (b'(', _) => return self.begin(at, sign + 1, Capture::Open(at)),
                 (b')', _) => return self.end(at, sign + 1),
                 (b'%', b'b') => {
                     let Some(end) = self.balanced(at, sign + 2)? else { return Ok(None) };
@@ -207,36 +210,46 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    fn begin(&mut self, at: usize, sign: usize, length: Option<usize>) -> Result<Option<usize>, Stop> {
-        let capture = self.captures.get_mut(self.open).ok_or(Stop::Malformed)?;
-        *capture = Capture { start: at, length };
+    fn begin(&mut self, at: usize, sign: usize, capture: Capture) -> Result<Option<usize>, Stop> {
+        *self.captures.get_mut(self.open).ok_or(Stop::Malformed)? = capture;
         self.open += 1;
         let found = self.matches(at, sign)?;
         self.open -= usize::from(found.is_none());
         Ok(found)
     }
 
+    /// The last capture that has not been closed, and where it began.
+    fn open_capture(&self) -> Option<(usize, usize)> {
+        let captures = self.captures[..self.open].iter().enumerate().rev();
+        captures.into_iter().find_map(|(place, capture)| match capture {
+            Capture::Open(start) => Some((place, *start)),
+            Capture::Position | Capture::Closed(..) => None,
+        })
+    }
+
     fn end(&mut self, at: usize, sign: usize) -> Result<Option<usize>, Stop> {
-        let last = self.captures[..self.open].iter().rposition(|capture| capture.length.is_none());
-        let last = last.ok_or(Stop::Malformed)?;
-        self.captures[last].length = Some(at - self.captures[last].start);
+        let (place, start) = self.open_capture().ok_or(Stop::Malformed)?;
+        self.captures[place] = Capture::Closed(start, at - start);
         let found = self.matches(at, sign)?;
         if found.is_none() {
-            self.captures[last].length = None;
+            self.captures[place] = Capture::Open(start);
         }
         Ok(found)
     }
 
-    /// `%1`: the text of a capture once more. What captured a position is never there again.
+    /// `%1`: the text of a capture once more. A place is nowhere again.
     fn repeated(&mut self, at: usize, digit: u8) -> Result<Option<usize>, Stop> {
         let captures = &self.captures[..self.open];
         let capture = usize::from(digit).checked_sub(usize::from(b'1')).and_then(|place| captures.get(place));
-        let Capture { start, length: Some(length) } = *capture.ok_or(Stop::Malformed)? else {
-            return Err(Stop::Malformed);
-        };
-        self.spend(length)?;
-        let is_there = self.text[at..].starts_with(&self.text[start..start + length]);
-        Ok(is_there.then_some(at + length))
+        match *capture.ok_or(Stop::Malformed)? {
+            Capture::Open(_) => Err(Stop::Malformed),
+            Capture::Position => Ok(None),
+            Capture::Closed(start, length) => {
+                self.spend(length)?;
+                let is_there = self.text[at..].starts_with(&self.text[start..start + length]);
+                Ok(is_there.then_some(at + length))
+            }
+        }
     }
 
     /// `%b()`: from an opening byte to the one that closes it.
