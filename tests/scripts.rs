@@ -315,6 +315,17 @@ fn patterns_that_never_come_to_an_end_are_ended() {
 }
 
 #[test]
+fn a_library_that_is_not_loaded_in_time_is_an_error() {
+    let server = Server::start();
+    let mut client = server.connect();
+    for code in [ENDLESS, "local s = ('a'):rep(40):find(('a?'):rep(40) .. ('a'):rep(41))"] {
+        let error = client.cmd(&["FUNCTION", "LOAD", &format!("#!lua name=late\n{code}")]).into_error();
+        assert!(error.contains("FUNCTION LOAD timeout"), "{code}: {error}");
+    }
+    assert_eq!(client.cmd(&["FUNCTION", "LIST"]), Reply::Array(Vec::new()));
+}
+
+#[test]
 fn functions_are_ended_by_their_own_command() {
     let (_server, mut caller, mut other) = busy_server(&["FCALL", "endless", "0"]);
     assert!(other.cmd(&["SCRIPT", "KILL"]).into_error().starts_with("BUSY"));

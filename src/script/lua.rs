@@ -78,7 +78,12 @@ pub struct Place {
     pub line: c_int,
 }
 
+/// What is called every so many instructions: whether the script goes on. If not, it has pushed an error.
+pub type Hook = fn(Lua) -> bool;
+
 thread_local! {
+    /// The hook of the interpreter that runs.
+    static HOOK: Cell<Hook> = const { Cell::new(|_| true) };
     /// Whether an allocation beyond the limit fails.
     static ENFORCED: Cell<bool> = const { Cell::new(false) };
 }
@@ -182,6 +187,20 @@ pub fn function<F: Fn(Lua) -> Outcome + Copy + 'static>(_: F) -> CFunction {
         }
     }
     enter::<F>
+}
+
+/// The hook as Lua calls it. Once it has said no, every further line of the script is an error, too.
+unsafe extern "C-unwind" fn call_hook(state: *mut ffi::lua_State, _: *mut ffi::lua_Debug) {
+    let enforced = ENFORCED.replace(false);
+    let goes_on = HOOK.get()(Lua(state));
+    ENFORCED.set(enforced);
+    if !goes_on {
+        // SAFETY: as for `function`.
+        unsafe {
+            ffi::lua_sethook(state, Some(call_hook), ffi::LUA_MASKLINE, 0);
+            ffi::lua_error(state);
+        }
+    }
 }
 
 /// The libraries Lua comes with, as far as scripts get them.
@@ -559,24 +578,16 @@ impl Lua {
 
     /// Has `hook` called every `count` instructions. When it answers false, it must have pushed an error, which is
     /// thrown then, and again with each line until another hook is set.
-    pub fn set_hook<H: Fn(Lua) -> bool + Copy + 'static>(self, _: H, count: c_int) {
-        const { assert!(size_of::<H>() == 0, "a hook has no surroundings") }
-        unsafe extern "C-unwind" fn enter<H: Fn(Lua) -> bool>(state: *mut ffi::lua_State, _: *mut ffi::lua_Debug) {
-            // SAFETY: a value of this type was given and has no bytes.
-            let hook = unsafe { NonNull::<H>::dangling().as_ref() };
-            let enforced = ENFORCED.replace(false);
-            let goes_on = hook(Lua(state));
-            ENFORCED.set(enforced);
-            if !goes_on {
-                // SAFETY: as for `function`.
-                unsafe {
-                    ffi::lua_sethook(state, Some(enter::<H>), ffi::LUA_MASKLINE, 0);
-                    ffi::lua_error(state);
-                }
-            }
-        }
+    pub fn set_hook(self, hook: Hook, count: c_int) {
+        HOOK.set(hook);
         // SAFETY: see above.
-        unsafe { ffi::lua_sethook(self.0, Some(enter::<H>), ffi::LUA_MASKCOUNT, count) };
+        unsafe { ffi::lua_sethook(self.0, Some(call_hook), ffi::LUA_MASKCOUNT, count) };
+    }
+
+    /// Calls the hook out of turn, within a function that takes long: whether the script goes on. If not, the error is
+    /// on top of the stack.
+    pub fn look(self) -> bool {
+        HOOK.get()(self)
     }
 
     /// Where the function `level` calls above stands (0: the running one), and pushes the name of its source.

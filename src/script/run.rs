@@ -370,9 +370,8 @@ fn write_error(cx: &mut Ctx<'_>, lua: Lua, name: &[u8]) {
     }
 }
 
-/// Called every so many instructions, and in between by what takes long: whether the script goes on. If not, an error
-/// is pushed.
-pub fn interrupt(lua: Lua) -> bool {
+/// Called every so many instructions: whether the script goes on.
+fn interrupt(lua: Lua) -> bool {
     let goes_on = lend(|run, db, server| run.look_up(db, server)).unwrap_or(true);
     if !goes_on {
         push_error(lua, b"ERR Script killed by user with SCRIPT KILL...", false);

@@ -8,7 +8,6 @@
 
 use super::lua::{CFunction, Exit, Kind, LIBRARIES, Lua, Outcome, function};
 use super::pattern::{self, Extent, Rehearsed};
-use super::run;
 
 /// What globals are left of Lua's own.
 const GLOBALS: &[&str] = &[
@@ -347,7 +346,7 @@ fn with_a_bounded_pattern(lua: Lua, extent: Extent) -> Outcome {
     if pattern::is_quick(text, pattern) {
         return original(lua);
     }
-    match pattern::rehearse(text, pattern, extent, &mut || run::interrupt(lua)) {
+    match pattern::rehearse(text, pattern, extent, &mut || lua.look()) {
         Rehearsed::Ended => Err(Exit::Error),
         Rehearsed::Nothing => no_match(lua, extent),
         Rehearsed::Ends => original(lua),
