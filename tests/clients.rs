@@ -108,6 +108,18 @@ fn writes_wait_for_the_end_of_a_pause() {
 }
 
 #[test]
+fn a_pause_beyond_all_time_is_refused() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let pause = |client: &mut Connection, timeout: &str| client.cmd(&["CLIENT", "PAUSE", timeout]).into_error();
+    assert_eq!(pause(&mut client, "9223372036854775807"), "ERR timeout is out of range");
+    assert_eq!(pause(&mut client, "9223372036854775808"), "ERR timeout is not an integer or out of range");
+    assert_eq!(pause(&mut client, "-1"), "ERR timeout is negative");
+    assert_eq!(client.cmd(&["CLIENT", "PAUSE", "0"]), Reply::ok());
+    assert_eq!(client.cmd(&["PING"]).text(), "PONG");
+}
+
+#[test]
 fn a_held_client_can_be_killed() {
     let server = Server::start();
     let (mut client, mut held) = (server.connect(), server.connect());

@@ -168,3 +168,20 @@ fn command_help_lists_every_subcommand() {
         assert!(lines.iter().any(|line| line.split(' ').next() == Some(&word)), "{word} is not explained");
     }
 }
+
+#[test]
+fn there_are_no_modules_and_none_can_be_loaded() {
+    const LOADING: &str = "ERR Error loading the extension. Please check the server logs.";
+    let server = Server::start();
+    let mut client = server.connect();
+    assert_eq!(client.cmd(&["MODULE", "LIST"]), Reply::Array(Vec::new()));
+    let refused = client.cmd(&["MODULE", "LOAD", "/nosuch.so"]).into_error();
+    assert!(refused.starts_with("ERR MODULE command not allowed. If the enable-module-command option"), "{refused}");
+    let server = Server::start_with(&["--enable-module-command", "yes"]);
+    let mut client = server.connect();
+    assert_eq!(client.cmd(&["MODULE", "LOAD", "/nosuch.so"]).into_error(), LOADING);
+    assert_eq!(client.cmd(&["MODULE", "LOADEX", "/nosuch.so", "ARGS", "1"]).into_error(), LOADING);
+    server.await_log("# Module /nosuch.so failed to load: ");
+    let refused = client.cmd(&["MODULE", "UNLOAD", "nosuch"]).into_error();
+    assert_eq!(refused, "ERR Error unloading module: no such module with that name");
+}

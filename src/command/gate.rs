@@ -153,7 +153,8 @@ fn denial_error(denial: Denial, name: &str) -> Error {
     }
 }
 
-fn protected_error(name: &str) -> Error {
+/// What is answered to those who may not run a command that needs a directive's leave.
+pub fn protected_error(name: &str) -> Error {
     let upper = name.to_ascii_uppercase();
     Error::text(format!(
         "ERR {upper} command not allowed. If the enable-{name}-command option is set to \"local\", you can run it from \

@@ -27,6 +27,7 @@ pub mod list_pop;
 mod listing;
 pub mod memory;
 pub mod migrate;
+pub mod module;
 pub mod object;
 pub mod persistence;
 pub mod pubsub;
@@ -72,6 +73,7 @@ pub const FAMILIES: &[&[Command]] = &[
     list_pop::COMMANDS,
     memory::COMMANDS,
     migrate::COMMANDS,
+    module::COMMANDS,
     object::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,
