@@ -97,7 +97,7 @@ def main():
     if sys.argv[1] == "--worker":
         return work(int(sys.argv[2]))
     jobs = int(sys.argv[2]) if len(sys.argv) > 2 else 500
-    with server(sys.argv[1]) as port:
+    with server(sys.argv[1]) as (port, _):
         started = time.monotonic()
         run(port, jobs)
         print(f"rq: {jobs} jobs: ok, {time.monotonic() - started:.1f} s")
