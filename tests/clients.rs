@@ -75,6 +75,10 @@ fn kill_closes_others_at_once_and_oneself_behind_the_reply() {
     assert!(second.is_closed());
     assert_eq!(killer.cmd(&["CLIENT", "KILL", &address]).into_error(), "ERR No such client");
     assert_eq!(killer.cmd(&["CLIENT", "KILL", "MAXAGE", "1000", "SKIPME", "no"]), Reply::Integer(0));
+    let refused = killer.cmd(&["CLIENT", "KILL", "MAXAGE", "x"]).into_error();
+    assert_eq!(refused, "ERR maxage is not an integer or out of range");
+    let refused = killer.cmd(&["CLIENT", "KILL", "MAXAGE", "0"]).into_error();
+    assert_eq!(refused, "ERR maxage should be greater than 0");
     assert_eq!(killer.cmd(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"]), Reply::Integer(1));
     assert!(killer.is_closed());
 }

@@ -214,7 +214,10 @@ impl<'a> Filter<'a> {
                 }
                 b"addr" => filter.address = Some(value),
                 b"laddr" => filter.local_address = Some(value),
-                b"maxage" => filter.age_min_s = Some(above_zero(value, "maxage")?),
+                b"maxage" => {
+                    number::parse_i64(value).ok_or(Error::fixed("ERR maxage is not an integer or out of range"))?;
+                    filter.age_min_s = Some(above_zero(value, "maxage")?);
+                }
                 b"skipme" if value.eq_ignore_ascii_case(b"yes") => filter.skips_own = true,
                 b"skipme" if value.eq_ignore_ascii_case(b"no") => filter.skips_own = false,
                 _ => return Err(SYNTAX),
