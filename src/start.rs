@@ -170,7 +170,6 @@ fn serve(mut config: Config, program: String, is_configured: bool) -> Result<i32
         return Err(StartError::Other("Failed to configure TLS. Check logs for more info.".to_owned()));
     }
     crate::acl::sessions::at_start(&mut server)?;
-    refuse_modules(&server.config)?;
     server.program = program;
     server.title = title;
     server.supervisor = supervisor.name();
@@ -179,6 +178,7 @@ fn serve(mut config: Config, program: String, is_configured: bool) -> Result<i32
     apply::oom_score(&mut server).ok();
     log::warn!("Server initialized");
     system::check(&server.config);
+    crate::commands::module::at_start(&server.config).map_err(StartError::Other)?;
     server.persist.interrupted = signals.interrupted();
     crate::repl::replica::note_role(&mut server);
     if persist::loading::begin(&mut server, &mut db).is_err() {
@@ -227,14 +227,6 @@ fn table(config: &Config) -> Result<CommandTable, LoadError> {
 }
 
 /// A process in the background always has a file with its number.
-/// A server whose data need a module would be missing something that its users count on.
-fn refuse_modules(config: &Config) -> Result<(), LoadError> {
-    let Some(path) = config.modules.first().and_then(|statement| statement.words.first()) else { return Ok(()) };
-    let path = String::from_utf8_lossy(path);
-    log::warn!("Module {path} failed to load: there is no way to load modules.");
-    Err(LoadError::Unusable(format!("Can't load module from {path}: server aborting")))
-}
-
 fn warn_of_tiny_maxmemory(config: &Config) {
     let limit = config.maxmemory;
     if limit > 0 && limit < 1 << 20 {

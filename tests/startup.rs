@@ -84,14 +84,8 @@ fn wrong_lines_about_commands_and_users_are_told_like_all_others() {
 }
 
 #[test]
-fn what_cannot_be_had_is_refused_at_start() {
-    let port = common::free_port().to_string();
-    let output = run(&["--loadmodule", "/nosuch/module.so", "--port", &port]);
-    assert_eq!(output.status.code(), Some(1));
-    let log = text(&output.stdout);
-    assert!(log.contains("# Module /nosuch/module.so failed to load: "), "{log}");
-    assert!(log.ends_with("# Can't load module from /nosuch/module.so: server aborting\n"), "{log}");
-    let output = run(&["--port", &port, "--sentinel"]);
+fn there_is_no_sentinel_mode() {
+    let output = run(&["--port", "0", "--sentinel"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("no Sentinel mode"));
 }
@@ -261,4 +255,18 @@ fn systemd_is_told_when_the_server_is_ready() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn a_server_that_needs_a_module_does_not_start_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("redis.conf");
+    let line = ["loadmodule /m.so a b", "search.timeout 5"];
+    let said = ["Can't load module from /m.so: server aborting", "Module Configuration detected without loadmodule"];
+    for (line, said) in line.into_iter().zip(said) {
+        fs::write(&path, format!("port 0\nunixsocket {}/socket\n{line}\n", folder.path().display())).unwrap();
+        let output = run(&[path.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stdout).contains(said), "{}", text(&output.stdout));
+    }
 }

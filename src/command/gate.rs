@@ -3,8 +3,8 @@
 
 use super::effects::Observers;
 use super::spec::{
-    ADMIN, ALLOW_BUSY, DENYOOM, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE, NO_ASYNC_LOADING, NO_AUTH, NO_MULTI, NO_QUEUE,
-    PROTECTED, READONLY, REPORTS_DISK_ERROR, RUNS_QUEUE, STALE, WRITE,
+    ADMIN, ALLOW_BUSY, DENYOOM, GUARDED_DEBUG, GUARDED_MODULES, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE,
+    NO_ASYNC_LOADING, NO_AUTH, NO_MULTI, NO_QUEUE, READONLY, REPORTS_DISK_ERROR, RUNS_QUEUE, STALE, WRITE,
 };
 use super::{Args, CommandId, Ctx, Error, Flags};
 use crate::acl::Denial;
@@ -40,15 +40,15 @@ pub const FEW_REPLICAS: Error = Error::fixed("NOREPLICAS Not enough good replica
 const LOADING_ERROR: Error = Error::fixed("LOADING Redis is loading the dataset in memory");
 
 /// Flags that always bring a command before the gate.
-pub const ALWAYS_CHECKED: Flags = PROTECTED;
+pub const ALWAYS_CHECKED: Flags = Flags(GUARDED_DEBUG.0 | GUARDED_MODULES.0);
 
 /// Decides about a command whose name and arity are right.
 pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
     let entry = cx.server.commands.entry(id);
     let row = entry.row;
     let modes = cx.client().modes;
-    if row.flags.has(PROTECTED) && !cx.server.config.enable_debug_command.allows(cx.is_local()) {
-        return Verdict::Refuse(protected_error(entry.row.name));
+    if let Some(error) = guard(cx, row.flags) {
+        return Verdict::Refuse(error);
     }
     // EXEC counts as everything it is going to run.
     let queue = cx.client().transaction.as_deref().filter(|_| row.flags.has(RUNS_QUEUE));
@@ -153,14 +153,22 @@ fn denial_error(denial: Denial, name: &str) -> Error {
     }
 }
 
-/// What is answered to those who may not run a command that needs a directive's leave.
-pub fn protected_error(name: &str) -> Error {
+/// The error of a command that the configuration does not allow this client.
+fn guard(cx: &Ctx<'_>, flags: Flags) -> Option<Error> {
+    let (name, allowed) = match flags {
+        flags if flags.has(GUARDED_DEBUG) => ("debug", cx.server.config.enable_debug_command),
+        flags if flags.has(GUARDED_MODULES) => ("module", cx.server.config.enable_module_command),
+        _ => return None,
+    };
     let upper = name.to_ascii_uppercase();
-    Error::text(format!(
-        "ERR {upper} command not allowed. If the enable-{name}-command option is set to \"local\", you can run it from \
-         a local connection, otherwise you need to set this option in the configuration file, and then restart the \
-         server."
-    ))
+    let error = || {
+        Error::text(format!(
+            "ERR {upper} command not allowed. If the enable-{name}-command option is set to \"local\", you can run it \
+             from a local connection, otherwise you need to set this option in the configuration file, and then \
+             restart the server."
+        ))
+    };
+    (!allowed.allows(cx.is_local())).then(error)
 }
 
 /// Whether MONITOR may show a command.

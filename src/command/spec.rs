@@ -101,7 +101,9 @@ pub const KEEPS_CACHING: Flags = Flags(1 << 23);
 /// May have effects that replicas must see though it writes no key (PUBLISH, EVAL).
 pub const MAY_REPLICATE: Flags = Flags(1 << 24);
 /// Needs `enable-debug-command`.
-pub const PROTECTED: Flags = Flags(1 << 25);
+pub const GUARDED_DEBUG: Flags = Flags(1 << 25);
+/// Needs `enable-module-command`.
+pub const GUARDED_MODULES: Flags = Flags(1 << 30);
 /// Runs at once inside MULTI instead of being queued.
 pub const NO_QUEUE: Flags = Flags(1 << 26);
 /// Allowed to a RESP2 client that has subscriptions.

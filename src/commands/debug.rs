@@ -25,7 +25,7 @@ use crate::util::number;
 /// The rows.
 pub const COMMANDS: &[Command] = &[Command::new("debug", Arity::at_least(2), debug)
     .group(Group::Server)
-    .flags(&[ADMIN, NOSCRIPT, LOADING, STALE, PROTECTED])
+    .flags(&[ADMIN, NOSCRIPT, LOADING, STALE, GUARDED_DEBUG])
     .docs("1.0.0", "", "Carries the commands that test suites use to look into the server.")];
 
 /// Name, number of arguments from and to (DEBUG and the name counted), and what it does.

@@ -1,15 +1,15 @@
-//! MODULE: there are none, and no way to load one, which clients that look for them are told.
+//! MODULE: there are none, and none can be loaded.
 
 use crate::command::error::CmdResult;
-use crate::command::gate;
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
+use crate::config::Config;
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[Command::container("module", SUBCOMMANDS).group(Group::Server).docs(
     "4.0.0",
     "",
-    "Lists, loads and unloads modules.",
+    "Loads, unloads and lists modules.",
 )];
 
 const SUBCOMMANDS: &[Command] = &[
@@ -18,13 +18,22 @@ const SUBCOMMANDS: &[Command] = &[
         .flags(&[ADMIN, NOSCRIPT])
         .tips(&["nondeterministic_output_order"])
         .docs("4.0.0", "", "Lists the modules."),
-    change("load", Arity::at_least(3), load).docs("4.0.0", "path [arg ...]", "Loads a module."),
-    change("loadex", Arity::at_least(3), load).docs(
-        "7.0.0",
-        "path [CONFIG name value [CONFIG name value ...]] [ARGS arg ...]",
-        "Loads a module with directives of its own.",
-    ),
-    change("unload", Arity::exactly(3), unload).docs("4.0.0", "name", "Unloads a module."),
+    Command::new("load", Arity::at_least(3), load)
+        .group(Group::Server)
+        .flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, GUARDED_MODULES])
+        .docs("4.0.0", "path [arg [arg ...]]", "Loads a module."),
+    Command::new("loadex", Arity::at_least(3), load)
+        .group(Group::Server)
+        .flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, GUARDED_MODULES])
+        .docs(
+            "7.0.0",
+            "path [CONFIG name value [CONFIG name value ...]] [ARGS args [args ...]]",
+            "Loads a module that is given settings.",
+        ),
+    Command::new("unload", Arity::exactly(3), unload)
+        .group(Group::Server)
+        .flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, GUARDED_MODULES])
+        .docs("4.0.0", "name", "Unloads a module."),
     Command::new("help", Arity::exactly(2), help).group(Group::Server).flags(&[LOADING, STALE]).docs(
         "5.0.0",
         "",
@@ -32,8 +41,20 @@ const SUBCOMMANDS: &[Command] = &[
     ),
 ];
 
-const fn change(name: &'static str, arity: Arity, handler: Handler) -> Command {
-    Command::new(name, arity, handler).group(Group::Server).flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING])
+/// Whoever counts on a module must not be served without it: why the server does not start with such a configuration.
+pub fn at_start(config: &Config) -> Result<(), String> {
+    if let Some(path) = config.modules.first().and_then(|statement| statement.words.first()) {
+        refuse(path);
+        return Err(format!("Can't load module from {}: server aborting", String::from_utf8_lossy(path)));
+    }
+    if config.module_directives.is_empty() {
+        return Ok(());
+    }
+    Err("Module Configuration detected without loadmodule directive or no ApplyConfig call: aborting".to_owned())
+}
+
+fn refuse(path: &[u8]) {
+    log::warn!("Module {} failed to load: this server does not run modules", String::from_utf8_lossy(path));
 }
 
 fn list(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
@@ -41,34 +62,23 @@ fn list(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     Ok(())
 }
 
-fn load(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    check_permission(cx)?;
-    let path = String::from_utf8_lossy(args.get(2));
-    log::warn!("Module {path} failed to load: there is no way to load modules.");
+fn load(_: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    refuse(args.get(2));
     Err(Error::fixed("ERR Error loading the extension. Please check the server logs."))
 }
 
-fn unload(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    check_permission(cx)?;
+fn unload(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     Err(Error::fixed("ERR Error unloading module: no such module with that name"))
-}
-
-/// `enable-module-command` says who may try.
-fn check_permission(cx: &Ctx<'_>) -> CmdResult {
-    match cx.server.config.enable_module_command.allows(cx.is_local()) {
-        true => Ok(()),
-        false => Err(gate::protected_error("module")),
-    }
 }
 
 fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.reply_help(&[
         "LIST",
-        "    List the modules.",
+        "    List the modules: there are none.",
         "LOAD <path> [<arg> ...]",
-        "    Load a module.",
+        "    Load a module, which fails: this server does not run any.",
         "LOADEX <path> [[CONFIG NAME VALUE] [CONFIG NAME VALUE]] [ARGS ...]",
-        "    Load a module with directives of its own.",
+        "    The same, with settings.",
         "UNLOAD <name>",
         "    Unload a module.",
     ]);
