@@ -3,11 +3,14 @@
 
 mod common;
 
+use std::io::Read;
 use std::time::Duration;
 
 use common::replication::*;
 use common::{Reply, Server, encode, wait_until, wait_within};
 
+/// Characters of the name of a history, and of the mark behind a data set.
+const ID_CHARS: usize = 40;
 /// Longer than the back-off, and than timeouts of two seconds.
 const AGAIN: Duration = Duration::from_secs(15);
 
@@ -50,6 +53,7 @@ fn wrong_answers_in_the_handshake_are_logged_and_tried_again() {
         (format!("{begin}+FULLRESYNC what\r\n"), "wrong +FULLRESYNC syntax"),
         (format!("{begin}+FULLRESYNC {HISTORY} -7\r\n"), "wrong +FULLRESYNC syntax"),
         (format!("{begin}+FULLRESYNC {HISTORY} 99999999999999999999\r\n"), "wrong +FULLRESYNC syntax"),
+        (format!("{begin}+FULLRESYNC {HISTORY} 9223372036854775807\r\n"), "wrong +FULLRESYNC syntax"),
         (format!("{begin}-LOADING later\r\n"), "currently unable to PSYNC but should be in the future: -LOADING later"),
         (format!("{begin}{full}hello\r\n"), "Bad protocol from MASTER"),
         (format!("{begin}{full}$x\r\n"), "Bad length of the data set from MASTER: 'x'"),
@@ -201,6 +205,177 @@ fn silence_is_not_waited_for_for_ever() {
 }
 
 #[test]
+fn signs_of_life_without_end_keep_nobody_from_working() {
+    let mut primary = Primary::listen();
+    let replica = replica_with_data(&primary, &[]);
+    primary.greet(&replica, &"\r\n".repeat(2_000_000));
+    assert_eq!(get(&replica, "old"), Reply::bulk("data"));
+    primary.send(format!("+FULLRESYNC {HISTORY} 0\r\n").as_bytes());
+    primary.send(&b"\n".repeat(4_000_000));
+    assert_eq!(get(&replica, "old"), Reply::bulk("data"));
+    primary.send(format!("${}\r\n", EMPTY.len()).as_bytes());
+    primary.send(EMPTY);
+    wait_for_link(&replica);
+}
+
+#[test]
+fn a_data_set_whose_end_never_comes_is_not_kept_in_memory() {
+    let mut primary = Primary::listen();
+    let replica = replica_with_data(&primary, &[]);
+    primary.greet(&replica, &format!("+FULLRESYNC {HISTORY} 0"));
+    primary.send(format!("$EOF:{HISTORY}\r\n").as_bytes());
+    let almost = &HISTORY.as_bytes()[..ID_CHARS - 1];
+    let sent = almost.repeat(1_000_000);
+    primary.send(&sent);
+    let came = || field(&replica, "master_sync_read_bytes").parse::<usize>().expect("a number");
+    wait_until("all came", || came() + ID_CHARS > sent.len());
+    let memory: u64 = field(&replica, "used_memory").parse().expect("a number");
+    assert!(memory < 20_000_000, "{memory}");
+    primary.hang_up();
+    primary.synchronize(&replica, EMPTY);
+    wait_for_link(&replica);
+    let left = std::fs::read_dir(replica.directory()).expect("a folder").filter_map(Result::ok);
+    let names: Vec<_> = left.map(|entry| entry.file_name()).collect();
+    assert!(names.iter().all(|name| !name.to_string_lossy().starts_with("temp-")), "{names:?}");
+}
+
+/// An empty data set with a field about itself.
+fn data_about(name: &str, value: &str) -> Vec<u8> {
+    let mut bytes = b"REDIS0011\xfa".to_vec();
+    for text in [name, value] {
+        bytes.push(text.len() as u8);
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    bytes.push(0xff);
+    // Without a checksum.
+    bytes.extend_from_slice(&[0; 8]);
+    bytes
+}
+
+#[test]
+fn a_primary_may_have_more_databases() {
+    for (number, mode) in [("16", "disabled"), ("16", "swapdb"), ("18446744073709551615", "disabled")] {
+        let mut primary = Primary::listen();
+        let replica = node(&["--replicaof", &primary.address(), "--repl-diskless-load", mode]);
+        primary.synchronize(&replica, &data_about("repl-stream-db", number));
+        primary.send(&encode(&["SET", "a", "1"]));
+        primary.send(&encode(&["SELECT", "16"]));
+        primary.send(&encode(&["SET", "b", "1"]));
+        wait_until("all has run", || get(&replica, "b") == Reply::bulk("1"));
+        assert_eq!(get(&replica, "a"), Reply::bulk("1"), "what has no place of its own comes into the first");
+    }
+}
+
+#[test]
+fn a_primary_that_does_not_know_psync_has_a_history_without_a_name() {
+    let mut primary = Primary::listen();
+    let replica = node(&["--replicaof", &primary.address()]);
+    primary.synchronize(&replica, EMPTY);
+    wait_for_link(&replica);
+    assert_eq!(field(&replica, "master_replid"), HISTORY);
+    primary.hang_up();
+    primary.greet(&replica, "-ERR unknown command 'PSYNC'");
+    let mut asked = [0; 6];
+    primary.stream.as_mut().expect("a replica").read_exact(&mut asked).expect("a request");
+    assert_eq!(&asked, b"SYNC\r\n");
+    primary.send(format!("${}\r\n", EMPTY.len()).as_bytes());
+    primary.send(EMPTY);
+    primary.send(&encode(&["SET", "a", "1"]));
+    wait_until("it has run", || get(&replica, "a") == Reply::bulk("1"));
+    assert_ne!(field(&replica, "master_replid"), HISTORY, "it may be any other");
+    primary.hang_up();
+    assert_eq!(primary.greet(&replica, "-ERR"), ["?", "-1"], "and nobody can go on in it");
+}
+
+#[test]
+fn a_primary_may_send_any_command_and_gets_no_answer() {
+    // These would end the server, the connection, or the life as a replica, or leave a transaction open.
+    const LEFT_OUT: [&str; 9] =
+        ["shutdown", "debug", "replicaof", "slaveof", "quit", "multi", "client|kill", "client|pause", "reset"];
+    let mut primary = Primary::listen();
+    let replica = node(&["--replicaof", &primary.address()]);
+    primary.synchronize(&replica, EMPTY);
+    let Reply::Array(names) = replica.connect().cmd(&["COMMAND", "LIST"]) else { panic!("names") };
+    let mut sent = 0;
+    for name in names.iter().map(Reply::text).filter(|name| !LEFT_OUT.contains(&name.as_str())) {
+        for arguments in [&[][..], &["?"], &["?", "-1"], &["k", "1", "0"], &["k", "0", "-1", "1", "x"]] {
+            let words: Vec<&str> = name.split('|').chain(arguments.iter().copied()).collect();
+            let bytes = encode(&words);
+            primary.send(&bytes);
+            sent += bytes.len();
+        }
+    }
+    primary.send(&encode(&["REPLCONF", "GETACK", "*"]));
+    loop {
+        let came = primary.request();
+        assert_eq!(came[..2], ["REPLCONF", "ACK"]);
+        if came[2] == sent.to_string() {
+            break;
+        }
+    }
+    assert_eq!(field(&replica, "master_link_status"), "up");
+}
+
+#[test]
+fn replicas_in_a_circle_change_nothing_and_can_be_freed() {
+    let alone = node(&[]);
+    let mut client = alone.connect();
+    client.cmd(&["SET", "a", "1"]);
+    client.cmd(&["REPLICAOF", "127.0.0.1", &alone.port().to_string()]);
+    wait_for_log(&alone, "Can't SYNC while not connected with my master");
+    assert_eq!((client.cmd(&["GET", "a"]), field(&alone, "connected_slaves")), (Reply::bulk("1"), "0".into()));
+    assert_eq!(client.cmd(&["REPLICAOF", "NO", "ONE"]), Reply::ok());
+    assert_eq!(client.cmd(&["SET", "a", "2"]), Reply::ok());
+
+    let (first, second) = (node(&[]), node(&[]));
+    follow(&second, first.port());
+    write_everything(&mut first.connect(), 1, 100);
+    wait_for_same(&[&first, &second]);
+    let data = digest(&first);
+    follow(&first, second.port());
+    let offset = field(&first, "master_repl_offset");
+    for node in [&first, &second] {
+        wait_until("they hear of each other", || field(node, "slave0").contains("lag=0"));
+        assert!(node.connect().cmd(&["SET", "a", "1"]).into_error().starts_with("READONLY "));
+        assert_eq!((digest(node), field(node, "master_repl_offset")), (data.clone(), offset.clone()));
+    }
+    assert_eq!(first.connect().cmd(&["REPLICAOF", "NO", "ONE"]), Reply::ok());
+    wait_for_link(&second);
+    write_everything(&mut first.connect(), 2, 100);
+    wait_for_same(&[&first, &second]);
+    assert_eq!(field(&first, "sync_full"), "1", "that of the beginning");
+}
+
+#[test]
+fn nobody_becomes_a_replica_in_the_middle_of_something_else() {
+    let primary = node(&[]);
+    for words in [&["PSYNC", "?", "-1"][..], &["SYNC"]] {
+        let mut client = primary.connect();
+        assert_eq!(client.cmd(&["MULTI"]), Reply::ok());
+        assert_eq!(client.cmd(words).into_error(), "ERR Command not allowed inside a transaction");
+        assert!(client.cmd(&["EXEC"]).into_error().starts_with("EXECABORT "));
+        let call = format!("return redis.call('{}')", words.join("','"));
+        assert!(client.cmd(&["EVAL", &call, "0"]).into_error().contains("not allowed from script"));
+        client.cmd(&["SUBSCRIBE", "news"]);
+        assert!(client.cmd(words).into_error().starts_with("ERR Can't execute '"));
+    }
+    assert_eq!(field(&primary, "connected_slaves"), "0");
+
+    let mut above = Primary::listen();
+    let replica = replica_with_data(&above, &["--repl-diskless-load", "swapdb"]);
+    assert!(replica.connect().cmd(&["SYNC"]).into_error().starts_with("NOMASTERLINK "));
+    let whole = data("new", true);
+    above.greet(&replica, &format!("+FULLRESYNC {HISTORY} 0"));
+    above.send(format!("${}\r\n", whole.len()).as_bytes());
+    above.send(&whole[..whole.len() - 20]);
+    let refused = |error: &str| error.starts_with("LOADING ");
+    wait_until("it is being loaded", || refused(&replica.connect().cmd(&["PSYNC", "?", "-1"]).into_error()));
+    assert!(refused(&replica.connect().cmd(&["SYNC"]).into_error()));
+    above.send(&whole[whole.len() - 20..]);
+    wait_for_link(&replica);
+}
+
+#[test]
 fn bad_replicas_do_no_harm() {
     let primary = node(&[]);
     let mut client = primary.connect();
@@ -219,6 +394,7 @@ fn bad_replicas_do_no_harm() {
     }
     // Those who are no replicas have nothing to acknowledge, and get no answer.
     client.send(&["REPLCONF", "ACK", "12"]);
+    client.send(&["REPLCONF", "GETACK", "*"]);
     assert_eq!(client.cmd(&["PING"]), Reply::Simple("PONG".into()));
     let mut replica = primary.connect();
     assert!(replica.cmd(&["PSYNC", HISTORY, "9223372036854775807"]).text().starts_with("FULLRESYNC "));

@@ -4,10 +4,21 @@
 
 mod common;
 
+use std::ffi::{OsStr, OsString};
 use std::thread;
 
+use common::dataset::peer;
 use common::replication::*;
-use common::{Connection, PATIENCE, Reply, Server, free_port, wait_until};
+use common::{Connection, PATIENCE, Reply, Server, binary, free_port, wait_until};
+
+/// Redis 8, where OXIDIS_REDIS8 names it.
+fn redis_8() -> Option<OsString> {
+    let found = peer("OXIDIS_REDIS8", None, "8.");
+    if found.is_none() {
+        eprintln!("SKIPPED: OXIDIS_REDIS8 names no redis-server 8.x");
+    }
+    found
+}
 
 /// A primary under load gets a replica, whose link is then cut again and again.
 fn under_load(primary: &Server, replica: &Server) {
@@ -179,6 +190,123 @@ fn a_cut_off_replica_shows_nothing_stale_where_that_is_not_wanted() {
     assert_eq!(client.cmd(&["PING"]).into_error().split(' ').next(), Some("MASTERDOWN"));
     client.cmd(&["REPLICAOF", "NO", "ONE"]);
     assert_eq!(client.cmd(&["GET", "a"]), Reply::bulk("1"));
+}
+
+fn both(local: i64, replicas: i64) -> Reply {
+    Reply::Array(vec![Reply::Integer(local), Reply::Integer(replicas)])
+}
+
+/// One replica keeps a log, the other does not.
+fn waitaof_counts_logs(primary: &OsStr, replica: &OsStr) {
+    let log = ["--appendonly", "yes", "--appendfsync", "always"];
+    let primary = start(primary, &log);
+    let (logs, does_not) = (start(replica, &log), start(replica, &[]));
+    follow(&logs, primary.port());
+    follow(&does_not, primary.port());
+    let mut client = primary.connect();
+    // Its log is made anew behind the data set.
+    wait_until("the log of the replica counts", || {
+        client.cmd(&["INCR", "a"]);
+        client.cmd(&["WAITAOF", "1", "1", "1000"]) == both(1, 1)
+    });
+    client.cmd(&["INCR", "a"]);
+    assert_eq!(client.cmd(&["WAITAOF", "0", "1", "0"]), both(1, 1));
+    client.cmd(&["INCR", "a"]);
+    let Reply::Array(counts) = client.cmd(&["WAITAOF", "1", "2", "100"]) else { panic!("two counts") };
+    assert_eq!(counts[0], Reply::Integer(1));
+    assert_ne!(counts[1], Reply::Integer(2), "the second has no log");
+    assert_eq!(client.cmd(&["WAIT", "2", "0"]), Reply::Integer(2), "but it has the data");
+    assert_eq!(logs.connect().cmd(&["CONFIG", "SET", "appendfsync", "no"]), Reply::ok());
+    client.cmd(&["INCR", "a"]);
+    assert_eq!(client.cmd(&["WAITAOF", "1", "1", "100"]), both(1, 0), "nothing has told that it is on the disk");
+    assert_eq!(logs.connect().cmd(&["CONFIG", "SET", "appendfsync", "always"]), Reply::ok());
+    client.cmd(&["INCR", "a"]);
+    assert_eq!(client.cmd(&["WAITAOF", "1", "1", "0"]), both(1, 1));
+}
+
+#[test]
+fn waitaof_counts_replicas_whose_logs_are_on_the_disk() {
+    let ours = binary();
+    waitaof_counts_logs(&ours, &ours);
+    let Some(redis) = redis_8() else { return };
+    waitaof_counts_logs(&ours, &redis);
+    waitaof_counts_logs(&redis, &ours);
+}
+
+#[test]
+fn waitaof_waits_in_no_transaction_and_in_no_script() {
+    let (primary, replica) = (node(&["--appendonly", "yes", "--appendfsync", "always"]), node(&[]));
+    follow(&replica, primary.port());
+    let mut client = primary.connect();
+    assert_eq!(client.cmd(&["MULTI"]), Reply::ok());
+    for words in [&["INCR", "a"][..], &["WAITAOF", "0", "5", "0"], &["WAIT", "5", "0"]] {
+        assert_eq!(client.cmd(words), Reply::Simple("QUEUED".into()));
+    }
+    let Reply::Array(replies) = client.cmd(&["EXEC"]) else { panic!("three replies") };
+    let Reply::Array(counts) = &replies[1] else { panic!("two counts") };
+    assert_eq!((counts.len(), &counts[1], &replies[2]), (2, &Reply::Integer(0), &Reply::Integer(0)));
+    let script = "redis.call('INCR', 'a') return redis.call('WAITAOF', '0', '5', '0')";
+    let Reply::Array(counts) = client.cmd(&["EVAL", script, "0"]) else { panic!("two counts") };
+    assert_eq!(counts[1], Reply::Integer(0));
+    let script = "return redis.call('WAIT', '5', '0')";
+    assert!(client.cmd(&["EVAL", script, "0"]).into_error().contains("not allowed from script"));
+    // Of replicas nobody can ask for that.
+    for words in [["0", "0", "0"], ["1", "0", "0"], ["0", "1", "0"]] {
+        let error = replica.connect().cmd(&[&["WAITAOF"], &words[..]].concat()).into_error();
+        assert!(error.starts_with("ERR WAITAOF cannot be used with replica instances."), "{error}");
+    }
+}
+
+/// Writes that came after Redis 7.
+fn write_what_is_new(primary: &Server) {
+    let mut client = primary.connect();
+    for line in [
+        "DEL h x",
+        "HSET h a 1 b 2 c 3 d 4",
+        "HPEXPIRE h 1000000 FIELDS 1 a",
+        "HPEXPIREAT h 1 FIELDS 1 b",
+        "HSETEX h EX 1000 FIELDS 2 e 5 f 6",
+        "HGETEX h EX 500 FIELDS 1 c",
+        "HGETDEL h FIELDS 1 d",
+        "HSET gone a 1",
+        "HEXPIRE gone 0 FIELDS 1 a",
+        "XADD x 1-1 a b",
+        "XADD x 2-1 a b",
+        "XGROUP CREATE x g 0",
+        "XREADGROUP GROUP g c STREAMS x >",
+        "XACKDEL x g ACKED IDS 1 1-1",
+        "XDELEX x DELREF IDS 1 2-1",
+        "SET k v",
+        "SADD small a b c",
+    ] {
+        let reply = client.cmd(&line.split(' ').collect::<Vec<_>>());
+        assert!(!matches!(reply, Reply::Error(_)), "{line}: {reply:?}");
+    }
+}
+
+fn with_redis_8(primary: &Server, replica: &Server) {
+    write_what_is_new(primary);
+    under_load(primary, replica);
+    write_what_is_new(primary);
+    wait_for_same(&[primary, replica]);
+}
+
+#[test]
+fn redis_8_follows_this_server() {
+    let Some(redis) = redis_8() else { return };
+    for (diskless, channel) in [("yes", "yes"), ("yes", "no"), ("no", "no")] {
+        let primary = node(&["--repl-diskless-sync", diskless]);
+        with_redis_8(&primary, &start(&redis, &["--repl-rdb-channel", channel]));
+    }
+}
+
+#[test]
+fn this_server_follows_redis_8() {
+    let Some(redis) = redis_8() else { return };
+    for (diskless, channel, load) in [("yes", "yes", "disabled"), ("yes", "no", "swapdb"), ("no", "no", "disabled")] {
+        let primary = start(&redis, &["--repl-diskless-sync", diskless, "--repl-rdb-channel", channel]);
+        with_redis_8(&primary, &node(&["--repl-diskless-load", load]));
+    }
 }
 
 #[test]

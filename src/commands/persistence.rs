@@ -114,13 +114,13 @@ fn wait_aof(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     let replicas = args.positive(2)? as u32;
     let deadline_ms = args.timeout_ms(3, cx.clock_ms())?;
-    if local > 0 && !cx.server.config.appendonly {
-        return Err(durability::NO_LOG);
-    }
-    if replicas > 0 && cx.server.is_replica() {
+    if cx.server.is_replica() {
         return Err(Error::fixed(
             "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and are not propagated.",
         ));
+    }
+    if local > 0 && !cx.server.config.appendonly {
+        return Err(durability::NO_LOG);
     }
     let (written, offset) = (cx.client().written, cx.client().written_offset);
     let wanted = Durability { local, replicas, written, offset, shape: Shape::Both };

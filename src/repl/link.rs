@@ -19,7 +19,7 @@ use mio::net::TcpStream;
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 use super::receive::{self, Inflow, Receiving};
-use super::{ID_CHARS, replica};
+use super::{ID_CHARS, OFFSET_MAX, replica};
 use crate::db::Databases;
 use crate::net::connection::Connection;
 use crate::net::socket::Socket;
@@ -170,6 +170,9 @@ impl Link {
     /// # Errors
     /// When it is longer than any answer.
     pub fn take_line(&mut self) -> io::Result<Option<String>> {
+        // Many empty lines in a row say no more than two: they are signs of life.
+        let blank = self.input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        self.input.drain(..blank.saturating_sub(2));
         let Some(end) = memchr::memchr(b'\n', &self.input) else {
             return if self.input.len() > LINE_BYTES_MAX { Err(io::ErrorKind::InvalidData.into()) } else { Ok(None) };
         };
@@ -491,7 +494,7 @@ fn take_decision(server: &mut Server, db: &mut Databases, line: &str) -> Result<
         let mut words = line.split(' ').skip(1);
         let (id, offset) = (words.next().unwrap_or_default(), words.next().and_then(|word| word.trim().parse().ok()));
         server.repl.link.promised = match offset {
-            Some(offset) if id.len() == ID_CHARS && offset >= 0 => {
+            Some(offset) if id.len() == ID_CHARS && (0..=OFFSET_MAX).contains(&offset) => {
                 log::info!("Full resync from master: {id}:{offset}");
                 Some((id.to_owned(), offset))
             }

@@ -31,6 +31,8 @@ use transfer::Transfer;
 
 /// Characters of the name of a history.
 pub const ID_CHARS: usize = 40;
+/// The largest offset of a history that is taken over from others: it leaves room for all that may follow.
+pub const OFFSET_MAX: i64 = i64::MAX / 2;
 /// The name of none.
 const NO_ID: &str = "0000000000000000000000000000000000000000";
 

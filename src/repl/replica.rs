@@ -205,9 +205,11 @@ pub fn adopt(server: &mut Server, cached: Cached, is_old: bool) {
     let id = server.clients.next_id();
     let mut client = Client::new(id, connection, server.clock.unix_ms());
     client.modes.set(Modes::PRIMARY, true);
-    client.db = cached.db;
-    let key = server.clients.insert(client);
+    // The primary may have more databases than this server.
     let Cached { offset, db, .. } = cached;
+    let db = if db < server.config.databases as usize { db } else { 0 };
+    client.db = db;
+    let key = server.clients.insert(client);
     server.repl.primary = Some(Primary {
         client: key,
         offset,
@@ -252,7 +254,8 @@ pub fn go_on_as(server: &mut Server, id: Option<&str>) {
 pub fn synchronized(server: &mut Server, db: &mut Databases, stream_db: Option<usize>, streamed: bool) {
     let promised = server.repl.link.promised.take();
     let is_old = promised.is_none();
-    let (id, offset) = promised.unwrap_or_else(|| (server.repl.history.id.clone(), 0));
+    // Who has asked with SYNC is told of no history: nobody can go on elsewhere with what comes.
+    let (id, offset) = promised.unwrap_or_else(|| (super::new_id(&mut server.random), 0));
     server.repl.history.begin(id.clone());
     server.repl.history.offset = offset;
     server.repl.begin_backlog(server.config.repl_backlog_size);
@@ -296,9 +299,7 @@ pub fn distrust(server: &mut Server, key: ClientKey, fault: &str) {
 pub fn forget(server: &mut Server, key: ClientKey) {
     let Some(primary) = server.repl.primary.take_if(|primary| primary.client == key) else { return };
     log::warn!("Connection with master lost.");
-    if !primary.is_old && primary.is_trusted {
-        remember(server, &primary);
-    }
+    remember(server, &primary);
     server.repl.down_since_ms = Some(server.clock.unix_ms());
     server.repl.link = link::Link::default();
     note_role(server);
@@ -315,8 +316,11 @@ fn drop_primary(server: &mut Server) {
     server.clients.close_soon(primary.client);
 }
 
-/// Keeps what is to be known of a primary without a connection.
+/// Keeps what is to be known of a primary without a connection, if one can go on there.
 fn remember(server: &mut Server, primary: &Primary) {
+    if primary.is_old || !primary.is_trusted {
+        return;
+    }
     log::info!("Caching the disconnected master state.");
     let id = server.repl.history.id.clone();
     server.repl.cached = Some(Cached { id, offset: primary.offset, db: primary.db });
@@ -449,7 +453,7 @@ pub fn take_up_history(server: &mut Server, aux: &[(String, Vec<u8>)]) {
         let field = aux.iter().find(|(field, _)| field == name);
         field.and_then(|(_, text)| std::str::from_utf8(text).ok())
     };
-    let number = |name: &str| text(name).and_then(|text| text.parse::<i64>().ok()).filter(|number| *number >= 0);
+    let number = |name: &str| text(name)?.parse().ok().filter(|number| (0..=super::OFFSET_MAX).contains(number));
     let (id, offset, db) = (text("repl-id"), number("repl-offset"), number("repl-stream-db"));
     let (Some(id), Some(offset), Some(db)) = (id.filter(|id| id.len() == super::ID_CHARS), offset, db) else { return };
     server.repl.history_is_known = true;

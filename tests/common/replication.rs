@@ -279,6 +279,15 @@ impl Node {
         self.process = None;
     }
 
+    /// Ends it in order, with its data set saved.
+    pub fn shut_down(&mut self) {
+        let mut server = self.process.take().expect("the node lives");
+        server.connect().send(&["SHUTDOWN", "SAVE"]);
+        // It waits for its replicas.
+        let ended = server.exit_within(2 * PATIENCE);
+        assert!(ended.is_some_and(|status| status.success()), "{ended:?}\n{}", server.log());
+    }
+
     /// Its process.
     pub fn server(&self) -> &Server {
         self.process.as_ref().expect("the node lives")
