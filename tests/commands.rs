@@ -2,7 +2,10 @@
 
 mod common;
 
-use common::{Reply, Server};
+use std::collections::BTreeMap;
+
+use common::dataset::peer;
+use common::{Reply, Server, binary};
 
 #[test]
 fn unknown_commands_are_quoted_back() {
@@ -136,6 +139,83 @@ fn command_docs_describe_arguments_and_skip_unknown_names() {
 }
 
 #[test]
+fn what_is_for_nodes_of_a_cluster_is_refused() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let disabled = Reply::error("ERR This instance has cluster support disabled");
+    let Reply::Array(list) = client.cmd(&["COMMAND", "INFO", "cluster"]) else { panic!("an array") };
+    let Reply::Array(cluster) = &list[0] else { panic!("a row") };
+    let Reply::Array(subcommands) = &cluster[9] else { panic!("rows") };
+    assert_eq!(subcommands.len(), 27);
+    for row in subcommands {
+        let Reply::Array(fields) = row else { panic!("a row") };
+        let (name, Reply::Integer(arity)) = (fields[0].text(), &fields[1]) else { panic!("{fields:?}") };
+        let mut words: Vec<&str> = name.split('|').collect();
+        words.resize(arity.unsigned_abs() as usize, "1");
+        assert_eq!(client.cmd(&words), disabled, "{words:?}");
+    }
+    for name in ["ASKING", "READONLY", "READWRITE"] {
+        assert_eq!(client.cmd(&[name]), disabled, "{name}");
+    }
+    let arity = "ERR wrong number of arguments for 'cluster|keyslot' command";
+    assert_eq!(client.cmd(&["CLUSTER", "KEYSLOT"]), Reply::error(arity));
+    assert_eq!(client.cmd(&["CLUSTER", "NOPE"]), Reply::error("ERR unknown subcommand 'NOPE'. Try CLUSTER HELP."));
+    let script = client.cmd(&["EVAL", "return redis.call('CLUSTER', 'RESET')", "0"]).into_error();
+    assert!(script.starts_with("ERR This Redis command is not allowed from script"), "{script}");
+}
+
+/// Rows of COMMAND INFO by name, those of subcommands among them. What has no order is put into one; notes on the rules
+/// for keys are left out here.
+fn rows(list: &Reply) -> BTreeMap<String, String> {
+    let Reply::Array(list) = list else { panic!("{list:?}") };
+    let mut rows = BTreeMap::new();
+    for row in list {
+        let Reply::Array(fields) = row else { panic!("{row:?}") };
+        let shown = fields[1..9].iter().map(|field| match field {
+            Reply::Array(items) if items.iter().all(|item| matches!(item, Reply::Simple(_))) => {
+                let mut items: Vec<String> = items.iter().map(Reply::text).collect();
+                items.sort();
+                items.join(" ")
+            }
+            other => format!("{:?}", without_notes(other)),
+        });
+        rows.insert(fields[0].text(), shown.collect::<Vec<_>>().join("; "));
+        rows.extend(self::rows(&fields[9]));
+    }
+    rows
+}
+
+fn without_notes(field: &Reply) -> Reply {
+    let Reply::Array(rules) = field else { return field.clone() };
+    let rules = rules.iter().map(|rule| match rule {
+        Reply::Array(parts) if parts[0] == Reply::bulk("notes") => Reply::Array(parts[2..].to_vec()),
+        other => other.clone(),
+    });
+    Reply::Array(rules.collect())
+}
+
+#[test]
+fn rows_are_those_of_redis_7() {
+    let Some(redis) = peer("OXIDIS_DIFFERENTIAL_REDIS", Some("redis-server"), "7.0.") else {
+        assert!(std::env::var_os("OXIDIS_REDIS_REQUIRED").is_none(), "a redis-server 7.0.x is required");
+        eprintln!("SKIPPED: there is no redis-server 7.0.x");
+        return;
+    };
+    let [redis, oxidis] = [redis, binary()].map(|program| {
+        let server = Server::start_program(&program, &[]);
+        rows(&server.connect().cmd(&["COMMAND"]))
+    });
+    // They have an option since 7.2.
+    const LATER: [&str; 2] = ["zrank", "zrevrank"];
+    let different: Vec<_> = redis
+        .iter()
+        .filter(|(name, row)| !LATER.contains(&name.as_str()) && oxidis.get(*name) != Some(row))
+        .map(|(name, row)| (name, row, oxidis.get(name)))
+        .collect();
+    assert!(different.is_empty(), "{different:#?}");
+}
+
+#[test]
 fn getkeys_finds_the_keys_of_a_call() {
     let server = Server::start();
     let mut client = server.connect();
@@ -147,6 +227,10 @@ fn getkeys_finds_the_keys_of_a_call() {
     assert_eq!(keys(&["command", "nope"]), Reply::error("ERR Invalid command specified"));
     assert_eq!(keys(&["get", "a", "b"]), Reply::error("ERR Invalid number of arguments specified for command"));
     assert_eq!(keys(&["get"]), Reply::error("ERR wrong number of arguments for 'command|getkeys' command"));
+    let mut migrated = |words: &[&str]| keys(&[&["migrate", "host", "1"], words].concat());
+    assert_eq!(migrated(&["a", "0", "5"]), Reply::bulks(&["a"]));
+    assert_eq!(migrated(&["", "0", "5", "COPY", "auth", "keys", "Keys", "a", "keys"]), Reply::bulks(&["a", "keys"]));
+    assert_eq!(migrated(&["", "0", "5", "auth2", "keys", "keys", "KEYS", "a", "b"]), Reply::bulks(&["a", "b"]));
     let flags = client.cmd(&["COMMAND", "GETKEYSANDFLAGS", "get", "a"]);
     let access = Reply::Array(vec![Reply::Simple("RO".into()), Reply::Simple("access".into())]);
     assert_eq!(flags, Reply::Array(vec![Reply::Array(vec![Reply::bulk("a"), access])]));

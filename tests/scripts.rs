@@ -12,6 +12,13 @@ fn eval(client: &mut Connection, script: &str) -> Reply {
     client.cmd(&["EVAL", script, "0"])
 }
 
+/// A figure of INFO.
+fn field(client: &mut Connection, name: &str) -> u64 {
+    let text = client.cmd(&["INFO", "memory"]).text();
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.parse().ok());
+    value.unwrap_or_else(|| panic!("no {name} in:\n{text}"))
+}
+
 /// A server that says it is busy after few milliseconds, a client whose script runs, and another one that was told.
 fn busy_server(command: &[&str]) -> (Server, Connection, Connection) {
     let server = Server::start_with(&["--busy-reply-threshold", "10"]);
@@ -104,6 +111,16 @@ fn published_attacks_come_to_nothing() {
     }
     // CVE-2024-31449: the least integer has no opposite.
     assert_eq!(eval(&mut client, "return bit.tohex(1, -2147483648)"), Reply::bulk("00000001"));
+    // CVE-2022-24834: lengths that do not fit the type they are counted in.
+    assert_eq!(eval(&mut client, "return #cjson.encode(('\\0'):rep(3e6))"), Reply::Integer(18_000_002));
+    assert_eq!(
+        eval(&mut client, "return #cmsgpack.pack(('x'):rep(2^24), ('x'):rep(2^24))"),
+        Reply::Integer(2 * (5 + (1 << 24)))
+    );
+    // CVE-2025-49844: the name of a piece of code is collected while the code is read.
+    let collected = "for i = 1, 30 do local f = loadstring('local t = {' .. ('{1},'):rep(500) .. '} return ' .. i, '=name' .. i) \
+                     collectgarbage() if f() ~= i then return redis.error_reply('wrong') end end return 'fine'";
+    assert_eq!(eval(&mut client, collected), Reply::bulk("fine"));
     // CVE-2024-46981: garbage that is collected while the interpreter goes.
     let garbage = "local t = setmetatable({}, {__gc = function() redis.call('set', 'x', 1) end}) return 1";
     for _ in 0..3 {
@@ -177,6 +194,7 @@ fn what_a_script_asks_too_much_of_is_an_error() {
         let reply = eval(&mut client, script);
         assert!(matches!(reply, Reply::Error(_)), "{script}: {reply:?}");
     }
+    assert_eq!(eval(&mut client, "return #('x'):rep(2^26)"), Reply::Integer(1 << 26), "what fits is made");
     client.send(&["EVAL", "local t = {} t[1] = t return t", "0"]);
     let mut opened = 0;
     while client.byte() == b'*' {
@@ -186,9 +204,34 @@ fn what_a_script_asks_too_much_of_is_an_error() {
     assert!(opened > 1000);
     let mut other = server.connect();
     assert_eq!(other.cmd(&["PING"]), Reply::Simple("PONG".into()));
-    let used = other.cmd(&["INFO", "memory"]).text();
-    let used = used.lines().find_map(|line| line.strip_prefix("used_memory_vm_eval:")).map(str::parse::<u64>);
-    assert!(used.is_some_and(|used| used.is_ok_and(|used| used < 64 << 20)), "the memory is given back");
+    for (name, most) in [("used_memory_vm_eval", 64 << 20), ("used_memory", 80 << 20)] {
+        let used = field(&mut other, name);
+        assert!(used < most, "the memory is given back: {name} is {used}");
+    }
+}
+
+#[test]
+fn what_is_small_but_long_when_it_is_written_down_is_an_error() {
+    let server = Server::start_with(&["--maxmemory", "24mb"]);
+    let mut client = server.connect();
+    let failing = [
+        "cjson.encode_sparse_array(true, 0, 0) return cjson.encode({[2^31 - 1] = 1})",
+        "return cjson.encode(('\\0'):rep(5e6))",
+        "local t = ('x'):rep(1e4) for _ = 1, 64 do t = {t, t} end return cjson.encode(t)",
+        "local t = ('x'):rep(1e4) for _ = 1, 15 do local u = {} for i = 1, 1000 do u[i] = t end t = u end return cmsgpack.pack(t)",
+        "local t = ('x'):rep(1e4) for _ = 1, 64 do t = {t, t} end return t",
+        "local t = ('x'):rep(1e4) for _ = 1, 64 do t = {map = {[t] = t}} end return t",
+        "return ('x'):rep(2e7)",
+        "return ('x'):rep(2^31 - 1)",
+    ];
+    for script in failing {
+        let error = eval(&mut client, script).into_error();
+        assert!(error.contains("not enough memory"), "{script}: {error}");
+    }
+    assert_eq!(eval(&mut client, "return #('x'):rep(5e6)"), Reply::Integer(5_000_000), "what fits is made");
+    assert_eq!(eval(&mut client, "return #cjson.encode(('\\0'):rep(1e6))"), Reply::Integer(6_000_002));
+    let used = field(&mut client, "used_memory");
+    assert!(used < 20 << 20, "the memory is given back: {used}");
 }
 
 #[test]
@@ -251,6 +294,35 @@ fn a_script_cannot_catch_its_end() {
     assert_eq!(other.cmd(&["SCRIPT", "KILL"]), Reply::ok());
     caller.read().into_error();
     assert_eq!(other.cmd(&["PING"]), Reply::Simple("PONG".into()));
+}
+
+#[test]
+fn patterns_that_never_come_to_an_end_are_ended() {
+    let calls = [
+        "('a'):rep(40):find(('a?'):rep(40) .. ('a'):rep(41))",
+        "('a'):rep(40):match(('a*'):rep(40) .. 'b')",
+        "('x'):rep(1e6):gsub('x-y', '')",
+        "('('):rep(1e6):gmatch('%b()')()",
+    ];
+    for call in calls {
+        let script = format!("return {call}");
+        let (_server, mut caller, mut other) = busy_server(&["EVAL", &script, "0"]);
+        assert_eq!(other.cmd(&["SCRIPT", "KILL"]), Reply::ok());
+        let told = caller.read().into_error();
+        assert!(told.contains("Script killed by user with SCRIPT KILL"), "{call}: {told}");
+        assert_eq!(eval(&mut caller, "return ('key:1000'):match(':(%d+)$')"), Reply::bulk("1000"));
+    }
+}
+
+#[test]
+fn a_library_that_is_not_loaded_in_time_is_an_error() {
+    let server = Server::start();
+    let mut client = server.connect();
+    for code in [ENDLESS, "local s = ('a'):rep(40):find(('a?'):rep(40) .. ('a'):rep(41))"] {
+        let error = client.cmd(&["FUNCTION", "LOAD", &format!("#!lua name=late\n{code}")]).into_error();
+        assert!(error.contains("FUNCTION LOAD timeout"), "{code}: {error}");
+    }
+    assert_eq!(client.cmd(&["FUNCTION", "LIST"]), Reply::Array(Vec::new()));
 }
 
 #[test]

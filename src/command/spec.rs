@@ -164,6 +164,7 @@ impl Categories {
 #[allow(missing_docs)]
 pub enum Group {
     Bitmap,
+    Cluster,
     Connection,
     Generic,
     Geo,
@@ -185,6 +186,7 @@ impl Group {
     pub const fn name(self) -> &'static str {
         match self {
             Group::Bitmap => "bitmap",
+            Group::Cluster => "cluster",
             Group::Connection => "connection",
             Group::Generic => "generic",
             Group::Geo => "geo",
@@ -214,7 +216,7 @@ impl Group {
             Group::List => Categories::LIST,
             Group::Pubsub => Categories::PUBSUB,
             Group::Scripting => Categories::SCRIPTING,
-            Group::Server => Categories(0),
+            Group::Cluster | Group::Server => Categories(0),
             Group::Set => Categories::SET,
             Group::SortedSet => Categories::SORTEDSET,
             Group::Stream => Categories::STREAM,

@@ -44,29 +44,36 @@ pub const COMMANDS: &[Command] = &[Command::new("migrate", Arity::at_least(6), m
         "Moves keys to another server.",
     )];
 
-/// The keys behind KEYS, or the one in its place.
+/// The keys behind KEYS, or the one in its place; none where both are given, which is refused later.
 fn migrated_keys(args: Args<'_>) -> Option<Vec<FoundKey>> {
-    let from = (6..args.len()).find(|index| args.is(*index, "keys") && args.get(3).is_empty());
-    let indices = from.map_or(3..4, |from| from + 1..args.len());
+    let indices = match look_through(&args).1 {
+        Some(word) if args.get(3).is_empty() => word + 1..args.len(),
+        Some(_) => 0..0,
+        None => 3..4,
+    };
     Some(indices.map(|index| FoundKey { index, access: MOVED }).collect())
 }
 
 /// Names and passwords for the other server.
 fn passwords(args: &ArgView<'_>) -> Vec<usize> {
+    look_through(args).0
+}
+
+/// Where the options have secrets, any of which may be a word like KEYS itself, and where the word KEYS stands.
+fn look_through(args: &ArgView<'_>) -> (Vec<usize>, Option<usize>) {
     let mut secrets = Vec::new();
     let mut index = 6;
     while index < args.len() {
-        let word = args.get(index);
-        let count = match () {
-            () if word.eq_ignore_ascii_case(b"auth") => 1,
-            () if word.eq_ignore_ascii_case(b"auth2") => 2,
-            () if word.eq_ignore_ascii_case(b"keys") => break,
-            () => 0,
+        let count = match args.get(index) {
+            word if word.eq_ignore_ascii_case(b"auth") => 1,
+            word if word.eq_ignore_ascii_case(b"auth2") => 2,
+            word if word.eq_ignore_ascii_case(b"keys") => return (secrets, Some(index)),
+            _ => 0,
         };
         secrets.extend((index + 1..=index + count).filter(|secret| *secret < args.len()));
         index += 1 + count;
     }
-    secrets
+    (secrets, None)
 }
 
 /// What is to be done.

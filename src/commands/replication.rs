@@ -51,7 +51,8 @@ pub const COMMANDS: &[Command] = &[
     Command::new("wait", Arity::exactly(3), wait)
         .group(Group::Generic)
         .flags(&[NOSCRIPT])
-        .acl(Categories(Categories::BLOCKING.0 | Categories::CONNECTION.0))
+        .acl(Categories::CONNECTION)
+        .outside_group_category()
         .tips(&["request_policy:all_shards", "response_policy:agg_min"])
         .docs("3.0.0", "numreplicas timeout", "Waits until what the client wrote has reached replicas."),
 ];

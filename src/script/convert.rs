@@ -9,6 +9,8 @@ use super::lua::{Exit, Kind, Lua};
 use crate::resp::reply::Reply;
 use crate::util::number;
 
+/// The longest reply of a script: nobody is served while it is written.
+const REPLY_BYTES_MAX: usize = 1 << 30;
 /// A reply of more levels than Lua's stack has room for.
 const TOO_DEEP: &str = "reached lua stack limit";
 
@@ -228,31 +230,27 @@ pub fn error_on_top(lua: Lua) -> ScriptError {
     ScriptError { line, place, counted }
 }
 
+/// A reply of more bytes than the script may use.
+#[derive(Debug)]
+pub struct TooLong;
+
 /// Writes the value on top of the stack as a reply, and removes it. Booleans follow the version of the protocol that
 /// the script speaks, all else that of the client. Whether it was an error that had been counted before.
-pub fn write_reply(lua: Lua, reply: &mut Reply, script_resp3: bool) -> bool {
-    write_value(lua, reply, script_resp3, 0)
+///
+/// # Errors
+/// A small table may stand for a reply of any length where its parts are the same tables again and again. What was
+/// written of it is to be cut off.
+pub fn write_reply(lua: Lua, reply: &mut Reply, script_resp3: bool) -> Result<bool, TooLong> {
+    let bytes_max = reply.len().saturating_add(lua.room().min(REPLY_BYTES_MAX));
+    Writer { lua, reply, script_resp3, bytes_max }.value(0)
 }
 
-/// Likewise for a value that stands within `depth` others.
-fn write_value(lua: Lua, reply: &mut Reply, script_resp3: bool, depth: usize) -> bool {
-    let mut counted = false;
-    if depth > NESTING_MAX || !lua.ensure(6) {
-        reply.error(format!("ERR {TOO_DEEP}"));
-        lua.pop(1);
-        return false;
-    }
-    match lua.kind(-1) {
-        Kind::String => reply.bulk(lua.bytes(-1)),
-        Kind::Boolean if script_resp3 => reply.boolean(lua.boolean(-1)),
-        Kind::Boolean if lua.boolean(-1) => reply.integer(1),
-        Kind::Boolean => reply.null(),
-        Kind::Number => reply.integer(integer(lua.number(-1))),
-        Kind::Table => counted = write_table(lua, reply, script_resp3, depth + 1),
-        _ => reply.null(),
-    }
-    lua.pop(1);
-    counted
+struct Writer<'a> {
+    lua: Lua,
+    reply: &'a mut Reply,
+    script_resp3: bool,
+    /// How long the whole output may become.
+    bytes_max: usize,
 }
 
 /// A number without its fraction. What is no such integer becomes what it does on most machines.
@@ -269,40 +267,6 @@ fn has(lua: Lua, name: &str, kind: Kind) -> bool {
         lua.pop(1);
     }
     has
-}
-
-/// Writes the table on top, and leaves it.
-fn write_table(lua: Lua, reply: &mut Reply, script_resp3: bool, depth: usize) -> bool {
-    if has_fields(lua) {
-        if has(lua, "err", Kind::String) {
-            lua.pop(1);
-            let error = error_on_top(lua);
-            match error.counted {
-                true => reply.counted_error(&error.line),
-                false => reply.error(&error.line),
-            }
-            return error.counted;
-        }
-        if write_named(lua, reply, script_resp3, depth) {
-            return false;
-        }
-    }
-    let mut length = 0;
-    loop {
-        lua.raw_get_at(-1, length + 1);
-        let ended = lua.kind(-1) == Kind::Nil;
-        lua.pop(1);
-        if ended {
-            break;
-        }
-        length += 1;
-    }
-    reply.array(length as usize);
-    for place in 1..=length {
-        lua.raw_get_at(-1, place);
-        write_value(lua, reply, script_resp3, depth);
-    }
-    false
 }
 
 /// Whether the table on top may have keys that are no numbers. Asked first because looking for each field that means
@@ -323,26 +287,117 @@ fn has_fields(lua: Lua) -> bool {
     true
 }
 
-/// Writes the table on top, and leaves it, if it has a field that says what it is; whether it has one.
-fn write_named(lua: Lua, reply: &mut Reply, script_resp3: bool, depth: usize) -> bool {
-    if has(lua, "ok", Kind::String) {
-        reply.simple(lua.bytes(-1));
-    } else if has(lua, "double", Kind::Number) {
-        reply.double(lua.number(-1));
-    } else if has(lua, "big_number", Kind::String) {
-        let digits: Vec<u8> =
-            lua.bytes(-1).iter().map(|byte| if b"\r\n".contains(byte) { b' ' } else { *byte }).collect();
-        reply.big_number(&digits);
-    } else if has(lua, "verbatim_string", Kind::Table) {
-        if !write_verbatim(lua, reply) {
-            lua.pop(1);
-            return write_collection(lua, reply, script_resp3, depth);
+impl Writer<'_> {
+    /// Writes the value on top, which stands within `depth` others, and removes it.
+    fn value(&mut self, depth: usize) -> Result<bool, TooLong> {
+        let (lua, reply) = (self.lua, &mut *self.reply);
+        if reply.len() > self.bytes_max {
+            return Err(TooLong);
         }
-    } else {
-        return write_collection(lua, reply, script_resp3, depth);
+        let mut counted = false;
+        if depth > NESTING_MAX || !lua.ensure(6) {
+            reply.error(format!("ERR {TOO_DEEP}"));
+            lua.pop(1);
+            return Ok(false);
+        }
+        match lua.kind(-1) {
+            Kind::String => reply.bulk(lua.bytes(-1)),
+            Kind::Boolean if self.script_resp3 => reply.boolean(lua.boolean(-1)),
+            Kind::Boolean if lua.boolean(-1) => reply.integer(1),
+            Kind::Boolean => reply.null(),
+            Kind::Number => reply.integer(integer(lua.number(-1))),
+            Kind::Table => counted = self.table(depth + 1)?,
+            _ => reply.null(),
+        }
+        lua.pop(1);
+        Ok(counted)
     }
-    lua.pop(1);
-    true
+
+    /// Writes the table on top, and leaves it.
+    fn table(&mut self, depth: usize) -> Result<bool, TooLong> {
+        let lua = self.lua;
+        if has_fields(lua) {
+            if has(lua, "err", Kind::String) {
+                lua.pop(1);
+                let error = error_on_top(lua);
+                match error.counted {
+                    true => self.reply.counted_error(&error.line),
+                    false => self.reply.error(&error.line),
+                }
+                return Ok(error.counted);
+            }
+            if self.named(depth)? {
+                return Ok(false);
+            }
+        }
+        let mut length = 0;
+        loop {
+            lua.raw_get_at(-1, length + 1);
+            let ended = lua.kind(-1) == Kind::Nil;
+            lua.pop(1);
+            if ended {
+                break;
+            }
+            length += 1;
+        }
+        self.reply.array(length as usize);
+        for place in 1..=length {
+            lua.raw_get_at(-1, place);
+            self.value(depth)?;
+        }
+        Ok(false)
+    }
+
+    /// Writes the table on top, and leaves it, if it has a field that says what it is; whether it has one.
+    fn named(&mut self, depth: usize) -> Result<bool, TooLong> {
+        let (lua, reply) = (self.lua, &mut *self.reply);
+        if has(lua, "ok", Kind::String) {
+            reply.simple(lua.bytes(-1));
+        } else if has(lua, "double", Kind::Number) {
+            reply.double(lua.number(-1));
+        } else if has(lua, "big_number", Kind::String) {
+            let digits: Vec<u8> =
+                lua.bytes(-1).iter().map(|byte| if b"\r\n".contains(byte) { b' ' } else { *byte }).collect();
+            reply.big_number(&digits);
+        } else if has(lua, "verbatim_string", Kind::Table) {
+            if !write_verbatim(lua, reply) {
+                lua.pop(1);
+                return self.collection(depth);
+            }
+        } else {
+            return self.collection(depth);
+        }
+        lua.pop(1);
+        Ok(true)
+    }
+
+    fn collection(&mut self, depth: usize) -> Result<bool, TooLong> {
+        let lua = self.lua;
+        let is_map = has(lua, "map", Kind::Table);
+        if !is_map && !has(lua, "set", Kind::Table) {
+            return Ok(false);
+        }
+        let head = self.reply.defer();
+        let mut entries = 0;
+        lua.push_nil();
+        while lua.next(-2) {
+            if is_map {
+                lua.push_value(-2);
+                self.value(depth)?;
+            } else {
+                lua.pop(1);
+                lua.push_value(-1);
+            }
+            self.value(depth)?;
+            entries += 1;
+        }
+        match is_map {
+            true => self.reply.finish_map(head, entries),
+            false => self.reply.finish_set(head, entries),
+        }
+        lua.pop(1);
+        Ok(true)
+    }
 }
 
 /// Writes the verbatim string on top, and leaves it, if it is complete.
@@ -359,33 +414,6 @@ fn write_verbatim(lua: Lua, reply: &mut Reply) -> bool {
         return false;
     }
     reply.verbatim(format, lua.bytes(-1));
-    lua.pop(1);
-    true
-}
-
-fn write_collection(lua: Lua, reply: &mut Reply, script_resp3: bool, depth: usize) -> bool {
-    let is_map = has(lua, "map", Kind::Table);
-    if !is_map && !has(lua, "set", Kind::Table) {
-        return false;
-    }
-    let head = reply.defer();
-    let mut entries = 0;
-    lua.push_nil();
-    while lua.next(-2) {
-        if is_map {
-            lua.push_value(-2);
-            write_value(lua, reply, script_resp3, depth);
-        } else {
-            lua.pop(1);
-            lua.push_value(-1);
-        }
-        write_value(lua, reply, script_resp3, depth);
-        entries += 1;
-    }
-    match is_map {
-        true => reply.finish_map(head, entries),
-        false => reply.finish_set(head, entries),
-    }
     lua.pop(1);
     true
 }

@@ -13,7 +13,7 @@ use std::ops::RangeInclusive;
 
 use super::NESTING_MAX;
 use super::api::Functions;
-use super::lua::{Exit, Kind, Lua, Outcome, format_number, function, parse_number};
+use super::lua::{Exit, Kind, Lua, NOT_ENOUGH_MEMORY, Outcome, format_number, function, parse_number};
 
 /// Its functions.
 pub const FUNCTIONS: Functions = &[
@@ -153,7 +153,7 @@ fn encode(lua: Lua) -> Outcome {
     if lua.top() != 1 {
         return Err(lua.wrong_argument(1, "expected 1 argument"));
     }
-    let mut encoder = Encoder { lua, settings: SETTINGS.get(), out: Vec::with_capacity(64) };
+    let mut encoder = Encoder { lua, settings: SETTINGS.get(), out: Vec::with_capacity(64), bytes_max: lua.room() };
     encoder.value(0)?;
     lua.push_bytes(&encoder.out);
     Ok(1)
@@ -163,14 +163,18 @@ struct Encoder {
     lua: Lua,
     settings: Settings,
     out: Vec<u8>,
+    /// The text may be much longer than what it is made of: tables may be in several places, and gaps of arrays are
+    /// filled.
+    bytes_max: usize,
 }
 
 impl Encoder {
     /// Writes the value on top and leaves it there.
     fn value(&mut self, depth: i64) -> Result<(), Exit> {
         let lua = self.lua;
+        self.check_length()?;
         match lua.kind(-1) {
-            Kind::String => self.string(-1),
+            Kind::String => self.string(-1)?,
             Kind::Number => self.number(-1)?,
             Kind::Boolean if lua.boolean(-1) => self.out.extend_from_slice(b"true"),
             Kind::Boolean => self.out.extend_from_slice(b"false"),
@@ -186,7 +190,11 @@ impl Encoder {
         self.lua.error(format!("Cannot serialise {}: {reason}", self.lua.kind_name(index)))
     }
 
-    fn string(&mut self, index: i32) {
+    fn check_length(&self) -> Result<(), Exit> {
+        if self.out.len() > self.bytes_max { Err(self.lua.error(NOT_ENOUGH_MEMORY)) } else { Ok(()) }
+    }
+
+    fn string(&mut self, index: i32) -> Result<(), Exit> {
         let text = self.lua.bytes(index);
         self.out.reserve(text.len() + 2);
         self.out.push(b'"');
@@ -198,9 +206,11 @@ impl Encoder {
             self.out.extend_from_slice(&text[plain_from..place]);
             plain_from = place + 1;
             escape(*byte, &mut self.out);
+            self.check_length()?;
         }
         self.out.extend_from_slice(&text[plain_from..]);
         self.out.push(b'"');
+        Ok(())
     }
 
     fn number(&mut self, index: i32) -> Result<(), Exit> {
@@ -285,7 +295,7 @@ impl Encoder {
                     self.number(-2)?;
                     self.out.push(b'"');
                 }
-                Kind::String => self.string(-2),
+                Kind::String => self.string(-2)?,
                 _ => return Err(self.fail(-2, "table key must be a number or string")),
             }
             self.out.push(b':');

@@ -53,6 +53,9 @@ pub enum Kind {
     Thread,
 }
 
+/// What Lua says when its memory is exhausted.
+pub const NOT_ENOUGH_MEMORY: &str = "not enough memory";
+
 /// A value kept in the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reference(c_int);
@@ -75,7 +78,12 @@ pub struct Place {
     pub line: c_int,
 }
 
+/// What is called every so many instructions: whether the script goes on. If not, it has pushed an error.
+pub type Hook = fn(Lua) -> bool;
+
 thread_local! {
+    /// The hook of the interpreter that runs.
+    static HOOK: Cell<Hook> = const { Cell::new(|_| true) };
     /// Whether an allocation beyond the limit fails.
     static ENFORCED: Cell<bool> = const { Cell::new(false) };
 }
@@ -179,6 +187,20 @@ pub fn function<F: Fn(Lua) -> Outcome + Copy + 'static>(_: F) -> CFunction {
         }
     }
     enter::<F>
+}
+
+/// The hook as Lua calls it. Once it has said no, every further line of the script is an error, too.
+unsafe extern "C-unwind" fn call_hook(state: *mut ffi::lua_State, _: *mut ffi::lua_Debug) {
+    let enforced = ENFORCED.replace(false);
+    let goes_on = HOOK.get()(Lua(state));
+    ENFORCED.set(enforced);
+    if !goes_on {
+        // SAFETY: as for `function`.
+        unsafe {
+            ffi::lua_sethook(state, Some(call_hook), ffi::LUA_MASKLINE, 0);
+            ffi::lua_error(state);
+        }
+    }
 }
 
 /// The libraries Lua comes with, as far as scripts get them.
@@ -453,6 +475,26 @@ impl Lua {
         unsafe { ffi::lua_getmetatable(self.0, index) != 0 }
     }
 
+    /// How much memory may still be used, in bytes. What is made by Rust is not limited as it is made: where scripts
+    /// decide about its size it is compared with this, see [`Lua::check_room`].
+    pub fn room(self) -> usize {
+        let mut data = ptr::null_mut();
+        // SAFETY: see above; the data are those given to `lua_newstate`.
+        let memory = unsafe {
+            ffi::lua_getallocf(self.0, &raw mut data);
+            &*data.cast::<Memory>()
+        };
+        memory.limit.get().saturating_sub(memory.used.get())
+    }
+
+    /// Whether something that will take so many bytes may be made.
+    ///
+    /// # Errors
+    /// What Lua says when its memory is exhausted.
+    pub fn check_room(self, bytes: usize) -> Result<(), Exit> {
+        if bytes > self.room() { Err(self.error(NOT_ENOUGH_MEMORY)) } else { Ok(()) }
+    }
+
     /// Joins strings on top into one; together they must not be too long for memory.
     pub fn concat(self, count: c_int) {
         // SAFETY: see above.
@@ -536,24 +578,16 @@ impl Lua {
 
     /// Has `hook` called every `count` instructions. When it answers false, it must have pushed an error, which is
     /// thrown then, and again with each line until another hook is set.
-    pub fn set_hook<H: Fn(Lua) -> bool + Copy + 'static>(self, _: H, count: c_int) {
-        const { assert!(size_of::<H>() == 0, "a hook has no surroundings") }
-        unsafe extern "C-unwind" fn enter<H: Fn(Lua) -> bool>(state: *mut ffi::lua_State, _: *mut ffi::lua_Debug) {
-            // SAFETY: a value of this type was given and has no bytes.
-            let hook = unsafe { NonNull::<H>::dangling().as_ref() };
-            let enforced = ENFORCED.replace(false);
-            let goes_on = hook(Lua(state));
-            ENFORCED.set(enforced);
-            if !goes_on {
-                // SAFETY: as for `function`.
-                unsafe {
-                    ffi::lua_sethook(state, Some(enter::<H>), ffi::LUA_MASKLINE, 0);
-                    ffi::lua_error(state);
-                }
-            }
-        }
+    pub fn set_hook(self, hook: Hook, count: c_int) {
+        HOOK.set(hook);
         // SAFETY: see above.
-        unsafe { ffi::lua_sethook(self.0, Some(enter::<H>), ffi::LUA_MASKCOUNT, count) };
+        unsafe { ffi::lua_sethook(self.0, Some(call_hook), ffi::LUA_MASKCOUNT, count) };
+    }
+
+    /// Calls the hook out of turn, within a function that takes long: whether the script goes on. If not, the error is
+    /// on top of the stack.
+    pub fn look(self) -> bool {
+        HOOK.get()(self)
     }
 
     /// Where the function `level` calls above stands (0: the running one), and pushes the name of its source.

@@ -20,6 +20,7 @@ pub mod library;
 pub mod lua;
 pub mod msgpack;
 pub mod packing;
+pub mod pattern;
 pub mod random;
 pub mod run;
 pub mod sandbox;

@@ -56,6 +56,8 @@ fn pack(lua: Lua) -> Outcome {
 
 /// Writes the value on top and removes it.
 fn write(lua: Lua, out: &mut Vec<u8>, level: usize) -> Result<(), Exit> {
+    // Tables may be in several places, and what is written much longer than what it is made of.
+    lua.check_room(out.len())?;
     match lua.kind(-1) {
         Kind::String => write_bytes(lua.bytes(-1), out),
         Kind::Boolean => out.push(if lua.boolean(-1) { 0xc3 } else { 0xc2 }),

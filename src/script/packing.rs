@@ -174,12 +174,10 @@ fn unpack(lua: Lua) -> Outcome {
     if start == 0 {
         return Err(lua.wrong_argument(3, "offset must be 1 or greater"));
     }
-    if start < 0 {
-        return Err(lua.wrong_argument(2, TOO_SHORT));
-    }
-    let (mut position, mut results) = (start as usize - 1, 0);
+    // Positions are unsigned, and go round: those before the data are far behind it.
+    let (mut position, mut results) = ((start as usize).wrapping_sub(1), 0);
     while let Some(Item { letter, mut size, padding }) = format.next(position)? {
-        position += padding;
+        position = position.wrapping_add(padding);
         let Some(rest) = data.get(position..).filter(|rest| rest.len() >= size) else {
             return Err(lua.wrong_argument(2, TOO_SHORT));
         };
@@ -203,7 +201,7 @@ fn unpack(lua: Lua) -> Outcome {
                     if results == 0 || !lua.is_number(-1) {
                         return Err(lua.error("format 'c0' needs a previous size"));
                     }
-                    size = lua.number(-1) as usize;
+                    size = integer(lua.number(-1)) as usize;
                     lua.pop(1);
                     results -= 1;
                 }
@@ -222,7 +220,7 @@ fn unpack(lua: Lua) -> Outcome {
         results += i32::from(letter.is_ascii_alphabetic() && letter != b'x');
         position += size;
     }
-    lua.push_number(position as f64 + 1.0);
+    lua.push_number(position.wrapping_add(1) as i64 as f64);
     Ok(results + 1)
 }
 

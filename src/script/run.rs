@@ -12,7 +12,7 @@ use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
 use super::api::raise;
-use super::convert::{self, push_error};
+use super::convert::{self, TooLong, push_error};
 use super::interpreter::{self, ARGV, HANDLER, KEYS};
 use super::lua::{Exit, Kind, Lua, Outcome, Reference, Status, format_number};
 use super::shebang::ScriptFlags;
@@ -223,13 +223,15 @@ pub fn run(cx: &mut Ctx<'_>, args: Args<'_>, call: Start) -> CmdResult {
     cx.client_mut().db = selected;
     cx.db.select(selected);
     end(cx);
-    match status {
-        Status::Done => {
-            if convert::write_reply(lua, cx.reply, resp3) {
-                cx.server.commands.stats_mut(cx.command).failed += 1;
-            }
+    let written = match status {
+        Status::Done => convert::write_reply(lua, cx.reply, resp3),
+        Status::Failed => {
+            write_error(cx, lua, &call.name);
+            Ok(false)
         }
-        Status::Failed => write_error(cx, lua, &call.name),
+    };
+    if matches!(written, Ok(true)) {
+        cx.server.commands.stats_mut(cx.command).failed += 1;
     }
     lua.set_top(mark);
     cx.propagate_nothing();
@@ -237,7 +239,7 @@ pub fn run(cx: &mut Ctx<'_>, args: Args<'_>, call: Start) -> CmdResult {
     let interpreter =
         if call.is_script { script.scripts_mut(&cx.server.config) } else { script.functions_mut(&cx.server.config) };
     interpreter.after_run();
-    Ok(())
+    written.map(|_| ()).map_err(|TooLong| Error::fixed("ERR not enough memory for the reply of the script"))
 }
 
 /// May it run now? Of scripts that declare nothing the commands are checked one by one.
@@ -492,6 +494,9 @@ impl Run {
     /// Looks at the clock, and after those who wait; whether the script goes on.
     fn look_up(&mut self, db: &mut Databases, server: &mut Server) -> bool {
         let threshold = server.config.busy_reply_threshold_ms;
+        if threshold == 0 {
+            return true;
+        }
         let Some(running) = &server.script.running else { return true };
         if !running.timed_out {
             server.clock.tick();

@@ -7,6 +7,7 @@
 //! be had; the metatables neither, since `getmetatable` shows another one, protected itself.
 
 use super::lua::{CFunction, Exit, Kind, LIBRARIES, Lua, Outcome, function};
+use super::pattern::{self, Extent, Rehearsed};
 
 /// What globals are left of Lua's own.
 const GLOBALS: &[&str] = &[
@@ -182,10 +183,16 @@ fn replace_functions(lua: Lua) {
     }
     lua.pop(1);
     lua.field(-1, "string");
-    wrap(lua, &[("rep", function(repeat))]);
-    for name in ["find", "match", "gmatch", "gsub", "gfind"] {
-        wrap(lua, &[(name, function(with_a_bounded_pattern))]);
-    }
+    lua.push_function(function(repeat), 0);
+    lua.set_field(-2, "rep");
+    let matching: [(&str, CFunction); 5] = [
+        ("find", function(find)),
+        ("match", function(first_match)),
+        ("gmatch", function(|lua| with_a_bounded_pattern(lua, Extent::Each))),
+        ("gfind", function(|lua| with_a_bounded_pattern(lua, Extent::Each))),
+        ("gsub", function(|lua| with_a_bounded_pattern(lua, Extent::All))),
+    ];
+    wrap(lua, &matching);
     lua.pop(1);
 }
 
@@ -275,14 +282,15 @@ fn insert(lua: Lua) -> Outcome {
     unless_protected(lua)
 }
 
-/// As Lua's, but nothing is nothing however often it is repeated.
+/// As Lua's, whose own copies what it has made so far again and again, and cannot be ended meanwhile.
 fn repeat(lua: Lua) -> Outcome {
-    if lua.kind(1) == Kind::String && lua.length(1) == 0 {
-        lua.check_number(2)?;
-        lua.set_top(1);
-        return Ok(1);
-    }
-    original(lua)
+    let text = lua.check_bytes(1)?;
+    let times = usize::try_from(lua.check_integer(2)? as i32).unwrap_or(0);
+    let length = text.len().saturating_mul(times);
+    // It is made here, and then copied into the interpreter.
+    lua.check_room(length.saturating_mul(2))?;
+    lua.push_bytes(&text.repeat(if text.is_empty() { 0 } else { times }));
+    Ok(1)
 }
 
 /// As Lua's, but what would outlast the script is ignored.
@@ -295,15 +303,75 @@ fn collect_garbage(lua: Lua) -> Outcome {
     original(lua)
 }
 
-fn with_a_bounded_pattern(lua: Lua) -> Outcome {
-    if lua.kind(2) == Kind::String {
-        let pattern = lua.bytes(2);
-        let is_special = |byte: &u8| b"^$*+?.([%-".contains(byte);
-        if pattern.len() > PATTERN_BYTES_MAX && pattern.iter().any(is_special) {
-            return Err(lua.error("pattern too complex"));
+/// As Lua's, whose search for plain text compares as much of it at each place as it can.
+fn find(lua: Lua) -> Outcome {
+    if lua.is_text(1) && lua.is_text(2) && (lua.is_number(3) || matches!(lua.kind(3), Kind::None | Kind::Nil)) {
+        let (text, wanted, start) = (lua.bytes(1), lua.bytes(2), start_of_search(lua));
+        if lua.boolean(4) || !pattern::has_specials(wanted) {
+            let Some(place) = memchr::memmem::find(&text[start..], wanted) else {
+                lua.push_nil();
+                return Ok(1);
+            };
+            lua.push_number((start + place + 1) as f64);
+            lua.push_number((start + place + wanted.len()) as f64);
+            return Ok(2);
         }
     }
-    original(lua)
+    first_match(lua)
+}
+
+fn first_match(lua: Lua) -> Outcome {
+    with_a_bounded_pattern(lua, Extent::First(start_of_search(lua)))
+}
+
+/// Argument 3 counts from 1, or from the end where it is negative.
+fn start_of_search(lua: Lua) -> usize {
+    let length = if lua.is_text(1) { lua.bytes(1).len() } else { 0 };
+    match if lua.is_number(3) { lua.number(3) as i64 } else { 1 } {
+        start @ 1.. => usize::try_from(start - 1).unwrap_or(length).min(length),
+        0 => 0,
+        start => length.saturating_sub(usize::try_from(start.unsigned_abs()).unwrap_or(length)),
+    }
+}
+
+/// Lets Lua match a pattern that does not use up the stack, and that comes to an end or was waited for.
+fn with_a_bounded_pattern(lua: Lua, extent: Extent) -> Outcome {
+    if !lua.is_text(1) || !lua.is_text(2) {
+        return original(lua);
+    }
+    let (text, pattern) = (lua.bytes(1), lua.bytes(2));
+    if pattern.len() > PATTERN_BYTES_MAX && pattern::has_specials(pattern) {
+        return Err(lua.error("pattern too complex"));
+    }
+    if pattern::is_quick(text, pattern) {
+        return original(lua);
+    }
+    match pattern::rehearse(text, pattern, extent, &mut || lua.look()) {
+        Rehearsed::Ended => Err(Exit::Error),
+        Rehearsed::Nothing => no_match(lua, extent),
+        Rehearsed::Ends => original(lua),
+    }
+}
+
+/// What Lua's function gives where nothing matches. That is known then, and need not take as long again.
+fn no_match(lua: Lua, extent: Extent) -> Outcome {
+    match extent {
+        Extent::First(_) => {
+            lua.push_nil();
+            Ok(1)
+        }
+        Extent::Each => {
+            lua.push_function(function(|_| Ok(0)), 0);
+            Ok(1)
+        }
+        // Its further arguments have to be looked at.
+        Extent::All if lua.top() != 3 || !lua.is_text(3) => original(lua),
+        Extent::All => {
+            lua.push_value(1);
+            lua.push_number(0.0);
+            Ok(2)
+        }
+    }
 }
 
 /// Calls a function. Of an error that is a table, its text is passed on: scripts of old expect text.

@@ -109,7 +109,10 @@ impl Side {
         batch.extend(self.program.directives.iter().map(|(name, value)| words(&["CONFIG", "SET", name, value])));
         let link = &mut self.links[0];
         link.send(batch.iter().map(Vec::as_slice));
-        link.receive(batch.len()).map(|_| link.forget())
+        let replies = link.receive(batch.len())?;
+        link.forget();
+        // A server that is still busy with a script refuses.
+        if replies[0] == b"+OK\r\n" { Ok(()) } else { Err(Lost::Silent) }
     }
 
     /// The reply to a command of the auditor's.

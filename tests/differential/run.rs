@@ -249,7 +249,7 @@ impl Seed<'_> {
                     }
                     continue;
                 }
-                chunk.truncate(difference.unit + 1);
+                chunk.truncate(if difference.is_lost() { session.reached } else { difference.unit } + 1);
                 if difference.command.first().is_some_and(|word| word == b"DEBUG") {
                     // What differs can be said in more detail than by a digest.
                     let looks = audit(session.pair(), self.series);
@@ -270,18 +270,27 @@ impl Seed<'_> {
         }
     }
 
-    fn note(&mut self, history: Vec<Unit>, difference: Difference) {
+    fn note(&mut self, mut history: Vec<Unit>, difference: Difference) {
         let signature = difference.signature();
-        let is_lost = difference.replies.iter().any(|answer| matches!(answer, super::session::Answer::Lost(_)));
+        let is_lost = difference.is_lost();
         let last_words = is_lost.then(|| self.pair.0.each_ref().map(|side| side.last_words()).join("\n\n"));
         let length = history.len();
-        let tail = history[length.saturating_sub(10)..].to_vec();
+        let difference = if is_lost { self.send_singly(&mut history).unwrap_or(difference) } else { difference };
+        let tail = history[history.len().saturating_sub(10)..].to_vec();
         let shrunk = shrink(self.pair, history, &difference, self.reports.keys().cloned().collect());
         let is_shrunk = shrunk.is_some();
         let (script, difference) = shrunk.map_or((tail, difference), |shrunk| (shrunk.units, shrunk.difference));
         let report = Report { seed: self.seed, times: 1, history: length, script, difference, is_shrunk, last_words };
         println!("{}", report.text(self.pair.0.each_ref().map(|side| side.name())));
         self.reports.insert(signature, report);
+    }
+
+    /// Replays what led to a lost reply, each command alone, and so finds the one to blame.
+    fn send_singly(&mut self, history: &mut Vec<Unit>) -> Option<Difference> {
+        history.iter_mut().for_each(|unit| unit.ends_batch = true);
+        let difference = Session::start(self.pair).run(history).err()?;
+        history.truncate(difference.unit + 1);
+        Some(*difference)
     }
 }
 

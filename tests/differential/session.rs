@@ -59,6 +59,12 @@ impl Answer {
 }
 
 impl Difference {
+    /// Whether a reply did not come. Which command kept it back shows only if each is sent alone: one that was answered
+    /// may wait for a later one of its batch.
+    pub fn is_lost(&self) -> bool {
+        self.replies.iter().any(|answer| matches!(answer, Answer::Lost(_)))
+    }
+
     /// Equal for differences that are most likely one.
     pub fn signature(&self) -> String {
         let name = self.command.first().map(|word| String::from_utf8_lossy(word).to_lowercase());

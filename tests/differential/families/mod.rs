@@ -70,12 +70,12 @@ pub fn kind(name: &str) -> Option<Kind> {
 /// Commands that no row makes, with the reason. What begins like an entry and goes on after a bar is meant, too.
 pub const EXCUSED: &[(&str, &str)] = &[
     ("acl", "rules of users, not data: upstream unit/acl"),
-    ("asking", "cluster"),
+    ("asking", "refused without a cluster: tests/commands.rs"),
     ("auth", "no data: upstream unit/auth"),
     ("bgrewriteaof", "persistence"),
     ("bgsave", "persistence"),
     ("client", "connections differ by address and number: tests/clients.rs"),
-    ("cluster", "cluster"),
+    ("cluster", "refused without a cluster: tests/commands.rs"),
     ("command", "the table of commands is compared with that of Redis by tests/commands.rs"),
     ("config", "directives that Oxidis has are not those of Redis"),
     ("failover", "replication"),
@@ -93,6 +93,8 @@ pub const EXCUSED: &[(&str, &str)] = &[
     ("pubsub", "publish/subscribe: tests/pubsub.rs"),
     ("punsubscribe", "publish/subscribe: tests/pubsub.rs"),
     ("quit", "ends the connection"),
+    ("readonly", "refused without a cluster: tests/commands.rs"),
+    ("readwrite", "refused without a cluster: tests/commands.rs"),
     ("replconf", "replication"),
     ("replicaof", "replication"),
     ("restore-asking", "cluster"),

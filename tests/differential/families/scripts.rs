@@ -308,10 +308,15 @@ fn expression(draw: &mut Draw) -> String {
         66..72 => format!("struct.unpack({}, {}, {})", format_of_struct(draw), packed(draw), draw.between(1, 9)),
         72..74 => format!("struct.size({})", format_of_struct(draw)),
         74..82 => format!("bit.{}({})", draw.pick(BIT), values(draw)),
-        82..88 => format!("{}({})", draw.pick(BASIC), values(draw)),
+        82..88 => match draw.pick(BASIC) {
+            // Redis does not come back soon from many repetitions of what is not short.
+            "string.rep" => format!("string.rep({}, {})", value(draw, 0), draw.between(-2, 300)),
+            function => format!("{function}({})", values(draw)),
+        },
         88..92 => format!("string.format({}, {})", quoted(draw.pick(FORMATS).as_bytes()), values(draw)),
         92..96 => {
-            let (text, pattern) = (value(draw, 2), quoted(draw.pick(PATTERNS).as_bytes()));
+            // In a long text some take very long.
+            let (text, pattern) = (value(draw, 2).replace("65536", "300"), quoted(draw.pick(PATTERNS).as_bytes()));
             format!("string.{}({text}, {pattern}, {})", draw.pick(&["find", "match", "gsub"]), value(draw, 2))
         }
         96..98 => format!("math.{}({})", draw.pick(&["floor", "fmod", "max", "abs", "modf", "frexp"]), values(draw)),
