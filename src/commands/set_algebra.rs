@@ -158,6 +158,8 @@ fn sinterstore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 fn sunionstore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let mut result = Collected::new(cx);
     let sets = cx.db.collections::<Set>(&keys_from(args, 2))?;
+    let largest = sets.iter().flatten().map(|set| set.len()).max();
+    result.set = Set::with_room(largest.unwrap_or(0), &result.limits);
     sets.into_iter().flatten().for_each(|set| set.iter().for_each(|member| result.add(member)));
     keep(cx, args.key(1), result.set, "sunionstore");
     Ok(())

@@ -4,7 +4,6 @@
 //! Elements are copied into one piece of memory first: looking up what patterns name may delete keys that have expired.
 //! What is equal in the order asked for keeps the order in which it was found.
 
-use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::list;
@@ -18,6 +17,7 @@ use crate::db::{Databases, EntryView, Key, StringRef};
 use crate::resp::reply::Reply;
 use crate::types::list::End;
 use crate::types::listpack::{Element, IntText};
+use crate::types::sorted_set::score_key;
 use crate::types::{Collection, Hash, List, Set, SortedSet};
 use crate::util::number::parse_f64;
 
@@ -285,11 +285,8 @@ impl<'a> Request<'a> {
         if self.keeps_order {
             return Ok(range.collect());
         }
-        let turned = |order: Ordering| if self.descending { order.reverse() } else { order };
         match (self.alphabetic, self.by) {
-            (true, None) => {
-                Ok(sorted(range, elements.len(), |one, other| turned(elements.get(one).cmp(&elements.get(other)))))
-            }
+            (true, None) => Ok(sorted_texts(range, self.descending, elements)),
             (true, Some(by)) => {
                 let (mut weights, mut name) = (Texts::default(), Vec::new());
                 for index in 0..elements.len() {
@@ -298,18 +295,57 @@ impl<'a> Request<'a> {
                         Some(value) => value.with_text(|text| weights.push(Some(text))),
                     }
                 }
-                let compare = |one, other| turned(weights.get(one).cmp(&weights.get(other)));
-                Ok(sorted(range, elements.len(), compare))
+                Ok(sorted_texts(range, self.descending, &weights))
             }
             (false, by) => {
                 let weights = numeric_weights(db, elements, by)?;
-                Ok(sorted(range, elements.len(), |one, other| {
-                    let order = weights[one].partial_cmp(&weights[other]).unwrap_or(Ordering::Equal);
-                    turned(order.then_with(|| elements.get(one).cmp(&elements.get(other))))
-                }))
+                Ok(sorted(range, self.descending, weights.into_iter().map(score_key), elements))
             }
         }
     }
+}
+
+/// The indices of a range of texts in their order.
+fn sorted_texts(range: Range<usize>, descending: bool, texts: &Texts) -> Vec<usize> {
+    sorted(range, descending, (0..texts.len()).map(|index| first_bytes(texts.get(index))), texts)
+}
+
+/// The indices of a range of things in the order of their keys; where these are equal the texts decide, and then the
+/// indices. Keys lie side by side, so that few comparisons have to look for a text.
+fn sorted<K>(range: Range<usize>, descending: bool, keys: impl Iterator<Item = K>, texts: &Texts) -> Vec<usize>
+where
+    K: Ord + Copy + std::ops::Not<Output = K>,
+{
+    if range.is_empty() {
+        return Vec::new();
+    }
+    // The complement of a number is the less the greater it is.
+    let mut order: Vec<(K, usize)> = keys.map(|key| if descending { !key } else { key }).zip(0..).collect();
+    let compare = |one: &(K, usize), other: &(K, usize)| {
+        one.0.cmp(&other.0).then_with(|| {
+            let by_text = texts.get(one.1).cmp(&texts.get(other.1));
+            if descending { by_text.reverse() } else { by_text }.then(one.1.cmp(&other.1))
+        })
+    };
+    if range.end < order.len() {
+        order.select_nth_unstable_by(range.end, compare);
+        order.truncate(range.end);
+    }
+    if range.start > 0 {
+        order.select_nth_unstable_by(range.start, compare);
+        order.drain(..range.start);
+    }
+    order.sort_unstable_by(compare);
+    order.into_iter().map(|(_, index)| index).collect()
+}
+
+/// The first bytes of a text as a number that is no greater than that of any text behind it in the order.
+fn first_bytes(text: Option<&[u8]>) -> u64 {
+    let text = text.unwrap_or_default();
+    let mut first = [0; 8];
+    let len = text.len().min(first.len());
+    first[..len].copy_from_slice(&text[..len]);
+    u64::from_be_bytes(first)
 }
 
 /// The numbers to sort by. What has none counts as zero; what is none is an error.
@@ -336,25 +372,6 @@ fn number(text: &[u8]) -> Option<f64> {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
     let blanks = text.iter().take_while(|byte| is_blank(byte)).count();
     if text.is_empty() { Some(0.0) } else { parse_f64(&text[blanks..]) }
-}
-
-/// The indices of a range of things in their order; what compares as equal stays in the order of indices.
-fn sorted(range: Range<usize>, len: usize, compare: impl Fn(usize, usize) -> Ordering) -> Vec<usize> {
-    let compare = |one: &usize, other: &usize| compare(*one, *other).then(one.cmp(other));
-    let mut order: Vec<usize> = (0..len).collect();
-    if range.is_empty() {
-        return Vec::new();
-    }
-    if range.end < len {
-        order.select_nth_unstable_by(range.end, compare);
-        order.truncate(range.end);
-    }
-    if range.start > 0 {
-        order.select_nth_unstable_by(range.start, compare);
-        order.drain(..range.start);
-    }
-    order.sort_unstable_by(compare);
-    order
 }
 
 fn sort(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {

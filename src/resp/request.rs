@@ -25,6 +25,8 @@ pub const BIG_ARGUMENT: usize = 32 * 1024;
 pub const LINE_MAX: usize = 64 * 1024;
 /// The smallest step by which a big argument's allocation grows, in bytes.
 const BIG_STEP: usize = 64 * 1024;
+/// How many times as long as what has arrived it becomes longer: each time all of it is moved, to fresh memory.
+const GROWTH: usize = 3;
 /// The most bytes of a big argument that are asked of the socket at once.
 const BIG_READ: usize = 256 * 1024;
 /// Room for arguments that a [`Batch`] keeps when it is cleared.
@@ -297,7 +299,7 @@ impl Progress {
         if missing == 0 {
             return None;
         }
-        let step = missing.min(bytes.len().max(BIG_STEP));
+        let step = missing.min((GROWTH * bytes.len()).max(BIG_STEP));
         if bytes.capacity() == bytes.len() {
             bytes.reserve_exact(step);
         }

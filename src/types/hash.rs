@@ -111,6 +111,15 @@ pub enum Found<'a> {
 pub struct Hash(Form);
 
 impl Hash {
+    /// An empty hash that will have so many fields, with room for some of them if it has to be a table.
+    pub fn expecting(fields: usize, room: usize, limits: HashLimits) -> Self {
+        let mut hash = Self::default();
+        if fields > limits.entries {
+            hash.make_table().reserve(room);
+        }
+        hash
+    }
+
     /// Looks a field up.
     #[inline]
     pub fn find(&self, field: &[u8], now_ms: i64) -> Found<'_> {

@@ -461,9 +461,20 @@ fn is_valid(bytes: &[u8]) -> bool {
     }
     let (mut at, mut elements, end) = (HEADER_BYTES, 0, bytes.len() - 1);
     while at < end {
-        let Some((_, data)) = decode(bytes, at) else { return false };
+        let data = match bytes[at] {
+            0..=0x7f => 1,
+            byte @ 0x80..=0xbf => 1 + usize::from(byte & 0x3f),
+            _ => match decode(bytes, at) {
+                Some((_, data)) => data,
+                None => return false,
+            },
+        };
         let next = at + data + back_length_bytes(data);
-        if next > end || read_back_length(bytes, next) != Some((data, at)) {
+        let is_right = || match data {
+            0..=0x7f => usize::from(bytes[at + data]) == data,
+            _ => read_back_length(bytes, next) == Some((data, at)),
+        };
+        if next > end || !is_right() {
             return false;
         }
         at = next;

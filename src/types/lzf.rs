@@ -7,134 +7,161 @@
 //! ```
 //! A copy may reach into what it writes itself, which repeats a pattern. The compressor looks up each three bytes in a
 //! table of where it last saw such, and takes what it finds there: one candidate, no search.
+//!
+//! Pieces are mostly shorter than a call of `memcpy` takes. So where there is room for it, 16 or 32 bytes are moved at
+//! once in either direction, and what was too much is written over next.
 
 /// The most bytes that one copy makes.
 const COPY_MAX: usize = 2 + 7 + 255;
 /// How far back a copy reaches.
 const DISTANCE_MAX: usize = 1 << 13;
 const LITERALS_MAX: usize = 1 << 5;
-const LITERALS_FEW: usize = 6;
 /// Three bytes make [`COPY_MAX`] at best: whoever announces more than this per byte lies.
 const EXPANSION_MAX: usize = COPY_MAX / 3;
 
-/// Short inputs need a table of two to the power of this only.
-const BITS_MIN: u32 = 8;
+/// Where nothing has repeated for so many bytes, one more is passed over each time, and so on up to a limit.
+const PATIENCE: usize = 128;
+const PASSED_MAX: usize = 16;
 
 /// Compresses; `None` if that takes more than `bytes_max` bytes.
 pub fn compress(input: &[u8], bytes_max: usize) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(bytes_max.min(input.len()));
-    append_compressed(input, bytes_max, &mut out).then_some(out)
+    let mut out = vec![0; bytes_max.min(input.len() + input.len().div_ceil(LITERALS_MAX))];
+    let length = compress_into(input, &mut out)?;
+    out.truncate(length);
+    Some(out)
 }
 
-/// Compresses to the end of `out`; false, and nothing is added, if that takes more than `bytes_max` bytes.
-pub fn append_compressed(input: &[u8], bytes_max: usize, out: &mut Vec<u8>) -> bool {
+/// Compresses to the beginning of `out`; how many bytes that took, or `None` if there are not as many.
+pub fn compress_into(input: &[u8], out: &mut [u8]) -> Option<usize> {
     if u32::try_from(input.len()).is_err() {
-        return false;
+        return None;
     }
-    let bits = input.len().max(1).ilog2().clamp(BITS_MIN, 14);
-    let (mut few, mut many);
-    // Where three bytes of that hash were seen last, plus one.
-    let seen: &mut [u32] = if bits == BITS_MIN {
-        few = [0; 1 << BITS_MIN];
-        &mut few
-    } else {
-        many = vec![0; 1 << bits];
-        &mut many
-    };
-    let before = out.len();
-    out.reserve(bytes_max.min(input.len()) + COPY_MAX);
-    let fits = fill(input, bytes_max, out, bits, seen);
-    if !fits {
-        out.truncate(before);
-    }
-    fits
+    let packer = Packer { input, out, length: 0 };
+    // A short input is done before a big table is filled with zeros.
+    if input.len() < 512 { packer.pack(&mut [0; 1 << 8]) } else { packer.pack(&mut [0; 1 << 12]) }
 }
 
-fn fill(input: &[u8], bytes_max: usize, out: &mut Vec<u8>, bits: u32, seen: &mut [u32]) -> bool {
-    let end = out.len() + bytes_max;
-    let slot = |three: u32| (three.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize;
-    let (mut at, mut literals) = (0, 0);
-    while let Some(three) = three_bytes(input, at) {
-        let candidate = std::mem::replace(&mut seen[slot(three)], at as u32 + 1) as usize;
-        let from = candidate.wrapping_sub(1);
-        if candidate == 0 || at - from > DISTANCE_MAX || three_bytes(input, from) != Some(three) {
+struct Packer<'a> {
+    input: &'a [u8],
+    out: &'a mut [u8],
+    /// How much of it is written.
+    length: usize,
+}
+
+impl Packer<'_> {
+    /// Compresses all of the input. `seen` tells where three bytes of a hash were seen last.
+    fn pack<const SLOTS: usize>(mut self, seen: &mut [u32; SLOTS]) -> Option<usize> {
+        let input = self.input;
+        let (mut at, mut literals) = (0, 0);
+        let Some(last) = input.len().checked_sub(4) else {
+            self.literals(0, input.len())?;
+            return Some(self.length);
+        };
+        while at <= last {
+            let three = three_bytes(input, at);
+            let slot = three.wrapping_mul(0x9e37_79b1) >> (32 - SLOTS.ilog2());
+            let from = std::mem::replace(&mut seen[slot as usize], at as u32) as usize;
+            // A place without a note says 0, which is as good as any: what it says is looked at before it is believed.
+            if from <= last && three_bytes(input, from) == three {
+                let distance = at.wrapping_sub(from);
+                if (1..=DISTANCE_MAX).contains(&distance) {
+                    let same = same_bytes(&input[from..], &input[at..]);
+                    self.literals(literals, at)?;
+                    self.copy(same, distance)?;
+                    at += same;
+                    literals = at;
+                    continue;
+                }
+            }
             at += 1;
-            continue;
+            if at - literals >= PATIENCE {
+                at += ((at - literals) / PATIENCE).min(PASSED_MAX);
+            }
         }
-        let same = same_bytes(&input[from..], &input[at..]);
-        write_literals(out, &input[literals..at]);
-        write_copy(out, same, at - from);
-        if out.len() > end {
-            return false;
+        self.literals(literals, input.len())?;
+        Some(self.length)
+    }
+
+    /// Writes a part of the input as it is.
+    #[inline(always)]
+    fn literals(&mut self, from: usize, until: usize) -> Option<()> {
+        const WIDE: usize = 16;
+        let count = until - from;
+        let text = self.input.get(from..).and_then(|text| text.first_chunk::<WIDE>());
+        let room = self.out.get_mut(self.length..).and_then(|room| room.first_chunk_mut::<{ 1 + WIDE }>());
+        match (text, room) {
+            (Some(text), Some(room)) if count <= WIDE => {
+                room[0] = (count as u8).wrapping_sub(1);
+                room[1..].copy_from_slice(text);
+                self.length += if count == 0 { 0 } else { 1 + count };
+                Some(())
+            }
+            _ => self.many_literals(from, until),
         }
-        at += same;
-        literals = at;
     }
-    // What did not repeat at all is told without being written.
-    if out.len() + (input.len() - literals) > end {
-        return false;
+
+    #[cold]
+    fn many_literals(&mut self, from: usize, until: usize) -> Option<()> {
+        let count = until - from;
+        let mut room = self.out.get_mut(self.length..)?.get_mut(..count + count.div_ceil(LITERALS_MAX))?;
+        self.length += room.len();
+        for text in self.input[from..until].chunks(LITERALS_MAX) {
+            let (control, after) = room.split_first_mut()?;
+            let (to, after) = after.split_at_mut_checked(text.len())?;
+            *control = text.len() as u8 - 1;
+            to.copy_from_slice(text);
+            room = after;
+        }
+        Some(())
     }
-    write_literals(out, &input[literals..]);
-    out.len() <= end
+
+    #[inline(always)]
+    fn copy(&mut self, length: usize, distance: usize) -> Option<()> {
+        let room = self.out.get_mut(self.length..)?;
+        let (length, distance) = (length - 2, distance - 1);
+        let (high, low) = ((distance >> 8) as u8, distance as u8);
+        if length < 7 {
+            *room.first_chunk_mut()? = [(length as u8) << 5 | high, low];
+            self.length += 2;
+        } else {
+            *room.first_chunk_mut()? = [7 << 5 | high, (length - 7) as u8, low];
+            self.length += 3;
+        }
+        Some(())
+    }
 }
 
-/// How many bytes two texts have in common at their beginning, as far as a copy reaches. The second is the shorter one.
-#[inline]
+/// How many bytes two texts have in common, of which the first three are known to be; as far as a copy reaches. The
+/// second is the shorter one.
+///
+/// Most have few. Those are compared one by one: the processor guesses how many they are and goes on, where it would
+/// have to wait for the result of anything cleverer.
+#[inline(always)]
 fn same_bytes(old: &[u8], new: &[u8]) -> usize {
+    const FEW: usize = 8;
     let most = new.len().min(COPY_MAX);
     let (old, new) = (&old[..most], &new[..most]);
-    let (mut old_words, mut new_words) = (old.chunks_exact(8), new.chunks_exact(8));
-    let mut same = 0;
-    while let (Some(old), Some(new)) = (old_words.next(), new_words.next()) {
-        let difference = word(old) ^ word(new);
+    let mut same = 3;
+    while same < most.min(FEW) {
+        if old[same] != new[same] {
+            return same;
+        }
+        same += 1;
+    }
+    while let (Some(old), Some(new)) = (old[same..].first_chunk(), new[same..].first_chunk()) {
+        let difference = u64::from_le_bytes(*old) ^ u64::from_le_bytes(*new);
         if difference != 0 {
             return same + difference.trailing_zeros() as usize / 8;
         }
         same += 8;
     }
-    while same < most && old[same] == new[same] {
-        same += 1;
-    }
-    same
+    same + old[same..].iter().zip(&new[same..]).take_while(|(old, new)| old == new).count()
 }
 
+/// Three bytes as a number. There are four.
 #[inline(always)]
-fn word(bytes: &[u8]) -> u64 {
-    u64::from_le_bytes(bytes.try_into().unwrap_or_default())
-}
-
-/// Three bytes as a number; none if fewer than four are left.
-#[inline(always)]
-fn three_bytes(input: &[u8], at: usize) -> Option<u32> {
-    let four = input.get(at..)?.first_chunk::<4>()?;
-    Some(u32::from_le_bytes(*four) & 0xff_ffff)
-}
-
-#[inline]
-fn write_literals(out: &mut Vec<u8>, literals: &[u8]) {
-    // Between copies there are mostly few, for which a call would take longer than the copying.
-    if literals.len() <= LITERALS_FEW {
-        if !literals.is_empty() {
-            out.push(literals.len() as u8 - 1);
-            literals.iter().for_each(|byte| out.push(*byte));
-        }
-        return;
-    }
-    for chunk in literals.chunks(LITERALS_MAX) {
-        out.push(chunk.len() as u8 - 1);
-        out.extend_from_slice(chunk);
-    }
-}
-
-fn write_copy(out: &mut Vec<u8>, length: usize, distance: usize) {
-    let (length, distance) = (length - 2, distance - 1);
-    let high = (distance >> 8) as u8;
-    if length < 7 {
-        out.push((length as u8) << 5 | high);
-    } else {
-        out.extend_from_slice(&[7 << 5 | high, (length - 7) as u8]);
-    }
-    out.push(distance as u8);
+fn three_bytes(input: &[u8], at: usize) -> u32 {
+    input[at..at + 4].first_chunk().map_or(0, |four| u32::from_le_bytes(*four) & 0xff_ffff)
 }
 
 /// Decompresses to exactly `length` bytes; `None` for anything else.
@@ -142,42 +169,57 @@ pub fn decompress(input: &[u8], length: usize) -> Option<Vec<u8>> {
     if length > input.len().saturating_mul(EXPANSION_MAX) {
         return None;
     }
-    let mut out = Vec::with_capacity(length);
-    let mut rest = input;
+    let mut out = vec![0; length];
+    let (mut rest, mut at) = (input, 0);
     while let Some((&control, tail)) = rest.split_first() {
         let control = usize::from(control);
         if control < LITERALS_MAX {
-            let (literals, tail) = tail.split_at_checked(control + 1)?;
-            out.extend_from_slice(literals);
-            rest = tail;
+            let count = control + 1;
+            let room = out.get_mut(at..)?;
+            match (tail.first_chunk::<LITERALS_MAX>(), room.first_chunk_mut::<LITERALS_MAX>()) {
+                (Some(text), Some(room)) => *room = *text,
+                _ => room.get_mut(..count)?.copy_from_slice(tail.get(..count)?),
+            }
+            rest = &tail[count..];
+            at += count;
         } else {
-            let (mut run, mut tail) = (control >> 5, tail);
-            if run == 7 {
+            let (mut count, mut tail) = (2 + (control >> 5), tail);
+            if control >> 5 == 7 {
                 let (&more, after) = tail.split_first()?;
-                run += usize::from(more);
+                count += usize::from(more);
                 tail = after;
             }
             let (&low, tail) = tail.split_first()?;
-            let distance = ((control & 0x1f) << 8 | usize::from(low)) + 1;
-            copy(&mut out, distance, run + 2)?;
+            copy(&mut out, at, ((control & 0x1f) << 8 | usize::from(low)) + 1, count)?;
             rest = tail;
-        }
-        if out.len() > length {
-            return None;
+            at += count;
         }
     }
-    (out.len() == length).then_some(out)
+    (at == length).then_some(out)
 }
 
-/// Appends `run` bytes from `distance` bytes back, those included that it appends.
-fn copy(out: &mut Vec<u8>, distance: usize, run: usize) -> Option<()> {
-    let from = out.len().checked_sub(distance)?;
-    let mut left = run;
-    while left > 0 {
+/// Writes `count` bytes at a place, from `distance` bytes back, those included that it writes.
+#[inline]
+fn copy(out: &mut [u8], at: usize, distance: usize, count: usize) -> Option<()> {
+    const WIDE: usize = 16;
+    let from = at.checked_sub(distance)?;
+    if distance >= WIDE && out.len() - at >= count + WIDE {
+        for done in (0..count).step_by(WIDE) {
+            let (old, new) = out.split_at_mut(at + done);
+            *new.first_chunk_mut::<WIDE>()? = *old[from + done..].first_chunk()?;
+        }
+        return Some(());
+    }
+    let end = at + count;
+    if end > out.len() {
+        return None;
+    }
+    let mut done = at;
+    while done < end {
         // Each round doubles what can be copied at once.
-        let piece = left.min(out.len() - from);
-        out.extend_from_within(from..from + piece);
-        left -= piece;
+        let piece = (end - done).min(done - from);
+        out.copy_within(from..from + piece, done);
+        done += piece;
     }
     Some(())
 }

@@ -72,7 +72,7 @@ impl Clone for Form {
     fn clone(&self) -> Self {
         match self {
             Self::Small(small) => Self::Small(small.clone()),
-            Self::Table(table) => Self::Table(Box::new(table_of(table.iter().map(Element::Bytes)))),
+            Self::Table(table) => Self::Table(Box::new(table.copied(Item::new))),
         }
     }
 }
@@ -149,6 +149,23 @@ impl Set {
         };
         if !fits {
             self.make_table();
+        }
+    }
+
+    /// An empty set that will have so many members at least.
+    pub fn with_room(members: usize, limits: &SetLimits) -> Self {
+        let mut set = Self::default();
+        if members > limits.intset_entries.max(limits.listpack_entries) {
+            set.make_table();
+            set.reserve(members);
+        }
+        set
+    }
+
+    /// Makes room for so many members in an empty table.
+    pub fn reserve(&mut self, members: usize) {
+        if let Form::Table(table) = &mut self.0 {
+            table.reserve(members);
         }
     }
 

@@ -19,6 +19,7 @@ mod range;
 mod tests;
 mod tree;
 
+pub use item::score_key;
 pub use range::{LexBound, LexRange, ScoreBound, ScoreRange};
 
 use super::Collection;

@@ -1,16 +1,58 @@
 //! Strings of bits: counting, searching, combining, and integers of any width at any place.
 //!
 //! Bit 0 is the most significant bit of the first byte, so an integer stands in memory as it is written on paper,
-//! across the bounds of bytes as well. All loops take eight bytes at a time, or are so plain that the compiler turns
+//! across the bounds of bytes as well. All loops take many bytes at a time, or are so plain that the compiler turns
 //! them into vector instructions.
 
 use std::ops::Range;
 
+/// Words that are added at a time: about one or two of the processor's vectors.
+const LANE: usize = 4;
+type Lane = [u64; LANE];
+/// Bytes of eight lanes.
+const BLOCK: usize = 8 * LANE * 8;
+
+/// Bytes that are combined at a time.
+const PIECE: usize = 4096;
+
 /// How many bits are set.
+///
+/// A processor that need not have an instruction for it counts the bits of a word in a dozen steps. Adding three words
+/// to a sum and a carry, each bit for itself, takes five; so eight lanes and what was left before become a single one
+/// whose bits count eight each, and only those are counted (Harley and Seal's way).
 pub fn count_ones(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
+    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+    let (mut ones, mut twos, mut fours, mut count) = ([0; LANE], [0; LANE], [0; LANE], 0);
+    for block in blocks {
+        let (words, _) = block.as_chunks::<8>();
+        let lane = |index: usize| std::array::from_fn(|at| u64::from_ne_bytes(words[LANE * index + at]));
+        let (four, other_four, eight);
+        let mut two = [[0; LANE]; 4];
+        for (pair, two) in two.iter_mut().enumerate() {
+            (ones, *two) = add(ones, lane(2 * pair), lane(2 * pair + 1));
+        }
+        (twos, four) = add(twos, two[0], two[1]);
+        (twos, other_four) = add(twos, two[2], two[3]);
+        (fours, eight) = add(fours, four, other_four);
+        count += 8 * count_words(&eight);
+    }
+    let (words, rest) = rest.as_chunks::<8>();
     let in_words: u64 = words.iter().map(|word| u64::from(u64::from_ne_bytes(*word).count_ones())).sum();
-    in_words + rest.iter().map(|byte| u64::from(byte.count_ones())).sum::<u64>()
+    let in_rest: u64 = rest.iter().map(|byte| u64::from(byte.count_ones())).sum();
+    count + 4 * count_words(&fours) + 2 * count_words(&twos) + count_words(&ones) + in_words + in_rest
+}
+
+/// The sum of three bits and what it carries, for each bit.
+#[inline(always)]
+fn add(one: Lane, two: Lane, three: Lane) -> (Lane, Lane) {
+    let odd: Lane = std::array::from_fn(|at| one[at] ^ two[at]);
+    let sum = std::array::from_fn(|at| odd[at] ^ three[at]);
+    (sum, std::array::from_fn(|at| one[at] & two[at] | odd[at] & three[at]))
+}
+
+#[inline(always)]
+fn count_words(words: &[u64]) -> u64 {
+    words.iter().map(|word| u64::from(word.count_ones())).sum()
 }
 
 /// How many bits in a range are set. What lies outside of the bytes does not count.
@@ -44,14 +86,11 @@ pub fn find_bit(bytes: &[u8], value: bool, bits: Range<usize>) -> Option<usize> 
 
 /// The first bit that is set after all bytes were combined with `flip` by exclusive or.
 fn first_one(bytes: &[u8], flip: u8) -> Option<usize> {
-    let skip = u64::from_ne_bytes([flip; 8]);
-    let (words, rest) = bytes.as_chunks::<8>();
-    if let Some(index) = words.iter().position(|word| u64::from_be_bytes(*word) != skip) {
-        let word = u64::from_be_bytes(*words.get(index)?) ^ skip;
-        return Some(index * 64 + word.leading_zeros() as usize);
-    }
+    let is_passed = |block: &&[u8; BLOCK]| block.iter().fold(0, |found, byte| found | (byte ^ flip)) == 0;
+    let passed = BLOCK * bytes.as_chunks::<BLOCK>().0.iter().take_while(is_passed).count();
+    let rest = &bytes[passed..];
     let index = rest.iter().position(|byte| *byte != flip)?;
-    Some((words.len() * 8 + index) * 8 + (rest.get(index)? ^ flip).leading_zeros() as usize)
+    Some((passed + index) * 8 + (rest.get(index)? ^ flip).leading_zeros() as usize)
 }
 
 /// The bytes that hold a field, at the front of a word with zeros behind them, and how many they are.
@@ -131,12 +170,16 @@ pub fn combine<S: AsRef<[u8]>>(combination: Combination, sources: &[S]) -> Vec<u
         }
         Combination::AndOr => sources.iter().take(1).for_each(|source| intersect(&mut result, source.as_ref())),
         Combination::One => {
-            let mut twice = vec![0; len];
-            for source in others {
-                let seen = twice.iter_mut().zip(&mut result).zip(source.as_ref());
-                seen.for_each(|((twice, once), byte)| (*twice, *once) = (*twice | *once & byte, *once | byte));
+            // Piece by piece, so that what is set twice stays in the cache.
+            for (number, once) in result.chunks_mut(PIECE).enumerate() {
+                let mut twice = [0; PIECE];
+                for source in others {
+                    let source = source.as_ref().get(number * PIECE..).unwrap_or_default();
+                    let seen = twice.iter_mut().zip(&mut *once).zip(source);
+                    seen.for_each(|((twice, once), byte)| (*twice, *once) = (*twice | *once & byte, *once | byte));
+                }
+                zip(once, &twice, |a, b| a & !b);
             }
-            zip(&mut result, &twice, |a, b| a & !b);
         }
     }
     result
@@ -181,6 +224,43 @@ mod tests {
             Combination::Diff1 => !first && others > 0,
             Combination::AndOr => first && others > 0,
             Combination::One => set == 1,
+        }
+    }
+
+    #[test]
+    fn bits_are_found_behind_many_others() {
+        for len in [BLOCK - 1, BLOCK, 3 * BLOCK + 7] {
+            for at in [0, 9, 8 * BLOCK - 9, 8 * len - 1].into_iter().filter(|at| *at < 8 * len) {
+                let mut bytes = vec![0; len];
+                bytes[at / 8] = 0x80 >> (at % 8);
+                assert_eq!(find_bit(&bytes, true, 0..8 * len), Some(at), "{len} bytes");
+                bytes.iter_mut().for_each(|byte| *byte = !*byte);
+                assert_eq!(find_bit(&bytes, false, 0..8 * len), Some(at), "{len} bytes");
+            }
+            assert_eq!(find_bit(&vec![0; len], true, 0..8 * len), None);
+        }
+    }
+
+    #[test]
+    fn pieces_of_long_strings_are_combined_like_short_ones() {
+        let source = |seed: u32, len: u32| -> Vec<u8> {
+            (0..len).map(|at| ((at + seed).wrapping_mul(0x9e37_79b1) >> 17) as u8).collect()
+        };
+        let sources = [source(1, 3 * PIECE as u32 + 5), source(2, PIECE as u32), source(3, 2 * PIECE as u32 + 9)];
+        let result = combine(Combination::One, &sources);
+        assert_eq!(result.len(), sources[0].len());
+        for index in (0..result.len() * 8).step_by(13) {
+            assert_eq!(bit(&result, index), naive_combination(Combination::One, &sources, index), "bit {index}");
+        }
+    }
+
+    #[test]
+    fn many_bits_are_counted_block_by_block() {
+        let bytes: Vec<u8> = (0..5000u32).map(|at| (at.wrapping_mul(0x9e37_79b1) >> 21) as u8).collect();
+        let naive = |bytes: &[u8]| bytes.iter().map(|byte| u64::from(byte.count_ones())).sum::<u64>();
+        for len in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 9 * BLOCK + 70, bytes.len()] {
+            assert_eq!(count_ones(&bytes[..len]), naive(&bytes[..len]), "{len} bytes");
+            assert_eq!(count_ones(&vec![0xff; len]), 8 * len as u64, "{len} bytes of ones");
         }
     }
 

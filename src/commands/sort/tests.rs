@@ -5,6 +5,7 @@ use crate::command::testbed::Testbed;
 use crate::db::Expiry;
 use crate::db::keyspace::NewString;
 use proptest::prelude::*;
+use std::cmp::Ordering;
 
 fn put_list(bed: &mut Testbed, key: &str, elements: &[&str]) {
     let (mut list, limits) = (List::default(), list::limits(&bed.server));
@@ -194,15 +195,23 @@ proptest! {
 
     #[test]
     fn a_part_of_the_order_is_that_part_of_the_whole(
-        weights in prop::collection::vec(0u8..6, 0..40),
+        things in prop::collection::vec((0u8..3, "[ab\0]{0,10}", any::<bool>()), 0..40),
         start in 0usize..45,
         count in 0usize..45,
+        descending: bool,
     ) {
-        let len = weights.len();
-        let mut whole: Vec<usize> = (0..len).collect();
-        whole.sort_by_key(|&index| weights[index]);
+        let len = things.len();
         let range = start.min(len)..(start + count).min(len).max(start.min(len));
-        let part = sorted(range.clone(), len, |one, other| weights[one].cmp(&weights[other]));
+        let turned = |order: Ordering| if descending { order.reverse() } else { order };
+        let mut texts = Texts::default();
+        things.iter().for_each(|(_, text, there)| texts.push(there.then_some(text.as_bytes())));
+        let mut whole: Vec<usize> = (0..len).collect();
+        whole.sort_by(|one, other| turned(texts.get(*one).cmp(&texts.get(*other))));
+        prop_assert_eq!(&sorted_texts(range.clone(), descending, &texts), &whole[range.clone()]);
+        let by = |index: &usize| (things[*index].0, texts.get(*index));
+        whole.sort_unstable();
+        whole.sort_by(|one, other| turned(by(one).cmp(&by(other))));
+        let part = sorted(range.clone(), descending, things.iter().map(|thing| thing.0), &texts);
         prop_assert_eq!(&part, &whole[range]);
     }
 }

@@ -72,6 +72,11 @@ impl<'a> Cursor<'a> {
         self.at
     }
 
+    /// Bytes that are there and not yet read.
+    pub fn left(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
     /// Whether all has been read.
     pub fn is_at_end(&self) -> bool {
         self.at == self.bytes.len()

@@ -250,14 +250,15 @@ impl<'s> Writer<'s> {
     }
 
     fn compressed(&mut self, text: &[u8]) -> bool {
-        self.compressing.clear();
-        if !lzf::append_compressed(text, text.len() - GAIN_MIN, &mut self.compressing) {
-            return false;
+        let room = text.len() - GAIN_MIN;
+        if self.compressing.len() < room {
+            self.compressing.resize(room, 0);
         }
+        let Some(length) = lzf::compress_into(text, &mut self.compressing[..room]) else { return false };
         self.bytes.push(0xc0 | encoding::LZF);
-        self.length(self.compressing.len() as u64);
+        self.length(length as u64);
         self.length(text.len() as u64);
-        self.bytes.extend_from_slice(&self.compressing);
+        self.bytes.extend_from_slice(&self.compressing[..length]);
         self.hand_on_if_full();
         true
     }

@@ -31,17 +31,17 @@ impl Default for BigHash {
 
 impl Clone for BigHash {
     fn clone(&self) -> Self {
-        let mut copy = Self::default();
-        for field in self.fields.iter() {
-            let hash = self.fields.hash(field.name());
-            copy.fields.insert_new(hash, Field::new(field.name(), field.value(), field.expiry()));
-        }
-        copy.by_expiry.clone_from(&self.by_expiry);
-        copy
+        let fields = self.fields.copied(|field| Field::new(field.name(), field.value(), field.expiry()));
+        Self { fields, by_expiry: self.by_expiry.clone(), planned: None }
     }
 }
 
 impl BigHash {
+    /// Makes room for so many fields, if it is empty.
+    pub fn reserve(&mut self, fields: usize) {
+        self.fields.reserve(fields);
+    }
+
     /// The number of fields.
     pub fn len(&self) -> usize {
         self.fields.len()

@@ -15,6 +15,9 @@ use crate::types::table::{self, Probe, Table};
 use crate::util::siphash::HashSeed;
 use std::ops::Range;
 
+/// How many members are hashed before the first of them is put in.
+const BATCH: usize = 16;
+
 /// The elements.
 pub struct Ordered {
     table: Table<Item>,
@@ -36,15 +39,28 @@ fn slot_of(item: ItemRef<'_>) -> Slot {
 
 impl Ordered {
     /// Elements that come in their order. Of equal members the first counts.
-    pub fn from_sorted<'a>(entries: impl Iterator<Item = (&'a [u8], f64)>) -> Self {
+    pub fn from_sorted<'a>(mut entries: impl Iterator<Item = (&'a [u8], f64)>) -> Self {
         let mut table = Table::new(HashSeed::of_process());
+        table.reserve(entries.size_hint().0);
         let mut slots = Vec::with_capacity(entries.size_hint().0);
         let mut item_bytes = 0;
-        for (member, score) in entries {
-            if let Probe::Vacant(vacant) = table.probe(table.hash(member), member) {
-                let item = vacant.insert(Item::new(member, score)).into_view();
-                item_bytes += item.heap_bytes();
-                slots.push(slot_of(item));
+        // Buckets lie anywhere, so they are asked for some time before they are needed.
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            batch.extend(entries.by_ref().take(BATCH).map(|(member, score)| {
+                let hash = table.hash(member);
+                table.prefetch_bucket(hash);
+                (hash, member, score)
+            }));
+            if batch.is_empty() {
+                break;
+            }
+            for (hash, member, score) in batch.drain(..) {
+                if let Probe::Vacant(vacant) = table.probe(hash, member) {
+                    let item = vacant.insert(Item::new(member, score)).into_view();
+                    item_bytes += item.heap_bytes();
+                    slots.push(slot_of(item));
+                }
             }
         }
         Self { tree: Tree::from_sorted(&slots), table, item_bytes }

@@ -504,6 +504,10 @@ impl<'a> Iterator for Iter<'a> {
         }
         Some(slot.item())
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.ranks.size_hint()
+    }
 }
 
 impl DoubleEndedIterator for Iter<'_> {

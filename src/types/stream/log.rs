@@ -202,38 +202,43 @@ impl Log {
 
     /// Deletes an entry; whether it was there.
     pub fn delete(&mut self, id: StreamId) -> bool {
-        if !self.delete_in_block(id) {
-            return false;
-        }
+        let was_first = id == self.first_id;
+        let Some(behind) = self.delete_in_block(id, was_first) else { return false };
         self.length -= 1;
         self.max_deleted_id = self.max_deleted_id.max(id);
-        if id == self.first_id || self.length == 0 {
-            self.find_first();
+        match behind {
+            Some(behind) => self.first_id = behind,
+            None if was_first || self.length == 0 => self.find_first(),
+            None => {}
         }
         true
     }
 
-    fn delete_in_block(&mut self, id: StreamId) -> bool {
+    /// Returns `None` if the entry is not there. That of the first one of all comes with the id of the one behind it,
+    /// if that is in the same block: so whoever deletes from the front does not begin at the front each time.
+    fn delete_in_block(&mut self, id: StreamId, is_first: bool) -> Option<Option<StreamId>> {
         if let Some(tail) = self.tail.as_mut().filter(|tail| tail.id <= id) {
-            let Some(mark) = find_in(tail.id, &tail.pack, id) else { return false };
+            let (mark, behind) = find_in(tail.id, &tail.pack, id)?;
+            let behind = if is_first { next_live(behind) } else { None };
             if tail.live() == 1 {
                 self.tail = None;
                 self.reopen_last();
             } else {
                 tail.delete(&[mark]);
             }
-            return true;
+            return Some(behind);
         }
-        let Some((base, pack)) = self.full.range_mut(..=id).next_back() else { return false };
+        let (base, pack) = self.full.range_mut(..=id).next_back()?;
         let base = *base;
-        let Some(mark) = find_in(base, pack, id) else { return false };
-        let Some((live, deleted)) = counts(base, pack) else { return false };
+        let (mark, behind) = find_in(base, pack, id)?;
+        let behind = if is_first { next_live(behind) } else { None };
+        let (live, deleted) = counts(base, pack)?;
         if live == 1 {
             self.full.remove(&base);
         } else {
             block::delete(pack, live, deleted, &[mark]);
         }
-        true
+        Some(behind)
     }
 
     /// The last of the full blocks takes the place of the one that grows.
@@ -368,16 +373,21 @@ fn counts<S: Storage>(base: StreamId, pack: &Pack<S>) -> Option<(u64, u64)> {
     Walk::new(base, pack).map(|walk| (walk.live, walk.deleted))
 }
 
-/// Finds a live entry in a block.
-fn find_in<S: Storage>(base: StreamId, pack: &Pack<S>, id: StreamId) -> Option<Mark> {
+/// Finds a live entry in a block, and the walk over those behind it.
+fn find_in<S: Storage>(base: StreamId, pack: &Pack<S>, id: StreamId) -> Option<(Mark, Walk<'_>)> {
     let mut walk = Walk::new(base, pack)?;
     walk.hasten_to(id);
     while let Some(entry) = walk.next() {
         if entry.id >= id {
-            return (entry.id == id && !entry.deleted).then(|| entry.mark());
+            return (entry.id == id && !entry.deleted).then(|| (entry.mark(), walk));
         }
     }
     None
+}
+
+/// The id of the next live entry.
+fn next_live(mut walk: Walk<'_>) -> Option<StreamId> {
+    std::iter::from_fn(|| walk.next()).find(|entry| !entry.deleted).map(|entry| entry.id)
 }
 
 /// Entries that are walked past before the way to the next one sought is looked up anew: those of a block.

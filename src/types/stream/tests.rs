@@ -39,7 +39,7 @@ fn pairs() -> impl Strategy<Value = Pairs> {
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         12 => (0u64..3, 0u64..3, pairs()).prop_map(|(ms, seq, pairs)| Change::Add { ms, seq, pairs }),
-        4 => any::<usize>().prop_map(Change::Delete),
+        4 => prop_oneof![any::<usize>(), Just(0)].prop_map(Change::Delete),
         1 => (0u64..40).prop_map(Change::DeleteUnknown),
         1 => (0u64..20).prop_map(Change::KeepLatest),
         1 => (0u64..40).prop_map(Change::KeepFrom),

@@ -3,6 +3,10 @@
 //! Thresholds lie apart, so that a table that stays about as large as it is does not go to and fro. A segment grows at
 //! 7/8 load by about a fifth and shrinks at 3/8 of that to about 3/4 load. One that holds the split limit is split when
 //! it must grow; two buddies merge, when one of them shrinks, if they hold half the limit together.
+//!
+//! Keys may come in the order of their hashes: whoever reads another table of the same seed sends them so. Then those
+//! that came first would crowd at one end of a segment, far more than its buckets there can hold. So a segment of which
+//! only one half is in use is split long before the limit.
 
 use super::arena::{SMALL_MAX, UNIT};
 use super::segment::{POSITION_BITS, SLOTS, Segment};
@@ -11,6 +15,8 @@ use super::{KeyHash, Packed, Table};
 const DEPTH_MAX: u32 = 24;
 /// The directory doubles only while there are that many times fewer cells than items per segment at the limit.
 const SPARSE_MAX: usize = 16;
+/// A segment with this part of the limit is split if only one half of it is in use.
+const LOPSIDED_SHARE: u32 = 8;
 
 impl<T: Packed, H: KeyHash> Table<T, H> {
     #[inline(always)]
@@ -43,7 +49,9 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     pub(super) fn make_room(&mut self, hash: u64) {
         let first = self.first_cell(self.cell(hash));
         let segment = self.directory[first];
-        if segment.count >= self.split_limit && self.may_split(segment) {
+        let is_due = segment.count >= self.split_limit
+            || segment.count >= self.split_limit / LOPSIDED_SHARE && segment.is_lopsided();
+        if is_due && self.may_split(segment) {
             self.split(hash);
         } else {
             self.rebuild(first, ladder(segment.buckets() + 1 + segment.buckets() / 7));

@@ -32,6 +32,9 @@ const ADDRESS_BITS: u32 = 48;
 const ADDRESS_MASK: u64 = (1 << ADDRESS_BITS) - 1;
 const BUCKETS_MAX: u32 = (1 << 24) - 1;
 const OVERFLOW_MAX: u64 = 255;
+const OVERFLOW_SHIFT: u32 = 56;
+/// How far ahead a walk asks for the memory of items.
+const BUCKETS_AHEAD: u32 = 2;
 /// How many items one removal pulls nearer to their homes at most.
 const PULLS_MAX: u32 = 8;
 
@@ -73,19 +76,19 @@ impl Bucket {
 
     #[inline(always)]
     fn overflow(&self) -> u64 {
-        self.meta() >> 56
+        self.meta() >> OVERFLOW_SHIFT
     }
 
     fn count_passing(&mut self) {
         if self.overflow() < OVERFLOW_MAX {
-            self.0[SLOTS as usize] += 1 << 56;
+            self.0[SLOTS as usize] += 1 << OVERFLOW_SHIFT;
         }
     }
 
     fn uncount_passing(&mut self) {
         if self.overflow() < OVERFLOW_MAX {
             debug_assert!(self.overflow() > 0);
-            self.0[SLOTS as usize] -= 1 << 56;
+            self.0[SLOTS as usize] -= 1 << OVERFLOW_SHIFT;
         }
     }
 
@@ -410,10 +413,13 @@ impl Segment {
         bucket.fill(place.slot, position, raw);
     }
 
-    /// The first item from `place` on, and its place.
+    /// The first item from `place` on, and its place. Where a bucket begins, the memory of items further on is asked for.
     pub fn next_from(&self, place: Place) -> Option<(Place, NonNull<u8>)> {
         let mut slot = place.slot;
         for index in place.bucket..self.buckets() {
+            if slot == 0 {
+                self.prefetch_items(index + BUCKETS_AHEAD);
+            }
             let bucket = self.bucket(index);
             let rest = bucket.occupied() & u64::MAX << (slot * 8);
             if rest != 0 {
@@ -437,21 +443,44 @@ impl Segment {
 
     /// Like [`Segment::for_each`] for visitors that will read the items: their memory is asked for ahead.
     pub fn for_each_prefetched(&self, mut visit: impl FnMut(u32, NonNull<u8>)) {
-        const BUCKETS_AHEAD: u32 = 2;
-        let prefetch = |index: u32| {
+        self.for_each_bucket_prefetched(|_, bucket| {
+            bucket.slots().for_each(|slot| visit(bucket.position(slot), bucket.raw(slot)));
+        });
+    }
+
+    fn for_each_bucket_prefetched(&self, mut visit: impl FnMut(u32, &Bucket)) {
+        (0..BUCKETS_AHEAD).for_each(|index| self.prefetch_items(index));
+        for index in 0..self.buckets() {
+            self.prefetch_items(index + BUCKETS_AHEAD);
+            visit(index, self.bucket(index));
+        }
+    }
+
+    /// Asks for all items of a bucket, if there is one.
+    #[inline]
+    fn prefetch_items(&self, index: u32) {
+        if index < self.buckets() {
             let bucket = self.bucket(index);
             bucket.slots().for_each(|slot| prefetch_read(bucket.raw(slot).as_ptr()));
-        };
-        (0..BUCKETS_AHEAD.min(self.buckets())).for_each(prefetch);
-        for index in 0..self.buckets() {
-            if index + BUCKETS_AHEAD < self.buckets() {
-                prefetch(index + BUCKETS_AHEAD);
-            }
-            let bucket = self.bucket(index);
-            for slot in bucket.slots() {
-                visit(bucket.position(slot), bucket.raw(slot));
-            }
         }
+    }
+
+    /// A segment of the same shape with what `copy` makes of each item in its place: items of the same keys.
+    pub fn copied(&self, arena: &mut Arena, mut copy: impl FnMut(NonNull<u8>) -> NonNull<u8>) -> Self {
+        let mut copied = Self { count: self.count, ..Self::with_buckets(arena, self.buckets(), self.depth()) };
+        self.for_each_bucket_prefetched(|index, bucket| {
+            let to = copied.bucket_mut(index);
+            bucket.slots().for_each(|slot| to.fill(slot, bucket.position(slot), copy(bucket.raw(slot))));
+            to.0[SLOTS as usize] |= bucket.overflow() << OVERFLOW_SHIFT;
+        });
+        copied
+    }
+
+    /// Whether nearly all items lie in the same half of the positions.
+    pub fn is_lopsided(&self) -> bool {
+        let mut high = 0;
+        self.for_each(|position, _| high += position >> (POSITION_BITS - 1));
+        high.min(self.count - high) < self.count / 16
     }
 
     /// Asks for the home bucket of a position.

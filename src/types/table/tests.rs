@@ -297,6 +297,21 @@ proptest! {
     }
 
     #[test]
+    fn a_copy_has_all_and_owns_it(style in 0..5u8, operations in prop::collection::vec(operation(), 0..60)) {
+        let mut table = small_segments();
+        let mut twin = HashMap::new();
+        for operation in operations {
+            apply(&operation, &mut table, &mut twin, |number| key(spread(style, number), u64::from(number)))?;
+        }
+        let copy = table.copied(|(key, value)| Item::new(key, *value));
+        copy.check();
+        prop_assert_eq!(copy.statistics().displaced, table.statistics().displaced);
+        drop(table);
+        let found: HashMap<_, _> = copy.iter().cloned().collect();
+        prop_assert_eq!(found, twin);
+    }
+
+    #[test]
     fn scan_from_any_cursor_ends(cursor: u64, keys in 0..200u16) {
         let mut table = small_segments();
         (0..keys).for_each(|number| insert(&mut table, &key(spread(0, number), 0), 0));
@@ -329,6 +344,25 @@ fn room_made_in_advance_is_as_good_as_room_made_bit_by_bit() {
         table.check();
         assert!(keys == 0 || table.overhead_bytes() < 20_000, "{:?}", table.statistics());
     }
+}
+
+#[test]
+fn keys_in_the_order_of_their_hashes_do_not_crowd() {
+    const KEYS: u64 = 200_000;
+    let mut table: Chosens = Table::new(Chosen);
+    for number in 0..KEYS {
+        // A little off the grid, as hashes are.
+        let hash = number * (u64::MAX / KEYS) + number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (u64::MAX / KEYS);
+        insert(&mut table, &key(hash, number), number);
+        if number % 20_000 == 1234 {
+            let statistics = table.statistics();
+            assert!(statistics.displaced < statistics.items / 4 + 2000, "{statistics:?}");
+        }
+    }
+    table.check();
+    let statistics = table.statistics();
+    assert!(statistics.displaced < statistics.items / 6, "{statistics:?}");
+    assert!(statistics.bytes as u64 / KEYS <= 14, "{statistics:?}");
 }
 
 #[test]

@@ -16,6 +16,8 @@ use crate::types::set::SetLimits;
 use crate::types::sorted_set;
 use crate::types::{Collection, Hash, List, Set, SortedSet, Stream};
 
+/// About what a short string takes in a file: there is no room made for more members than may have arrived.
+const MEMBER_BYTES: usize = 4;
 /// Times of fields have that many bits.
 const TIME_BITS: u32 = 48;
 
@@ -121,7 +123,9 @@ pub fn begin(kind: u8, cursor: &mut Cursor<'_>, rules: &Rules) -> Reading<Begun>
                 kind::HASH_FIELD_EXPIRY => Times::Since(cursor.time_ms()?),
                 _ => Times::Since(1),
             };
-            parts(Pairs { left: cursor.count()?, hash: Hash::default(), times })
+            let left = cursor.count()?;
+            let room = left.min(cursor.left() / (2 * MEMBER_BYTES));
+            parts(Pairs { left, hash: Hash::expecting(left, room, rules.hash), times })
         }
         kind::HASH_ZIPMAP => whole(Value::Hash(old::hash_zipmap(&cursor.vec()?, rules)?)),
         kind::HASH_ZIPLIST => whole(Value::Hash(old::hash_ziplist(&cursor.vec()?, rules)?)),
@@ -271,6 +275,7 @@ impl Build for Members {
         let member = text.bytes(&mut room);
         if self.left == self.count {
             self.set.expect(self.count, member, &rules.set);
+            self.set.reserve(self.count.min(cursor.left() / MEMBER_BYTES));
         }
         if !self.set.insert(member, &rules.set) {
             return Err(Fault::Bad("Duplicate set members detected"));
