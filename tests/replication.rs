@@ -172,6 +172,32 @@ fn failover_exchanges_two_nodes_without_losing_a_write() {
 }
 
 #[test]
+fn a_replica_finds_its_primary_by_name_and_says_how_it_is_reached() {
+    let primary = node(&[]);
+    let of = format!("localhost {}", primary.port());
+    let announced = ["--replica-announce-ip", "replica.example", "--replica-announce-port", "4242"];
+    let replica = node(&[&["--replicaof", &of][..], &announced, &["--replica-priority", "7"]].concat());
+    wait_for_link(&replica);
+    assert!(field(&primary, "slave0").starts_with("ip=replica.example,port=4242,state="));
+    assert_eq!((field(&replica, "master_host"), field(&replica, "slave_priority")), ("localhost".into(), "7".into()));
+    // Who cannot be found keeps nobody from working, however long it is looked for.
+    let lost = node(&["--replicaof", "nobody.invalid 6379"]);
+    assert_eq!(lost.connect().cmd(&["REPLICAOF", "localhost", &primary.port().to_string()]), Reply::ok());
+    wait_for_link(&lost);
+}
+
+#[test]
+fn a_primary_without_replicas_forgets_its_past_in_time() {
+    let (primary, replica) = (node(&["--repl-backlog-ttl", "1"]), node(&[]));
+    follow(&replica, primary.port());
+    let id = field(&primary, "master_replid");
+    assert_eq!(field(&primary, "repl_backlog_active"), "1");
+    assert_eq!(replica.connect().cmd(&["REPLICAOF", "NO", "ONE"]), Reply::ok());
+    wait_until("nothing is kept", || field(&primary, "repl_backlog_active") == "0");
+    assert_ne!(field(&primary, "master_replid"), id, "nobody may go on in what is not kept");
+}
+
+#[test]
 fn writes_are_refused_without_enough_good_replicas() {
     let (primary, replica) = (node(&["--min-replicas-to-write", "1"]), node(&[]));
     let mut client = primary.connect();

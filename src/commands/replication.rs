@@ -3,7 +3,7 @@
 
 use crate::client::Modes;
 use crate::client::blocking::durability::{Durability, Shape};
-use crate::command::error::{CmdResult, SYNTAX};
+use crate::command::error::{CmdResult, NOT_AN_INTEGER, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
 use crate::config::ReplicaOf;
@@ -43,6 +43,7 @@ pub const COMMANDS: &[Command] = &[
     Command::new("slaveof", Arity::exactly(3), replicaof)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, STALE, NO_ASYNC_LOADING])
+        .deprecated("5.0.0", "`REPLICAOF`")
         .docs("1.0.0", "host port", "Makes the server a replica of another one, or a primary: NO ONE."),
     Command::new("sync", Arity::exactly(1), sync)
         .group(Group::Server)
@@ -113,8 +114,8 @@ fn replconf(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         let value = args.get(index + 1);
         match args.get(index).to_ascii_lowercase().as_slice() {
             b"listening-port" => {
-                let port = args.integer(index + 1)?;
-                cx.client_mut().replica.get_or_insert_default().port = port as u16;
+                let port = args.integer_in(index + 1, 0..=65_535, NOT_AN_INTEGER)? as u16;
+                cx.client_mut().replica.get_or_insert_default().port = port;
             }
             b"ip-address" => {
                 if value.len() > ADDRESS_BYTES_MAX {
@@ -122,6 +123,10 @@ fn replconf(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
                     return Err(Error::text(format!(
                         "ERR REPLCONF ip-address provided by replica instance is too long: {length} bytes"
                     )));
+                }
+                // It is shown in lines of INFO and of the log, which it must not end.
+                if value.iter().any(u8::is_ascii_control) {
+                    return Err(Error::fixed("ERR REPLCONF ip-address cannot contain newlines or special characters"));
                 }
                 let ip = String::from_utf8_lossy(value).into_owned();
                 cx.client_mut().replica.get_or_insert_default().ip = Some(ip);
