@@ -95,12 +95,12 @@ fn wait_for_lazyfree(server: &mut Server, db: &Databases) -> bool {
     let started = server.clock.tick();
     let limit_us = time_limit_us(server.config.maxmemory_eviction_tenacity);
     loop {
-        if !server.out_of_memory() {
-            return true;
-        }
+        let enough = !server.out_of_memory();
         let now = server.clock.tick();
-        if db.lazyfree.pending() == 0 || server.clock.micros_between(started, now) > limit_us {
-            return false;
+        let waited_us = server.clock.micros_between(started, now);
+        if enough || db.lazyfree.pending() == 0 || waited_us > limit_us {
+            server.latency.sample("eviction-lazyfree", waited_us / 1000, server.clock.unix_ms());
+            return enough;
         }
         std::thread::sleep(LAZYFREE_LOOKS);
     }

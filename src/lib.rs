@@ -26,7 +26,8 @@
 //! - [`manual`] and [`quote`] are what else the client, `bin/cli`, takes from here: documentation of the commands, quoting.
 //! - `start` goes from the command line to the running loop; `shutdown` is its end, `signals` what may bring that about,
 //!   and `crash` the end that nobody wanted.
-//! - `stats`, `slowlog` and `latency` are what is counted and noted, `info` shows it, `log_format` is how the log looks.
+//! - `stats`, `slowlog` and `latency` are what is counted and noted, `info` shows it, `log_format` is how the log looks and `syslog` the
+//!   system's log.
 //! - [`tls`] encrypts connections.
 //! - `util` is small tools that know nothing of Redis.
 
@@ -56,6 +57,7 @@ mod signals;
 mod slowlog;
 mod start;
 mod stats;
+mod syslog;
 pub mod tls;
 mod types;
 mod util;

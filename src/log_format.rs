@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use log::{Level, LevelFilter};
 
 use crate::config::{Config, LogLevel};
+use crate::syslog::Syslog;
 
 static ROLE: AtomicU8 = AtomicU8::new(b'C');
 
@@ -30,14 +31,22 @@ pub fn install(config: &Config) -> io::Result<()> {
         "" => Box::new(io::stdout()),
         path => Box::new(Reopening(path.to_owned())),
     };
-    builder.filter_level(LevelFilter::Trace).target(env_logger::Target::Pipe(target));
-    builder.format(|out, record| {
-        let mark = match record.level() {
-            Level::Error | Level::Warn => '#',
-            Level::Info => '*',
-            Level::Debug => '-',
-            Level::Trace => '.',
+    // The crates below us have nothing to say that an operator would look for.
+    builder
+        .filter_level(LevelFilter::Warn)
+        .filter_module(env!("CARGO_CRATE_NAME"), LevelFilter::Trace)
+        .target(env_logger::Target::Pipe(target));
+    let syslog = Syslog::open(config);
+    builder.format(move |out, record| {
+        let (mark, level) = match record.level() {
+            Level::Error | Level::Warn => ('#', LogLevel::Warning),
+            Level::Info => ('*', LogLevel::Notice),
+            Level::Debug => ('-', LogLevel::Verbose),
+            Level::Trace => ('.', LogLevel::Debug),
         };
+        if let Some(syslog) = &syslog {
+            syslog.send(level, &record.args().to_string());
+        }
         let (role, stamp) = (char::from(ROLE.load(Relaxed)), crate::util::time::log_stamp());
         writeln!(out, "{}:{role} {stamp} {mark} {}", std::process::id(), record.args())
     });

@@ -15,7 +15,7 @@ use supervise::Supervisor;
 
 use crate::apply;
 use crate::command::CommandTable;
-use crate::config::{self, CommandLine, Config, REDIS_VERSION};
+use crate::config::{self, CommandLine, Config, LoadError, REDIS_VERSION};
 use crate::db::Databases;
 use crate::net::event_loop::EventLoop;
 use crate::net::listeners::{ListenError, Listeners, Transport};
@@ -40,20 +40,34 @@ pub fn main() -> ExitCode {
             return exit_code(code);
         }
         Err(error) => {
-            eprintln!("{error}");
+            // Where the log goes is not known yet.
+            crate::log_format::install(&Config::default()).ok();
+            complain(&error, false);
             return ExitCode::FAILURE;
         }
     };
-    match serve(config, program) {
-        Ok(status) => exit_code(status),
-        Err(error) => {
-            log::warn!("{error}");
-            ExitCode::FAILURE
-        }
+    let logs_to_file = !config.logfile.is_empty();
+    match serve(config, program, !args.is_empty()) {
+        Ok(status) => return exit_code(status),
+        Err(StartError::Config(error)) => complain(&error, logs_to_file),
+        Err(StartError::Other(message)) => log::warn!("{message}"),
+    }
+    ExitCode::FAILURE
+}
+
+/// Says what is wrong with the configuration: on standard error, and in the log if that is a file, since a server in the
+/// background has nothing else.
+fn complain(error: &LoadError, logs_to_file: bool) {
+    if !error.is_for_log() {
+        eprint!("{error}");
+    }
+    if error.is_for_log() || logs_to_file {
+        log::warn!("{error}");
     }
 }
 
-/// Checks the files of a data set where that is asked for: by the first argument, or by the name of the program.
+/// Does what is no server's work where that is asked for, by the first argument or by the name of the program: checks the
+/// files of a data set or the settings of the system, and refuses to be a Sentinel.
 fn check(program: &str, args: &[OsString]) -> Option<ExitCode> {
     let asked = |option: &str, name: &str| match args.split_first() {
         Some((first, rest)) if first == option => Some(rest),
@@ -65,6 +79,14 @@ fn check(program: &str, args: &[OsString]) -> Option<ExitCode> {
         let args: Vec<&str> = args.iter().map(|arg| &**arg).collect();
         let (mut out, mut input) = (io::stdout().lock(), io::stdin().lock());
         return Some(exit_code(persist::aof::check::run(program, &args, &mut out, &mut input, &check_snapshot)));
+    }
+    if asked("--check-system", "redis-check-system").is_some() {
+        let fine = system::report(&mut io::stdout().lock());
+        return Some(if fine.unwrap_or(false) { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    if program.ends_with("redis-sentinel") || args.iter().any(|arg| arg == "--sentinel") {
+        eprintln!("Oxidis has no Sentinel mode. Those of Redis watch over it.");
+        return Some(ExitCode::FAILURE);
     }
     let files = asked("--check-rdb", "redis-check-rdb")?;
     let [file] = files else {
@@ -90,28 +112,34 @@ fn exit_code(code: i32) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
-/// Why the server did not start; the text is logged.
+/// Why the server did not start.
 #[derive(Debug)]
-struct StartError(String);
+enum StartError {
+    /// The configuration is wrong.
+    Config(LoadError),
+    /// Something else; the text is logged.
+    Other(String),
+}
 
-impl std::fmt::Display for StartError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+impl From<LoadError> for StartError {
+    fn from(error: LoadError) -> StartError {
+        StartError::Config(error)
     }
 }
 
 impl From<ListenError> for StartError {
     fn from(error: ListenError) -> StartError {
-        StartError(error.0)
+        StartError::Other(error.0)
     }
 }
 
-/// Starts the server and runs it to its end; the exit status.
-fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
-    let fail = |what: &'static str| move |error: io::Error| StartError(format!("{what}: {error}"));
+/// Starts the server and runs it to its end; the exit status. `is_configured` is whether it was given any arguments.
+fn serve(mut config: Config, program: String, is_configured: bool) -> Result<i32, StartError> {
+    let fail = |what: &'static str| move |error: io::Error| StartError::Other(format!("{what}: {error}"));
     // Paths in the configuration are relative to `dir`, so it comes before all files.
     std::env::set_current_dir(&config.dir).map_err(fail("Can't chdir to the working directory"))?;
     crate::log_format::install(&config).map_err(fail("Can't open the log file"))?;
+    let commands = table(&config)?;
     let supervisor = Supervisor::find(config.supervised);
     let in_background = config.daemonize && !supervisor.is_there();
     if in_background {
@@ -119,11 +147,10 @@ fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     }
     platform::ignore_broken_pipes();
     crate::crash::install(&config);
-    announce(&config, &program);
+    announce(&program, is_configured);
     let title = if config.set_proc_title { ProcessTitle::take_over() } else { None };
     crate::log_format::set_role(b'M');
     config.maxclients = apply::make_room_for_clients(config.maxclients);
-    let commands = table(&config)?;
     let poll = Poll::new().map_err(fail("Can't create the event loop"))?;
     let registry = || poll.registry().try_clone();
     let mut listeners = Listeners::new(registry().map_err(fail("Can't create the event loop"))?);
@@ -131,17 +158,18 @@ fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     listeners.open_tcp(&config, Transport::Tls)?;
     listeners.open_unix(&config)?;
     if !listeners.is_open() {
-        return Err(StartError("Configured to not listen anywhere, exiting.".to_owned()));
+        return Err(StartError::Other("Configured to not listen anywhere, exiting.".to_owned()));
     }
     write_pid_file(&mut config, in_background);
     logo::show(&config);
     let signals = Signals::install(poll.registry()).map_err(fail("Can't catch signals"))?;
     let mut db = Databases::new(config.databases as usize);
+    warn_of_tiny_maxmemory(&config);
     let mut server = Server::new(config, commands, listeners);
     if apply::uses_tls(&server.config) && server.configure_tls().is_err() {
-        return Err(StartError("Failed to configure TLS. Check logs for more info.".to_owned()));
+        return Err(StartError::Other("Failed to configure TLS. Check logs for more info.".to_owned()));
     }
-    crate::acl::sessions::at_start(&mut server).map_err(StartError)?;
+    crate::acl::sessions::at_start(&mut server)?;
     server.program = program;
     server.title = title;
     server.supervisor = supervisor.name();
@@ -150,7 +178,7 @@ fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     apply::oom_score(&mut server).ok();
     log::warn!("Server initialized");
     system::check(&server.config);
-    crate::commands::module::at_start(&server.config).map_err(StartError)?;
+    crate::commands::module::at_start(&server.config).map_err(StartError::Other)?;
     server.persist.interrupted = signals.interrupted();
     crate::repl::replica::note_role(&mut server);
     if persist::loading::begin(&mut server, &mut db).is_err() {
@@ -161,15 +189,15 @@ fn serve(mut config: Config, program: String) -> Result<i32, StartError> {
     Ok(status)
 }
 
-fn announce(config: &Config, program: &str) {
+fn announce(program: &str, is_configured: bool) {
     log::warn!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
     log::warn!(
         "Redis version={REDIS_VERSION}, bits=64, commit=00000000, modified=0, pid={}, just started",
         std::process::id()
     );
-    match &config.config_file {
-        Some(_) => log::warn!("Configuration loaded"),
-        None => log::warn!(
+    match is_configured {
+        true => log::warn!("Configuration loaded"),
+        false => log::warn!(
             "Warning: no config file specified, using the default config. In order to specify a config file use \
              {program} /path/to/redis.conf"
         ),
@@ -188,17 +216,27 @@ fn report_ready(server: &Server, supervisor: &Supervisor) {
 }
 
 /// The table of commands, with `rename-command` applied.
-fn table(config: &Config) -> Result<CommandTable, StartError> {
+fn table(config: &Config) -> Result<CommandTable, LoadError> {
     let mut commands = CommandTable::new(crate::commands::FAMILIES);
     for statement in &config.renamed_commands {
         if let [from, to] = &statement.words[..] {
-            commands.rename(from, to).map_err(|error| StartError(statement.error(error).to_string()))?;
+            commands.rename(from, to).map_err(|error| statement.error(error))?;
         }
     }
     Ok(commands)
 }
 
 /// A process in the background always has a file with its number.
+fn warn_of_tiny_maxmemory(config: &Config) {
+    let limit = config.maxmemory;
+    if limit > 0 && limit < 1 << 20 {
+        log::warn!(
+            "WARNING: You specified a maxmemory value that is less than 1MB (current value is {limit} bytes). Are you \
+             sure this is what you really want?"
+        );
+    }
+}
+
 fn write_pid_file(config: &mut Config, in_background: bool) {
     if in_background && config.pidfile.is_none() {
         config.pidfile = Some("/var/run/redis.pid".to_owned());

@@ -75,6 +75,10 @@ fn kill_closes_others_at_once_and_oneself_behind_the_reply() {
     assert!(second.is_closed());
     assert_eq!(killer.cmd(&["CLIENT", "KILL", &address]).into_error(), "ERR No such client");
     assert_eq!(killer.cmd(&["CLIENT", "KILL", "MAXAGE", "1000", "SKIPME", "no"]), Reply::Integer(0));
+    let refused = killer.cmd(&["CLIENT", "KILL", "MAXAGE", "x"]).into_error();
+    assert_eq!(refused, "ERR maxage is not an integer or out of range");
+    let refused = killer.cmd(&["CLIENT", "KILL", "MAXAGE", "0"]).into_error();
+    assert_eq!(refused, "ERR maxage should be greater than 0");
     assert_eq!(killer.cmd(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"]), Reply::Integer(1));
     assert!(killer.is_closed());
 }
@@ -105,6 +109,18 @@ fn writes_wait_for_the_end_of_a_pause() {
     assert_eq!(client.cmd(&["CLIENT", "UNPAUSE"]), Reply::ok());
     assert_eq!(held.read(), Reply::ok());
     assert_eq!(held.read(), Reply::bulk("1"));
+}
+
+#[test]
+fn a_pause_beyond_all_time_is_refused() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let pause = |client: &mut Connection, timeout: &str| client.cmd(&["CLIENT", "PAUSE", timeout]).into_error();
+    assert_eq!(pause(&mut client, "9223372036854775807"), "ERR timeout is out of range");
+    assert_eq!(pause(&mut client, "9223372036854775808"), "ERR timeout is not an integer or out of range");
+    assert_eq!(pause(&mut client, "-1"), "ERR timeout is negative");
+    assert_eq!(client.cmd(&["CLIENT", "PAUSE", "0"]), Reply::ok());
+    assert_eq!(client.cmd(&["PING"]).text(), "PONG");
 }
 
 #[test]

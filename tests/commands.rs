@@ -139,6 +139,21 @@ fn command_docs_describe_arguments_and_skip_unknown_names() {
 }
 
 #[test]
+fn command_docs_name_what_replaces_a_deprecated_command() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let Reply::Array(docs) = client.cmd(&["COMMAND", "DOCS", "rpoplpush"]) else { panic!("an array") };
+    let Reply::Array(fields) = &docs[1] else { panic!("a flattened map") };
+    let value = |name: &str| {
+        let index = fields.iter().step_by(2).position(|field| *field == Reply::bulk(name));
+        &fields[2 * index.expect(name) + 1]
+    };
+    assert_eq!(*value("doc_flags"), Reply::Array(vec![Reply::Simple("deprecated".into())]));
+    assert_eq!(*value("deprecated_since"), Reply::bulk("6.2.0"));
+    assert!(value("replaced_by").text().contains("`LMOVE`"));
+}
+
+#[test]
 fn what_is_for_nodes_of_a_cluster_is_refused() {
     let server = Server::start();
     let mut client = server.connect();

@@ -45,6 +45,21 @@ fn a_failing_config_set_changes_nothing() {
 }
 
 #[test]
+fn amounts_of_memory_are_held_to_their_range() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let beyond = "99999999999999999999";
+    let refused = client.cmd(&["CONFIG", "SET", "proto-max-bulk-len", beyond]).into_error();
+    assert!(refused.ends_with("argument must be between 1048576 and 9223372036854775807 inclusive"), "{refused}");
+    let refused = client.cmd(&["CONFIG", "SET", "proto-max-bulk-len", "1xb"]).into_error();
+    assert!(refused.ends_with("argument must be a memory value"), "{refused}");
+    assert_eq!(client.cmd(&["CONFIG", "SET", "cluster-link-sendbuf-limit", beyond]), Reply::ok());
+    assert_eq!(get(&mut client, "cluster-link-sendbuf-limit"), u64::MAX.to_string());
+    assert_eq!(client.cmd(&["CONFIG", "SET", "repl-backlog-size", "1"]), Reply::ok());
+    assert_eq!(get(&mut client, "repl-backlog-size"), "16384", "as little as is of use");
+}
+
+#[test]
 fn config_set_port_and_bind_move_the_listeners() {
     let server = Server::start();
     let mut client = server.connect();

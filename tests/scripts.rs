@@ -65,6 +65,15 @@ fn errors_name_script_and_line() {
     assert!(error.starts_with("ERR user_script:2: wrong script: ") && error.ends_with(", on @user_script:2."));
     let error = eval(&mut client, "return redis.call('INCR', 'a', 'b')").into_error();
     assert!(error.starts_with("ERR Wrong number of args calling Redis command from script script: "), "{error}");
+    for (script, line) in [
+        ("error('a\\0b')", "ERR user_script:1: a script: "),
+        ("return {err = 'A b\\0c'}", "A b"),
+        ("return redis.error_reply('A b\\0c')", "A b"),
+    ] {
+        let error = eval(&mut client, script).into_error();
+        assert!(error.starts_with(line) && !error.contains('\0'), "what an error says ends at a NUL: {error}");
+    }
+    assert_eq!(eval(&mut client, "return {ok = 'a\\0b'}"), Reply::Simple("a".into()));
     let error = eval(&mut client, "return nothing").into_error();
     assert!(error.contains("Script attempted to access nonexistent global variable 'nothing'"), "{error}");
 }

@@ -45,7 +45,83 @@ fn errors_in_the_file_are_told_with_their_line() {
     let output = run(&[path.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("at line 3\n>>> 'nosuch 1'"), "{}", text(&output.stderr));
-    assert_eq!(run(&["/nosuch/redis.conf"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_configuration_file_that_cannot_be_read_is_told_in_the_log() {
+    for arguments in [&["/nosuch/redis.conf"][..], &["--include", "/nosuch/redis.conf"]] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(1));
+        let log = text(&output.stdout);
+        let expected = " # Fatal error, can't open config file '/nosuch/redis.conf': No such file or directory\n";
+        assert!(log.ends_with(expected), "{log}");
+        assert!(output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn wrong_lines_about_commands_and_users_are_told_like_all_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("redis.conf");
+    for (lines, number, reason) in [
+        ("rename-command nosuch x\n", 1, "No such command in rename-command"),
+        ("rename-command get set\n", 1, "Target command name already exists"),
+        ("user a on\nuser a off\n", 2, "Duplicate user found. A user can only be defined once in config files"),
+    ] {
+        let port = common::free_port();
+        fs::write(&path, format!("{lines}port {port}\n")).unwrap();
+        let output = run(&[path.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1));
+        let message = text(&output.stderr);
+        assert!(message.contains(&format!("at line {number}\n>>> ")), "{message}");
+        assert!(message.ends_with(&format!("{reason}\n")), "{message}");
+        // A server in the background has nothing but its log.
+        let log = folder.path().join("log");
+        run(&[path.to_str().unwrap(), "--logfile", log.to_str().unwrap()]);
+        assert!(fs::read_to_string(&log).unwrap().contains(reason));
+        fs::remove_file(&log).unwrap();
+    }
+}
+
+#[test]
+fn there_is_no_sentinel_mode() {
+    let output = run(&["--port", "0", "--sentinel"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("no Sentinel mode"));
+}
+
+#[test]
+fn the_system_is_checked_on_demand() {
+    let output = run(&["--check-system"]);
+    let report = text(&output.stdout);
+    for name in ["[backlog]...", "[overcommit]...", "[THP]..."] {
+        assert!(report.contains(name), "{report}");
+    }
+    assert_eq!(output.status.success(), !report.contains("WARNING"));
+}
+
+#[test]
+fn connections_that_come_and_go_are_logged_at_level_verbose() {
+    let server = Server::start_with(&["--loglevel", "verbose"]);
+    let mut client = server.connect();
+    client.cmd(&["CLIENT", "SETNAME", "passer-by"]);
+    let Reply::Bulk(line) = client.cmd(&["CLIENT", "INFO"]) else { panic!("no line") };
+    let line = String::from_utf8(line).unwrap();
+    let (id, rest) = line.split_once(" addr=").unwrap();
+    let address = rest.split(' ').next().unwrap();
+    drop(client);
+    server.await_log(&format!("- Accepted {address}"));
+    server.await_log(&format!("- Client closed connection {id} addr={address}"));
+    assert!(server.log().contains(" name=passer-by "));
+}
+
+#[test]
+fn the_log_at_level_debug_is_all_our_own() {
+    let server = Server::start_with(&["--loglevel", "debug", "--maxmemory", "1000000"]);
+    server.connect().cmd(&["PING"]);
+    assert!(!server.log().contains("event source"), "{}", server.log());
+    assert!(server.log().contains("# Configuration loaded"));
+    assert!(server.log().contains("a maxmemory value that is less than 1MB (current value is 1000000 bytes)"));
 }
 
 #[test]

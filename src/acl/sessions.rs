@@ -7,7 +7,7 @@ use super::{Call, DEFAULT_NAME, Denial, User, UserId, describe, file, has_spaces
 use crate::client::describe::{Running, line};
 use crate::client::{Client, ClientKey, Modes};
 use crate::command::{Args, CommandId, Ctx};
-use crate::config::{AclPubsubDefault, Statement};
+use crate::config::{AclPubsubDefault, LoadError, Statement};
 use crate::pubsub::Kind;
 use crate::server::Server;
 
@@ -212,7 +212,7 @@ pub fn config_lines(server: &Server) -> Vec<Vec<u8>> {
 ///
 /// # Errors
 /// Says why the server can't start with them.
-pub fn at_start(server: &mut Server) -> Result<(), String> {
+pub fn at_start(server: &mut Server) -> Result<(), LoadError> {
     let statements = std::mem::take(&mut server.config.users);
     let result = configured_users(server, &statements);
     server.config.users = statements;
@@ -221,28 +221,32 @@ pub fn at_start(server: &mut Server) -> Result<(), String> {
         return Ok(());
     }
     if !server.config.users.is_empty() {
-        return Err("Configuring Redis with users defined in redis.conf and at the same setting an ACL file path is \
-                    invalid. This setup is very likely to lead to configuration errors and security holes, please \
-                    define either an ACL file or declare users directly in your redis.conf, but not both."
-            .to_owned());
+        const BOTH: &str = "Configuring Redis with users defined in redis.conf and at the same setting an ACL file \
+                            path is invalid. This setup is very likely to lead to configuration errors and security \
+                            holes, please define either an ACL file or declare users directly in your redis.conf, but \
+                            not both.";
+        return Err(LoadError::Unusable(BOTH.to_owned()));
     }
-    load_file(server)
-        .map_err(|errors| format!("Aborting Redis startup because of ACL errors: {}", String::from_utf8_lossy(&errors)))
+    load_file(server).map_err(|errors| {
+        let errors = String::from_utf8_lossy(&errors);
+        LoadError::Unusable(format!("Aborting Redis startup because of ACL errors: {errors}"))
+    })
 }
 
-fn configured_users(server: &mut Server, statements: &[Statement]) -> Result<(), String> {
+fn configured_users(server: &mut Server, statements: &[Statement]) -> Result<(), LoadError> {
     for (index, statement) in statements.iter().enumerate() {
         let Some((name, rules)) = statement.words.split_first() else { continue };
         let shown = String::from_utf8_lossy(name);
         let wrong = |word: &[u8], reason: &str| {
             let word = String::from_utf8_lossy(word);
-            statement.error(format!("Error in user declaration '{word}': {reason}")).to_string()
+            statement.error(format!("Error in user declaration '{word}': {reason}"))
         };
         if statements[..index].iter().any(|earlier| earlier.words.first() == Some(name)) {
             return Err(wrong(name, "Duplicate user found. A user can only be defined once in config files"));
         }
         if has_spaces(name) {
-            return Err("Spaces not allowed in ACL usernames. Critical error while loading ACLs. Exiting.".to_owned());
+            const SPACES: &str = "Spaces not allowed in ACL usernames. Critical error while loading ACLs. Exiting.";
+            return Err(LoadError::Unusable(SPACES.to_owned()));
         }
         let rules = join_selectors(rules).map_err(|word| wrong(&word, RuleError::Syntax.text()))?;
         let rulebook = rulebook(server);
@@ -252,12 +256,12 @@ fn configured_users(server: &mut Server, statements: &[Statement]) -> Result<(),
         }
         for rule in &rules {
             rulebook.apply(&mut user, rule).map_err(|error| match error {
-                RuleError::UnknownCommand => format!(
+                RuleError::UnknownCommand => LoadError::Unusable(format!(
                     "Error loading ACL rule '{}' for the user named '{shown}': {}. Critical error while loading ACLs. \
                      Exiting.",
                     String::from_utf8_lossy(rule),
                     error.text()
-                ),
+                )),
                 error => wrong(rule, error.text()),
             })?;
         }

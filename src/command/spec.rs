@@ -383,6 +383,8 @@ pub struct Command {
     pub syntax: &'static str,
     /// One sentence.
     pub summary: &'static str,
+    /// The Redis version since which another command is preferred, and which one.
+    pub deprecated: Option<(&'static str, &'static str)>,
     /// Which arguments are secrets, not to be shown by MONITOR or SLOWLOG.
     pub secrets: fn(&ArgView<'_>) -> Vec<usize>,
     /// Hints to clients, as COMMAND INFO shows them.
@@ -435,6 +437,7 @@ impl Command {
             since: "1.0.0",
             syntax: "",
             summary: "",
+            deprecated: None,
             secrets: |_| Vec::new(),
             tips: &[],
             extra_categories: Categories(0),
@@ -457,6 +460,12 @@ impl Command {
     /// Sets the chapter.
     pub const fn group(mut self, group: Group) -> Command {
         self.group = group;
+        self
+    }
+
+    /// Says since which version there is a better way, and which.
+    pub const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Command {
+        self.deprecated = Some((since, replaced_by));
         self
     }
 

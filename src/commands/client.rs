@@ -214,7 +214,10 @@ impl<'a> Filter<'a> {
                 }
                 b"addr" => filter.address = Some(value),
                 b"laddr" => filter.local_address = Some(value),
-                b"maxage" => filter.age_min_s = Some(above_zero(value, "maxage")?),
+                b"maxage" => {
+                    number::parse_i64(value).ok_or(Error::fixed("ERR maxage is not an integer or out of range"))?;
+                    filter.age_min_s = Some(above_zero(value, "maxage")?);
+                }
                 b"skipme" if value.eq_ignore_ascii_case(b"yes") => filter.skips_own = true,
                 b"skipme" if value.eq_ignore_ascii_case(b"no") => filter.skips_own = false,
                 _ => return Err(SYNTAX),
@@ -312,12 +315,8 @@ fn pause(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         4 => return Err(Error::fixed("ERR CLIENT PAUSE mode must be WRITE or ALL")),
         _ => return Err(cx.subcommand_syntax(args.get(1))),
     };
-    let wrong = Error::fixed("ERR timeout is not an integer or out of range");
-    let timeout_ms = args.integer_in(2, i64::MIN..=i64::MAX, wrong)?;
-    if timeout_ms < 0 {
-        return Err(Error::fixed("ERR timeout is negative"));
-    }
-    let end_ms = cx.server.clock.unix_ms().saturating_add(timeout_ms);
+    let now = cx.server.clock.unix_ms();
+    let end_ms = args.timeout_ms(2, now)?.unwrap_or(now);
     cx.server.begin_pause(cx.db, kind, end_ms);
     cx.reply.ok();
     Ok(())

@@ -276,10 +276,20 @@ fn reply_docs(reply: &mut Reply, table: &CommandTable, id: CommandId) {
     let row = table.entry(id).row;
     let arguments = docs::arguments(row).unwrap_or_default();
     let subcommands = table.subcommands(id).count();
-    reply.map(3 + usize::from(!arguments.is_empty()) + usize::from(subcommands > 0));
+    let deprecated = if row.deprecated.is_some() { 3 } else { 0 };
+    reply.map(3 + deprecated + usize::from(!arguments.is_empty()) + usize::from(subcommands > 0));
     for (field, text) in [("summary", row.summary), ("since", row.since), ("group", row.group.name())] {
         reply.bulk(field.as_bytes());
         reply.bulk(text.as_bytes());
+    }
+    if let Some((since, replaced_by)) = row.deprecated {
+        reply.bulk(b"doc_flags");
+        reply.set(1);
+        reply.simple("deprecated");
+        reply.bulk(b"deprecated_since");
+        reply.bulk(since.as_bytes());
+        reply.bulk(b"replaced_by");
+        reply.bulk(replaced_by.as_bytes());
     }
     if !arguments.is_empty() {
         reply.bulk(b"arguments");

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::acl::sessions;
 use crate::command::error::{CmdResult, NO_SUCH_KEY};
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error, effects};
@@ -38,7 +39,6 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("change-repl-id", 2, 2, change_history),
     ("client-eviction", 2, 2, client_eviction),
     ("config-rewrite-force-all", 2, 2, config_rewrite),
-    ("crash-and-recover", 2, 3, not_persistent),
     ("dict-resizing", 3, 3, dict_resizing),
     ("digest", 2, 2, digest),
     ("digest-value", 2, ANY, digest_value),
@@ -60,7 +60,6 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("reload", 2, ANY, reload),
     ("replybuffer", 4, 4, reply_buffer),
     ("replicate", 3, ANY, replicate),
-    ("restart", 2, 3, not_persistent),
     ("segfault", 2, ANY, segfault),
     ("set-active-expire", 3, 3, set_active_expire),
     ("set-disable-deny-scripts", 3, 3, allow_to_scripts),
@@ -93,10 +92,6 @@ fn allow_to_scripts(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 fn accept(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.reply.ok();
     Ok(())
-}
-
-fn not_persistent(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    Err(Error::fixed("ERR the data set can't be reloaded: persistence is not available"))
 }
 
 /// Gives the history another name: whoever comes back gets everything.
@@ -135,7 +130,7 @@ fn reload(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         cx.server.script.flush_functions();
     }
     if !loading::load_now(cx.server, cx.db, merge) {
-        return Err(Error::fixed("ERR Error trying to load the RDB dump, check server logs."));
+        return Err(Error::fixed("ERR Error trying to load the RDB dump"));
     }
     log::warn!("DB reloaded by DEBUG RELOAD");
     cx.reply.ok();
@@ -248,9 +243,10 @@ fn client_eviction(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 }
 
 fn config_rewrite(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let users = sessions::config_lines(cx.server);
     let path =
         cx.server.config.config_file.as_ref().ok_or(Error::fixed("ERR The server is running without a config file"))?;
-    let rewrite = Rewrite { force_all: true, users: None };
+    let rewrite = Rewrite { force_all: true, users: Some(&users) };
     rewrite
         .write(&cx.server.config, path)
         .map_err(|error| Error::text(format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {error}")))?;

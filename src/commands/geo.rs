@@ -80,6 +80,7 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Geo)
         .flags(&[WRITE, DENYOOM])
         .keys(RADIUS_KEYS)
+        .deprecated("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS`")
         .docs(
             "3.2.0",
             "key longitude latitude radius M|KM|FT|MI [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC|DESC] \
@@ -90,6 +91,7 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Geo)
         .flags(&[READONLY])
         .keys(READ)
+        .deprecated("6.2.0", "`GEOSEARCH` with `BYRADIUS`")
         .docs(
             "3.2.10",
             "key longitude latitude radius M|KM|FT|MI [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC|DESC]",
@@ -99,6 +101,7 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Geo)
         .flags(&[WRITE, DENYOOM])
         .keys(RADIUS_BY_MEMBER_KEYS)
+        .deprecated("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS` and `FROMMEMBER`")
         .docs(
             "3.2.0",
             "key member radius M|KM|FT|MI [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC|DESC] [STORE key] \
@@ -109,6 +112,7 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Geo)
         .flags(&[READONLY])
         .keys(READ)
+        .deprecated("6.2.0", "`GEOSEARCH` with `BYRADIUS` and `FROMMEMBER`")
         .docs(
             "3.2.10",
             "key member radius M|KM|FT|MI [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC|DESC]",

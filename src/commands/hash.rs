@@ -36,6 +36,7 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Hash)
         .flags(&[WRITE, DENYOOM, FAST])
         .keys(UPDATES)
+        .deprecated("4.0.0", "`HSET`")
         .docs("2.0.0", "key field value [field value ...]", "Sets fields of a hash."),
     Command::new("hsetnx", Arity::exactly(4), hsetnx)
         .group(Group::Hash)

@@ -47,6 +47,7 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::List)
         .flags(&[WRITE, DENYOOM])
         .keys(MOVES)
+        .deprecated("6.2.0", "`LMOVE` with `RIGHT` and `LEFT`")
         .docs(
             "1.2.0",
             "source destination",
@@ -75,6 +76,7 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::List)
         .flags(&[WRITE, DENYOOM, NOSCRIPT, BLOCKING])
         .keys(MOVES)
+        .deprecated("6.2.0", "`BLMOVE` with `RIGHT` and `LEFT`")
         .docs(
             "2.2.0",
             "source destination timeout",

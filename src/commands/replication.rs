@@ -43,6 +43,7 @@ pub const COMMANDS: &[Command] = &[
     Command::new("slaveof", Arity::exactly(3), replicaof)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, STALE, NO_ASYNC_LOADING])
+        .deprecated("5.0.0", "`REPLICAOF`")
         .docs("1.0.0", "host port", "Makes the server a replica of another one, or a primary: NO ONE."),
     Command::new("sync", Arity::exactly(1), sync)
         .group(Group::Server)

@@ -65,6 +65,7 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::String)
         .flags(&[WRITE, DENYOOM, FAST])
         .keys(&[Keys::at(1, READS_AND_UPDATES)])
+        .deprecated("6.2.0", "`SET` with `GET`")
         .docs("1.0.0", "key value", "Sets a key to a string and returns the string it held before."),
     Command::new("getex", Arity::at_least(2), getex)
         .group(Group::String)
@@ -122,6 +123,7 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::String)
         .flags(&[READONLY])
         .keys(&[Keys::at(1, READS)])
+        .deprecated("2.0.0", "`GETRANGE`")
         .docs("1.0.0", "key start end", "Returns a part of a string, like GETRANGE."),
 ];
 

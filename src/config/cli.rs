@@ -73,9 +73,6 @@ fn own_option(first: &OsString, rest: &[OsString]) -> Option<OwnOption> {
             format!("Redis server v={REDIS_VERSION} sha=00000000:0 malloc=mimalloc bits={bits} build=oxidis-{build}\n");
         return answer(text, 0);
     }
-    if given.opt_present("check-system") {
-        return answer("There are no system checks in this build.\n".into(), 0);
-    }
     if given.opt_present("test-memory") {
         return match rest {
             [_] => answer("There is no memory test in this build; memtest86 is a thorough one.\n".into(), 1),
@@ -294,7 +291,6 @@ mod tests {
             assert_eq!(code, 0);
         }
         assert_eq!(answer(&["--test-memory"]).1, 1);
-        assert_eq!(answer(&["--check-system"]).1, 0);
         assert_eq!(answer(&["--check-config", "--port", "1"]).1, 0);
         assert!(parse(&["--check-config", "-"], "port 70000").is_err());
     }

@@ -201,7 +201,7 @@ impl<T: Integer> Kind for Number<T> {
         let word = single(words)?;
         let parsed = match self.unit {
             Unit::One => parse_i64(word).map(i128::from).ok_or("argument couldn't be parsed into an integer"),
-            Unit::Byte => parse_memory(word).map(i128::from).ok_or("argument must be a memory value"),
+            Unit::Byte => bytes(word).map(i128::from).ok_or("argument must be a memory value"),
             Unit::Octal => {
                 loose_integer(word, 8).map(i128::from).ok_or("argument couldn't be parsed as an octal number")
             }
@@ -351,6 +351,12 @@ impl Kind for OptionalBytes {
         let line = value.as_ref().map(|bytes| Line::new(name, &quoted(bytes), value != default));
         line.into_iter().collect()
     }
+}
+
+/// An amount of memory; digits that no number holds stand for the largest one, as in C's `strtoull`.
+fn bytes(word: &[u8]) -> Option<u64> {
+    let beyond_any = word.len() >= 20 && word.iter().all(u8::is_ascii_digit);
+    parse_memory(word).or(beyond_any.then_some(u64::MAX))
 }
 
 /// The shortest text [`parse_memory`] reads back, with the largest unit that divides.

@@ -59,15 +59,25 @@ pub enum LoadError {
         /// The reason.
         error: io::Error,
     },
+    /// What the lines say is right in form, and can't be done.
+    Unusable(String),
+}
+
+impl LoadError {
+    /// Whether it is a message for the log. The others are for standard error: what they say may be about the log.
+    pub fn is_for_log(&self) -> bool {
+        match self {
+            LoadError::Unreadable { .. } | LoadError::Unusable(_) => true,
+            LoadError::Line { .. } | LoadError::Whole(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let LoadError::Unreadable { path, error } = self {
-            let (path, error) = (path.display(), os_error_text(error));
-            return write!(f, "Fatal error, can't open config file '{path}': {error}");
+        if !self.is_for_log() {
+            writeln!(f, "\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***")?;
         }
-        writeln!(f, "\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***")?;
         match self {
             LoadError::Line { line, text, message } => {
                 writeln!(f, "Reading the configuration file, at line {line}")?;
@@ -75,7 +85,10 @@ impl fmt::Display for LoadError {
                 writeln!(f, "{message}")
             }
             LoadError::Whole(message) => writeln!(f, "{message}"),
-            LoadError::Unreadable { .. } => Ok(()),
+            LoadError::Unreadable { path, error } => {
+                write!(f, "Fatal error, can't open config file '{}': {}", path.display(), os_error_text(error))
+            }
+            LoadError::Unusable(message) => f.write_str(message),
         }
     }
 }

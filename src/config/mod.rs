@@ -44,7 +44,7 @@ pub use choices::*;
 pub use cli::{CommandLine, parse_command_line};
 pub use directive::{Directive, Effect, flags};
 pub use kinds::MemoryShare;
-pub use load::Statement;
+pub use load::{LoadError, Statement};
 pub use notify::NotifyFlags;
 pub use proc_title::expand_proc_title;
 pub use rewrite::Rewrite;

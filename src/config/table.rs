@@ -17,6 +17,9 @@ use super::proc_title::valid_proc_title;
 use super::special::*;
 use std::path::PathBuf;
 
+/// Fewer bytes of the stream of commands are of no use to a replica that comes back.
+const BACKLOG_MIN: i128 = 16 << 10;
+
 macro_rules! optional {
     () => {
         None
@@ -458,7 +461,7 @@ directives! {
     "repl-timeout" => repl_timeout: u32 = 60, Number::between(1, INT_MAX), MUTABLE;
     /// Bytes kept for replicas that come back.
     "repl-backlog-size" => repl_backlog_size: u64 = 1 << 20,
-        Number::bytes(1, LONG_MAX), MUTABLE, ReplicationBacklog;
+        Number::bytes(1, LONG_MAX).clamped(BACKLOG_MIN, LONG_MAX), MUTABLE, ReplicationBacklog;
     /// Seconds they are kept without any replica; 0 for ever.
     "repl-backlog-ttl" => repl_backlog_ttl: u64 = 3600, Number::between(0, LONG_MAX), MUTABLE;
     /// Good replicas needed to accept writes.

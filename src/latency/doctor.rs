@@ -7,7 +7,7 @@ use crate::config::Config;
 
 /// Rows of a graph, and the characters a column is drawn with from the bottom: full cells, then how full the top is.
 const GRAPH_ROWS: usize = 4;
-const FULL: char = '#';
+const FULL: char = '|';
 const TOPS: [char; 3] = ['_', 'o', '#'];
 /// Columns of a graph: the latest spikes.
 const GRAPH_COLUMNS: usize = 80;
@@ -23,7 +23,7 @@ pub fn graph(event: &str, series: &Series, now_seconds: i64) -> String {
     let steps = GRAPH_ROWS * TOPS.len();
     let height = |ms: u64| match high - low {
         0 => 1,
-        span => 1 + ((ms - low) as u128 * (steps as u128 - 1) / u128::from(span)) as usize,
+        span => steps.min(1 + ((ms - low) as u128 * steps as u128 / u128::from(span)) as usize),
     };
     for row in (0..GRAPH_ROWS).rev() {
         let cell = |(_, ms): &(i64, u64)| match height(*ms).saturating_sub(row * TOPS.len()) {
@@ -33,7 +33,7 @@ pub fn graph(event: &str, series: &Series, now_seconds: i64) -> String {
         };
         push_line(&mut graph, samples.iter().map(cell).collect());
     }
-    graph.push('\n');
+    push_line(&mut graph, " ".repeat(samples.len()));
     let ages: Vec<Vec<char>> = samples.iter().map(|(time, _)| age(now_seconds - time).chars().collect()).collect();
     for line in 0..ages.iter().map(Vec::len).max().unwrap_or(0) {
         push_line(&mut graph, ages.iter().map(|age| age.get(line).copied().unwrap_or(' ')).collect());
@@ -42,7 +42,7 @@ pub fn graph(event: &str, series: &Series, now_seconds: i64) -> String {
 }
 
 fn push_line(text: &mut String, line: String) {
-    text.push_str(line.trim_end());
+    text.push_str(&line);
     text.push('\n');
 }
 
@@ -146,8 +146,8 @@ mod tests {
         let graph = graph("command", &series(&[(0, 10), (50, 20), (100, 120)]), 100);
         let lines: Vec<&str> = graph.lines().collect();
         assert_eq!(lines[0], "command - high 120 ms, low 10 ms (all time high 120 ms)");
-        assert_eq!(lines[2..6], ["  #", "  #", "  #", "_o#"]);
-        assert_eq!(lines[7..], ["150", "m0s", " s"]);
+        assert_eq!(lines[2..6], ["  #", "  |", "  |", "_o|"]);
+        assert_eq!(lines[6..], ["   ", "150", "m0s", " s "]);
     }
 
     #[test]

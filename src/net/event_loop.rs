@@ -274,6 +274,12 @@ impl EventLoop {
                     crate::persist::aof::before_replies(&mut self.server);
                     self.flush(key);
                 }
+                if log::log_enabled!(log::Level::Debug)
+                    && let Some(client) = self.server.clients.get(key)
+                {
+                    let line = crate::client::describe::line(&self.server, client, None);
+                    log::debug!("Client closed connection {}", String::from_utf8_lossy(&line));
+                }
                 self.server.clients.close_soon(key);
             }
             // A handshake may have come to its end, which the output waits for.
@@ -465,6 +471,7 @@ pub fn greet(server: &mut Server, accepted: Accepted) {
         server.clients.remove(key);
         return;
     }
+    log::debug!("Accepted {}", client.connection.peer_name());
     let protected = server.config.protected_mode && server.acl.user(UserId::DEFAULT).no_password;
     if protected && !client.connection.peer_is_local() {
         client.output.raw(PROTECTED_MODE);

@@ -1,6 +1,6 @@
 //! The table `redis`, and what else scripts get besides Lua's own functions.
 
-use super::convert::push_error;
+use super::convert::{line_of, push_error};
 use super::lua::{CFunction, Exit, Kind, Lua, Outcome, function};
 use super::{bits, cache, json, library, msgpack, packing, random, run};
 use crate::config::REDIS_VERSION;
@@ -173,7 +173,7 @@ fn error_reply(lua: Lua) -> Outcome {
         push_error(lua, b"ERR wrong number or type of arguments", false);
         return Ok(1);
     }
-    let text = lua.bytes(1);
+    let text = line_of(lua.bytes(1));
     let text = text.strip_prefix(b"-").unwrap_or(text);
     let end = text.iter().rposition(|byte| !b"\r\n".contains(byte)).map_or(0, |last| last + 1);
     let line = &text[..end];

@@ -5,7 +5,7 @@
 //! it: `map`, `set`, `double`, `big_number`, `verbatim_string`; its null is nil, its booleans are booleans.
 
 use super::NESTING_MAX;
-use super::lua::{Exit, Kind, Lua};
+use super::lua::{Exit, Kind, Lua, integer};
 use crate::resp::reply::Reply;
 use crate::util::number;
 
@@ -203,6 +203,11 @@ pub fn push_error(lua: Lua, line: &[u8], counted: bool) {
     }
 }
 
+/// A text as far as a status or an error has it. Like the C strings that these are in Redis, it ends at a NUL.
+pub fn line_of(text: &[u8]) -> &[u8] {
+    &text[..memchr::memchr(0, text).unwrap_or(text.len())]
+}
+
 /// What a script ends with when it ends with an error.
 #[derive(Debug, Default)]
 pub struct ScriptError {
@@ -218,7 +223,7 @@ pub struct ScriptError {
 pub fn error_on_top(lua: Lua) -> ScriptError {
     let text = |name: &str| {
         lua.field(-1, name);
-        let text = lua.is_text(-1).then(|| lua.bytes(-1).to_vec());
+        let text = lua.is_text(-1).then(|| line_of(lua.bytes(-1)).to_vec());
         lua.pop(1);
         text
     };
@@ -251,12 +256,6 @@ struct Writer<'a> {
     script_resp3: bool,
     /// How long the whole output may become.
     bytes_max: usize,
-}
-
-/// A number without its fraction. What is no such integer becomes what it does on most machines.
-fn integer(number: f64) -> i64 {
-    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    if (-LIMIT..LIMIT).contains(&number) { number as i64 } else { i64::MIN }
 }
 
 /// Pushes a field of the table on top; whether it is of that type. If not, it is removed again.
@@ -352,7 +351,7 @@ impl Writer<'_> {
     fn named(&mut self, depth: usize) -> Result<bool, TooLong> {
         let (lua, reply) = (self.lua, &mut *self.reply);
         if has(lua, "ok", Kind::String) {
-            reply.simple(lua.bytes(-1));
+            reply.simple(line_of(lua.bytes(-1)));
         } else if has(lua, "double", Kind::Number) {
             reply.double(lua.number(-1));
         } else if has(lua, "big_number", Kind::String) {

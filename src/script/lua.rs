@@ -166,6 +166,12 @@ unsafe extern "C" fn allocate(data: *mut c_void, block: *mut c_void, old: usize,
     block.cast()
 }
 
+/// A number without its fraction. What is no such integer becomes what it does on most machines.
+pub fn integer(number: f64) -> i64 {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    if (-LIMIT..LIMIT).contains(&number) { number as i64 } else { i64::MIN }
+}
+
 /// A Rust function as Lua calls it. The function must be an item or a closure without surroundings.
 pub fn function<F: Fn(Lua) -> Outcome + Copy + 'static>(_: F) -> CFunction {
     const { assert!(size_of::<F>() == 0, "a function called from Lua has no surroundings") }
@@ -642,7 +648,7 @@ impl Lua {
 
     /// An argument that has to be an integer; a fraction is cut off.
     pub fn check_integer(self, index: c_int) -> Result<i64, Exit> {
-        Ok(self.check_number(index)? as i64)
+        Ok(integer(self.check_number(index)?))
     }
 
     /// An argument that has to be a string or a number.

@@ -6,7 +6,7 @@
 //! …) are wrapped: they know a protected table and treat it as the real one, or refuse. The real tables are nowhere to
 //! be had; the metatables neither, since `getmetatable` shows another one, protected itself.
 
-use super::lua::{CFunction, Exit, Kind, LIBRARIES, Lua, Outcome, function};
+use super::lua::{CFunction, Exit, Kind, LIBRARIES, Lua, Outcome, function, integer};
 use super::pattern::{self, Extent, Rehearsed};
 
 /// What globals are left of Lua's own.
@@ -305,33 +305,39 @@ fn collect_garbage(lua: Lua) -> Outcome {
 
 /// As Lua's, whose search for plain text compares as much of it at each place as it can.
 fn find(lua: Lua) -> Outcome {
-    if lua.is_text(1) && lua.is_text(2) && (lua.is_number(3) || matches!(lua.kind(3), Kind::None | Kind::Nil)) {
-        let (text, wanted, start) = (lua.bytes(1), lua.bytes(2), start_of_search(lua));
-        if lua.boolean(4) || !pattern::has_specials(wanted) {
-            let Some(place) = memchr::memmem::find(&text[start..], wanted) else {
-                lua.push_nil();
-                return Ok(1);
-            };
-            lua.push_number((start + place + 1) as f64);
-            lua.push_number((start + place + wanted.len()) as f64);
-            return Ok(2);
-        }
+    let Some(start) = start_of_search(lua) else { return original(lua) };
+    if !lua.is_text(2) || !lua.boolean(4) && pattern::has_specials(lua.bytes(2)) {
+        return with_a_bounded_pattern(lua, Extent::First(start));
     }
-    first_match(lua)
+    let (text, wanted) = (lua.bytes(1), lua.bytes(2));
+    let Some(place) = memchr::memmem::find(&text[start..], wanted) else {
+        lua.push_nil();
+        return Ok(1);
+    };
+    lua.push_number((start + place + 1) as f64);
+    lua.push_number((start + place + wanted.len()) as f64);
+    Ok(2)
 }
 
 fn first_match(lua: Lua) -> Outcome {
-    with_a_bounded_pattern(lua, Extent::First(start_of_search(lua)))
+    match start_of_search(lua) {
+        Some(start) => with_a_bounded_pattern(lua, Extent::First(start)),
+        None => original(lua),
+    }
 }
 
-/// Argument 3 counts from 1, or from the end where it is negative.
-fn start_of_search(lua: Lua) -> usize {
-    let length = if lua.is_text(1) { lua.bytes(1).len() } else { 0 };
-    match if lua.is_number(3) { lua.number(3) as i64 } else { 1 } {
-        start @ 1.. => usize::try_from(start - 1).unwrap_or(length).min(length),
+/// Argument 3 counts from 1, or from the end where it is negative; nothing where it, or the text, is none.
+fn start_of_search(lua: Lua) -> Option<usize> {
+    let length = lua.is_text(1).then(|| lua.bytes(1).len())?;
+    let start = match lua.kind(3) {
+        Kind::None | Kind::Nil => 1,
+        _ => lua.is_number(3).then(|| integer(lua.number(3)))?,
+    };
+    Some(match start {
+        1.. => usize::try_from(start - 1).unwrap_or(length).min(length),
         0 => 0,
-        start => length.saturating_sub(usize::try_from(start.unsigned_abs()).unwrap_or(length)),
-    }
+        _ => length.saturating_sub(usize::try_from(start.unsigned_abs()).unwrap_or(length)),
+    })
 }
 
 /// Lets Lua match a pattern that does not use up the stack, and that comes to an end or was waited for.

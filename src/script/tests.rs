@@ -145,4 +145,9 @@ fn random_numbers_are_those_of_redis() {
     let first = testbed.run_words(&["EVAL", script, "0"]);
     assert_eq!(testbed.run_words(&["EVAL", script, "0"]), first);
     assert_eq!(shown(&first), "[:744526 :342702 :5]");
+    // Bounds that are no integers become what they do in C.
+    for (bounds, expected) in [("-0.5, 1/0", ":0"), ("2^64, 65536", ":48793")] {
+        let script = format!("math.randomseed(42) return math.random({bounds})");
+        assert_eq!(shown(&testbed.run_words(&["EVAL", &script, "0"])), expected, "{bounds}");
+    }
 }

@@ -41,7 +41,7 @@ impl Supervisor {
             }
             Supervised::Systemd => {
                 let Some(socket) = env::var_os("NOTIFY_SOCKET") else {
-                    log::warn!("systemd supervision requested or auto-detected, but NOTIFY_SOCKET not found!");
+                    log::warn!("systemd supervision error: NOTIFY_SOCKET not found!");
                     return Supervisor::Nobody;
                 };
                 log::info!(

@@ -29,7 +29,7 @@ const COMMANDS_PER_STRETCH: usize = 8000;
 /// Units made at a time.
 const CHUNK: usize = 100;
 /// Characters of a reply or a command that a report shows.
-const SHOWN_MAX: usize = 400;
+const SHOWN_MAX: usize = 1000;
 
 /// The series of Redis that is the measure.
 const SERIES: &str = "7.0.";

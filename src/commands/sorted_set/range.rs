@@ -31,27 +31,27 @@ pub const COMMANDS: &[Command] = &[
             "dst src min max [BYSCORE|BYLEX] [REV] [LIMIT offset count]",
             "Keeps the members in a range in another key.",
         ),
-    reader("zrevrange", zrevrange).docs(
+    reader("zrevrange", zrevrange).deprecated("6.2.0", "`ZRANGE` with `REV`").docs(
         "1.2.0",
         "key start stop [WITHSCORES]",
         "Returns the members in a range of places, the highest score coming first.",
     ),
-    reader("zrangebyscore", zrangebyscore).docs(
+    reader("zrangebyscore", zrangebyscore).deprecated("6.2.0", "`ZRANGE` with `BYSCORE`").docs(
         "1.0.5",
         "key min max [WITHSCORES] [LIMIT offset count]",
         "Returns the members in a range of scores.",
     ),
-    reader("zrevrangebyscore", zrevrangebyscore).docs(
+    reader("zrevrangebyscore", zrevrangebyscore).deprecated("6.2.0", "`ZRANGE` with `REV` and `BYSCORE`").docs(
         "2.2.0",
         "key max min [WITHSCORES] [LIMIT offset count]",
         "Returns the members in a range of scores, the highest coming first.",
     ),
-    reader("zrangebylex", zrangebylex).docs(
+    reader("zrangebylex", zrangebylex).deprecated("6.2.0", "`ZRANGE` with `BYLEX`").docs(
         "2.8.9",
         "key min max [LIMIT offset count]",
         "Returns the members in a range of members, if all scores are the same.",
     ),
-    reader("zrevrangebylex", zrevrangebylex).docs(
+    reader("zrevrangebylex", zrevrangebylex).deprecated("6.2.0", "`ZRANGE` with `REV` and `BYLEX`").docs(
         "2.8.9",
         "key max min [LIMIT offset count]",
         "Returns the members in a range of members from its end, if all scores are the same.",
