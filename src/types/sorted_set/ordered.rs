@@ -129,15 +129,19 @@ impl Ordered {
 
     /// Removes the elements of some ranks, which are below the length.
     pub fn remove_ranks(&mut self, ranks: Range<usize>) {
-        let mut taken = Vec::new();
+        let (mut taken, mut hashes) = (Vec::new(), Vec::new());
         let mut left = ranks.len();
         while left > 0 {
             self.tree.take(ranks.start, left, &mut taken);
             left -= taken.len();
             taken.iter().for_each(|slot| slot.prefetch());
-            for slot in taken.drain(..) {
+            hashes.extend(taken.iter().map(|slot| {
+                let hash = self.table.hash(slot.item().member());
+                self.table.prefetch_bucket(hash);
+                hash
+            }));
+            for (slot, hash) in taken.drain(..).zip(hashes.drain(..)) {
                 let item = slot.item();
-                let hash = self.table.hash(item.member());
                 let Some(found) = self.table.find_address(hash, item.address()) else {
                     unreachable!("what is in the tree is in the table")
                 };
