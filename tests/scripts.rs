@@ -244,6 +244,27 @@ fn what_is_small_but_long_when_it_is_written_down_is_an_error() {
 }
 
 #[test]
+fn the_memory_of_scripts_that_are_flushed_is_given_back() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let names = ["used_memory_scripts", "used_memory_vm_total", "used_memory"];
+    let before = names.map(|name| field(&mut client, name));
+    for number in 0..200 {
+        let code = format!("local t = {{{}}} return {number}", "1, ".repeat(2000));
+        assert_eq!(client.cmd(&["SCRIPT", "LOAD", &code]).text().len(), 40);
+        let library = format!("#!lua name=l{number}\nredis.register_function('f{number}', function() {code} end)");
+        assert_eq!(client.cmd(&["FUNCTION", "LOAD", &library]), Reply::bulk(format!("l{number}")));
+    }
+    assert!(field(&mut client, names[0]) > before[0] + 200 * 12_000);
+    assert_eq!(client.cmd(&["SCRIPT", "FLUSH", "SYNC"]), Reply::ok());
+    assert_eq!(client.cmd(&["FUNCTION", "FLUSH", "SYNC"]), Reply::ok());
+    for (name, before) in names.into_iter().zip(before) {
+        let after = field(&mut client, name);
+        assert!(after < before + 400_000, "{name}: {before} before, {after} after");
+    }
+}
+
+#[test]
 fn ranges_at_the_end_of_the_integers_end_there() {
     let server = Server::start();
     let mut client = server.connect();
