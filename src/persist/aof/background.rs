@@ -235,7 +235,7 @@ pub fn kill_child(server: &mut Server, db: &mut Databases) {
 
 fn remove_temporary(aof: &mut Aof, pid: i32) {
     for path in temporary(pid) {
-        aof.writer.disk.remove(path);
+        aof.writer.disk.remove(&path);
     }
 }
 
@@ -277,7 +277,7 @@ pub fn child_ended(server: &mut Server, child: &Child, ended: Ended) {
         aof.writer.forget_pending();
         let name = folder::temporary_increment(&server.config);
         log::info!("Removing the temp incr aof file {name} in the background");
-        aof.writer.disk.remove(folder::path(&server.config, &name));
+        aof.writer.disk.remove(&folder::path(&server.config, &name));
         aof.rewrites.scheduled = true;
     }
 }
@@ -297,7 +297,7 @@ fn take_base(server: &mut Server, pid: i32) -> Result<(), Failed> {
         let gathered = folder::path(config, &folder::temporary_increment(config));
         let place = folder::path(config, &increment);
         if let Err(failed) = rename(server, "incr", &gathered, &increment) {
-            made.into_iter().for_each(|path| server.persist.aof.writer.disk.remove(path));
+            made.iter().for_each(|path| server.persist.aof.writer.disk.remove(path));
             return Err(failed);
         }
         made.push(place);
@@ -306,7 +306,7 @@ fn take_base(server: &mut Server, pid: i32) -> Result<(), Failed> {
     manifest.retire_increments(usize::from(writes));
     let Server { persist, config, .. } = server;
     if let Err(failed) = folder::replace_manifest(&mut persist.aof, config, manifest) {
-        made.into_iter().for_each(|path| persist.aof.writer.disk.remove(path));
+        made.iter().for_each(|path| persist.aof.writer.disk.remove(path));
         return Err(failed);
     }
     if server.persist.aof.is_on() {

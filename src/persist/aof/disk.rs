@@ -1,4 +1,4 @@
-//! The thread that waits for the disk, so that the loop need not: it brings files to the disk, closes and deletes them.
+//! The thread that waits for the disk, so that the loop need not: it brings files to the disk, and closes them.
 //!
 //! Closing the last handle of a deleted file frees its blocks, which can take long for a big one; that is why files
 //! end here as well. Jobs are done in order. The thread writes nothing to the log: a child forked meanwhile would wait
@@ -6,7 +6,8 @@
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -17,8 +18,8 @@ enum Job {
     Sync(Arc<File>, u64),
     /// The same, for a file that is written no more.
     SyncAndClose(Arc<File>, u64),
-    /// Delete a file.
-    Remove(PathBuf),
+    /// Close a file that may be deleted already.
+    Close(File),
 }
 
 /// What loop and thread share.
@@ -53,9 +54,14 @@ impl DiskThread {
         self.send(Job::SyncAndClose(file, written));
     }
 
-    /// Has a file deleted.
-    pub fn remove(&mut self, path: PathBuf) {
-        self.send(Job::Remove(path));
+    /// Deletes a file. It is gone at once, and what it took is free when the thread has closed it.
+    pub fn remove(&mut self, path: &Path) {
+        let handle = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+        // A file that is left behind does no harm.
+        std::fs::remove_file(path).unwrap_or_default();
+        if let Ok(file) = handle {
+            self.send(Job::Close(file));
+        }
     }
 
     /// Whether a sync of the file written now is under way or waits.
@@ -127,8 +133,7 @@ impl Job {
                 shared.syncs_pending.fetch_sub(1, Ordering::AcqRel);
             }
             Job::SyncAndClose(file, written) => shared.finish(&file.sync_data(), written),
-            // A file that is left behind does no harm.
-            Job::Remove(path) => std::fs::remove_file(&path).unwrap_or_default(),
+            Job::Close(file) => drop(file),
         }
         shared.pending.fetch_sub(1, Ordering::AcqRel);
     }
@@ -160,10 +165,10 @@ mod tests {
         disk.sync(&file, 5);
         disk.drain();
         assert_eq!((disk.synced(), disk.error().is_none()), (5, true));
-        disk.remove(path.clone());
+        disk.remove(&path);
+        assert!(!path.exists());
         disk.sync_and_close(file, 7);
         disk.drain();
         assert_eq!((disk.synced(), disk.is_syncing()), (7, false));
-        assert!(!path.exists());
     }
 }

@@ -179,7 +179,7 @@ pub fn delete_history(server: &mut Server) {
     let mut manifest = aof.manifest.clone();
     for part in std::mem::take(&mut manifest.history) {
         log::info!("Removing the history file {} in the background", part.name);
-        aof.writer.disk.remove(path(config, &part.name));
+        aof.writer.disk.remove(&path(config, &part.name));
     }
     // Files that are gone do no harm in the manifest's history.
     replace_manifest(aof, config, manifest).ok();
