@@ -21,11 +21,14 @@ struct Invalid;
 pub fn find(row: &Command, args: Args<'_>) -> Vec<FoundKey> {
     let variable = row.keys.iter().any(|keys| keys.access.has(Access::VARIABLE_FLAGS));
     if (!variable || row.find_keys.is_none())
-        && let Ok(found) = by_rules(row.keys, args)
+        && let Ok(found) = by_rules(row.keys, args, number::parse_i64)
     {
         return found;
     }
-    row.find_keys.and_then(|find| find(args)).unwrap_or_default()
+    match row.find_keys {
+        Some(find) => find(args).unwrap_or_default(),
+        None => by_first_digits(row.keys, args).unwrap_or_default(),
+    }
 }
 
 /// The key of a call that has one alone, always at the same place: what [`find`] finds, without the list.
@@ -58,11 +61,36 @@ pub fn of_call(row: &Command, args: Args<'_>) -> Result<Vec<FoundKey>, Error> {
     Ok(found)
 }
 
-fn by_rules(rules: &[Keys], args: Args<'_>) -> Result<Vec<FoundKey>, Invalid> {
+/// Keys behind a count that is none: the digits it begins with stand for it, as in C. Those that are not counted come last.
+fn by_first_digits(rules: &[Keys], args: Args<'_>) -> Result<Vec<FoundKey>, Invalid> {
+    let is_counted = |rule: &Keys| matches!(rule.find, Find::Count { .. });
+    let (mut rules, others): (Vec<Keys>, Vec<Keys>) = rules.iter().partition(|rule| is_counted(rule));
+    if rules.is_empty() {
+        return Err(INVALID);
+    }
+    rules.extend(others);
+    by_rules(&rules, args, |text| Some(first_digits(text)))
+}
+
+/// The number that a text begins with: C's `atoi`.
+fn first_digits(text: &[u8]) -> i64 {
+    let text = text.trim_ascii_start();
+    let (is_negative, digits) = match text.split_first() {
+        Some((b'-', digits)) => (true, digits),
+        Some((b'+', digits)) => (false, digits),
+        _ => (false, text),
+    };
+    let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
+    let value = digits.fold(0_i64, |value, digit| value.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
+    // What is too long for an `int` loses its upper half.
+    i64::from(if is_negative { -value } else { value } as i32)
+}
+
+fn by_rules(rules: &[Keys], args: Args<'_>, count: impl Fn(&[u8]) -> Option<i64>) -> Result<Vec<FoundKey>, Invalid> {
     let mut found = Vec::new();
     for rule in rules.iter().filter(|rule| !rule.access.has(Access::NOT_KEY)) {
         let Some(begin) = begin(rule.begin, args)? else { continue };
-        let (first, last, step) = range(rule.find, begin, args)?;
+        let (first, last, step) = range(rule.find, begin, args, &count)?;
         if first > last || last >= args.len() {
             return Err(INVALID);
         }
@@ -90,8 +118,13 @@ fn begin(begin: Begin, args: Args<'_>) -> Result<Option<usize>, Invalid> {
     }
 }
 
-/// First and last key and the step between keys.
-fn range(find: Find, begin: usize, args: Args<'_>) -> Result<(usize, usize, usize), Invalid> {
+/// First and last key and the step between keys. `count_of` reads a count.
+fn range(
+    find: Find,
+    begin: usize,
+    args: Args<'_>,
+    count_of: impl Fn(&[u8]) -> Option<i64>,
+) -> Result<(usize, usize, usize), Invalid> {
     match find {
         Find::Range { last, step, limit } => {
             let behind = args.len().saturating_sub(begin);
@@ -104,7 +137,7 @@ fn range(find: Find, begin: usize, args: Args<'_>) -> Result<(usize, usize, usiz
         }
         Find::Count { count, first, step } => {
             let text = args.try_get(begin + usize::from(count)).ok_or(INVALID)?;
-            let count = number::parse_i64(text).and_then(|count| usize::try_from(count).ok()).ok_or(INVALID)?;
+            let count = count_of(text).and_then(|count| usize::try_from(count).ok()).ok_or(INVALID)?;
             let first = begin + usize::from(first);
             let last = first.checked_add(count).and_then(|end| end.checked_sub(1)).ok_or(INVALID)?;
             Ok((first, last, usize::from(step)))
@@ -183,6 +216,17 @@ mod tests {
     }
 
     #[test]
+    fn a_count_that_is_no_number_counts_by_its_first_digits() {
+        let eval = row(&[EVAL]);
+        for (count, keys) in [("1.5", 1), ("2x", 2), ("+1", 1), ("\t1", 1), ("4294967297", 1), ("-1", 0), ("1e1", 1)] {
+            assert_eq!(indices(&eval, &format!("eval script {count} a b")).len(), keys, "{count}");
+        }
+        let store = row(&[Keys::at(1, Access::OW), EVAL]);
+        assert_eq!(indices(&store, "zunionstore d 2 a b"), [1, 3, 4]);
+        assert_eq!(indices(&store, "zunionstore d 2. a b"), [3, 4, 1]);
+    }
+
+    #[test]
     fn keywords_are_searched_in_any_case_from_either_end() {
         let xread = row(&[XREAD]);
         assert_eq!(indices(&xread, "xread count 5 streams a b 0 0"), [4, 5]);
@@ -239,7 +283,7 @@ mod tests {
             for begin in [Begin::Index(index), Begin::Keyword("k", from)] {
                 for find in [range, counted] {
                     let rule = Keys { begin, find, access: Access::RO };
-                    let found = by_rules(&[rule], args).unwrap_or_default();
+                    let found = by_rules(&[rule], args, number::parse_i64).unwrap_or_default();
                     prop_assert!(found.iter().all(|key| key.index < words.len()), "{rule:?} {found:?}");
                 }
             }
