@@ -61,7 +61,8 @@ pub fn of_call(row: &Command, args: Args<'_>) -> Result<Vec<FoundKey>, Error> {
     Ok(found)
 }
 
-/// Keys behind a count that is none: the digits it begins with stand for it, as in C. Those that are not counted come last.
+/// Keys behind a count that is none: the digits it begins with stand for it, as in C. Those that are not counted come
+/// last, and nothing is told of what happens to any.
 fn by_first_digits(rules: &[Keys], args: Args<'_>) -> Result<Vec<FoundKey>, Invalid> {
     let is_counted = |rule: &Keys| matches!(rule.find, Find::Count { .. });
     let (mut rules, others): (Vec<Keys>, Vec<Keys>) = rules.iter().partition(|rule| is_counted(rule));
@@ -69,7 +70,8 @@ fn by_first_digits(rules: &[Keys], args: Args<'_>) -> Result<Vec<FoundKey>, Inva
         return Err(INVALID);
     }
     rules.extend(others);
-    by_rules(&rules, args, |text| Some(first_digits(text)))
+    let found = by_rules(&rules, args, |text| Some(first_digits(text)))?;
+    Ok(found.into_iter().map(|key| FoundKey { access: Access(0), ..key }).collect())
 }
 
 /// The number that a text begins with: C's `atoi`.

@@ -209,18 +209,21 @@ fn commands_of(row: &Row, grammar: &Grammar, draw: &mut Draw) -> Vec<Cmd> {
 /// Leaves the name, and changes something of what follows.
 fn spoil(draw: &mut Draw, words: &mut Vec<Word>) {
     const STRANGE: &[&str] =
-        &["", "abc", "-1", "0", "9223372036854775808", "1.5", "nan", "s1", "l1", "z1", "NX", "COUNT"];
+        &["", "abc", "-1", "0", "9223372036854775808", "1.5", "nan", "s1", "l1", "NX", "COUNT", "z1"];
+    // In Redis a sorted set that is sorted has another encoding from then on.
+    let sorts = words.first().is_some_and(|name| name.to_ascii_lowercase().starts_with(b"sort"));
+    let strange = &STRANGE[..STRANGE.len() - usize::from(sorts)];
     let at = 1 + draw.below(words.len());
     match draw.below(5) {
         0 => {
             words.pop();
         }
         1 => words.truncate(at),
-        2 => words.insert(at.min(words.len()), draw.pick(STRANGE).into()),
-        3 => words.push(draw.pick(STRANGE).into()),
+        2 => words.insert(at.min(words.len()), draw.pick(strange).into()),
+        3 => words.push(draw.pick(strange).into()),
         _ => {
             if let Some(word) = words.get_mut(at) {
-                *word = draw.pick(STRANGE).into();
+                *word = draw.pick(strange).into();
             }
         }
     }
