@@ -10,7 +10,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use common::dataset::{digest, fill, info, peer, streams, text};
+use common::dataset::{digest, fill, info, redis_7, streams, text};
 use common::{Connection, PATIENCE, Reply, Server, binary, encode, wait_until};
 
 /// The home of a data set, through the lives of several servers.
@@ -218,10 +218,7 @@ fn the_data_set_comes_back_from_commands_and_from_either_kind_of_base() {
 
 #[test]
 fn logs_are_exchanged_with_redis_7() {
-    let Some(redis) = peer("OXIDIS_DIFFERENTIAL_REDIS", Some("redis-server"), "7.0.") else {
-        eprintln!("SKIPPED: there is no redis-server 7.0.x");
-        return;
-    };
+    let Some(redis) = redis_7() else { return };
     for (from, to) in [(&redis, &binary()), (&binary(), &redis)] {
         for preamble in ["yes", "no"] {
             let home = Home::new();

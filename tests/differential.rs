@@ -74,10 +74,7 @@ fn random_commands_have_the_replies_and_effects_of_redis() {
 
 #[test]
 fn what_came_after_redis_7_is_as_in_redis_8() {
-    let Some(redis) = common::dataset::peer("OXIDIS_REDIS8", None, "8.") else {
-        let _ = writeln!(io::stderr(), "SKIPPED what_came_after_redis_7_is_as_in_redis_8: OXIDIS_REDIS8 names none");
-        return;
-    };
+    let Some(redis) = common::dataset::redis_8() else { return };
     assert_no_report(&run::run(&short_plan(redis)));
 }
 

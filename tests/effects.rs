@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use common::dataset::peer;
+use common::dataset::{redis_7, redis_8};
 use common::{Connection, Reply, Server, binary};
 
 const FAR: &str = "2000000000";
@@ -115,18 +115,12 @@ fn compare(redis: &OsString, commands: &str) {
 
 #[test]
 fn events_and_what_is_passed_on_are_those_of_redis_7() {
-    let Some(redis) = peer("OXIDIS_DIFFERENTIAL_REDIS", Some("redis-server"), "7.0.") else {
-        eprintln!("SKIPPED: there is no redis-server 7.0.x");
-        return;
-    };
+    let Some(redis) = redis_7() else { return };
     compare(&redis, include_str!("effects/commands.txt"));
 }
 
 #[test]
 fn events_and_what_is_passed_on_of_newer_commands_are_those_of_redis_8() {
-    let Some(redis) = peer("OXIDIS_REDIS8", None, "8.") else {
-        eprintln!("SKIPPED: OXIDIS_REDIS8 names no redis-server 8.x");
-        return;
-    };
+    let Some(redis) = redis_8() else { return };
     compare(&redis, include_str!("effects/newer.txt"));
 }

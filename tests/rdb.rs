@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command};
 
-use common::dataset::{digest, fill, info, peer, run, streams, text};
+use common::dataset::{digest, fill, info, redis_7, redis_8, run, streams, text};
 use common::{Connection, PATIENCE, Reply, Server, binary, wait_until};
 
 const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
@@ -47,10 +47,7 @@ fn exchange(from: &OsString, to: &OsString, more: &[String]) -> Vec<u8> {
 
 #[test]
 fn files_are_exchanged_with_redis_7() {
-    let Some(redis) = peer("OXIDIS_DIFFERENTIAL_REDIS", Some("redis-server"), "7.0.") else {
-        eprintln!("SKIPPED: there is no redis-server 7.0.x");
-        return;
-    };
+    let Some(redis) = redis_7() else { return };
     exchange(&redis, &binary(), &[]);
     let ours = exchange(&binary(), &redis, &[]);
     assert_eq!(ours[..9], *b"REDIS0010");
@@ -58,10 +55,7 @@ fn files_are_exchanged_with_redis_7() {
 
 #[test]
 fn files_are_exchanged_with_redis_8_expiring_fields_included() {
-    let Some(redis) = peer("OXIDIS_REDIS8", None, "8.") else {
-        eprintln!("SKIPPED: OXIDIS_REDIS8 names no redis-server 8.x");
-        return;
-    };
+    let Some(redis) = redis_8() else { return };
     let mut more = vec!["select 0".to_owned(), "hset fields a 1 b 2".to_owned()];
     more.push("hpexpire fields 100000000 fields 1 a".to_owned());
     more.extend((0..700).map(|number| format!("hset many {number} {number}")));

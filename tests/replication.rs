@@ -4,21 +4,12 @@
 
 mod common;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::thread;
 
-use common::dataset::peer;
+use common::dataset::redis_8;
 use common::replication::*;
 use common::{Connection, PATIENCE, Reply, Server, binary, free_port, wait_until};
-
-/// Redis 8, where OXIDIS_REDIS8 names it.
-fn redis_8() -> Option<OsString> {
-    let found = peer("OXIDIS_REDIS8", None, "8.");
-    if found.is_none() {
-        eprintln!("SKIPPED: OXIDIS_REDIS8 names no redis-server 8.x");
-    }
-    found
-}
 
 /// A primary under load gets a replica, whose link is then cut again and again.
 fn under_load(primary: &Server, replica: &Server) {

@@ -9,7 +9,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
-use common::dataset::peer;
+use common::dataset::{redis_7, redis_8};
 use common::replication::{follow, node, start, wait_for_same};
 use common::{Connection, PATIENCE, Reply, Server, binary, wait_until};
 
@@ -68,23 +68,6 @@ fn use_them(client: &mut Connection) {
     assert_eq!(client.cmd(&["FCALL", "odd", "0"]), Reply::bulk("\u{0}\u{1}\t\u{7f}é€𝄞"));
     let refused = client.cmd(&["FCALL_RO", "put", "1", "key", "1"]).into_error();
     assert_eq!(refused, "ERR Can not execute a script with write flag using *_ro command.");
-}
-
-fn redis_7() -> Option<OsString> {
-    let found = peer("OXIDIS_DIFFERENTIAL_REDIS", Some("redis-server"), "7.0.");
-    if found.is_none() {
-        assert!(std::env::var_os("OXIDIS_REDIS_REQUIRED").is_none(), "a redis-server 7.0.x is required");
-        eprintln!("SKIPPED: there is no redis-server 7.0.x");
-    }
-    found
-}
-
-fn redis_8() -> Option<OsString> {
-    let found = peer("OXIDIS_REDIS8", None, "8.");
-    if found.is_none() {
-        eprintln!("SKIPPED: OXIDIS_REDIS8 names no redis-server 8.x");
-    }
-    found
 }
 
 fn dump(client: &mut Connection) -> Vec<u8> {

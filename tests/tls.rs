@@ -11,17 +11,14 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use common::dataset::peer;
+use common::dataset::redis_7;
 use common::tls::{TlsServer, anonymous, file, showing};
 use common::{Connection, Reply, binary, encode, socket_to, wait_until};
 use oxidis::tls::{Client, ClientOptions};
 
 #[test]
 fn our_client_speaks_tls_with_redis() {
-    let Some(redis) = peer("OXIDIS_DIFFERENTIAL_REDIS", Some("redis-server"), "7.0.") else {
-        eprintln!("SKIPPED: there is no redis-server 7.0.x");
-        return;
-    };
+    let Some(redis) = redis_7() else { return };
     let server = TlsServer::start_program(&redis, &[]);
     let accepted = |options: &ClientOptions| server.session(options).map(|_| ());
     accepted(&showing("client")).expect("a session");
@@ -256,10 +253,7 @@ fn a_replica_follows_over_tls() {
 
 #[test]
 fn redis_follows_and_is_followed_over_tls() {
-    let Some(redis) = peer("OXIDIS_DIFFERENTIAL_REDIS", Some("redis-server"), "7.0.") else {
-        eprintln!("SKIPPED: there is no redis-server 7.0.x");
-        return;
-    };
+    let Some(redis) = redis_7() else { return };
     let redis = &redis;
     // Most of it is waiting for the next second of Redis's clock.
     thread::scope(|scope| {

@@ -160,15 +160,14 @@ fn guard(cx: &Ctx<'_>, flags: Flags) -> Option<Error> {
         flags if flags.has(GUARDED_MODULES) => ("module", cx.server.config.enable_module_command),
         _ => return None,
     };
+    if allowed.allows(cx.is_local()) {
+        return None;
+    }
     let upper = name.to_ascii_uppercase();
-    let error = || {
-        Error::text(format!(
-            "ERR {upper} command not allowed. If the enable-{name}-command option is set to \"local\", you can run it \
-             from a local connection, otherwise you need to set this option in the configuration file, and then \
-             restart the server."
-        ))
-    };
-    (!allowed.allows(cx.is_local())).then(error)
+    Some(Error::text(format!(
+        "ERR {upper} command not allowed. If the enable-{name}-command option is set to \"local\", you can run it from a \
+         local connection, otherwise you need to set this option in the configuration file, and then restart the server."
+    )))
 }
 
 /// Whether MONITOR may show a command.

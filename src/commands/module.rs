@@ -18,28 +18,23 @@ const SUBCOMMANDS: &[Command] = &[
         .flags(&[ADMIN, NOSCRIPT])
         .tips(&["nondeterministic_output_order"])
         .docs("4.0.0", "", "Lists the modules."),
-    Command::new("load", Arity::at_least(3), load)
-        .group(Group::Server)
-        .flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, GUARDED_MODULES])
-        .docs("4.0.0", "path [arg [arg ...]]", "Loads a module."),
-    Command::new("loadex", Arity::at_least(3), load)
-        .group(Group::Server)
-        .flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, GUARDED_MODULES])
-        .docs(
-            "7.0.0",
-            "path [CONFIG name value [CONFIG name value ...]] [ARGS args [args ...]]",
-            "Loads a module that is given settings.",
-        ),
-    Command::new("unload", Arity::exactly(3), unload)
-        .group(Group::Server)
-        .flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, GUARDED_MODULES])
-        .docs("4.0.0", "name", "Unloads a module."),
+    change("load", Arity::at_least(3), load).docs("4.0.0", "path [arg [arg ...]]", "Loads a module."),
+    change("loadex", Arity::at_least(3), load).docs(
+        "7.0.0",
+        "path [CONFIG name value [CONFIG name value ...]] [ARGS args [args ...]]",
+        "Loads a module that is given settings.",
+    ),
+    change("unload", Arity::exactly(3), unload).docs("4.0.0", "name", "Unloads a module."),
     Command::new("help", Arity::exactly(2), help).group(Group::Server).flags(&[LOADING, STALE]).docs(
         "5.0.0",
         "",
         "Describes the subcommands.",
     ),
 ];
+
+const fn change(name: &'static str, arity: Arity, handler: Handler) -> Command {
+    Command::new(name, arity, handler).group(Group::Server).flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, GUARDED_MODULES])
+}
 
 /// Whoever counts on a module must not be served without it: why the server does not start with such a configuration.
 pub fn at_start(config: &Config) -> Result<(), String> {

@@ -1,8 +1,9 @@
 //! A data set with keys of every type in every encoding, what two servers are compared by, and the other servers.
 
-use std::env;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::Command;
+use std::{env, thread};
 
 use super::{Connection, Reply};
 
@@ -92,8 +93,34 @@ pub fn streams(connection: &mut Connection) -> String {
     all.join("\n")
 }
 
+/// A redis-server 7.0: the one that OXIDIS_DIFFERENTIAL_REDIS names or that of PATH. It may be missing, which is said, but
+/// where OXIDIS_REDIS_REQUIRED is set.
+pub fn redis_7() -> Option<OsString> {
+    let found = peer("OXIDIS_DIFFERENTIAL_REDIS", Some("redis-server"), "7.0.");
+    if found.is_none() {
+        assert!(env::var_os("OXIDIS_REDIS_REQUIRED").is_none(), "a redis-server 7.0.x is required");
+        skip("there is no redis-server 7.0.x");
+    }
+    found
+}
+
+/// A redis-server 8, where OXIDIS_REDIS8 names it.
+pub fn redis_8() -> Option<OsString> {
+    let found = peer("OXIDIS_REDIS8", None, "8.");
+    if found.is_none() {
+        skip("OXIDIS_REDIS8 names no redis-server 8.x");
+    }
+    found
+}
+
+/// Says it where it is seen: what a test prints by `eprintln` is shown only when it fails.
+fn skip(reason: &str) {
+    let test = thread::current();
+    let _ = writeln!(io::stderr(), "SKIPPED {}: {reason}", test.name().unwrap_or_default());
+}
+
 /// A redis-server whose version begins like that.
-pub fn peer(variable: &str, otherwise: Option<&str>, series: &str) -> Option<OsString> {
+fn peer(variable: &str, otherwise: Option<&str>, series: &str) -> Option<OsString> {
     let path = env::var_os(variable).or_else(|| otherwise.map(OsString::from))?;
     let output = Command::new(&path).arg("--version").output().ok()?;
     String::from_utf8_lossy(&output.stdout).contains(&format!("v={series}")).then_some(path)
