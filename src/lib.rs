@@ -31,38 +31,23 @@
 //! - [`tls`] encrypts connections.
 //! - `util` is small tools that know nothing of Redis.
 
-mod acl;
-mod apply;
 mod client;
 mod command;
 mod commands;
 mod config;
-mod crash;
-mod cron;
 mod db;
-mod evict;
-mod info;
-mod latency;
-mod log_format;
-pub mod manual;
 mod net;
 mod persist;
-mod pubsub;
 mod repl;
 pub mod resp;
 mod script;
 mod server;
-mod shutdown;
-mod signals;
-mod slowlog;
-mod start;
-mod stats;
-mod syslog;
-pub mod tls;
 mod types;
 mod util;
 
-pub use start::main;
+pub use commands::manual;
+pub use net::tls;
+pub use server::start::main;
 pub use util::quote;
 
 #[global_allocator]

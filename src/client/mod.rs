@@ -3,25 +3,23 @@
 //! A client lives in the [`registry`], under a [`ClientKey`] that stays the same as long as it is connected. Handlers
 //! reach their own client through the context and others through the registry, one at a time.
 
-pub mod blocking;
-pub mod describe;
-pub mod internal;
-pub mod lifecycle;
-pub mod memory;
+pub mod acl;
+pub mod durability;
+pub mod pubsub;
 pub mod registry;
 pub mod subscriptions;
 pub mod tracking;
 
-use crate::acl::UserId;
+use crate::client::acl::UserId;
+use crate::client::durability::Durability;
+use crate::client::tracking::ClientTracking;
 use crate::command::CommandId;
 use crate::net::connection::Connection;
-use crate::repl::primary::Replica;
+use crate::repl::replica::Replica;
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
 use crate::util::bit_set::bit_set;
-use blocking::durability::Durability;
 use subscriptions::Subscriptions;
-use tracking::ClientTracking;
 
 /// A client's place in the registry.
 pub type ClientKey = usize;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use slab::Slab;
 
-use super::memory::Counted;
 use super::{BlockedFor, Client, ClientKey, Modes};
+use crate::server::clients::memory::Counted;
 
 /// The clients, in a slab: a key is a small number and is used again once its client is gone, an id never.
 #[derive(Debug, Default)]
@@ -159,7 +159,7 @@ impl Clients {
         }
     }
 
-    /// What is counted of all clients: see [`super::memory`].
+    /// What is counted of all clients: see [`crate::server::clients::memory`].
     pub fn counted(&self) -> Counted {
         self.counted
     }

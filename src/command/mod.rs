@@ -5,21 +5,14 @@
 //! [`Ctx`] and its [`Args`], counts it, and has [`effects`] carry out what the handler said it changed.
 
 pub mod args;
-pub mod context;
 pub mod docs;
-pub mod effects;
 pub mod error;
-pub mod exec;
-pub mod gate;
 pub mod keys;
 pub mod lookahead;
 pub mod spec;
 pub mod table;
-#[cfg(test)]
-pub mod testbed;
 
 pub use args::Args;
-pub use context::Ctx;
 pub use error::{CmdResult, Error};
 pub use spec::{Command, Flags};
 pub use table::{CommandId, CommandTable};

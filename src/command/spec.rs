@@ -4,9 +4,10 @@
 //! and its subcommands, ACL categories, key extraction and statistics all read the row; nothing about a command stands
 //! anywhere else.
 
-use super::{Args, CmdResult, Ctx};
+use super::{Args, CmdResult};
 use crate::resp::request::ArgView;
 use crate::server::Server;
+use crate::server::execution::Ctx;
 
 /// What a command does when it is called.
 pub type Handler = fn(&mut Ctx<'_>, Args<'_>) -> CmdResult;

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::gate::ALWAYS_CHECKED;
 use super::spec::Command;
 use crate::resp::request::ArgView;
+use crate::server::execution::gate::ALWAYS_CHECKED;
 use crate::util::histogram::Histogram;
 
 /// A row's place in the table.

@@ -1,12 +1,14 @@
 //! ACL: users and what they may do.
 
-use crate::acl::log::Entry;
-use crate::acl::{Acl, Call, DEFAULT_NAME, Denial, Selector, describe, digit, file, has_spaces, sessions};
+use crate::client::acl::log::Entry;
+use crate::client::acl::{Acl, Call, DEFAULT_NAME, Denial, Selector, describe, digit, file, has_spaces};
 use crate::command::args::shown;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
-use crate::command::{Args, CommandTable, Ctx, Error};
+use crate::command::{Args, CommandTable, Error};
 use crate::resp::reply::Reply;
+use crate::server::clients::users;
+use crate::server::execution::Ctx;
 use crate::util::platform::os_error_text;
 use crate::util::random;
 
@@ -87,8 +89,7 @@ fn setuser(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return Err(Error::fixed("ERR Usernames can't contain spaces or null characters"));
     }
     let rules: Vec<&[u8]> = args.rest(3).collect();
-    sessions::change_user(cx.server, name, &rules)
-        .map_err(|error| Error::text([b"ERR ", error.as_slice()].concat()))?;
+    users::change_user(cx.server, name, &rules).map_err(|error| Error::text([b"ERR ", error.as_slice()].concat()))?;
     cx.reply.ok();
     Ok(())
 }
@@ -97,7 +98,7 @@ fn deluser(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if args.rest(2).any(|name| name == DEFAULT_NAME) {
         return Err(Error::fixed("ERR The 'default' user cannot be removed"));
     }
-    let deleted = args.rest(2).filter(|name| sessions::delete_user(cx.server, name)).count();
+    let deleted = args.rest(2).filter(|name| users::delete_user(cx.server, name)).count();
     cx.reply.integer(deleted as i64);
     Ok(())
 }
@@ -170,7 +171,7 @@ fn needs_file(cx: &Ctx<'_>) -> CmdResult {
 
 fn load(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     needs_file(cx)?;
-    sessions::load_file(cx.server).map_err(|errors| Error::text([b"ERR ", errors.as_slice()].concat()))?;
+    users::load_file(cx.server).map_err(|errors| Error::text([b"ERR ", errors.as_slice()].concat()))?;
     cx.reply.ok();
     Ok(())
 }

@@ -6,13 +6,14 @@
 //! As in Redis, a key is made, or a string grown, also when all its operations then fail; nobody is told of that.
 
 use super::bits::bit_offset;
-use crate::command::context::Event;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::db::keyspace::NewString;
 use crate::db::{Expiry, Key, StringRef};
 use crate::resp::Reply;
+use crate::server::effects::Event;
+use crate::server::execution::Ctx;
 use crate::util::bits;
 use crate::util::number::parse_i64;
 
@@ -266,8 +267,8 @@ fn write(cx: &mut Ctx<'_>, key: &Key<'_>, operations: &[Operation], len_min: usi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::testbed::Testbed;
     use crate::resp::Protocol;
+    use crate::server::testbed::Testbed;
     use proptest::prelude::*;
 
     #[test]

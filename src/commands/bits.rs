@@ -8,12 +8,13 @@
 use std::ops::Range;
 
 use super::string::{clamp_range, is_backward};
-use crate::command::context::Event;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::db::keyspace::NewString;
 use crate::db::{Expiry, Key, StringRef};
+use crate::server::effects::Event;
+use crate::server::execution::Ctx;
 use crate::util::bits::{self, Combination};
 use crate::util::number::parse_i64;
 
@@ -224,7 +225,7 @@ fn bitop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testbed::Testbed;
+    use crate::server::testbed::Testbed;
 
     #[test]
     fn setbit_is_propagated_when_it_changed_or_lengthened_the_string() {

@@ -1,15 +1,19 @@
 //! CLIENT: what a connection may ask and change of itself and of others.
 
-use crate::acl::UserId;
-use crate::client::blocking::GivenUp;
-use crate::client::describe::{self, Class, Running};
-use crate::client::tracking::{self, Choice, ClientTracking, Target};
+use crate::client::acl::UserId;
+use crate::client::tracking::Options;
+use crate::client::tracking::{Choice, ClientTracking, Target};
 use crate::client::{Client, Modes, ReplyMode};
 use crate::command::args::shown;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
-use crate::server::PauseKind;
+use crate::command::{Args, Error};
+use crate::server::clients::blocking::GivenUp;
+use crate::server::clients::describe;
+use crate::server::clients::describe::{Class, Running};
+use crate::server::clients::tracking;
+use crate::server::execution::Ctx;
+use crate::server::pause::PauseKind;
 use crate::util::number;
 
 /// The rows.
@@ -391,8 +395,11 @@ fn tracking(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     Ok(())
 }
 
-fn tracking_options<'a>(cx: &Ctx<'_>, args: &Args<'a>) -> Result<(tracking::Options, Vec<&'a [u8]>), Error> {
-    let (mut options, mut prefixes) = (tracking::Options::default(), Vec::new());
+fn tracking_options<'a>(
+    cx: &Ctx<'_>,
+    args: &Args<'a>,
+) -> Result<(crate::client::tracking::Options, Vec<&'a [u8]>), Error> {
+    let (mut options, mut prefixes) = (Options::default(), Vec::new());
     let mut index = 3;
     while index < args.len() {
         let more = index + 1 < args.len();
@@ -427,7 +434,11 @@ fn tracking_options<'a>(cx: &Ctx<'_>, args: &Args<'a>) -> Result<(tracking::Opti
 }
 
 /// Whether options go together, and with the tracking there is.
-fn check_tracking(known: Option<&ClientTracking>, options: &tracking::Options, prefixes: &[&[u8]]) -> CmdResult {
+fn check_tracking(
+    known: Option<&ClientTracking>,
+    options: &crate::client::tracking::Options,
+    prefixes: &[&[u8]],
+) -> CmdResult {
     if !options.broadcast && !prefixes.is_empty() {
         return Err(Error::fixed("ERR PREFIX option requires BCAST mode to be enabled"));
     }

@@ -3,7 +3,8 @@
 
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
+use crate::server::execution::Ctx;
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[

@@ -6,8 +6,9 @@
 use crate::command::docs::{self, Argument, Kind};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, CommandId, CommandTable, Ctx, Error, keys};
+use crate::command::{Args, CommandId, CommandTable, Error, keys};
 use crate::resp::Reply;
+use crate::server::execution::Ctx;
 use crate::util::glob;
 
 const VARIES: &[&str] = &["nondeterministic_output_order"];

@@ -1,12 +1,13 @@
 //! CONFIG: reading and changing directives while the server runs.
 
-use crate::acl::sessions;
-use crate::apply;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::config::{Access as ConfigAccess, Directive, Rewrite, SetError, flags};
 use crate::resp::request::ArgView;
+use crate::server::apply;
+use crate::server::clients::users;
+use crate::server::execution::Ctx;
 use crate::util::platform::os_error_text;
 
 /// The rows.
@@ -90,7 +91,7 @@ fn reset_stat(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 }
 
 fn rewrite(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    let users = sessions::config_lines(cx.server);
+    let users = users::config_lines(cx.server);
     let config = &cx.server.config;
     let Some(path) = &config.config_file else {
         return Err(Error::fixed("ERR The server is running without a config file"));

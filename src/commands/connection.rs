@@ -1,12 +1,14 @@
 //! Commands about the connection itself.
 
-use crate::acl::{DEFAULT_NAME, UserId};
-use crate::client::{Modes, lifecycle};
+use crate::client::Modes;
+use crate::client::acl::{DEFAULT_NAME, UserId};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::config::REDIS_VERSION;
 use crate::resp::request::ArgView;
+use crate::server::clients::lifecycle;
+use crate::server::execution::Ctx;
 use crate::util::number;
 
 /// The rows.

@@ -7,17 +7,18 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::acl::sessions;
 use crate::command::error::{CmdResult, NO_SUCH_KEY};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error, effects};
+use crate::command::{Args, Error};
 use crate::config::Rewrite;
 use crate::db::digest;
 use crate::db::keyspace::NewString;
 use crate::db::{EntryView, Expiry, Key};
 use crate::persist::rdb::save::value::saved_bytes;
-use crate::persist::{loading, snapshot};
-use crate::repl::propagate::Outgoing;
+use crate::repl::outgoing::Outgoing;
+use crate::server::clients::users;
+use crate::server::execution::{Ctx, effects};
+use crate::server::persistence::{loading, snapshot};
 use crate::types::table::Statistics;
 use crate::types::{Collection, Hash, List, Set, SortedSet};
 use crate::util::number;
@@ -243,7 +244,7 @@ fn client_eviction(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 }
 
 fn config_rewrite(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    let users = sessions::config_lines(cx.server);
+    let users = users::config_lines(cx.server);
     let path =
         cx.server.config.config_file.as_ref().ok_or(Error::fixed("ERR The server is running without a config file"))?;
     let rewrite = Rewrite { force_all: true, users: Some(&users) };

@@ -5,10 +5,11 @@
 //! that.
 
 use super::time_unit::{MILLISECONDS, SECONDS, TimeUnit, UNIX_MILLISECONDS, UNIX_SECONDS};
-use crate::command::context::Event;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error, effects};
+use crate::command::{Args, Error};
+use crate::server::effects::Event;
+use crate::server::execution::{Ctx, effects};
 
 const SET: &[Keys] = &[Keys::at(1, Access::RW.and(Access::UPDATE))];
 const ASK: &[Keys] = &[Keys::at(1, Access::RO.and(Access::ACCESS))];
@@ -194,7 +195,7 @@ fn persist(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 #[cfg(test)]
 mod tests {
     use super::Condition;
-    use crate::command::testbed::Testbed;
+    use crate::server::testbed::Testbed;
 
     #[test]
     fn expiries_are_propagated_as_points_of_time() {

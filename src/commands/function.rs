@@ -5,12 +5,14 @@ use std::rc::Rc;
 use super::script::{ANY_USE, READ, RUNS, RUNS_READ_ONLY, kill, number_of_keys, show};
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::persist::rdb::payload;
 use crate::script::library::{LOADING_MAX, Restore};
 use crate::script::run::{self, Start, busy_error};
 use crate::script::shebang::ScriptFlags;
-use crate::server::{Server, ServerModes};
+use crate::server::Server;
+use crate::server::execution::Ctx;
+use crate::server::modes::ServerModes;
 use crate::util::glob;
 
 /// The rows.

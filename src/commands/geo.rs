@@ -8,11 +8,12 @@
 mod search;
 
 use super::sorted_set::limits;
-use crate::command::context::Event;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::resp::reply::Reply;
+use crate::server::effects::Event;
+use crate::server::execution::Ctx;
 use crate::types::SortedSet;
 use crate::types::geo::{Distance, Place};
 use crate::types::sorted_set::Change;
@@ -245,8 +246,8 @@ fn geodist(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testbed::Testbed;
     use crate::resp::Protocol;
+    use crate::server::testbed::Testbed;
 
     fn sicily() -> Testbed {
         let mut bed = Testbed::new();

@@ -6,11 +6,12 @@
 
 use super::hash::{HDEL_EVENT, HSET_EVENT, limits, plan, removed, write, wrong_arity};
 use super::time_unit::{MILLISECONDS, SECONDS, TimeUnit, UNIX_MILLISECONDS, UNIX_SECONDS};
-use crate::command::context::Event;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::db::Key;
+use crate::server::effects::Event;
+use crate::server::execution::Ctx;
 use crate::types::Collection;
 use crate::types::hash::{FieldExpiry, Hash};
 use crate::util::number::parse_i64;

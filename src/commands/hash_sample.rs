@@ -3,9 +3,10 @@
 use super::hash::{Part, READS, write};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::db::Key;
 use crate::resp::Reply;
+use crate::server::execution::Ctx;
 use crate::types::hash::{Hash, Pair};
 
 /// Draws between two looks at the size of the reply.

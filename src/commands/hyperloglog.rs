@@ -5,12 +5,13 @@
 
 use std::iter::once;
 
-use crate::command::context::Event;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error, effects};
+use crate::command::{Args, Error};
 use crate::db::keyspace::NewString;
 use crate::db::{DictSlot, Expiry, StringRef};
+use crate::server::effects::Event;
+use crate::server::execution::{Ctx, effects};
 use crate::types::hyperloglog::{self, Change, Corrupted, Encoding, HyperLogLog, Observation, Registers};
 use crate::util::random::Random;
 
@@ -250,7 +251,7 @@ fn pfselftest(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testbed::Testbed;
+    use crate::server::testbed::Testbed;
 
     const CORRUPTED: &str = "-INVALIDOBJ Corrupted HLL object detected\r\n";
     const NO_HYPERLOGLOG: &str = "-WRONGTYPE Key is not a valid HyperLogLog string value.\r\n";

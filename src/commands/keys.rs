@@ -4,12 +4,13 @@
 //! Commands that exchange or empty databases touch keys nobody named, so they report to
 //! [`effects::database_replaced`] instead of naming changed keys one by one.
 
-use crate::command::context::Event;
 use crate::command::error::{CmdResult, NO_SUCH_KEY, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error, effects};
+use crate::command::{Args, Error};
 use crate::db::Key;
-use crate::persist::snapshot;
+use crate::server::effects::Event;
+use crate::server::execution::{Ctx, effects};
+use crate::server::persistence::snapshot;
 
 const PER_SHARD_SUM: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
 const ALL_SHARDS_SUCCEED: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
@@ -307,7 +308,7 @@ fn flushall(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testbed::Testbed;
+    use crate::server::testbed::Testbed;
 
     #[test]
     fn what_changes_nothing_is_not_propagated_but_flushing_always_is() {

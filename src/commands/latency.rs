@@ -3,8 +3,9 @@
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::table::CommandStats;
-use crate::command::{Args, CommandId, Ctx, Error};
-use crate::latency::doctor;
+use crate::command::{Args, CommandId, Error};
+use crate::server::execution::Ctx;
+use crate::server::observe::latency::doctor;
 use crate::util::histogram::Histogram;
 
 const NONDETERMINISTIC: &[&str] = &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"];

@@ -7,8 +7,9 @@
 
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::resp::Reply;
+use crate::server::execution::Ctx;
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[Command::new("lcs", Arity::at_least(3), lcs)
@@ -203,8 +204,8 @@ impl<'a> Table<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::testbed::Testbed;
     use crate::resp::Protocol;
+    use crate::server::testbed::Testbed;
     use proptest::prelude::*;
 
     /// The definition, without a table.

@@ -3,12 +3,13 @@
 
 use std::ops::ControlFlow;
 
-use crate::command::context::Event;
 use crate::command::error::{CmdResult, NO_SUCH_KEY, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::resp::reply::Reply;
 use crate::server::Server;
+use crate::server::effects::Event;
+use crate::server::execution::Ctx;
 use crate::types::list::{End, Limits, Needle};
 use crate::types::listpack::Element;
 use crate::types::{Collection, List};

@@ -1,10 +1,11 @@
 //! MEMORY: what the memory is used for.
 
+use crate::command::Args;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx};
-use crate::info::Source;
-use crate::info::memory::Overview;
+use crate::server::execution::Ctx;
+use crate::server::observe::info::Source;
+use crate::server::observe::info::memory::Overview;
 use crate::util::alloc;
 
 const NONDETERMINISTIC: &[&str] = &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"];

@@ -8,15 +8,16 @@ use std::io;
 use std::time::Duration;
 
 use crate::command::args::shown;
-use crate::command::context::Event;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::db::Key;
 use crate::net::outgoing::Link;
+use crate::net::tls::Settings;
 use crate::persist::rdb::payload;
 use crate::resp::request::ArgView;
-use crate::tls::Settings;
+use crate::server::effects::Event;
+use crate::server::execution::Ctx;
 
 const MOVED: Access = Access::RW.and(Access::ACCESS).and(Access::DELETE);
 /// Milliseconds waited where none are given.

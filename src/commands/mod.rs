@@ -26,6 +26,7 @@ pub mod list;
 pub mod list_pop;
 #[cfg(test)]
 mod listing;
+pub mod manual;
 pub mod memory;
 pub mod migrate;
 pub mod module;

@@ -2,8 +2,9 @@
 
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::config::Config;
+use crate::server::execution::Ctx;
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[Command::container("module", SUBCOMMANDS).group(Group::Server).docs(

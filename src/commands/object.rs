@@ -2,8 +2,9 @@
 
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::db::StringRef;
+use crate::server::execution::Ctx;
 
 const TIPS: &[&str] = &["nondeterministic_output"];
 const KEY: &[Keys] = &[Keys::at(2, Access::RO)];

@@ -1,13 +1,15 @@
 //! Saving the data set: SAVE, BGSAVE, BGREWRITEAOF, LASTSAVE, and WAITAOF. What they begin stands in
-//! [`crate::persist::snapshot`] and [`crate::persist::aof`].
+//! [`crate::server::persistence::snapshot`] and [`crate::persist::aof`].
 
-use crate::client::blocking::durability::{self, Durability, Shape};
+use crate::client::durability::{Durability, Shape};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
-use crate::persist::aof::background;
+use crate::command::{Args, Error};
 use crate::persist::fork::Purpose;
-use crate::persist::snapshot;
+use crate::server::clients::blocking::durability;
+use crate::server::execution::Ctx;
+use crate::server::persistence::background;
+use crate::server::persistence::snapshot;
 
 /// What Redis answers when a save failed: the log has more.
 const FAILED: Error = Error::fixed("ERR");

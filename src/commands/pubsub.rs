@@ -3,10 +3,12 @@
 //! SUBSCRIBE and its kin have no reply: they send one confirmation per channel, a push in RESP3. Confirmations are
 //! sent even to a client that wants no replies (CLIENT REPLY OFF).
 
+use crate::client::pubsub::Kind;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
-use crate::pubsub::{self, Kind};
+use crate::command::{Args, Error};
+use crate::server::clients::publish;
+use crate::server::execution::Ctx;
 use crate::util::glob;
 
 /// The rows.
@@ -135,7 +137,7 @@ fn sunsubscribe(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn subscribe_to(cx: &mut Ctx<'_>, args: Args<'_>, kind: Kind) {
     for name in args.rest(1) {
-        pubsub::subscribe(cx.server, cx.client, kind, name);
+        publish::subscribe(cx.server, cx.client, kind, name);
         confirm(cx, kind, kind.words().0, Some(name));
     }
     cx.client_mut().update_subscribed_mode();
@@ -151,7 +153,7 @@ fn unsubscribe_from(cx: &mut Ctx<'_>, args: Args<'_>, kind: Kind) {
         confirm(cx, kind, kind.words().1, None);
     }
     for name in &names {
-        pubsub::unsubscribe(cx.server, cx.client, kind, name);
+        publish::unsubscribe(cx.server, cx.client, kind, name);
         confirm(cx, kind, kind.words().1, Some(name));
     }
     cx.client_mut().update_subscribed_mode();
@@ -170,14 +172,14 @@ fn confirm(cx: &mut Ctx<'_>, kind: Kind, word: &str, name: Option<&[u8]>) {
 }
 
 fn publish(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let receivers = pubsub::publish(cx.server, args.get(1), args.get(2));
+    let receivers = publish::publish(cx.server, args.get(1), args.get(2));
     cx.propagate_to_replicas();
     cx.reply.integer(receivers as i64);
     Ok(())
 }
 
 fn spublish(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let receivers = pubsub::publish_shard(cx.server, args.get(1), args.get(2));
+    let receivers = publish::publish_shard(cx.server, args.get(1), args.get(2));
     cx.propagate_to_replicas();
     cx.reply.integer(receivers as i64);
     Ok(())

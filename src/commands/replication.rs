@@ -2,12 +2,13 @@
 //! [`crate::repl`].
 
 use crate::client::Modes;
-use crate::client::blocking::durability::{Durability, Shape};
+use crate::client::durability::{Durability, Shape};
 use crate::command::error::{CmdResult, NOT_AN_INTEGER, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::config::ReplicaOf;
-use crate::repl::{failover, primary, replica, sync};
+use crate::server::execution::Ctx;
+use crate::server::replication::{failover, primary, replica, sync};
 use crate::util::{number, quote};
 
 /// The longest address a replica may announce, in bytes.
@@ -173,7 +174,7 @@ fn note_ack(cx: &mut Ctx<'_>, args: &Args<'_>, index: usize) {
 fn filter(cx: &mut Ctx<'_>, value: &[u8]) -> CmdResult {
     let names = quote::split_args(value).map_err(|_| Error::fixed("ERR Missing rdb-filter-only values"))?;
     let replica = cx.client_mut().replica.get_or_insert_default();
-    replica.filter = primary::Filter { no_data: true, no_functions: true };
+    replica.filter = crate::repl::replica::Filter { no_data: true, no_functions: true };
     for name in names {
         if !name.eq_ignore_ascii_case(b"functions") {
             return Err(Error::text([b"ERR Unsupported rdb-filter-only option: ", &name[..]].concat()));

@@ -6,9 +6,10 @@
 
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::db::EntryView;
 use crate::resp::reply::Reply;
+use crate::server::execution::Ctx;
 use crate::util::glob;
 
 /// Elements returned by a step that does not say how many it wants.
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn scan_deletes_what_has_expired_if_the_pattern_lets_it_through() {
-        let mut bed = crate::command::testbed::Testbed::new();
+        let mut bed = crate::server::testbed::Testbed::new();
         bed.run("SET a v PXAT 1");
         for (scan, left) in [("SCAN 0 MATCH b*", ":1"), ("SCAN 0 MATCH a* TYPE list", ":0")] {
             assert_eq!(bed.run(scan), "*2\r\n$1\r\n0\r\n*0\r\n", "{scan}");

@@ -5,14 +5,16 @@
 
 use std::rc::Rc;
 
-use crate::command::effects::{self, Observers};
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::script::cache::{self, Sha};
 use crate::script::run::{self, Start, busy_error};
 use crate::script::shebang;
 use crate::server::Server;
+use crate::server::effects::Observers;
+use crate::server::execution::Ctx;
+use crate::server::execution::effects;
 
 /// The flags all commands have that run scripts or functions.
 pub const RUNS: &[Flags] = &[RUNS_SCRIPT, NOSCRIPT, STALE, SKIP_MONITOR, MAY_REPLICATE, NO_MANDATORY_KEYS];

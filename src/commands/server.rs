@@ -3,12 +3,14 @@
 use crate::client::BlockedFor;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::config::REDIS_VERSION;
-use crate::info;
-use crate::persist::snapshot::Ending;
 use crate::script::run::busy_error;
-use crate::shutdown::{self, Outcome};
+use crate::server::execution::Ctx;
+use crate::server::observe::info;
+use crate::server::shutdown;
+use crate::server::shutdown::Outcome;
+use crate::server::state::Ending;
 use crate::util::clock::unix_micros;
 use crate::util::number;
 use crate::util::random::Random;

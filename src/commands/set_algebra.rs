@@ -1,11 +1,12 @@
 //! Intersection, union and difference of sets, returned, counted or kept. A key that is not there is an empty set.
 
 use super::set::{limits, write_member};
-use crate::command::context::Event;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::db::Key;
+use crate::server::effects::Event;
+use crate::server::execution::Ctx;
 use crate::types::listpack::{Element, IntText};
 use crate::types::set::{SetLimits, difference, intersection, union};
 use crate::types::{Collection, Set};

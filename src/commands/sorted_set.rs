@@ -10,13 +10,14 @@ pub mod range;
 
 use super::scan::{self, Walk};
 use super::set::write_member;
-use crate::command::context::Event;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::config::Config;
 use crate::db::Key;
 use crate::resp::reply::Reply;
+use crate::server::effects::Event;
+use crate::server::execution::Ctx;
 use crate::types::listpack::IntText;
 use crate::types::sorted_set::{Change, Entry, Limits};
 use crate::types::{Collection, SortedSet};

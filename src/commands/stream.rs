@@ -14,11 +14,12 @@ mod range;
 mod read;
 
 use crate::command::args::until_nul;
-use crate::command::context::Event;
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::db::Key;
 use crate::resp::reply::Reply;
+use crate::server::effects::Event;
+use crate::server::execution::Ctx;
 use crate::types::listpack::IntText;
 use crate::types::stream::{ConsumerId, Delivery, Entry, Group as ConsumerGroup, IdText, StreamId};
 

@@ -9,13 +9,14 @@
 use std::ops::Range;
 
 use super::time_unit::{MILLISECONDS, SECONDS, TimeUnit};
-use crate::command::context::Event;
 use crate::command::error::{CmdResult, STRING_TOO_LONG, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::db::keyspace::NewString;
 use crate::db::{Expiry, Key, StringRef};
 use crate::resp::Reply;
+use crate::server::effects::Event;
+use crate::server::execution::Ctx;
 
 /// Keys whose memory is asked for at once: about as many loads as a processor has under way, and few enough to
 /// stay in its nearest cache until they are used.
@@ -522,8 +523,8 @@ fn getrange(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::testbed::Testbed;
     use crate::resp::Protocol;
+    use crate::server::testbed::Testbed;
 
     const FAR: i64 = 4_000_000_000_000;
 

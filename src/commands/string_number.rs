@@ -3,12 +3,13 @@
 //! Integers are kept as such, so counting one up changes eight bytes in place. Sums of floats are those of an x87
 //! `long double` (see [`crate::util::long_double`]) and are propagated as their result.
 
-use crate::command::context::Event;
 use crate::command::error::{CmdResult, NOT_AN_INTEGER};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::db::keyspace::NewString;
 use crate::db::{Expiry, StringRef};
+use crate::server::effects::Event;
+use crate::server::execution::Ctx;
 use crate::util::long_double;
 use crate::util::number::parse_i64;
 
@@ -97,7 +98,7 @@ fn incrbyfloat(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testbed::Testbed;
+    use crate::server::testbed::Testbed;
 
     #[test]
     fn a_float_is_propagated_as_the_sum_and_keeps_its_expiry() {

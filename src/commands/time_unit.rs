@@ -1,6 +1,7 @@
 //! The four ways in which commands give a time: in seconds or milliseconds, from now on or since 1970.
 
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
+use crate::server::execution::Ctx;
 
 /// How a time argument is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

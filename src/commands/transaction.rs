@@ -4,15 +4,17 @@
 //! EXECABORT. A watched key that changed, or expired, since WATCH makes EXEC answer null. What runs inside EXEC sees
 //! one point of time, and its effects for others wait until the end.
 
-use crate::acl::Denial;
-use crate::acl::log::Context;
-use crate::client::{Modes, Transaction, WatchedKey, lifecycle};
-use crate::command::effects::Observers;
+use crate::client::acl::Denial;
+use crate::client::acl::log::Context;
+use crate::client::{Modes, Transaction, WatchedKey};
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
-use crate::command::{Args, CommandId, Ctx, Error, exec};
+use crate::command::{Args, CommandId, Error};
 use crate::db::Key;
 use crate::resp::request::OwnedRequest;
+use crate::server::clients::lifecycle;
+use crate::server::effects::Observers;
+use crate::server::execution::{Ctx, exec};
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[

@@ -3,14 +3,15 @@
 //! A payload is checked whole before anything changes: whatever `sanitize-dump-payload` says, nothing that an honest
 //! server could not have dumped gets in.
 
-use crate::command::context::Event;
-use crate::command::effects;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::config::SanitizeDumpPayload;
-use crate::persist::loading;
 use crate::persist::rdb::payload::{self, Restored};
+use crate::server::effects::Event;
+use crate::server::execution::Ctx;
+use crate::server::execution::effects;
+use crate::server::persistence::loading;
 
 const RESTORED: &[Keys] = &[Keys::at(1, Access::OW.and(Access::UPDATE))];
 
@@ -143,9 +144,9 @@ fn value_of(cx: &mut Ctx<'_>, payload: &[u8]) -> Result<Restored, Error> {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testbed::Testbed;
     use crate::db::Key;
     use crate::persist::rdb::payload;
+    use crate::server::testbed::Testbed;
 
     fn dumped(bed: &Testbed, key: &[u8]) -> Vec<u8> {
         let entry = bed.db.database(0).dict.find(Key::new(key).hash(), key).expect("a key");

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-use crate::tls::{Client, ClientStream};
+use super::tls::{Client, ClientStream};
 
 /// Connections kept at a time.
 const KEPT_MAX: usize = 64;

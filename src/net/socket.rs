@@ -10,7 +10,7 @@ use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
-use crate::tls::Session;
+use super::tls::Session;
 
 /// A connected, non-blocking socket.
 #[derive(Debug)]

@@ -6,17 +6,16 @@
 
 pub mod aof;
 pub mod fork;
-pub mod loading;
 pub mod rdb;
-pub mod snapshot;
+pub mod snapshots;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::persist::snapshots::Snapshots;
+use crate::server::persistence::loading::Loading;
 use aof::Aof;
-use loading::Loading;
 use rdb::load::Counts;
-use snapshot::Snapshots;
 
 /// The server's state of persistence.
 #[derive(Debug)]

@@ -9,32 +9,28 @@
 pub mod backlog;
 pub mod failover;
 pub mod link;
+pub mod outgoing;
 pub mod primary;
-pub mod propagate;
-pub mod receive;
+pub mod receiving;
 pub mod replica;
-pub mod sync;
 pub mod transfer;
 
 use std::collections::HashSet;
 
 use crate::client::ClientKey;
-use crate::config::ReplicaOf;
-use crate::db::Databases;
-use crate::server::Server;
+use crate::repl::failover::Failover;
+use crate::repl::link::Link;
+use crate::repl::primary::{Cached, Primary};
+use crate::repl::transfer::Transfer;
 use crate::util::random::Random;
 use backlog::Backlog;
-use failover::Failover;
-use link::Link;
-use replica::{Cached, Primary};
-use transfer::Transfer;
 
 /// Characters of the name of a history.
 pub const ID_CHARS: usize = 40;
 /// The largest offset of a history that is taken over from others: it leaves room for all that may follow.
 pub const OFFSET_MAX: i64 = i64::MAX / 2;
 /// The name of none.
-const NO_ID: &str = "0000000000000000000000000000000000000000";
+pub const NO_ID: &str = "0000000000000000000000000000000000000000";
 
 /// Forty hexadecimal digits by chance.
 pub fn new_id(random: &mut Random) -> String {
@@ -55,7 +51,7 @@ pub struct History {
 }
 
 impl History {
-    fn new(id: String) -> History {
+    pub fn new(id: String) -> History {
         History { id, offset: 0, second_id: NO_ID.to_owned(), second_offset: -1 }
     }
 
@@ -99,15 +95,15 @@ pub struct Replication {
     /// The history of the data set.
     pub history: History,
     /// It was taken over from the data set that was loaded at start.
-    history_is_known: bool,
+    pub history_is_known: bool,
     /// The end of it, once there was a replica.
     pub backlog: Option<Backlog>,
     /// Replicas of this server, those that came first first.
     pub replicas: Vec<ClientKey>,
     /// The database the stream has selected.
-    selected: Option<usize>,
+    pub selected: Option<usize>,
     /// The stream has something that replicas have yet to be sent.
-    fed: bool,
+    pub fed: bool,
     /// Replicas are to be asked how far they are.
     pub wants_acks: bool,
     /// Replicas that are good enough to count for `min-replicas-to-write`.
@@ -121,7 +117,7 @@ pub struct Replication {
     /// The way to the primary, until it is a client.
     pub link: Link,
     /// When it was begun last, in Unix milliseconds.
-    tried_ms: i64,
+    pub tried_ms: i64,
     /// The primary, while there is a connection.
     pub primary: Option<Primary>,
     /// The primary there was, or this server itself before it became a replica.
@@ -129,16 +125,16 @@ pub struct Replication {
     /// Since when the primary is away, in Unix milliseconds.
     pub down_since_ms: Option<i64>,
     /// Keys to which clients of this replica have given an expiry, of which the primary knows nothing.
-    own_expiring: HashSet<(usize, Box<[u8]>)>,
+    pub own_expiring: HashSet<(usize, Box<[u8]>)>,
     /// A change of places on its way.
     pub failover: Failover,
     /// What is counted.
     pub counts: Counts,
     /// When the steps of each second are due, in Unix milliseconds, and how often they were done.
-    next_cron_ms: i64,
-    cron_loops: u64,
+    pub next_cron_ms: i64,
+    pub cron_loops: u64,
     /// Room for pieces of files.
-    room: Vec<u8>,
+    pub room: Vec<u8>,
 }
 
 impl Replication {
@@ -171,7 +167,7 @@ impl Replication {
     }
 
     /// Appends bytes to the history, for all who read it.
-    fn append(&mut self, bytes: &[u8]) {
+    pub fn append(&mut self, bytes: &[u8]) {
         self.history.offset += bytes.len() as i64;
         if let Some(backlog) = &mut self.backlog {
             backlog.append(bytes);
@@ -193,11 +189,11 @@ impl Replication {
     }
 
     /// Has the next change of the stream preceded by the choice of its database.
-    fn forget_selected(&mut self) {
+    pub fn forget_selected(&mut self) {
         self.selected = None;
     }
 
-    fn begin_backlog(&mut self, size: u64) {
+    pub fn begin_backlog(&mut self, size: u64) {
         self.backlog = Some(Backlog::new(self.history.offset, size));
     }
 
@@ -230,42 +226,5 @@ impl Replication {
             ("repl-id", self.history.id.clone()),
             ("repl-offset", self.history.offset.to_string()),
         ]
-    }
-}
-
-/// The steps of replication that are due.
-pub fn tick(server: &mut Server, db: &mut Databases) {
-    failover::tick(server, db);
-    let now = server.clock.unix_ms();
-    let second = !(1..=1000).contains(&(server.repl.next_cron_ms - now));
-    replica::tick(server, db, second);
-    if second {
-        server.repl.next_cron_ms = now + 1000;
-        primary::tick(server, db, server.repl.cron_loops);
-        server.repl.cron_loops += 1;
-    }
-}
-
-impl Server {
-    /// The server this one follows.
-    pub fn replica_of(&self) -> Option<&ReplicaOf> {
-        self.config.replicaof.as_ref()
-    }
-
-    /// Whether it follows another.
-    pub fn is_replica(&self) -> bool {
-        self.config.replicaof.is_some()
-    }
-
-    /// Whether it follows another and has no connection to it that works.
-    pub fn is_cut_off(&self) -> bool {
-        self.is_replica() && self.repl.primary.is_none()
-    }
-
-    /// Brings the backlog to its configured size.
-    pub fn resize_backlog(&mut self) {
-        if let Some(backlog) = &mut self.repl.backlog {
-            backlog.set_size(self.config.repl_backlog_size);
-        }
     }
 }

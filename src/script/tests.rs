@@ -5,7 +5,7 @@ mod json;
 mod msgpack;
 mod packing;
 
-use crate::command::testbed::Testbed;
+use crate::server::testbed::Testbed;
 
 /// A reply as one line: arrays in brackets, strings as they are, an error without the name of the script.
 fn shown(reply: &str) -> String {

@@ -139,6 +139,11 @@ pub fn unix_micros() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as i64
 }
 
+/// The same in seconds.
+pub fn unix_seconds() -> i64 {
+    unix_micros() / 1_000_000
+}
+
 /// Readings of the system's monotonic clock and of the tick counter at the same time: the closest of a few pairs, since
 /// the process may be suspended between the two.
 fn both_clocks() -> (Instant, u64) {

@@ -5,12 +5,13 @@
 
 use super::{place, reply_distance, reply_place, unit};
 use crate::command::args::shown;
-use crate::command::context::Event;
 use crate::command::error::{CmdResult, SYNTAX};
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::commands::sorted_set::limits;
 use crate::db::Key;
 use crate::resp::reply::Reply;
+use crate::server::effects::Event;
+use crate::server::execution::Ctx;
 use crate::types::geo::{Found, Outline, Place, Search};
 use crate::types::listpack::IntText;
 use crate::types::{Collection, SortedSet};

@@ -1,8 +1,8 @@
 //! Replies and propagation of the commands on hashes.
 
-use crate::command::testbed::Testbed;
 use crate::db::Key;
 use crate::resp::Protocol;
+use crate::server::testbed::Testbed;
 use crate::types::Hash;
 use std::collections::BTreeMap;
 

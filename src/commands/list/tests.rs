@@ -1,7 +1,7 @@
 //! Replies, dirty counts and propagation of the commands on lists that do not wait.
 
-use crate::command::testbed::Testbed;
 use crate::resp::Protocol;
+use crate::server::testbed::Testbed;
 
 /// A reply with its lines joined by blanks.
 fn ask(bed: &mut Testbed, command: &str) -> String {

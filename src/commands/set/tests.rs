@@ -1,7 +1,7 @@
 //! Replies, events' consequences and propagation of the commands on sets.
 
-use crate::command::testbed::Testbed;
 use crate::resp::Protocol;
+use crate::server::testbed::Testbed;
 use std::collections::BTreeSet;
 
 fn sorted(reply: &str) -> Vec<String> {

@@ -1,9 +1,9 @@
 //! SORT and SORT_RO.
 
 use super::*;
-use crate::command::testbed::Testbed;
 use crate::db::Expiry;
 use crate::db::keyspace::NewString;
+use crate::server::testbed::Testbed;
 use proptest::prelude::*;
 use std::cmp::Ordering;
 

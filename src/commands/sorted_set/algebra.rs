@@ -2,11 +2,12 @@
 //! the score 1. A key that is not there is an empty set.
 
 use super::{begin_entries, limits, row};
-use crate::command::context::Event;
 use crate::command::error::{CmdResult, SYNTAX, WRONG_TYPE};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::db::{Databases, EntryView, Key};
+use crate::server::effects::Event;
+use crate::server::execution::Ctx;
 use crate::types::listpack::{Element, IntText};
 use crate::types::sorted_set::sort;
 use crate::types::{Collection, Set, SortedSet};

@@ -6,9 +6,10 @@
 use super::{begin_entries, removed, row, write_entry};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::commands::set::write_member;
 use crate::db::Key;
+use crate::server::execution::Ctx;
 use crate::types::sorted_set::Entry;
 use crate::types::{Collection, SortedSet};
 use std::ops::Range;

@@ -3,10 +3,11 @@
 //! Every range comes down to ranks (see `types::sorted_set`), which REV and LIMIT are then applied to.
 
 use super::{READS, limits, removed, row, write_entries};
-use crate::command::context::Event;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
+use crate::server::effects::Event;
+use crate::server::execution::Ctx;
 use crate::types::sorted_set::{LexBound, LexRange, ScoreBound, ScoreRange};
 use crate::types::{Collection, SortedSet};
 use crate::util::number;

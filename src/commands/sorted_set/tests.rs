@@ -1,5 +1,5 @@
-use crate::command::testbed::Testbed;
 use crate::resp::Protocol;
+use crate::server::testbed::Testbed;
 
 fn bed() -> Testbed {
     let mut bed = Testbed::new();

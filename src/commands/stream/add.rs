@@ -5,9 +5,10 @@
 
 use super::delete::references;
 use super::{INVALID_ID, id};
-use crate::command::context::Event;
 use crate::command::error::{CmdResult, NO_SUCH_KEY, SYNTAX};
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
+use crate::server::effects::Event;
+use crate::server::execution::Ctx;
 use crate::types::Stream;
 use crate::types::stream::{BlockLimits, IdText, Keep, NewId, References, Refusal, StreamId, Trim};
 

@@ -4,8 +4,9 @@
 
 use super::{Actor, INVALID_ID, Substitutes, interval_start, no_key_or_group, reply_entry, reply_id};
 use crate::command::error::{CmdResult, SYNTAX};
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::resp::reply::Reply;
+use crate::server::execution::Ctx;
 use crate::types::Stream;
 use crate::types::stream::{Delivery, Entry, StreamId};
 use crate::util::number;

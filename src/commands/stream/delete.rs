@@ -1,9 +1,10 @@
 //! XDEL and XDELEX, XACK and XACKDEL.
 
 use super::ids;
-use crate::command::context::Event;
 use crate::command::error::{CmdResult, SYNTAX};
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
+use crate::server::effects::Event;
+use crate::server::execution::Ctx;
 use crate::types::Stream;
 use crate::types::stream::{Deletion, References, StreamId};
 use crate::util::number;

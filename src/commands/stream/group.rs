@@ -1,9 +1,10 @@
 //! XGROUP: creating, moving and removing consumer groups and their consumers.
 
 use super::{consumer_created, id, id_or_extreme, no_group};
-use crate::command::context::Event;
 use crate::command::error::CmdResult;
-use crate::command::{Args, Ctx, Error, effects};
+use crate::command::{Args, Error};
+use crate::server::effects::Event;
+use crate::server::execution::{Ctx, effects};
 use crate::types::Stream;
 
 const NO_KEY: Error = Error::fixed(

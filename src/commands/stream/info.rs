@@ -3,8 +3,9 @@
 use super::range::reply_entries;
 use super::{no_group, reply_entry, reply_id};
 use crate::command::error::{CmdResult, NO_SUCH_KEY};
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::resp::reply::Reply;
+use crate::server::execution::Ctx;
 use crate::types::Stream;
 use crate::types::stream::{ConsumerId, Entry, Group, Log, StreamId};
 

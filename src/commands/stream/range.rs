@@ -1,9 +1,10 @@
 //! XLEN, XRANGE and XREVRANGE.
 
 use super::{interval_end, interval_start, reply_entry};
+use crate::command::Args;
 use crate::command::error::{CmdResult, SYNTAX};
-use crate::command::{Args, Ctx};
 use crate::resp::reply::Reply;
+use crate::server::execution::Ctx;
 use crate::types::Stream;
 use crate::types::stream::Entry;
 

@@ -13,10 +13,11 @@ use super::range::reply_entries;
 use super::{Actor, INVALID_ID, Substitutes, reply_entry, reply_id};
 use crate::command::args::until_nul;
 use crate::command::error::{CmdResult, SYNTAX, WRONG_TYPE};
-use crate::command::{Args, Ctx, Error};
+use crate::command::{Args, Error};
 use crate::db::Key;
 use crate::resp::reply::{Deferred, Reply};
 use crate::resp::request::OwnedRequest;
+use crate::server::execution::Ctx;
 use crate::types::Stream;
 use crate::types::stream::{Delivery, StreamId};
 use crate::util::number;
@@ -416,7 +417,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testbed::Testbed;
+    use crate::server::testbed::Testbed;
 
     #[test]
     fn the_wrong_type_of_a_key_is_said_before_the_fault_of_an_id() {

@@ -1,5 +1,5 @@
-use crate::command::testbed::Testbed;
 use crate::resp::Protocol;
+use crate::server::testbed::Testbed;
 
 /// A reply as one line.
 fn line(bed: &mut Testbed, command: &str) -> String {

@@ -1,0 +1,137 @@
+//! Access control: which users there are, and what each may do.
+//!
+//! A [`User`] has passwords and one or more [`Selector`]s, sets of permissions of which one must allow all of a call:
+//! its command, its keys, its channels. All of it is derived from the rows of the table of commands. Users are made and
+//! changed by [`rules`], and told again as rules by [`describe`].
+//!
+//! Who may do everything pays nothing: only clients of other users have the mode `RESTRICTED`, which brings their
+//! commands before the gate. [`sessions`] keeps that mode right, and closes the clients of users that go.
+
+mod command_set;
+pub mod describe;
+pub mod file;
+pub mod log;
+mod password;
+pub mod rules;
+pub mod selector;
+#[cfg(test)]
+mod tests;
+mod user;
+
+use std::collections::BTreeMap;
+
+use slab::Slab;
+
+use crate::client::Modes;
+use crate::command::CommandTable;
+use command_set::CommandSet;
+use log::AclLog;
+use password::PasswordHash;
+pub use password::digit;
+pub use rules::has_spaces;
+pub use selector::{Call, Denial, Selector};
+pub use user::User;
+
+/// The name of the user everyone is at first.
+pub const DEFAULT_NAME: &[u8] = b"default";
+
+/// A user's place. It is used again when the user is gone; no client has it then any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserId(usize);
+
+impl UserId {
+    /// The user everyone is at first, which is always there.
+    pub const DEFAULT: UserId = UserId(0);
+}
+
+/// All users, and what they were refused.
+#[derive(Debug)]
+pub struct Acl {
+    users: Slab<User>,
+    by_name: BTreeMap<Box<[u8]>, UserId>,
+    all_commands: CommandSet,
+    /// ACL LOG.
+    pub log: AclLog,
+}
+
+impl Acl {
+    /// The default user alone.
+    pub fn new(table: &CommandTable) -> Acl {
+        let all_commands = CommandSet::all(table);
+        let mut acl = Acl { users: Slab::new(), by_name: BTreeMap::new(), all_commands, log: AclLog::default() };
+        let default = acl.fresh_default_user();
+        let id = acl.insert(default);
+        debug_assert_eq!(id, UserId::DEFAULT);
+        acl
+    }
+
+    pub fn fresh_default_user(&self) -> User {
+        User::default_user(self.all_commands.clone())
+    }
+
+    /// The users, by name.
+    pub fn users(&self) -> impl ExactSizeIterator<Item = &User> {
+        self.by_name.values().map(|id| self.user(*id))
+    }
+
+    /// A user.
+    #[inline]
+    pub fn user(&self, id: UserId) -> &User {
+        &self.users[id.0]
+    }
+
+    /// The user of that name.
+    pub fn find(&self, name: &[u8]) -> Option<UserId> {
+        self.by_name.get(name).copied()
+    }
+
+    pub fn insert(&mut self, user: User) -> UserId {
+        let name = user.name.clone();
+        let id = UserId(self.users.insert(user));
+        self.by_name.insert(name, id);
+        id
+    }
+
+    /// Puts other rights in the place of a user's; the old ones.
+    pub fn replace(&mut self, id: UserId, user: User) -> User {
+        std::mem::replace(&mut self.users[id.0], user)
+    }
+
+    /// Takes a user out. The default user stays.
+    pub fn remove(&mut self, name: &[u8]) -> Option<UserId> {
+        let id = self.find(name).filter(|id| *id != UserId::DEFAULT)?;
+        self.by_name.remove(name);
+        self.users.try_remove(id.0).map(|_| id)
+    }
+
+    /// Whether new clients have to authenticate.
+    pub fn needs_password(&self) -> bool {
+        let default = self.user(UserId::DEFAULT);
+        !default.no_password || !default.enabled
+    }
+
+    /// Gives the default user one password, or has it need none: `requirepass`.
+    pub fn set_default_password(&mut self, password: Option<&[u8]>) {
+        let default = &mut self.users[UserId::DEFAULT.0];
+        default.no_password = password.is_none();
+        default.passwords = password.map(PasswordHash::of).into_iter().collect();
+    }
+
+    /// The user that may come in with a name and a password. The time this takes tells nothing about either.
+    pub fn authenticate(&self, name: &[u8], password: &[u8]) -> Option<UserId> {
+        let given = PasswordHash::of(password);
+        self.find(name).filter(|id| self.user(*id).accepts(&given))
+    }
+
+    /// The mode in which clients of a user run their commands: `RESTRICTED`, or none.
+    pub fn mode_of(&self, id: UserId) -> Modes {
+        if self.user(id).is_unlimited(&self.all_commands) { Modes::default() } else { Modes::RESTRICTED }
+    }
+
+    /// The modes of a client that has just come.
+    pub fn modes_at_first(&self) -> Modes {
+        let mut modes = self.mode_of(UserId::DEFAULT);
+        modes.set(Modes::UNAUTHENTICATED, self.needs_password());
+        modes
+    }
+}

@@ -1,0 +1,207 @@
+//! What a new value of a directive entails outside of the configuration.
+//!
+//! CONFIG SET stores its values first ([`crate::config::Changes`]), then has them applied here, one [`Effect`] after
+//! the other. When one fails the old values are put back and applied again, so that a failing CONFIG SET changes
+//! nothing. Effects of parts that act on their directives by themselves have nothing to do here.
+
+use super::persistence::folder;
+use crate::config::{Changes, Config, Effect, OomScoreAdj, SetError, expand_proc_title};
+use crate::db::Databases;
+use crate::net::listeners::Transport;
+use crate::server::Server;
+use crate::util::oom_score::Wanted;
+use crate::util::{alloc, platform};
+
+/// Descriptors kept for files, listeners and the like besides those of clients.
+const RESERVED_DESCRIPTORS: u64 = 32;
+
+/// Acts upon what CONFIG SET stored.
+///
+/// # Errors
+/// When an effect fails; then everything is as before.
+pub fn apply(server: &mut Server, db: &mut Databases, changes: &Changes) -> Result<(), SetError> {
+    let effects = changes.effects();
+    for (index, (effect, directive)) in effects.iter().enumerate() {
+        let Err(message) = apply_effect(server, db, *effect) else { continue };
+        log::warn!(
+            "Failed applying new configuration. Possibly related to new {} setting. Restoring previous settings.",
+            directive.name
+        );
+        changes.roll_back(&mut server.config);
+        for (effect, _) in &effects[..=index] {
+            if let Err(message) = apply_effect(server, db, *effect) {
+                log::warn!("Failed to restore the previous settings: {message}");
+            }
+        }
+        return Err(Changes::failed(directive, message));
+    }
+    server.config_changed();
+    Ok(())
+}
+
+fn apply_effect(server: &mut Server, db: &mut Databases, effect: Effect) -> Result<(), String> {
+    match effect {
+        Effect::Bind => {
+            const FAILURE: &str = "Failed to bind to specified addresses.";
+            listen(server, Transport::Plain, FAILURE).and_then(|()| listen(server, Transport::Tls, FAILURE))
+        }
+        Effect::Port => listen(server, Transport::Plain, "Unable to listen on this port. Check server logs."),
+        Effect::Tls if uses_tls(&server.config) => configure_tls(server),
+        Effect::Tls => Ok(()),
+        Effect::TlsPort => {
+            if server.tls.is_none() {
+                configure_tls(server)?;
+            }
+            listen(server, Transport::Tls, "Unable to listen on this port. Check server logs.")
+        }
+        Effect::Dir => std::env::set_current_dir(&server.config.dir).map_err(|error| platform::os_error_text(&error)),
+        Effect::LogLevel => {
+            super::observe::log_format::set_level(server.config.loglevel);
+            Ok(())
+        }
+        Effect::MaxClients => max_clients(server.config.maxclients),
+        Effect::MaxMemory => {
+            warn_of_small_maxmemory(server);
+            server.evicting = server.config.maxmemory > 0;
+            Ok(())
+        }
+        Effect::OomScore => oom_score(server),
+        Effect::ProcTitle => {
+            show_title(server);
+            Ok(())
+        }
+        Effect::CrashLog => {
+            super::crash::enable(server.config.crash_log_enabled);
+            Ok(())
+        }
+        Effect::RequirePass => {
+            server.acl.set_default_password(server.config.requirepass.as_deref());
+            Ok(())
+        }
+        // The cron asks for it each time.
+        Effect::Hz => Ok(()),
+        Effect::AppendOnly => crate::server::persistence::aof::apply_directive(server, db),
+        Effect::AofHistory => {
+            folder::delete_history(server);
+            Ok(())
+        }
+        Effect::GoodReplicas => {
+            super::replication::primary::count_good(server);
+            Ok(())
+        }
+        Effect::ReplicationBacklog => {
+            server.resize_backlog();
+            Ok(())
+        }
+        Effect::ClientMemory | Effect::ClusterAnnounce | Effect::ClusterFlags | Effect::Watchdog => Ok(()),
+    }
+}
+
+/// Whether TLS is needed for anything.
+pub fn uses_tls(config: &Config) -> bool {
+    config.tls_port != 0 || config.tls_replication || config.tls_cluster
+}
+
+fn configure_tls(server: &mut Server) -> Result<(), String> {
+    server.configure_tls().map_err(|_| "Unable to update TLS configuration. Check server logs.".to_owned())
+}
+
+fn listen(server: &mut Server, transport: Transport, failure: &str) -> Result<(), String> {
+    server.listeners.open_tcp(&server.config, transport).map_err(|error| {
+        log::warn!("{}", error.0);
+        failure.to_owned()
+    })?;
+    show_title(server);
+    Ok(())
+}
+
+fn max_clients(wanted: u32) -> Result<(), String> {
+    let allowed = make_room_for_clients(wanted);
+    if allowed == wanted {
+        return Ok(());
+    }
+    Err(format!("The operating system is not able to handle the specified number of clients, try with {allowed}"))
+}
+
+fn warn_of_small_maxmemory(server: &Server) {
+    let (limit, used) = (server.config.maxmemory, alloc::used_memory() as u64);
+    if limit > 0 && limit < used {
+        log::warn!(
+            "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the current memory usage \
+             ({used}). This will result in key eviction and/or the inability to accept new write commands depending on \
+             the maxmemory-policy."
+        );
+    }
+}
+
+/// Writes the score of the server to the kernel.
+pub fn oom_score(server: &mut Server) -> Result<(), String> {
+    let [primary, replica, _] = server.config.oom_score_adj_values;
+    let score = if server.is_replica() { replica } else { primary };
+    let wanted = match server.config.oom_score_adj {
+        OomScoreAdj::No => Wanted::Original,
+        OomScoreAdj::Relative => Wanted::Relative(score),
+        OomScoreAdj::Absolute => Wanted::Absolute(score),
+    };
+    server.oom_score.set(wanted).map_err(|error| {
+        log::warn!("Unable to write oom_score_adj: {}", platform::os_error_text(&error));
+        "Failed to set current oom_score_adj. Check server logs.".to_owned()
+    })
+}
+
+/// Shows the title of the process anew.
+pub fn show_title(server: &mut Server) {
+    let config = &server.config;
+    let port = if config.port != 0 { config.port } else { config.tls_port };
+    let unix_socket = config.unixsocket.as_deref().unwrap_or_default();
+    let title = expand_proc_title(&config.proc_title_template, |variable| {
+        Some(match variable {
+            "title" => server.program.clone(),
+            "listen-addr" if port == 0 => format!("unixsocket:{unix_socket}"),
+            "listen-addr" => format!("{}:{port}", config.bind.first().map_or("*", String::as_str)),
+            "server-mode" if config.cluster_enabled => "[cluster]".to_owned(),
+            "server-mode" => String::new(),
+            "config-file" => match &config.config_file {
+                Some(path) => path.display().to_string(),
+                None => "-".to_owned(),
+            },
+            "port" => config.port.to_string(),
+            "tls-port" => config.tls_port.to_string(),
+            "unixsocket" => unix_socket.to_owned(),
+            _ => return None,
+        })
+    });
+    if let (Some(memory), Some(title)) = (&mut server.title, title) {
+        memory.set(&title);
+    }
+}
+
+/// Raises the limit of open descriptors to what `wanted` clients need; how many clients the system allows then.
+pub fn make_room_for_clients(wanted: u32) -> u32 {
+    let descriptors = u64::from(wanted) + RESERVED_DESCRIPTORS;
+    let Ok((soft, hard)) = platform::descriptor_limit() else {
+        log::warn!(
+            "Unable to obtain the current NOFILE limit, assuming 1024 and setting the max clients configuration \
+             accordingly."
+        );
+        return 1024 - RESERVED_DESCRIPTORS as u32;
+    };
+    if soft >= descriptors {
+        return wanted;
+    }
+    let raise = |soft: u64, hard: u64| platform::set_descriptor_limit(soft, hard).map(|()| soft);
+    let reached = raise(descriptors, hard.max(descriptors)).or_else(|_| raise(hard.min(descriptors), hard));
+    let reached = reached.unwrap_or(soft);
+    if reached >= descriptors {
+        log::info!("Increased maximum number of open files to {descriptors} (it was originally set to {soft}).");
+        return wanted;
+    }
+    let allowed = reached.saturating_sub(RESERVED_DESCRIPTORS).max(1) as u32;
+    log::warn!("You requested maxclients of {wanted} requiring at least {descriptors} max file descriptors.");
+    log::warn!("Server can't set maximum open files to {descriptors} because of OS error.");
+    log::warn!(
+        "Current maximum open files is {reached}. maxclients has been reduced to {allowed} to compensate for low \
+         ulimit. If you need higher maxclients increase 'ulimit -n'."
+    );
+    allowed
+}

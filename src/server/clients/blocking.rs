@@ -1,0 +1,339 @@
+//! Clients that wait: for keys, or for the end of CLIENT PAUSE.
+//!
+//! A blocking command that finds nothing calls [`Ctx::block_on`] and returns. Its request is kept, and when one of
+//! the keys may be ready the handler simply runs again: it either answers, which ends the waiting, or calls
+//! `block_on` once more, which leaves the client at its old place with its old deadline. So a handler never knows
+//! whether it runs for the first time, and a command that moves elements can make the next one ready.
+//!
+//! While a client is blocked its input is read but not looked at. Whatever ends the waiting has the event loop go on
+//! with that input in its next turn.
+
+pub mod durability;
+
+use crate::client::{Blocked, BlockedFor, ClientKey, Modes};
+use crate::command::error::CmdResult;
+use crate::command::{Args, Error};
+use crate::db::{Databases, Key};
+use crate::resp::reply::Reply;
+use crate::resp::request::OwnedRequest;
+use crate::server::Server;
+use crate::server::effects::Observers;
+use crate::server::execution::{Ctx, exec};
+use crate::server::modes::ServerModes;
+use crate::server::pause::{Holder, PauseKind};
+
+impl Ctx<'_> {
+    /// Has the client wait until one of `keys` may be ready, and the command run again then. At `deadline_ms` (see
+    /// [`Args::timeout`]) it is answered with a null, that of arrays if `null_array`. Where waiting is not possible,
+    /// inside a transaction, that is the answer at once.
+    pub fn block_on<'k>(
+        &mut self,
+        args: &Args<'_>,
+        keys: impl IntoIterator<Item = Key<'k>>,
+        deadline_ms: Option<i64>,
+        null_array: bool,
+    ) -> CmdResult {
+        if self.cannot_block(null_array) {
+            return Ok(());
+        }
+        let blocked = Blocked {
+            reason: BlockedFor::Keys,
+            ticket: self.server.waiters.draw_ticket(),
+            deadline_ms,
+            keys: keys.into_iter().map(|key| key.bytes().into()).collect(),
+            needs_keys: false,
+            db: self.db.selected(),
+            request: OwnedRequest::copy(args),
+            command: self.command,
+            null_array,
+        };
+        self.server.block(self.client, blocked);
+        Ok(())
+    }
+
+    /// Like [`Ctx::block_on`], answering the null of arrays, for a command that is run again in other words, those of
+    /// `request`; if it needs its keys, also when one is gone, and it has to fail then.
+    pub fn block_as<'k>(
+        &mut self,
+        request: OwnedRequest,
+        keys: impl IntoIterator<Item = Key<'k>>,
+        deadline_ms: Option<i64>,
+        needs_keys: bool,
+    ) -> CmdResult {
+        if self.cannot_block(true) {
+            return Ok(());
+        }
+        let blocked = Blocked {
+            reason: BlockedFor::Keys,
+            ticket: self.server.waiters.draw_ticket(),
+            deadline_ms,
+            keys: keys.into_iter().map(|key| key.bytes().into()).collect(),
+            needs_keys,
+            db: self.db.selected(),
+            request,
+            command: self.command,
+            null_array: true,
+        };
+        self.server.block(self.client, blocked);
+        Ok(())
+    }
+
+    /// Whether nothing is waited for: in a transaction, or by a client that is obeyed.
+    fn may_not_wait(&self) -> bool {
+        self.server.in_exec || self.is_obeyed()
+    }
+
+    /// Whether the client does not begin to wait: because it waits already, or has got its null at once.
+    fn cannot_block(&mut self, null_array: bool) -> bool {
+        if self.may_not_wait() {
+            write_null(self.reply, null_array);
+            return true;
+        }
+        self.wait_on()
+    }
+
+    /// Whether the command was blocked before, and runs again.
+    pub fn runs_again(&self) -> bool {
+        self.server.again.is_some()
+    }
+
+    /// Whether a command that waits for any of several keys may look at this one: if it runs again, only at the one
+    /// that turned ready, though an earlier one may have got something since.
+    pub fn may_look_at(&self, key: &Key<'_>) -> bool {
+        let ready = self.server.again.as_ref().and_then(|blocked| blocked.keys.first());
+        ready.is_none_or(|ready| **ready == *key.bytes())
+    }
+
+    /// Leaves a client whose command ran again at its place; false when the command runs for the first time.
+    pub fn wait_on(&mut self) -> bool {
+        let Some(blocked) = self.server.again.take() else { return false };
+        self.client_mut().blocked = Some(blocked);
+        true
+    }
+
+    /// Keeps a command until something is over that has no keys.
+    pub fn postpone(&mut self, args: &Args<'_>, reason: BlockedFor) {
+        let blocked = Blocked {
+            reason,
+            ticket: self.server.waiters.draw_ticket(),
+            deadline_ms: None,
+            keys: Vec::new(),
+            needs_keys: false,
+            db: self.client().db,
+            request: OwnedRequest::copy(args),
+            command: self.command,
+            null_array: false,
+        };
+        self.server.block(self.client, blocked);
+    }
+}
+
+fn write_null(reply: &mut Reply, null_array: bool) {
+    match null_array {
+        true => reply.null_array(),
+        false => reply.null(),
+    }
+}
+
+/// Why a blocked client gets an answer though nothing came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenUp {
+    /// Its time is up, or CLIENT UNBLOCK pretends so.
+    Timeout,
+    /// CLIENT UNBLOCK … ERROR.
+    Error,
+}
+
+impl Server {
+    /// Blocks a client.
+    pub fn block(&mut self, key: ClientKey, blocked: Blocked) {
+        if let Some(deadline) = blocked.deadline_ms {
+            self.deadlines.add(deadline, key);
+        }
+        for waited in &blocked.keys {
+            self.waiters.add(key, blocked.ticket, blocked.db, waited, blocked.needs_keys);
+        }
+        self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
+        let client = self.clients.at_mut(key);
+        client.modes.set(Modes::BLOCKED, true);
+        client.blocked = Some(Box::new(blocked));
+        self.clients.blocked += 1;
+    }
+
+    /// Ends a client's blocking without an answer and returns what it waited for. Its further input is looked at in
+    /// the next turn.
+    pub fn unblock(&mut self, key: ClientKey) -> Option<Box<Blocked>> {
+        let blocked = self.clients.get_mut(key)?.blocked.take()?;
+        self.release(key, &blocked);
+        Some(blocked)
+    }
+
+    fn release(&mut self, key: ClientKey, blocked: &Blocked) {
+        self.waiters.remove(blocked.ticket, blocked.db, &blocked.keys);
+        self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
+        self.deadlines.remove(key);
+        self.clients.awaiting.retain(|waiting| *waiting != key);
+        self.clients.blocked -= 1;
+        if let Some(client) = self.clients.get_mut(key) {
+            client.modes.set(Modes::BLOCKED, false);
+        }
+        self.clients.read_on_later(key);
+    }
+
+    /// Ends the waiting of a client with an answer; false when it does not wait, or for something that has no answer: the
+    /// end of a pause, or of the server.
+    pub fn give_up(&mut self, key: ClientKey, how: GivenUp) -> bool {
+        let waits = |blocked: &Blocked| !matches!(blocked.reason, BlockedFor::Pause | BlockedFor::Shutdown);
+        if !self.clients.get(key).is_some_and(|client| client.blocked.as_deref().is_some_and(waits)) {
+            return false;
+        }
+        let Some(blocked) = self.unblock(key) else { return false };
+        let stats = self.commands.stats_mut(blocked.command);
+        stats.calls += 1;
+        stats.failed += u64::from(how == GivenUp::Error);
+        if how == GivenUp::Error {
+            self.stats.count_error(b"UNBLOCKED");
+        }
+        let reached = match blocked.reason {
+            BlockedFor::Durability(wanted) => Some(durability::reached(wanted, self)),
+            BlockedFor::Keys | BlockedFor::Pause | BlockedFor::Shutdown => None,
+        };
+        self.answer(key, |output| match (how, reached) {
+            (GivenUp::Timeout, Some(reached)) => reached.write(output),
+            (GivenUp::Timeout, None) => write_null(output, blocked.null_array),
+            (GivenUp::Error, _) => output.error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+        });
+        true
+    }
+
+    /// Ends the waiting of a client with an error.
+    pub fn refuse_blocked(&mut self, key: ClientKey, error: &Error) {
+        let Some(blocked) = self.unblock(key) else { return };
+        let stats = self.commands.stats_mut(blocked.command);
+        stats.calls += 1;
+        stats.failed += 1;
+        self.stats.count_error(b"ERR");
+        self.answer(key, |output| output.error(error.line()));
+    }
+
+    /// Gives a client that was blocked its answer, unless it wants none.
+    fn answer(&mut self, key: ClientKey, write: impl FnOnce(&mut Reply)) {
+        let client = self.clients.at_mut(key);
+        let silence = exec::begin_silence(client, &client.output.mark());
+        write(&mut client.output);
+        let mut output = std::mem::take(&mut client.output);
+        exec::end_silence(client, &mut output, silence);
+        client.output = output;
+        self.clients.flush_later(key);
+    }
+
+    /// Runs the commands of the clients that wait on a key, the longest waiting first, as long as there is something
+    /// to be had. When the key is gone, those that need it are run.
+    pub fn serve_waiters(&mut self, db: &mut Databases, index: usize, key: &[u8]) {
+        self.waiters.acknowledge(index, key);
+        let mut last = 0;
+        // What has expired for them has not for the primary, whose command may have brought this about.
+        let timeless = db.set_timeless(false);
+        loop {
+            db.begin_command(index, self.clock.unix_ms());
+            let gone = !db.exists(&Key::new(key));
+            let Some((ticket, client)) = self.waiters.next_after(last, index, key, gone) else { break };
+            last = ticket;
+            self.run_again(db, client, key);
+            crate::server::propagate::hand_over(self);
+            if let Some(client) = self.clients.get_mut(client) {
+                client.written = self.persist.aof.fed();
+                client.written_offset = self.repl.history.offset;
+            }
+        }
+        db.set_timeless(timeless);
+    }
+
+    /// Runs a blocked client's command again, unless the client is about to be closed: it would take what somebody
+    /// else waits for. The key that is `ready` stands first among the keys waited for then.
+    fn run_again(&mut self, db: &mut Databases, key: ClientKey, ready: &[u8]) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        if client.modes.has(Modes::CLOSING) {
+            return;
+        }
+        let Some(mut blocked) = client.blocked.take() else { return };
+        if let Some(index) = blocked.keys.iter().position(|waited| **waited == *ready) {
+            blocked.keys.swap(0, index);
+        }
+        let mut reply = std::mem::take(&mut client.output);
+        let silence = exec::begin_silence(client, &reply.mark());
+        let touches = !client.modes.has(Modes::NO_TOUCH);
+        let (id, request) = (blocked.command, std::mem::take(&mut blocked.request));
+        db.begin_command(blocked.db, self.clock.unix_ms());
+        self.again = Some(blocked);
+        // The client whose command brought all this about still waits for its own messages.
+        let (outer, outer_messages) = (self.current.replace(key), self.effects.take_own_messages());
+        let outer_touches = std::mem::replace(&mut db.touches, touches);
+        let mut cx = Ctx { db, server: self, reply: &mut reply, client: key, command: id };
+        exec::call(&mut cx, id, Args::from(request.view()));
+        db.touches = outer_touches;
+        self.current = outer;
+        let mut messages = self.effects.replace_own_messages(outer_messages);
+        let served = self.again.take();
+        let client = self.clients.at_mut(key);
+        match served {
+            Some(blocked) => {
+                exec::end_silence(client, &mut reply, silence);
+                reply.append(&mut messages);
+                client.output = reply;
+                self.release(key, &blocked);
+                self.clients.flush_later(key);
+            }
+            None => {
+                client.output = reply;
+                if let Some(blocked) = &mut client.blocked {
+                    blocked.request = request;
+                }
+            }
+        }
+    }
+
+    /// Begins or prolongs CLIENT PAUSE. The data stands still while it lasts: nothing expires.
+    pub fn begin_pause(&mut self, db: &mut Databases, kind: PauseKind, end_ms: i64) {
+        self.pause.begin(kind, end_ms);
+        self.modes.set(ServerModes::PAUSED, true);
+        db.frozen = true;
+    }
+
+    /// Ends CLIENT PAUSE: whoever was held goes on, in the order in which they came.
+    pub fn end_pause(&mut self, db: &mut Databases) {
+        self.pause.end();
+        self.resume_clients(db);
+    }
+
+    /// Holds writes until [`Server::release_writes`].
+    pub fn hold_writes(&mut self, db: &mut Databases, holder: Holder) {
+        self.pause.hold_writes(holder, true);
+        self.modes.set(ServerModes::PAUSED, true);
+        db.frozen = true;
+    }
+
+    /// Lets writes go on, unless they are held for another reason as well.
+    pub fn release_writes(&mut self, db: &mut Databases, holder: Holder) {
+        self.pause.hold_writes(holder, false);
+        self.resume_clients(db);
+    }
+
+    fn resume_clients(&mut self, db: &mut Databases) {
+        if self.pause.kind().is_none() {
+            self.modes.set(ServerModes::PAUSED, false);
+            db.frozen = self.holds_still();
+            self.to_resume = self.clients.held_by_pause();
+        }
+    }
+
+    /// Takes the command of a client that was held by a pause and is not about to be closed.
+    pub fn take_postponed(&mut self, key: ClientKey) -> Option<Box<Blocked>> {
+        let client = self.clients.get(key)?;
+        let held = client.blocked.as_ref()?.reason == BlockedFor::Pause && !client.modes.has(Modes::CLOSING);
+        if held { self.unblock(key) } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! Waiting until what a client wrote is safe: on the disk here, or at replicas.
+//!
+//! How far a client has written is noted when its commands are handed over ([`crate::client::Client::written`]). What is
+//! safe only grows, so those who wait are looked at once before each wait of the event loop.
+
+use crate::client::durability::Durability;
+use crate::client::durability::Reached;
+use crate::client::durability::Shape;
+use crate::client::{Blocked, BlockedFor, ClientKey};
+use crate::command::error::CmdResult;
+use crate::command::{Args, Error};
+use crate::resp::request::OwnedRequest;
+use crate::server::Server;
+use crate::server::execution::Ctx;
+use crate::server::replication::primary;
+
+/// Nothing can be on the disk when there is no log.
+pub const NO_LOG: Error = Error::fixed("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+
+impl Ctx<'_> {
+    /// Answers where it is safe what the client wrote, as soon as that is where it wants it, or at `deadline_ms`.
+    pub fn block_until_durable(&mut self, args: &Args<'_>, wanted: Durability, deadline_ms: Option<i64>) -> CmdResult {
+        let reached = reached(wanted, self.server);
+        if wanted.is_met_by(reached) || self.may_not_wait() {
+            reached.write(self.reply);
+            return Ok(());
+        }
+        let blocked = Blocked {
+            reason: BlockedFor::Durability(wanted),
+            ticket: self.server.waiters.draw_ticket(),
+            deadline_ms,
+            keys: Vec::new(),
+            needs_keys: false,
+            db: self.db.selected(),
+            request: OwnedRequest::copy(args),
+            command: self.command,
+            null_array: true,
+        };
+        self.server.block(self.client, blocked);
+        self.server.clients.awaiting.push(self.client);
+        self.server.repl.wants_acks |= wanted.replicas > 0;
+        Ok(())
+    }
+}
+
+/// Answers those who wait and have what they want.
+pub fn serve(server: &mut Server) {
+    for key in server.clients.awaiting.clone() {
+        serve_one(server, key);
+    }
+}
+
+fn serve_one(server: &mut Server, key: ClientKey) {
+    let reason = server.clients.get(key).and_then(|client| Some(client.blocked.as_ref()?.reason));
+    let Some(BlockedFor::Durability(wanted)) = reason else { return };
+    let reached = reached(wanted, server);
+    let hopeless = wanted.local > 0 && !server.config.appendonly;
+    if !hopeless && !wanted.is_met_by(reached) {
+        return;
+    }
+    let Some(blocked) = server.unblock(key) else { return };
+    server.commands.stats_mut(blocked.command).calls += 1;
+    server.answer(key, |reply| match hopeless {
+        true => reply.error(NO_LOG.line()),
+        false => reached.write(reply),
+    });
+}
+
+/// How much of what is waited for holds.
+pub fn reached(wanted: Durability, server: &Server) -> Reached {
+    let local = server.config.appendonly && server.persist.aof.durable() >= wanted.written;
+    let replicas = match wanted.shape {
+        Shape::Both => primary::count_logged(server, wanted.offset),
+        Shape::Replicas => primary::count_acked(server, wanted.offset),
+    };
+    Reached { local: u32::from(local), replicas, shape: wanted.shape }
+}

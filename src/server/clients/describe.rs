@@ -1,0 +1,187 @@
+//! The line CLIENT LIST and CLIENT INFO show for a client, and the classes clients are told apart by.
+
+use crate::client::tracking::ClientTracking;
+use crate::client::{Client, Modes};
+use crate::command::Args;
+use crate::resp::reply::Reply;
+use crate::server::Server;
+
+/// What an active client has at its disposal of the read buffer all clients share, in bytes.
+const SHARED_INPUT_BYTES: usize = 16 * 1024;
+/// How long a client counts as active after its last request, in milliseconds.
+const ACTIVE_MS: i64 = 2000;
+/// Output up to this size counts as a buffer of fixed size, as Redis has one for each client; the rest as a list of
+/// pieces of this size.
+const OUTPUT_PIECE_BYTES: usize = 16 * 1024;
+
+/// A class of clients, as CLIENT LIST TYPE and CLIENT KILL TYPE name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// All but the following.
+    Normal,
+    /// The primary this server replicates.
+    Primary,
+    /// Replicas of this server.
+    Replica,
+    /// Subscribers.
+    Pubsub,
+}
+
+impl Class {
+    /// The class of that name.
+    pub fn named(name: &[u8]) -> Option<Class> {
+        let names = [
+            ("normal", Class::Normal),
+            ("master", Class::Primary),
+            ("slave", Class::Replica),
+            ("replica", Class::Replica),
+            ("pubsub", Class::Pubsub),
+        ];
+        names.into_iter().find(|(word, _)| name.eq_ignore_ascii_case(word.as_bytes())).map(|(_, class)| class)
+    }
+
+    /// The class of a client.
+    pub fn of(client: &Client) -> Class {
+        match () {
+            () if client.modes.has(Modes::PRIMARY) => Class::Primary,
+            () if client.modes.has(Modes::REPLICA) => Class::Replica,
+            () if client.subscriptions.is_some() => Class::Pubsub,
+            () => Class::Normal,
+        }
+    }
+}
+
+/// The request a client runs at this moment, as far as its own line tells about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Running {
+    /// Bytes of the request as it was sent.
+    pub request_bytes: usize,
+    /// Bytes of its arguments.
+    pub argument_bytes: usize,
+    /// Bytes of output that wait already.
+    pub output_bytes: usize,
+    /// Bytes of memory these take.
+    pub output_memory: usize,
+}
+
+impl Running {
+    /// A request, and the output it is to be answered in.
+    pub fn of(args: &Args<'_>, reply: &Reply) -> Running {
+        let digits = |number: usize| itoa::Buffer::new().format(number).len();
+        let framed = |length: usize| 1 + digits(length) + 2 + length + 2;
+        let lengths = || args.rest(0).map(<[u8]>::len);
+        Running {
+            request_bytes: 1 + digits(args.len()) + 2 + lengths().map(framed).sum::<usize>(),
+            argument_bytes: lengths().sum(),
+            output_bytes: reply.len(),
+            output_memory: reply.memory(),
+        }
+    }
+
+    /// Bytes of memory it takes besides what the client has already.
+    pub fn memory(&self) -> usize {
+        self.argument_bytes + self.output_memory
+    }
+}
+
+/// A client's line, without a line end. `running` is set for the client that asks.
+pub fn line(server: &Server, client: &Client, running: Option<Running>) -> Vec<u8> {
+    let now = server.clock.unix_ms();
+    let connection = &client.connection;
+    let subscriptions = client.subscriptions.as_deref();
+    let counts = subscriptions.map_or((0, 0, 0), |subscribed| {
+        (subscribed.channels.len(), subscribed.patterns.len(), subscribed.shard_channels.len())
+    });
+    let queued = client.transaction.as_ref().map_or(-1, |transaction| transaction.queue.len() as i64);
+    let queued_bytes = client.transaction.as_ref().map_or(0, |transaction| transaction.bytes);
+    let input = input_bytes(client, running, now);
+    let output = running.map_or(client.output.len(), |running| running.output_bytes);
+    let listed = output.saturating_sub(OUTPUT_PIECE_BYTES);
+    let total = client.memory() + running.map_or(0, |running| running.memory());
+    let mut line = Vec::with_capacity(400);
+    let mut add = |text: &str, bytes: &[u8]| {
+        line.extend_from_slice(text.as_bytes());
+        line.extend_from_slice(bytes);
+    };
+    let name = client.name.as_deref().unwrap_or_default();
+    let addresses = (connection.peer_name(), connection.local_name());
+    add(
+        &format!("id={} addr={} laddr={} fd={} name=", client.id, addresses.0, addresses.1, connection.descriptor()),
+        name,
+    );
+    add(
+        &format!(
+            " age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={queued} qbuf={} qbuf-free={} argv-mem={} \
+             multi-mem={queued_bytes} rbs={} rbp={} obl={} oll={} omem={listed} tot-mem={total} events={} cmd={} user=",
+            (now - client.created_ms) / 1000,
+            (now - client.active_ms) / 1000,
+            flags(client),
+            client.db,
+            counts.0,
+            counts.1,
+            counts.2,
+            input.0,
+            input.1,
+            running.map_or(0, |running| running.argument_bytes),
+            client.output.capacity(),
+            output.min(OUTPUT_PIECE_BYTES),
+            output.min(OUTPUT_PIECE_BYTES),
+            listed.div_ceil(OUTPUT_PIECE_BYTES),
+            if connection.output_stuck { "rw" } else { "r" },
+            server.command_name(client.last_command),
+        ),
+        &server.acl.user(client.user).name,
+    );
+    add(
+        &format!(" redir={} resp={} lib-name=", redirection(client), if client.resp3 { 3 } else { 2 }),
+        client.lib_name.as_deref().unwrap_or_default(),
+    );
+    add(" lib-ver=", client.lib_version.as_deref().unwrap_or_default());
+    line
+}
+
+/// The id of the client that is told of changes in this one's place: 0 for none, -1 if it does not track.
+pub fn redirection(client: &Client) -> i64 {
+    let redirect = |tracking: &ClientTracking| tracking.options.redirect.map_or(0, |target| target.id as i64);
+    client.tracking.as_deref().map_or(-1, redirect)
+}
+
+/// Bytes of input that wait, and bytes of room for more: an active client without a buffer of its own has a share of
+/// the common one.
+fn input_bytes(client: &Client, running: Option<Running>, now: i64) -> (usize, usize) {
+    let own = &client.connection.input;
+    let arrived = client.connection.progress.arrived();
+    if arrived > 0 {
+        return (arrived, client.connection.progress.bytes().saturating_sub(arrived));
+    }
+    let used = running.map_or(client.connection.input_waiting(), |running| running.request_bytes);
+    if own.capacity() > 0 {
+        return (used, own.capacity().saturating_sub(used));
+    }
+    let active = running.is_some() || now - client.active_ms <= ACTIVE_MS;
+    (used, if active { SHARED_INPUT_BYTES } else { 0 })
+}
+
+/// The letters of the flags in the order of Redis, `N` for none.
+fn flags(client: &Client) -> String {
+    let tracking = client.tracking.as_deref();
+    let shown = [
+        ('O', client.modes.has(Modes::MONITOR)),
+        ('S', client.modes.has(Modes::REPLICA)),
+        ('M', client.modes.has(Modes::PRIMARY)),
+        ('P', client.subscriptions.is_some()),
+        ('x', client.modes.has(Modes::MULTI)),
+        ('b', client.is_blocked()),
+        ('t', tracking.is_some()),
+        ('R', tracking.is_some_and(|tracking| tracking.redirect_broken)),
+        ('B', tracking.is_some_and(|tracking| tracking.options.broadcast)),
+        ('d', client.dirty),
+        ('c', client.modes.has(Modes::CLOSING) && !client.connection.doomed),
+        ('A', client.connection.doomed),
+        ('U', client.connection.is_unix()),
+        ('e', client.no_evict),
+        ('T', client.modes.has(Modes::NO_TOUCH)),
+    ];
+    let letters: String = shown.into_iter().filter(|(_, on)| *on).map(|(letter, _)| letter).collect();
+    if letters.is_empty() { "N".to_owned() } else { letters }
+}

@@ -1,0 +1,10 @@
+//! What is done with clients: coming and going, blocking and waking, tracking, memory, users.
+
+pub mod blocking;
+pub mod describe;
+pub mod internal;
+pub mod lifecycle;
+pub mod memory;
+pub mod publish;
+pub mod tracking;
+pub mod users;

@@ -1,0 +1,283 @@
+//! Users and the clients that act as them: coming in, what a change of rules entails, refusals.
+
+use super::describe::{Running, line};
+use crate::client::acl::log::{Context, Entry, Reason};
+use crate::client::acl::rules::{RuleError, Rulebook, join_selectors};
+use crate::client::acl::selector::channel_matches;
+use crate::client::acl::{Call, DEFAULT_NAME, Denial, User, UserId, describe, file, has_spaces};
+use crate::client::pubsub::Kind;
+use crate::client::{Client, ClientKey, Modes};
+use crate::command::{Args, CommandId};
+use crate::config::{AclPubsubDefault, LoadError, Statement};
+use crate::server::Server;
+use crate::server::execution::Ctx;
+
+impl Ctx<'_> {
+    /// Whether the client's user may run a call.
+    ///
+    /// # Errors
+    /// Says what is not allowed.
+    #[inline]
+    pub fn check_rights(&self, id: CommandId, args: &Args<'_>) -> Result<(), Denial> {
+        let client = self.client();
+        if !client.modes.has(Modes::RESTRICTED) {
+            return Ok(());
+        }
+        self.server.acl.user(client.user).check(&mut Call::new(&self.server.commands, id, *args))
+    }
+
+    /// Whether the client's user may run a call, and read any key besides: keys that follow from values.
+    pub fn may_read_all_keys(&self, args: &Args<'_>) -> bool {
+        let client = self.client();
+        let user = self.server.acl.user(client.user);
+        !client.modes.has(Modes::RESTRICTED)
+            || user.may_read_all(&mut Call::new(&self.server.commands, self.command, *args))
+    }
+
+    /// Enters a refused call into ACL LOG.
+    pub fn log_denial(&mut self, id: CommandId, args: &Args<'_>, denial: Denial, context: Context) {
+        let (reason, object) = match denial {
+            Denial::Command => (Reason::Command, self.server.commands.entry(id).full_name.as_bytes().to_vec()),
+            Denial::Key(index) => (Reason::Key, args.get(index).to_vec()),
+            Denial::Channel(index) => (Reason::Channel, args.get(index).to_vec()),
+        };
+        let user = self.server.acl.user(self.client().user).name.to_vec();
+        self.log_refusal(args, Refusal { reason, object, user, context });
+    }
+
+    /// Has the client act as a user, if the password is right; otherwise enters that into ACL LOG.
+    pub fn log_in(&mut self, args: &Args<'_>, name: &[u8], password: &[u8]) -> bool {
+        if let Some(user) = self.server.acl.authenticate(name, password) {
+            assign(self.server, self.client, user);
+            self.client_mut().modes.set(Modes::UNAUTHENTICATED, false);
+            return true;
+        }
+        let multi = self.client().modes.has(Modes::MULTI) || self.server.in_exec;
+        let context = if multi { Context::Multi } else { Context::TopLevel };
+        let (object, user) = (args.get(0).to_vec(), name.to_vec());
+        self.log_refusal(args, Refusal { reason: Reason::Auth, object, user, context });
+        false
+    }
+
+    fn log_refusal(&mut self, args: &Args<'_>, refusal: Refusal) {
+        let Refusal { reason, context, object, user } = refusal;
+        let client = line(self.server, self.client(), Some(Running::of(args, self.reply)));
+        let at_ms = self.server.clock.unix_ms();
+        self.server.stats.denials[reason as usize] += 1;
+        let entry = Entry { count: 1, reason, context, object, user, at_ms, client };
+        self.server.acl.log.add(entry, self.server.config.acllog_max_len);
+    }
+}
+
+struct Refusal {
+    reason: Reason,
+    context: Context,
+    object: Vec<u8>,
+    user: Vec<u8>,
+}
+
+fn rulebook(server: &Server) -> Rulebook<'_> {
+    let all_channels = server.config.acl_pubsub_default == AclPubsubDefault::AllChannels;
+    Rulebook { table: &server.commands, all_channels }
+}
+
+/// Has a client act as a user.
+fn assign(server: &mut Server, key: ClientKey, user: UserId) {
+    let mode = server.acl.mode_of(user);
+    if let Some(client) = server.clients.get_mut(key) {
+        client.user = user;
+        client.modes.set(Modes::RESTRICTED, false);
+        client.modes.set(mode, true);
+    }
+}
+
+fn clients_of(server: &Server, user: UserId) -> Vec<ClientKey> {
+    server.clients.iter().filter(|(_, client)| client.user == user).map(|(key, _)| key).collect()
+}
+
+/// Changes a user by rules, all or none, or makes a new one.
+///
+/// # Errors
+/// Says what is wrong.
+pub fn change_user<W: AsRef<[u8]>>(server: &mut Server, name: &[u8], rules: &[W]) -> Result<(), Vec<u8>> {
+    let rules = join_selectors(rules)
+        .map_err(|word| [b"Unmatched parenthesis in acl selector starting at '", &word[..], b"'."].concat())?;
+    let rulebook = rulebook(server);
+    let id = server.acl.find(name);
+    let mut user = match id {
+        Some(id) => server.acl.user(id).clone(),
+        None => User::new(name, rulebook.all_channels),
+    };
+    for rule in &rules {
+        rulebook.apply(&mut user, rule).map_err(|error| {
+            [b"Error in ACL SETUSER modifier '", &rule[..], b"': ", error.text().as_bytes()].concat()
+        })?;
+    }
+    match id {
+        Some(id) => replace_user(server, id, user),
+        None => {
+            server.acl.insert(user);
+        }
+    }
+    Ok(())
+}
+
+/// Gives a user other rights. Clients of it that listen to what it may not hear any more are closed.
+fn replace_user(server: &mut Server, id: UserId, user: User) {
+    let old = server.acl.replace(id, user);
+    for key in clients_of(server, id) {
+        assign(server, key, id);
+    }
+    let new = server.acl.user(id);
+    if new.all_selectors().any(|selector| selector.all_channels) {
+        return;
+    }
+    let allowed: Vec<Box<[u8]>> = new.all_selectors().flat_map(|selector| selector.channels.clone()).collect();
+    let lost = |selector: &crate::client::acl::Selector| {
+        selector.all_channels || selector.channels.iter().any(|channel| !allowed.contains(channel))
+    };
+    if !old.all_selectors().any(lost) {
+        return;
+    }
+    for key in clients_of(server, id) {
+        let client = server.clients.at_mut(key);
+        if listens_beyond(client, &allowed) {
+            close(server, key);
+        }
+    }
+}
+
+fn listens_beyond(client: &mut Client, allowed: &[Box<[u8]>]) -> bool {
+    let Some(subscriptions) = client.subscriptions.as_deref_mut() else { return false };
+    [Kind::Pattern, Kind::Channel, Kind::Shard].into_iter().any(|kind| {
+        let names = kind.names(subscriptions).in_order();
+        names.iter().any(|name| !channel_matches(allowed, name, kind != Kind::Pattern))
+    })
+}
+
+/// Closes a client; the one whose command runs gets its reply first.
+fn close(server: &mut Server, key: ClientKey) {
+    if server.current == Some(key) {
+        server.clients.at_mut(key).close_after_reply();
+    } else {
+        server.clients.close_soon(key);
+    }
+}
+
+/// Deletes a user and closes its clients; false if there is none, or it is the default user.
+pub fn delete_user(server: &mut Server, name: &[u8]) -> bool {
+    let Some(id) = server.acl.remove(name) else { return false };
+    for key in clients_of(server, id) {
+        // Should anything still run for it, it runs without rights.
+        assign(server, key, UserId::DEFAULT);
+        server.clients.at_mut(key).modes.set(Modes::UNAUTHENTICATED, true);
+        close(server, key);
+    }
+    true
+}
+
+/// Puts the users of the ACL file in the place of all there are. The clients of those there were are closed, but for
+/// the default user's.
+///
+/// # Errors
+/// Tells what is wrong with the file; nothing has changed then.
+pub fn load_file(server: &mut Server) -> Result<(), Vec<u8>> {
+    let users = file::load(&rulebook(server), &server.config.aclfile)?;
+    let old: Vec<Box<[u8]>> = server.acl.users().map(|user| user.name.clone()).collect();
+    for name in old {
+        delete_user(server, &name);
+    }
+    let mut default = server.acl.fresh_default_user();
+    for user in users {
+        match &*user.name {
+            DEFAULT_NAME => default = user,
+            _ => {
+                server.acl.insert(user);
+            }
+        }
+    }
+    replace_user(server, UserId::DEFAULT, default);
+    Ok(())
+}
+
+/// The users' lines for the configuration file.
+pub fn config_lines(server: &Server) -> Vec<Vec<u8>> {
+    let line = |user: &User| {
+        let line = describe::line(&server.commands, user);
+        line.strip_prefix(b"user ").unwrap_or(&line).to_vec()
+    };
+    server.acl.users().map(line).collect()
+}
+
+/// Takes over the users of the configuration, or those of the ACL file, when the server starts.
+///
+/// # Errors
+/// Says why the server can't start with them.
+pub fn at_start(server: &mut Server) -> Result<(), LoadError> {
+    let statements = std::mem::take(&mut server.config.users);
+    let result = configured_users(server, &statements);
+    server.config.users = statements;
+    result?;
+    if server.config.aclfile.is_empty() {
+        return Ok(());
+    }
+    if !server.config.users.is_empty() {
+        const BOTH: &str = "Configuring Redis with users defined in redis.conf and at the same setting an ACL file \
+                            path is invalid. This setup is very likely to lead to configuration errors and security \
+                            holes, please define either an ACL file or declare users directly in your redis.conf, but \
+                            not both.";
+        return Err(LoadError::Unusable(BOTH.to_owned()));
+    }
+    load_file(server).map_err(|errors| {
+        let errors = String::from_utf8_lossy(&errors);
+        LoadError::Unusable(format!("Aborting Redis startup because of ACL errors: {errors}"))
+    })
+}
+
+fn configured_users(server: &mut Server, statements: &[Statement]) -> Result<(), LoadError> {
+    for (index, statement) in statements.iter().enumerate() {
+        let Some((name, rules)) = statement.words.split_first() else { continue };
+        let shown = String::from_utf8_lossy(name);
+        let wrong = |word: &[u8], reason: &str| {
+            let word = String::from_utf8_lossy(word);
+            statement.error(format!("Error in user declaration '{word}': {reason}"))
+        };
+        if statements[..index].iter().any(|earlier| earlier.words.first() == Some(name)) {
+            return Err(wrong(name, "Duplicate user found. A user can only be defined once in config files"));
+        }
+        if has_spaces(name) {
+            const SPACES: &str = "Spaces not allowed in ACL usernames. Critical error while loading ACLs. Exiting.";
+            return Err(LoadError::Unusable(SPACES.to_owned()));
+        }
+        let rules = join_selectors(rules).map_err(|word| wrong(&word, RuleError::Syntax.text()))?;
+        let rulebook = rulebook(server);
+        let mut user = User::new(name, rulebook.all_channels);
+        if name == DEFAULT_NAME {
+            user.sanitizes = Some(true);
+        }
+        for rule in &rules {
+            rulebook.apply(&mut user, rule).map_err(|error| match error {
+                RuleError::UnknownCommand => LoadError::Unusable(format!(
+                    "Error loading ACL rule '{}' for the user named '{shown}': {}. Critical error while loading ACLs. \
+                     Exiting.",
+                    String::from_utf8_lossy(rule),
+                    error.text()
+                )),
+                error => wrong(rule, error.text()),
+            })?;
+        }
+        if !user.enabled {
+            log::info!(
+                "The user '{shown}' is disabled (there is no 'on' modifier in the user description). Make sure this is \
+                 not a configuration error."
+            );
+        }
+        match server.acl.find(name) {
+            Some(id) => replace_user(server, id, user),
+            None => {
+                server.acl.insert(user);
+            }
+        }
+    }
+    Ok(())
+}

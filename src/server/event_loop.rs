@@ -1,0 +1,501 @@
+//! The loop everything runs on: wait for sockets, read, run, write.
+//!
+//! One turn goes: wait until something is ready; read each ready socket once and run all complete requests that
+//! came, their replies collecting in the clients' outputs; then, before the next wait, do what has to happen in
+//! between (see [`super::cron::before_wait`]) and send each output with one write. Events are edge-triggered: a read
+//! that returns less than it was offered has emptied the socket, so it is not read again for the sake of `EAGAIN`,
+//! and writability matters only after a short write.
+//!
+//! Fairness: a turn reads at most [`READ_BYTES`] from a client and runs its commands for at most [`SLICE_US`]; what
+//! is left waits for the next turn, in which the poll does not wait.
+
+pub mod busy;
+mod pace;
+pub mod pipeline;
+
+use std::io;
+use std::time::Duration;
+
+use mio::{Events, Poll, Token};
+
+use super::clients::{memory, tracking};
+use super::crash::Watch;
+use super::effects::Observers;
+use super::modes::ServerModes;
+use super::replication::link;
+use super::replication::primary;
+use super::replication::transfer;
+use crate::client::acl::UserId;
+use crate::client::{Client, ClientKey, Modes};
+use crate::db::Databases;
+use crate::net::connection::{Connection, Flushed};
+use crate::net::listeners::{Accepted, FIRST_TOKEN, Transport};
+use crate::net::socket::Socket;
+use crate::repl::link::LINK_TOKEN;
+use crate::repl::transfer::PIPE_TOKEN;
+use crate::server::Server;
+use crate::util::platform::os_error_text;
+use pace::Pace;
+use pipeline::Pipeline;
+
+/// The most bytes read from a client in one turn, and the size of the shared buffer.
+pub const READ_BYTES: usize = 64 * 1024;
+/// How long one client's commands may run before the others get their turn, in microseconds.
+pub const SLICE_US: u64 = 10_000;
+/// Connections accepted from one listener in one turn.
+const ACCEPTS_PER_TURN: usize = 1000;
+/// How long accepting rests when descriptors have run out, in milliseconds.
+const ACCEPT_REST_MS: i64 = 100;
+/// Events taken from one poll.
+const EVENTS: usize = 1024;
+/// Outputs' buffers kept for reuse, and the largest of them, in bytes.
+const SPARE_BUFFERS: usize = 64;
+const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
+const SPARE_BUFFER_BYTES_LIMITED: usize = 4 * 1024;
+/// The token of the signal pipe.
+pub const SIGNAL_TOKEN: Token = Token(usize::MAX - 1);
+
+/// The event loop with all it drives.
+pub struct EventLoop {
+    poll: Poll,
+    server: Server,
+    db: Databases,
+    pipeline: Pipeline,
+    pace: Pace,
+    /// Where sockets without input left over are read into.
+    shared: Vec<u8>,
+    /// Output buffers to be used again.
+    spare: Vec<Vec<u8>>,
+    /// Room for the list of outputs to flush.
+    flushing: Vec<ClientKey>,
+    /// Listeners that may have more connections, and when to look.
+    accept_again: Vec<Token>,
+    accept_rest_until_ms: i64,
+    signals: super::signals::Signals,
+}
+
+impl EventLoop {
+    /// A loop for a server that listens already.
+    pub fn new(poll: Poll, server: Server, db: Databases, signals: super::signals::Signals) -> EventLoop {
+        EventLoop {
+            poll,
+            server,
+            db,
+            pipeline: Pipeline::default(),
+            pace: Pace::default(),
+            shared: vec![0; READ_BYTES],
+            spare: Vec::new(),
+            flushing: Vec::new(),
+            accept_again: Vec::new(),
+            accept_rest_until_ms: 0,
+            signals,
+        }
+    }
+
+    /// Runs until the server is to shut down; the exit status. `ready` is called once the data set is there.
+    pub fn run(&mut self, ready: impl Fn(&Server)) -> i32 {
+        let mut events = Events::with_capacity(EVENTS);
+        let _watch = Watch::over(&mut self.server, &mut self.db);
+        self.server.startup_memory = crate::util::alloc::used_memory();
+        let mut reads = 0;
+        if !self.is_loading() {
+            ready(&self.server);
+        }
+        loop {
+            if self.is_loading() {
+                match self.load() {
+                    Ok(true) => ready(&self.server),
+                    Ok(false) => {}
+                    Err(status) => return status,
+                }
+            }
+            self.before_wait();
+            if let Some(shutdown) = self.server.shutdown.take() {
+                return self.shut_down(shutdown.status);
+            }
+            let timeout = self.wait_at_most();
+            if let Some(rest) = self.pace.rest(reads, self.server.clock.unix_ms()).filter(|_| !timeout.is_zero()) {
+                std::thread::sleep(rest);
+            }
+            match self.poll.poll(&mut events, Some(timeout)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => log::warn!("Waiting for sockets failed: {error}"),
+            }
+            self.server.clock.read_wall();
+            let left_over = self.server.clients.take_read_on();
+            let reads_before = self.server.stats.reads_processed;
+            let started = self.server.clock.now();
+            for event in &events {
+                match event.token() {
+                    SIGNAL_TOKEN => self.signals.handle(&mut self.server),
+                    LINK_TOKEN => link::ready(&mut self.server, &mut self.db),
+                    PIPE_TOKEN => transfer::go_on(&mut self.server),
+                    Token(key) if key < FIRST_TOKEN => {
+                        if event.is_writable() {
+                            self.writable(key);
+                        }
+                        if event.is_readable() || event.is_read_closed() || event.is_error() {
+                            let hung_up = event.is_read_closed() || event.is_error();
+                            self.readable(key, hung_up, hung_up);
+                        }
+                    }
+                    listener => self.accept(listener),
+                }
+            }
+            self.read_on(left_over);
+            if self.server.repl.link.reads_on {
+                link::ready(&mut self.server, &mut self.db);
+            }
+            self.accept_rest();
+            reads = self.server.stats.reads_processed.saturating_sub(reads_before);
+            self.server.stats.loop_cycles += 1;
+            let ended = self.server.clock.tick();
+            self.server.stats.loop_us += self.server.clock.micros_between(started, ended);
+            super::cron::tick(&mut self.server, &mut self.db);
+        }
+    }
+
+    fn is_loading(&self) -> bool {
+        self.server.persist.loading.as_ref().is_some_and(|loading| !loading.waits)
+    }
+
+    /// Loads a slice of the data set; whether that was the last. What cannot be loaded is the end, with this status.
+    fn load(&mut self) -> Result<bool, i32> {
+        super::persistence::loading::step(&mut self.server, &mut self.db).map_err(|_| 1)
+    }
+
+    fn before_wait(&mut self) {
+        // Whoever is closed because the server ends must not reach it again.
+        if self.server.shutdown.is_some() {
+            self.server.listeners.close();
+        }
+        super::cron::before_wait(&mut self.server, &mut self.db);
+        // A command that was held may itself end a pause.
+        while !self.server.to_resume.is_empty() {
+            for key in std::mem::take(&mut self.server.to_resume) {
+                self.pipeline.resume(&mut self.server, &mut self.db, key);
+            }
+        }
+        if self.server.observers.has(Observers::TRACKING) {
+            tracking::broadcast(&mut self.server);
+        }
+        // What clients are about to be told is written first.
+        super::persistence::aof::before_replies(&mut self.server);
+        // A replica that is to go goes before anybody is told of it: what is written from here on is not for it.
+        close_doomed_replicas(&mut self.server);
+        primary::before_replies(&mut self.server);
+        self.flush_outputs();
+        if self.server.modes.has(ServerModes::CLIENT_LIMIT) {
+            memory::make_room(&mut self.server);
+        }
+        let doomed = self.server.clients.take_doomed();
+        close(&mut self.server, doomed);
+        primary::after_replies(&mut self.server);
+    }
+
+    /// How long the poll may wait: not at all while somebody's input is left over.
+    fn wait_at_most(&self) -> Duration {
+        if self.server.clients.has_read_on()
+            || self.server.evicting
+            || self.server.repl.link.reads_on
+            || self.is_loading()
+            || !self.accept_again.is_empty() && self.accept_rest_until_ms == 0
+        {
+            return Duration::ZERO;
+        }
+        let now = self.server.clock.unix_ms();
+        let next =
+            [Some(super::cron::next_ms(&self.server)), self.server.deadlines.next_ms(), self.server.pause.end_ms()];
+        let next = next.into_iter().flatten().min().unwrap_or(now);
+        Duration::from_millis((next - now).max(0) as u64)
+    }
+
+    fn accept(&mut self, token: Token) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(result) = self.server.listeners.accept(token) else { return };
+            match result {
+                Ok(accepted) => greet(&mut self.server, accepted),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => {
+                    log::warn!("Accepting client connection: accept: {error}");
+                    self.accept_rest_until_ms = self.server.clock.unix_ms() + ACCEPT_REST_MS;
+                    break;
+                }
+                // The peer has gone already; there may be others.
+                Err(error) => log::debug!("Accepting client connection: accept: {error}"),
+            }
+        }
+        if !self.accept_again.contains(&token) {
+            self.accept_again.push(token);
+        }
+    }
+
+    /// Goes on accepting where a turn's share was used up or descriptors had run out.
+    fn accept_rest(&mut self) {
+        if self.accept_again.is_empty() || self.server.clock.unix_ms() < self.accept_rest_until_ms {
+            return;
+        }
+        self.accept_rest_until_ms = 0;
+        for token in std::mem::take(&mut self.accept_again) {
+            self.accept(token);
+        }
+    }
+
+    /// Reads a client's socket once and runs what came. With `drain` it is read again in the next turn even if less
+    /// came than there was room for.
+    fn readable(&mut self, key: ClientKey, hung_up: bool, drain: bool) {
+        let Some(client) = self.server.clients.get_mut(key) else { return };
+        client.connection.hung_up |= hung_up;
+        // What it sent before is not used up: its turn comes, and the end of the stream must not overtake it.
+        if client.connection.doomed || client.connection.read_on_pending {
+            return;
+        }
+        let drain = drain || client.connection.hung_up;
+        let closing = client.modes.has(Modes::CLOSING);
+        let now = self.server.clock.unix_ms();
+        match self.pipeline.read(client, &mut self.shared) {
+            Ok(read) if read.bytes > 0 => {
+                self.pace.hear(client.active_ms, now);
+                client.active_ms = now;
+                self.server.stats.input_bytes += read.bytes as u64;
+                self.server.stats.reads_processed += 1;
+                if closing {
+                    self.writable(key);
+                } else {
+                    self.serve(key, read.into_shared.then_some(read.bytes));
+                    // What there is of a big argument is read at once.
+                    let begins = read.more && read.into_shared;
+                    if begins && self.server.clients.at(key).connection.progress.arrived() > 0 {
+                        return self.readable(key, hung_up, drain);
+                    }
+                }
+                if read.more || drain {
+                    self.server.clients.read_on_later(key);
+                }
+            }
+            // Commands that came before the end of the stream are run first.
+            Ok(_) if self.server.clients.at(key).connection.read_on_pending => {}
+            Ok(_) => {
+                if self.server.clients.at(key).flush_pending {
+                    super::persistence::aof::before_replies(&mut self.server);
+                    self.flush(key);
+                }
+                if log::log_enabled!(log::Level::Debug)
+                    && let Some(client) = self.server.clients.get(key)
+                {
+                    let line = super::clients::describe::line(&self.server, client, None);
+                    log::debug!("Client closed connection {}", String::from_utf8_lossy(&line));
+                }
+                self.server.clients.close_soon(key);
+            }
+            // A handshake may have come to its end, which the output waits for.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable(key),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.server.clients.read_on_later(key),
+            Err(error) => {
+                if self.server.clients.at_mut(key).connection.socket().is_established() {
+                    log::debug!("Reading from client: {error}");
+                } else {
+                    log::warn!("Error accepting a client connection: {error}");
+                }
+                self.server.clients.close_soon(key);
+            }
+        }
+    }
+
+    /// Runs a client's requests: those of the shared buffer, or those left over.
+    fn serve(&mut self, key: ClientKey, shared: Option<usize>) {
+        let client = self.server.clients.at_mut(key);
+        if !client.output.has_buffer()
+            && let Some(buffer) = self.spare.pop()
+        {
+            client.output.give_buffer(buffer);
+        }
+        let bytes = shared.map(|length| &self.shared[..length]);
+        self.pipeline.run(&mut self.server, &mut self.db, key, bytes);
+        let client = self.server.clients.at_mut(key);
+        if client.output.is_empty() {
+            // Whoever is blocked, or has sent a part of a request, needs none meanwhile.
+            let buffer = client.output.take_buffer();
+            self.keep_spare(buffer);
+        }
+    }
+
+    fn keep_spare(&mut self, buffer: Vec<u8>) {
+        // Under `maxmemory` they would take the place of keys.
+        let limited = self.server.modes.has(ServerModes::MEMORY_LIMIT);
+        let max = if limited { SPARE_BUFFER_BYTES_LIMITED } else { SPARE_BUFFER_BYTES_MAX };
+        if self.spare.len() < SPARE_BUFFERS && (1..=max).contains(&buffer.capacity()) {
+            self.spare.push(buffer);
+        }
+    }
+
+    /// Goes on with clients whose input was not used up or whose socket was not emptied.
+    fn read_on(&mut self, keys: Vec<ClientKey>) {
+        for key in keys {
+            let Some(client) = self.server.clients.get_mut(key) else { continue };
+            client.connection.read_on_pending = false;
+            let waiting = !client.connection.input.is_empty() && !client.is_blocked();
+            if waiting && !client.modes.has(Modes::CLOSING) {
+                self.serve(key, None);
+            }
+            // What its socket reported meanwhile was passed over, so it is read until it is empty.
+            self.readable(key, false, true);
+        }
+    }
+
+    /// Has the rest of an output sent with all others: behind it there may be answers that must not go out before
+    /// what they tell of is written.
+    fn writable(&mut self, key: ClientKey) {
+        if let Some(client) = self.server.clients.get_mut(key).filter(|client| client.connection.output_stuck) {
+            client.connection.output_stuck = false;
+            self.server.clients.flush_later(key);
+        }
+    }
+
+    /// Sends what was answered in this turn, each client's with one write.
+    fn flush_outputs(&mut self) {
+        let mut list = std::mem::take(&mut self.flushing);
+        self.server.clients.take_flush_list(&mut list);
+        for key in &list {
+            if let Some(client) = self.server.clients.get_mut(*key) {
+                client.flush_pending = false;
+                if !client.connection.output_stuck && !client.connection.doomed {
+                    self.flush(*key);
+                }
+                if self.server.modes.has(ServerModes::CLIENT_LIMIT) {
+                    memory::count(&mut self.server, *key, None);
+                }
+            }
+        }
+        self.flushing = list;
+    }
+
+    fn flush(&mut self, key: ClientKey) {
+        let server = &mut self.server;
+        let client = server.clients.at_mut(key);
+        match client.connection.flush(&mut client.output) {
+            Ok((Flushed::Done, sent)) => {
+                server.stats.output_bytes += sent as u64;
+                server.stats.writes_processed += 1;
+                // What the primary is sent is no sign of its life.
+                if !client.modes.has(Modes::PRIMARY) {
+                    client.active_ms = server.clock.unix_ms();
+                }
+                client.connection.output_over_soft_since = None;
+                let buffer = client.output.take_buffer();
+                let is_replica = client.modes.has(Modes::REPLICA);
+                if client.modes.has(Modes::CLOSING) {
+                    server.clients.close_soon(key);
+                }
+                self.keep_spare(buffer);
+                if is_replica {
+                    self.send_stream(key);
+                }
+            }
+            Ok((Flushed::Partial, sent)) => {
+                server.stats.output_bytes += sent as u64;
+                if sent > 0 {
+                    client.active_ms = server.clock.unix_ms();
+                }
+                super::clients::lifecycle::check_output_limit(server, key);
+            }
+            Err(error) => {
+                log::debug!("Error writing to client: {error}");
+                server.clients.close_soon(key);
+            }
+        }
+    }
+
+    /// Goes on with what lies elsewhere than in a replica's output.
+    fn send_stream(&mut self, key: ClientKey) {
+        let server = &mut self.server;
+        transfer::piece_is_sent(server, key);
+        if let Err(error) = primary::send(server, key) {
+            log::warn!("Write error sending DB to replica: {}", os_error_text(&error));
+            server.clients.close_soon(key);
+        }
+    }
+
+    fn shut_down(&mut self, status: i32) -> i32 {
+        super::persistence::aof::end(&mut self.server);
+        self.flush_outputs();
+        self.server.listeners.close();
+        if let Some(path) = &self.server.config.pidfile {
+            log::info!("Removing the pid file.");
+            std::fs::remove_file(path).ok();
+        }
+        log::warn!("Redis is now ready to exit, bye bye...");
+        status
+    }
+}
+
+/// The one place where connections are closed.
+fn close(server: &mut Server, clients: Vec<ClientKey>) {
+    for key in clients {
+        super::clients::lifecycle::forget(server, key);
+        if let Some(mut client) = server.clients.remove(key) {
+            let socket = client.connection.socket();
+            socket.close();
+            socket.deregister(server.listeners.registry()).ok();
+        }
+    }
+}
+
+/// Closes the connections of replicas that are to go.
+pub fn close_doomed_replicas(server: &mut Server) {
+    let doomed = server.clients.take_doomed_replicas();
+    close(server, doomed);
+}
+
+/// Takes a new connection in, or says why not.
+pub fn greet(server: &mut Server, accepted: Accepted) {
+    server.stats.connections += 1;
+    let (mut socket, unix_path) = match accepted {
+        Accepted::Tcp(stream, Transport::Plain) => (Socket::Tcp(stream), None),
+        Accepted::Tcp(stream, Transport::Tls) => match server.begin_tls(stream) {
+            Some(session) => (Socket::Tls(Box::new(session)), None),
+            None => return,
+        },
+        Accepted::Unix(stream, path) => (Socket::Unix(stream), Some(path)),
+    };
+    if server.clients.len() >= server.config.maxclients as usize {
+        server.stats.rejected_connections += 1;
+        socket.write(b"-ERR max number of clients reached\r\n").ok();
+        return;
+    }
+    if let Err(error) = socket.tune(server.config.tcp_keepalive) {
+        log::debug!("Setting up a client socket: {error}");
+    }
+    let id = server.clients.next_id();
+    let connection = Connection::new(socket, unix_path);
+    let key = server.clients.insert(Client::new(id, connection, server.clock.unix_ms()));
+    let modes = server.acl.modes_at_first();
+    let client = server.clients.at_mut(key);
+    client.modes = modes;
+    if let Err(error) = client.connection.socket().register(server.listeners.registry(), Token(key)) {
+        log::warn!("Registering a client socket: {error}");
+        server.clients.remove(key);
+        return;
+    }
+    log::debug!("Accepted {}", client.connection.peer_name());
+    let protected = server.config.protected_mode && server.acl.user(UserId::DEFAULT).no_password;
+    if protected && !client.connection.peer_is_local() {
+        client.output.raw(PROTECTED_MODE);
+        client.close_after_reply();
+        server.clients.flush_later(key);
+        server.stats.rejected_connections += 1;
+    }
+}
+
+const PROTECTED_MODE: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and no \
+password is set for the default user. In this mode connections are only accepted from the loopback interface. If you \
+want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable \
+protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis \
+from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do \
+so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by \
+editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. \
+3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an \
+authentication password for the default user. NOTE: You only need to do one of the above things in order for the \
+server to start accepting connections from the outside.\r\n";

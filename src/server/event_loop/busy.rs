@@ -1,0 +1,107 @@
+//! What the server does for others while a script runs too long: it says that it is busy.
+//!
+//! The event loop stands still meanwhile, deep in the command that runs the script. From time to time the script's
+//! hook comes here. Sockets are asked directly whether they have anything; each client with a complete request is
+//! answered. The gate lets only commands through that are allowed now: those that end the script, and a few that touch
+//! nothing but their own client. The event loop misses nothing: what it is told of later has been read already, and a
+//! request that is not complete waits in the client's own buffer as always.
+
+use std::time::Duration;
+
+use super::READ_BYTES;
+use super::pipeline::Pipeline;
+use crate::client::{ClientKey, Modes};
+use crate::db::Databases;
+use crate::server::Server;
+use crate::util::clock::Ticks;
+use crate::util::platform;
+
+/// Time between two looks at the sockets.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// Connections accepted in one look.
+const ACCEPTS: usize = 100;
+
+/// Room for such turns.
+#[derive(Debug)]
+pub struct Restricted {
+    pipeline: Pipeline,
+    shared: Vec<u8>,
+    looked: Option<Ticks>,
+}
+
+impl Default for Restricted {
+    fn default() -> Restricted {
+        Restricted { pipeline: Pipeline::default(), shared: vec![0; READ_BYTES], looked: None }
+    }
+}
+
+impl Restricted {
+    /// Answers whoever has sent something but `caller`, whose script runs.
+    pub fn serve(&mut self, server: &mut Server, db: &mut Databases, caller: ClientKey) {
+        server.clock.tick();
+        let now = server.clock.now();
+        let rested = |looked| u128::from(server.clock.micros_between(looked, now)) >= LOOK_EVERY.as_micros();
+        if self.looked.is_some_and(|looked| !rested(looked)) {
+            return;
+        }
+        self.looked = Some(now);
+        server.clock.read_wall();
+        let (selected, now_ms, current) = (db.selected(), db.now_ms(), server.current);
+        let own_messages = server.effects.take_own_messages();
+        let in_exec = std::mem::take(&mut server.in_exec);
+        server.script.interrupted = true;
+        let outgoing = server.effects.outgoing.len();
+        for token in server.listeners.tokens() {
+            for _ in 0..ACCEPTS {
+                let Some(Ok(accepted)) = server.listeners.accept(token) else { break };
+                super::greet(server, accepted);
+            }
+        }
+        let waits = |key: ClientKey| {
+            let client = server.clients.at(key);
+            let is_shut = client.connection.doomed || client.modes.has(Modes(Modes::BLOCKED.0 | Modes::CLOSING.0));
+            (key != caller && !is_shut).then(|| client.connection.descriptor())
+        };
+        let (keys, descriptors): (Vec<ClientKey>, Vec<i32>) =
+            server.clients.keys_from(0, usize::MAX).into_iter().filter_map(|key| Some((key, waits(key)?))).unzip();
+        for (key, ready) in keys.into_iter().zip(platform::readable(&descriptors)) {
+            if ready {
+                self.answer(server, db, key);
+            }
+        }
+        // A script may wait for that, and asks INFO.
+        super::close_doomed_replicas(server);
+        debug_assert_eq!(server.effects.outgoing.len(), outgoing, "nothing is changed while a script runs");
+        server.script.interrupted = false;
+        server.in_exec = in_exec;
+        server.effects.replace_own_messages(own_messages);
+        server.current = current;
+        db.begin_command(selected, now_ms);
+    }
+
+    /// Reads a client's socket once, runs what came, and sends the answers.
+    fn answer(&mut self, server: &mut Server, db: &mut Databases, key: ClientKey) {
+        let client = server.clients.at_mut(key);
+        match self.pipeline.read(client, &mut self.shared) {
+            Ok(read) if read.bytes > 0 => {
+                server.stats.input_bytes += read.bytes as u64;
+                // What TLS has decrypted already no socket tells of.
+                if read.more {
+                    server.clients.read_on_later(key);
+                }
+                let bytes = read.into_shared.then(|| &self.shared[..read.bytes]);
+                self.pipeline.run(server, db, key, bytes);
+            }
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted) => {}
+            Ok(_) | Err(_) => return server.clients.close_soon(key),
+        }
+        let client = server.clients.at_mut(key);
+        if client.connection.output_stuck {
+            return;
+        }
+        match client.connection.flush(&mut client.output) {
+            Ok((_, sent)) => server.stats.output_bytes += sent as u64,
+            Err(_) => server.clients.close_soon(key),
+        }
+    }
+}

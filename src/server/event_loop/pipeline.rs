@@ -1,0 +1,296 @@
+//! One client's turn: read its socket, frame its requests, run them, keep what is left.
+//!
+//! Requests are framed in batches. For each request of a batch the row is looked up and the key hashed, and the
+//! bucket the key belongs to is asked into the cache; then the entries behind those buckets; only then are the
+//! commands run. With many keys in memory this hides most of the time that would pass waiting for memory.
+
+use std::borrow::Cow;
+use std::io;
+
+use super::SLICE_US;
+use crate::client::{Client, ClientKey, Modes};
+use crate::command::lookahead::{self, Resolved};
+use crate::command::{Args, CommandId};
+use crate::db::Databases;
+use crate::resp::reply::Reply;
+use crate::resp::request::{self, ArgView, Batch, Limits, Progress, ProtocolError};
+use crate::server::Server;
+use crate::server::clients::{lifecycle, memory};
+use crate::server::execution::{Ctx, exec};
+use crate::server::modes::ServerModes;
+use crate::server::replication::replica;
+use crate::util::clock::Ticks;
+
+/// Requests framed, looked up and prefetched at once.
+const BATCH_MAX: usize = 64;
+/// Output of a turn from which on its limits are looked at, in bytes.
+const OUTPUT_CHECKED_FROM: usize = 16 * 1024;
+/// Bytes of a big argument from which on a client's turn to read ends.
+const BIG_READ_BYTES: usize = 1024 * 1024;
+/// The most arguments of a request.
+const ARGS_MAX: i64 = i32::MAX as i64;
+
+/// What a read came to.
+#[derive(Debug)]
+pub struct Read {
+    /// Bytes read; 0 at the end of the stream.
+    pub bytes: usize,
+    /// The socket may have more.
+    pub more: bool,
+    /// They are in the shared buffer.
+    pub into_shared: bool,
+}
+
+/// Room used for each client's turn.
+#[derive(Debug, Default)]
+pub struct Pipeline {
+    batch: Batch,
+    resolved: Vec<Resolved>,
+}
+
+impl Pipeline {
+    /// Reads a client's socket once: into the shared buffer when nothing is left over, else behind what is left, or
+    /// straight into the big argument that is arriving.
+    pub fn read(&mut self, client: &mut Client, shared: &mut [u8]) -> io::Result<Read> {
+        let own = client.is_blocked() || !client.connection.input.is_empty() || !client.connection.progress.is_idle();
+        // What a client sends that is to be closed is thrown away.
+        if !own || client.modes.has(Modes::CLOSING) {
+            return read_shared(client, shared);
+        }
+        let mut progress = std::mem::take(&mut client.connection.progress);
+        let result = match progress.arriving() {
+            Some(_) => read_big(client, &mut progress),
+            // By way of the shared buffer, so that no room is made for more than what came.
+            None => read_shared(client, shared).map(|read| {
+                client.connection.input.extend_from_slice(&shared[..read.bytes]);
+                Read { into_shared: false, ..read }
+            }),
+        };
+        client.connection.progress = progress;
+        result
+    }
+
+    /// Runs a client's requests. They stand in `shared`, or in its own input when that is `None`.
+    pub fn run(&mut self, server: &mut Server, db: &mut Databases, key: ClientKey, shared: Option<&[u8]>) {
+        let client = server.clients.at_mut(key);
+        let mut own = if shared.is_none() { std::mem::take(&mut client.connection.input) } else { Vec::new() };
+        let from = std::mem::take(&mut client.connection.input_done);
+        let buffer = shared.unwrap_or(&own);
+        let mut reply = std::mem::take(&mut client.output);
+        let used = self.run_buffer(server, db, key, &mut reply, buffer, from);
+        let client = server.clients.at_mut(key);
+        client.output = reply;
+        server.current = None;
+        let waiting = client.output.len();
+        client.input_peak = client.input_peak.max(buffer.len());
+        let end = buffer.len() - client.connection.progress.cut();
+        match shared {
+            Some(shared) => client.connection.input.extend_from_slice(&shared[used..end]),
+            None => {
+                own.truncate(end);
+                client.connection.keep_input(own, used);
+            }
+        }
+        let left = client.connection.input_waiting() + client.connection.progress.arrived();
+        if left > server.config.client_query_buffer_limit {
+            log::warn!("Closing client that reached max query buffer length");
+            server.stats.query_buffer_disconnections += 1;
+            server.clients.close_soon(key);
+        } else if waiting > 0 || client.modes.has(Modes::CLOSING) {
+            server.clients.flush_later(key);
+            if waiting >= OUTPUT_CHECKED_FROM {
+                lifecycle::check_output_limit(server, key);
+            }
+        }
+        if server.modes.has(ServerModes::CLIENT_LIMIT) {
+            memory::count(server, key, None);
+        }
+    }
+
+    /// Runs the command of a client that was held by a pause; its further input follows in the next turn.
+    pub fn resume(&mut self, server: &mut Server, db: &mut Databases, key: ClientKey) {
+        let Some(postponed) = server.take_postponed(key) else { return };
+        let mut reply = std::mem::take(&mut server.clients.at_mut(key).output);
+        server.current = Some(key);
+        let mut cx = Ctx { db, server, reply: &mut reply, client: key, command: postponed.command };
+        let args = Args::from(postponed.request.view());
+        if cx.client().modes.has(Modes::PRIMARY) {
+            let timeless = cx.db.set_timeless(true);
+            replica::obey(&mut cx, Some(postponed.command), args, &postponed.request.view().encoded());
+            cx.db.set_timeless(timeless);
+        } else {
+            exec::process(&mut cx, Some(postponed.command), args);
+        }
+        server.current = None;
+        server.clients.at_mut(key).output = reply;
+        server.clients.flush_later(key);
+    }
+
+    /// Runs what is complete in `buffer` behind its first `used` bytes; how many are done with then.
+    fn run_buffer(
+        &mut self,
+        server: &mut Server,
+        db: &mut Databases,
+        key: ClientKey,
+        reply: &mut Reply,
+        buffer: &[u8],
+        mut used: usize,
+    ) -> usize {
+        let slice_ends = server.clock.ticks_after(server.clock.now(), SLICE_US);
+        loop {
+            let client = server.clients.at_mut(key);
+            if client.modes.has(Modes::BLOCKED) {
+                return used;
+            }
+            if client.modes.has(Modes::CLOSING) {
+                return buffer.len();
+            }
+            let unauthenticated = client.modes.has(Modes::UNAUTHENTICATED) && server.acl.needs_password();
+            let limits = Limits {
+                bulk_max: server.config.proto_max_bulk_len,
+                args_max: ARGS_MAX,
+                // AUTH loosens the bounds of what follows it.
+                requests_max: if unauthenticated { 1 } else { BATCH_MAX },
+                unauthenticated,
+            };
+            self.batch.clear();
+            let (end, result) = request::frame(buffer, used, &mut client.connection.progress, &mut self.batch, &limits);
+            let stopped = self.run_batch(server, db, key, reply, (buffer, used), slice_ends);
+            if let Some(next) = stopped {
+                // The rest is framed again later, from the first request that did not run.
+                server.clients.at_mut(key).connection.progress = Default::default();
+                return if next == 0 { used } else { self.batch.requests[next - 1].end as usize };
+            }
+            used = end;
+            if let Err(error) = result {
+                let client = server.clients.at_mut(key);
+                if client.modes.has(Modes::BLOCKED) {
+                    // The answer it waits for comes first; the fault is found again then.
+                    client.connection.progress = Default::default();
+                    return used;
+                }
+                if client.modes.has(Modes::CLOSING) {
+                    return buffer.len();
+                }
+                self.refuse(server, key, reply, &error);
+                return buffer.len();
+            }
+            let incomplete = !server.clients.at(key).connection.progress.is_idle();
+            if incomplete || used == buffer.len() || self.batch.requests.is_empty() {
+                return used;
+            }
+        }
+    }
+
+    /// Runs a batch that was framed from a place in the buffer on. When it has to stop early (the client is blocked, or
+    /// its time is up) it returns the index of the first request that did not run.
+    fn run_batch(
+        &mut self,
+        server: &mut Server,
+        db: &mut Databases,
+        key: ClientKey,
+        reply: &mut Reply,
+        (buffer, from): (&[u8], usize),
+        slice_ends: Ticks,
+    ) -> Option<usize> {
+        let requests = self.batch.requests.iter().map(|request| ArgView::of(&self.batch, request, buffer));
+        let keys = db.database(server.clients.at(key).db);
+        lookahead::resolve(&server.commands, keys, requests, &mut self.resolved);
+        server.clock.carry_wall();
+        server.current = Some(key);
+        let is_primary = server.clients.at(key).modes.has(Modes::PRIMARY);
+        let mut cx = Ctx { db, server, reply, client: key, command: CommandId::default() };
+        if !is_primary {
+            return self.run_each(&mut cx, buffer, slice_ends, |cx, command, args, _| exec::process(cx, command, args));
+        }
+        let timeless = cx.db.set_timeless(true);
+        let mut begin = from;
+        let stopped = self.run_each(&mut cx, buffer, slice_ends, |cx, command, args, end| {
+            // What has big arguments was not kept as it came, but nobody writes it in another way.
+            let sent = match args.has_big() {
+                true => Cow::Owned(args.encoded()),
+                false => Cow::Borrowed(&buffer[begin..end]),
+            };
+            begin = end;
+            replica::obey(cx, command, args, &sent);
+        });
+        cx.db.set_timeless(timeless);
+        stopped
+    }
+
+    /// Has each request of a batch run, by a function that also gets the place in the buffer where the request ends.
+    #[inline(always)]
+    fn run_each(
+        &self,
+        cx: &mut Ctx<'_>,
+        buffer: &[u8],
+        slice_ends: Ticks,
+        mut run: impl FnMut(&mut Ctx<'_>, Option<CommandId>, Args<'_>, usize),
+    ) -> Option<usize> {
+        for (index, (request, resolved)) in self.batch.requests.iter().zip(&self.resolved).enumerate() {
+            let args = resolved.args(ArgView::of(&self.batch, request, buffer));
+            cx.command = resolved.command.unwrap_or_default();
+            run(cx, resolved.command, args, request.end as usize);
+            let client = cx.server.clients.at(cx.client);
+            let stop = client.modes.has(Modes(Modes::BLOCKED.0 | Modes::CLOSING.0));
+            let late = cx.server.clock.now() > slice_ends;
+            if (stop || late) && index + 1 < self.batch.requests.len() {
+                if late {
+                    cx.server.clients.read_on_later(cx.client);
+                }
+                return Some(index + 1);
+            }
+        }
+        None
+    }
+
+    /// Answers a breach of the protocol; the client is closed behind the answer.
+    fn refuse(&self, server: &mut Server, key: ClientKey, reply: &mut Reply, error: &ProtocolError) {
+        let text = String::from_utf8_lossy(error.text());
+        if server.clients.at(key).modes.has(Modes::PRIMARY) {
+            return replica::distrust(server, key, &text);
+        }
+        log::debug!("Protocol error ({text}) from client {}", server.clients.at(key).connection.peer_name());
+        let client = server.clients.at_mut(key);
+        if !client.modes.has(Modes::REPLY_OFF) {
+            reply.error([b"ERR Protocol error: ", error.text()].concat());
+        }
+        client.close_after_reply();
+        server.stats.count_error(b"ERR");
+    }
+}
+
+fn read_shared(client: &mut Client, shared: &mut [u8]) -> io::Result<Read> {
+    let bytes = client.connection.read(shared)?;
+    let more = bytes == shared.len() || client.connection.has_more();
+    Ok(Read { bytes, more, into_shared: true })
+}
+
+/// Reads the big argument that arrives, as far as it has come, up to [`BIG_READ_BYTES`].
+fn read_big(client: &mut Client, progress: &mut Progress) -> io::Result<Read> {
+    let mut total = 0;
+    while let Some((big, room)) = progress.arriving() {
+        match read_behind(client, big, room) {
+            Ok(read) => {
+                total += read.bytes;
+                if !read.more || total >= BIG_READ_BYTES {
+                    return Ok(Read { bytes: total, ..read });
+                }
+            }
+            // What was read counts; the socket tells the rest once more.
+            Err(error) if total == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(Read { bytes: total, more: true, into_shared: false })
+}
+
+/// Reads up to `room` bytes behind what `buffer` holds.
+fn read_behind(client: &mut Client, buffer: &mut Vec<u8>, room: usize) -> io::Result<Read> {
+    let old = buffer.len();
+    buffer.resize(old + room, 0);
+    let result = client.connection.read(&mut buffer[old..]);
+    buffer.truncate(old + *result.as_ref().unwrap_or(&0));
+    let bytes = result?;
+    Ok(Read { bytes, more: bytes == room || client.connection.has_more(), into_shared: false })
+}

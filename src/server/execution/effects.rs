@@ -1,0 +1,295 @@
+//! What follows from commands, carried out in one place: failed transactions, keyspace events, propagation, MONITOR,
+//! blocked clients woken, messages to other clients.
+//!
+//! Handlers only say what changed. While a command runs its effects are noted in [`Effects`]; [`after_call`] settles
+//! those of each call, [`finish`] those that wait for the end of the outermost command, so that nothing reaches
+//! another client (or this one) in the middle of a transaction's reply. When nobody observes anything (see
+//! [`Observers`]), none of this is entered at all.
+
+use super::Ctx;
+use super::gate::shown_to_monitors;
+use crate::client::ClientKey;
+use crate::command::spec::{ARBITRARY_KEYS, RUNS_QUEUE};
+use crate::command::{Args, CommandId};
+use crate::config::NotifyFlags;
+use crate::db::keyspace::{Happening, Note};
+use crate::db::{Databases, Key};
+use crate::resp::request::ArgView;
+use crate::server::Server;
+use crate::server::clients::tracking;
+use crate::server::effects::Event;
+use crate::server::effects::Observers;
+use crate::server::effects::Propagation;
+use crate::server::modes::ServerModes;
+use crate::server::propagate;
+use crate::server::replication::replica;
+use crate::util::quote;
+use std::collections::HashSet;
+
+/// A key changed: see [`Ctx::changed`].
+pub fn touched(cx: &mut Ctx<'_>, db: usize, key: &[u8], event: Event) {
+    settle_notes(cx.server, cx.db);
+    mark_touched(cx.server, db, key, Cause::Client(cx.client));
+    if cx.server.observers.has(Observers::OWN_WRITES) {
+        replica::note_own_write(cx, db, key);
+    }
+    cx.server.effects.notify(&cx.server.config.notify_keyspace_events, db, key, event);
+}
+
+/// A key changed, of which neither persistence nor subscribers need to know.
+pub fn key_changed(cx: &mut Ctx<'_>, key: &[u8]) {
+    settle_notes(cx.server, cx.db);
+    mark_touched(cx.server, cx.db.selected(), key, Cause::Client(cx.client));
+}
+
+/// Has those who wait on a key look again, though it did not change.
+pub fn wake(cx: &mut Ctx<'_>, key: &[u8]) {
+    let db = cx.db.selected();
+    if cx.server.waiters.signal(db, key) {
+        cx.server.effects.ready.push((db, key.into()));
+    }
+}
+
+/// Why a key changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// A client's command changed it.
+    Client(ClientKey),
+    /// Its time had come.
+    Expired,
+    /// The server changed it otherwise.
+    Server,
+}
+
+/// Fails the transactions that watch a key, has those told who hold a copy of it, and notes that its waiters can be
+/// served. That a key which had expired before it was watched is now deleted, too, is no change.
+fn mark_touched(server: &mut Server, db: usize, key: &[u8], cause: Cause) {
+    if server.observers.has(Observers::TRACKING) {
+        let by = if let Cause::Client(client) = cause { Some(client) } else { None };
+        tracking::key_changed(server, key, by);
+    }
+    let Server { watches, clients, .. } = server;
+    watches.touch(db, key, |client| {
+        let Some(client) = clients.get_mut(client) else { return };
+        let stale = client.watched.iter_mut().find(|watched| watched.was_expired && watched.is(db, key));
+        match stale {
+            Some(watched) if cause == Cause::Expired => watched.was_expired = false,
+            _ => client.dirty = true,
+        }
+    });
+    if server.waiters.signal(db, key) {
+        server.effects.ready.push((db, key.into()));
+    }
+}
+
+/// All keys of a database are about to go, and those of `replacement`, if any, to come: see FLUSHDB and SWAPDB. Call it
+/// while the keys are still there.
+pub fn database_replaced(cx: &mut Ctx<'_>, db: usize, replacement: Option<usize>) {
+    replace_database(cx.server, cx.db, db, replacement);
+}
+
+/// [`database_replaced`], outside of commands.
+pub fn replace_database(server: &mut Server, databases: &mut Databases, db: usize, replacement: Option<usize>) {
+    if !server.observers.any() {
+        return;
+    }
+    settle_notes(server, databases);
+    let watched: Vec<(Vec<u8>, Vec<ClientKey>)> = server.watches.of_database(db).map(owned).collect();
+    for (key, clients) in watched {
+        let hashed = Key::new(&key);
+        let entry_in = |db: usize| databases.database(db).dict.find(hashed.hash(), &key);
+        let now_ms = databases.now_ms();
+        let existed = entry_in(db).is_some();
+        let replaced_by = replacement.and_then(entry_in);
+        let expired = replaced_by.is_some_and(|entry| entry.is_due(now_ms));
+        if !existed && replaced_by.is_none() {
+            continue;
+        }
+        for client in clients {
+            let Some(client) = server.clients.get_mut(client) else { continue };
+            let Some(watched) = client.watched.iter_mut().find(|watched| watched.is(db, &key)) else { continue };
+            match watched.was_expired {
+                // What had expired goes, or is replaced by what has expired as well: no change.
+                true if replaced_by.is_none() => watched.was_expired = false,
+                true if expired => {}
+                false if !existed && expired => watched.was_expired = true,
+                true | false => client.dirty = true,
+            }
+        }
+    }
+    // Who waits looks again: for what came, or because what there was has gone.
+    let waited = server.waiters.keys(db);
+    server.effects.ready.extend(waited.into_iter().map(|key| (db, key)));
+}
+
+/// A database, or all of them, was emptied: who holds copies throws all of them away, since those don't tell databases
+/// apart.
+pub fn all_keys_gone(server: &mut Server) {
+    if server.observers.has(Observers::TRACKING) {
+        tracking::all_changed(server);
+    }
+}
+
+fn owned((key, clients): (&[u8], &HashSet<ClientKey>)) -> (Vec<u8>, Vec<ClientKey>) {
+    (key.to_vec(), clients.iter().copied().collect())
+}
+
+/// Carries out what the happenings in the keyspace entail: expired keys are propagated as deleted, and subscribers
+/// told.
+pub fn settle_notes(server: &mut Server, db: &mut Databases) {
+    let enabled = server.config.notify_keyspace_events;
+    for Note { db, key, happening, fields } in db.take_notes() {
+        let event = match happening {
+            Happening::Expired => Event { class: NotifyFlags::EXPIRED, name: "expired" },
+            Happening::Missed => Event { class: NotifyFlags::KEY_MISS, name: "keymiss" },
+            Happening::Created => Event { class: NotifyFlags::NEW, name: "new" },
+            Happening::Evicted => Event { class: NotifyFlags::EVICTED, name: "evicted" },
+            Happening::FieldsExpired => Event::hash("hexpired"),
+            Happening::Emptied => Event::generic("del"),
+        };
+        if !fields.is_empty() {
+            mark_touched(server, db, &key, Cause::Server);
+            if server.observers.propagates() {
+                let outgoing = &mut server.effects.outgoing;
+                fields.iter().for_each(|field| outgoing.push_words(db, &[b"HDEL", &key[..], field]));
+            }
+        }
+        if matches!(happening, Happening::Expired | Happening::Evicted) {
+            let cause = if happening == Happening::Expired { Cause::Expired } else { Cause::Server };
+            mark_touched(server, db, &key, cause);
+            if server.observers.propagates() {
+                let config = &server.config;
+                let lazily = if happening == Happening::Evicted {
+                    config.lazyfree_lazy_eviction
+                } else {
+                    config.lazyfree_lazy_expire
+                };
+                let delete = deletion(lazily);
+                server.effects.outgoing.push_words(db, &[delete.as_bytes(), &key]);
+            }
+        }
+        server.effects.notify(&enabled, db, &key, event);
+    }
+}
+
+/// The command that a deletion by the server itself is propagated as.
+pub fn deletion(lazily: bool) -> &'static str {
+    if lazily { "UNLINK" } else { "DEL" }
+}
+
+/// Settles the effects of one call.
+pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: bool, again: bool) {
+    settle_notes(cx.server, cx.db);
+    let flags = cx.server.commands.entry(id).row.flags;
+    // A blocked command was shown when it came.
+    if cx.server.observers.has(Observers::MONITOR) && shown_to_monitors(flags) && !again {
+        feed_monitors(cx.server, cx.client, args);
+    }
+    if cx.server.observers.has(Observers::TRACKING) {
+        tracking::after_call(cx, id, args);
+    }
+    let propagation = std::mem::take(&mut cx.server.effects.propagation);
+    if cx.server.observers.propagates() && !flags.has(RUNS_QUEUE) {
+        let db = cx.db.selected();
+        let outgoing = &mut cx.server.effects.outgoing;
+        match propagation {
+            Propagation::Verbatim if changed => outgoing.push(db, args),
+            Propagation::Instead(requests) if changed => {
+                requests.iter().for_each(|(db, request)| outgoing.push(*db, &request.view()));
+            }
+            Propagation::Always => outgoing.push(db, args),
+            Propagation::AtReplicas => outgoing.push_for_replicas(db, args),
+            Propagation::Verbatim | Propagation::Instead(_) | Propagation::Nothing => {}
+        }
+    }
+}
+
+/// Settles what waits for the end of the outermost command.
+pub fn finish(cx: &mut Ctx<'_>) {
+    // While a script runs too long, what others ask for is part of its turn: the rest waits for its end.
+    if !cx.server.modes.has(ServerModes::BUSY) {
+        if !cx.server.effects.outgoing.is_empty() {
+            hand_over(cx);
+        }
+        settle(cx.server, cx.db, Some(cx.client));
+    }
+    let own = &mut cx.server.effects.own_messages;
+    if !own.is_empty() {
+        cx.reply.append(own);
+    }
+    cx.server.observers.set(Observers::PENDING, false);
+}
+
+/// Hands over what the command propagates. Keys that expired because a command looked at all there are go one by one.
+fn hand_over(cx: &mut Ctx<'_>) {
+    let command = cx.client().last_command.map(|id| cx.server.commands.entry(id).row.flags);
+    match command.is_some_and(|flags| flags.has(ARBITRARY_KEYS)) {
+        true => propagate::hand_over_apart(cx.server),
+        false => propagate::hand_over(cx.server),
+    }
+    let (written, offset) = (cx.server.persist.aof.fed(), cx.server.repl.history.offset);
+    let client = cx.client_mut();
+    (client.written, client.written_offset) = (written, offset);
+}
+
+/// Tells subscribers of noted events and serves blocked clients, until nothing is left. What each of these runs is
+/// propagated apart: it is no part of the transaction that made it possible.
+pub fn settle(server: &mut Server, db: &mut Databases, current: Option<ClientKey>) {
+    propagate::hand_over_apart(server);
+    tell_clients(server, current);
+    // While the data set is loaded nobody takes anything from it.
+    while !server.effects.ready.is_empty() && !server.modes.has(ServerModes::LOADING) {
+        for (index, key) in std::mem::take(&mut server.effects.ready) {
+            server.serve_waiters(db, index, &key);
+        }
+        tell_clients(server, current);
+    }
+    propagate::hand_over_apart(server);
+}
+
+fn tell_clients(server: &mut Server, current: Option<ClientKey>) {
+    deliver_events(server, current);
+    if server.observers.has(Observers::TRACKING) {
+        server.current = current;
+        tracking::deliver(server);
+    }
+}
+
+fn deliver_events(server: &mut Server, current: Option<ClientKey>) {
+    if server.effects.events.is_empty() {
+        return;
+    }
+    server.current = current;
+    for (db, key, event) in std::mem::take(&mut server.effects.events) {
+        let enabled = server.config.notify_keyspace_events;
+        if enabled.contains(NotifyFlags::KEYSPACE) {
+            let channel = [format!("__keyspace@{db}__:").as_bytes(), &key].concat();
+            crate::server::clients::publish::publish(server, &channel, event.name.as_bytes());
+        }
+        if enabled.contains(NotifyFlags::KEYEVENT) {
+            let channel = format!("__keyevent@{db}__:{}", event.name);
+            crate::server::clients::publish::publish(server, channel.as_bytes(), &key);
+        }
+    }
+}
+
+/// Shows a command to all clients in MONITOR mode; in the place of the client's address those of scripts say so.
+pub fn feed_monitors(server: &mut Server, client: ClientKey, args: &ArgView<'_>) {
+    let micros = crate::util::clock::unix_micros();
+    let from = server.clients.at(client);
+    let by_script = server.script.calls();
+    let unix = if from.connection.is_unix() && !by_script { "unix:" } else { "" };
+    let peer = if by_script { "lua".to_owned() } else { from.connection.peer_name() };
+    let peer = peer.strip_suffix(":0").filter(|_| from.connection.is_unix()).unwrap_or(&peer);
+    let mut line = format!("+{}.{:06} [{} {unix}{peer}]", micros / 1_000_000, micros % 1_000_000, from.db).into_bytes();
+    let redacted = server.redacted_args(args);
+    for index in 0..args.len() {
+        line.push(b' ');
+        let arg = if redacted.contains(&index) { b"(redacted)" } else { args.get(index) };
+        quote::quote(arg, &mut line);
+    }
+    line.extend_from_slice(b"\r\n");
+    for monitor in server.monitors.clone() {
+        server.push(monitor, |out| out.raw(&line));
+    }
+}

@@ -1,0 +1,378 @@
+//! The server's parts, and the few operations that span several of them.
+//!
+//! [`Server`] owns everything but the databases and the sockets' event loop: a command works on `Databases` and
+//! `Server` side by side (see [`crate::server::execution::Ctx`]), so that a value borrowed from a database leaves the rest of
+//! the server free to be used.
+
+pub mod apply;
+pub mod clients;
+pub mod crash;
+pub mod cron;
+pub mod effects;
+pub mod event_loop;
+pub mod evict;
+pub mod execution;
+pub mod modes;
+pub mod observe;
+pub mod pause;
+pub mod persistence;
+pub mod propagate;
+pub mod replication;
+pub mod shutdown;
+pub mod signals;
+pub mod start;
+pub mod state;
+#[cfg(test)]
+pub mod testbed;
+
+use crate::server::modes::ServerModes;
+use crate::server::pause::Pause;
+use crate::server::state::Shutdown;
+use std::path::PathBuf;
+
+use mio::net::TcpStream;
+
+use crate::client::acl::Acl;
+use crate::client::pubsub::PubSub;
+use crate::client::registry::Clients;
+use crate::client::tracking::Tracking;
+use crate::client::{Blocked, ClientKey, Modes};
+use crate::command::{CommandId, CommandTable, Error};
+use crate::config::{Config, NotifyFlags};
+use crate::db::Databases;
+use crate::db::lazyfree::Lazily;
+use crate::db::waiters::Waiters;
+use crate::db::watch::Watches;
+use crate::net::deadlines::Deadlines;
+use crate::net::listeners::Listeners;
+use crate::net::outgoing::Links;
+use crate::net::tls;
+use crate::persist::Persist;
+use crate::repl::{self, Replication};
+use crate::resp::reply::Reply;
+use crate::resp::request::{ArgView, OwnedRequest};
+use crate::script::Scripting;
+use crate::server::clients::tracking;
+use crate::server::clients::{lifecycle, memory};
+use crate::server::effects::{Effects, Observers};
+use crate::server::observe::latency::Latency;
+use crate::server::observe::slowlog::SlowLog;
+use crate::server::observe::stats::Stats;
+use crate::server::state::CronState;
+use crate::server::state::Pending;
+use crate::util::clock::Clock;
+use crate::util::oom_score::OomScore;
+use crate::util::process_title::ProcessTitle;
+use crate::util::random::Random;
+
+const UNSAVED: Error = Error::fixed(
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that \
+     may modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
+     snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB \
+     error.",
+);
+
+/// The server.
+#[derive(Debug)]
+pub struct Server {
+    /// All directives.
+    pub config: Config,
+    /// Time.
+    pub clock: Clock,
+    /// Random numbers.
+    pub random: Random,
+    /// All commands.
+    pub commands: CommandTable,
+    /// Users and their rights.
+    pub acl: Acl,
+    /// All clients.
+    pub clients: Clients,
+    /// Channels and patterns.
+    pub pubsub: PubSub,
+    /// CLIENT TRACKING.
+    pub tracking: Tracking,
+    /// Keys under WATCH.
+    pub watches: Watches,
+    /// Keys that blocked clients wait on.
+    pub waiters: Waiters,
+    /// When blocked clients give up.
+    pub deadlines: Deadlines,
+    /// CLIENT PAUSE.
+    pub pause: Pause,
+    /// Effects noted while a command runs.
+    pub effects: Effects,
+    /// Who wants to know of changes.
+    pub observers: Observers,
+    /// Conditions the gate looks at.
+    pub modes: ServerModes,
+    /// Scripts and functions.
+    pub script: Scripting,
+    /// What is counted.
+    pub stats: Stats,
+    /// SLOWLOG.
+    pub slowlog: SlowLog,
+    /// LATENCY.
+    pub latency: Latency,
+    /// The client whose command runs, while messages are sent.
+    pub current: Option<ClientKey>,
+    /// Ends the event loop at the end of the turn.
+    pub shutdown: Option<Shutdown>,
+    /// An end that is on its way.
+    pub ending: Option<Pending>,
+    /// The sockets listened on.
+    pub listeners: Listeners,
+    /// TLS, once it is set up.
+    pub tls: Option<tls::Settings>,
+    /// Clients whose postponed command is to be run now.
+    pub to_resume: Vec<ClientKey>,
+    /// Memory may exceed `maxmemory`: eviction begins, or goes on, before the next wait.
+    pub evicting: bool,
+    /// Connections to other servers.
+    pub links: Links,
+    /// Snapshots and the like.
+    pub persist: Persist,
+    /// The cron's memory.
+    pub cron: CronState,
+    /// When the log last told of a client that speaks another protocol, in Unix seconds.
+    pub attack_told_s: i64,
+    /// A transaction runs.
+    pub in_exec: bool,
+    /// What the client waited for whose blocked command runs again.
+    pub again: Option<Box<Blocked>>,
+    /// Clients in MONITOR mode.
+    pub monitors: Vec<ClientKey>,
+    /// Active expiry can be switched off by DEBUG SET-ACTIVE-EXPIRE.
+    pub active_expire: bool,
+    /// List elements of so many bytes have nodes of their own: DEBUG QUICKLIST-PACKED-THRESHOLD.
+    pub plain_from: Option<usize>,
+    /// Forty hexadecimal digits that name this process.
+    pub run_id: String,
+    /// Replication.
+    pub repl: Replication,
+    /// Memory in use when it was ready, in bytes.
+    pub startup_memory: usize,
+    /// The program as it was called.
+    pub program: String,
+    /// The program file, absolute.
+    pub executable: PathBuf,
+    /// What INFO says about who watches over the process.
+    pub supervisor: &'static str,
+    /// The title of the process, where it can be changed.
+    pub title: Option<ProcessTitle>,
+    /// The kernel's score for ending the process.
+    pub oom_score: OomScore,
+    /// Receives what is propagated, while tests listen; requests that form a transaction together.
+    pub propagation_tap: Option<Vec<Vec<(usize, OwnedRequest)>>>,
+}
+
+impl Server {
+    /// A server with these directives; it listens nowhere yet.
+    pub fn new(config: Config, commands: CommandTable, listeners: Listeners) -> Server {
+        let mut random = Random::from_entropy();
+        let (run_id, history_id) = (repl::new_id(&mut random), repl::new_id(&mut random));
+        let clock = Clock::start();
+        let mut server = Server {
+            repl: Replication::new(history_id, clock.unix_ms()),
+            clock,
+            random,
+            acl: Acl::new(&commands),
+            commands,
+            clients: Clients::default(),
+            pubsub: PubSub::default(),
+            tracking: Tracking::default(),
+            watches: Watches::default(),
+            waiters: Waiters::default(),
+            deadlines: Deadlines::default(),
+            pause: Pause::default(),
+            effects: Effects::default(),
+            observers: Observers::default(),
+            modes: ServerModes::default(),
+            script: Scripting::default(),
+            stats: Stats::default(),
+            slowlog: SlowLog::default(),
+            latency: Latency::default(),
+            current: None,
+            shutdown: None,
+            ending: None,
+            listeners,
+            tls: None,
+            to_resume: Vec::new(),
+            evicting: false,
+            links: Links::default(),
+            persist: Persist::default(),
+            cron: CronState::default(),
+            attack_told_s: 0,
+            in_exec: false,
+            again: None,
+            monitors: Vec::new(),
+            active_expire: true,
+            plain_from: None,
+            run_id,
+            startup_memory: 0,
+            program: String::new(),
+            executable: std::env::current_exe().unwrap_or_default(),
+            supervisor: "no",
+            title: None,
+            oom_score: OomScore::default(),
+            propagation_tap: None,
+            config,
+        };
+        server.acl.set_default_password(server.config.requirepass.as_deref());
+        server.config_changed();
+        server
+    }
+
+    /// Brings what is derived from directives in line with them.
+    pub fn config_changed(&mut self) {
+        self.observers.set(Observers::NOTIFY, !self.config.notify_keyspace_events.is_empty());
+        self.modes.set(ServerModes::MEMORY_LIMIT, self.config.maxmemory > 0);
+        self.slowlog.trim(self.config.slowlog_max_len);
+        self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;
+        tracking::note_fill(self);
+        memory::config_changed(self);
+        self.modes.set(ServerModes::NEW_SETTINGS, true);
+        self.note_disk_error();
+        replication::replica::note_role(self);
+    }
+
+    /// Sets TLS up as the directives say.
+    ///
+    /// # Errors
+    /// When that cannot be done; it stays as it was then, and the log has the reason.
+    pub fn configure_tls(&mut self) -> Result<(), tls::TlsError> {
+        self.tls = Some(tls::Settings::new(&self.config).inspect_err(|error| log::warn!("{error}"))?);
+        Ok(())
+    }
+
+    /// Begins a session on a connection that a client has made.
+    pub fn begin_tls(&self, stream: TcpStream) -> Option<tls::Session> {
+        let session = self.tls.as_ref()?.accept(stream, self.config.tls_auth_clients);
+        session.inspect_err(|error| log::warn!("Error accepting a client connection: {error}")).ok()
+    }
+
+    /// Why writes are refused, when [`ServerModes::DISK_ERROR`] is set.
+    pub fn disk_error(&self) -> Error {
+        match self.persist.aof.error_text().filter(|_| !self.refuses_unsaved()) {
+            Some(text) => Error::text(format!("MISCONF Errors writing to the AOF file: {text}")),
+            None => UNSAVED,
+        }
+    }
+
+    /// The same for a script that says it writes.
+    pub fn disk_error_of_script(&self) -> Error {
+        let (how, error) = match self.persist.aof.error_text().filter(|_| !self.refuses_unsaved()) {
+            Some(text) => ("persist data to AOF", format!(" AOF error: {text}")),
+            None => ("save RDB snapshots", String::new()),
+        };
+        Error::text(format!(
+            "MISCONF Redis is configured to {how}, but it's currently unable to persist to disk. Writable scripts are \
+             blocked. Use 'no-writes' flag for read only scripts.{error}"
+        ))
+    }
+
+    fn refuses_unsaved(&self) -> bool {
+        let refuses = self.config.stop_writes_on_bgsave_error && !self.config.save.is_empty();
+        refuses && !self.persist.snapshots.last_ok
+    }
+
+    /// Has writes refused as long as the last save failed, where that is wanted, or the log of commands cannot be
+    /// written.
+    pub fn note_disk_error(&mut self) {
+        self.modes.set(ServerModes::DISK_ERROR, self.refuses_unsaved() || self.persist.aof.is_failing());
+    }
+
+    /// Has tables resized for comfort, unless a child shares their memory.
+    pub fn allow_resizing(&self, db: &mut Databases) {
+        let allowed = self.persist.resizing_allowed && self.persist.child.is_none();
+        (0..db.count()).for_each(|index| db.database_mut(index).dict.set_resizing(allowed));
+    }
+
+    /// Whether expired keys stay where they are, unseen: during a pause, and until the primary says that they go.
+    pub fn holds_still(&self) -> bool {
+        self.modes.has(ServerModes::HOLDS_EXPIRED)
+    }
+
+    /// Tells the databases what they need to know of directives and modes, if that is news to them.
+    pub fn instruct(&mut self, db: &mut Databases) {
+        db.frozen = self.holds_still();
+        if !self.modes.has(ServerModes::NEW_SETTINGS) {
+            return;
+        }
+        let config = &self.config;
+        let told = config.notify_keyspace_events;
+        db.notes_misses = told.contains(NotifyFlags::KEY_MISS);
+        db.notes_new = told.contains(NotifyFlags::NEW);
+        db.lazyfree.lazily = Lazily {
+            expire: config.lazyfree_lazy_expire,
+            server_del: config.lazyfree_lazy_server_del,
+            eviction: config.lazyfree_lazy_eviction,
+        };
+        db.note_frequency(config.maxmemory_policy.is_lfu(), config.lfu_log_factor, config.lfu_decay_time);
+        self.modes.set(ServerModes::NEW_SETTINGS, false);
+    }
+
+    /// Whether memory in use exceeds `maxmemory`.
+    pub fn out_of_memory(&self) -> bool {
+        self.memory_excess() > 0
+    }
+
+    /// Bytes in use beyond `maxmemory`.
+    pub fn memory_excess(&self) -> usize {
+        let used = crate::util::alloc::used_memory().saturating_sub(self.not_counted_for_evict());
+        used.saturating_sub(usize::try_from(self.config.maxmemory).unwrap_or(usize::MAX))
+    }
+
+    /// Bytes in use that evicting keys would make more rather than less: of what is to be logged, and kept for replicas
+    /// that lag.
+    pub fn not_counted_for_evict(&self) -> usize {
+        self.persist.aof.writer().buffer_bytes() + self.repl.memory().1
+    }
+
+    /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply
+    /// when its command runs. `None` when it is gone.
+    pub fn push_to(&mut self, target: ClientKey) -> Option<&mut Reply> {
+        if self.current == Some(target) {
+            self.observers.set(Observers::PENDING, true);
+            let resp3 = self.clients.get(target)?.resp3;
+            return Some(self.effects.own_messages(resp3));
+        }
+        let client = self.clients.get(target)?;
+        if client.modes.has(Modes::CLOSING) {
+            return None;
+        }
+        self.clients.flush_later(target);
+        self.clients.get_mut(target).map(|client| &mut client.output)
+    }
+
+    /// Writes a message for a client, and closes the client when it does not read what it is sent.
+    pub fn push(&mut self, target: ClientKey, write: impl FnOnce(&mut Reply)) {
+        if let Some(out) = self.push_to(target) {
+            write(out);
+            if self.current != Some(target) {
+                lifecycle::check_output_limit(self, target);
+            }
+        }
+    }
+
+    /// Enters a command into the slow log.
+    pub fn log_slow_command(&mut self, client: ClientKey, args: &ArgView<'_>, micros: u64) {
+        let redacted = self.redacted_args(args);
+        let from = self.clients.at(client);
+        let (peer, name) = (from.connection.peer_name(), from.name.as_deref().unwrap_or_default());
+        let max = self.config.slowlog_max_len;
+        self.slowlog.add(args, &redacted, micros, self.clock.unix_ms() / 1000, &peer, name, max);
+    }
+
+    /// Which arguments of a call must not be shown: passwords.
+    pub fn redacted_args(&self, args: &ArgView<'_>) -> Vec<usize> {
+        match self.commands.resolve(args) {
+            Some(id) => (self.commands.entry(id).row.secrets)(args),
+            None => Vec::new(),
+        }
+    }
+
+    /// The full name of a client's latest command, as CLIENT LIST shows it.
+    pub fn command_name(&self, id: Option<CommandId>) -> &str {
+        id.map_or("NULL", |id| self.commands.entry(id).full_name.as_str())
+    }
+}

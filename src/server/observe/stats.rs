@@ -1,0 +1,147 @@
+//! What the server counts; INFO prints it, CONFIG RESETSTAT clears it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Error codes told apart; further ones are not counted by themselves.
+const ERROR_CODES_MAX: usize = 128;
+
+/// Counters since the start or the last reset.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// Connections accepted.
+    pub connections: u64,
+    /// Connections refused because of `maxclients`.
+    pub rejected_connections: u64,
+    /// Commands run.
+    pub commands: u64,
+    /// Bytes read from clients.
+    pub input_bytes: u64,
+    /// Bytes written to clients.
+    pub output_bytes: u64,
+    /// Error replies by code.
+    pub errors: BTreeMap<Box<str>, u64>,
+    /// Error replies.
+    pub error_replies: u64,
+    /// Errors that the server's own clients were answered.
+    pub unexpected_error_replies: u64,
+    /// Reads that found something.
+    pub reads_processed: u64,
+    /// Writes that sent something.
+    pub writes_processed: u64,
+    /// Commands run per second.
+    pub commands_rate: Rate,
+    /// Bytes read per second.
+    pub input_rate: Rate,
+    /// Bytes written per second.
+    pub output_rate: Rate,
+    /// The most memory seen in use, in bytes.
+    pub peak_memory: usize,
+    /// Clients closed because of `client-query-buffer-limit`.
+    pub query_buffer_disconnections: u64,
+    /// Clients closed because they did not read their output.
+    pub output_buffer_disconnections: u64,
+    /// Time spent on active expiry, in microseconds.
+    pub expire_cycle_us: u64,
+    /// Expiry cycles that ended for lack of time.
+    pub expired_time_cap_reached: u64,
+    /// Estimated share of keys that have expired and still take room, in per cent.
+    pub expired_stale_percent: f64,
+    /// Keys evicted because of `maxmemory`.
+    pub evicted_keys: u64,
+    /// Clients closed because of `maxmemory-clients`.
+    pub evicted_clients: u64,
+    /// How long memory in use has exceeded `maxmemory`, up to the last time,
+    pub eviction_exceeded: Duration,
+    /// and since when it does now.
+    pub eviction_exceeded_since: Option<Instant>,
+    /// What ACLs refused, by [`crate::client::acl::log::Reason`].
+    pub denials: [u64; 4],
+    /// Child processes.
+    pub forks: u64,
+    /// How long the last fork took, in microseconds.
+    pub latest_fork_us: u64,
+    /// Payloads of RESTORE that were checked deeply.
+    pub sanitizations: u64,
+    /// Turns of the event loop.
+    pub loop_cycles: u64,
+    /// Time in turns of the event loop, in microseconds.
+    pub loop_us: u64,
+}
+
+impl Stats {
+    /// Counts an error reply by its code, such as `ERR`.
+    pub fn count_error(&mut self, code: &[u8]) {
+        self.error_replies += 1;
+        let code = String::from_utf8_lossy(code);
+        if let Some(count) = self.errors.get_mut(&*code) {
+            *count += 1;
+        } else if self.errors.len() < ERROR_CODES_MAX {
+            self.errors.insert(code.into(), 1);
+        }
+    }
+
+    /// Starts counting anew. The peak of memory use stays.
+    pub fn reset(&mut self) {
+        *self = Stats { peak_memory: self.peak_memory, ..Stats::default() };
+    }
+
+    /// Takes a sample of the rates at a point of time, in Unix milliseconds.
+    pub fn sample_rates(&mut self, now_ms: i64) {
+        self.commands_rate.sample(self.commands, now_ms);
+        self.input_rate.sample(self.input_bytes, now_ms);
+        self.output_rate.sample(self.output_bytes, now_ms);
+    }
+}
+
+/// Samples a rate is averaged over.
+const RATE_SAMPLES: usize = 16;
+
+/// The rate per second of a counter, as an average over the last samples.
+#[derive(Debug, Default)]
+pub struct Rate {
+    samples: [u64; RATE_SAMPLES],
+    next: usize,
+    last_value: u64,
+    last_ms: i64,
+}
+
+impl Rate {
+    fn sample(&mut self, value: u64, now_ms: i64) {
+        let elapsed = (now_ms - self.last_ms).max(1) as u64;
+        let grown = value.saturating_sub(self.last_value);
+        self.samples[self.next] = if self.last_ms == 0 { 0 } else { grown * 1000 / elapsed };
+        self.next = (self.next + 1) % RATE_SAMPLES;
+        (self.last_value, self.last_ms) = (value, now_ms);
+    }
+
+    /// Per second.
+    pub fn per_second(&self) -> u64 {
+        self.samples.iter().sum::<u64>() / RATE_SAMPLES as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_counted_by_code_up_to_a_limit() {
+        let mut stats = Stats::default();
+        (0..200).for_each(|number| stats.count_error(format!("E{number}").as_bytes()));
+        stats.count_error(b"E5");
+        assert_eq!((stats.error_replies, stats.errors.len(), stats.errors["E5"]), (201, ERROR_CODES_MAX, 2));
+        stats.peak_memory = 7;
+        stats.reset();
+        assert_eq!((stats.error_replies, stats.errors.len(), stats.peak_memory), (0, 0, 7));
+    }
+
+    #[test]
+    fn a_rate_is_the_average_of_its_samples() {
+        let mut rate = Rate::default();
+        for turn in 0..=RATE_SAMPLES as u64 {
+            rate.sample(turn * 50, 1000 + turn as i64 * 100);
+        }
+        assert_eq!(rate.per_second(), 500);
+    }
+}

@@ -1,0 +1,276 @@
+//! Rewriting the log: a child writes the data set as it is into a new base.
+//!
+//! The parent goes on with a new increment meanwhile. When the child is done, the base and that increment are the log,
+//! and everything before is history. When it fails nothing is lost: the log has one more increment.
+//!
+//! A rewrite begins when a client asks for it, when the log has grown enough, or to begin logging. After three failures
+//! in a row those that begin by themselves wait, twice as long each time.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::aof::flush;
+use super::folder;
+use super::snapshot;
+use crate::db::Databases;
+use crate::persist::aof::{Aof, Failed, Mode, failed};
+use crate::persist::fork::{Child, Ended, Purpose};
+use crate::persist::rdb::save;
+use crate::persist::rdb::write::{FileSink, Sink};
+use crate::server::Server;
+use crate::util::platform::os_error_text;
+
+/// Bytes after which what was written is sent to the disk.
+const SYNC_EVERY: u64 = 4 << 20;
+/// Bytes of commands written at once.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Where the file of a child stands when it is whole, and while it is written.
+fn temporary(pid: i32) -> [PathBuf; 2] {
+    [format!("temp-rewriteaof-bg-{pid}.aof").into(), format!("temp-rewriteaof-{pid}.aof").into()]
+}
+
+/// Begins a rewrite that was scheduled, unless it has to wait.
+pub fn begin_if_scheduled(server: &mut Server, db: &mut Databases) {
+    let now_s = server.clock.unix_ms() / 1000;
+    let rewrites = &mut server.persist.aof.rewrites;
+    if rewrites.scheduled && server.persist.child.is_none() && !rewrites.has_to_wait(now_s) {
+        begin(server, db);
+    }
+}
+
+/// Begins a rewrite when the log has grown enough since the last.
+pub fn begin_if_grown(server: &mut Server, db: &mut Databases) {
+    let (percentage, min) =
+        (u64::from(server.config.auto_aof_rewrite_percentage), server.config.auto_aof_rewrite_min_size);
+    let aof = &mut server.persist.aof;
+    if aof.mode != Mode::On || server.persist.child.is_some() || percentage == 0 || aof.bytes() <= min {
+        return;
+    }
+    let growth = (aof.bytes() * 100 / aof.base_bytes.max(1)).saturating_sub(100);
+    let now_s = server.clock.unix_ms() / 1000;
+    if growth >= percentage && !aof.rewrites.has_to_wait(now_s) {
+        log::info!("Starting automatic rewriting of AOF on {growth}% growth");
+        begin(server, db);
+    }
+}
+
+/// Begins a rewrite; false if that failed.
+pub fn begin(server: &mut Server, db: &mut Databases) -> bool {
+    if server.persist.child.is_some() {
+        return false;
+    }
+    let begun = begin_child(server, db);
+    if begun.is_err() {
+        let aof = &mut server.persist.aof;
+        aof.rewrites.last_ok = false;
+        if aof.mode == Mode::Waiting {
+            aof.gathers = false;
+            aof.writer.forget_pending();
+        }
+    }
+    begun.is_ok()
+}
+
+fn begin_child(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
+    folder::make(&server.config)?;
+    flush(server, true);
+    // Commands that could not be written are part of the new base. In the new increment they would be run twice.
+    if server.persist.aof.writer.is_open() && server.persist.aof.writer.pending_bytes() > 0 {
+        return Err(failed("Can't rewrite append only file in background: it can't be written to".to_owned()));
+    }
+    folder::begin_increment(server)?;
+    server.persist.aof.rewrites.count += 1;
+    let keys = (0..db.count()).map(|index| db.database(index).dict.len() as u64).sum();
+    let forked = snapshot::fork_child(server, db, Purpose::AofRewrite, &[], |server, db, reporter| {
+        let delay_us = server.config.rdb_key_save_delay_us;
+        let [target, _] = temporary(std::process::id() as i32);
+        let written = write_base(server, db, &target, &mut |keys| {
+            if delay_us != 0 {
+                crate::persist::rdb::rest(delay_us, keys);
+            }
+            reporter.key_done(keys);
+        });
+        if written {
+            log::info!("Successfully created the temporary AOF base file {}", target.display());
+            reporter.finish();
+        }
+        written
+    });
+    let pid = forked.map_err(|error| {
+        failed(format!("Can't rewrite append only file in background: fork: {}", os_error_text(&error)))
+    })?;
+    server.persist.keys_to_save = keys;
+    log::info!("Background append only file rewriting started by pid {pid}");
+    server.persist.aof.rewrites.scheduled = false;
+    Ok(())
+}
+
+/// Writes the data set into a file, as a snapshot or as commands; false if that failed, which is logged.
+pub fn write_base(server: &Server, db: &Databases, target: &Path, on_key: &mut dyn FnMut(u64)) -> bool {
+    let [_, temporary] = temporary(std::process::id() as i32);
+    let file = match File::create(&temporary) {
+        Ok(file) => file,
+        Err(error) => {
+            log::warn!("Opening the temp file for AOF rewrite in rewriteAppendOnlyFile(): {}", os_error_text(&error));
+            return false;
+        }
+    };
+    let sync_every = if server.config.aof_rewrite_incremental_fsync { SYNC_EVERY } else { 0 };
+    let mut sink = FileSink::new(file, sync_every);
+    if let Err(error) = write_content(server, db, &mut sink, on_key).and_then(|()| sink.file().sync_all()) {
+        log::warn!("Write error writing append only file on disk: {}", os_error_text(&error));
+        fs::remove_file(&temporary).ok();
+        return false;
+    }
+    if let Err(error) = fs::rename(&temporary, target) {
+        log::warn!("Error moving temp append only file on the final destination: {}", os_error_text(&error));
+        fs::remove_file(&temporary).ok();
+        return false;
+    }
+    true
+}
+
+fn write_content(server: &Server, db: &Databases, sink: &mut FileSink, on_key: &mut dyn FnMut(u64)) -> io::Result<()> {
+    if server.config.aof_use_rdb_preamble {
+        let options = save::Options { aux: snapshot::aux(true), ..snapshot::options(server) };
+        return save::save(db, &options, sink, on_key).map(|_| ());
+    }
+    let mut out = BufWriter::with_capacity(PIECE_BYTES, Written(sink));
+    if server.config.aof_timestamp_enabled {
+        write!(out, "#TS:{}\r\n", server.clock.unix_ms() / 1000)?;
+    }
+    crate::persist::aof::rewrite::write_all(db, &server.script.libraries.dump(), &mut out, on_key)?;
+    out.flush()
+}
+
+/// A sink as something that is written to.
+struct Written<'a>(&'a mut FileSink);
+
+impl Write for Written<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.take(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Ends the child that rewrites, if there is one.
+pub fn kill_child(server: &mut Server, db: &mut Databases) {
+    let rewrites = |child: &mut Child| child.purpose == Purpose::AofRewrite;
+    let Some(child) = server.persist.child.take_if(rewrites) else { return };
+    log::info!("Killing running AOF rewrite child: {}", child.pid);
+    child.kill();
+    child.wait();
+    remove_temporary(&mut server.persist.aof, child.pid);
+    server.allow_resizing(db);
+}
+
+fn remove_temporary(aof: &mut Aof, pid: i32) {
+    for path in temporary(pid) {
+        aof.writer.disk.remove(&path);
+    }
+}
+
+/// What follows from the end of the child.
+pub fn child_ended(server: &mut Server, child: &Child, ended: Ended) {
+    match ended.signal {
+        None if ended.well() => {
+            log::info!("Background AOF rewrite terminated with success");
+            match take_base(server, child.pid) {
+                Ok(()) => {
+                    let rewrites = &mut server.persist.aof.rewrites;
+                    (rewrites.last_ok, rewrites.failures) = (true, 0);
+                    log::info!("Background AOF rewrite finished successfully");
+                    server.persist.aof.mode = match server.persist.aof.mode {
+                        Mode::Waiting => Mode::On,
+                        mode => mode,
+                    };
+                }
+                Err(_) => server.persist.aof.rewrites.failed(),
+            }
+        }
+        None => {
+            server.persist.aof.rewrites.failed();
+            log::warn!("Background AOF rewrite terminated with error");
+        }
+        Some(signal) => {
+            if !ended.was_killed() {
+                server.persist.aof.rewrites.failed();
+            }
+            log::warn!("Background AOF rewrite terminated by signal {signal}");
+        }
+    }
+    let aof = &mut server.persist.aof;
+    remove_temporary(aof, child.pid);
+    aof.rewrites.last_seconds = Some(child.started.elapsed().as_secs() as i64);
+    if aof.mode == Mode::Waiting {
+        // What was gathered has no base.
+        aof.gathers = false;
+        aof.writer.forget_pending();
+        let name = folder::temporary_increment(&server.config);
+        log::info!("Removing the temp incr aof file {name} in the background");
+        aof.writer.disk.remove(&folder::path(&server.config, &name));
+        aof.rewrites.scheduled = true;
+    }
+}
+
+/// Makes what the child wrote the base.
+fn take_base(server: &mut Server, pid: i32) -> Result<(), Failed> {
+    let (config, aof) = (&server.config, &server.persist.aof);
+    let [written, _] = temporary(pid);
+    let mut manifest = aof.manifest.clone();
+    let base = manifest.new_base(&config.appendfilename, config.aof_use_rdb_preamble).to_owned();
+    let mut made = vec![folder::path(config, &base)];
+    rename(server, "base", &written, &base)?;
+    let (config, aof) = (&server.config, &server.persist.aof);
+    let was_waiting = aof.mode == Mode::Waiting;
+    if was_waiting {
+        let increment = manifest.new_increment(&config.appendfilename).to_owned();
+        let gathered = folder::path(config, &folder::temporary_increment(config));
+        let place = folder::path(config, &increment);
+        if let Err(failed) = rename(server, "incr", &gathered, &increment) {
+            made.iter().for_each(|path| server.persist.aof.writer.disk.remove(path));
+            return Err(failed);
+        }
+        made.push(place);
+    }
+    let writes = server.persist.aof.writer.is_open();
+    manifest.retire_increments(usize::from(writes));
+    let Server { persist, config, .. } = server;
+    if let Err(failed) = folder::replace_manifest(&mut persist.aof, config, manifest) {
+        made.iter().for_each(|path| persist.aof.writer.disk.remove(path));
+        return Err(failed);
+    }
+    if server.persist.aof.is_on() {
+        let bytes = folder::bytes_of(server, &base).unwrap_or(0);
+        let aof = &mut server.persist.aof;
+        aof.earlier_bytes = bytes;
+        aof.base_bytes = aof.bytes();
+    }
+    folder::delete_history(server);
+    Ok(())
+}
+
+fn rename(server: &mut Server, kind: &str, from: &Path, name: &str) -> Result<(), Failed> {
+    let to = folder::path(&server.config, name);
+    let shown = match kind {
+        "incr" => folder::temporary_increment(&server.config),
+        _ => from.display().to_string(),
+    };
+    let started = std::time::Instant::now();
+    fs::rename(from, &to).map_err(|error| {
+        failed(format!(
+            "Error trying to rename the temporary AOF {kind} file {shown} into {}: {}",
+            to.display(),
+            os_error_text(&error)
+        ))
+    })?;
+    server.latency.sample("aof-rename", started.elapsed().as_millis() as u64, server.clock.unix_ms());
+    log::info!("Successfully renamed the temporary AOF {kind} file {shown} into {name}");
+    Ok(())
+}

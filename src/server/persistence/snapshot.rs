@@ -1,0 +1,361 @@
+//! Snapshots: when the data set is saved, by whom, and what follows from it.
+//!
+//! SAVE and the end of the server save in this process; BGSAVE and the `save` rules have a child do it. A file is
+//! written under another name and takes its own when it is whole and on the disk, so that there is a sound one at any
+//! time.
+
+use super::background;
+use crate::server::state::Ending;
+use crate::util::clock::unix_seconds;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::config::{Config, MaxmemoryPolicy, OomScoreAdj, REDIS_VERSION};
+use crate::db::Databases;
+use crate::persist::fork;
+use crate::persist::fork::{Ended, Purpose};
+use crate::persist::rdb::save;
+use crate::persist::rdb::save::{Options, Usage};
+use crate::persist::rdb::write::FileSink;
+use crate::server::Server;
+use crate::server::modes::ServerModes;
+use crate::server::replication::{sync, transfer};
+use crate::util::oom_score::Wanted;
+use crate::util::{alloc, platform};
+
+/// Bytes after which what was written is sent to the disk.
+const SYNC_EVERY: u64 = 4 << 20;
+/// Seconds after which a save that failed is tried again.
+const RETRY_AFTER: i64 = 5;
+
+/// What a file contains besides keys, and how it is written.
+pub fn options(server: &Server) -> Options {
+    let config = &server.config;
+    Options {
+        aux: aux(false).into_iter().chain(server.repl.aux(server.is_replica())).collect(),
+        functions: server.script.libraries.dump(),
+        usage: match config.maxmemory_policy {
+            MaxmemoryPolicy::AllkeysLru | MaxmemoryPolicy::VolatileLru => Usage::Idle,
+            MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu => Usage::Frequency,
+            _ => Usage::None,
+        },
+        checksum: config.rdbchecksum,
+        compress: config.rdbcompression,
+    }
+}
+
+/// What a file tells of itself; `aof_base` if an append-only file begins with it.
+pub fn aux(aof_base: bool) -> Vec<(&'static str, String)> {
+    vec![
+        ("redis-ver", REDIS_VERSION.to_owned()),
+        ("redis-bits", usize::BITS.to_string()),
+        ("ctime", unix_seconds().to_string()),
+        ("used-mem", alloc::used_memory().to_string()),
+        ("aof-base", u8::from(aof_base).to_string()),
+    ]
+}
+
+/// Saves the data set, here and now; false if that failed.
+pub fn save_now(server: &mut Server, db: &mut Databases) -> bool {
+    server.persist.snapshots.saves += 1;
+    let (options, delay_us) = (options(server), server.config.rdb_key_save_delay_us);
+    let interrupted = server.persist.interrupted.clone();
+    let temporary = temporary(&server.config, std::process::id() as i32);
+    let mut on_key = |keys: u64| {
+        if delay_us != 0 {
+            crate::persist::rdb::rest(delay_us, keys);
+        }
+        if interrupted.load(Relaxed) {
+            log::warn!("You insist... exiting now.");
+            std::fs::remove_file(&temporary).ok();
+            std::process::exit(1);
+        }
+    };
+    let saved = write_file(db, &server.config, &options, &mut on_key);
+    if saved {
+        db.dirty = 0;
+        server.persist.snapshots.last_save = unix_seconds();
+        server.persist.snapshots.last_ok = true;
+        server.note_disk_error();
+    }
+    saved
+}
+
+/// Where a file stands while it is written by a process.
+fn temporary(config: &Config, pid: i32) -> PathBuf {
+    Path::new(&config.dbfilename).with_file_name(format!("temp-{pid}.rdb"))
+}
+
+/// Writes the file of the data set; whether that went well. What did not is logged.
+fn write_file(db: &Databases, config: &Config, options: &Options, on_key: save::OnKey<'_>) -> bool {
+    let (target, temporary) = (Path::new(&config.dbfilename), temporary(config, std::process::id() as i32));
+    let file = match File::create(&temporary) {
+        Ok(file) => file,
+        Err(error) => {
+            log::warn!(
+                "Failed opening the temp RDB file {} (in server root dir {}) for saving: {}",
+                temporary.display(),
+                config.dir,
+                platform::os_error_text(&error)
+            );
+            return false;
+        }
+    };
+    let sync_every = if config.rdb_save_incremental_fsync { SYNC_EVERY } else { 0 };
+    if let Err(error) = write_all(db, options, FileSink::new(file, sync_every), on_key) {
+        log::warn!("Write error saving DB on disk({}): {}", error.1, platform::os_error_text(&error.0));
+        std::fs::remove_file(&temporary).ok();
+        return false;
+    }
+    if let Err(error) = std::fs::rename(&temporary, target) {
+        log::warn!(
+            "Error moving temp DB file {} on the final destination {} (in server root dir {}): {}",
+            temporary.display(),
+            target.display(),
+            config.dir,
+            platform::os_error_text(&error)
+        );
+        std::fs::remove_file(&temporary).ok();
+        return false;
+    }
+    if let Err(error) = sync_folder(target) {
+        log::warn!("Failed to fsync directory while saving DB: {}", platform::os_error_text(&error));
+        return false;
+    }
+    log::info!("DB saved on disk");
+    true
+}
+
+type Failed = (io::Error, &'static str);
+
+fn write_all(db: &Databases, options: &Options, mut sink: FileSink, on_key: save::OnKey<'_>) -> Result<(), Failed> {
+    save::save(db, options, &mut sink, on_key).map_err(|error| (error, "rdbSaveRio"))?;
+    sink.file().sync_all().map_err(|error| (error, "fsync"))
+}
+
+/// Has the name of a file reach the disk.
+pub fn sync_folder(file: &Path) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+/// Begins a save in the background; false if that failed.
+pub fn begin(server: &mut Server, db: &mut Databases) -> bool {
+    if server.persist.child.is_some() {
+        return false;
+    }
+    server.persist.snapshots.saves += 1;
+    server.persist.snapshots.is_for_replicas = false;
+    server.persist.snapshots.dirty_before = db.dirty;
+    server.persist.snapshots.last_try = unix_seconds();
+    let options = options(server);
+    let keys: u64 = (0..db.count()).map(|index| db.database(index).dict.len() as u64).sum();
+    let forked = fork_child(server, db, Purpose::Rdb, &[], |server, db, reporter| {
+        let delay_us = server.config.rdb_key_save_delay_us;
+        let saved = write_file(db, &server.config, &options, &mut |keys| {
+            if delay_us != 0 {
+                crate::persist::rdb::rest(delay_us, keys);
+            }
+            reporter.key_done(keys);
+        });
+        if saved {
+            reporter.finish();
+        }
+        saved
+    });
+    server.persist.keys_to_save = keys;
+    match forked {
+        Ok(pid) => log::info!("Background saving started by pid {pid}"),
+        Err(error) => {
+            log::warn!("Can't save in background: fork: {}", platform::os_error_text(&error));
+            server.persist.snapshots.last_ok = false;
+            server.note_disk_error();
+            return false;
+        }
+    }
+    true
+}
+
+/// Forks a child for a purpose; the number of its process. In the child the server's title and its score for running
+/// out of memory are those of a child, and `work` gets server and databases.
+///
+/// # Errors
+/// Those of the system.
+pub fn fork_child(
+    server: &mut Server,
+    db: &mut Databases,
+    purpose: Purpose,
+    keep: &[std::os::fd::RawFd],
+    work: impl FnOnce(&mut Server, &Databases, &mut fork::Reporter) -> bool,
+) -> io::Result<i32> {
+    let before = server.clock.tick();
+    let forked = fork::fork(purpose, keep, |reporter| {
+        let title = match purpose {
+            Purpose::Rdb => "redis-rdb-bgsave",
+            Purpose::Sync => "redis-rdb-to-slaves",
+            Purpose::AofRewrite => "redis-aof-rewrite",
+        };
+        server.program = title.to_owned();
+        crate::server::apply::show_title(server);
+        mark_for_oom(server);
+        work(server, db, reporter)
+    });
+    let after = server.clock.tick();
+    let micros = server.clock.micros_between(before, after);
+    let child = forked?;
+    let pid = child.pid;
+    server.stats.forks += 1;
+    server.stats.latest_fork_us = micros;
+    server.clock.read_wall();
+    server.latency.sample("fork", micros / 1000, server.clock.unix_ms());
+    server.persist.child = Some(child);
+    server.allow_resizing(db);
+    Ok(pid)
+}
+
+/// A child goes before its parent when memory runs out.
+fn mark_for_oom(server: &mut Server) {
+    let [_, _, score] = server.config.oom_score_adj_values;
+    let wanted = match server.config.oom_score_adj {
+        OomScoreAdj::No => return,
+        OomScoreAdj::Relative => Wanted::Relative(score),
+        OomScoreAdj::Absolute => Wanted::Absolute(score),
+    };
+    server.oom_score.set(wanted).ok();
+}
+
+/// Looks after the child, and begins to save when a rule says so or it was scheduled.
+pub fn tick(server: &mut Server, db: &mut Databases) {
+    background::begin_if_scheduled(server, db);
+    if let Some(child) = &mut server.persist.child {
+        child.hear();
+        let Some(ended) = child.poll() else { return };
+        child.hear();
+        let child = server.persist.child.take();
+        server.allow_resizing(db);
+        let copied = child.as_ref().and_then(|child| child.latest).map_or(0, |(report, _)| report.copied);
+        match child {
+            Some(child) if child.purpose == Purpose::Rdb => {
+                server.persist.snapshots.last_copied = copied;
+                child_ended(server, db, &child, ended);
+            }
+            Some(child) if child.purpose == Purpose::Sync => {
+                server.persist.snapshots.last_copied = copied;
+                transfer::child_ended(server, ended);
+            }
+            Some(child) => {
+                server.persist.aof.rewrites.last_copied = copied;
+                background::child_ended(server, &child, ended);
+            }
+            None => {}
+        }
+        return;
+    }
+    let now = unix_seconds();
+    let snapshots = &server.persist.snapshots;
+    let may_try = snapshots.last_ok || now - snapshots.last_try > RETRY_AFTER;
+    if snapshots.scheduled && may_try {
+        if begin(server, db) {
+            server.persist.snapshots.scheduled = false;
+        }
+        return;
+    }
+    let since = now - snapshots.last_save;
+    let due = server.config.save.iter().find(|rule| db.dirty as i64 >= rule.changes && since > rule.seconds);
+    if let Some(rule) = due.filter(|_| may_try) {
+        log::info!("{} changes in {} seconds. Saving...", rule.changes, rule.seconds);
+        begin(server, db);
+    }
+    background::begin_if_grown(server, db);
+}
+
+fn child_ended(server: &mut Server, db: &mut Databases, child: &fork::Child, ended: Ended) {
+    let snapshots = &mut server.persist.snapshots;
+    snapshots.last_seconds = Some(child.started.elapsed().as_secs() as i64);
+    match ended.signal {
+        None if ended.well() => {
+            log::info!("Background saving terminated with success");
+            db.dirty = db.dirty.saturating_sub(snapshots.dirty_before);
+            snapshots.last_save = unix_seconds();
+            snapshots.last_ok = true;
+        }
+        None => {
+            log::warn!("Background saving error");
+            snapshots.last_ok = false;
+        }
+        Some(signal) => {
+            log::warn!("Background saving terminated by signal {signal}");
+            std::fs::remove_file(temporary(&server.config, child.pid)).ok();
+            snapshots.last_ok &= ended.was_killed();
+        }
+    }
+    server.note_disk_error();
+    sync::file_is_saved(server, ended.well());
+}
+
+/// Ends the child that saves, if there is one; what follows comes with the next tick.
+pub fn kill_child(server: &Server) {
+    let saves = |child: &&fork::Child| child.purpose != Purpose::AofRewrite;
+    if let Some(child) = server.persist.child.as_ref().filter(saves) {
+        child.kill();
+    }
+}
+
+/// After FLUSHALL: what a child saves is over, and with `save` rules an empty data set is saved at once.
+pub fn data_set_emptied(server: &mut Server, db: &mut Databases) {
+    // While a log is loaded this happened long ago, and what is saved is of no concern.
+    if server.modes.has(ServerModes::LOADING) {
+        return;
+    }
+    kill_child(server);
+    if !server.config.save.is_empty() {
+        save_now(server, db);
+    }
+}
+
+/// Does what is to be done before the server ends; false if it must not, because data would be lost.
+pub fn prepare_to_end(server: &mut Server, db: &mut Databases, ending: Ending) -> bool {
+    let rewrites = server.persist.child.as_ref().is_some_and(|child| child.purpose == Purpose::AofRewrite);
+    if rewrites && server.persist.aof.is_waiting() {
+        // What was gathered is no log without the base that is being written.
+        if !ending.force {
+            log::warn!("Writing initial AOF, can't exit.");
+            return false;
+        }
+        log::warn!("Writing initial AOF. Exit anyway.");
+    }
+    if rewrites {
+        log::warn!("There is a child rewriting the AOF. Killing it!");
+        background::kill_child(server, db);
+    }
+    if let Some(child) = server.persist.child.take() {
+        if child.purpose != Purpose::AofRewrite {
+            log::warn!("There is a child saving an .rdb. Killing it!");
+        }
+        child.kill();
+        child.wait();
+        std::fs::remove_file(temporary(&server.config, child.pid)).ok();
+        server.allow_resizing(db);
+    }
+    if server.persist.aof.is_on() {
+        log::info!("Calling fsync() on the AOF file.");
+        crate::server::persistence::aof::finish(server);
+    }
+    let loading = server.modes.has(ServerModes::LOADING);
+    let save = ending.save || !server.config.save.is_empty();
+    if !save || ending.no_save || loading {
+        return true;
+    }
+    log::info!("Saving the final RDB snapshot before exiting.");
+    if save_now(server, db) {
+        return true;
+    }
+    if ending.force {
+        log::warn!("Error trying to save the DB. Exiting anyway.");
+        return true;
+    }
+    log::warn!("Error trying to save the DB, can't exit.");
+    false
+}

@@ -1,0 +1,365 @@
+//! Getting the data set of the primary: into a file that is then loaded, or straight from the socket.
+//!
+//! It comes as `$<length>` and so many bytes, or as `$EOF:<mark>` and everything up to the mark. What comes behind it
+//! belongs to the stream of changes and stays in the link's input.
+//!
+//! Before old data is given up the new one is there as a file; or, with `repl-diskless-load swapdb`, loaded beside it.
+//! Only a replica that has nothing to lose (`on-empty-db`) loads into its databases from the socket.
+
+use crate::repl::receiving::End;
+use crate::repl::receiving::Inflow;
+use crate::repl::receiving::Receiving;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::link;
+use super::{primary, replica};
+use crate::config::ReplDisklessLoad;
+use crate::db::Databases;
+use crate::persist::fork::Purpose;
+use crate::persist::rdb::load::Loader;
+use crate::repl::ID_CHARS;
+use crate::repl::link::State;
+use crate::server::Server;
+use crate::server::execution::effects;
+use crate::server::persistence::loading;
+use crate::server::persistence::loading::Place;
+use crate::server::persistence::snapshot;
+use crate::util::platform;
+
+/// Bytes after which what was written is sent to the disk.
+const SYNC_EVERY: u64 = 8 << 20;
+/// Prepares for a data set.
+///
+/// # Errors
+/// When there is no place for a file; the text is logged.
+pub fn begin(server: &mut Server, db: &Databases) -> Result<Receiving, String> {
+    let file = match loads_from_socket(server, db) {
+        true => None,
+        false => {
+            let name = format!("temp-{}.{}.rdb", server.clock.unix_ms(), std::process::id());
+            let path = Path::new(&server.config.dbfilename).with_file_name(name);
+            let opened = File::options().write(true).create_new(true).open(&path);
+            let why = |error: io::Error| {
+                let text = platform::os_error_text(&error);
+                format!("Opening the temp file needed for MASTER <-> REPLICA synchronization: {text}")
+            };
+            Some((opened.map_err(why)?, path))
+        }
+    };
+    Ok(Receiving { end: End::Unknown, file, received: 0, synced: 0, loaded: None })
+}
+
+fn loads_from_socket(server: &Server, db: &Databases) -> bool {
+    match server.config.repl_diskless_load {
+        ReplDisklessLoad::Disabled => false,
+        ReplDisklessLoad::SwapDb => true,
+        ReplDisklessLoad::OnEmptyDb => (0..db.count()).all(|index| db.database(index).dict.is_empty()),
+    }
+}
+
+/// Gives a data set up that has not come whole.
+pub fn discard(receiving: Receiving) {
+    if let Some((_, path)) = receiving.file {
+        std::fs::remove_file(path).ok();
+    }
+}
+
+/// What becomes of a data set by what came.
+enum Came {
+    /// Not all of it.
+    Part,
+    /// All that goes to the file.
+    File,
+    /// The head of what is loaded from the socket.
+    Head,
+    /// The mark behind what was loaded.
+    Mark,
+}
+
+/// Works on what came.
+pub fn go_on(server: &mut Server, db: &mut Databases) {
+    let State::Receiving(mut receiving) = std::mem::take(&mut server.repl.link.state) else { return };
+    let came = take_in(server, &mut receiving);
+    match came {
+        Ok(Came::Part) => server.repl.link.state = State::Receiving(receiving),
+        Ok(Came::File) => load_file(server, db, receiving),
+        Ok(Came::Head) => load_from_socket(server, db, &receiving.end),
+        Ok(Came::Mark) => replica::synchronized(server, db, receiving.loaded.flatten(), true),
+        Err(text) => {
+            log::warn!("{text}");
+            server.repl.link.state = State::Receiving(receiving);
+            link::drop_link(server, db, true);
+        }
+    }
+}
+
+fn take_in(server: &mut Server, receiving: &mut Receiving) -> Result<Came, String> {
+    while receiving.end == End::Unknown {
+        let line = server.repl.link.take_line().map_err(|error| format!("I/O error reading bulk count: {error}"))?;
+        let Some(line) = line else { return Ok(Came::Part) };
+        // An empty line is a sign of life.
+        if !line.is_empty() {
+            receiving.end = announced(&line)?;
+            let what = match &receiving.end {
+                End::Length(bytes) => format!("receiving {bytes} bytes from master"),
+                End::Mark(_) | End::Unknown => "receiving streamed RDB from master with EOF".to_owned(),
+            };
+            let target = if receiving.file.is_some() { "disk" } else { "parser" };
+            log::info!("MASTER <-> REPLICA sync: {what} to {target}");
+            if receiving.file.is_none() {
+                return Ok(Came::Head);
+            }
+        }
+    }
+    if receiving.loaded.is_some() {
+        return take_mark(server, receiving);
+    }
+    let input = &mut server.repl.link.input;
+    let (now, behind) = match &receiving.end {
+        End::Length(length) => {
+            let left = usize::try_from(length - receiving.received).unwrap_or(usize::MAX);
+            (input.len().min(left), (left <= input.len()).then_some(0))
+        }
+        End::Mark(mark) => match memchr::memmem::find(input, mark) {
+            Some(at) => (at, Some(mark.len())),
+            // The mark may have come in part.
+            None => ((input.len() + 1).saturating_sub(mark.len()), None),
+        },
+        End::Unknown => (0, None),
+    };
+    let Some((file, _)) = &mut receiving.file else { return Ok(Came::Part) };
+    let why = |what: &str, error: io::Error| {
+        let text = platform::os_error_text(&error);
+        format!("{what} the DB dump file needed for MASTER <-> REPLICA synchronization: {text}")
+    };
+    file.write_all(&input[..now]).map_err(|error| why("Write error or short write writing to", error))?;
+    input.drain(..now + behind.unwrap_or(0));
+    receiving.received += now as u64;
+    if receiving.received - receiving.synced >= SYNC_EVERY {
+        platform::begin_writeback(file, receiving.synced, receiving.received - receiving.synced).ok();
+        receiving.synced = receiving.received;
+    }
+    if behind.is_none() {
+        return Ok(Came::Part);
+    }
+    file.sync_all().map_err(|error| why("Failed trying to sync", error))?;
+    Ok(Came::File)
+}
+
+/// Reads how the data set will come.
+fn announced(line: &str) -> Result<End, String> {
+    if let Some(text) = line.strip_prefix('-') {
+        return Err(format!("MASTER aborted replication with an error: {text}"));
+    }
+    let Some(text) = line.strip_prefix('$') else {
+        return Err(format!(
+            "Bad protocol from MASTER, the first byte is not '$' (we received '{line}'), are you sure the host and \
+             port are right?"
+        ));
+    };
+    match text.strip_prefix("EOF:") {
+        Some(mark) if mark.len() >= ID_CHARS => Ok(End::Mark(mark.as_bytes()[..ID_CHARS].to_vec())),
+        _ => text.parse().map(End::Length).map_err(|_| format!("Bad length of the data set from MASTER: '{text}'")),
+    }
+}
+
+fn take_mark(server: &mut Server, receiving: &Receiving) -> Result<Came, String> {
+    let End::Mark(mark) = &receiving.end else { return Ok(Came::Mark) };
+    let input = &mut server.repl.link.input;
+    if input.len() < mark.len() {
+        return Ok(Came::Part);
+    }
+    if !input.starts_with(mark) {
+        return Err("Replication stream EOF marker is broken".to_owned());
+    }
+    input.drain(..mark.len());
+    Ok(Came::Mark)
+}
+
+/// Ends everything that works on the old data set: its log, the child that saves it.
+fn leave_old_data(server: &mut Server, db: &mut Databases) {
+    crate::server::persistence::aof::stop(server, db);
+    if let Some(pid) = server.persist.child.as_ref().filter(|child| child.purpose != Purpose::AofRewrite) {
+        log::info!(
+            "Replica is about to load the RDB file received from the master, but there is a pending RDB child running. \
+             Killing process {} and removing its temp file to avoid any race",
+            pid.pid
+        );
+        snapshot::kill_child(server);
+    }
+}
+
+/// The history changes for good: replicas of this one have to learn that, and cannot go on.
+fn leave_old_history(server: &mut Server) {
+    server.repl.cached = None;
+    primary::disconnect_all(server);
+    server.repl.backlog = None;
+}
+
+fn empty(server: &mut Server, db: &mut Databases) {
+    log::info!("MASTER <-> REPLICA sync: Flushing old data");
+    let lazily = server.config.replica_lazy_flush;
+    for index in 0..db.count() {
+        effects::replace_database(server, db, index, None);
+        db.flush(index, lazily);
+    }
+    server.script.flush_functions();
+}
+
+fn load_file(server: &mut Server, db: &mut Databases, receiving: Receiving) {
+    let Some((file, path)) = receiving.file else { return };
+    drop(file);
+    let target = PathBuf::from(&server.config.dbfilename);
+    let placed = std::fs::rename(&path, &target).and_then(|()| snapshot::sync_folder(&target));
+    let opened = placed.and_then(|()| File::open(&target));
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) => {
+            log::warn!(
+                "Failed trying to rename the temp DB into {} in MASTER <-> REPLICA synchronization: {}",
+                target.display(),
+                platform::os_error_text(&error)
+            );
+            std::fs::remove_file(&path).ok();
+            return link::drop_link(server, db, false);
+        }
+    };
+    leave_old_data(server, db);
+    leave_old_history(server);
+    empty(server, db);
+    log::info!("MASTER <-> REPLICA sync: Loading DB in memory");
+    server.repl.link.state = State::Loading;
+    loading::begin_sync(
+        server,
+        db,
+        Box::new(file),
+        receiving.received,
+        Place::Here { streamed: is_mark(&receiving.end) },
+    );
+}
+
+fn is_mark(end: &End) -> bool {
+    matches!(end, End::Mark(_))
+}
+
+fn load_from_socket(server: &mut Server, db: &mut Databases, end: &End) {
+    let aside = server.config.repl_diskless_load == ReplDisklessLoad::SwapDb;
+    leave_old_data(server, db);
+    if !aside {
+        leave_old_history(server);
+        empty(server, db);
+    }
+    log::info!("MASTER <-> REPLICA sync: Loading DB in memory");
+    let total = match end {
+        End::Length(total) => *total,
+        End::Unknown | End::Mark(_) => 0,
+    };
+    // The same history further on: what is there may be shown meanwhile.
+    let same = server.repl.link.promised.as_ref().is_some_and(|(id, _)| *id == server.repl.history.id);
+    let mark = match end {
+        End::Mark(mark) => Some(mark.clone()),
+        End::Unknown | End::Length(_) => None,
+    };
+    let place = Place::Socket { aside, shows_old: aside && same, mark };
+    let inflow = Inflow::default();
+    inflow.put(&mut server.repl.link.input);
+    server.repl.link.inflow = Some(inflow.clone());
+    // Reports of the socket that came before are used up.
+    server.repl.link.reads_on = true;
+    server.repl.link.state = State::Loading;
+    loading::begin_sync(server, db, Box::new(inflow), total, place);
+}
+
+/// The socket may have more while a data set is loaded: that goes to the loader, if it is what is loaded.
+pub fn more_came(server: &mut Server) {
+    server.repl.link.heard_ms = server.clock.unix_ms();
+    let Some(inflow) = server.repl.link.inflow.clone() else { return };
+    if inflow.is_full() {
+        server.repl.link.reads_on = true;
+        return;
+    }
+    match server.repl.link.fill() {
+        Ok(read) => {
+            link::count_input(server, read);
+            inflow.put(&mut server.repl.link.input);
+        }
+        Err(_) => inflow.end(),
+    }
+    if let Some(loading) = &mut server.persist.loading {
+        loading.waits = false;
+    }
+}
+
+/// Whether nothing goes on but waiting for the primary.
+pub fn is_waiting(server: &Server) -> bool {
+    server.persist.loading.as_ref().is_none_or(|loading| loading.waits)
+}
+
+/// The link was dropped while the data set was loaded.
+pub fn abandon(server: &mut Server, db: &mut Databases) {
+    if loading::cancel(server, db) {
+        empty(server, db);
+    }
+}
+
+/// The data set is loaded.
+pub fn loaded(server: &mut Server, db: &mut Databases, loader: Loader, place: Place) {
+    let selected = loader.aux().iter().find(|(name, _)| name == "repl-stream-db");
+    let selected = selected.and_then(|(_, text)| std::str::from_utf8(text).ok()?.parse().ok());
+    match place {
+        Place::Start => {}
+        Place::Here { streamed } => {
+            remove_file_if_unwanted(server);
+            replica::synchronized(server, db, selected, streamed);
+        }
+        Place::Socket { aside, mark, .. } => {
+            if aside {
+                leave_old_history(server);
+            }
+            db.dirty += 1;
+            let (mut rest, _) = loader.into_rest();
+            if let Some(inflow) = server.repl.link.inflow.take() {
+                rest.append(&mut inflow.take_rest());
+            }
+            server.repl.link.input = rest;
+            let end = mark.map_or(End::Length(0), End::Mark);
+            let streamed = is_mark(&end);
+            let receiving = Receiving { end, file: None, received: 0, synced: 0, loaded: Some(selected) };
+            if streamed {
+                server.repl.link.state = State::Receiving(receiving);
+                server.repl.link.reads_on = true;
+                go_on(server, db);
+            } else {
+                replica::synchronized(server, db, selected, false);
+            }
+        }
+    }
+}
+
+/// The data set could not be loaded: nothing is kept of it, and the primary is asked again.
+pub fn failed(server: &mut Server, db: &mut Databases, place: &Place, reason: &str) {
+    let from = if matches!(place, Place::Socket { .. }) { "socket" } else { "disk" };
+    log::warn!("Failed trying to load the MASTER synchronization DB from {from}: {reason}");
+    match place {
+        Place::Socket { aside: true, .. } => {
+            log::info!("MASTER <-> REPLICA sync: Discarding temporary DB in background");
+        }
+        _ => {
+            empty(server, db);
+            remove_file_if_unwanted(server);
+        }
+    }
+    // It is not being loaded any more.
+    server.repl.link.state = State::Connecting;
+    link::drop_link(server, db, true);
+}
+
+fn remove_file_if_unwanted(server: &Server) {
+    let config = &server.config;
+    if config.rdb_del_sync_files && config.save.is_empty() && !config.appendonly {
+        log::info!("Removing the RDB file obtained from the master. This replica has persistence disabled");
+        std::fs::remove_file(&config.dbfilename).ok();
+    }
+}

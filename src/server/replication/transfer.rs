@@ -1,0 +1,222 @@
+//! A snapshot on its way to replicas without a file in between.
+//!
+//! A child writes it into a pipe, and the event loop hands each piece on to all replicas that take part: the piece is
+//! shared by their outputs, and the next one is read when all of them have been sent the last. So the slowest sets the
+//! pace, and memory is bounded. How long the snapshot is nobody knows before: a mark, announced at the beginning, ends
+//! it. The stream of changes begins when a replica has told that it has found the mark.
+
+use crate::repl::transfer::PIPE_TOKEN;
+use crate::repl::transfer::Transfer;
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream as BlockingStream;
+use std::sync::Arc;
+
+use mio::Interest;
+use mio::net::UnixStream;
+
+use super::primary;
+use super::sync;
+use crate::client::ClientKey;
+use crate::db::Databases;
+use crate::persist::fork::{Ended, Purpose};
+use crate::persist::rdb::save;
+use crate::persist::rdb::write::Sink;
+use crate::repl::replica::Filter;
+use crate::server::Server;
+use crate::server::persistence::snapshot;
+use crate::util::platform;
+
+/// Bytes taken from the pipe at a time: enough to be shared rather than copied.
+const PIECE_BYTES: usize = 128 * 1024;
+
+struct PipeSink(BlockingStream);
+
+impl Sink for PipeSink {
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+}
+
+/// Forks a child that sends a snapshot to replicas; false if that failed.
+pub fn begin(server: &mut Server, db: &mut Databases, to: &[ClientKey], filter: Filter) -> bool {
+    match fork(server, db, filter) {
+        Ok((pipe, pid)) => {
+            log::info!("Background RDB transfer started by pid {pid}");
+            server.repl.transfer = Some(Transfer { pipe, to: to.to_vec(), read_all: false, ended: None });
+            true
+        }
+        Err(error) => {
+            log::warn!("Can't save in background: fork: {}", platform::os_error_text(&error));
+            false
+        }
+    }
+}
+
+fn fork(server: &mut Server, db: &mut Databases, filter: Filter) -> io::Result<(UnixStream, i32)> {
+    let (ours, theirs) = BlockingStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let mut pipe = UnixStream::from_std(ours);
+    server.listeners.registry().register(&mut pipe, PIPE_TOKEN, Interest::READABLE)?;
+    let mark = crate::repl::new_id(&mut server.random);
+    let mut options = snapshot::options(server);
+    if filter.no_functions {
+        options.functions.clear();
+    }
+    let keep = [theirs.as_raw_fd()];
+    let forked = snapshot::fork_child(server, db, Purpose::Sync, &keep, move |server, db, reporter| {
+        let delay_us = server.config.rdb_key_save_delay_us;
+        let nothing = Databases::new(0);
+        let db = if filter.no_data { &nothing } else { db };
+        let mut sink = PipeSink(theirs);
+        let mut on_key = |keys: u64| {
+            if delay_us != 0 {
+                crate::persist::rdb::rest(delay_us, keys);
+            }
+            reporter.key_done(keys);
+        };
+        let sent = sink.take(format!("$EOF:{mark}\r\n").as_bytes()).and_then(|()| {
+            save::save(db, &options, &mut sink, &mut on_key)?;
+            sink.take(mark.as_bytes())
+        });
+        if sent.is_ok() {
+            reporter.finish();
+        }
+        sent.is_ok()
+    })?;
+    Ok((pipe, forked))
+}
+
+/// Hands on what the child has written, as far as all replicas are ready for it.
+pub fn go_on(server: &mut Server) {
+    loop {
+        let Some(transfer) = &mut server.repl.transfer else { return };
+        if transfer.read_all {
+            return finish_if_done(server);
+        }
+        let stuck = |key: &ClientKey| server.clients.get(*key).is_some_and(|client| !client.output.is_empty());
+        if transfer.to.iter().any(stuck) {
+            return;
+        }
+        let mut piece = vec![0; PIECE_BYTES];
+        match transfer.pipe.read(&mut piece) {
+            Ok(0) => {
+                transfer.read_all = true;
+                let left = transfer.to.len();
+                log::warn!("Diskless rdb transfer, done reading from pipe, {left} replicas still up.");
+            }
+            Ok(read) => {
+                piece.truncate(read);
+                hand_on(server, &Arc::new(piece));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                let text = platform::os_error_text(&error);
+                log::warn!("Diskless rdb transfer, read error sending DB to replicas: {text}");
+                give_up(server);
+                return;
+            }
+        }
+    }
+}
+
+/// Gives a piece to all replicas, and sends what their sockets take at once.
+fn hand_on(server: &mut Server, piece: &Arc<Vec<u8>>) {
+    let (now, to) = (server.clock.unix_ms(), server.repl.transfer.as_ref().map_or(Vec::new(), |t| t.to.clone()));
+    for key in to {
+        let Some(client) = server.clients.get_mut(key) else { continue };
+        client.output.raw_shared(piece);
+        server.repl.counts.bytes_out += piece.len() as u64;
+        match client.connection.flush(&mut client.output) {
+            Ok(_) => {
+                let stuck = !client.output.is_empty();
+                if let Some(replica) = client.replica.as_deref_mut() {
+                    replica.stalled_since_ms = stuck.then_some(now);
+                }
+            }
+            Err(error) => {
+                let text = platform::os_error_text(&error);
+                log::warn!("Diskless rdb transfer, write error sending DB to replica: {text}");
+                server.clients.close_soon(key);
+                replica_lost(server, key);
+            }
+        }
+    }
+}
+
+/// A replica's output is empty: if it takes part, the next piece may follow.
+pub fn piece_is_sent(server: &mut Server, key: ClientKey) {
+    let Some(transfer) = &server.repl.transfer else { return };
+    if transfer.to.contains(&key) {
+        if let Some(replica) = server.clients.get_mut(key).and_then(|client| client.replica.as_deref_mut()) {
+            replica.stalled_since_ms = None;
+        }
+        go_on(server);
+    }
+}
+
+/// A replica is gone, or about to be.
+pub fn replica_lost(server: &mut Server, key: ClientKey) {
+    let Some(transfer) = &mut server.repl.transfer else { return };
+    let before = transfer.to.len();
+    transfer.to.retain(|to| *to != key);
+    if transfer.to.len() == before {
+        return;
+    }
+    if transfer.to.is_empty() && !transfer.read_all {
+        log::warn!("Diskless rdb transfer, last replica dropped, killing fork child.");
+        snapshot::kill_child(server);
+        return;
+    }
+    go_on(server);
+}
+
+/// The child has ended.
+pub fn child_ended(server: &mut Server, ended: Ended) {
+    match ended.signal {
+        None if ended.well() => log::info!("Background RDB transfer terminated with success"),
+        None => log::warn!("Background transfer error"),
+        Some(signal) => log::warn!("Background transfer terminated by signal {signal}"),
+    }
+    let Some(transfer) = &mut server.repl.transfer else { return };
+    transfer.ended = Some(ended.well());
+    if ended.well() {
+        go_on(server);
+    } else {
+        give_up(server);
+    }
+}
+
+fn give_up(server: &mut Server) {
+    snapshot::kill_child(server);
+    let Some(mut transfer) = server.repl.transfer.take() else { return };
+    server.listeners.registry().deregister(&mut transfer.pipe).ok();
+    for key in transfer.to {
+        log::warn!("SYNC failed. BGSAVE child returned an error");
+        server.clients.close_soon(key);
+    }
+}
+
+/// Ends the transfer once all is sent and the child is known to have done well.
+pub fn finish_if_done(server: &mut Server) {
+    let done = |transfer: &mut Transfer| {
+        let sent = |key: &ClientKey| server.clients.get(*key).is_none_or(|client| client.output.is_empty());
+        transfer.read_all && transfer.ended == Some(true) && transfer.to.iter().all(sent)
+    };
+    let Some(mut transfer) = server.repl.transfer.take_if(done) else { return };
+    server.listeners.registry().deregister(&mut transfer.pipe).ok();
+    for key in transfer.to {
+        log::info!(
+            "Streamed RDB transfer with replica {} succeeded (socket). Waiting for REPLCONF ACK from slave to enable \
+             streaming",
+            primary::name(server, key)
+        );
+        if !sync::put_online(server, key) {
+            server.clients.close_soon(key);
+        } else if let Some(replica) = server.clients.get_mut(key).and_then(|client| client.replica.as_deref_mut()) {
+            replica.waits_for_ack = !replica.is_old && !replica.acked_early;
+            server.clients.flush_later(key);
+        }
+    }
+}
