@@ -47,8 +47,12 @@ mod util;
 
 pub use commands::manual;
 pub use net::tls;
-pub use server::start::main;
 pub use util::quote;
+
+/// The server's program: reads the command line, starts the server, runs it to its end.
+pub fn main() -> std::process::ExitCode {
+    server::start::main(commands::FAMILIES)
+}
 
 #[global_allocator]
 static ALLOCATOR: util::alloc::CountingAllocator = util::alloc::CountingAllocator;

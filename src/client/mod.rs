@@ -4,9 +4,12 @@
 //! reach their own client through the context and others through the registry, one at a time.
 
 pub mod acl;
+pub mod class;
 pub mod durability;
+pub mod internal;
 pub mod pubsub;
 pub mod registry;
+pub mod reply_mode;
 pub mod subscriptions;
 pub mod tracking;
 

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use slab::Slab;
 
 use super::{BlockedFor, Client, ClientKey, Modes};
-use crate::server::clients::memory::Counted;
 
 /// The clients, in a slab: a key is a small number and is used again once its client is gone, an id never.
 #[derive(Debug, Default)]
@@ -196,4 +195,13 @@ impl Clients {
     pub fn take_doomed(&mut self) -> Vec<ClientKey> {
         std::mem::take(&mut self.doomed)
     }
+}
+
+/// Bytes that clients take, as far as they count.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counted {
+    /// All of them.
+    pub total: usize,
+    /// Those that may go.
+    pub evictable: usize,
 }

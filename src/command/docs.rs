@@ -12,7 +12,7 @@
 //! What the line does not say follows from conventions: names of values tell their types (`seconds` is an integer,
 //! `newkey` a key), and groups are called after their members.
 
-use super::spec::{BLOCKING, Command, Group};
+use super::spec::{BLOCKING, Group, Spec};
 
 /// The longest name made of the members' names, in bytes; longer ones help nobody.
 const GROUP_NAME_MAX: usize = 32;
@@ -129,7 +129,7 @@ pub struct BadSyntax(pub usize);
 ///
 /// # Errors
 /// When the brackets of its syntax line don't match; a test reads the lines of all rows.
-pub fn arguments(row: &Command) -> Result<Vec<Argument>, BadSyntax> {
+pub fn arguments(row: &Spec) -> Result<Vec<Argument>, BadSyntax> {
     let items = split(row.syntax);
     let mut parser = Parser { items: &items, at: 0, row };
     let level = parser.level()?;
@@ -218,7 +218,7 @@ enum Part<'a> {
 struct Parser<'a> {
     items: &'a [Item<'a>],
     at: usize,
-    row: &'a Command,
+    row: &'a Spec,
 }
 
 impl<'a> Parser<'a> {
@@ -406,7 +406,7 @@ const INTEGERS: &[&str] = &[
 const DOUBLES: &[&str] = &["height", "latitude", "longitude", "max", "min", "radius", "score", "width"];
 
 /// The type of a value by its name.
-fn kind_of(name: &str, row: &Command) -> Kind {
+fn kind_of(name: &str, row: &Spec) -> Kind {
     match name {
         "pattern" => Kind::Pattern,
         "increment" if row.name.ends_with("float") => Kind::Double,
@@ -429,8 +429,8 @@ mod tests {
     use crate::command::spec::{Access, Arity, Keys};
     use proptest::prelude::*;
 
-    fn row(syntax: &'static str) -> Command {
-        Command::new("x", Arity::at_least(1), |_, _| Ok(()))
+    fn row(syntax: &'static str) -> Spec {
+        Spec::new("x", Arity::at_least(1))
             .keys(const { &[Keys::at(1, Access::RO), Keys::at(2, Access::RO)] })
             .docs("1.0.0", syntax, "")
     }

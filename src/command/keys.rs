@@ -5,7 +5,7 @@
 //! on options, the row's own function answers instead. No keys at all is a valid answer only for a command that can
 //! do without; the caller decides.
 
-use super::spec::{Access, Begin, Command, Find, FoundKey, Keys};
+use super::spec::{Access, Begin, Find, FoundKey, Keys, Spec};
 use super::{Args, Error};
 use crate::util::number;
 
@@ -18,7 +18,7 @@ struct Invalid;
 
 /// The keys of a call whose arity is right, in the order of the rules; empty when there are none, or they can't be
 /// told from these arguments.
-pub fn find(row: &Command, args: Args<'_>) -> Vec<FoundKey> {
+pub fn find(row: &Spec, args: Args<'_>) -> Vec<FoundKey> {
     let variable = row.keys.iter().any(|keys| keys.access.has(Access::VARIABLE_FLAGS));
     if (!variable || row.find_keys.is_none())
         && let Ok(found) = by_rules(row.keys, args, number::parse_i64)
@@ -32,7 +32,7 @@ pub fn find(row: &Command, args: Args<'_>) -> Vec<FoundKey> {
 }
 
 /// The key of a call that has one alone, always at the same place: what [`find`] finds, without the list.
-pub fn find_only(row: &Command, args: Args<'_>) -> Option<FoundKey> {
+pub fn find_only(row: &Spec, args: Args<'_>) -> Option<FoundKey> {
     const UNSURE: Access = Access::NOT_KEY.and(Access::INCOMPLETE).and(Access::VARIABLE_FLAGS);
     match row.keys {
         [Keys { begin: Begin::Index(index), find: Find::Range { last: 0, .. }, access }] if !access.has(UNSURE) => {
@@ -47,7 +47,7 @@ pub fn find_only(row: &Command, args: Args<'_>) -> Option<FoundKey> {
 ///
 /// # Errors
 /// Says why it has no keys, as COMMAND GETKEYS does.
-pub fn of_call(row: &Command, args: Args<'_>) -> Result<Vec<FoundKey>, Error> {
+pub fn of_call(row: &Spec, args: Args<'_>) -> Result<Vec<FoundKey>, Error> {
     if !row.takes_keys() {
         return Err(Error::fixed("ERR The command has no key arguments"));
     }
@@ -155,8 +155,8 @@ mod tests {
     use crate::resp::request::OwnedRequest;
     use proptest::prelude::*;
 
-    fn row(keys: &[Keys]) -> Command {
-        Command::new("x", Arity::at_least(2), |_, _| Ok(())).keys(keys.to_vec().leak())
+    fn row(keys: &[Keys]) -> Spec {
+        Spec::new("x", Arity::at_least(2)).keys(keys.to_vec().leak())
     }
 
     const fn word(word: &'static str, from: i16, last: i16) -> Keys {
@@ -173,7 +173,7 @@ mod tests {
     };
     const PATTERN: Keys = Keys { begin: Begin::Unknown, find: Find::Unknown, access: Access::RO };
 
-    fn indices(row: &Command, call: &str) -> Vec<usize> {
+    fn indices(row: &Spec, call: &str) -> Vec<usize> {
         let words: Vec<&str> = call.split(' ').collect();
         find(row, Args::from(OwnedRequest::of(&words).view())).iter().map(|key| key.index).collect()
     }
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn calls_without_keys_are_told_apart() {
-        let check = |row: &Command, words: &[&str]| {
+        let check = |row: &Spec, words: &[&str]| {
             of_call(row, Args::from(OwnedRequest::of(words).view()))
                 .map(|found| found.len())
                 .map_err(|error| String::from_utf8_lossy(error.line()).into_owned())

@@ -14,5 +14,5 @@ pub mod table;
 
 pub use args::Args;
 pub use error::{CmdResult, Error};
-pub use spec::{Command, Flags};
+pub use spec::{Flags, Spec};
 pub use table::{CommandId, CommandTable};

@@ -1,19 +1,11 @@
-//! The row of a command: everything that is known about it besides what it does.
+//! What is known about a command besides what it does.
 //!
-//! Each family file under `commands/` has one table of rows, each row beside its handler. Arity checks, gates, COMMAND
-//! and its subcommands, ACL categories, key extraction and statistics all read the row; nothing about a command stands
-//! anywhere else.
+//! Each family file under `commands/` has one table of rows ([`crate::server::execution::Command`]), each a [`Spec`] and
+//! a handler, side by side. Arity checks, gates, COMMAND and its subcommands, ACL categories, key extraction and
+//! statistics all read the spec; nothing about a command stands anywhere else.
 
-use super::{Args, CmdResult};
+use super::Args;
 use crate::resp::request::ArgView;
-use crate::server::Server;
-use crate::server::execution::Ctx;
-
-/// What a command does when it is called.
-pub type Handler = fn(&mut Ctx<'_>, Args<'_>) -> CmdResult;
-
-/// The flags of one call, made of its arguments and the flags of the row.
-pub type FlagsOfCall = fn(&Server, &Args<'_>, Flags) -> Flags;
 
 /// Finds the keys of a call; `None` when its arguments make no sense.
 pub type FindKeys = fn(Args<'_>) -> Option<Vec<FoundKey>>;
@@ -115,6 +107,9 @@ pub const RUNS_QUEUE: Flags = Flags(1 << 28);
 pub const REPORTS_DISK_ERROR: Flags = Flags(1 << 29);
 /// Names no key in its arguments but touches keys at its own choice (SCAN, FLUSHALL, RANDOMKEY).
 pub const ARBITRARY_KEYS: Flags = Flags(1 << 31);
+
+/// Flags that always bring a command before the gate.
+pub const ALWAYS_CHECKED: Flags = Flags(GUARDED_DEBUG.0 | GUARDED_MODULES.0);
 
 /// ACL categories, one bit each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -361,23 +356,21 @@ pub struct KeyRange {
     pub step: i64,
 }
 
-/// A command, or a subcommand such as CLIENT LIST. Build it with [`Command::new`] and the methods that follow it.
-#[derive(Debug)]
-pub struct Command {
+/// A command, or a subcommand such as CLIENT LIST. Build it with [`Spec::new`] and the methods that follow it.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
     /// Lower-case name; of a subcommand, its own word alone.
     pub name: &'static str,
     /// How many arguments it takes.
     pub arity: Arity,
-    /// What it does.
-    pub handler: Handler,
     /// Its chapter.
     pub group: Group,
     /// Its flags.
     pub flags: Flags,
     /// Where its keys are.
     pub keys: &'static [Keys],
-    /// Its subcommands.
-    pub subcommands: &'static [Command],
+    /// It has subcommands.
+    pub has_subcommands: bool,
     /// The Redis version that introduced it.
     pub since: &'static str,
     /// Its arguments in the notation of the Redis documentation.
@@ -396,8 +389,6 @@ pub struct Command {
     in_group_category: bool,
     /// Finds the keys of a call where the rules can't, or can't tell what is done with them.
     pub find_keys: Option<FindKeys>,
-    /// Tells the flags of a call where they depend on its arguments.
-    call_flags: Option<FlagsOfCall>,
     /// Which of its arguments are channels that a right is needed for.
     pub channels: Channels,
 }
@@ -424,17 +415,16 @@ pub struct FoundKey {
     pub access: Access,
 }
 
-impl Command {
-    /// A row with its name, arity and handler; the rest follows through the other methods.
-    pub const fn new(name: &'static str, arity: Arity, handler: Handler) -> Command {
-        Command {
+impl Spec {
+    /// A command with its name and arity; the rest follows through the other methods.
+    pub const fn new(name: &'static str, arity: Arity) -> Spec {
+        Spec {
             name,
             arity,
-            handler,
             group: Group::Generic,
             flags: Flags(0),
             keys: &[],
-            subcommands: &[],
+            has_subcommands: false,
             since: "1.0.0",
             syntax: "",
             summary: "",
@@ -444,34 +434,32 @@ impl Command {
             extra_categories: Categories(0),
             in_group_category: true,
             find_keys: None,
-            call_flags: None,
             channels: Channels::None,
         }
     }
 
-    /// A command that only carries subcommands. Its handler is never called: without a subcommand the arity is wrong,
-    /// and an unknown one is refused like an unknown command.
-    pub const fn container(name: &'static str, subcommands: &'static [Command]) -> Command {
-        let mut row = Command::new(name, Arity::at_least(2), |cx, args| Err(cx.unknown_subcommand(args.get(1))));
-        row.subcommands = subcommands;
-        row.in_group_category = false;
-        row
+    /// A command that only carries subcommands.
+    pub const fn container(name: &'static str) -> Spec {
+        let mut spec = Spec::new(name, Arity::at_least(2));
+        spec.has_subcommands = true;
+        spec.in_group_category = false;
+        spec
     }
 
     /// Sets the chapter.
-    pub const fn group(mut self, group: Group) -> Command {
+    pub const fn group(mut self, group: Group) -> Spec {
         self.group = group;
         self
     }
 
     /// Says since which version there is a better way, and which.
-    pub const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Command {
+    pub const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Spec {
         self.deprecated = Some((since, replaced_by));
         self
     }
 
     /// Adds flags.
-    pub const fn flags(mut self, flags: &[Flags]) -> Command {
+    pub const fn flags(mut self, flags: &[Flags]) -> Spec {
         let mut index = 0;
         while index < flags.len() {
             self.flags.0 |= flags[index].0;
@@ -481,19 +469,19 @@ impl Command {
     }
 
     /// Sets the rules that find the keys.
-    pub const fn keys(mut self, keys: &'static [Keys]) -> Command {
+    pub const fn keys(mut self, keys: &'static [Keys]) -> Spec {
         self.keys = keys;
         self
     }
 
-    /// Adds subcommands to a command that is also callable by itself.
-    pub const fn subcommands(mut self, subcommands: &'static [Command]) -> Command {
-        self.subcommands = subcommands;
+    /// Says that a command which is also callable by itself has subcommands.
+    pub const fn with_subcommands(mut self) -> Spec {
+        self.has_subcommands = true;
         self
     }
 
     /// Sets the version, the syntax of the arguments and the sentence of the documentation.
-    pub const fn docs(mut self, since: &'static str, syntax: &'static str, summary: &'static str) -> Command {
+    pub const fn docs(mut self, since: &'static str, syntax: &'static str, summary: &'static str) -> Spec {
         self.since = since;
         self.syntax = syntax;
         self.summary = summary;
@@ -501,48 +489,37 @@ impl Command {
     }
 
     /// Sets the function that names the secret arguments.
-    pub const fn secrets(mut self, secrets: fn(&ArgView<'_>) -> Vec<usize>) -> Command {
+    pub const fn secrets(mut self, secrets: fn(&ArgView<'_>) -> Vec<usize>) -> Spec {
         self.secrets = secrets;
         self
     }
 
     /// Sets the hints to clients.
-    pub const fn tips(mut self, tips: &'static [&'static str]) -> Command {
+    pub const fn tips(mut self, tips: &'static [&'static str]) -> Spec {
         self.tips = tips;
         self
     }
 
     /// Adds ACL categories.
-    pub const fn acl(mut self, categories: Categories) -> Command {
+    pub const fn acl(mut self, categories: Categories) -> Spec {
         self.extra_categories.0 |= categories.0;
         self
     }
 
     /// Leaves the group's own category out.
-    pub const fn outside_group_category(mut self) -> Command {
+    pub const fn outside_group_category(mut self) -> Spec {
         self.in_group_category = false;
         self
     }
 
     /// Sets a function that finds the keys where rules can't.
-    pub const fn find_keys(mut self, find: FindKeys) -> Command {
+    pub const fn find_keys(mut self, find: FindKeys) -> Spec {
         self.find_keys = Some(find);
         self
     }
 
-    /// Sets a function that tells the flags of a call.
-    pub const fn call_flags(mut self, flags: FlagsOfCall) -> Command {
-        self.call_flags = Some(flags);
-        self
-    }
-
-    /// The flags of a call.
-    pub fn flags_of_call(&self, server: &Server, args: &Args<'_>) -> Flags {
-        self.call_flags.map_or(self.flags, |flags| flags(server, args, self.flags))
-    }
-
     /// Says which arguments are channels that a right is needed for.
-    pub const fn channels(mut self, channels: Channels) -> Command {
+    pub const fn channels(mut self, channels: Channels) -> Spec {
         self.channels = channels;
         self
     }
@@ -670,7 +647,7 @@ mod tests {
     #[test]
     fn key_rules_fold_into_first_last_step_as_in_redis() {
         for (keys, (first, last, step), movable) in CASES {
-            let row = Command::new("x", Arity::at_least(2), |_, _| Ok(())).keys(keys);
+            let row = Spec::new("x", Arity::at_least(2)).keys(keys);
             assert_eq!(row.key_range(), KeyRange { first: *first, last: *last, step: *step }, "{keys:?}");
             assert_eq!(row.shown_flags().has(MOVABLE_KEYS), *movable, "{keys:?}");
         }
@@ -678,14 +655,12 @@ mod tests {
 
     #[test]
     fn categories_follow_from_group_and_flags() {
-        let row = |flags: &[Flags]| {
-            Command::new("x", Arity::at_least(2), |_, _| Ok(())).group(Group::String).flags(flags).categories()
-        };
+        let row = |flags: &[Flags]| Spec::new("x", Arity::at_least(2)).group(Group::String).flags(flags).categories();
         let string = Categories::STRING.0;
         assert_eq!(row(&[READONLY, FAST]).0, string | Categories::READ.0 | Categories::FAST.0);
         assert_eq!(row(&[WRITE]).0, string | Categories::WRITE.0 | Categories::SLOW.0);
         let admin = Categories::ADMIN.0 | Categories::DANGEROUS.0 | Categories::SLOW.0;
         assert_eq!(row(&[ADMIN]).0, string | admin);
-        assert_eq!(Command::container("x", &[]).group(Group::String).categories(), Categories::SLOW);
+        assert_eq!(Spec::container("x").group(Group::String).categories(), Categories::SLOW);
     }
 }

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::spec::Command;
+use super::spec::{ALWAYS_CHECKED, Spec};
 use crate::resp::request::ArgView;
-use crate::server::execution::gate::ALWAYS_CHECKED;
 use crate::util::histogram::Histogram;
 
 /// A row's place in the table.
@@ -37,8 +36,8 @@ pub struct CommandStats {
 /// A command of the table.
 #[derive(Debug)]
 pub struct Entry {
-    /// Its row.
-    pub row: &'static Command,
+    /// What is known about it.
+    pub row: &'static Spec,
     /// Its name; of a subcommand `container|name`.
     pub full_name: String,
     /// What is counted.
@@ -88,19 +87,22 @@ fn short_slot(word: u64) -> usize {
 }
 
 impl CommandTable {
-    /// Builds the table of all families.
-    pub fn new(families: &[&'static [Command]]) -> CommandTable {
+    /// A table of commands, each with its subcommands; a command's place is behind those of all that stand before it.
+    pub fn new<S>(rows: impl Iterator<Item = (&'static Spec, S)>) -> CommandTable
+    where
+        S: Iterator<Item = &'static Spec>,
+    {
         let mut table = CommandTable {
             entries: Vec::new(),
             by_name: HashMap::new(),
             longest_name: 0,
             short: Box::new([None; SHORT_SLOTS]),
         };
-        for row in families.iter().flat_map(|family| family.iter()) {
+        for (row, subcommands) in rows {
             let id = table.add(row, row.name.to_owned());
             let previous = table.by_name.insert(row.name.as_bytes().into(), id);
             debug_assert!(previous.is_none(), "{} stands in the table twice", row.name);
-            for sub in row.subcommands {
+            for sub in subcommands {
                 let sub_id = table.add(sub, format!("{}|{}", row.name, sub.name));
                 table.entries[usize::from(sub_id.0)].is_plain = false;
                 table.entries[usize::from(id.0)].subcommands.push((sub.name, sub_id));
@@ -120,11 +122,11 @@ impl CommandTable {
         }
     }
 
-    fn add(&mut self, row: &'static Command, full_name: String) -> CommandId {
+    fn add(&mut self, row: &'static Spec, full_name: String) -> CommandId {
         let id = CommandId(self.entries.len() as u16);
         let stats = CommandStats::default();
         let first_key = row.first_key();
-        let is_plain = row.subcommands.is_empty() && !row.flags.has(ALWAYS_CHECKED);
+        let is_plain = !row.has_subcommands && !row.flags.has(ALWAYS_CHECKED);
         self.entries.push(Entry { row, full_name, stats, subcommands: Vec::new(), first_key, is_plain });
         id
     }
@@ -248,20 +250,14 @@ mod tests {
     use crate::command::spec::Arity;
     use crate::resp::request::OwnedRequest;
 
-    const ROWS: &[Command] = &[
-        Command::new("get", Arity::exactly(2), |_, _| Ok(())),
-        Command::new("a-rather-long-name", Arity::exactly(1), |_, _| Ok(())),
-        Command::container(
-            "config",
-            &[
-                Command::new("get", Arity::at_least(3), |_, _| Ok(())),
-                Command::new("set", Arity::at_least(4), |_, _| Ok(())),
-            ],
-        ),
-    ];
+    const GET: Spec = Spec::new("get", Arity::exactly(2));
+    const LONG: Spec = Spec::new("a-rather-long-name", Arity::exactly(1));
+    const CONFIG: Spec = Spec::container("config");
+    const CONFIG_SUBCOMMANDS: [Spec; 2] = [Spec::new("get", Arity::at_least(3)), Spec::new("set", Arity::at_least(4))];
 
     fn table() -> CommandTable {
-        CommandTable::new(&[ROWS])
+        let rows: [(&Spec, &[Spec]); 3] = [(&GET, &[]), (&LONG, &[]), (&CONFIG, &CONFIG_SUBCOMMANDS)];
+        CommandTable::new(rows.into_iter().map(|(row, subcommands)| (row, subcommands.iter())))
     }
 
     fn name(table: &CommandTable, id: Option<CommandId>) -> Option<&str> {

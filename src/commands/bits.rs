@@ -5,6 +5,7 @@
 //!
 //! BITOP knows the operations of Redis 8.2 besides those of 7.0.
 
+use crate::server::execution::Command;
 use std::ops::Range;
 
 use super::string::{clamp_range, is_backward};

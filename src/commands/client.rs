@@ -1,6 +1,7 @@
 //! CLIENT: what a connection may ask and change of itself and of others.
 
 use crate::client::acl::UserId;
+use crate::client::class::Class;
 use crate::client::tracking::Options;
 use crate::client::tracking::{Choice, ClientTracking, Target};
 use crate::client::{Client, Modes, ReplyMode};
@@ -10,9 +11,11 @@ use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::server::clients::blocking::GivenUp;
 use crate::server::clients::describe;
-use crate::server::clients::describe::{Class, Running};
+use crate::server::clients::describe::Running;
 use crate::server::clients::tracking;
+use crate::server::execution::Command;
 use crate::server::execution::Ctx;
+use crate::server::execution::Handler;
 use crate::server::pause::PauseKind;
 use crate::util::number;
 

@@ -4,6 +4,7 @@
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
+use crate::server::execution::Command;
 use crate::server::execution::Ctx;
 
 /// The rows.

@@ -8,7 +8,9 @@ use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, CommandId, CommandTable, Error, keys};
 use crate::resp::Reply;
+use crate::server::execution::Command;
 use crate::server::execution::Ctx;
+use crate::server::execution::Handler;
 use crate::util::glob;
 
 const VARIES: &[&str] = &["nondeterministic_output_order"];
@@ -345,6 +347,7 @@ fn reply_arguments(reply: &mut Reply, arguments: &[Argument]) {
 mod tests {
     use super::*;
     use crate::resp::Protocol;
+    use crate::server::execution::row::Rows;
 
     const ROWS: &[Command] = &[
         Command::new("get", Arity::exactly(2), |_, _| Ok(()))
@@ -369,7 +372,7 @@ mod tests {
     ];
 
     fn shown(protocol: Protocol, name: &str, write: fn(&mut Reply, &CommandTable, CommandId)) -> String {
-        let table = CommandTable::new(&[ROWS]);
+        let table = Rows::new(&[ROWS]).0;
         let mut reply = Reply::new(protocol);
         write(&mut reply, &table, table.find(name.as_bytes()).expect("a row of that name"));
         let text = String::from_utf8(reply.to_vec()).expect("text");

@@ -7,6 +7,7 @@ use crate::config::{Access as ConfigAccess, Directive, Rewrite, SetError, flags}
 use crate::resp::request::ArgView;
 use crate::server::apply;
 use crate::server::clients::users;
+use crate::server::execution::Command;
 use crate::server::execution::Ctx;
 use crate::util::platform::os_error_text;
 

@@ -4,6 +4,10 @@
 //! Subcommands that set a knob of Redis's inner workings which has no counterpart here are accepted and do nothing, so
 //! that test suites can run. Lookups here see keys as they are kept, those that have expired included.
 
+use crate::server::execution::Command;
+use crate::server::execution::Handler;
+use crate::server::execution::changes;
+use crate::server::persistence::load_step;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -17,7 +21,7 @@ use crate::db::{EntryView, Expiry, Key};
 use crate::persist::rdb::save::value::saved_bytes;
 use crate::repl::outgoing::Outgoing;
 use crate::server::clients::users;
-use crate::server::execution::{Ctx, effects};
+use crate::server::execution::Ctx;
 use crate::server::persistence::{loading, snapshot};
 use crate::types::table::Statistics;
 use crate::types::{Collection, Hash, List, Set, SortedSet};
@@ -140,7 +144,7 @@ fn reload(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 /// Loads the log of commands in place of what is there. One that cannot be loaded is the end.
 fn load_log(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    if loading::load_log_now(cx.server, cx.db).is_err() {
+    if load_step::load_log_now(cx.server, cx.db).is_err() {
         std::process::exit(1);
     }
     cx.propagate_nothing();
@@ -335,7 +339,7 @@ fn populate(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         }
         cx.db.set(&key, NewString::Bytes(&value), Expiry::Clear);
         if cx.server.observers.any() {
-            effects::key_changed(cx, key.bytes());
+            changes::key_changed(cx, key.bytes());
         }
     }
     cx.reply.ok();

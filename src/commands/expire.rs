@@ -9,7 +9,9 @@ use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::server::effects::Event;
-use crate::server::execution::{Ctx, effects};
+use crate::server::execution::Command;
+use crate::server::execution::Ctx;
+use crate::server::execution::changes;
 
 const SET: &[Keys] = &[Keys::at(1, Access::RW.and(Access::UPDATE))];
 const ASK: &[Keys] = &[Keys::at(1, Access::RO.and(Access::ACCESS))];
@@ -127,7 +129,7 @@ fn set_expiry(cx: &mut Ctx<'_>, args: Args<'_>, unit: TimeUnit) -> CmdResult {
     if set && at <= now_ms {
         let lazily = cx.server.config.lazyfree_lazy_expire;
         cx.db.unlink(&key, lazily);
-        let deletion = effects::deletion(lazily);
+        let deletion = changes::deletion(lazily);
         cx.propagate_instead(&[deletion.as_bytes(), key.bytes()]);
         cx.changed(&key, Event::generic("del"));
     } else if set {

@@ -1,5 +1,7 @@
 //! FUNCTION, FCALL.
 
+use crate::server::execution::Command;
+use crate::server::execution::Handler;
 use std::rc::Rc;
 
 use super::script::{ANY_USE, READ, RUNS, RUNS_READ_ONLY, kill, number_of_keys, show};
@@ -8,10 +10,12 @@ use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::persist::rdb::payload;
 use crate::script::library::{LOADING_MAX, Restore};
-use crate::script::run::{self, Start, busy_error};
+use crate::script::run;
+use crate::script::run::Start;
 use crate::script::shebang::ScriptFlags;
 use crate::server::Server;
 use crate::server::execution::Ctx;
+use crate::server::execution::gate::busy_error;
 use crate::server::modes::ServerModes;
 use crate::util::glob;
 

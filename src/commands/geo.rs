@@ -13,6 +13,7 @@ use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::resp::reply::Reply;
 use crate::server::effects::Event;
+use crate::server::execution::Command;
 use crate::server::execution::Ctx;
 use crate::types::SortedSet;
 use crate::types::geo::{Distance, Place};

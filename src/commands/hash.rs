@@ -12,6 +12,7 @@ use crate::commands::scan::{self, Walk};
 use crate::db::Key;
 use crate::resp::Reply;
 use crate::server::effects::Event;
+use crate::server::execution::Command;
 use crate::server::execution::Ctx;
 use crate::types::Collection;
 use crate::types::hash::{FieldExpiry, Found, Hash, HashLimits, Pair};

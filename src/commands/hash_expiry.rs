@@ -11,6 +11,7 @@ use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::db::Key;
 use crate::server::effects::Event;
+use crate::server::execution::Command;
 use crate::server::execution::Ctx;
 use crate::types::Collection;
 use crate::types::hash::{FieldExpiry, Hash};

@@ -3,6 +3,8 @@
 //! PFCOUNT of one key notes the count in the string itself. So it writes, as a command that is called read-only: the
 //! change fails transactions that watch the key and is propagated, but is no keyspace event.
 
+use crate::server::execution::Command;
+use crate::server::execution::changes;
 use std::iter::once;
 
 use crate::command::error::CmdResult;
@@ -11,7 +13,7 @@ use crate::command::{Args, Error};
 use crate::db::keyspace::NewString;
 use crate::db::{DictSlot, Expiry, StringRef};
 use crate::server::effects::Event;
-use crate::server::execution::{Ctx, effects};
+use crate::server::execution::Ctx;
 use crate::types::hyperloglog::{self, Change, Corrupted, Encoding, HyperLogLog, Observation, Registers};
 use crate::util::random::Random;
 
@@ -150,7 +152,7 @@ fn pfcount(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             }
             cx.db.dirty += 1;
             if cx.server.observers.any() {
-                effects::key_changed(cx, key.bytes());
+                changes::key_changed(cx, key.bytes());
             }
             count
         }

@@ -2,14 +2,16 @@
 //!
 //! A key that moves takes its expiry and its access time along; a copy takes the expiry and counts as just used.
 //! Commands that exchange or empty databases touch keys nobody named, so they report to
-//! [`effects::database_replaced`] instead of naming changed keys one by one.
+//! [`changes::database_replaced`] instead of naming changed keys one by one.
 
 use crate::command::error::{CmdResult, NO_SUCH_KEY, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::db::Key;
 use crate::server::effects::Event;
-use crate::server::execution::{Ctx, effects};
+use crate::server::execution::Command;
+use crate::server::execution::Ctx;
+use crate::server::execution::changes;
 use crate::server::persistence::snapshot;
 
 const PER_SHARD_SUM: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
@@ -260,8 +262,8 @@ fn swapdb(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let other = number(2, "ERR invalid second DB index")?;
     let (one, other) = (database(cx, one)?, database(cx, other)?);
     if one != other {
-        effects::database_replaced(cx, one, Some(other));
-        effects::database_replaced(cx, other, Some(one));
+        changes::database_replaced(cx, one, Some(other));
+        changes::database_replaced(cx, other, Some(one));
         cx.db.swap(one, other);
     }
     cx.db.dirty += 1;
@@ -280,7 +282,7 @@ fn flushes_lazily(cx: &Ctx<'_>, args: &Args<'_>) -> Result<bool, Error> {
 }
 
 fn flush(cx: &mut Ctx<'_>, db: usize, lazily: bool) {
-    effects::database_replaced(cx, db, None);
+    changes::database_replaced(cx, db, None);
     cx.db.dirty += cx.db.flush(db, lazily) as u64;
 }
 
@@ -288,7 +290,7 @@ fn flush(cx: &mut Ctx<'_>, db: usize, lazily: bool) {
 fn flushdb(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let lazily = flushes_lazily(cx, &args)?;
     flush(cx, cx.db.selected(), lazily);
-    effects::all_keys_gone(cx.server);
+    changes::all_keys_gone(cx.server);
     cx.propagate_always();
     cx.reply.ok();
     Ok(())
@@ -299,7 +301,7 @@ fn flushall(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     for db in 0..cx.db.count() {
         flush(cx, db, lazily);
     }
-    effects::all_keys_gone(cx.server);
+    changes::all_keys_gone(cx.server);
     snapshot::data_set_emptied(cx.server, cx.db);
     cx.propagate_always();
     cx.reply.ok();

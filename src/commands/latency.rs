@@ -4,7 +4,9 @@ use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::table::CommandStats;
 use crate::command::{Args, CommandId, Error};
+use crate::server::execution::Command;
 use crate::server::execution::Ctx;
+use crate::server::execution::Handler;
 use crate::server::observe::latency::doctor;
 use crate::util::histogram::Histogram;
 

@@ -9,6 +9,7 @@ use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::resp::Reply;
+use crate::server::execution::Command;
 use crate::server::execution::Ctx;
 
 /// The rows.

@@ -1,6 +1,8 @@
 //! Lists: adding, reading, changing and removing elements. What pops and moves them, and may wait for them, is in
 //! [`super::list_pop`].
 
+use crate::server::execution::Command;
+use crate::server::execution::Handler;
 use std::ops::ControlFlow;
 
 use crate::command::error::{CmdResult, NO_SUCH_KEY, SYNTAX};

@@ -10,6 +10,7 @@ use crate::commands::list::{limits, push_event, reply_element};
 use crate::db::Key;
 use crate::resp::reply::Reply;
 use crate::server::effects::Event;
+use crate::server::execution::Command;
 use crate::server::execution::Ctx;
 use crate::types::list::{End, Limits};
 use crate::types::{Collection, List};

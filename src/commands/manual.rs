@@ -1,8 +1,8 @@
 //! The documentation of the commands without a server: what a client shows when its server has no COMMAND DOCS.
 
-use crate::command::CommandTable;
 use crate::commands::{FAMILIES, command};
 use crate::resp::{Protocol, Reply, Value, parse};
+use crate::server::execution::row::Rows;
 
 /// The version of Redis whose commands these are.
 pub use crate::config::REDIS_VERSION;
@@ -14,7 +14,7 @@ pub use crate::config::REDIS_VERSION;
 /// assert!(docs.iter().any(|(name, _)| name.bytes() == Some(b"get")));
 /// ```
 pub fn command_docs() -> Value {
-    let table = CommandTable::new(FAMILIES);
+    let table = Rows::new(FAMILIES).0;
     let mut reply = Reply::new(Protocol::Resp3);
     command::reply_docs_of(&mut reply, &table, &table.top_level());
     match parse(&reply.to_vec()) {

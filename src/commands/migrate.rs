@@ -4,6 +4,7 @@
 //! key in both places or in none. Connections are kept for a while. One that turns out to be gone is made anew once,
 //! unless it may have done something already.
 
+use crate::server::execution::Command;
 use std::io;
 use std::time::Duration;
 

@@ -49,7 +49,7 @@ pub mod time_unit;
 pub mod transaction;
 pub mod transfer;
 
-use crate::command::Command;
+use crate::server::execution::Command;
 
 /// All families.
 pub const FAMILIES: &[&[Command]] = &[

@@ -3,8 +3,10 @@
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
-use crate::config::Config;
+use crate::server::execution::Command;
 use crate::server::execution::Ctx;
+use crate::server::execution::Handler;
+use crate::server::start::modules;
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[Command::container("module", SUBCOMMANDS).group(Group::Server).docs(
@@ -37,29 +39,13 @@ const fn change(name: &'static str, arity: Arity, handler: Handler) -> Command {
     Command::new(name, arity, handler).group(Group::Server).flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, GUARDED_MODULES])
 }
 
-/// Whoever counts on a module must not be served without it: why the server does not start with such a configuration.
-pub fn at_start(config: &Config) -> Result<(), String> {
-    if let Some(path) = config.modules.first().and_then(|statement| statement.words.first()) {
-        refuse(path);
-        return Err(format!("Can't load module from {}: server aborting", String::from_utf8_lossy(path)));
-    }
-    if config.module_directives.is_empty() {
-        return Ok(());
-    }
-    Err("Module Configuration detected without loadmodule directive or no ApplyConfig call: aborting".to_owned())
-}
-
-fn refuse(path: &[u8]) {
-    log::warn!("Module {} failed to load: this server does not run modules", String::from_utf8_lossy(path));
-}
-
 fn list(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.reply.array(0);
     Ok(())
 }
 
 fn load(_: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    refuse(args.get(2));
+    modules::refuse(args.get(2));
     Err(Error::fixed("ERR Error loading the extension. Please check the server logs."))
 }
 

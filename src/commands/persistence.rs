@@ -7,8 +7,9 @@ use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::persist::fork::Purpose;
 use crate::server::clients::blocking::durability;
+use crate::server::execution::Command;
 use crate::server::execution::Ctx;
-use crate::server::persistence::background;
+use crate::server::persistence::aof_rewrite;
 use crate::server::persistence::snapshot;
 
 /// What Redis answers when a save failed: the log has more.
@@ -97,7 +98,7 @@ fn rewrite_log(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
             (rewrites.scheduled, rewrites.failures) = (true, 0);
             cx.reply.simple("Background append only file rewriting scheduled");
         }
-        _ if background::begin(cx.server, cx.db) => cx.reply.simple("Background append only file rewriting started"),
+        _ if aof_rewrite::begin(cx.server, cx.db) => cx.reply.simple("Background append only file rewriting started"),
         _ => {
             return Err(Error::fixed(
                 "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",

@@ -8,7 +8,9 @@ use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::server::clients::publish;
+use crate::server::execution::Command;
 use crate::server::execution::Ctx;
+use crate::server::execution::Handler;
 use crate::util::glob;
 
 /// The rows.

@@ -7,8 +7,12 @@ use crate::command::error::{CmdResult, NOT_AN_INTEGER, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::config::ReplicaOf;
+use crate::server::execution::Command;
 use crate::server::execution::Ctx;
-use crate::server::replication::{failover, primary, replica, sync};
+use crate::server::replication::acks;
+use crate::server::replication::role;
+use crate::server::replication::roster;
+use crate::server::replication::{failover, primary, sync};
 use crate::util::{number, quote};
 
 /// The longest address a replica may announce, in bytes.
@@ -80,7 +84,7 @@ fn replicaof(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     if args.is(1, "no") && args.is(2, "one") {
         if cx.server.is_replica() {
-            replica::stand_alone(cx.server, cx.db);
+            role::stand_alone(cx.server, cx.db);
             log::info!("MASTER MODE enabled (user request from '{}')", failover::describe(cx));
         }
         cx.reply.ok();
@@ -100,7 +104,7 @@ fn replicaof(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         cx.reply.simple("OK Already connected to specified master");
         return Ok(());
     }
-    replica::follow(cx.server, cx.db, ReplicaOf { host: host.clone(), port });
+    role::follow(cx.server, cx.db, ReplicaOf { host: host.clone(), port });
     log::info!("REPLICAOF {host}:{port} enabled (user request from '{}')", failover::describe(cx));
     cx.reply.ok();
     Ok(())
@@ -143,7 +147,7 @@ fn replconf(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
                 return Ok(());
             }
             b"getack" => {
-                replica::ack_wanted(cx.server, cx.client);
+                acks::ack_wanted(cx.server, cx.client);
                 return Ok(());
             }
             b"rdb-only" => {
@@ -212,7 +216,7 @@ fn role(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         cx.reply.integer(offset);
         return Ok(());
     }
-    let online: Vec<(usize, i64)> = primary::replicas(cx.server)
+    let online: Vec<(usize, i64)> = roster::replicas(cx.server)
         .filter(|(_, replica)| replica.is_online())
         .map(|(key, replica)| (key, replica.acked))
         .collect();
@@ -221,7 +225,7 @@ fn role(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.reply.integer(cx.server.repl.history.offset);
     cx.reply.array(online.len());
     for (key, acked) in online {
-        let (ip, port) = primary::address(cx.server, key);
+        let (ip, port) = roster::address(cx.server, key);
         cx.reply.array(3);
         cx.reply.bulk(ip.as_bytes());
         cx.reply.bulk_int(port.into());

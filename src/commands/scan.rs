@@ -9,6 +9,7 @@ use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::db::EntryView;
 use crate::resp::reply::Reply;
+use crate::server::execution::Command;
 use crate::server::execution::Ctx;
 use crate::util::glob;
 

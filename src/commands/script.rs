@@ -3,18 +3,22 @@
 //! A script is shown to monitors before its commands are, so it shows itself. What it may do is told by its first
 //! line, if it has one: the flags of a call depend on the script.
 
+use crate::server::execution::Command;
+use crate::server::execution::Handler;
+use crate::server::execution::after_call;
 use std::rc::Rc;
 
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::script::cache::{self, Sha};
-use crate::script::run::{self, Start, busy_error};
+use crate::script::run;
+use crate::script::run::Start;
 use crate::script::shebang;
 use crate::server::Server;
 use crate::server::effects::Observers;
 use crate::server::execution::Ctx;
-use crate::server::execution::effects;
+use crate::server::execution::gate::busy_error;
 
 /// The flags all commands have that run scripts or functions.
 pub const RUNS: &[Flags] = &[RUNS_SCRIPT, NOSCRIPT, STALE, SKIP_MONITOR, MAY_REPLICATE, NO_MANDATORY_KEYS];
@@ -108,7 +112,7 @@ fn flags_of_evalsha(server: &Server, args: &Args<'_>, flags: Flags) -> Flags {
 /// Shows a command that runs a script to monitors, before the commands of the script are shown.
 pub fn show(cx: &mut Ctx<'_>, args: Args<'_>) {
     if cx.server.observers.has(Observers::MONITOR) {
-        effects::feed_monitors(cx.server, cx.client, &args);
+        after_call::feed_monitors(cx.server, cx.client, &args);
     }
 }
 

@@ -4,6 +4,7 @@
 //! Elements are copied into one piece of memory first: looking up what patterns name may delete keys that have expired.
 //! What is equal in the order asked for keeps the order in which it was found.
 
+use crate::server::execution::Command;
 use std::ops::Range;
 
 use super::list;

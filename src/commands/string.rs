@@ -6,6 +6,7 @@
 //!
 //! Numbers, bits and the longest common subsequence have files of their own.
 
+use crate::server::execution::Command;
 use std::ops::Range;
 
 use super::time_unit::{MILLISECONDS, SECONDS, TimeUnit};

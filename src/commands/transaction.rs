@@ -6,15 +6,17 @@
 
 use crate::client::acl::Denial;
 use crate::client::acl::log::Context;
-use crate::client::{Modes, Transaction, WatchedKey};
+use crate::client::{Modes, WatchedKey};
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, CommandId, Error};
 use crate::db::Key;
-use crate::resp::request::OwnedRequest;
 use crate::server::clients::lifecycle;
 use crate::server::effects::Observers;
-use crate::server::execution::{Ctx, exec};
+use crate::server::execution::Command;
+use crate::server::execution::Ctx;
+use crate::server::execution::call;
+use crate::server::execution::queue;
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[
@@ -52,47 +54,12 @@ fn multi(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     Ok(())
 }
 
-/// Queues a command for EXEC. Nothing is kept of a transaction that will fail anyway.
-pub fn queue(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) {
-    let flags = cx.server.commands.entry(id).row.flags_of_call(cx.server, args);
-    let client = cx.client_mut();
-    let doomed = client.dirty;
-    if let Some(transaction) = &mut client.transaction
-        && !transaction.refused
-        && !doomed
-    {
-        let request = OwnedRequest::copy(args);
-        transaction.bytes += request.bytes() + size_of::<(CommandId, OwnedRequest)>();
-        transaction.queue.push((id, request));
-        transaction.flags = transaction.flags | flags;
-        transaction.lacking = transaction.lacking | Flags::ALL.without(flags);
-    }
-    cx.reply.simple("QUEUED");
-}
-
-/// EXEC was refused before it ran: the transaction is over, and the reason is part of the error.
-pub fn abort(cx: &mut Ctx<'_>, error: &Error) {
-    end(cx);
-    let reason = String::from_utf8_lossy(error.line());
-    let reason = reason.strip_prefix("ERR ").unwrap_or(&reason);
-    cx.reply.error(format!("EXECABORT Transaction discarded because of: {reason}"));
-    cx.server.stats.count_error(b"EXECABORT");
-}
-
-/// Ends the client's transaction and returns it.
-fn end(cx: &mut Ctx<'_>) -> Option<Box<Transaction>> {
-    lifecycle::unwatch(cx.server, cx.client);
-    let client = cx.client_mut();
-    client.modes.set(Modes::MULTI, false);
-    client.transaction.take()
-}
-
 fn exec_queue(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     if cx.client().transaction.is_none() {
         return Err(Error::fixed("ERR EXEC without MULTI"));
     }
     let stale = cx.client().dirty || watched_key_expired(cx);
-    let Some(transaction) = end(cx) else { return Ok(()) };
+    let Some(transaction) = queue::end(cx) else { return Ok(()) };
     if transaction.refused {
         return Err(Error::fixed("EXECABORT Transaction discarded because of previous errors."));
     }
@@ -108,7 +75,7 @@ fn exec_queue(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         cx.db.select(db);
         let args = Args::from(request.view());
         match cx.check_rights(*id, &args) {
-            Ok(()) => exec::call(cx, *id, args),
+            Ok(()) => call::call(cx, *id, args),
             Err(denial) => refuse(cx, *id, &args, denial),
         }
     }
@@ -147,7 +114,7 @@ fn discard(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     if cx.client().transaction.is_none() {
         return Err(Error::fixed("ERR DISCARD without MULTI"));
     }
-    end(cx);
+    queue::end(cx);
     cx.reply.ok();
     Ok(())
 }

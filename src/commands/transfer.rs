@@ -9,8 +9,9 @@ use crate::command::{Args, Error};
 use crate::config::SanitizeDumpPayload;
 use crate::persist::rdb::payload::{self, Restored};
 use crate::server::effects::Event;
+use crate::server::execution::Command;
 use crate::server::execution::Ctx;
-use crate::server::execution::effects;
+use crate::server::execution::changes;
 use crate::server::persistence::loading;
 
 const RESTORED: &[Keys] = &[Keys::at(1, Access::OW.and(Access::UPDATE))];
@@ -110,7 +111,7 @@ fn restore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     };
     if expire.is_some_and(|at| at < now_ms) {
         if deleted {
-            let delete = effects::deletion(cx.server.config.lazyfree_lazy_server_del);
+            let delete = changes::deletion(cx.server.config.lazyfree_lazy_server_del);
             cx.propagate_instead(&[delete.as_bytes(), key.bytes()]);
             cx.changed(&key, Event::generic("del"));
         }

@@ -6,14 +6,15 @@
 
 pub mod aof;
 pub mod fork;
+pub mod loading;
 pub mod rdb;
 pub mod snapshots;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::persist::loading::Loading;
 use crate::persist::snapshots::Snapshots;
-use crate::server::persistence::loading::Loading;
 use aof::Aof;
 use rdb::load::Counts;
 

@@ -15,6 +15,7 @@ pub mod receiving;
 pub mod replica;
 pub mod transfer;
 
+use crate::repl::replica::Replica;
 use std::collections::HashSet;
 
 use crate::client::ClientKey;
@@ -205,6 +206,12 @@ impl Replication {
             true => (memory, 0),
             false => (memory.min(size), memory.saturating_sub(size)),
         }
+    }
+
+    /// Bytes of the stream that wait for a replica.
+    pub fn waiting_bytes(&self, replica: &Replica) -> u64 {
+        let waiting = if replica.needs_stream() { self.history.offset - replica.position } else { 0 };
+        waiting.max(0) as u64
     }
 
     /// How far a replica is in the history of its primary.

@@ -7,6 +7,7 @@
 //! reply turned into Lua's values straight from a buffer that is used again and again.
 #![allow(unsafe_code)]
 
+use crate::server::execution::call;
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
@@ -30,8 +31,8 @@ use crate::server::Server;
 use crate::server::clients::tracking;
 use crate::server::effects::Observers;
 use crate::server::event_loop::busy::Restricted;
+use crate::server::execution::Ctx;
 use crate::server::execution::gate;
-use crate::server::execution::{Ctx, exec};
 use crate::server::modes::ServerModes;
 use crate::util::clock::Ticks;
 
@@ -84,16 +85,6 @@ impl Running {
 
 /// What runs or changes scripts is refused to scripts, even where they may call what they usually may not.
 pub const NESTED: Error = Error::fixed("ERR This Redis command is not allowed from script");
-
-/// The error others get while a script runs too long.
-pub fn busy_error(is_script: bool) -> Error {
-    match is_script {
-        true => Error::fixed("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."),
-        false => {
-            Error::fixed("BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.")
-        }
-    }
-}
 
 /// Buffers for arguments and replies.
 #[derive(Debug, Default)]
@@ -423,7 +414,7 @@ impl Run {
         let view = self.rooms.request.view();
         let id = server.commands.resolve(&view)?;
         // A container stands for itself only when no subcommand is named.
-        let is_known = view.len() == 1 || server.commands.entry(id).row.subcommands.is_empty();
+        let is_known = view.len() == 1 || !server.commands.entry(id).row.has_subcommands;
         is_known.then_some(id)
     }
 
@@ -461,7 +452,7 @@ impl Run {
             refuse(lua, server, Some(id), &error);
             return Ok(false);
         }
-        exec::call(&mut cx, id, args);
+        call::call(&mut cx, id, args);
         if cx.server.observers.has(Observers::TRACKING) {
             tracking::after_call_by_script(&mut cx, id, self.caller.0, &Args::from(self.caller.1));
         }

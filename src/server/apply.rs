@@ -4,11 +4,17 @@
 //! the other. When one fails the old values are put back and applied again, so that a failing CONFIG SET changes
 //! nothing. Effects of parts that act on their directives by themselves have nothing to do here.
 
-use super::persistence::folder;
-use crate::config::{Changes, Config, Effect, OomScoreAdj, SetError, expand_proc_title};
+use super::persistence::aof_folder;
+use crate::config::{Changes, Config, Effect, OomScoreAdj, SetError};
 use crate::db::Databases;
 use crate::net::listeners::Transport;
 use crate::server::Server;
+use crate::server::clients::memory;
+use crate::server::clients::tracked_keys;
+use crate::server::effects::Observers;
+use crate::server::modes::ServerModes;
+use crate::server::roles;
+use crate::server::title;
 use crate::util::oom_score::Wanted;
 use crate::util::{alloc, platform};
 
@@ -67,7 +73,7 @@ fn apply_effect(server: &mut Server, db: &mut Databases, effect: Effect) -> Resu
         }
         Effect::OomScore => oom_score(server),
         Effect::ProcTitle => {
-            show_title(server);
+            title::show_title(server);
             Ok(())
         }
         Effect::CrashLog => {
@@ -80,13 +86,13 @@ fn apply_effect(server: &mut Server, db: &mut Databases, effect: Effect) -> Resu
         }
         // The cron asks for it each time.
         Effect::Hz => Ok(()),
-        Effect::AppendOnly => crate::server::persistence::aof::apply_directive(server, db),
+        Effect::AppendOnly => super::persistence::aof_switch::apply_directive(server, db),
         Effect::AofHistory => {
-            folder::delete_history(server);
+            aof_folder::delete_history(server);
             Ok(())
         }
         Effect::GoodReplicas => {
-            super::replication::primary::count_good(server);
+            super::roles::count_good(server);
             Ok(())
         }
         Effect::ReplicationBacklog => {
@@ -111,7 +117,7 @@ fn listen(server: &mut Server, transport: Transport, failure: &str) -> Result<()
         log::warn!("{}", error.0);
         failure.to_owned()
     })?;
-    show_title(server);
+    title::show_title(server);
     Ok(())
 }
 
@@ -149,33 +155,6 @@ pub fn oom_score(server: &mut Server) -> Result<(), String> {
     })
 }
 
-/// Shows the title of the process anew.
-pub fn show_title(server: &mut Server) {
-    let config = &server.config;
-    let port = if config.port != 0 { config.port } else { config.tls_port };
-    let unix_socket = config.unixsocket.as_deref().unwrap_or_default();
-    let title = expand_proc_title(&config.proc_title_template, |variable| {
-        Some(match variable {
-            "title" => server.program.clone(),
-            "listen-addr" if port == 0 => format!("unixsocket:{unix_socket}"),
-            "listen-addr" => format!("{}:{port}", config.bind.first().map_or("*", String::as_str)),
-            "server-mode" if config.cluster_enabled => "[cluster]".to_owned(),
-            "server-mode" => String::new(),
-            "config-file" => match &config.config_file {
-                Some(path) => path.display().to_string(),
-                None => "-".to_owned(),
-            },
-            "port" => config.port.to_string(),
-            "tls-port" => config.tls_port.to_string(),
-            "unixsocket" => unix_socket.to_owned(),
-            _ => return None,
-        })
-    });
-    if let (Some(memory), Some(title)) = (&mut server.title, title) {
-        memory.set(&title);
-    }
-}
-
 /// Raises the limit of open descriptors to what `wanted` clients need; how many clients the system allows then.
 pub fn make_room_for_clients(wanted: u32) -> u32 {
     let descriptors = u64::from(wanted) + RESERVED_DESCRIPTORS;
@@ -204,4 +183,19 @@ pub fn make_room_for_clients(wanted: u32) -> u32 {
          ulimit. If you need higher maxclients increase 'ulimit -n'."
     );
     allowed
+}
+
+impl Server {
+    /// Brings what is derived from directives in line with them.
+    pub fn config_changed(&mut self) {
+        self.observers.set(Observers::NOTIFY, !self.config.notify_keyspace_events.is_empty());
+        self.modes.set(ServerModes::MEMORY_LIMIT, self.config.maxmemory > 0);
+        self.slowlog.trim(self.config.slowlog_max_len);
+        self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;
+        tracked_keys::note_fill(self);
+        memory::config_changed(self);
+        self.modes.set(ServerModes::NEW_SETTINGS, true);
+        self.note_disk_error();
+        roles::note_role(self);
+    }
 }

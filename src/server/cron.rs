@@ -3,9 +3,10 @@
 //! The steps stand in an order with reasons; add one where its reason holds.
 
 use super::clients::blocking::GivenUp;
-use super::execution::effects;
+use super::execution::changes;
+use super::execution::settle;
 use super::modes::ServerModes;
-use super::persistence::snapshot;
+use super::persistence::children;
 use super::shutdown;
 use crate::client::{Client, ClientKey, Modes};
 use crate::db::Databases;
@@ -60,8 +61,8 @@ pub fn before_wait(server: &mut Server, db: &mut Databases) {
     }
     // Whatever the steps above changed is told before the outputs are sent.
     if server.observers.any() {
-        effects::settle_notes(server, db);
-        effects::settle(server, db, None);
+        changes::settle_notes(server, db);
+        settle::settle(server, db, None);
     } else {
         db.forget_notes();
     }
@@ -93,10 +94,10 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
     }
     slow_expire(server, db);
     if !server.modes.has(ServerModes::LOADING) {
-        snapshot::tick(server, db);
+        children::tick(server, db);
     }
     server.links.close_unused();
-    super::replication::tick(server, db);
+    super::replication::cron::tick(server, db);
     visit_clients(server, now);
 }
 
@@ -198,7 +199,7 @@ fn visit_clients(server: &mut Server, now: i64) {
             log::info!("Closing idle client");
             server.clients.close_soon(key);
         } else {
-            super::clients::lifecycle::check_output_limit(server, key);
+            super::clients::messages::check_output_limit(server, key);
         }
         if server.modes.has(ServerModes::CLIENT_LIMIT) {
             super::clients::memory::count(server, key, None);

@@ -9,10 +9,18 @@
 //! Fairness: a turn reads at most [`READ_BYTES`] from a client and runs its commands for at most [`SLICE_US`]; what
 //! is left waits for the next turn, in which the poll does not wait.
 
+pub mod before_replies;
 pub mod busy;
+pub mod connections;
 mod pace;
 pub mod pipeline;
 
+use super::replication::handshake;
+use super::signals::SIGNAL_TOKEN;
+use crate::server::event_loop::connections::close;
+use crate::server::event_loop::connections::close_doomed_replicas;
+use crate::server::event_loop::connections::greet;
+use crate::server::event_loop::pipeline::READ_BYTES;
 use std::io;
 use std::time::Duration;
 
@@ -22,15 +30,12 @@ use super::clients::{memory, tracking};
 use super::crash::Watch;
 use super::effects::Observers;
 use super::modes::ServerModes;
-use super::replication::link;
 use super::replication::primary;
 use super::replication::transfer;
-use crate::client::acl::UserId;
-use crate::client::{Client, ClientKey, Modes};
+use crate::client::{ClientKey, Modes};
 use crate::db::Databases;
-use crate::net::connection::{Connection, Flushed};
-use crate::net::listeners::{Accepted, FIRST_TOKEN, Transport};
-use crate::net::socket::Socket;
+use crate::net::connection::Flushed;
+use crate::net::listeners::FIRST_TOKEN;
 use crate::repl::link::LINK_TOKEN;
 use crate::repl::transfer::PIPE_TOKEN;
 use crate::server::Server;
@@ -38,10 +43,6 @@ use crate::util::platform::os_error_text;
 use pace::Pace;
 use pipeline::Pipeline;
 
-/// The most bytes read from a client in one turn, and the size of the shared buffer.
-pub const READ_BYTES: usize = 64 * 1024;
-/// How long one client's commands may run before the others get their turn, in microseconds.
-pub const SLICE_US: u64 = 10_000;
 /// Connections accepted from one listener in one turn.
 const ACCEPTS_PER_TURN: usize = 1000;
 /// How long accepting rests when descriptors have run out, in milliseconds.
@@ -52,9 +53,6 @@ const EVENTS: usize = 1024;
 const SPARE_BUFFERS: usize = 64;
 const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
 const SPARE_BUFFER_BYTES_LIMITED: usize = 4 * 1024;
-/// The token of the signal pipe.
-pub const SIGNAL_TOKEN: Token = Token(usize::MAX - 1);
-
 /// The event loop with all it drives.
 pub struct EventLoop {
     poll: Poll,
@@ -129,7 +127,7 @@ impl EventLoop {
             for event in &events {
                 match event.token() {
                     SIGNAL_TOKEN => self.signals.handle(&mut self.server),
-                    LINK_TOKEN => link::ready(&mut self.server, &mut self.db),
+                    LINK_TOKEN => handshake::ready(&mut self.server, &mut self.db),
                     PIPE_TOKEN => transfer::go_on(&mut self.server),
                     Token(key) if key < FIRST_TOKEN => {
                         if event.is_writable() {
@@ -145,7 +143,7 @@ impl EventLoop {
             }
             self.read_on(left_over);
             if self.server.repl.link.reads_on {
-                link::ready(&mut self.server, &mut self.db);
+                handshake::ready(&mut self.server, &mut self.db);
             }
             self.accept_rest();
             reads = self.server.stats.reads_processed.saturating_sub(reads_before);
@@ -162,7 +160,7 @@ impl EventLoop {
 
     /// Loads a slice of the data set; whether that was the last. What cannot be loaded is the end, with this status.
     fn load(&mut self) -> Result<bool, i32> {
-        super::persistence::loading::step(&mut self.server, &mut self.db).map_err(|_| 1)
+        super::persistence::load_step::step(&mut self.server, &mut self.db).map_err(|_| 1)
     }
 
     fn before_wait(&mut self) {
@@ -181,7 +179,7 @@ impl EventLoop {
             tracking::broadcast(&mut self.server);
         }
         // What clients are about to be told is written first.
-        super::persistence::aof::before_replies(&mut self.server);
+        super::event_loop::before_replies::before_replies(&mut self.server);
         // A replica that is to go goes before anybody is told of it: what is written from here on is not for it.
         close_doomed_replicas(&mut self.server);
         primary::before_replies(&mut self.server);
@@ -279,7 +277,7 @@ impl EventLoop {
             Ok(_) if self.server.clients.at(key).connection.read_on_pending => {}
             Ok(_) => {
                 if self.server.clients.at(key).flush_pending {
-                    super::persistence::aof::before_replies(&mut self.server);
+                    super::event_loop::before_replies::before_replies(&mut self.server);
                     self.flush(key);
                 }
                 if log::log_enabled!(log::Level::Debug)
@@ -399,7 +397,7 @@ impl EventLoop {
                 if sent > 0 {
                     client.active_ms = server.clock.unix_ms();
                 }
-                super::clients::lifecycle::check_output_limit(server, key);
+                super::clients::messages::check_output_limit(server, key);
             }
             Err(error) => {
                 log::debug!("Error writing to client: {error}");
@@ -419,7 +417,7 @@ impl EventLoop {
     }
 
     fn shut_down(&mut self, status: i32) -> i32 {
-        super::persistence::aof::end(&mut self.server);
+        super::persistence::aof_write::end(&mut self.server);
         self.flush_outputs();
         self.server.listeners.close();
         if let Some(path) = &self.server.config.pidfile {
@@ -430,72 +428,3 @@ impl EventLoop {
         status
     }
 }
-
-/// The one place where connections are closed.
-fn close(server: &mut Server, clients: Vec<ClientKey>) {
-    for key in clients {
-        super::clients::lifecycle::forget(server, key);
-        if let Some(mut client) = server.clients.remove(key) {
-            let socket = client.connection.socket();
-            socket.close();
-            socket.deregister(server.listeners.registry()).ok();
-        }
-    }
-}
-
-/// Closes the connections of replicas that are to go.
-pub fn close_doomed_replicas(server: &mut Server) {
-    let doomed = server.clients.take_doomed_replicas();
-    close(server, doomed);
-}
-
-/// Takes a new connection in, or says why not.
-pub fn greet(server: &mut Server, accepted: Accepted) {
-    server.stats.connections += 1;
-    let (mut socket, unix_path) = match accepted {
-        Accepted::Tcp(stream, Transport::Plain) => (Socket::Tcp(stream), None),
-        Accepted::Tcp(stream, Transport::Tls) => match server.begin_tls(stream) {
-            Some(session) => (Socket::Tls(Box::new(session)), None),
-            None => return,
-        },
-        Accepted::Unix(stream, path) => (Socket::Unix(stream), Some(path)),
-    };
-    if server.clients.len() >= server.config.maxclients as usize {
-        server.stats.rejected_connections += 1;
-        socket.write(b"-ERR max number of clients reached\r\n").ok();
-        return;
-    }
-    if let Err(error) = socket.tune(server.config.tcp_keepalive) {
-        log::debug!("Setting up a client socket: {error}");
-    }
-    let id = server.clients.next_id();
-    let connection = Connection::new(socket, unix_path);
-    let key = server.clients.insert(Client::new(id, connection, server.clock.unix_ms()));
-    let modes = server.acl.modes_at_first();
-    let client = server.clients.at_mut(key);
-    client.modes = modes;
-    if let Err(error) = client.connection.socket().register(server.listeners.registry(), Token(key)) {
-        log::warn!("Registering a client socket: {error}");
-        server.clients.remove(key);
-        return;
-    }
-    log::debug!("Accepted {}", client.connection.peer_name());
-    let protected = server.config.protected_mode && server.acl.user(UserId::DEFAULT).no_password;
-    if protected && !client.connection.peer_is_local() {
-        client.output.raw(PROTECTED_MODE);
-        client.close_after_reply();
-        server.clients.flush_later(key);
-        server.stats.rejected_connections += 1;
-    }
-}
-
-const PROTECTED_MODE: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and no \
-password is set for the default user. In this mode connections are only accepted from the loopback interface. If you \
-want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable \
-protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis \
-from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do \
-so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by \
-editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. \
-3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an \
-authentication password for the default user. NOTE: You only need to do one of the above things in order for the \
-server to start accepting connections from the outside.\r\n";

@@ -1,8 +1,8 @@
 //! `maxmemory`: making room before a command runs.
 
+use super::execution::changes;
 use std::time::{Duration, Instant};
 
-use super::execution::effects;
 use super::modes::ServerModes;
 use crate::config::MaxmemoryPolicy;
 use crate::db::Databases;
@@ -66,7 +66,7 @@ fn evict(server: &mut Server, db: &mut Databases, policy: EvictionPolicy) -> boo
     server.stats.evicted_keys += evicted as u64;
     match server.observers.any() {
         true => {
-            effects::settle_notes(server, db);
+            changes::settle_notes(server, db);
             super::propagate::hand_over_apart(server);
         }
         false => db.forget_notes(),

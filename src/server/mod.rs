@@ -18,13 +18,16 @@ pub mod pause;
 pub mod persistence;
 pub mod propagate;
 pub mod replication;
+pub mod roles;
 pub mod shutdown;
 pub mod signals;
 pub mod start;
 pub mod state;
 #[cfg(test)]
 pub mod testbed;
+pub mod title;
 
+use crate::server::execution::row::Rows;
 use crate::server::modes::ServerModes;
 use crate::server::pause::Pause;
 use crate::server::state::Shutdown;
@@ -36,7 +39,7 @@ use crate::client::acl::Acl;
 use crate::client::pubsub::PubSub;
 use crate::client::registry::Clients;
 use crate::client::tracking::Tracking;
-use crate::client::{Blocked, ClientKey, Modes};
+use crate::client::{Blocked, ClientKey};
 use crate::command::{CommandId, CommandTable, Error};
 use crate::config::{Config, NotifyFlags};
 use crate::db::Databases;
@@ -49,11 +52,8 @@ use crate::net::outgoing::Links;
 use crate::net::tls;
 use crate::persist::Persist;
 use crate::repl::{self, Replication};
-use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::script::Scripting;
-use crate::server::clients::tracking;
-use crate::server::clients::{lifecycle, memory};
 use crate::server::effects::{Effects, Observers};
 use crate::server::observe::latency::Latency;
 use crate::server::observe::slowlog::SlowLog;
@@ -81,8 +81,10 @@ pub struct Server {
     pub clock: Clock,
     /// Random numbers.
     pub random: Random,
-    /// All commands.
+    /// All commands,
     pub commands: CommandTable,
+    /// and their handlers.
+    pub rows: Rows,
     /// Users and their rights.
     pub acl: Acl,
     /// All clients.
@@ -167,7 +169,7 @@ pub struct Server {
 
 impl Server {
     /// A server with these directives; it listens nowhere yet.
-    pub fn new(config: Config, commands: CommandTable, listeners: Listeners) -> Server {
+    pub fn new(config: Config, (commands, rows): (CommandTable, Rows), listeners: Listeners) -> Server {
         let mut random = Random::from_entropy();
         let (run_id, history_id) = (repl::new_id(&mut random), repl::new_id(&mut random));
         let clock = Clock::start();
@@ -177,6 +179,7 @@ impl Server {
             random,
             acl: Acl::new(&commands),
             commands,
+            rows,
             clients: Clients::default(),
             pubsub: PubSub::default(),
             tracking: Tracking::default(),
@@ -218,21 +221,7 @@ impl Server {
             config,
         };
         server.acl.set_default_password(server.config.requirepass.as_deref());
-        server.config_changed();
         server
-    }
-
-    /// Brings what is derived from directives in line with them.
-    pub fn config_changed(&mut self) {
-        self.observers.set(Observers::NOTIFY, !self.config.notify_keyspace_events.is_empty());
-        self.modes.set(ServerModes::MEMORY_LIMIT, self.config.maxmemory > 0);
-        self.slowlog.trim(self.config.slowlog_max_len);
-        self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;
-        tracking::note_fill(self);
-        memory::config_changed(self);
-        self.modes.set(ServerModes::NEW_SETTINGS, true);
-        self.note_disk_error();
-        replication::replica::note_role(self);
     }
 
     /// Sets TLS up as the directives say.
@@ -326,32 +315,6 @@ impl Server {
     /// that lag.
     pub fn not_counted_for_evict(&self) -> usize {
         self.persist.aof.writer().buffer_bytes() + self.repl.memory().1
-    }
-
-    /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply
-    /// when its command runs. `None` when it is gone.
-    pub fn push_to(&mut self, target: ClientKey) -> Option<&mut Reply> {
-        if self.current == Some(target) {
-            self.observers.set(Observers::PENDING, true);
-            let resp3 = self.clients.get(target)?.resp3;
-            return Some(self.effects.own_messages(resp3));
-        }
-        let client = self.clients.get(target)?;
-        if client.modes.has(Modes::CLOSING) {
-            return None;
-        }
-        self.clients.flush_later(target);
-        self.clients.get_mut(target).map(|client| &mut client.output)
-    }
-
-    /// Writes a message for a client, and closes the client when it does not read what it is sent.
-    pub fn push(&mut self, target: ClientKey, write: impl FnOnce(&mut Reply)) {
-        if let Some(out) = self.push_to(target) {
-            write(out);
-            if self.current != Some(target) {
-                lifecycle::check_output_limit(self, target);
-            }
-        }
     }
 
     /// Enters a command into the slow log.

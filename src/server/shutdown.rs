@@ -10,8 +10,8 @@
 //! lost; whoever is blocked in SHUTDOWN then gets an error.
 
 use super::pause::Holder;
-use super::persistence::snapshot;
-use super::replication::primary;
+use super::persistence::final_save;
+use super::replication::roster;
 use super::state::Ending;
 use super::state::Shutdown;
 use crate::client::{BlockedFor, ClientKey};
@@ -46,7 +46,7 @@ pub fn begin(server: &mut Server, db: &mut Databases, how: Ending, now: bool) ->
     }
     log::warn!("User requested shutdown...");
     let timeout_ms = i64::from(server.config.shutdown_timeout) * 1000;
-    if now || timeout_ms == 0 || primary::all_in_sync(server) {
+    if now || timeout_ms == 0 || roster::all_in_sync(server) {
         return finish(server, db, how);
     }
     log::info!("Waiting for replicas before shutting down.");
@@ -60,7 +60,7 @@ pub fn step(server: &mut Server, db: &mut Databases) {
     let Some(pending) = server.ending else { return };
     match pending.until_ms {
         None => _ = begin(server, db, pending.how, false),
-        Some(until) if server.clock.unix_ms() >= until || primary::all_in_sync(server) => {
+        Some(until) if server.clock.unix_ms() >= until || roster::all_in_sync(server) => {
             finish(server, db, pending.how);
         }
         Some(_) => {}
@@ -83,8 +83,8 @@ pub fn wait_left_ms(server: &Server) -> Option<i64> {
 }
 
 fn finish(server: &mut Server, db: &mut Databases, how: Ending) -> Outcome {
-    primary::report_lag(server);
-    if snapshot::prepare_to_end(server, db, how) {
+    roster::report_lag(server);
+    if final_save::prepare_to_end(server, db, how) {
         server.shutdown = Some(Shutdown { status: 0 });
         return Outcome::Over;
     }

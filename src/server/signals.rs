@@ -1,5 +1,6 @@
 //! SIGTERM and SIGINT: an orderly end.
 
+use mio::Token;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +10,6 @@ use mio::{Interest, Registry};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
-use super::event_loop::SIGNAL_TOKEN;
 use super::shutdown;
 use super::state::Ending;
 use crate::server::Server;
@@ -63,3 +63,6 @@ impl Signals {
         shutdown::ask(server, Ending { save: flags.save, no_save: flags.nosave, force: flags.force });
     }
 }
+
+/// The token of the signal pipe.
+pub const SIGNAL_TOKEN: Token = Token(usize::MAX - 1);

@@ -1,10 +1,13 @@
 //! From the command line to the running loop.
 
 mod logo;
+pub mod modules;
 mod supervise;
 mod system;
 
+use super::persistence::load_step;
 use super::persistence::loading;
+use super::title;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
@@ -23,11 +26,14 @@ use crate::db::Databases;
 use crate::net::listeners::{ListenError, Listeners, Transport};
 use crate::persist;
 use crate::server::Server;
+use crate::server::execution::row::{Command, Rows};
 use crate::util::platform;
 use crate::util::process_title::ProcessTitle;
 
 /// The program: reads the command line, starts the server, runs it to its end.
-pub fn main() -> ExitCode {
+///
+/// `families` are the commands there are.
+pub fn main(families: &[&'static [Command]]) -> ExitCode {
     let mut args = std::env::args_os();
     let program = args.next().unwrap_or_default().to_string_lossy().into_owned();
     let args: Vec<OsString> = args.collect();
@@ -48,7 +54,7 @@ pub fn main() -> ExitCode {
         }
     };
     let logs_to_file = !config.logfile.is_empty();
-    match serve(config, program, !args.is_empty()) {
+    match serve(config, families, program, !args.is_empty()) {
         Ok(status) => return exit_code(status),
         Err(StartError::Config(error)) => complain(&error, logs_to_file),
         Err(StartError::Other(message)) => log::warn!("{message}"),
@@ -135,12 +141,17 @@ impl From<ListenError> for StartError {
 }
 
 /// Starts the server and runs it to its end; the exit status. `is_configured` is whether it was given any arguments.
-fn serve(mut config: Config, program: String, is_configured: bool) -> Result<i32, StartError> {
+fn serve(
+    mut config: Config,
+    families: &[&'static [Command]],
+    program: String,
+    is_configured: bool,
+) -> Result<i32, StartError> {
     let fail = |what: &'static str| move |error: io::Error| StartError::Other(format!("{what}: {error}"));
     // Paths in the configuration are relative to `dir`, so it comes before all files.
     std::env::set_current_dir(&config.dir).map_err(fail("Can't chdir to the working directory"))?;
     super::observe::log_format::install(&config).map_err(fail("Can't open the log file"))?;
-    let commands = table(&config)?;
+    let commands = table(&config, families)?;
     let supervisor = Supervisor::find(config.supervised);
     let in_background = config.daemonize && !supervisor.is_there();
     if in_background {
@@ -167,6 +178,7 @@ fn serve(mut config: Config, program: String, is_configured: bool) -> Result<i32
     let mut db = Databases::new(config.databases as usize);
     warn_of_tiny_maxmemory(&config);
     let mut server = Server::new(config, commands, listeners);
+    server.config_changed();
     if apply::uses_tls(&server.config) && server.configure_tls().is_err() {
         return Err(StartError::Other("Failed to configure TLS. Check logs for more info.".to_owned()));
     }
@@ -174,15 +186,15 @@ fn serve(mut config: Config, program: String, is_configured: bool) -> Result<i32
     server.program = program;
     server.title = title;
     server.supervisor = supervisor.name();
-    apply::show_title(&mut server);
+    title::show_title(&mut server);
     // A kernel that refuses is no reason not to serve; the log has it.
     apply::oom_score(&mut server).ok();
     log::warn!("Server initialized");
     system::check(&server.config);
-    crate::commands::module::at_start(&server.config).map_err(StartError::Other)?;
+    modules::refuse_configured(&server.config).map_err(StartError::Other)?;
     server.persist.interrupted = signals.interrupted();
-    super::replication::replica::note_role(&mut server);
-    if loading::begin(&mut server, &mut db).is_err() {
+    super::roles::note_role(&mut server);
+    if load_step::begin(&mut server, &mut db).is_err() {
         return Ok(1);
     }
     let status = EventLoop::new(poll, server, db, signals).run(|server| report_ready(server, &supervisor));
@@ -217,14 +229,14 @@ fn report_ready(server: &Server, supervisor: &Supervisor) {
 }
 
 /// The table of commands, with `rename-command` applied.
-fn table(config: &Config) -> Result<CommandTable, LoadError> {
-    let mut commands = CommandTable::new(crate::commands::FAMILIES);
+fn table(config: &Config, families: &[&'static [Command]]) -> Result<(CommandTable, Rows), LoadError> {
+    let (mut commands, rows) = Rows::new(families);
     for statement in &config.renamed_commands {
         if let [from, to] = &statement.words[..] {
             commands.rename(from, to).map_err(|error| statement.error(error))?;
         }
     }
-    Ok(commands)
+    Ok((commands, rows))
 }
 
 /// A process in the background always has a file with its number.

@@ -2,9 +2,9 @@
 //! propagated requests can be looked at.
 
 use super::effects::Observers;
-use super::execution::{Ctx, exec};
+use super::execution::{Ctx, process};
 use crate::client::{Client, ClientKey};
-use crate::command::{Args, CommandTable};
+use crate::command::Args;
 use crate::commands::FAMILIES;
 use crate::config::Config;
 use crate::db::Databases;
@@ -15,6 +15,7 @@ use crate::resp::Protocol;
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
 use crate::server::Server;
+use crate::server::execution::row::Rows;
 
 /// The server.
 pub struct Testbed {
@@ -34,7 +35,8 @@ impl Testbed {
         let registry = poll.registry().try_clone().expect("a registry");
         // Nothing is to be saved where the tests run.
         let config = Config { save: Vec::new(), ..Config::default() };
-        let mut server = Server::new(config, CommandTable::new(FAMILIES), Listeners::new(registry));
+        let mut server = Server::new(config, Rows::new(FAMILIES), Listeners::new(registry));
+        server.config_changed();
         server.observers.set(Observers::PROPAGATE, true);
         server.propagation_tap = Some(Vec::new());
         let (socket, _) = mio::net::UnixStream::pair().expect("a pair of sockets");
@@ -59,7 +61,7 @@ impl Testbed {
         let (db, server, client) = (&mut self.db, &mut self.server, self.client);
         server.current = Some(client);
         let mut cx = Ctx { db, server, reply: &mut reply, client, command: id.unwrap_or_default() };
-        exec::process(&mut cx, id, Args::from(view));
+        process::process(&mut cx, id, Args::from(view));
         String::from_utf8_lossy(&reply.to_vec()).into_owned()
     }
 

@@ -75,10 +75,11 @@ impl FromIterator<CommandId> for CommandSet {
 mod tests {
     use super::*;
     use crate::commands::FAMILIES;
+    use crate::server::execution::row::Rows;
 
     #[test]
     fn containers_bring_their_subcommands() {
-        let table = CommandTable::new(FAMILIES);
+        let table = Rows::new(FAMILIES).0;
         let id = |name: &str| table.find_original(name.as_bytes()).unwrap();
         let slow = CommandSet::of_category(&table, Categories::SLOW);
         assert!(slow.has(id("config|get")) && !slow.has(id("get")));
@@ -92,7 +93,7 @@ mod tests {
 
     #[test]
     fn sets_are_added_and_subtracted() {
-        let table = CommandTable::new(FAMILIES);
+        let table = Rows::new(FAMILIES).0;
         let writes = CommandSet::of_category(&table, Categories::WRITE);
         let mut set = CommandSet::all(&table);
         set.set_all(&writes, false);

@@ -7,11 +7,12 @@ use crate::command::spec::CATEGORY_NAMES;
 use crate::command::{Args, CommandTable};
 use crate::commands::FAMILIES;
 use crate::resp::request::OwnedRequest;
+use crate::server::execution::row::Rows;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 fn table() -> CommandTable {
-    CommandTable::new(FAMILIES)
+    Rows::new(FAMILIES).0
 }
 
 fn user(table: &CommandTable, rules: &str) -> Result<User, RuleError> {

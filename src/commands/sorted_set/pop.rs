@@ -9,6 +9,7 @@ use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::commands::set::write_member;
 use crate::db::Key;
+use crate::server::execution::Command;
 use crate::server::execution::Ctx;
 use crate::types::sorted_set::Entry;
 use crate::types::{Collection, SortedSet};

@@ -4,7 +4,8 @@ use super::{consumer_created, id, id_or_extreme, no_group};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
 use crate::server::effects::Event;
-use crate::server::execution::{Ctx, effects};
+use crate::server::execution::Ctx;
+use crate::server::execution::changes;
 use crate::types::Stream;
 
 const NO_KEY: Error = Error::fixed(
@@ -102,7 +103,7 @@ pub fn destroy(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         cx.db.dirty += 1;
         cx.notify(key.bytes(), Event::stream("xgroup-destroy"));
         // Who waits to read with the group is told that it is no more.
-        effects::wake(cx, key.bytes());
+        changes::wake(cx, key.bytes());
     }
     Ok(())
 }

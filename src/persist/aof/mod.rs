@@ -9,6 +9,7 @@
 
 pub mod check;
 pub mod disk;
+pub mod log_loader;
 pub mod manifest;
 pub mod reader;
 pub mod rewrite;

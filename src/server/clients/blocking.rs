@@ -10,6 +10,7 @@
 
 pub mod durability;
 
+use crate::client::reply_mode;
 use crate::client::{Blocked, BlockedFor, ClientKey, Modes};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
@@ -18,7 +19,7 @@ use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
 use crate::server::Server;
 use crate::server::effects::Observers;
-use crate::server::execution::{Ctx, exec};
+use crate::server::execution::Ctx;
 use crate::server::modes::ServerModes;
 use crate::server::pause::{Holder, PauseKind};
 
@@ -168,7 +169,7 @@ impl Server {
         Some(blocked)
     }
 
-    fn release(&mut self, key: ClientKey, blocked: &Blocked) {
+    pub fn release(&mut self, key: ClientKey, blocked: &Blocked) {
         self.waiters.remove(blocked.ticket, blocked.db, &blocked.keys);
         self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
         self.deadlines.remove(key);
@@ -219,78 +220,12 @@ impl Server {
     /// Gives a client that was blocked its answer, unless it wants none.
     fn answer(&mut self, key: ClientKey, write: impl FnOnce(&mut Reply)) {
         let client = self.clients.at_mut(key);
-        let silence = exec::begin_silence(client, &client.output.mark());
+        let silence = reply_mode::begin_silence(client, &client.output.mark());
         write(&mut client.output);
         let mut output = std::mem::take(&mut client.output);
-        exec::end_silence(client, &mut output, silence);
+        reply_mode::end_silence(client, &mut output, silence);
         client.output = output;
         self.clients.flush_later(key);
-    }
-
-    /// Runs the commands of the clients that wait on a key, the longest waiting first, as long as there is something
-    /// to be had. When the key is gone, those that need it are run.
-    pub fn serve_waiters(&mut self, db: &mut Databases, index: usize, key: &[u8]) {
-        self.waiters.acknowledge(index, key);
-        let mut last = 0;
-        // What has expired for them has not for the primary, whose command may have brought this about.
-        let timeless = db.set_timeless(false);
-        loop {
-            db.begin_command(index, self.clock.unix_ms());
-            let gone = !db.exists(&Key::new(key));
-            let Some((ticket, client)) = self.waiters.next_after(last, index, key, gone) else { break };
-            last = ticket;
-            self.run_again(db, client, key);
-            crate::server::propagate::hand_over(self);
-            if let Some(client) = self.clients.get_mut(client) {
-                client.written = self.persist.aof.fed();
-                client.written_offset = self.repl.history.offset;
-            }
-        }
-        db.set_timeless(timeless);
-    }
-
-    /// Runs a blocked client's command again, unless the client is about to be closed: it would take what somebody
-    /// else waits for. The key that is `ready` stands first among the keys waited for then.
-    fn run_again(&mut self, db: &mut Databases, key: ClientKey, ready: &[u8]) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        if client.modes.has(Modes::CLOSING) {
-            return;
-        }
-        let Some(mut blocked) = client.blocked.take() else { return };
-        if let Some(index) = blocked.keys.iter().position(|waited| **waited == *ready) {
-            blocked.keys.swap(0, index);
-        }
-        let mut reply = std::mem::take(&mut client.output);
-        let silence = exec::begin_silence(client, &reply.mark());
-        let touches = !client.modes.has(Modes::NO_TOUCH);
-        let (id, request) = (blocked.command, std::mem::take(&mut blocked.request));
-        db.begin_command(blocked.db, self.clock.unix_ms());
-        self.again = Some(blocked);
-        // The client whose command brought all this about still waits for its own messages.
-        let (outer, outer_messages) = (self.current.replace(key), self.effects.take_own_messages());
-        let outer_touches = std::mem::replace(&mut db.touches, touches);
-        let mut cx = Ctx { db, server: self, reply: &mut reply, client: key, command: id };
-        exec::call(&mut cx, id, Args::from(request.view()));
-        db.touches = outer_touches;
-        self.current = outer;
-        let mut messages = self.effects.replace_own_messages(outer_messages);
-        let served = self.again.take();
-        let client = self.clients.at_mut(key);
-        match served {
-            Some(blocked) => {
-                exec::end_silence(client, &mut reply, silence);
-                reply.append(&mut messages);
-                client.output = reply;
-                self.release(key, &blocked);
-                self.clients.flush_later(key);
-            }
-            None => {
-                client.output = reply;
-                if let Some(blocked) = &mut client.blocked {
-                    blocked.request = request;
-                }
-            }
-        }
     }
 
     /// Begins or prolongs CLIENT PAUSE. The data stands still while it lasts: nothing expires.

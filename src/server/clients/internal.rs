@@ -4,48 +4,14 @@
 //! Such a client is obeyed: what it runs happened elsewhere already, so no check may refuse it, and it never waits for
 //! anything. What it is answered goes nowhere, but an error means that something is wrong.
 
-use crate::client::{Client, ClientKey, Modes};
+use crate::client::ClientKey;
+use crate::client::internal;
+use crate::client::internal::Internal;
 use crate::command::{Args, CommandId};
-use crate::net::connection::Connection;
-use crate::net::socket::Socket;
 use crate::server::Server;
-use crate::server::execution::{Ctx, effects};
-
-/// A client of the server's own. It is among the others only while it is at work, so nobody else gets to see it.
-#[derive(Debug)]
-pub struct Internal {
-    client: Option<Box<Client>>,
-}
-
-impl Internal {
-    /// A client that has selected database 0.
-    pub fn new(server: &Server) -> Internal {
-        Internal { client: Some(Box::new(client(0, server.clock.unix_ms()))) }
-    }
-
-    /// Whether a transaction is open.
-    pub fn is_in_transaction(&self) -> bool {
-        self.client.as_ref().is_some_and(|client| client.transaction.is_some())
-    }
-
-    /// Has it among the clients while `work` lasts.
-    pub fn at_work<T>(&mut self, server: &mut Server, work: impl FnOnce(&mut Server, ClientKey) -> T) -> T {
-        let client = self.client.take().map_or_else(|| client(0, server.clock.unix_ms()), |client| *client);
-        let key = server.clients.insert(client);
-        let outer = server.current.take();
-        let result = work(server, key);
-        server.current = outer;
-        self.client = server.clients.remove(key).map(Box::new);
-        result
-    }
-}
-
-/// A client without a connection.
-pub fn client(id: u64, now_ms: i64) -> Client {
-    let mut client = Client::new(id, Connection::new(Socket::Nowhere, None), now_ms);
-    client.modes.set(Modes::INTERNAL, true);
-    client
-}
+use crate::server::execution::Ctx;
+use crate::server::execution::changes;
+use crate::server::execution::settle;
 
 /// Runs a command that happened before, or keeps it for EXEC; the error it was answered, if any. It is not counted
 /// among the commands that clients have sent.
@@ -58,19 +24,32 @@ pub fn replay(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Option<Vec<u8
     let mark = cx.reply.mark();
     cx.db.begin_command(db, cx.server.clock.unix_ms());
     if queues {
-        crate::commands::transaction::queue(cx, id, args);
-    } else if let Err(error) = (row.handler)(cx, *args) {
+        crate::server::execution::queue::queue(cx, id, args);
+    } else if let Err(error) = (cx.server.rows.row(id).handler)(cx, *args) {
         cx.reply.truncate(mark);
         cx.reply.error(error.line());
     }
     match cx.server.observers.any() {
         true => {
-            effects::settle_notes(cx.server, cx.db);
-            effects::finish(cx);
+            changes::settle_notes(cx.server, cx.db);
+            settle::finish(cx);
         }
         false => cx.db.forget_notes(),
     }
     let error = cx.reply.first_error_since(mark).map(<[u8]>::to_vec);
     cx.reply.clear();
     error
+}
+
+impl Internal {
+    /// Has it among the clients while `work` lasts.
+    pub fn at_work<T>(&mut self, server: &mut Server, work: impl FnOnce(&mut Server, ClientKey) -> T) -> T {
+        let client = self.client.take().map_or_else(|| internal::client(0, server.clock.unix_ms()), |client| *client);
+        let key = server.clients.insert(client);
+        let outer = server.current.take();
+        let result = work(server, key);
+        server.current = outer;
+        self.client = server.clients.remove(key).map(Box::new);
+        result
+    }
 }

@@ -1,22 +1,10 @@
 //! The end of a client, and what RESET leaves of it.
 
-use super::describe::Class;
 use super::tracking;
 use crate::client::acl::UserId;
 use crate::client::{ClientKey, Modes, ReplyMode};
 use crate::server::Server;
 use crate::server::effects::Observers;
-
-/// Takes a client out of everything that knows it, before it is removed.
-pub fn forget(server: &mut Server, key: ClientKey) {
-    unwatch(server, key);
-    tracking::stop(server, key);
-    super::publish::forget(server, key);
-    crate::server::replication::primary::forget(server, key);
-    crate::server::replication::replica::forget(server, key);
-    server.unblock(key);
-    stop_monitoring(server, key);
-}
 
 /// Ends a client's WATCH.
 pub fn unwatch(server: &mut Server, key: ClientKey) {
@@ -67,43 +55,4 @@ pub fn reset(server: &mut Server, key: ClientKey) {
     client.user = UserId::DEFAULT;
     client.modes = modes;
     server.clients.set_no_evict(key, false);
-}
-
-/// Unsent output above which a client that has yet to authenticate is closed, in bytes.
-const UNAUTHENTICATED_OUTPUT_MAX: u64 = 1024;
-
-/// Closes a client whose output has grown past `client-output-buffer-limit`: at once past the hard limit, or when it
-/// stays past the soft one for too long.
-pub fn check_output_limit(server: &mut Server, key: ClientKey) {
-    let now = server.clock.unix_ms();
-    let stream = crate::server::replication::primary::waiting_bytes(server, key);
-    let Some(client) = server.clients.get_mut(key) else { return };
-    let limits = &server.config.client_output_buffer_limit;
-    let mut limit = match Class::of(client) {
-        Class::Replica => limits.replica,
-        Class::Pubsub => limits.pubsub,
-        Class::Normal => limits.normal,
-        Class::Primary => return,
-    };
-    if client.modes.has(Modes::REPLICA) && limit.hard_bytes != 0 {
-        // What is kept for all is no burden.
-        limit.hard_bytes = limit.hard_bytes.max(server.config.repl_backlog_size);
-    }
-    let waiting = client.output.len() as u64 + stream;
-    let stranger =
-        client.modes.has(Modes::UNAUTHENTICATED) && server.acl.needs_password() && client.connection.output_stuck;
-    let hard = limit.hard_bytes != 0 && waiting >= limit.hard_bytes || stranger && waiting > UNAUTHENTICATED_OUTPUT_MAX;
-    let soft = limit.soft_bytes != 0 && waiting >= limit.soft_bytes;
-    let since = match (soft, client.connection.output_over_soft_since) {
-        (false, _) => None,
-        (true, None) => Some(now),
-        (true, since) => since,
-    };
-    client.connection.output_over_soft_since = since;
-    let overdue = since.is_some_and(|since| now - since > limit.soft_seconds.saturating_mul(1000));
-    if (hard || overdue) && !client.connection.doomed {
-        log::warn!("Client {} closed for overcoming of output buffer limits.", client.id);
-        server.stats.output_buffer_disconnections += 1;
-        server.clients.close_soon(key);
-    }
 }

@@ -7,20 +7,12 @@
 use std::collections::BinaryHeap;
 
 use super::describe;
-use super::describe::{Class, Running};
+use super::describe::Running;
+use crate::client::class::Class;
 use crate::client::{Client, ClientKey};
 use crate::config::MemoryShare;
 use crate::server::Server;
 use crate::server::modes::ServerModes;
-
-/// Bytes that clients take, as far as they count.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Counted {
-    /// All of them.
-    pub total: usize,
-    /// Those that may go.
-    pub evictable: usize,
-}
 
 impl Client {
     /// Bytes of its state and buffers.

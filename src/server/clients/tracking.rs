@@ -15,6 +15,7 @@ use crate::client::tracking::ClientTracking;
 use crate::client::tracking::News;
 use crate::client::tracking::Options;
 use crate::client::tracking::Tracking;
+use crate::server::clients::tracked_keys::note_fill;
 use std::rc::Rc;
 
 use crate::client::ClientKey;
@@ -108,37 +109,6 @@ pub fn remember(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) {
         }
     }
     note_fill(cx.server);
-}
-
-/// Notes whether more keys are remembered than should be: then the next command makes room.
-pub fn note_fill(server: &mut Server) {
-    let max = server.config.tracking_table_max_keys;
-    server.modes.set(ServerModes::TRACKING_FULL, max > 0 && server.tracking.keys.len() > max);
-}
-
-/// A key has changed, by a client or by itself.
-pub fn key_changed(server: &mut Server, key: &[u8], by: Option<ClientKey>) {
-    let Server { tracking, clients, current, .. } = server;
-    let by = by.and_then(|client| clients.get(client)).map(|client| client.id);
-    for (prefix, state) in &mut tracking.prefixes {
-        if key.starts_with(prefix) {
-            state.changed.insert(key.into(), by);
-        }
-    }
-    tracking.forget(key, |client| {
-        let options = clients.get(client).and_then(|client| client.tracking.as_deref()).map(|known| &known.options);
-        options.is_some_and(|options| !(options.broadcast || options.noloop && *current == Some(client)))
-    });
-}
-
-/// All keys have gone.
-pub fn all_changed(server: &mut Server) {
-    let tracking = &mut server.tracking;
-    tracking.forget_all();
-    let mut receivers: Vec<u64> = tracking.clients.keys().copied().collect();
-    receivers.sort_unstable();
-    tracking.news.push(News { key: None, receivers });
-    note_fill(server);
 }
 
 /// Forgets keys as long as too many are remembered, but not endlessly, and has their readers told: they would not hear

@@ -8,8 +8,8 @@
 
 use std::time::Duration;
 
-use super::READ_BYTES;
 use super::pipeline::Pipeline;
+use super::pipeline::READ_BYTES;
 use crate::client::{ClientKey, Modes};
 use crate::db::Databases;
 use crate::server::Server;
@@ -54,7 +54,7 @@ impl Restricted {
         for token in server.listeners.tokens() {
             for _ in 0..ACCEPTS {
                 let Some(Ok(accepted)) = server.listeners.accept(token) else { break };
-                super::greet(server, accepted);
+                super::connections::greet(server, accepted);
             }
         }
         let waits = |key: ClientKey| {
@@ -70,7 +70,7 @@ impl Restricted {
             }
         }
         // A script may wait for that, and asks INFO.
-        super::close_doomed_replicas(server);
+        super::connections::close_doomed_replicas(server);
         debug_assert_eq!(server.effects.outgoing.len(), outgoing, "nothing is changed while a script runs");
         server.script.interrupted = false;
         server.in_exec = in_exec;

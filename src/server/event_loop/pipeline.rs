@@ -4,10 +4,12 @@
 //! bucket the key belongs to is asked into the cache; then the entries behind those buckets; only then are the
 //! commands run. With many keys in memory this hides most of the time that would pass waiting for memory.
 
+use crate::server::clients::messages;
+use crate::server::execution::process;
+use crate::server::replication::stream;
 use std::borrow::Cow;
 use std::io;
 
-use super::SLICE_US;
 use crate::client::{Client, ClientKey, Modes};
 use crate::command::lookahead::{self, Resolved};
 use crate::command::{Args, CommandId};
@@ -15,10 +17,9 @@ use crate::db::Databases;
 use crate::resp::reply::Reply;
 use crate::resp::request::{self, ArgView, Batch, Limits, Progress, ProtocolError};
 use crate::server::Server;
-use crate::server::clients::{lifecycle, memory};
-use crate::server::execution::{Ctx, exec};
+use crate::server::clients::memory;
+use crate::server::execution::Ctx;
 use crate::server::modes::ServerModes;
-use crate::server::replication::replica;
 use crate::util::clock::Ticks;
 
 /// Requests framed, looked up and prefetched at once.
@@ -99,7 +100,7 @@ impl Pipeline {
         } else if waiting > 0 || client.modes.has(Modes::CLOSING) {
             server.clients.flush_later(key);
             if waiting >= OUTPUT_CHECKED_FROM {
-                lifecycle::check_output_limit(server, key);
+                messages::check_output_limit(server, key);
             }
         }
         if server.modes.has(ServerModes::CLIENT_LIMIT) {
@@ -116,10 +117,10 @@ impl Pipeline {
         let args = Args::from(postponed.request.view());
         if cx.client().modes.has(Modes::PRIMARY) {
             let timeless = cx.db.set_timeless(true);
-            replica::obey(&mut cx, Some(postponed.command), args, &postponed.request.view().encoded());
+            stream::obey(&mut cx, Some(postponed.command), args, &postponed.request.view().encoded());
             cx.db.set_timeless(timeless);
         } else {
-            exec::process(&mut cx, Some(postponed.command), args);
+            process::process(&mut cx, Some(postponed.command), args);
         }
         server.current = None;
         server.clients.at_mut(key).output = reply;
@@ -201,7 +202,8 @@ impl Pipeline {
         let is_primary = server.clients.at(key).modes.has(Modes::PRIMARY);
         let mut cx = Ctx { db, server, reply, client: key, command: CommandId::default() };
         if !is_primary {
-            return self.run_each(&mut cx, buffer, slice_ends, |cx, command, args, _| exec::process(cx, command, args));
+            return self
+                .run_each(&mut cx, buffer, slice_ends, |cx, command, args, _| process::process(cx, command, args));
         }
         let timeless = cx.db.set_timeless(true);
         let mut begin = from;
@@ -212,7 +214,7 @@ impl Pipeline {
                 false => Cow::Borrowed(&buffer[begin..end]),
             };
             begin = end;
-            replica::obey(cx, command, args, &sent);
+            stream::obey(cx, command, args, &sent);
         });
         cx.db.set_timeless(timeless);
         stopped
@@ -248,7 +250,7 @@ impl Pipeline {
     fn refuse(&self, server: &mut Server, key: ClientKey, reply: &mut Reply, error: &ProtocolError) {
         let text = String::from_utf8_lossy(error.text());
         if server.clients.at(key).modes.has(Modes::PRIMARY) {
-            return replica::distrust(server, key, &text);
+            return stream::distrust(server, key, &text);
         }
         log::debug!("Protocol error ({text}) from client {}", server.clients.at(key).connection.peer_name());
         let client = server.clients.at_mut(key);
@@ -294,3 +296,9 @@ fn read_behind(client: &mut Client, buffer: &mut Vec<u8>, room: usize) -> io::Re
     let bytes = result?;
     Ok(Read { bytes, more: bytes == room || client.connection.has_more(), into_shared: false })
 }
+
+/// The most bytes read from a client in one turn, and the size of the shared buffer.
+pub const READ_BYTES: usize = 64 * 1024;
+
+/// How long one client's commands may run before the others get their turn, in microseconds.
+pub const SLICE_US: u64 = 10_000;

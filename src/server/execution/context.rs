@@ -1,13 +1,13 @@
 //! What a handler is given: its database, the server, and where its reply goes.
 
 use crate::client::{Client, ClientKey, Modes};
+use crate::command::Error;
+use crate::command::Spec;
 use crate::command::table::CommandId;
-use crate::command::{Command, Error};
-use crate::db::{Databases, Key};
+use crate::db::Databases;
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
 use crate::server::Server;
-use crate::server::effects::Event;
 use crate::server::effects::Observers;
 
 /// The surroundings of one call.
@@ -38,7 +38,7 @@ impl Ctx<'_> {
     }
 
     /// The row of the command that runs.
-    pub fn row(&self) -> &'static Command {
+    pub fn row(&self) -> &'static Spec {
         self.server.commands.entry(self.command).row
     }
 
@@ -52,42 +52,6 @@ impl Ctx<'_> {
     #[inline]
     pub fn clock_ms(&self) -> i64 {
         self.db.clock_ms()
-    }
-
-    /// Says that a key has changed: the single duty of a writer. Counts it for persistence, fails transactions that
-    /// watch it, tells subscribers of keyspace events, wakes clients blocked on it, and has the command propagated.
-    #[inline]
-    pub fn changed(&mut self, key: &Key<'_>, event: Event) {
-        self.db.dirty += 1;
-        self.touched(key, event);
-    }
-
-    /// Like [`Ctx::changed`] for a further key or event of a change that was counted already.
-    #[inline]
-    pub fn touched(&mut self, key: &Key<'_>, event: Event) {
-        if self.server.observers.any() {
-            super::effects::touched(self, self.db.selected(), key.bytes(), event);
-        }
-    }
-
-    /// Like [`Ctx::touched`] for a key of another database.
-    pub fn touched_in(&mut self, db: usize, key: &[u8], event: Event) {
-        if self.server.observers.any() {
-            super::effects::touched(self, db, key, event);
-        }
-    }
-
-    /// Deletes a key whose last element was just taken, a change that was counted already.
-    pub fn emptied(&mut self, key: &Key<'_>) {
-        self.db.delete(key);
-        self.touched(key, Event::generic("del"));
-    }
-
-    /// A keyspace event of a key that did not change.
-    pub fn notify(&mut self, key: &[u8], event: Event) {
-        super::effects::settle_notes(self.server, self.db);
-        let db = self.db.selected();
-        self.server.effects.notify(&self.server.config.notify_keyspace_events, db, key, event);
     }
 
     /// Has something else than the command as sent propagated to the append-only file and replicas: the first call

@@ -10,7 +10,6 @@ use crate::command::spec::{
     NO_ASYNC_LOADING, NO_AUTH, NO_MULTI, NO_QUEUE, READONLY, REPORTS_DISK_ERROR, RUNS_QUEUE, STALE, WRITE,
 };
 use crate::command::{Args, CommandId, Error, Flags};
-use crate::script::run::busy_error;
 use crate::server::Server;
 use crate::server::clients::describe::Running;
 use crate::server::clients::{memory, tracking};
@@ -43,9 +42,6 @@ pub const MASTER_DOWN: Error =
 pub const FEW_REPLICAS: Error = Error::fixed("NOREPLICAS Not enough good replicas to write.");
 const LOADING_ERROR: Error = Error::fixed("LOADING Redis is loading the dataset in memory");
 
-/// Flags that always bring a command before the gate.
-pub const ALWAYS_CHECKED: Flags = Flags(GUARDED_DEBUG.0 | GUARDED_MODULES.0);
-
 /// Decides about a command whose name and arity are right.
 pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
     let entry = cx.server.commands.entry(id);
@@ -56,7 +52,7 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
     }
     // EXEC counts as everything it is going to run.
     let queue = cx.client().transaction.as_deref().filter(|_| row.flags.has(RUNS_QUEUE));
-    let own_flags = row.flags_of_call(cx.server, args);
+    let own_flags = cx.server.rows.row(id).flags_of_call(cx.server, args);
     let flags = own_flags | queue.map_or(Flags::default(), |queue| queue.flags);
     let common_flags = own_flags.without(queue.map_or(Flags::default(), |queue| queue.lacking));
     if modes.has(Modes::UNAUTHENTICATED) && !row.flags.has(NO_AUTH) && cx.server.acl.needs_password() {
@@ -177,4 +173,14 @@ fn guard(cx: &Ctx<'_>, flags: Flags) -> Option<Error> {
 /// Whether MONITOR may show a command.
 pub fn shown_to_monitors(flags: Flags) -> bool {
     !flags.has(crate::command::spec::SKIP_MONITOR | ADMIN)
+}
+
+/// The error others get while a script runs too long.
+pub fn busy_error(is_script: bool) -> Error {
+    match is_script {
+        true => Error::fixed("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."),
+        false => {
+            Error::fixed("BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.")
+        }
+    }
 }

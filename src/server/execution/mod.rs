@@ -1,8 +1,15 @@
 //! How a command runs: from a framed request to its effects.
 
+pub mod after_call;
+pub mod call;
+pub mod changes;
 pub mod context;
-pub mod effects;
-pub mod exec;
 pub mod gate;
+pub mod process;
+pub mod queue;
+pub mod rerun;
+pub mod row;
+pub mod settle;
 
 pub use context::Ctx;
+pub use row::{Command, Handler};

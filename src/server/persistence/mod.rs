@@ -1,8 +1,12 @@
 //! Snapshots, loading, and the append-only file at work.
 
-pub mod aof;
-pub mod background;
-pub mod folder;
-pub mod load;
+pub mod aof_folder;
+pub mod aof_load;
+pub mod aof_rewrite;
+pub mod aof_switch;
+pub mod aof_write;
+pub mod children;
+pub mod final_save;
+pub mod load_step;
 pub mod loading;
 pub mod snapshot;

@@ -4,8 +4,6 @@
 //! written under another name and takes its own when it is whole and on the disk, so that there is a sound one at any
 //! time.
 
-use super::background;
-use crate::server::state::Ending;
 use crate::util::clock::unix_seconds;
 use std::fs::File;
 use std::io;
@@ -15,21 +13,17 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::config::{Config, MaxmemoryPolicy, OomScoreAdj, REDIS_VERSION};
 use crate::db::Databases;
 use crate::persist::fork;
-use crate::persist::fork::{Ended, Purpose};
+use crate::persist::fork::Purpose;
 use crate::persist::rdb::save;
 use crate::persist::rdb::save::{Options, Usage};
 use crate::persist::rdb::write::FileSink;
 use crate::server::Server;
 use crate::server::modes::ServerModes;
-use crate::server::replication::{sync, transfer};
 use crate::util::oom_score::Wanted;
 use crate::util::{alloc, platform};
 
 /// Bytes after which what was written is sent to the disk.
 const SYNC_EVERY: u64 = 4 << 20;
-/// Seconds after which a save that failed is tried again.
-const RETRY_AFTER: i64 = 5;
-
 /// What a file contains besides keys, and how it is written.
 pub fn options(server: &Server) -> Options {
     let config = &server.config;
@@ -84,7 +78,7 @@ pub fn save_now(server: &mut Server, db: &mut Databases) -> bool {
 }
 
 /// Where a file stands while it is written by a process.
-fn temporary(config: &Config, pid: i32) -> PathBuf {
+pub fn temporary(config: &Config, pid: i32) -> PathBuf {
     Path::new(&config.dbfilename).with_file_name(format!("temp-{pid}.rdb"))
 }
 
@@ -198,7 +192,7 @@ pub fn fork_child(
             Purpose::AofRewrite => "redis-aof-rewrite",
         };
         server.program = title.to_owned();
-        crate::server::apply::show_title(server);
+        crate::server::title::show_title(server);
         mark_for_oom(server);
         work(server, db, reporter)
     });
@@ -226,75 +220,6 @@ fn mark_for_oom(server: &mut Server) {
     server.oom_score.set(wanted).ok();
 }
 
-/// Looks after the child, and begins to save when a rule says so or it was scheduled.
-pub fn tick(server: &mut Server, db: &mut Databases) {
-    background::begin_if_scheduled(server, db);
-    if let Some(child) = &mut server.persist.child {
-        child.hear();
-        let Some(ended) = child.poll() else { return };
-        child.hear();
-        let child = server.persist.child.take();
-        server.allow_resizing(db);
-        let copied = child.as_ref().and_then(|child| child.latest).map_or(0, |(report, _)| report.copied);
-        match child {
-            Some(child) if child.purpose == Purpose::Rdb => {
-                server.persist.snapshots.last_copied = copied;
-                child_ended(server, db, &child, ended);
-            }
-            Some(child) if child.purpose == Purpose::Sync => {
-                server.persist.snapshots.last_copied = copied;
-                transfer::child_ended(server, ended);
-            }
-            Some(child) => {
-                server.persist.aof.rewrites.last_copied = copied;
-                background::child_ended(server, &child, ended);
-            }
-            None => {}
-        }
-        return;
-    }
-    let now = unix_seconds();
-    let snapshots = &server.persist.snapshots;
-    let may_try = snapshots.last_ok || now - snapshots.last_try > RETRY_AFTER;
-    if snapshots.scheduled && may_try {
-        if begin(server, db) {
-            server.persist.snapshots.scheduled = false;
-        }
-        return;
-    }
-    let since = now - snapshots.last_save;
-    let due = server.config.save.iter().find(|rule| db.dirty as i64 >= rule.changes && since > rule.seconds);
-    if let Some(rule) = due.filter(|_| may_try) {
-        log::info!("{} changes in {} seconds. Saving...", rule.changes, rule.seconds);
-        begin(server, db);
-    }
-    background::begin_if_grown(server, db);
-}
-
-fn child_ended(server: &mut Server, db: &mut Databases, child: &fork::Child, ended: Ended) {
-    let snapshots = &mut server.persist.snapshots;
-    snapshots.last_seconds = Some(child.started.elapsed().as_secs() as i64);
-    match ended.signal {
-        None if ended.well() => {
-            log::info!("Background saving terminated with success");
-            db.dirty = db.dirty.saturating_sub(snapshots.dirty_before);
-            snapshots.last_save = unix_seconds();
-            snapshots.last_ok = true;
-        }
-        None => {
-            log::warn!("Background saving error");
-            snapshots.last_ok = false;
-        }
-        Some(signal) => {
-            log::warn!("Background saving terminated by signal {signal}");
-            std::fs::remove_file(temporary(&server.config, child.pid)).ok();
-            snapshots.last_ok &= ended.was_killed();
-        }
-    }
-    server.note_disk_error();
-    sync::file_is_saved(server, ended.well());
-}
-
 /// Ends the child that saves, if there is one; what follows comes with the next tick.
 pub fn kill_child(server: &Server) {
     let saves = |child: &&fork::Child| child.purpose != Purpose::AofRewrite;
@@ -313,49 +238,4 @@ pub fn data_set_emptied(server: &mut Server, db: &mut Databases) {
     if !server.config.save.is_empty() {
         save_now(server, db);
     }
-}
-
-/// Does what is to be done before the server ends; false if it must not, because data would be lost.
-pub fn prepare_to_end(server: &mut Server, db: &mut Databases, ending: Ending) -> bool {
-    let rewrites = server.persist.child.as_ref().is_some_and(|child| child.purpose == Purpose::AofRewrite);
-    if rewrites && server.persist.aof.is_waiting() {
-        // What was gathered is no log without the base that is being written.
-        if !ending.force {
-            log::warn!("Writing initial AOF, can't exit.");
-            return false;
-        }
-        log::warn!("Writing initial AOF. Exit anyway.");
-    }
-    if rewrites {
-        log::warn!("There is a child rewriting the AOF. Killing it!");
-        background::kill_child(server, db);
-    }
-    if let Some(child) = server.persist.child.take() {
-        if child.purpose != Purpose::AofRewrite {
-            log::warn!("There is a child saving an .rdb. Killing it!");
-        }
-        child.kill();
-        child.wait();
-        std::fs::remove_file(temporary(&server.config, child.pid)).ok();
-        server.allow_resizing(db);
-    }
-    if server.persist.aof.is_on() {
-        log::info!("Calling fsync() on the AOF file.");
-        crate::server::persistence::aof::finish(server);
-    }
-    let loading = server.modes.has(ServerModes::LOADING);
-    let save = ending.save || !server.config.save.is_empty();
-    if !save || ending.no_save || loading {
-        return true;
-    }
-    log::info!("Saving the final RDB snapshot before exiting.");
-    if save_now(server, db) {
-        return true;
-    }
-    if ending.force {
-        log::warn!("Error trying to save the DB. Exiting anyway.");
-        return true;
-    }
-    log::warn!("Error trying to save the DB, can't exit.");
-    false
 }

@@ -4,7 +4,8 @@
 //! with a request that makes it the primary ([`Phase::UnderWay`]). If that does not come about in time the primary
 //! stays what it was, unless it is told to try all the same.
 
-use super::{primary, replica};
+use super::role;
+use super::roster;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::{Args, Error};
 use crate::config::ReplicaOf;
@@ -90,10 +91,10 @@ fn options(args: &Args<'_>) -> Result<Options, Error> {
 /// How far a replica has acknowledged, and whether it is online.
 fn find(server: &Server, target: &ReplicaOf) -> Option<(i64, bool)> {
     let is_target = |key| {
-        let (ip, port) = primary::address(server, key);
+        let (ip, port) = roster::address(server, key);
         ip.eq_ignore_ascii_case(&target.host) && port == target.port
     };
-    let found = primary::replicas(server).find(|(key, _)| is_target(*key));
+    let found = roster::replicas(server).find(|(key, _)| is_target(*key));
     found.map(|(_, replica)| (replica.acked, replica.is_online()))
 }
 
@@ -115,8 +116,8 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
     let offset = server.repl.history.offset;
     let caught_up = match &server.repl.failover.target {
         Some(target) => find(server, target).filter(|(acked, _)| *acked == offset).map(|_| target.clone()),
-        None => primary::replicas(server).find(|(_, replica)| replica.acked == offset).map(|(key, _)| {
-            let (host, port) = primary::address(server, key);
+        None => roster::replicas(server).find(|(_, replica)| replica.acked == offset).map(|(key, _)| {
+            let (host, port) = roster::address(server, key);
             ReplicaOf { host, port }
         }),
     };
@@ -129,7 +130,7 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
 fn give_place(server: &mut Server, db: &mut Databases, target: ReplicaOf) {
     server.repl.failover.phase = Phase::UnderWay;
     server.repl.failover.target = Some(target.clone());
-    replica::follow(server, db, target);
+    role::follow(server, db, target);
 }
 
 /// The other one has accepted.
@@ -147,7 +148,7 @@ fn abort(server: &mut Server, db: &mut Databases, why: &str) {
     // The state is cleared first: what follows must not find it.
     finish(server, db);
     if under_way {
-        replica::stand_alone(server, db);
+        role::stand_alone(server, db);
     }
 }
 
@@ -170,7 +171,7 @@ pub fn take_over(cx: &mut Ctx<'_>, id: &[u8]) -> CmdResult {
     if !id.eq_ignore_ascii_case(cx.server.repl.history.id.as_bytes()) {
         return Err(Error::fixed("ERR PSYNC FAILOVER replid must match my replid."));
     }
-    replica::stand_alone(cx.server, cx.db);
+    role::stand_alone(cx.server, cx.db);
     log::info!("MASTER MODE enabled (failover request from '{}')", describe(cx));
     Ok(())
 }

@@ -3,8 +3,13 @@
 //! Replies to a replica go through its output like anybody's; [`send`] goes on with what lies elsewhere once that is
 //! empty: the file with the data set, the backlog. How replicas get that far is in [`super::sync`].
 
-use crate::repl::replica::Replica;
+use super::roster;
 use crate::repl::replica::Stage;
+use crate::server::replication::roster::dismiss;
+use crate::server::replication::roster::name;
+use crate::server::replication::roster::replica_mut;
+use crate::server::replication::roster::replicas;
+use crate::server::roles::count_good;
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 
@@ -13,7 +18,6 @@ use crate::client::{Client, ClientKey, Modes};
 use crate::db::Databases;
 use crate::persist::fork::Purpose;
 use crate::server::Server;
-use crate::server::modes::ServerModes;
 use crate::server::persistence::snapshot;
 use crate::server::propagate;
 
@@ -23,37 +27,6 @@ const FILE_PIECE_BYTES: usize = 64 * 1024;
 const SLICES_MAX: usize = 16;
 const GETACK: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
-
-/// The address of a replica as it is shown: what it has announced, or that of its connection.
-pub fn address(server: &Server, key: ClientKey) -> (String, u16) {
-    let Some(client) = server.clients.get(key) else { return (String::new(), 0) };
-    let announced = client.replica.as_ref().and_then(|replica| replica.ip.clone());
-    let peer = client.connection.peer_name();
-    let ip = announced.unwrap_or_else(|| {
-        let ip = peer.rsplit_once(':').map_or("", |(ip, _)| ip);
-        ip.trim_start_matches('[').trim_end_matches(']').to_owned()
-    });
-    (ip, client.replica.as_ref().map_or(0, |replica| replica.port))
-}
-
-/// The name of a replica in the log.
-pub fn name(server: &Server, key: ClientKey) -> String {
-    match address(server, key) {
-        (_, 0) => format!("client id #{}", server.clients.get(key).map_or(0, |client| client.id)),
-        (ip, port) if ip.contains(':') => format!("[{ip}]:{port}"),
-        (ip, port) => format!("{ip}:{port}"),
-    }
-}
-
-/// All replicas, each with its client's key.
-pub fn replicas(server: &Server) -> impl Iterator<Item = (ClientKey, &Replica)> {
-    let keys = server.repl.replicas.iter();
-    keys.filter_map(|key| Some((*key, server.clients.get(*key)?.replica.as_deref()?)))
-}
-
-pub(super) fn replica_mut(server: &mut Server, key: ClientKey) -> Option<&mut Replica> {
-    server.clients.get_mut(key)?.replica.as_deref_mut()
-}
 
 /// A replica tells how far it is, and maybe how far its append-only file.
 pub fn note_ack(server: &mut Server, key: ClientKey, offset: i64, log: Option<i64>) {
@@ -95,7 +68,7 @@ pub fn send(server: &mut Server, key: ClientKey) -> io::Result<()> {
             }
             Stage::File { .. } => {
                 server.repl.room = Vec::new();
-                if !sync::put_online(server, key) {
+                if !roster::put_online(server, key) {
                     server.clients.close_soon(key);
                     return Ok(());
                 }
@@ -121,14 +94,6 @@ pub fn send(server: &mut Server, key: ClientKey) -> io::Result<()> {
     }
 }
 
-/// Bytes of the stream that wait for a replica.
-pub fn waiting_bytes(server: &Server, key: ClientKey) -> u64 {
-    let replica = server.clients.get(key).and_then(|client| client.replica.as_deref());
-    let replica = replica.filter(|replica| replica.needs_stream());
-    let waiting = replica.map_or(0, |replica| server.repl.history.offset - replica.position);
-    waiting.max(0) as u64
-}
-
 /// Asks replicas how far they are.
 pub fn ask_for_acks(server: &mut Server) {
     server.repl.wants_acks = false;
@@ -139,7 +104,7 @@ pub fn ask_for_acks(server: &mut Server) {
 
 /// Before the outputs are sent: asks replicas how far they are if somebody waits for that, and has the stream sent.
 pub fn before_replies(server: &mut Server) {
-    super::replica::note_logged(server);
+    super::acks::note_logged(server);
     if server.repl.wants_acks && server.pause.kind().is_none() {
         ask_for_acks(server);
     }
@@ -154,7 +119,7 @@ pub fn before_replies(server: &mut Server) {
         if client.is_some_and(|client| client.replica.as_ref().is_some_and(|replica| replica.is_online())) {
             server.clients.flush_later(key);
         }
-        crate::server::clients::lifecycle::check_output_limit(server, key);
+        crate::server::clients::messages::check_output_limit(server, key);
     }
 }
 
@@ -165,21 +130,6 @@ pub fn after_replies(server: &mut Server) {
     if let Some(backlog) = &mut server.repl.backlog {
         backlog.trim(needed);
     }
-}
-
-/// A client is no replica any more.
-pub(super) fn dismiss(server: &mut Server, key: ClientKey) {
-    let now = server.clock.unix_ms();
-    if let Some(client) = server.clients.get_mut(key) {
-        client.modes.set(Modes::REPLICA, false);
-        client.replica = None;
-    }
-    server.repl.replicas.retain(|replica| *replica != key);
-    if server.repl.replicas.is_empty() {
-        server.repl.lonely_since_ms = now;
-    }
-    count_good(server);
-    propagate::update_listeners(server);
 }
 
 /// A client that is a replica is about to be removed.
@@ -197,59 +147,6 @@ pub fn forget(server: &mut Server, key: ClientKey) {
         && server.persist.child.as_ref().is_some_and(|child| child.purpose == Purpose::Rdb);
     if saves_for_nobody {
         snapshot::kill_child(server);
-    }
-}
-
-/// Ends the connections of all replicas: they come back and learn what has changed.
-pub fn disconnect_all(server: &mut Server) {
-    for key in server.repl.replicas.clone() {
-        server.clients.close_soon(key);
-    }
-}
-
-/// Counts the replicas that are not too far behind, and has writes refused where there are too few.
-pub fn count_good(server: &mut Server) {
-    let now = server.clock.unix_ms();
-    let (wanted, lag) = (server.config.min_replicas_to_write, i64::from(server.config.min_replicas_max_lag));
-    let is_good = |replica: &Replica| replica.is_online() && (now - replica.acked_ms) / 1000 <= lag;
-    let good = replicas(server).filter(|(_, replica)| is_good(replica)).count();
-    server.repl.good_replicas = good;
-    let too_few = wanted > 0 && lag > 0 && !server.is_replica() && good < wanted as usize;
-    server.modes.set(ServerModes::FEW_REPLICAS, too_few);
-}
-
-/// How many replicas have told that they are at least so far.
-pub fn count_acked(server: &Server, offset: i64) -> u32 {
-    replicas(server).filter(|(_, replica)| replica.is_online() && replica.acked >= offset).count() as u32
-}
-
-/// How many replicas have told that their append-only files are at least so far.
-pub fn count_logged(server: &Server, offset: i64) -> u32 {
-    replicas(server).filter(|(_, replica)| replica.is_online() && replica.acked_log >= offset).count() as u32
-}
-
-/// Whether every replica has told that it has everything.
-pub fn all_in_sync(server: &Server) -> bool {
-    replicas(server).all(|(_, replica)| replica.acked == server.repl.history.offset)
-}
-
-/// Says in the log which replicas do not have everything.
-pub fn report_lag(server: &Server) {
-    let (now, end) = (server.clock.unix_ms(), server.repl.history.offset);
-    let mut lagging = 0;
-    for (key, replica) in replicas(server).filter(|(_, replica)| replica.acked != end) {
-        lagging += 1;
-        log::warn!(
-            "Lagging replica {} reported offset {} behind master, lag={}, state={}.",
-            name(server, key),
-            end - replica.acked,
-            if replica.is_online() { (now - replica.acked_ms) / 1000 } else { 0 },
-            replica.state().unwrap_or_default()
-        );
-    }
-    let all = server.repl.replicas.len();
-    if all > 0 {
-        log::info!("{} of {all} replicas are in sync when shutting down.", all - lagging);
     }
 }
 

@@ -6,25 +6,26 @@
 //! Before old data is given up the new one is there as a file; or, with `repl-diskless-load swapdb`, loaded beside it.
 //! Only a replica that has nothing to lose (`on-empty-db`) loads into its databases from the socket.
 
+use super::adopt;
+use super::connect;
 use crate::repl::receiving::End;
 use crate::repl::receiving::Inflow;
 use crate::repl::receiving::Receiving;
+use crate::server::replication::data_set::empty;
+use crate::server::replication::data_set::leave_old_data;
+use crate::server::replication::data_set::leave_old_history;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::link;
-use super::{primary, replica};
 use crate::config::ReplDisklessLoad;
 use crate::db::Databases;
-use crate::persist::fork::Purpose;
+use crate::persist::loading::Place;
 use crate::persist::rdb::load::Loader;
 use crate::repl::ID_CHARS;
 use crate::repl::link::State;
 use crate::server::Server;
-use crate::server::execution::effects;
 use crate::server::persistence::loading;
-use crate::server::persistence::loading::Place;
 use crate::server::persistence::snapshot;
 use crate::util::platform;
 
@@ -59,13 +60,6 @@ fn loads_from_socket(server: &Server, db: &Databases) -> bool {
     }
 }
 
-/// Gives a data set up that has not come whole.
-pub fn discard(receiving: Receiving) {
-    if let Some((_, path)) = receiving.file {
-        std::fs::remove_file(path).ok();
-    }
-}
-
 /// What becomes of a data set by what came.
 enum Came {
     /// Not all of it.
@@ -86,11 +80,11 @@ pub fn go_on(server: &mut Server, db: &mut Databases) {
         Ok(Came::Part) => server.repl.link.state = State::Receiving(receiving),
         Ok(Came::File) => load_file(server, db, receiving),
         Ok(Came::Head) => load_from_socket(server, db, &receiving.end),
-        Ok(Came::Mark) => replica::synchronized(server, db, receiving.loaded.flatten(), true),
+        Ok(Came::Mark) => adopt::synchronized(server, db, receiving.loaded.flatten(), true),
         Err(text) => {
             log::warn!("{text}");
             server.repl.link.state = State::Receiving(receiving);
-            link::drop_link(server, db, true);
+            connect::drop_link(server, db, true);
         }
     }
 }
@@ -178,36 +172,6 @@ fn take_mark(server: &mut Server, receiving: &Receiving) -> Result<Came, String>
     Ok(Came::Mark)
 }
 
-/// Ends everything that works on the old data set: its log, the child that saves it.
-fn leave_old_data(server: &mut Server, db: &mut Databases) {
-    crate::server::persistence::aof::stop(server, db);
-    if let Some(pid) = server.persist.child.as_ref().filter(|child| child.purpose != Purpose::AofRewrite) {
-        log::info!(
-            "Replica is about to load the RDB file received from the master, but there is a pending RDB child running. \
-             Killing process {} and removing its temp file to avoid any race",
-            pid.pid
-        );
-        snapshot::kill_child(server);
-    }
-}
-
-/// The history changes for good: replicas of this one have to learn that, and cannot go on.
-fn leave_old_history(server: &mut Server) {
-    server.repl.cached = None;
-    primary::disconnect_all(server);
-    server.repl.backlog = None;
-}
-
-fn empty(server: &mut Server, db: &mut Databases) {
-    log::info!("MASTER <-> REPLICA sync: Flushing old data");
-    let lazily = server.config.replica_lazy_flush;
-    for index in 0..db.count() {
-        effects::replace_database(server, db, index, None);
-        db.flush(index, lazily);
-    }
-    server.script.flush_functions();
-}
-
 fn load_file(server: &mut Server, db: &mut Databases, receiving: Receiving) {
     let Some((file, path)) = receiving.file else { return };
     drop(file);
@@ -223,7 +187,7 @@ fn load_file(server: &mut Server, db: &mut Databases, receiving: Receiving) {
                 platform::os_error_text(&error)
             );
             std::fs::remove_file(&path).ok();
-            return link::drop_link(server, db, false);
+            return connect::drop_link(server, db, false);
         }
     };
     leave_old_data(server, db);
@@ -282,7 +246,7 @@ pub fn more_came(server: &mut Server) {
     }
     match server.repl.link.fill() {
         Ok(read) => {
-            link::count_input(server, read);
+            connect::count_input(server, read);
             inflow.put(&mut server.repl.link.input);
         }
         Err(_) => inflow.end(),
@@ -297,13 +261,6 @@ pub fn is_waiting(server: &Server) -> bool {
     server.persist.loading.as_ref().is_none_or(|loading| loading.waits)
 }
 
-/// The link was dropped while the data set was loaded.
-pub fn abandon(server: &mut Server, db: &mut Databases) {
-    if loading::cancel(server, db) {
-        empty(server, db);
-    }
-}
-
 /// The data set is loaded.
 pub fn loaded(server: &mut Server, db: &mut Databases, loader: Loader, place: Place) {
     let selected = loader.aux().iter().find(|(name, _)| name == "repl-stream-db");
@@ -312,7 +269,7 @@ pub fn loaded(server: &mut Server, db: &mut Databases, loader: Loader, place: Pl
         Place::Start => {}
         Place::Here { streamed } => {
             remove_file_if_unwanted(server);
-            replica::synchronized(server, db, selected, streamed);
+            adopt::synchronized(server, db, selected, streamed);
         }
         Place::Socket { aside, mark, .. } => {
             if aside {
@@ -332,7 +289,7 @@ pub fn loaded(server: &mut Server, db: &mut Databases, loader: Loader, place: Pl
                 server.repl.link.reads_on = true;
                 go_on(server, db);
             } else {
-                replica::synchronized(server, db, selected, false);
+                adopt::synchronized(server, db, selected, false);
             }
         }
     }
@@ -353,7 +310,7 @@ pub fn failed(server: &mut Server, db: &mut Databases, place: &Place, reason: &s
     }
     // It is not being loaded any more.
     server.repl.link.state = State::Connecting;
-    link::drop_link(server, db, true);
+    connect::drop_link(server, db, true);
 }
 
 fn remove_file_if_unwanted(server: &Server) {

@@ -10,10 +10,10 @@
 //! meanwhile. From the moment of the fork on its position in the stream is fixed, and the backlog is kept from there. It
 //! is then sent the file or, without a file, was sent what the child wrote ([`super::transfer`]); the stream follows.
 
+use crate::server::roles;
 use std::fs::File;
 
-use super::primary;
-use super::primary::{dismiss, name, replica_mut, replicas};
+use super::roster::{dismiss, name, replica_mut, replicas};
 use super::transfer;
 use crate::client::{ClientKey, Modes};
 use crate::command::error::CmdResult;
@@ -146,7 +146,7 @@ fn go_on(cx: &mut Ctx<'_>, id: &[u8], wanted: i64, now: i64) -> bool {
          {wanted}.",
         end - position
     );
-    primary::count_good(cx.server);
+    roles::count_good(cx.server);
     true
 }
 
@@ -286,23 +286,6 @@ pub fn file_is_saved(server: &mut Server, well: bool) {
             (Ok(_), None) => {}
         }
     }
-}
-
-/// A replica has been sent its snapshot; false if that was all it wanted.
-pub fn put_online(server: &mut Server, key: ClientKey) -> bool {
-    let now = server.clock.unix_ms();
-    let who = name(server, key);
-    let Some(replica) = replica_mut(server, key) else { return false };
-    if replica.snapshot_only {
-        replica.stage = Stage::Served;
-        log::info!("RDB transfer completed, rdb only replica ({who}) should be disconnected asap");
-        return false;
-    }
-    replica.stage = Stage::Online;
-    replica.acked_ms = now;
-    primary::count_good(server);
-    log::info!("Synchronization with replica {who} succeeded");
-    true
 }
 
 /// What is done once a second: for replicas that wait, and with the file that was made for them.

@@ -5,6 +5,7 @@
 //! pace, and memory is bounded. How long the snapshot is nobody knows before: a mark, announced at the beginning, ends
 //! it. The stream of changes begins when a replica has told that it has found the mark.
 
+use super::roster;
 use crate::repl::transfer::PIPE_TOKEN;
 use crate::repl::transfer::Transfer;
 use std::io::{self, Read, Write};
@@ -15,8 +16,6 @@ use std::sync::Arc;
 use mio::Interest;
 use mio::net::UnixStream;
 
-use super::primary;
-use super::sync;
 use crate::client::ClientKey;
 use crate::db::Databases;
 use crate::persist::fork::{Ended, Purpose};
@@ -210,9 +209,9 @@ pub fn finish_if_done(server: &mut Server) {
         log::info!(
             "Streamed RDB transfer with replica {} succeeded (socket). Waiting for REPLCONF ACK from slave to enable \
              streaming",
-            primary::name(server, key)
+            roster::name(server, key)
         );
-        if !sync::put_online(server, key) {
+        if !roster::put_online(server, key) {
             server.clients.close_soon(key);
         } else if let Some(replica) = server.clients.get_mut(key).and_then(|client| client.replica.as_deref_mut()) {
             replica.waits_for_ack = !replica.is_old && !replica.acked_early;

@@ -12,7 +12,7 @@ use crate::command::{Args, Error};
 use crate::resp::request::OwnedRequest;
 use crate::server::Server;
 use crate::server::execution::Ctx;
-use crate::server::replication::primary;
+use crate::server::replication::roster;
 
 /// Nothing can be on the disk when there is no log.
 pub const NO_LOG: Error = Error::fixed("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
@@ -70,8 +70,8 @@ fn serve_one(server: &mut Server, key: ClientKey) {
 pub fn reached(wanted: Durability, server: &Server) -> Reached {
     let local = server.config.appendonly && server.persist.aof.durable() >= wanted.written;
     let replicas = match wanted.shape {
-        Shape::Both => primary::count_logged(server, wanted.offset),
-        Shape::Replicas => primary::count_acked(server, wanted.offset),
+        Shape::Both => roster::count_logged(server, wanted.offset),
+        Shape::Replicas => roster::count_acked(server, wanted.offset),
     };
     Reached { local: u32::from(local), replicas, shape: wanted.shape }
 }

@@ -1,14 +1,16 @@
 //! Blocking with commands made for the purpose, over a server without sockets' traffic: requests are handed to the
 //! pipeline, and outputs are looked at where they collect.
 
+use crate::server::execution::Command;
+use crate::server::execution::row::Rows;
 use std::os::unix::net::UnixStream;
 
 use mio::Poll;
 
 use crate::client::{Client, ClientKey, Modes};
+use crate::command::Args;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
-use crate::command::{Args, CommandTable};
 use crate::config::Config;
 use crate::db::{Databases, Expiry, StringRef};
 use crate::net::connection::Connection;
@@ -95,7 +97,8 @@ impl Bench {
         let poll = Poll::new().expect("a poll");
         let listeners = Listeners::new(poll.registry().try_clone().expect("a registry"));
         let families: Vec<&'static [Command]> = crate::commands::FAMILIES.iter().copied().chain([FAMILY]).collect();
-        let server = Server::new(Config::default(), CommandTable::new(&families), listeners);
+        let mut server = Server::new(Config::default(), Rows::new(&families), listeners);
+        server.config_changed();
         let (mut server, mut peers) = (server, Vec::new());
         let connect = |_| {
             let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
@@ -284,7 +287,7 @@ fn input_behind_a_blocking_command_waits_for_its_answer() {
 fn a_client_that_goes_waits_no_more() {
     let (mut bench, clients) = Bench::with_clients(2);
     bench.send(clients[1], "TAKE key 100");
-    crate::server::clients::lifecycle::forget(&mut bench.server, clients[1]);
+    crate::server::clients::departure::forget(&mut bench.server, clients[1]);
     bench.server.clients.remove(clients[1]);
     bench.assert_nobody_waits();
     bench.send(clients[0], "ADD key 1; LOOK key");

@@ -2,7 +2,7 @@
 
 use super::{Section, Source};
 use crate::persist::fork::Purpose;
-use crate::server::persistence::loading::Loading;
+use crate::persist::loading::Loading;
 
 /// The section.
 pub fn section(source: &Source<'_>, section: &mut Section<'_>) {

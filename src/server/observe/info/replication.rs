@@ -4,7 +4,8 @@ use super::{Section, Source};
 use crate::config::ReplicaOf;
 use crate::repl::link::State;
 use crate::server::Server;
-use crate::server::replication::{primary, replica};
+use crate::server::replication::roster;
+use crate::server::replication::stream;
 
 /// The section.
 pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
@@ -43,7 +44,7 @@ fn replica(server: &Server, of: &ReplicaOf, section: &mut Section<'_>) {
     section.field("master_last_io_seconds_ago", active.map_or(-1, |active| (now - active) / 1000));
     section.field("master_sync_in_progress", u8::from(syncing));
     let offset = repl.replica_offset();
-    section.field("slave_read_repl_offset", offset + replica::unapplied(server) as i64);
+    section.field("slave_read_repl_offset", offset + stream::unapplied(server) as i64);
     section.field("slave_repl_offset", offset);
     if syncing {
         let (read, total) = match &repl.link.state {
@@ -73,9 +74,9 @@ fn replica(server: &Server, of: &ReplicaOf, section: &mut Section<'_>) {
 fn replicas(server: &Server, section: &mut Section<'_>) {
     let now = server.clock.unix_ms();
     let mut number = 0;
-    for (key, replica) in primary::replicas(server) {
+    for (key, replica) in roster::replicas(server) {
         let Some(state) = replica.state() else { continue };
-        let (ip, port) = primary::address(server, key);
+        let (ip, port) = roster::address(server, key);
         let lag = if replica.is_online() { (now - replica.acked_ms).max(0) / 1000 } else { 0 };
         let acked = replica.acked;
         section.field(

@@ -1,29 +1,14 @@
-//! What follows from commands, carried out in one place: failed transactions, keyspace events, propagation, MONITOR,
-//! blocked clients woken, messages to other clients.
-//!
-//! Handlers only say what changed. While a command runs its effects are noted in [`Effects`]; [`after_call`] settles
-//! those of each call, [`finish`] those that wait for the end of the outermost command, so that nothing reaches
-//! another client (or this one) in the middle of a transaction's reply. When nobody observes anything (see
-//! [`Observers`]), none of this is entered at all.
+//! What a handler says has changed, and what has expired or was evicted, noted for all who want to know: watched keys,
+//! keyspace events, propagation, tracking, keys that may serve blocked clients.
 
-use super::Ctx;
-use super::gate::shown_to_monitors;
+use super::context::Ctx;
 use crate::client::ClientKey;
-use crate::command::spec::{ARBITRARY_KEYS, RUNS_QUEUE};
-use crate::command::{Args, CommandId};
 use crate::config::NotifyFlags;
 use crate::db::keyspace::{Happening, Note};
 use crate::db::{Databases, Key};
-use crate::resp::request::ArgView;
 use crate::server::Server;
-use crate::server::clients::tracking;
-use crate::server::effects::Event;
-use crate::server::effects::Observers;
-use crate::server::effects::Propagation;
-use crate::server::modes::ServerModes;
-use crate::server::propagate;
-use crate::server::replication::replica;
-use crate::util::quote;
+use crate::server::clients::tracked_keys;
+use crate::server::effects::{Event, Observers};
 use std::collections::HashSet;
 
 /// A key changed: see [`Ctx::changed`].
@@ -31,7 +16,7 @@ pub fn touched(cx: &mut Ctx<'_>, db: usize, key: &[u8], event: Event) {
     settle_notes(cx.server, cx.db);
     mark_touched(cx.server, db, key, Cause::Client(cx.client));
     if cx.server.observers.has(Observers::OWN_WRITES) {
-        replica::note_own_write(cx, db, key);
+        note_own_write(cx, db, key);
     }
     cx.server.effects.notify(&cx.server.config.notify_keyspace_events, db, key, event);
 }
@@ -66,7 +51,7 @@ enum Cause {
 fn mark_touched(server: &mut Server, db: usize, key: &[u8], cause: Cause) {
     if server.observers.has(Observers::TRACKING) {
         let by = if let Cause::Client(client) = cause { Some(client) } else { None };
-        tracking::key_changed(server, key, by);
+        tracked_keys::key_changed(server, key, by);
     }
     let Server { watches, clients, .. } = server;
     watches.touch(db, key, |client| {
@@ -126,7 +111,7 @@ pub fn replace_database(server: &mut Server, databases: &mut Databases, db: usiz
 /// apart.
 pub fn all_keys_gone(server: &mut Server) {
     if server.observers.has(Observers::TRACKING) {
-        tracking::all_changed(server);
+        tracked_keys::all_changed(server);
     }
 }
 
@@ -177,119 +162,49 @@ pub fn deletion(lazily: bool) -> &'static str {
     if lazily { "UNLINK" } else { "DEL" }
 }
 
-/// Settles the effects of one call.
-pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: bool, again: bool) {
-    settle_notes(cx.server, cx.db);
-    let flags = cx.server.commands.entry(id).row.flags;
-    // A blocked command was shown when it came.
-    if cx.server.observers.has(Observers::MONITOR) && shown_to_monitors(flags) && !again {
-        feed_monitors(cx.server, cx.client, args);
+impl Ctx<'_> {
+    /// Says that a key has changed: the single duty of a writer. Counts it for persistence, fails transactions that
+    /// watch it, tells subscribers of keyspace events, wakes clients blocked on it, and has the command propagated.
+    #[inline]
+    pub fn changed(&mut self, key: &Key<'_>, event: Event) {
+        self.db.dirty += 1;
+        self.touched(key, event);
     }
-    if cx.server.observers.has(Observers::TRACKING) {
-        tracking::after_call(cx, id, args);
-    }
-    let propagation = std::mem::take(&mut cx.server.effects.propagation);
-    if cx.server.observers.propagates() && !flags.has(RUNS_QUEUE) {
-        let db = cx.db.selected();
-        let outgoing = &mut cx.server.effects.outgoing;
-        match propagation {
-            Propagation::Verbatim if changed => outgoing.push(db, args),
-            Propagation::Instead(requests) if changed => {
-                requests.iter().for_each(|(db, request)| outgoing.push(*db, &request.view()));
-            }
-            Propagation::Always => outgoing.push(db, args),
-            Propagation::AtReplicas => outgoing.push_for_replicas(db, args),
-            Propagation::Verbatim | Propagation::Instead(_) | Propagation::Nothing => {}
+
+    /// Like [`Ctx::changed`] for a further key or event of a change that was counted already.
+    #[inline]
+    pub fn touched(&mut self, key: &Key<'_>, event: Event) {
+        if self.server.observers.any() {
+            touched(self, self.db.selected(), key.bytes(), event);
         }
     }
-}
 
-/// Settles what waits for the end of the outermost command.
-pub fn finish(cx: &mut Ctx<'_>) {
-    // While a script runs too long, what others ask for is part of its turn: the rest waits for its end.
-    if !cx.server.modes.has(ServerModes::BUSY) {
-        if !cx.server.effects.outgoing.is_empty() {
-            hand_over(cx);
-        }
-        settle(cx.server, cx.db, Some(cx.client));
-    }
-    let own = &mut cx.server.effects.own_messages;
-    if !own.is_empty() {
-        cx.reply.append(own);
-    }
-    cx.server.observers.set(Observers::PENDING, false);
-}
-
-/// Hands over what the command propagates. Keys that expired because a command looked at all there are go one by one.
-fn hand_over(cx: &mut Ctx<'_>) {
-    let command = cx.client().last_command.map(|id| cx.server.commands.entry(id).row.flags);
-    match command.is_some_and(|flags| flags.has(ARBITRARY_KEYS)) {
-        true => propagate::hand_over_apart(cx.server),
-        false => propagate::hand_over(cx.server),
-    }
-    let (written, offset) = (cx.server.persist.aof.fed(), cx.server.repl.history.offset);
-    let client = cx.client_mut();
-    (client.written, client.written_offset) = (written, offset);
-}
-
-/// Tells subscribers of noted events and serves blocked clients, until nothing is left. What each of these runs is
-/// propagated apart: it is no part of the transaction that made it possible.
-pub fn settle(server: &mut Server, db: &mut Databases, current: Option<ClientKey>) {
-    propagate::hand_over_apart(server);
-    tell_clients(server, current);
-    // While the data set is loaded nobody takes anything from it.
-    while !server.effects.ready.is_empty() && !server.modes.has(ServerModes::LOADING) {
-        for (index, key) in std::mem::take(&mut server.effects.ready) {
-            server.serve_waiters(db, index, &key);
-        }
-        tell_clients(server, current);
-    }
-    propagate::hand_over_apart(server);
-}
-
-fn tell_clients(server: &mut Server, current: Option<ClientKey>) {
-    deliver_events(server, current);
-    if server.observers.has(Observers::TRACKING) {
-        server.current = current;
-        tracking::deliver(server);
-    }
-}
-
-fn deliver_events(server: &mut Server, current: Option<ClientKey>) {
-    if server.effects.events.is_empty() {
-        return;
-    }
-    server.current = current;
-    for (db, key, event) in std::mem::take(&mut server.effects.events) {
-        let enabled = server.config.notify_keyspace_events;
-        if enabled.contains(NotifyFlags::KEYSPACE) {
-            let channel = [format!("__keyspace@{db}__:").as_bytes(), &key].concat();
-            crate::server::clients::publish::publish(server, &channel, event.name.as_bytes());
-        }
-        if enabled.contains(NotifyFlags::KEYEVENT) {
-            let channel = format!("__keyevent@{db}__:{}", event.name);
-            crate::server::clients::publish::publish(server, channel.as_bytes(), &key);
+    /// Like [`Ctx::touched`] for a key of another database.
+    pub fn touched_in(&mut self, db: usize, key: &[u8], event: Event) {
+        if self.server.observers.any() {
+            touched(self, db, key, event);
         }
     }
+
+    /// Deletes a key whose last element was just taken, a change that was counted already.
+    pub fn emptied(&mut self, key: &Key<'_>) {
+        self.db.delete(key);
+        self.touched(key, Event::generic("del"));
+    }
+
+    /// A keyspace event of a key that did not change.
+    pub fn notify(&mut self, key: &[u8], event: Event) {
+        settle_notes(self.server, self.db);
+        let db = self.db.selected();
+        self.server.effects.notify(&self.server.config.notify_keyspace_events, db, key, event);
+    }
 }
 
-/// Shows a command to all clients in MONITOR mode; in the place of the client's address those of scripts say so.
-pub fn feed_monitors(server: &mut Server, client: ClientKey, args: &ArgView<'_>) {
-    let micros = crate::util::clock::unix_micros();
-    let from = server.clients.at(client);
-    let by_script = server.script.calls();
-    let unix = if from.connection.is_unix() && !by_script { "unix:" } else { "" };
-    let peer = if by_script { "lua".to_owned() } else { from.connection.peer_name() };
-    let peer = peer.strip_suffix(":0").filter(|_| from.connection.is_unix()).unwrap_or(&peer);
-    let mut line = format!("+{}.{:06} [{} {unix}{peer}]", micros / 1_000_000, micros % 1_000_000, from.db).into_bytes();
-    let redacted = server.redacted_args(args);
-    for index in 0..args.len() {
-        line.push(b' ');
-        let arg = if redacted.contains(&index) { b"(redacted)" } else { args.get(index) };
-        quote::quote(arg, &mut line);
-    }
-    line.extend_from_slice(b"\r\n");
-    for monitor in server.monitors.clone() {
-        server.push(monitor, |out| out.raw(&line));
+/// A client has written to a key of this replica. The primary does not know of an expiry it may have got by that, and
+/// will never say that its time has come.
+pub fn note_own_write(cx: &mut Ctx<'_>, db: usize, key: &[u8]) {
+    let entry = cx.db.database(db).dict.find(Key::new(key).hash(), key);
+    if entry.is_some_and(|entry| entry.expire_at().is_some()) && !cx.is_obeyed() {
+        cx.server.repl.own_expiring.insert((db, key.into()));
     }
 }

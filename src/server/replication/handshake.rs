@@ -9,134 +9,16 @@
 //! tolerance of Redis. When the primary has accepted, the connection becomes that of a client that is obeyed (see
 //! [`super::replica`]).
 
-use crate::repl::link::LINK_TOKEN;
-use crate::repl::link::Link;
+use super::adopt;
 use crate::repl::link::State;
 use crate::repl::link::Step;
-use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{TryRecvError, channel};
-
-use mio::net::TcpStream;
-use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+use crate::server::replication::connect;
 
 use super::receive;
-use super::replica;
 use crate::db::Databases;
-use crate::net::connection::Connection;
-use crate::net::socket::Socket;
-use crate::net::tls::Session;
 use crate::repl::{ID_CHARS, OFFSET_MAX};
 use crate::server::Server;
 use crate::util::platform;
-
-/// The least time between two tries that failed at once.
-const AGAIN_AFTER_MS: i64 = 1000;
-
-/// Begins to connect to the primary.
-pub fn connect(server: &mut Server) {
-    let Some(primary) = server.replica_of().cloned() else { return };
-    server.repl.tried_ms = server.clock.unix_ms();
-    server.repl.link = Link { heard_ms: server.repl.tried_ms, ..Link::default() };
-    match primary.host.parse::<IpAddr>() {
-        Ok(ip) => connect_to(server, SocketAddr::new(ip, primary.port)),
-        Err(_) => {
-            let (found, result) = channel();
-            let look_up = move || {
-                let addresses = (primary.host.as_str(), primary.port).to_socket_addrs();
-                let first = addresses.and_then(|mut all| all.next().ok_or(io::ErrorKind::NotFound.into()));
-                // Nobody may be interested any more.
-                found.send(first).ok();
-            };
-            match std::thread::Builder::new().name("resolver".to_owned()).spawn(look_up) {
-                Ok(_) => server.repl.link.state = State::Resolving(result),
-                Err(error) => log::warn!("Unable to connect to MASTER: {}", platform::os_error_text(&error)),
-            }
-        }
-    }
-}
-
-fn connect_to(server: &mut Server, address: SocketAddr) {
-    let socket = open(address, server.config.bind_source_addr.as_deref()).and_then(|stream| {
-        let mut socket = match &server.tls {
-            Some(settings) if server.config.tls_replication => {
-                let session = Session::connect(stream, address, settings.client_config())?;
-                Socket::Tls(Box::new(session))
-            }
-            _ => Socket::Tcp(stream),
-        };
-        socket.register(server.listeners.registry(), LINK_TOKEN)?;
-        Ok(socket)
-    });
-    match socket {
-        Ok(socket) => {
-            server.repl.link.socket = Some(socket);
-            server.repl.link.state = State::Connecting;
-            server.repl.link.heard_ms = server.clock.unix_ms();
-            log::info!("MASTER <-> REPLICA sync started");
-        }
-        Err(error) => {
-            server.repl.link.state = State::Idle;
-            log::warn!("Unable to connect to MASTER: {}", platform::os_error_text(&error));
-        }
-    }
-}
-
-/// Begins to connect, from a certain address if one is given.
-fn open(address: SocketAddr, source: Option<&str>) -> io::Result<TcpStream> {
-    let Some(source) = source.filter(|source| !source.is_empty()) else { return TcpStream::connect(address) };
-    let source: IpAddr = source.parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-    let raw = RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    raw.set_nonblocking(true)?;
-    raw.bind(&SocketAddr::new(source, 0).into())?;
-    match raw.connect(&address.into()) {
-        Ok(()) => {}
-        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
-        Err(error) => return Err(error),
-    }
-    Ok(TcpStream::from_std(raw.into()))
-}
-
-/// Looks whether the name of the primary is known by now.
-pub fn poll_resolver(server: &mut Server) {
-    let State::Resolving(result) = &server.repl.link.state else { return };
-    match result.try_recv() {
-        Ok(Ok(address)) => connect_to(server, address),
-        Ok(Err(error)) => {
-            log::warn!("Unable to connect to MASTER: {}", platform::os_error_text(&error));
-            server.repl.link.state = State::Idle;
-        }
-        Err(TryRecvError::Empty) => {}
-        Err(TryRecvError::Disconnected) => server.repl.link.state = State::Idle,
-    }
-}
-
-/// Ends the connection; with `again` the next one is begun soon.
-pub fn drop_link(server: &mut Server, db: &mut Databases, again: bool) {
-    if let Some(mut socket) = server.repl.link.socket.take() {
-        socket.deregister(server.listeners.registry()).ok();
-    }
-    let was_under_way = !matches!(server.repl.link.state, State::Idle | State::Done);
-    let state = std::mem::take(&mut server.repl.link.state);
-    server.repl.link = Link::default();
-    match state {
-        State::Receiving(receiving) => receive::discard(receiving),
-        State::Loading => receive::abandon(server, db),
-        _ => {}
-    }
-    if let Some(primary) = server.replica_of().filter(|_| again && was_under_way) {
-        log::info!("Reconnecting to MASTER {}:{} after failure", primary.host, primary.port);
-        connect_again(server);
-    }
-}
-
-/// Tries again: at once, unless that was done just before. Then it is left to the cron.
-pub fn connect_again(server: &mut Server) {
-    let since_ms = server.clock.unix_ms() - server.repl.tried_ms;
-    if !(0..AGAIN_AFTER_MS).contains(&since_ms) {
-        connect(server);
-    }
-}
 
 /// The socket is ready for something, or has more than was read in the last turn.
 pub fn ready(server: &mut Server, db: &mut Databases) {
@@ -144,17 +26,17 @@ pub fn ready(server: &mut Server, db: &mut Databases) {
         return;
     }
     if server.repl.link.flush().is_err() {
-        return drop_link(server, db, false);
+        return connect::drop_link(server, db, false);
     }
     if matches!(server.repl.link.state, State::Loading) {
         return receive::more_came(server);
     }
     match server.repl.link.fill() {
         Ok(read) => {
-            count_input(server, read);
+            connect::count_input(server, read);
             // The end of a TLS handshake is what the first request waits for.
             if server.repl.link.flush().is_err() {
-                return drop_link(server, db, false);
+                return connect::drop_link(server, db, false);
             }
             go_on(server, db);
         }
@@ -164,28 +46,19 @@ pub fn ready(server: &mut Server, db: &mut Databases) {
             match link.state {
                 _ if link.socket.as_ref().is_some_and(|socket| !socket.is_established()) => {
                     log::warn!("Error condition on socket for SYNC: {text}");
-                    drop_link(server, db, false);
+                    connect::drop_link(server, db, false);
                 }
                 State::Receiving(_) => {
                     log::warn!("I/O error trying to sync with MASTER: connection lost");
-                    drop_link(server, db, true);
+                    connect::drop_link(server, db, true);
                 }
                 _ => {
                     log::warn!("Master did not respond to command during SYNC handshake: {text}");
                     super::failover::abort_if_on_its_way(server, db, "Failover target rejected psync request");
-                    drop_link(server, db, false);
+                    connect::drop_link(server, db, false);
                 }
             }
         }
-    }
-}
-
-/// Counts what came.
-pub fn count_input(server: &mut Server, bytes: usize) {
-    if bytes > 0 {
-        server.repl.link.heard_ms = server.clock.unix_ms();
-        server.repl.counts.bytes_in += bytes as u64;
-        server.stats.input_bytes += bytes as u64;
     }
 }
 
@@ -202,7 +75,7 @@ fn is_connected(server: &mut Server, db: &mut Databases) -> bool {
         Ok(false) => false,
         Err(error) => {
             log::warn!("Error condition on socket for SYNC: {}", platform::os_error_text(&error));
-            drop_link(server, db, false);
+            connect::drop_link(server, db, false);
             false
         }
     }
@@ -225,10 +98,10 @@ pub fn go_on(server: &mut Server, db: &mut Databases) {
         };
         if let Err(text) = answered {
             log::warn!("{text}");
-            return drop_link(server, db, false);
+            return connect::drop_link(server, db, false);
         }
         if server.repl.link.flush().is_err() {
-            return drop_link(server, db, false);
+            return connect::drop_link(server, db, false);
         }
     }
 }
@@ -348,7 +221,7 @@ fn take_decision(server: &mut Server, db: &mut Databases, line: &str) -> Result<
             return Err("Master continues a replication that never began".to_owned());
         }
         log::info!("Successful partial resynchronization with master.");
-        replica::go_on_as(server, line.strip_prefix("+CONTINUE ").map(str::trim));
+        adopt::go_on_as(server, line.strip_prefix("+CONTINUE ").map(str::trim));
         return Ok(());
     } else if line.starts_with("-NOMASTERLINK") || line.starts_with("-LOADING") {
         return Err(format!("Master is currently unable to PSYNC but should be in the future: {line}"));
@@ -364,13 +237,4 @@ fn take_decision(server: &mut Server, db: &mut Databases, line: &str) -> Result<
     let receiving = receive::begin(server, db)?;
     server.repl.link.state = State::Receiving(receiving);
     Ok(())
-}
-
-/// Takes the connection from the link, with what came behind the handshake.
-pub fn take_connection(server: &mut Server) -> Option<Connection> {
-    let socket = server.repl.link.socket.take()?;
-    let mut connection = Connection::new(socket, None);
-    connection.input = std::mem::take(&mut server.repl.link.input);
-    server.repl.link = Link { state: State::Done, ..Link::default() };
-    Some(connection)
 }

@@ -10,8 +10,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::aof::flush;
-use super::folder;
+use super::aof_folder;
+use super::aof_write::flush;
 use super::snapshot;
 use crate::db::Databases;
 use crate::persist::aof::{Aof, Failed, Mode, failed};
@@ -74,13 +74,13 @@ pub fn begin(server: &mut Server, db: &mut Databases) -> bool {
 }
 
 fn begin_child(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
-    folder::make(&server.config)?;
+    aof_folder::make(&server.config)?;
     flush(server, true);
     // Commands that could not be written are part of the new base. In the new increment they would be run twice.
     if server.persist.aof.writer.is_open() && server.persist.aof.writer.pending_bytes() > 0 {
         return Err(failed("Can't rewrite append only file in background: it can't be written to".to_owned()));
     }
-    folder::begin_increment(server)?;
+    aof_folder::begin_increment(server)?;
     server.persist.aof.rewrites.count += 1;
     let keys = (0..db.count()).map(|index| db.database(index).dict.len() as u64).sum();
     let forked = snapshot::fork_child(server, db, Purpose::AofRewrite, &[], |server, db, reporter| {
@@ -212,9 +212,9 @@ pub fn child_ended(server: &mut Server, child: &Child, ended: Ended) {
         // What was gathered has no base.
         aof.gathers = false;
         aof.writer.forget_pending();
-        let name = folder::temporary_increment(&server.config);
+        let name = aof_folder::temporary_increment(&server.config);
         log::info!("Removing the temp incr aof file {name} in the background");
-        aof.writer.disk.remove(&folder::path(&server.config, &name));
+        aof.writer.disk.remove(&aof_folder::path(&server.config, &name));
         aof.rewrites.scheduled = true;
     }
 }
@@ -225,14 +225,14 @@ fn take_base(server: &mut Server, pid: i32) -> Result<(), Failed> {
     let [written, _] = temporary(pid);
     let mut manifest = aof.manifest.clone();
     let base = manifest.new_base(&config.appendfilename, config.aof_use_rdb_preamble).to_owned();
-    let mut made = vec![folder::path(config, &base)];
+    let mut made = vec![aof_folder::path(config, &base)];
     rename(server, "base", &written, &base)?;
     let (config, aof) = (&server.config, &server.persist.aof);
     let was_waiting = aof.mode == Mode::Waiting;
     if was_waiting {
         let increment = manifest.new_increment(&config.appendfilename).to_owned();
-        let gathered = folder::path(config, &folder::temporary_increment(config));
-        let place = folder::path(config, &increment);
+        let gathered = aof_folder::path(config, &aof_folder::temporary_increment(config));
+        let place = aof_folder::path(config, &increment);
         if let Err(failed) = rename(server, "incr", &gathered, &increment) {
             made.iter().for_each(|path| server.persist.aof.writer.disk.remove(path));
             return Err(failed);
@@ -242,24 +242,24 @@ fn take_base(server: &mut Server, pid: i32) -> Result<(), Failed> {
     let writes = server.persist.aof.writer.is_open();
     manifest.retire_increments(usize::from(writes));
     let Server { persist, config, .. } = server;
-    if let Err(failed) = folder::replace_manifest(&mut persist.aof, config, manifest) {
+    if let Err(failed) = aof_folder::replace_manifest(&mut persist.aof, config, manifest) {
         made.iter().for_each(|path| persist.aof.writer.disk.remove(path));
         return Err(failed);
     }
     if server.persist.aof.is_on() {
-        let bytes = folder::bytes_of(server, &base).unwrap_or(0);
+        let bytes = aof_folder::bytes_of(server, &base).unwrap_or(0);
         let aof = &mut server.persist.aof;
         aof.earlier_bytes = bytes;
         aof.base_bytes = aof.bytes();
     }
-    folder::delete_history(server);
+    aof_folder::delete_history(server);
     Ok(())
 }
 
 fn rename(server: &mut Server, kind: &str, from: &Path, name: &str) -> Result<(), Failed> {
-    let to = folder::path(&server.config, name);
+    let to = aof_folder::path(&server.config, name);
     let shown = match kind {
-        "incr" => folder::temporary_increment(&server.config),
+        "incr" => aof_folder::temporary_increment(&server.config),
         _ => from.display().to_string(),
     };
     let started = std::time::Instant::now();

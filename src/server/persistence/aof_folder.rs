@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::background;
+use super::aof_rewrite;
 use crate::config::Config;
 use crate::db::Databases;
 use crate::persist::aof::manifest;
@@ -128,7 +128,7 @@ pub fn open_at_start(server: &mut Server, db: &mut Databases) -> Result<(), Fail
         let snapshot = server.config.aof_use_rdb_preamble;
         let name = manifest.new_base(&server.config.appendfilename, snapshot).to_owned();
         let target = path(&server.config, &name);
-        if !background::write_base(server, db, &target, &mut |_| {}) {
+        if !aof_rewrite::write_base(server, db, &target, &mut |_| {}) {
             return Err(Failed);
         }
         log::info!("Creating AOF base file {name} on server start");

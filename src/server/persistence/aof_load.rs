@@ -5,15 +5,19 @@
 //! while it wrote; it is cut off there, if `aof-load-truncated` says so. Anything else that is wrong ends the server:
 //! starting with a part of the data would be worse.
 
+use crate::persist::aof::log_loader::Content;
+use crate::persist::aof::log_loader::Current;
+use crate::persist::aof::log_loader::LogLoader;
+use crate::persist::aof::log_loader::Part;
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
 use std::time::Instant;
 
-use super::folder;
+use super::aof_folder;
 use super::loading;
-use crate::command::lookahead::{self, Resolved};
+use crate::client::internal::Internal;
+use crate::command::lookahead::{self};
 use crate::command::{Args, CommandId};
 use crate::config::PropagationErrorBehavior;
 use crate::db::Databases;
@@ -24,53 +28,11 @@ use crate::resp::reply::Reply;
 use crate::script::library::Restore;
 use crate::server::Server;
 use crate::server::clients::internal;
-use crate::server::clients::internal::Internal;
 use crate::server::execution::Ctx;
 use crate::util::platform::os_error_text;
 
 /// Errors that are shown whole are no longer than this, in bytes.
 const ERROR_SHOWN_MAX: usize = 4096;
-
-/// A file of the log.
-#[derive(Debug)]
-struct Part {
-    name: String,
-    is_base: bool,
-    bytes: u64,
-}
-
-/// What is read from the present file.
-enum Content {
-    Snapshot(Box<Loader>),
-    Commands(Box<Reader<File>>),
-}
-
-/// The file that is being loaded.
-struct Current {
-    part: Part,
-    path: PathBuf,
-    started: Instant,
-    content: Content,
-    /// The offset up to which commands were run that are whole, transactions included.
-    good_up_to: u64,
-}
-
-/// The log, while it is loaded.
-pub struct LogLoader {
-    parts: VecDeque<Part>,
-    current: Option<Current>,
-    client: Internal,
-    reply: Reply,
-    /// Room for what is known of a batch.
-    resolved: Vec<Resolved>,
-    /// Bytes of files that are done.
-    done_bytes: u64,
-    /// Commands run.
-    commands: u64,
-    /// Bytes of all files.
-    pub total_bytes: u64,
-    base_bytes: u64,
-}
 
 /// How a file ended.
 enum End {
@@ -90,10 +52,10 @@ enum End {
 
 /// Finds the log that is to be loaded; `None` if there is none, or nothing in it. What is wrong is logged.
 pub fn find(server: &mut Server) -> Result<Option<LogLoader>, Failed> {
-    let manifest = folder::read_manifest(&server.config)?;
+    let manifest = aof_folder::read_manifest(&server.config)?;
     let Server { persist, config, .. } = server;
     persist.aof.manifest = manifest;
-    folder::upgrade(&mut persist.aof, config)?;
+    aof_folder::upgrade(&mut persist.aof, config)?;
     let manifest = &server.persist.aof.manifest;
     let base = manifest.base.iter().map(|part| (part.name.clone(), true));
     let names: Vec<_> = base.chain(manifest.increments.iter().map(|part| (part.name.clone(), false))).collect();
@@ -102,7 +64,7 @@ pub fn find(server: &mut Server) -> Result<Option<LogLoader>, Failed> {
     }
     let mut parts = VecDeque::new();
     for (name, is_base) in names {
-        let bytes = folder::bytes_of(server, &name).map_err(|_| Failed)?;
+        let bytes = aof_folder::bytes_of(server, &name).map_err(|_| Failed)?;
         parts.push_back(Part { name, is_base, bytes });
     }
     let total_bytes = parts.iter().map(|part| part.bytes).sum();
@@ -111,7 +73,7 @@ pub fn find(server: &mut Server) -> Result<Option<LogLoader>, Failed> {
         log::info!("DB loaded from append only file: 0.000 seconds");
         return Ok(None);
     }
-    let client = Internal::new(server);
+    let client = Internal::new(server.clock.unix_ms());
     let (reply, resolved) = (Reply::default(), Vec::new());
     Ok(Some(LogLoader {
         parts,
@@ -126,24 +88,59 @@ pub fn find(server: &mut Server) -> Result<Option<LogLoader>, Failed> {
     }))
 }
 
-impl LogLoader {
-    /// Bytes loaded so far.
-    pub fn loaded_bytes(&self) -> u64 {
-        let current = self.current.as_ref().map_or(0, |current| match &current.content {
-            Content::Snapshot(loader) => loader.offset(),
-            Content::Commands(reader) => reader.offset(),
-        });
-        self.done_bytes + current
+/// Runs one command.
+fn run(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>, file: &str) -> Result<(), Failed> {
+    let shown = || String::from_utf8_lossy(args.get(0)).into_owned();
+    let resolved = resolved.filter(|id| {
+        let row = cx.server.commands.entry(*id).row;
+        args.len() == 1 || !row.has_subcommands
+    });
+    let Some(id) = resolved else {
+        log::warn!("Unknown command '{}' reading the append only file {file}", shown());
+        return Err(Failed);
+    };
+    if !cx.server.commands.entry(id).row.arity.allows(args.len()) {
+        log::warn!("Wrong number of arguments for '{}' reading the append only file {file}", shown());
+        return Err(Failed);
     }
+    let Some(error) = internal::replay(cx, id, &args) else { return Ok(()) };
+    let error = String::from_utf8_lossy(&error[..error.len().min(ERROR_SHOWN_MAX)]).into_owned();
+    log::warn!(
+        "== CRITICAL == This server is sending an error to its AOF-loading-client: '{error}' after processing the \
+         command '{}'",
+        cx.server.commands.entry(id).full_name
+    );
+    cx.server.stats.unexpected_error_replies += 1;
+    match cx.server.config.propagation_error_behavior {
+        PropagationErrorBehavior::Panic => Err(Failed),
+        PropagationErrorBehavior::Ignore | PropagationErrorBehavior::PanicOnReplicas => Ok(()),
+    }
+}
 
-    /// The snapshot that is being loaded, if one is.
-    pub fn snapshot(&self) -> Option<&Loader> {
-        match &self.current.as_ref()?.content {
-            Content::Snapshot(loader) => Some(loader),
-            Content::Commands(_) => None,
+/// Cuts a file off behind its last whole command or transaction, if that is allowed.
+fn cut_off(server: &Server, current: &Current) -> Result<(), Failed> {
+    let (name, offset) = (&current.part.name, current.good_up_to);
+    if server.config.aof_load_truncated {
+        log::warn!("!!! Warning: short read while loading the AOF file {name}!!!");
+        log::warn!("!!! Truncating the AOF {name} at offset {offset} !!!");
+        let cut = OpenOptions::new().write(true).open(&current.path).and_then(|file| file.set_len(offset));
+        match cut {
+            Ok(()) => {
+                log::warn!("AOF {name} loaded anyway because aof-load-truncated is enabled");
+                return Ok(());
+            }
+            Err(error) => log::warn!("Error truncating the AOF file {name}: {}", os_error_text(&error)),
         }
     }
+    log::warn!(
+        "Unexpected end of file reading the append only file {name}. You can: 1) Make a backup of your AOF file, then \
+         use ./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' \
+         configuration option to yes and restart the server."
+    );
+    Err(Failed)
+}
 
+impl LogLoader {
     /// Loads on, for about as many bytes; true when that was the last.
     ///
     /// # Errors
@@ -180,7 +177,7 @@ impl LogLoader {
     /// Opens the next file that has something in it.
     fn next_file(&mut self, server: &mut Server) -> Result<Option<Current>, Failed> {
         while let Some(part) = self.parts.pop_front() {
-            let path = folder::path(&server.config, &part.name);
+            let path = aof_folder::path(&server.config, &part.name);
             let opened = File::open(&path).and_then(|mut file| {
                 let mut magic = Vec::new();
                 file.by_ref().take(5).read_to_end(&mut magic)?;
@@ -207,7 +204,7 @@ impl LogLoader {
                 }
                 false => Content::Commands(Box::new(Reader::new(file, 0))),
             };
-            self.client = Internal::new(server);
+            self.client = Internal::new(server.clock.unix_ms());
             return Ok(Some(Current { part, path, started: Instant::now(), content, good_up_to: 0 }));
         }
         Ok(None)
@@ -353,58 +350,6 @@ impl Current {
             }
         }
     }
-}
-
-/// Runs one command.
-fn run(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>, file: &str) -> Result<(), Failed> {
-    let shown = || String::from_utf8_lossy(args.get(0)).into_owned();
-    let resolved = resolved.filter(|id| {
-        let row = cx.server.commands.entry(*id).row;
-        args.len() == 1 || row.subcommands.is_empty()
-    });
-    let Some(id) = resolved else {
-        log::warn!("Unknown command '{}' reading the append only file {file}", shown());
-        return Err(Failed);
-    };
-    if !cx.server.commands.entry(id).row.arity.allows(args.len()) {
-        log::warn!("Wrong number of arguments for '{}' reading the append only file {file}", shown());
-        return Err(Failed);
-    }
-    let Some(error) = internal::replay(cx, id, &args) else { return Ok(()) };
-    let error = String::from_utf8_lossy(&error[..error.len().min(ERROR_SHOWN_MAX)]).into_owned();
-    log::warn!(
-        "== CRITICAL == This server is sending an error to its AOF-loading-client: '{error}' after processing the \
-         command '{}'",
-        cx.server.commands.entry(id).full_name
-    );
-    cx.server.stats.unexpected_error_replies += 1;
-    match cx.server.config.propagation_error_behavior {
-        PropagationErrorBehavior::Panic => Err(Failed),
-        PropagationErrorBehavior::Ignore | PropagationErrorBehavior::PanicOnReplicas => Ok(()),
-    }
-}
-
-/// Cuts a file off behind its last whole command or transaction, if that is allowed.
-fn cut_off(server: &Server, current: &Current) -> Result<(), Failed> {
-    let (name, offset) = (&current.part.name, current.good_up_to);
-    if server.config.aof_load_truncated {
-        log::warn!("!!! Warning: short read while loading the AOF file {name}!!!");
-        log::warn!("!!! Truncating the AOF {name} at offset {offset} !!!");
-        let cut = OpenOptions::new().write(true).open(&current.path).and_then(|file| file.set_len(offset));
-        match cut {
-            Ok(()) => {
-                log::warn!("AOF {name} loaded anyway because aof-load-truncated is enabled");
-                return Ok(());
-            }
-            Err(error) => log::warn!("Error truncating the AOF file {name}: {}", os_error_text(&error)),
-        }
-    }
-    log::warn!(
-        "Unexpected end of file reading the append only file {name}. You can: 1) Make a backup of your AOF file, then \
-         use ./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' \
-         configuration option to yes and restart the server."
-    );
-    Err(Failed)
 }
 
 #[cfg(test)]

@@ -1,19 +1,22 @@
-//! From a framed request to its effects: resolve, gate, call, count.
+//! A request of a client, or of the primary, from its resolved name to its end: arity, gate, call, what follows.
 
+use super::Ctx;
 use super::gate;
 use super::gate::Verdict;
-use super::{Ctx, effects};
-use crate::client::{BlockedFor, Client, Modes, ReplyMode};
+use super::settle;
+use crate::client::reply_mode::begin_silence;
+use crate::client::reply_mode::end_silence;
+use crate::client::{BlockedFor, Modes};
 use crate::command::args::shown;
-use crate::command::error::{Error, WRONG_TYPE};
-use crate::command::spec::{BLOCKING, SKIP_SLOWLOG};
+use crate::command::error::Error;
+use crate::command::spec;
 use crate::command::{Args, CommandId};
-use crate::resp::reply::{Mark, Reply};
+use crate::resp::reply::Mark;
+use crate::server::execution::call;
 
-/// A command that took longer than this has the wall clock read anew, in nanoseconds.
-const SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_NS: u64 = 500_000;
 /// What a browser sends that was made to attack.
 const FOREIGN_WORDS: [&[u8]; 2] = [b"post", b"host:"];
+
 /// Seconds between two lines in the log about clients of another protocol.
 const ATTACK_TOLD_EVERY_S: i64 = 60;
 
@@ -29,9 +32,9 @@ pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
             cx.command = id;
             client.last_command = Some(id);
             cx.db.begin_command(client.db, cx.server.clock.unix_ms());
-            call(cx, id, args);
+            call::call(cx, id, args);
             if cx.server.observers.any() {
-                effects::finish(cx);
+                settle::finish(cx);
             }
             return;
         }
@@ -53,7 +56,7 @@ fn process_with_care(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'
         end_silence(cx.server.clients.at_mut(cx.client), cx.reply, silence);
     }
     if cx.server.observers.any() {
-        effects::finish(cx);
+        settle::finish(cx);
     }
 }
 
@@ -65,7 +68,7 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
     let row = cx.server.commands.entry(id).row;
     cx.command = id;
     // The subcommand of a container has been resolved already, unless there is none of that name.
-    if args.len() > 1 && !row.subcommands.is_empty() {
+    if args.len() > 1 && row.has_subcommands {
         let error = cx.unknown_subcommand(args.get(1));
         return refuse(cx, None, error);
     }
@@ -75,12 +78,12 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
     let client = cx.server.clients.at_mut(cx.client);
     client.last_command = Some(id);
     let db = client.db;
-    if client.modes.any() || cx.server.modes.any() || row.flags.has(gate::ALWAYS_CHECKED) {
+    if client.modes.any() || cx.server.modes.any() || row.flags.has(spec::ALWAYS_CHECKED) {
         cx.server.instruct(cx.db);
         match gate::check(cx, id, &args) {
             Verdict::Run => {}
             Verdict::Refuse(error) => return refuse(cx, Some(id), error),
-            Verdict::Queue => return crate::commands::transaction::queue(cx, id, &args),
+            Verdict::Queue => return super::queue::queue(cx, id, &args),
             Verdict::Postpone => return cx.postpone(&args, BlockedFor::Pause),
             Verdict::Evicted => return,
         }
@@ -88,7 +91,7 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
     cx.db.begin_command(db, cx.server.clock.unix_ms());
     let touches = !cx.client().modes.has(Modes::NO_TOUCH);
     cx.db.touches = touches;
-    call(cx, id, args);
+    call::call(cx, id, args);
     cx.db.touches = true;
 }
 
@@ -99,7 +102,7 @@ pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) -> Op
     let Some(id) = resolved else { return Some(unknown_command(&args).line().to_vec()) };
     let row = cx.server.commands.entry(id).row;
     cx.command = id;
-    if args.len() > 1 && !row.subcommands.is_empty() {
+    if args.len() > 1 && row.has_subcommands {
         return Some(cx.unknown_subcommand(args.get(1)).line().to_vec());
     }
     if !row.arity.allows(args.len()) {
@@ -110,78 +113,13 @@ pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) -> Op
     let queues = client.transaction.is_some() && !row.flags.has(crate::command::spec::NO_QUEUE);
     cx.db.begin_command(client.db, cx.server.clock.unix_ms());
     match queues {
-        true => crate::commands::transaction::queue(cx, id, &args),
-        false => call(cx, id, args),
+        true => super::queue::queue(cx, id, &args),
+        false => call::call(cx, id, args),
     }
     if cx.server.observers.any() {
-        effects::finish(cx);
+        settle::finish(cx);
     }
     cx.reply.first_error_since(mark).map(<[u8]>::to_vec)
-}
-
-/// Calls a command: for a client, from a transaction, or again after it was blocked.
-pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
-    let row = cx.server.commands.entry(id).row;
-    let started = cx.server.clock.now();
-    let mark = cx.reply.mark();
-    let dirty = cx.db.dirty;
-    let again = cx.server.again.is_some();
-    if let Err(error) = (row.handler)(cx, args) {
-        cx.reply.truncate(mark);
-        // Who waits for a list is not concerned when the key becomes a hash.
-        if error != WRONG_TYPE || !cx.wait_on() {
-            cx.reply.error(error.line());
-        }
-    }
-    // A command that blocks counts when it ends.
-    let ends = !row.flags.has(BLOCKING) || cx.client().blocked.is_none();
-    let ended = cx.server.clock.tick();
-    let nanos = cx.server.clock.nanos_between(started, ended);
-    let track = cx.server.config.latency_tracking;
-    let stats = cx.server.commands.stats_mut(id);
-    stats.nanos += nanos;
-    if ends {
-        stats.calls += 1;
-        if track {
-            stats.latency.get_or_insert_default().record(nanos);
-        }
-        cx.server.stats.commands += 1;
-    }
-    if cx.reply.has_errors_since(mark) {
-        count_errors(cx, id, mark);
-    }
-    if nanos >= SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_NS {
-        cx.server.clock.read_wall();
-        cx.server.latency.sample_command(row.flags, nanos / 1000, cx.server.clock.unix_ms());
-    }
-    let limit_us = cx.server.config.slowlog_log_slower_than_us;
-    if ends && nanos as i64 >= limit_us.saturating_mul(1000) {
-        log_if_slow(cx, id, &args, nanos);
-    }
-    if cx.server.observers.any() {
-        effects::after_call(cx, id, &args, cx.db.dirty > dirty, again);
-    }
-}
-
-/// Enters a command that took long enough into the slow log, unless that is switched off or not for this command.
-#[cold]
-fn log_if_slow(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, nanos: u64) {
-    let allowed = !cx.server.commands.entry(id).row.flags.has(SKIP_SLOWLOG);
-    if allowed && cx.server.config.slowlog_log_slower_than_us >= 0 {
-        cx.server.log_slow_command(cx.client, args, nanos / 1000);
-    }
-}
-
-/// Counts the errors a command answered with, but for those that were counted with the commands it ran itself.
-#[cold]
-fn count_errors(cx: &mut Ctx<'_>, id: CommandId, mark: Mark) {
-    let mut failed = false;
-    for code in cx.reply.uncounted_errors(mark) {
-        failed = true;
-        cx.server.stats.count_error(code);
-    }
-    cx.reply.note_errors_counted();
-    cx.server.commands.stats_mut(id).failed += u64::from(failed);
 }
 
 /// Answers with an error a command that was not run. In a transaction it dooms the EXEC.
@@ -189,7 +127,7 @@ fn refuse(cx: &mut Ctx<'_>, id: Option<CommandId>, error: Error) {
     if let Some(id) = id {
         cx.server.commands.stats_mut(id).rejected += 1;
         if cx.server.commands.entry(id).row.flags.has(crate::command::spec::RUNS_QUEUE) {
-            return crate::commands::transaction::abort(cx, &error);
+            return super::queue::abort(cx, &error);
         }
     }
     if let Some(transaction) = &mut cx.client_mut().transaction {
@@ -233,7 +171,7 @@ fn disconnect_replica(cx: &mut Ctx<'_>, mark: Mark, args: &Args<'_>) {
     }
     log::warn!(
         "Replica generated a reply to command '{command}', disconnecting it: {}",
-        crate::server::replication::primary::name(cx.server, cx.client)
+        crate::server::replication::roster::name(cx.server, cx.client)
     );
     cx.reply.truncate(mark);
     cx.server.clients.close_soon(cx.client);
@@ -252,30 +190,4 @@ fn disconnect(cx: &mut Ctx<'_>) {
          likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. \
          Connection aborted."
     );
-}
-
-/// Before a command of a client that may want no reply (CLIENT REPLY): remembers where the reply begins. `None` when
-/// it is to be sent for sure.
-pub fn begin_silence(client: &mut Client, mark: &Mark) -> Option<Mark> {
-    if !client.modes.has(Modes::REPLY_OFF) {
-        return None;
-    }
-    if client.reply_mode == ReplyMode::SkipNext {
-        client.reply_mode = ReplyMode::Skip;
-    }
-    Some(*mark)
-}
-
-/// After such a command: cuts its reply off unless it was CLIENT REPLY ON. Messages that are no replies have to be
-/// written later.
-pub fn end_silence(client: &mut Client, reply: &mut Reply, silence: Option<Mark>) {
-    let Some(mark) = silence else { return };
-    if client.reply_mode != ReplyMode::On {
-        reply.truncate(mark);
-    }
-    // A blocked client has yet to be answered.
-    if client.reply_mode == ReplyMode::Skip && client.blocked.is_none() {
-        client.reply_mode = ReplyMode::On;
-    }
-    client.modes.set(Modes::REPLY_OFF, client.reply_mode != ReplyMode::On);
 }

@@ -1,0 +1,74 @@
+//! Messages to clients that are no replies to their commands, and the limit on output that is not read.
+
+use crate::client::class::Class;
+use crate::client::{ClientKey, Modes};
+use crate::resp::reply::Reply;
+use crate::server::Server;
+use crate::server::effects::Observers;
+
+impl Server {
+    /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply
+    /// when its command runs. `None` when it is gone.
+    pub fn push_to(&mut self, target: ClientKey) -> Option<&mut Reply> {
+        if self.current == Some(target) {
+            self.observers.set(Observers::PENDING, true);
+            let resp3 = self.clients.get(target)?.resp3;
+            return Some(self.effects.own_messages(resp3));
+        }
+        let client = self.clients.get(target)?;
+        if client.modes.has(Modes::CLOSING) {
+            return None;
+        }
+        self.clients.flush_later(target);
+        self.clients.get_mut(target).map(|client| &mut client.output)
+    }
+
+    /// Writes a message for a client, and closes the client when it does not read what it is sent.
+    pub fn push(&mut self, target: ClientKey, write: impl FnOnce(&mut Reply)) {
+        if let Some(out) = self.push_to(target) {
+            write(out);
+            if self.current != Some(target) {
+                check_output_limit(self, target);
+            }
+        }
+    }
+}
+
+/// Unsent output above which a client that has yet to authenticate is closed, in bytes.
+const UNAUTHENTICATED_OUTPUT_MAX: u64 = 1024;
+
+/// Closes a client whose output has grown past `client-output-buffer-limit`: at once past the hard limit, or when it
+/// stays past the soft one for too long.
+pub fn check_output_limit(server: &mut Server, key: ClientKey) {
+    let now = server.clock.unix_ms();
+    let Some(client) = server.clients.get_mut(key) else { return };
+    let stream = client.replica.as_deref().map_or(0, |replica| server.repl.waiting_bytes(replica));
+    let limits = &server.config.client_output_buffer_limit;
+    let mut limit = match Class::of(client) {
+        Class::Replica => limits.replica,
+        Class::Pubsub => limits.pubsub,
+        Class::Normal => limits.normal,
+        Class::Primary => return,
+    };
+    if client.modes.has(Modes::REPLICA) && limit.hard_bytes != 0 {
+        // What is kept for all is no burden.
+        limit.hard_bytes = limit.hard_bytes.max(server.config.repl_backlog_size);
+    }
+    let waiting = client.output.len() as u64 + stream;
+    let stranger =
+        client.modes.has(Modes::UNAUTHENTICATED) && server.acl.needs_password() && client.connection.output_stuck;
+    let hard = limit.hard_bytes != 0 && waiting >= limit.hard_bytes || stranger && waiting > UNAUTHENTICATED_OUTPUT_MAX;
+    let soft = limit.soft_bytes != 0 && waiting >= limit.soft_bytes;
+    let since = match (soft, client.connection.output_over_soft_since) {
+        (false, _) => None,
+        (true, None) => Some(now),
+        (true, since) => since,
+    };
+    client.connection.output_over_soft_since = since;
+    let overdue = since.is_some_and(|since| now - since > limit.soft_seconds.saturating_mul(1000));
+    if (hard || overdue) && !client.connection.doomed {
+        log::warn!("Client {} closed for overcoming of output buffer limits.", client.id);
+        server.stats.output_buffer_disconnections += 1;
+        server.clients.close_soon(key);
+    }
+}

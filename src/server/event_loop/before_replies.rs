@@ -1,0 +1,14 @@
+use crate::server::Server;
+use crate::server::clients::blocking::durability;
+use crate::server::persistence::aof_write;
+
+/// Writes what there is, before anybody is told of it.
+#[inline]
+pub fn before_replies(server: &mut Server) {
+    if server.persist.aof.is_on() {
+        aof_write::flush(server, false);
+    }
+    if !server.clients.awaiting.is_empty() {
+        durability::serve(server);
+    }
+}

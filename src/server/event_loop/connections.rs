@@ -1,0 +1,78 @@
+//! Connections taken in and closed: the one place for either.
+
+use crate::client::acl::UserId;
+use crate::client::{Client, ClientKey};
+use crate::net::connection::Connection;
+use crate::net::listeners::{Accepted, Transport};
+use crate::net::socket::Socket;
+use crate::server::Server;
+use mio::Token;
+
+/// The one place where connections are closed.
+pub fn close(server: &mut Server, clients: Vec<ClientKey>) {
+    for key in clients {
+        crate::server::clients::departure::forget(server, key);
+        if let Some(mut client) = server.clients.remove(key) {
+            let socket = client.connection.socket();
+            socket.close();
+            socket.deregister(server.listeners.registry()).ok();
+        }
+    }
+}
+
+/// Closes the connections of replicas that are to go.
+pub fn close_doomed_replicas(server: &mut Server) {
+    let doomed = server.clients.take_doomed_replicas();
+    close(server, doomed);
+}
+
+/// Takes a new connection in, or says why not.
+pub fn greet(server: &mut Server, accepted: Accepted) {
+    server.stats.connections += 1;
+    let (mut socket, unix_path) = match accepted {
+        Accepted::Tcp(stream, Transport::Plain) => (Socket::Tcp(stream), None),
+        Accepted::Tcp(stream, Transport::Tls) => match server.begin_tls(stream) {
+            Some(session) => (Socket::Tls(Box::new(session)), None),
+            None => return,
+        },
+        Accepted::Unix(stream, path) => (Socket::Unix(stream), Some(path)),
+    };
+    if server.clients.len() >= server.config.maxclients as usize {
+        server.stats.rejected_connections += 1;
+        socket.write(b"-ERR max number of clients reached\r\n").ok();
+        return;
+    }
+    if let Err(error) = socket.tune(server.config.tcp_keepalive) {
+        log::debug!("Setting up a client socket: {error}");
+    }
+    let id = server.clients.next_id();
+    let connection = Connection::new(socket, unix_path);
+    let key = server.clients.insert(Client::new(id, connection, server.clock.unix_ms()));
+    let modes = server.acl.modes_at_first();
+    let client = server.clients.at_mut(key);
+    client.modes = modes;
+    if let Err(error) = client.connection.socket().register(server.listeners.registry(), Token(key)) {
+        log::warn!("Registering a client socket: {error}");
+        server.clients.remove(key);
+        return;
+    }
+    log::debug!("Accepted {}", client.connection.peer_name());
+    let protected = server.config.protected_mode && server.acl.user(UserId::DEFAULT).no_password;
+    if protected && !client.connection.peer_is_local() {
+        client.output.raw(PROTECTED_MODE);
+        client.close_after_reply();
+        server.clients.flush_later(key);
+        server.stats.rejected_connections += 1;
+    }
+}
+
+const PROTECTED_MODE: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and no \
+password is set for the default user. In this mode connections are only accepted from the loopback interface. If you \
+want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable \
+protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis \
+from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do \
+so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by \
+editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. \
+3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an \
+authentication password for the default user. NOTE: You only need to do one of the above things in order for the \
+server to start accepting connections from the outside.\r\n";

@@ -1,0 +1,77 @@
+//! Commands of blocked clients are run again when a key that they wait for may be ready.
+
+use super::call;
+use crate::client::reply_mode;
+use crate::client::{ClientKey, Modes};
+use crate::command::Args;
+use crate::db::{Databases, Key};
+use crate::server::Server;
+use crate::server::execution::Ctx;
+
+impl Server {
+    /// Runs the commands of the clients that wait on a key, the longest waiting first, as long as there is something
+    /// to be had. When the key is gone, those that need it are run.
+    pub fn serve_waiters(&mut self, db: &mut Databases, index: usize, key: &[u8]) {
+        self.waiters.acknowledge(index, key);
+        let mut last = 0;
+        // What has expired for them has not for the primary, whose command may have brought this about.
+        let timeless = db.set_timeless(false);
+        loop {
+            db.begin_command(index, self.clock.unix_ms());
+            let gone = !db.exists(&Key::new(key));
+            let Some((ticket, client)) = self.waiters.next_after(last, index, key, gone) else { break };
+            last = ticket;
+            self.run_again(db, client, key);
+            crate::server::propagate::hand_over(self);
+            if let Some(client) = self.clients.get_mut(client) {
+                client.written = self.persist.aof.fed();
+                client.written_offset = self.repl.history.offset;
+            }
+        }
+        db.set_timeless(timeless);
+    }
+
+    /// Runs a blocked client's command again, unless the client is about to be closed: it would take what somebody
+    /// else waits for. The key that is `ready` stands first among the keys waited for then.
+    fn run_again(&mut self, db: &mut Databases, key: ClientKey, ready: &[u8]) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        if client.modes.has(Modes::CLOSING) {
+            return;
+        }
+        let Some(mut blocked) = client.blocked.take() else { return };
+        if let Some(index) = blocked.keys.iter().position(|waited| **waited == *ready) {
+            blocked.keys.swap(0, index);
+        }
+        let mut reply = std::mem::take(&mut client.output);
+        let silence = reply_mode::begin_silence(client, &reply.mark());
+        let touches = !client.modes.has(Modes::NO_TOUCH);
+        let (id, request) = (blocked.command, std::mem::take(&mut blocked.request));
+        db.begin_command(blocked.db, self.clock.unix_ms());
+        self.again = Some(blocked);
+        // The client whose command brought all this about still waits for its own messages.
+        let (outer, outer_messages) = (self.current.replace(key), self.effects.take_own_messages());
+        let outer_touches = std::mem::replace(&mut db.touches, touches);
+        let mut cx = Ctx { db, server: self, reply: &mut reply, client: key, command: id };
+        call::call(&mut cx, id, Args::from(request.view()));
+        db.touches = outer_touches;
+        self.current = outer;
+        let mut messages = self.effects.replace_own_messages(outer_messages);
+        let served = self.again.take();
+        let client = self.clients.at_mut(key);
+        match served {
+            Some(blocked) => {
+                reply_mode::end_silence(client, &mut reply, silence);
+                reply.append(&mut messages);
+                client.output = reply;
+                self.release(key, &blocked);
+                self.clients.flush_later(key);
+            }
+            None => {
+                client.output = reply;
+                if let Some(blocked) = &mut client.blocked {
+                    blocked.request = request;
+                }
+            }
+        }
+    }
+}

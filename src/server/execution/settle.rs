@@ -1,0 +1,82 @@
+//! What follows from a command once the outermost one is done: propagation, keyspace events, messages, and blocked clients
+//! served until none is left. This is the one loop that drains what commands have noted in [`Effects`].
+
+use super::Ctx;
+use crate::client::ClientKey;
+use crate::command::spec::ARBITRARY_KEYS;
+use crate::config::NotifyFlags;
+use crate::db::Databases;
+use crate::server::Server;
+use crate::server::clients::tracking;
+use crate::server::effects::Observers;
+use crate::server::modes::ServerModes;
+use crate::server::propagate;
+
+/// Settles what waits for the end of the outermost command.
+pub fn finish(cx: &mut Ctx<'_>) {
+    // While a script runs too long, what others ask for is part of its turn: the rest waits for its end.
+    if !cx.server.modes.has(ServerModes::BUSY) {
+        if !cx.server.effects.outgoing.is_empty() {
+            hand_over(cx);
+        }
+        settle(cx.server, cx.db, Some(cx.client));
+    }
+    let own = &mut cx.server.effects.own_messages;
+    if !own.is_empty() {
+        cx.reply.append(own);
+    }
+    cx.server.observers.set(Observers::PENDING, false);
+}
+
+/// Hands over what the command propagates. Keys that expired because a command looked at all there are go one by one.
+fn hand_over(cx: &mut Ctx<'_>) {
+    let command = cx.client().last_command.map(|id| cx.server.commands.entry(id).row.flags);
+    match command.is_some_and(|flags| flags.has(ARBITRARY_KEYS)) {
+        true => propagate::hand_over_apart(cx.server),
+        false => propagate::hand_over(cx.server),
+    }
+    let (written, offset) = (cx.server.persist.aof.fed(), cx.server.repl.history.offset);
+    let client = cx.client_mut();
+    (client.written, client.written_offset) = (written, offset);
+}
+
+/// Tells subscribers of noted events and serves blocked clients, until nothing is left. What each of these runs is
+/// propagated apart: it is no part of the transaction that made it possible.
+pub fn settle(server: &mut Server, db: &mut Databases, current: Option<ClientKey>) {
+    propagate::hand_over_apart(server);
+    tell_clients(server, current);
+    // While the data set is loaded nobody takes anything from it.
+    while !server.effects.ready.is_empty() && !server.modes.has(ServerModes::LOADING) {
+        for (index, key) in std::mem::take(&mut server.effects.ready) {
+            server.serve_waiters(db, index, &key);
+        }
+        tell_clients(server, current);
+    }
+    propagate::hand_over_apart(server);
+}
+
+fn tell_clients(server: &mut Server, current: Option<ClientKey>) {
+    deliver_events(server, current);
+    if server.observers.has(Observers::TRACKING) {
+        server.current = current;
+        tracking::deliver(server);
+    }
+}
+
+fn deliver_events(server: &mut Server, current: Option<ClientKey>) {
+    if server.effects.events.is_empty() {
+        return;
+    }
+    server.current = current;
+    for (db, key, event) in std::mem::take(&mut server.effects.events) {
+        let enabled = server.config.notify_keyspace_events;
+        if enabled.contains(NotifyFlags::KEYSPACE) {
+            let channel = [format!("__keyspace@{db}__:").as_bytes(), &key].concat();
+            crate::server::clients::publish::publish(server, &channel, event.name.as_bytes());
+        }
+        if enabled.contains(NotifyFlags::KEYEVENT) {
+            let channel = format!("__keyevent@{db}__:{}", event.name);
+            crate::server::clients::publish::publish(server, channel.as_bytes(), &key);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The replica's side once there is a primary: following it, and becoming a replica or a primary.
+//!
+//! The primary is a client that is obeyed: what it sends is run whatever it is, and not answered. Each of its requests
+//! counts for the offset once it has run; those of a transaction together, so that a link that breaks within one asks
+//! for it from its beginning. The same bytes are appended to the history that replicas of this one are sent.
+//!
+//! Keys never expire by themselves here: the primary says when. Until it does they are kept, and nobody is shown them.
+
+use super::connect;
+use super::roster;
+use crate::repl::link::Link;
+use crate::repl::primary::Cached;
+use crate::repl::primary::Primary;
+use crate::server::replication::adopt;
+use crate::server::roles::note_role;
+
+use crate::client::{BlockedFor, Client, ClientKey};
+use crate::config::ReplicaOf;
+use crate::db::Databases;
+use crate::server::Server;
+use crate::server::propagate;
+
+/// The client of the primary is about to be removed: what is known of it is kept, and the next connection begun.
+pub fn forget(server: &mut Server, key: ClientKey) {
+    let Some(primary) = server.repl.primary.take_if(|primary| primary.client == key) else { return };
+    log::warn!("Connection with master lost.");
+    remember(server, &primary);
+    server.repl.down_since_ms = Some(server.clock.unix_ms());
+    server.repl.link = Link::default();
+    note_role(server);
+    if let Some(ReplicaOf { host, port }) = server.replica_of() {
+        log::info!("Reconnecting to MASTER {host}:{port}");
+        connect::connect_again(server);
+    }
+}
+
+/// Cuts the client of the primary off; nothing is kept of it but what [`forget`] keeps.
+fn drop_primary(server: &mut Server) {
+    let Some(primary) = server.repl.primary.take() else { return };
+    remember(server, &primary);
+    server.clients.close_soon(primary.client);
+}
+
+/// Keeps what is to be known of a primary without a connection, if one can go on there.
+fn remember(server: &mut Server, primary: &Primary) {
+    if primary.is_old || !primary.is_trusted {
+        return;
+    }
+    log::info!("Caching the disconnected master state.");
+    let id = server.repl.history.id.clone();
+    server.repl.cached = Some(Cached { id, offset: primary.offset, db: primary.db });
+}
+
+/// After a change of the role: [`note_role`], and what a change entails beyond that.
+fn role_changed(server: &mut Server, db: &mut Databases) {
+    note_role(server);
+    db.frozen = server.holds_still();
+    crate::server::apply::oom_score(server).ok();
+    propagate::update_listeners(server);
+}
+
+/// The server becomes a replica of another one.
+pub fn follow(server: &mut Server, db: &mut Databases, primary: ReplicaOf) {
+    let was_primary = !server.is_replica();
+    log::info!("Connecting to MASTER {}:{}", primary.host, primary.port);
+    drop_primary(server);
+    if was_primary {
+        dismiss_blocked(server);
+    }
+    server.config.replicaof = Some(primary);
+    connect::drop_link(server, db, false);
+    if was_primary {
+        log::info!(
+            "Before turning into a replica, using my own master parameters to synthesize a cached master: I may be \
+             able to synchronize with the new master with just a partial transfer."
+        );
+        let history = &server.repl.history;
+        server.repl.cached = Some(Cached { id: history.id.clone(), offset: history.offset, db: 0 });
+        server.repl.down_since_ms = Some(server.clock.unix_ms());
+    }
+    role_changed(server, db);
+    connect::connect(server);
+}
+
+/// Clients that wait for keys would wait for what nobody but the primary may bring.
+fn dismiss_blocked(server: &mut Server) {
+    let waits = |client: &Client| client.blocked.as_ref().is_some_and(|blocked| blocked.reason != BlockedFor::Pause);
+    let waiting: Vec<ClientKey> =
+        server.clients.iter().filter(|(_, client)| waits(client)).map(|(key, _)| key).collect();
+    for key in waiting {
+        server.unblock(key);
+        let client = server.clients.at_mut(key);
+        client
+            .output
+            .error("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
+        client.close_after_reply();
+        server.clients.flush_later(key);
+    }
+}
+
+/// The server becomes a primary, with a history of its own from here on.
+pub fn stand_alone(server: &mut Server, db: &mut Databases) {
+    if server.config.replicaof.take().is_none() {
+        return;
+    }
+    drop_primary(server);
+    if server.repl.cached.take().is_some() {
+        log::info!("Discarding previously cached master state.");
+    }
+    connect::drop_link(server, db, false);
+    let id = crate::repl::new_id(&mut server.random);
+    let history = &mut server.repl.history;
+    history.continue_as(id);
+    log::warn!(
+        "Setting secondary replication ID to {}, valid up to offset: {}. New replication ID is {}",
+        history.second_id,
+        history.second_offset,
+        history.id
+    );
+    roster::disconnect_all(server);
+    server.repl.own_expiring.clear();
+    server.repl.forget_selected();
+    server.repl.lonely_since_ms = server.clock.unix_ms();
+    server.repl.down_since_ms = None;
+    role_changed(server, db);
+    if server.config.appendonly && !server.persist.aof.is_on() {
+        adopt::restart_log(server, db);
+    }
+}

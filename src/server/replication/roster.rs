@@ -1,0 +1,114 @@
+//! The replicas of this server: who they are, how far they are, and that one is one no more.
+
+use crate::client::{ClientKey, Modes};
+use crate::repl::replica::Replica;
+use crate::repl::replica::Stage;
+use crate::server::Server;
+use crate::server::propagate;
+use crate::server::roles;
+use crate::server::roles::count_good;
+
+/// The address of a replica as it is shown: what it has announced, or that of its connection.
+pub fn address(server: &Server, key: ClientKey) -> (String, u16) {
+    let Some(client) = server.clients.get(key) else { return (String::new(), 0) };
+    let announced = client.replica.as_ref().and_then(|replica| replica.ip.clone());
+    let peer = client.connection.peer_name();
+    let ip = announced.unwrap_or_else(|| {
+        let ip = peer.rsplit_once(':').map_or("", |(ip, _)| ip);
+        ip.trim_start_matches('[').trim_end_matches(']').to_owned()
+    });
+    (ip, client.replica.as_ref().map_or(0, |replica| replica.port))
+}
+
+/// The name of a replica in the log.
+pub fn name(server: &Server, key: ClientKey) -> String {
+    match address(server, key) {
+        (_, 0) => format!("client id #{}", server.clients.get(key).map_or(0, |client| client.id)),
+        (ip, port) if ip.contains(':') => format!("[{ip}]:{port}"),
+        (ip, port) => format!("{ip}:{port}"),
+    }
+}
+
+/// All replicas, each with its client's key.
+pub fn replicas(server: &Server) -> impl Iterator<Item = (ClientKey, &Replica)> {
+    let keys = server.repl.replicas.iter();
+    keys.filter_map(|key| Some((*key, server.clients.get(*key)?.replica.as_deref()?)))
+}
+
+pub fn replica_mut(server: &mut Server, key: ClientKey) -> Option<&mut Replica> {
+    server.clients.get_mut(key)?.replica.as_deref_mut()
+}
+
+/// A client is no replica any more.
+pub fn dismiss(server: &mut Server, key: ClientKey) {
+    let now = server.clock.unix_ms();
+    if let Some(client) = server.clients.get_mut(key) {
+        client.modes.set(Modes::REPLICA, false);
+        client.replica = None;
+    }
+    server.repl.replicas.retain(|replica| *replica != key);
+    if server.repl.replicas.is_empty() {
+        server.repl.lonely_since_ms = now;
+    }
+    count_good(server);
+    propagate::update_listeners(server);
+}
+
+/// Ends the connections of all replicas: they come back and learn what has changed.
+pub fn disconnect_all(server: &mut Server) {
+    for key in server.repl.replicas.clone() {
+        server.clients.close_soon(key);
+    }
+}
+
+/// How many replicas have told that they are at least so far.
+pub fn count_acked(server: &Server, offset: i64) -> u32 {
+    replicas(server).filter(|(_, replica)| replica.is_online() && replica.acked >= offset).count() as u32
+}
+
+/// How many replicas have told that their append-only files are at least so far.
+pub fn count_logged(server: &Server, offset: i64) -> u32 {
+    replicas(server).filter(|(_, replica)| replica.is_online() && replica.acked_log >= offset).count() as u32
+}
+
+/// Whether every replica has told that it has everything.
+pub fn all_in_sync(server: &Server) -> bool {
+    replicas(server).all(|(_, replica)| replica.acked == server.repl.history.offset)
+}
+
+/// Says in the log which replicas do not have everything.
+pub fn report_lag(server: &Server) {
+    let (now, end) = (server.clock.unix_ms(), server.repl.history.offset);
+    let mut lagging = 0;
+    for (key, replica) in replicas(server).filter(|(_, replica)| replica.acked != end) {
+        lagging += 1;
+        log::warn!(
+            "Lagging replica {} reported offset {} behind master, lag={}, state={}.",
+            name(server, key),
+            end - replica.acked,
+            if replica.is_online() { (now - replica.acked_ms) / 1000 } else { 0 },
+            replica.state().unwrap_or_default()
+        );
+    }
+    let all = server.repl.replicas.len();
+    if all > 0 {
+        log::info!("{} of {all} replicas are in sync when shutting down.", all - lagging);
+    }
+}
+
+/// A replica has been sent its snapshot; false if that was all it wanted.
+pub fn put_online(server: &mut Server, key: ClientKey) -> bool {
+    let now = server.clock.unix_ms();
+    let who = name(server, key);
+    let Some(replica) = replica_mut(server, key) else { return false };
+    if replica.snapshot_only {
+        replica.stage = Stage::Served;
+        log::info!("RDB transfer completed, rdb only replica ({who}) should be disconnected asap");
+        return false;
+    }
+    replica.stage = Stage::Online;
+    replica.acked_ms = now;
+    roles::count_good(server);
+    log::info!("Synchronization with replica {who} succeeded");
+    true
+}
