@@ -10,7 +10,7 @@
 
 pub mod durability;
 
-use super::{Blocked, BlockedFor, ClientKey, Modes};
+use super::{Blocked, BlockedFor, ClientKey, Modes, lifecycle};
 use crate::command::effects::Observers;
 use crate::command::error::CmdResult;
 use crate::command::{Args, Ctx, Error, exec};
@@ -258,6 +258,7 @@ impl Server {
             blocked.keys.swap(0, index);
         }
         let mut reply = std::mem::take(&mut client.output);
+        reply.limit = lifecycle::output_max(client, &self.config);
         let silence = exec::begin_silence(client, &reply.mark());
         let touches = !client.modes.has(Modes::NO_TOUCH);
         let (id, request) = (blocked.command, std::mem::take(&mut blocked.request));
@@ -271,6 +272,7 @@ impl Server {
         db.touches = outer_touches;
         self.current = outer;
         let mut messages = self.effects.replace_own_messages(outer_messages);
+        reply.limit = 0;
         let served = self.again.take();
         let client = self.clients.at_mut(key);
         match served {
@@ -280,6 +282,7 @@ impl Server {
                 client.output = reply;
                 self.release(key, &blocked);
                 self.clients.flush_later(key);
+                lifecycle::check_output_limit(self, key);
             }
             None => {
                 client.output = reply;

@@ -3,6 +3,7 @@
 //! SUBSCRIBE and its kin have no reply: they send one confirmation per channel, a push in RESP3. Confirmations are
 //! sent even to a client that wants no replies (CLIENT REPLY OFF).
 
+use crate::client::lifecycle;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Ctx, Error};
@@ -139,6 +140,8 @@ fn subscribe_to(cx: &mut Ctx<'_>, args: Args<'_>, kind: Kind) {
         confirm(cx, kind, kind.words().0, Some(name));
     }
     cx.client_mut().update_subscribed_mode();
+    // Subscribers have another limit.
+    cx.reply.limit = lifecycle::output_max(cx.client(), &cx.server.config);
 }
 
 /// Without names ends all subscriptions of the kind, oldest first; where there was none, that is confirmed, too.
