@@ -187,6 +187,10 @@ fn a_group_has_read_no_more_entries_than_there_ever_were() {
     let groups = line(&mut bed, "xinfo groups s");
     assert_eq!(groups.matches("entries-read :4 ").count(), 2, "{groups}");
     assert!(groups.contains("0-0 $12 entries-read :4 $3 lag :4"), "{groups}");
+    // Not even if it goes on from there.
+    bed.run("xreadgroup group g c count 1 streams s >");
+    let read_on = line(&mut bed, "xinfo groups s");
+    assert!(read_on.contains("3-0 $12 entries-read :4 $3 lag :0"), "{read_on}");
 }
 
 #[test]

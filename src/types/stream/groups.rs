@@ -221,7 +221,7 @@ impl Group {
     pub fn advance(&mut self, log: &Log, id: StreamId) {
         let counts = self.last_id >= log.first_id() && !log.has_gaps_from(self.last_id);
         if let Some(read) = self.entries_read.filter(|_| counts) {
-            self.entries_read = Some(read + 1);
+            self.entries_read = Some(read.saturating_add(1).min(log.entries_added));
         } else if log.entries_added > 0 {
             self.entries_read = log.added_up_to(id);
         }
@@ -239,7 +239,7 @@ impl Group {
         }
         let known = self.entries_read.filter(|_| !log.has_gaps_from(self.last_id));
         let read = known.or_else(|| log.added_up_to(self.last_id))?;
-        Some(log.entries_added.wrapping_sub(read) as i64)
+        Some(log.entries_added.saturating_sub(read) as i64)
     }
 
     /// The memory it owns, about.
