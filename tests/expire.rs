@@ -4,6 +4,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use common::replication::{follow, wait_for_link};
 use common::{Connection, Reply, Server, wait_until};
 
 fn integer(value: i64) -> Reply {
@@ -186,4 +187,133 @@ fn a_paused_server_neither_shows_nor_deletes_expired_keys() {
     assert_eq!(size(&mut client), 1);
     assert_eq!(client.cmd(&["CLIENT", "UNPAUSE"]), Reply::ok());
     wait_until("the key is deleted", || size(&mut client) == 0);
+}
+
+/// Puts in keys of all types that expire at once, `due:…`, and some that stay, `live:…`; fields of `live:hash` expire, too.
+fn put_due_keys(client: &mut Connection) {
+    for command in [
+        "SET due:text value",
+        "SET due:twin value",
+        "PFADD due:loglog a b",
+        "PFADD due:second c",
+        "RPUSH due:list 3 1 2",
+        "SADD due:set a b",
+        "SADD due:ints 1 2",
+        "ZADD due:sorted 1 a 2 b",
+        "GEOADD due:places 13.361389 38.115556 a",
+        "HSET due:hash field value",
+        "XADD due:stream 1-1 f v",
+        "XGROUP CREATE due:stream g 0",
+        "SET live:text valve",
+        "PFADD live:loglog b d",
+        "RPUSH live:list list set",
+        "SADD live:set a c",
+        "ZADD live:sorted 3 b",
+        "HSET live:hash field value stays value",
+        "HPEXPIRE live:hash 1 FIELDS 1 field",
+    ] {
+        let words: Vec<&str> = command.split(' ').collect();
+        assert!(!matches!(client.cmd(&words), Reply::Error(_)), "{command}");
+    }
+    for name in ["text", "twin", "loglog", "second", "list", "set", "ints", "sorted", "places", "hash", "stream"] {
+        assert_eq!(client.cmd(&["PEXPIRE", &format!("due:{name}"), "1"]), integer(1), "{name}");
+    }
+}
+
+/// Commands that read keys; those behind the empty line write what they have read.
+const READERS: &str = "
+    GET due:text|STRLEN due:text|GETRANGE due:text 0 -1|MGET due:text live:text due:twin|EXISTS due:text due:twin
+    LCS due:text live:text|LCS live:text due:text LEN|LCS due:text due:twin IDX|TOUCH due:text|TYPE due:text
+    TTL due:text|PTTL due:text|EXPIRETIME due:text|OBJECT ENCODING due:text|OBJECT REFCOUNT due:text
+    OBJECT IDLETIME due:text|DUMP due:text|BITCOUNT due:text|BITPOS due:text 1|GETBIT due:text 1
+    BITFIELD_RO due:text GET u8 0|SUBSTR due:text 0 1|KEYS due:*
+    LLEN due:list|LRANGE due:list 0 -1|LINDEX due:list 0|LPOS due:list 1|SORT_RO due:list|DUMP due:list
+    SORT_RO live:list BY due:* GET due:*|SORT_RO live:list BY nosort GET due:*->field GET live:hash->field
+    SORT_RO live:list BY nosort GET due:hash->field|SORT_RO live:list BY due:hash->field
+    SMEMBERS due:set|SCARD due:set|SISMEMBER due:set a|SMISMEMBER due:set a b|SRANDMEMBER due:set
+    SRANDMEMBER due:ints 5|SINTER live:set due:set|SUNION live:set due:set due:ints|SDIFF live:set due:set
+    SINTERCARD 2 live:set due:set|SSCAN due:set 0
+    ZCARD due:sorted|ZRANGE due:sorted 0 -1 WITHSCORES|ZSCORE due:sorted a|ZMSCORE due:sorted a b|ZRANK due:sorted a
+    ZREVRANK due:sorted a|ZCOUNT due:sorted 0 9|ZLEXCOUNT due:sorted - +|ZRANDMEMBER due:sorted 5
+    ZUNION 2 live:sorted due:sorted|ZINTER 2 live:sorted due:sorted|ZDIFF 2 live:sorted due:sorted|ZSCAN due:sorted 0
+    ZINTERCARD 2 live:sorted due:sorted|ZUNION 2 live:sorted due:set|ZRANGEBYSCORE due:sorted 0 9
+    GEOPOS due:places a|GEODIST due:places a a|GEOHASH due:places a
+    GEOSEARCH due:places FROMLONLAT 13 38 BYRADIUS 100 km ASC|GEORADIUS_RO due:places 13 38 100 km
+    HGET due:hash field|HGETALL due:hash|HLEN due:hash|HKEYS due:hash|HVALS due:hash|HMGET due:hash field
+    HEXISTS due:hash field|HSTRLEN due:hash field|HRANDFIELD due:hash 5 WITHVALUES|HSCAN due:hash 0
+    HTTL due:hash FIELDS 1 field|HPEXPIRETIME due:hash FIELDS 1 field
+    XLEN due:stream|XRANGE due:stream - +|XREVRANGE due:stream + -|XREAD STREAMS due:stream 0|XINFO STREAM due:stream
+    XINFO GROUPS due:stream|XPENDING due:stream g
+    EVAL_RO return{redis.call('get',KEYS[1]),redis.call('lcs',KEYS[1],'live:text')} 1 due:text
+
+    BITOP OR to due:text live:text|BITOP NOT to due:text|PFCOUNT due:loglog due:second live:loglog|PFCOUNT due:loglog
+    PFMERGE to due:loglog live:loglog|COPY due:text to|RENAME due:list to
+    RENAMENX due:list to|MOVE due:text 1|SORT due:list STORE to|SORT live:list BY due:* GET due:* STORE to
+    SINTERSTORE to live:set due:set|SUNIONSTORE to live:set due:set|SDIFFSTORE to live:set due:set
+    ZUNIONSTORE to 2 live:sorted due:sorted|ZINTERSTORE to 2 live:sorted due:sorted|ZDIFFSTORE to 2 live:sorted due:sorted
+    ZRANGESTORE to due:sorted 0 -1|ZUNIONSTORE to 2 live:sorted due:set
+    GEOSEARCHSTORE to due:places FROMLONLAT 13 38 BYRADIUS 100 km|GEORADIUS due:places 13 38 100 km STORE to
+    SMOVE due:set to a|LMOVE due:list to LEFT LEFT|RPOPLPUSH due:list to|LMPOP 1 due:list LEFT|ZMPOP 1 due:sorted MIN
+    LPOP due:list|SPOP due:set|ZPOPMIN due:sorted|GETDEL due:text|GETEX due:text PERSIST|PERSIST due:text
+    HGETDEL due:hash FIELDS 1 field|HGETEX due:hash FIELDS 1 field|LPUSHX due:list x|DEL due:text|UNLINK due:twin
+    XACK due:stream g 1-1|XTRIM due:stream MAXLEN 0|LREM due:list 0 1|SREM due:set a|HDEL due:hash field
+    EXPIRE due:text 100|SET due:text x XX GET|COPY live:text due:text";
+
+/// Commands that read a field of a hash.
+const FIELD_READERS: &str = "
+    HGET live:hash field|HMGET live:hash field stays|HEXISTS live:hash field|HSTRLEN live:hash field
+    HTTL live:hash FIELDS 1 field|HEXPIRETIME live:hash FIELDS 1 field|SORT_RO live:list BY live:hash->field
+    SORT_RO live:list BY nosort GET live:hash->field|HSCAN live:hash 0 MATCH field";
+
+const FIELD_WRITERS: &str = "
+    HPERSIST live:hash FIELDS 1 field|HGETDEL live:hash FIELDS 1 field|HGETEX live:hash PERSIST FIELDS 1 field
+    HSETEX live:hash FXX FIELDS 1 field x|SORT live:list BY nosort GET live:hash->field STORE to";
+
+/// Asserts that `readers` see as much of expired keys or fields as of those that are not there.
+fn assert_unseen(client: &mut Connection, readers: &str, due: &str, missing: &str) {
+    for command in readers.lines().flat_map(|line| line.split('|')).map(str::trim).filter(|line| !line.is_empty()) {
+        let mut run = |command: &str| {
+            let reply = client.cmd(&command.split(' ').collect::<Vec<_>>());
+            let stored = client.cmd(&["DUMP", "to"]);
+            if stored != Reply::Null {
+                client.cmd(&["DEL", "to"]);
+            }
+            format!("{reply:?} {stored:?}")
+        };
+        // None of these names was ever there.
+        let (seen, wanted) = (run(command), run(&command.replace(due, missing)));
+        assert_eq!(seen, wanted.replace(missing, due), "{command}");
+    }
+}
+
+#[test]
+fn no_command_shows_expired_values_where_they_cannot_be_deleted() {
+    let (reading, writing) = READERS.split_once("\n\n").expect("both");
+    let paused = Server::start_with(&["--enable-debug-command", "yes"]);
+    let mut client = paused.connect();
+    client.cmd(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
+    put_due_keys(&mut client);
+    assert_eq!(client.cmd(&["CLIENT", "PAUSE", "100000", "WRITE"]), Reply::ok());
+    wait_until("the keys have expired", || client.cmd(&["TTL", "due:stream"]) == integer(-2));
+    assert_unseen(&mut client, reading, "due:", "non:");
+    assert_unseen(&mut client, FIELD_READERS, "field", "other");
+    for command in [&["HKEYS", "live:hash"][..], &["HRANDFIELD", "live:hash", "5"]] {
+        assert_eq!(client.cmd(command), Reply::bulks(&["stays"]), "{command:?}");
+    }
+
+    let primary = Server::start_with(&["--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0"]);
+    let replica = Server::start_with(&["--replica-read-only", "no"]);
+    follow(&replica, primary.port());
+    wait_for_link(&replica);
+    let mut client = primary.connect();
+    client.cmd(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
+    put_due_keys(&mut client);
+    let mut client = replica.connect();
+    wait_until("the replica has them, expired", || {
+        client.cmd(&["EXISTS", "due:stream"]) == integer(0) && size(&mut client) == 17
+    });
+    assert_unseen(&mut client, reading, "due:", "non:");
+    assert_unseen(&mut client, writing, "due:", "non:");
+    assert_unseen(&mut client, FIELD_READERS, "field", "other");
+    assert_unseen(&mut client, FIELD_WRITERS, "field", "other");
 }

@@ -279,3 +279,35 @@ fn a_huge_string_is_freed_beside_the_loop() {
     client.cmd(&["UNLINK", "key"]);
     assert_eq!(freed(&mut client), "1");
 }
+
+#[test]
+fn cursors_are_no_larger_than_what_is_scanned() {
+    const ITEMS: u64 = 3000;
+    let server = Server::start();
+    let mut client = server.connect();
+    for database in ["0", "3"] {
+        client.cmd(&["SELECT", database]);
+        let fill = "for i = 1, ARGV[1] do redis.call('set', 'k' .. i, i) redis.call('hset', 'hash', 'f' .. i, i) \
+                    redis.call('sadd', 'set', 'm' .. i) redis.call('zadd', 'sorted', i, 'm' .. i) end";
+        client.cmd(&["EVAL", fill, "0", &ITEMS.to_string()]);
+        // As scripts do that make numbers of their cursors.
+        let walk = "local cursor, steps = 0, 0 repeat local step = redis.call(unpack(ARGV), tostring(cursor)) \
+                    cursor, steps = tonumber(step[1]), steps + #step[2] \
+                    if cursor > 4096 then return 'too large: ' .. cursor end until cursor == 0 return steps";
+        for (words, found) in [
+            (&["scan"][..], ITEMS + 3),
+            (&["hscan", "hash"], 2 * ITEMS),
+            (&["sscan", "set"], ITEMS),
+            (&["zscan", "sorted"], 2 * ITEMS),
+        ] {
+            let walk = walk.replace("unpack(ARGV)", if words.len() == 1 { "ARGV[1]" } else { "ARGV[1], ARGV[2]" });
+            let reply = client.cmd(&[&["EVAL", &walk, "0"], words].concat());
+            assert_eq!(reply, Reply::Integer(found as i64), "{words:?}");
+            for made_up in ["1", "4097", "2147483648", "281474976710655", "9223372036854775808", "18446744073709551615"]
+            {
+                let step = client.cmd(&[words, &[made_up]].concat());
+                assert!(matches!(&step, Reply::Array(parts) if parts.len() == 2), "{words:?} {made_up}: {step:?}");
+            }
+        }
+    }
+}

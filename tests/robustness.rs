@@ -374,3 +374,79 @@ fn resident_bytes(server: &Server) -> Option<u64> {
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
 }
+
+/// Sends requests that have far longer answers than the limit of a megabyte, and says by how much memory grew.
+fn asked_for_too_much(server: &Server, admin: &mut Connection, requests: &[Vec<&str>]) -> u64 {
+    let number = |admin: &mut Connection, section: &str, name: &str| {
+        let text = admin.cmd(&["INFO", section]).text();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.and_then(|value| value.parse::<u64>().ok()).unwrap_or_else(|| panic!("no {name}"))
+    };
+    let closed = "client_output_buffer_limit_disconnections";
+    admin.cmd(&["CONFIG", "RESETSTAT"]);
+    let memory = number(admin, "memory", "used_memory");
+    let mut client = server.connect();
+    let bytes: Vec<u8> = requests.iter().flat_map(|request| common::encode(request)).collect();
+    client.raw(&bytes);
+    assert!(client.read_to_end().len() < 2_000_000, "{:?}", requests[0][0]);
+    wait_until("it is closed", || number(admin, "stats", closed) == 1);
+    number(admin, "memory", "used_memory_peak").saturating_sub(memory)
+}
+
+#[test]
+fn an_answer_past_the_output_limit_is_not_built_to_its_end() {
+    let server = Server::start_with(&["--client-output-buffer-limit", "normal 1mb 0 0"]);
+    let mut admin = server.connect();
+    let text = "x".repeat(10_000);
+    for command in [
+        &["SET", "text", &text][..],
+        &["HSET", "hash", "field", &text],
+        &["SADD", "set", &text],
+        &["ZADD", "sorted", "1", &text],
+        &["RPUSH", "list", "text"],
+        &["XADD", "stream", "1-1", "f", &text],
+        &["EVAL", "for i = 1, 300 do redis.call('rpush', 'long', ARGV[1]) end", "0", &text],
+    ] {
+        assert!(!matches!(admin.cmd(command), Reply::Error(_)), "{:?}", command[0]);
+    }
+    let many = |words: &[&'static str], times: usize| -> Vec<&'static str> {
+        words.iter().copied().cycle().take(words.len() * times).collect()
+    };
+    const TIMES: usize = 20_000;
+    let huge = "-1000000000000";
+    let streams = [many(&["stream"], 5000), many(&["0"], 5000)].concat();
+    let script = "local all = {} for i = 1, 20000 do all[i] = ARGV[1] end return all";
+    let transaction =
+        [vec![vec!["MULTI"]], vec![vec!["GET", "text"]; TIMES], vec![vec!["SET", "done", "1"], vec!["EXEC"]]];
+    let longs = [vec![vec!["MULTI"]], vec![vec!["LRANGE", "long", "0", "-1"]; 100], vec![vec!["EXEC"]]];
+    for requests in [
+        vec![vec!["SRANDMEMBER", "set", huge]],
+        vec![vec!["HRANDFIELD", "hash", huge, "WITHVALUES"]],
+        vec![vec!["ZRANDMEMBER", "sorted", huge]],
+        vec![vec!["ZRANDMEMBER", "sorted", huge, "WITHSCORES"]],
+        vec![[vec!["MGET"], many(&["text"], TIMES)].concat()],
+        vec![[vec!["HMGET", "hash"], many(&["field"], TIMES)].concat()],
+        vec![[vec!["SORT", "list", "BY", "nosort"], many(&["GET", "*"], TIMES)].concat()],
+        vec![[vec!["XREAD", "STREAMS"], streams].concat()],
+        vec![[vec!["COMMAND", "DOCS"], many(&["xadd"], TIMES)].concat()],
+        vec![[vec!["COMMAND", "INFO"], many(&["xgroup"], TIMES)].concat()],
+        vec![vec!["EVAL", script, "0", &text]],
+        transaction.concat(),
+        longs.concat(),
+        vec![vec!["LRANGE", "long", "0", "-1"]],
+    ] {
+        let grown = asked_for_too_much(&server, &mut admin, &requests);
+        assert!(grown < 16_000_000, "{:?}: {grown}", requests[requests.len() / 2][0]);
+    }
+    // What a transaction writes is written all the same.
+    assert_eq!(admin.cmd(&["GET", "done"]), Reply::bulk("1"));
+}
+
+#[test]
+fn scripts_see_whole_answers_whatever_the_output_limit_of_their_client() {
+    let server = Server::start_with(&["--client-output-buffer-limit", "normal 100kb 0 0"]);
+    let mut client = server.connect();
+    client.cmd(&["SADD", "set", &"x".repeat(1000)]);
+    let script = "return #redis.call('srandmember', 'set', -5000)";
+    assert_eq!(client.cmd(&["EVAL", script, "0"]), Reply::Integer(5000));
+}

@@ -4,7 +4,8 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Connection, Reply, Server, wait_until};
+use common::replication::{Node, follow, wait_for_link};
+use common::{Connection, Reply, Server, binary, wait_until};
 
 /// Waits until as many clients are blocked.
 fn wait_for_blocked(client: &mut Connection, count: usize) {
@@ -215,4 +216,44 @@ fn subscribers_are_told_of_streams() {
             assert_eq!(subscriber.read(), Reply::bulks(&["pmessage", "*", &channel, "s"]), "{command}");
         }
     }
+}
+
+#[test]
+fn how_much_groups_have_read_is_the_same_on_replicas_and_after_a_restart() {
+    let mut node = Node::start(&binary(), &["appendonly yes", "appendfsync always"]);
+    let replica = Server::start();
+    follow(&replica, node.port());
+    wait_for_link(&replica);
+    let groups = |server: &Server| server.connect().cmd(&["XINFO", "GROUPS", "s"]);
+    let mut client = node.server().connect();
+    for id in 1..=9 {
+        run(&mut client, &format!("XADD s {id}-0 f v"));
+    }
+    for command in [
+        "XGROUP CREATE s acknowledges 0",
+        "XREADGROUP GROUP acknowledges c COUNT 3 STREAMS s >",
+        "XREADGROUP GROUP acknowledges c COUNT 1 NOACK STREAMS s >",
+        "XGROUP CREATE s claims 0 ENTRIESREAD 0",
+        "XREADGROUP GROUP claims c COUNT 2 STREAMS s >",
+        "XCLAIM s claims d 0 1-0",
+        "XAUTOCLAIM s claims e 0 0",
+        "XGROUP CREATE s waits $ ENTRIESREAD 100",
+    ] {
+        let reply = run(&mut client, command);
+        assert!(!matches!(reply, Reply::Error(_)), "{command}: {reply:?}");
+    }
+    let mut waiting = blocked(node.server(), &mut client, 1, "XREADGROUP GROUP waits c BLOCK 0 STREAMS s >");
+    run(&mut client, "XADD s 10-0 f v");
+    waiting.read();
+    let told = groups(node.server());
+    let Reply::Array(each) = &told else { panic!("{told:?}") };
+    let read = each.iter().map(|group| match group {
+        Reply::Array(told) => told[9].clone(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(read.collect::<Vec<_>>(), [Reply::Integer(4), Reply::Integer(2), Reply::Integer(10)]);
+    wait_until("the replica knows the same", || groups(&replica) == told);
+    node.kill();
+    node.revive();
+    assert_eq!(groups(node.server()), told);
 }

@@ -10,8 +10,6 @@ use crate::server::execution::Command;
 use crate::server::execution::Ctx;
 use crate::types::hash::{Hash, Pair};
 
-/// Draws between two looks at the size of the reply.
-const DRAWS_UNCHECKED: usize = 1000;
 /// Fields whose time has come that one call deletes at most.
 const EXPIRED_AT_ONCE: usize = 1000;
 
@@ -88,8 +86,7 @@ fn hrandfield_count(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     // One walk is no more work than so many draws, and makes each of them cheap.
     let listed: Vec<Pair<'_>> = if count >= live { hash.live_pairs(now_ms).collect() } else { Vec::new() };
-    let hard_limit = cx.server.config.client_output_buffer_limit.normal.hard_bytes;
-    for drawn in 0..count {
+    for _ in 0..count {
         let pair = match listed.get(random.below(listed.len() as u64) as usize) {
             Some(pair) => Some(*pair),
             None => hash.random_live(now_ms, random),
@@ -97,8 +94,7 @@ fn hrandfield_count(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         if let Some(pair) = pair {
             write_pair(reply, pair, with_values);
         }
-        // Past the limit the client will be closed: the reply need not be complete.
-        if drawn % DRAWS_UNCHECKED == 0 && hard_limit != 0 && reply.len() as u64 >= hard_limit {
+        if reply.is_cut() {
             break;
         }
     }

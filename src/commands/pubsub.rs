@@ -7,6 +7,7 @@ use crate::client::pubsub::Kind;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
+use crate::server::clients::messages;
 use crate::server::clients::publish;
 use crate::server::execution::Command;
 use crate::server::execution::Ctx;
@@ -143,6 +144,8 @@ fn subscribe_to(cx: &mut Ctx<'_>, args: Args<'_>, kind: Kind) {
         confirm(cx, kind, kind.words().0, Some(name));
     }
     cx.client_mut().update_subscribed_mode();
+    // Subscribers have another limit.
+    cx.reply.limit = messages::output_max(cx.client(), &cx.server.config);
 }
 
 /// Without names ends all subscriptions of the kind, oldest first; where there was none, that is confirmed, too.

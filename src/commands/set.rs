@@ -20,8 +20,6 @@ use crate::types::{Collection, Set};
 
 /// Members removed by one SREM that stands for an SPOP.
 const REMOVED_TOGETHER_MAX: usize = 1024;
-/// Members drawn between two looks at the length of the reply.
-const DRAWN_UNCHECKED: usize = 1024;
 
 const READS: Access = Access::RO.and(Access::ACCESS);
 
@@ -289,15 +287,13 @@ fn srandmember_count(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return Ok(());
     };
     let (reply, random) = (&mut *cx.reply, &mut cx.server.random);
-    let hard_limit = cx.server.config.client_output_buffer_limit.normal.hard_bytes;
     if repeats {
         reply.array(count);
-        for drawn in 0..count {
+        for _ in 0..count {
             if let Some(member) = set.random(random) {
                 write_member(reply, member);
             }
-            // Past the limit the client will be closed: the reply need not be complete.
-            if drawn % DRAWN_UNCHECKED == 0 && hard_limit != 0 && reply.len() as u64 >= hard_limit {
+            if reply.is_cut() {
                 break;
             }
         }

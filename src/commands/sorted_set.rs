@@ -350,6 +350,9 @@ fn zrandmember(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         for _ in 0..wanted {
             let Some(entry) = set.random(random) else { break };
             write_entry(cx.reply, &entry, with_scores);
+            if cx.reply.is_cut() {
+                break;
+            }
         }
     } else {
         begin_entries(cx.reply, wanted.min(set.len()), with_scores);

@@ -15,6 +15,9 @@
 //! Aggregates announce their length first. Where a command learns it last, [`Reply::defer`] leaves room
 //! for a header of one digit, and a longer one moves what was written since.
 //!
+//! Output may have a limit, past which its client is closed. Then nothing more has to be kept of it, though the command
+//! goes on: it is cut off where it had to grow past the limit, which [`Reply::is_cut`] tells.
+//!
 //! A [`Mark`] remembers a place in the output: [`Reply::truncate`] cuts a failed command's partial answer
 //! off, [`Reply::uncounted_errors`] tells which errors a command wrote. Marks and deferred headers are for the
 //! time of one command: they do not survive [`Reply::consume`].
@@ -45,6 +48,10 @@ pub struct Reply {
     pub(crate) buf: Vec<u8>,
     /// Whether values are written in RESP3.
     pub resp3: bool,
+    /// Bytes to send at which no memory is added any more; 0 for no limit.
+    pub limit: usize,
+    /// Where it was cut off.
+    cut: Option<Mark>,
     sent: usize,
     chunks: VecDeque<Chunk>,
     chunk_bytes: usize,
@@ -133,7 +140,10 @@ impl Reply {
 
     /// Makes room for as many strings with about as many bytes, so that what is written need not be moved.
     pub fn expect(&mut self, strings: usize, bytes: usize) {
-        self.buf.reserve(bytes + strings * BULK_OVERHEAD);
+        let bytes = bytes + strings * BULK_OVERHEAD;
+        if self.limit == 0 || self.len() + bytes <= self.limit {
+            self.buf.reserve(bytes);
+        }
     }
 
     /// A string of any bytes.
@@ -271,6 +281,7 @@ impl Reply {
     /// Bytes that are encoded already; errors among them are not counted.
     #[inline]
     pub fn raw(&mut self, encoded: &[u8]) {
+        self.room(encoded.len());
         self.buf.extend_from_slice(encoded);
     }
 
@@ -318,6 +329,9 @@ impl Reply {
     }
 
     fn finish(&mut self, Deferred(mark): Deferred, kind: u8, len: usize) {
+        if self.is_cut() {
+            return;
+        }
         let room = mark.position..mark.position + DEFERRED_LEN;
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(len).as_bytes();
@@ -339,8 +353,34 @@ impl Reply {
         Mark { position: self.buf.len(), chunks: self.chunks.len(), errors: self.error_starts.len() }
     }
 
+    /// Whether it grew past its limit, so that parts of it are missing: it must not be sent.
+    #[inline]
+    pub fn is_cut(&self) -> bool {
+        self.cut.is_some()
+    }
+
+    /// Makes room for more bytes, as long as the limit allows it.
+    #[inline]
+    fn room(&mut self, bytes: usize) {
+        if self.buf.capacity() - self.buf.len() < bytes {
+            self.grow(bytes);
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, bytes: usize) {
+        if self.limit != 0 && self.len() >= self.limit {
+            let mark = self.cut.unwrap_or_else(|| self.mark());
+            self.truncate(mark);
+            self.cut = Some(mark);
+        }
+        self.buf.reserve(bytes);
+    }
+
     /// Forgets all that was written since the mark.
     pub fn truncate(&mut self, mark: Mark) {
+        // What is left is whole again.
+        self.cut = self.cut.filter(|cut| cut.position < mark.position);
         self.buf.truncate(mark.position);
         self.error_starts.truncate(mark.errors);
         self.errors_counted = self.errors_counted.min(mark.errors);
@@ -401,7 +441,7 @@ impl Reply {
     /// Writes a line that is known to have no CR or LF.
     #[inline]
     fn short(&mut self, kind: u8, text: &[u8]) {
-        self.buf.reserve(text.len() + 3);
+        self.room(text.len() + 3);
         self.buf.push(kind);
         self.buf.extend_from_slice(text);
         self.buf.extend_from_slice(b"\r\n");
@@ -418,7 +458,7 @@ impl Reply {
 
     #[inline]
     fn blob(&mut self, kind: u8, bytes: &[u8]) {
-        self.buf.reserve(bytes.len() + 24);
+        self.room(bytes.len() + 24);
         self.header(kind, bytes.len());
         self.buf.extend_from_slice(bytes);
         self.buf.extend_from_slice(b"\r\n");
@@ -541,5 +581,39 @@ mod tests {
         reply.error("NOAUTH two");
         let codes: [&[u8]; 4] = [b"ERR", b"ERR", b"ERR", b"NOAUTH"];
         assert_eq!(reply.uncounted_errors(mark).collect::<Vec<_>>(), codes);
+    }
+
+    #[test]
+    fn output_past_its_limit_takes_no_more_memory() {
+        let mut reply = Reply { limit: 10_000, ..Reply::default() };
+        reply.bulk(&[b'x'; 100]);
+        let start = reply.mark();
+        let head = reply.defer();
+        let mut inner = None;
+        for number in 0..100_000 {
+            reply.bulk(&[b'x'; 100]);
+            reply.integer(i64::MAX);
+            if number == 50_000 {
+                inner = Some(reply.defer());
+            }
+        }
+        // Places in what is missing by now do no harm.
+        inner.into_iter().for_each(|inner| reply.finish_array(inner, 12));
+        reply.finish_map(head, 200_000);
+        assert!(reply.is_cut() && reply.len() >= 10_000 && reply.memory() < 50_000, "{} bytes", reply.memory());
+        // Once the long part is taken back, it is sound again.
+        reply.truncate(start);
+        assert!(!reply.is_cut());
+        reply.ok();
+        assert_eq!(reply.len(), b"$100\r\n\r\n+OK\r\n".len() + 100);
+        assert!(reply.to_vec().ends_with(b"x\r\n+OK\r\n"));
+    }
+
+    #[test]
+    fn output_within_its_limit_is_whole() {
+        let mut reply = Reply { limit: 10_000, ..Reply::default() };
+        (0..90).for_each(|_| reply.bulk(&[b'x'; 100]));
+        assert!(!reply.is_cut());
+        assert_eq!(reply.len(), 90 * 108);
     }
 }

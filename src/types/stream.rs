@@ -14,7 +14,7 @@ mod tests;
 pub use block::{BlockLimits, Entry};
 pub use groups::{ConsumerId, Delivery, Group, Groups};
 pub use id::{IdText, StreamId};
-pub use log::{Keep, Log, NewId, Refusal, Trim};
+pub use log::{Keep, Log, NewId, Refusal, Trim, Trimmed};
 
 use super::Collection;
 use super::digest::Digest;
@@ -93,19 +93,20 @@ impl Stream {
         if log.delete(id) { Deletion::Deleted } else { Deletion::Missing(forgotten) }
     }
 
-    /// Removes the oldest entries; returns how many.
-    pub fn trim(&mut self, trim: Trim, references: References) -> u64 {
+    /// Removes the oldest entries.
+    pub fn trim(&mut self, trim: Trim, references: References) -> Trimmed {
         let Parts { log, groups } = &mut *self.0;
         match references {
             References::Keep => log.trim(trim, None),
             References::Respect => log.trim(trim, Some(&mut |id| groups.need(id))),
-            References::Delete => log.trim(
-                trim,
-                Some(&mut |id| {
-                    groups.forget(id);
-                    false
-                }),
-            ),
+            References::Delete => {
+                let trimmed = log.trim(trim, None);
+                if trimmed.count > 0 {
+                    // That includes what was deleted before and is pending all the same.
+                    groups.forget_before(if log.len() > 0 { log.first_id() } else { StreamId::MAX });
+                }
+                trimmed
+            }
         }
     }
 }

@@ -14,13 +14,16 @@
 //! which the secret seed denies to strangers) grows beyond the limit instead: slow, but correct.
 //!
 //! # The scan cursor
-//! A cursor is a lower bound, 48 bits, of the hashes not yet visited. A call visits one home bucket: every item whose
-//! home it is and whose hash is not below the cursor; it returns the least hash that belongs to a later home. Homes
-//! partition the hashes into ranges in ascending order, whatever the sizes of segments. So the items visited by a call
-//! are exactly those present with hashes from the old cursor up to the new, and the ranges of successive calls are
-//! disjoint and cover everything, though the table be resized between them: a key present all the while is visited
-//! exactly once. Slot and tag hold `depth + 23` hash bits, which is enough to compare except at a tie, after a merge;
-//! then the item is hashed. A new cursor has at most `depth + 23 <= 47` significant bits: it fits.
+//! A cursor is a lower bound of the hashes not yet visited. A call visits the items from there up to the next bound,
+//! which it returns; successive calls cover all hashes in ascending order, each once, though the table be resized
+//! between them: a key present all the while is visited exactly once.
+//!
+//! Scripts and clients want small cursors. So bounds are round: a segment of `b` buckets is cut into the greatest power
+//! of two of equal ranges that is no greater than `b`, each as wide as one bucket to two. A bound then has few
+//! significant bits at the top, and the cursor is the bound with its bits in reverse: a number below that of all
+//! buckets together, give or take how evenly they are spread. A bucket that a bound lies in is visited on both sides of
+//! it. Slot and tag hold `depth + 23` hash bits, which is enough to compare except at a tie, after a merge; then the
+//! item is hashed. Any number is a cursor.
 //!
 //! # Limits
 //! Addresses of items have 48 bits and are multiples of 8. 2^24 directory cells, 2^24 buckets to a segment.
@@ -44,7 +47,6 @@ use std::ptr::NonNull;
 
 /// A segment that must grow while it holds this many items or more is split.
 const SPLIT_LIMIT: u32 = 2048;
-const CURSOR_BITS: u32 = 48;
 const RANDOM_TRIES_MAX: u32 = 4096;
 
 /// An owned or borrowed thin pointer that a table can hold.
@@ -264,35 +266,33 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         segment.prefetch_item::<T>(segment.position_of(hash));
     }
 
-    /// Calls `emit` for the items of one bucket and returns the cursor for the next call; 0 begins and 0 ends.
+    /// Calls `emit` for the items of a bucket or two and returns the cursor for the next call; 0 begins and 0 ends.
     ///
     /// An item present from the first call to the last is emitted exactly once, whatever comes, goes or grows
     /// meanwhile.
     pub fn scan<'a>(&'a self, cursor: u64, mut emit: impl FnMut(T::Ref<'a>)) -> u64 {
-        let cursor = cursor & ((1 << CURSOR_BITS) - 1);
-        let lowest = cursor << (64 - CURSOR_BITS);
+        let lowest = cursor.reverse_bits();
         let segment = self.segment(lowest);
         let position = segment.position_of(lowest);
-        let home = segment.home(position);
+        let end = segment.scan_end(position);
         let known_bits = segment.depth() + POSITION_BITS;
         let tie_decides = lowest << known_bits != 0;
-        segment.for_each_of_home(home, |item_position, raw| {
-            if item_position < position {
-                return;
-            }
-            // SAFETY: the item lives in the table, which is borrowed.
-            let (view, key) = unsafe { (T::view(raw), T::key_of(raw)) };
-            if item_position > position || !tie_decides || self.hash(key) >= lowest {
-                emit(view);
-            }
-        });
-        let segment_start = (lowest & !(u64::MAX >> segment.depth())) >> (64 - CURSOR_BITS);
-        let next_position = match home + 1 < segment.buckets() {
-            true => segment.first_position(home + 1),
-            false => 1 << POSITION_BITS,
-        };
-        let next = segment_start + (next_position << (CURSOR_BITS - known_bits));
-        if next >> CURSOR_BITS == 0 { next } else { 0 }
+        for home in segment.home(position)..=segment.home(end - 1) {
+            segment.for_each_of_home(home, |item_position, raw| {
+                if !(position..end).contains(&item_position) {
+                    return;
+                }
+                // SAFETY: the item lives in the table, which is borrowed.
+                let (view, key) = unsafe { (T::view(raw), T::key_of(raw)) };
+                if item_position > position || !tie_decides || self.hash(key) >= lowest {
+                    emit(view);
+                }
+            });
+        }
+        let segment_start = lowest & !(u64::MAX >> segment.depth());
+        // Behind the last hash of all it is 0 again.
+        let next = segment_start.wrapping_add(u64::from(end) << (64 - known_bits));
+        next.reverse_bits()
     }
 
     /// An item chosen at random, each with the same probability.

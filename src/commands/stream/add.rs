@@ -10,7 +10,7 @@ use crate::command::{Args, Error};
 use crate::server::effects::Event;
 use crate::server::execution::Ctx;
 use crate::types::Stream;
-use crate::types::stream::{BlockLimits, IdText, Keep, NewId, References, Refusal, StreamId, Trim};
+use crate::types::stream::{BlockLimits, IdText, Keep, NewId, References, Refusal, StreamId, Trim, Trimmed};
 
 const EXHAUSTED: Error = Error::fixed("ERR The stream has exhausted the last possible ID, unable to add more items");
 const NOT_GREATER: Error =
@@ -176,14 +176,14 @@ pub fn xadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let id_text = id.text(&mut room);
     cx.reply.bulk(id_text);
 
-    let removed = trim.map_or(0, |trim| stream.trim(trim, options.references.unwrap_or_default()));
+    let trimmed = trim.map(|trim| stream.trim(trim, options.references.unwrap_or_default())).unwrap_or_default();
     let depends = options.roughly || wanted != NewId::Exactly(id);
     if depends && cx.server.observers.propagates() {
-        let threshold = options.roughly.then(|| exact_threshold(stream, options.keep));
+        let threshold = options.roughly.then(|| exact_threshold(stream, &options, trimmed));
         propagate_exactly(cx, &args, &options, threshold, Some(id_text));
     }
     cx.changed(&key, Event::stream("xadd"));
-    if removed > 0 {
+    if trimmed.count > 0 {
         cx.touched(&key, TRIMMED);
     }
     Ok(())
@@ -205,10 +205,15 @@ fn refused(refusal: Refusal) -> Error {
 }
 
 /// The threshold with which exact trimming leaves what rough trimming has left.
-fn exact_threshold(stream: &Stream, keep: Option<Keep>) -> Vec<u8> {
+fn exact_threshold(stream: &Stream, options: &Options, trimmed: Trimmed) -> Vec<u8> {
     let log = stream.log();
-    match keep {
+    match options.keep {
         Some(Keep::Latest(_)) | None => log.len().to_string().into_bytes(),
+        // What somebody needs may stand before what was removed.
+        Some(Keep::From(_)) if options.references == Some(References::Respect) => match trimmed.count {
+            0 => StreamId::MIN.to_vec(),
+            _ => trimmed.last.next().unwrap_or(StreamId::MAX).to_vec(),
+        },
         Some(Keep::From(_)) if log.len() == 0 => StreamId::MAX.to_vec(),
         Some(Keep::From(_)) => log.first_id().to_vec(),
     }
@@ -244,14 +249,14 @@ pub fn xtrim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         cx.reply.integer(0);
         return Ok(());
     };
-    let removed = stream.trim(trim, options.references.unwrap_or_default());
-    cx.reply.integer(removed as i64);
-    if removed > 0 {
+    let trimmed = stream.trim(trim, options.references.unwrap_or_default());
+    cx.reply.integer(trimmed.count as i64);
+    if trimmed.count > 0 {
         if options.roughly {
-            let threshold = exact_threshold(stream, options.keep);
+            let threshold = exact_threshold(stream, &options, trimmed);
             propagate_exactly(cx, &args, &options, Some(threshold), None);
         }
-        cx.db.dirty += removed;
+        cx.db.dirty += trimmed.count;
         cx.touched(&key, TRIMMED);
     }
     Ok(())
@@ -280,6 +285,9 @@ pub fn xsetid(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     let key = args.key(1);
     let log = cx.db.collection_mut::<Stream>(&key)?.ok_or(NO_SUCH_KEY)?.log_mut();
+    if last_id < log.max_deleted_id {
+        return Err(Error::fixed("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"));
+    }
     if log.last_live_id().is_some_and(|live| last_id < live) {
         return Err(Error::fixed("ERR The ID specified in XSETID is smaller than the target stream top item"));
     }

@@ -16,7 +16,7 @@ use crate::util::number;
 struct Options {
     ids: Vec<StreamId>,
     delivered_ms: Option<i64>,
-    count: Option<u32>,
+    count: Option<i64>,
     force: bool,
     just_ids: bool,
     last_id: StreamId,
@@ -43,7 +43,7 @@ impl Options {
             } else if has_more && args.is(index, "retrycount") {
                 index += 1;
                 let count = integer(args, index, "ERR Invalid RETRYCOUNT option argument for XCLAIM")?;
-                options.count = (count >= 0).then(|| u32::try_from(count).unwrap_or(u32::MAX));
+                options.count = Some(count).filter(|count| *count >= 0);
             } else if has_more && args.is(index, "lastid") {
                 index += 1;
                 options.last_id = StreamId::parse(args.get(index), 0).ok_or(INVALID_ID)?;
@@ -113,7 +113,7 @@ pub fn xclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         }
         let consumer = actor.meet(group, now_ms);
         let delivered = before.map_or(1, |delivery| delivery.count);
-        let counted = delivered.saturating_add(u32::from(!options.just_ids));
+        let counted = delivered.saturating_add(i64::from(!options.just_ids));
         let delivery = Delivery { time_ms, count: options.count.unwrap_or(counted), consumer };
         group.deliver(id, delivery);
         substitutes.delivered(id, &delivery, group);
@@ -195,7 +195,7 @@ pub fn xautoclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             continue;
         }
         let consumer = actor.meet(group, now_ms);
-        let count = before.count.saturating_add(u32::from(!sweep.just_ids));
+        let count = before.count.saturating_add(i64::from(!sweep.just_ids));
         let delivery = Delivery { time_ms: now_ms, count, consumer };
         group.deliver(id, delivery);
         substitutes.delivered(id, &delivery, group);

@@ -7,6 +7,7 @@ use crate::server::effects::Event;
 use crate::server::execution::Ctx;
 use crate::server::execution::changes;
 use crate::types::Stream;
+use crate::types::stream::Log;
 
 const NO_KEY: Error = Error::fixed(
     "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option \
@@ -42,6 +43,11 @@ impl Options {
         }
         Ok(options)
     }
+
+    /// Nobody has read more entries than there ever were.
+    fn entries_read_of(&self, log: &Log) -> Option<u64> {
+        self.entries_read.map(|read| read.min(log.entries_added))
+    }
 }
 
 pub fn create(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
@@ -61,7 +67,8 @@ pub fn create(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         _ => id(&args, 4)?,
     };
     let stream = cx.db.collection_or_new::<Stream>(&key)?;
-    stream.groups_mut().0.create(name, last_id, options.entries_read).ok_or(BUSY)?;
+    let entries_read = options.entries_read_of(stream.log());
+    stream.groups_mut().0.create(name, last_id, entries_read).ok_or(BUSY)?;
     cx.reply.ok();
     cx.db.dirty += 1;
     let created = Event::stream("xgroup-create");
@@ -87,7 +94,7 @@ pub fn setid(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         b"$" => log.last_id,
         text => id_or_extreme(text, 0)?,
     };
-    group.entries_read = options.entries_read;
+    group.entries_read = options.entries_read_of(log);
     cx.reply.ok();
     cx.db.dirty += 1;
     cx.notify(key.bytes(), Event::stream("xgroup-setid"));

@@ -114,7 +114,7 @@ fn reply_full_group(reply: &mut Reply, name: &[u8], group: &Group, log: &Log, co
         reply_id(reply, id);
         reply.bulk(&group.consumer(delivery.consumer).name);
         reply.integer(delivery.time_ms);
-        reply.integer(i64::from(delivery.count));
+        reply.integer(delivery.count);
     }
     reply.bulk(b"consumers");
     reply.array(group.consumers().len());
@@ -138,7 +138,7 @@ fn reply_full_consumer(reply: &mut Reply, group: &Group, number: ConsumerId, cou
         reply.array(3);
         reply_id(reply, id);
         reply.integer(delivery.time_ms);
-        reply.integer(i64::from(delivery.count));
+        reply.integer(delivery.count);
     }
 }
 

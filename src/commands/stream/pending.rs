@@ -84,7 +84,7 @@ fn reply_list(reply: &mut Reply, group: &Group, filter: &Filter<'_>, now_ms: i64
             reply_id(reply, id);
             reply.bulk(&group.consumer(delivery.consumer).name);
             reply.integer(idle(delivery).max(0));
-            reply.integer(i64::from(delivery.count));
+            reply.integer(delivery.count);
             len += 1;
         }
     };

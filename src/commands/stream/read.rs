@@ -5,7 +5,7 @@
 //! between is not missed; and who named no count then gets a bounded number of entries, however far behind it was.
 //!
 //! XREADGROUP cannot go on waiting when its stream or its group is gone, and says so. It is never propagated itself:
-//! each delivery is, as an XCLAIM.
+//! each delivery is, as an XCLAIM, and how far the group has read then.
 
 use std::ops::Range;
 
@@ -372,9 +372,8 @@ impl Reader<'_> {
             }
         }
         reply.finish_array(head, len);
-        if self.call.no_ack {
-            substitutes.read_on(group);
-        }
+        // The claims say how far the group has read, but not how many entries that were.
+        substitutes.read_on(group);
         true
     }
 

@@ -55,10 +55,11 @@ fn rough_trimming_is_propagated_as_what_it_came_to() {
 fn deliveries_are_propagated_as_claims() {
     let mut bed = with_entries(2);
     let claims = bed.propagated("xreadgroup group g c streams s >");
-    assert_eq!(claims.len(), 2);
+    assert_eq!(claims.len(), 3);
     assert!(claims[0].starts_with("XCLAIM s g c 0 1-0 TIME 1"), "{claims:?}");
     assert!(claims[0].ends_with(" RETRYCOUNT 1 FORCE JUSTID LASTID 1-0"), "{claims:?}");
     assert!(claims[1].ends_with(" RETRYCOUNT 1 FORCE JUSTID LASTID 2-0"), "{claims:?}");
+    assert_eq!(claims[2], "XGROUP SETID s g 2-0 ENTRIESREAD 2");
     assert_eq!(bed.propagated("xreadgroup group g c streams s >"), [""; 0]);
     assert_eq!(bed.propagated("xreadgroup group g c streams s 0"), [""; 0]);
     assert_eq!(bed.propagated("xreadgroup group g other streams s 0"), ["XGROUP CREATECONSUMER s g other"]);
@@ -148,6 +149,69 @@ fn trimming_can_regard_references() {
     assert_eq!(line(&mut bed, "xadd s DELREF maxlen 2 6-0 f v"), "$3 6-0");
     assert_eq!(ids(&mut bed, "s"), "5-0 6-0");
     assert_eq!(line(&mut bed, "xpending s g"), "*4 :0 $-1 $-1 *-1");
+}
+
+#[test]
+fn rough_trimming_with_regard_to_references_comes_to_the_same_elsewhere() {
+    for trim in ["xtrim s minid ~ 9 acked", "xtrim s acked maxlen ~ 2", "xadd s acked minid ~ 9 11-0 f v"] {
+        let twin = || {
+            let mut bed = Testbed::new();
+            bed.server.config.stream_node_max_entries = 4;
+            for ms in 1..=10 {
+                bed.run(&format!("xadd s {ms}-0 f v"));
+            }
+            bed.run("xgroup create s g 0");
+            bed.run("xreadgroup group g c streams s >");
+            bed.run("xack s g 1-0 3-0 4-0 5-0 7-0");
+            bed
+        };
+        let (mut primary, mut replica) = (twin(), twin());
+        let propagated = primary.propagated(trim);
+        assert_eq!(propagated.len(), 1, "{trim}");
+        assert!(!propagated[0].contains('~'), "{propagated:?}");
+        replica.run(&propagated[0]);
+        assert!(ids(&mut primary, "s").starts_with("2-0 6-0 8-0 9-0 10-0"), "{trim}");
+        assert_eq!(ids(&mut replica, "s"), ids(&mut primary, "s"), "{trim}");
+        // Nothing more can go.
+        assert_eq!(primary.propagated("xtrim s minid ~ 9 acked"), [""; 0]);
+        let again = primary.propagated("xadd s acked minid ~ 9 12-0 f v");
+        assert_eq!(again, ["xadd s acked minid = 0-0 12-0 f v"], "{trim}");
+    }
+}
+
+#[test]
+fn a_group_has_read_no_more_entries_than_there_ever_were() {
+    let mut bed = with_entries(4);
+    bed.run("xgroup create s h 0 entriesread 9");
+    bed.run("xgroup setid s g 2-0 entriesread 100");
+    let groups = line(&mut bed, "xinfo groups s");
+    assert_eq!(groups.matches("entries-read :4 ").count(), 2, "{groups}");
+    assert!(groups.contains("0-0 $12 entries-read :4 $3 lag :4"), "{groups}");
+    // Not even if it goes on from there.
+    bed.run("xreadgroup group g c count 1 streams s >");
+    let read_on = line(&mut bed, "xinfo groups s");
+    assert!(read_on.contains("3-0 $12 entries-read :4 $3 lag :0"), "{read_on}");
+}
+
+#[test]
+fn the_last_id_of_a_stream_is_not_set_below_a_deleted_one() {
+    let mut bed = with_entries(5);
+    bed.run("xdel s 5-0");
+    let refused = "-ERR The ID specified in XSETID is smaller than current max_deleted_entry_id";
+    assert_eq!(line(&mut bed, "xsetid s 4-0"), refused);
+    assert_eq!(line(&mut bed, "xsetid s 5-0"), "+OK");
+}
+
+#[test]
+fn deliveries_are_counted_beyond_four_billion() {
+    let mut bed = with_entries(1);
+    bed.run("xclaim s g c 0 1-0 force retrycount 8589934592");
+    bed.run("xclaim s g c 0 1-0");
+    assert!(line(&mut bed, "xpending s g - + 1").ends_with(":8589934593"));
+    let claims = bed.propagated("xclaim s g c 0 1-0 retrycount 9223372036854775807");
+    assert!(claims[0].contains(" RETRYCOUNT 9223372036854775807 "), "{claims:?}");
+    bed.run("xclaim s g c 0 1-0");
+    assert!(line(&mut bed, "xpending s g - + 1").ends_with(":9223372036854775807"));
 }
 
 #[test]

@@ -20,10 +20,7 @@ impl Databases {
         for key in keys {
             self.collection::<T>(key)?;
         }
-        // Nothing has changed since, and what had expired is gone.
-        let (dict, now_ms) = (self.dict(), self.now_ms);
-        let find = |key: &Key<'_>| dict.find(key.hash(), key.bytes()).filter(|entry| !entry.is_due(now_ms));
-        Ok(keys.iter().map(|key| find(key).and_then(|entry| entry.collection())).collect())
+        Ok(keys.iter().map(|key| self.glance(key).and_then(|entry| entry.collection())).collect())
     }
 
     /// Looks a collection up to change it. Who leaves it empty deletes the key (streams excepted).

@@ -130,7 +130,7 @@ fn stream(steps: &[(u8, u8)]) -> Stream {
         }
         if let Some(group) = groups.get_mut(&[*name % 4]) {
             let (consumer, _) = group.meet(&[*step % 3], NOW_MS - i64::from(*step));
-            group.deliver(id, Delivery { time_ms: NOW_MS, count: u32::from(*step), consumer });
+            group.deliver(id, Delivery { time_ms: NOW_MS, count: i64::from(*step), consumer });
             group.advance(log, id);
         }
     }

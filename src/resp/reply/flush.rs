@@ -74,7 +74,7 @@ impl Reply {
     /// Moves what is to be sent of `other` behind what is to be sent of this.
     pub fn append(&mut self, other: &mut Reply) {
         for piece in other.pieces() {
-            self.buf.extend_from_slice(piece);
+            self.raw(piece);
         }
         other.clear();
     }
@@ -135,6 +135,7 @@ impl Reply {
         self.buf.clear();
         self.chunks.clear();
         self.error_starts.clear();
+        self.cut = None;
         (self.sent, self.chunk_bytes, self.chunk_sent, self.errors_counted) = (0, 0, 0, 0);
     }
 }

@@ -1,7 +1,8 @@
 //! Messages to clients that are no replies to their commands, and the limit on output that is not read.
 
 use crate::client::class::Class;
-use crate::client::{ClientKey, Modes};
+use crate::client::{Client, ClientKey, Modes};
+use crate::config::Config;
 use crate::resp::reply::Reply;
 use crate::server::Server;
 use crate::server::effects::Observers;
@@ -37,6 +38,17 @@ impl Server {
 /// Unsent output above which a client that has yet to authenticate is closed, in bytes.
 const UNAUTHENTICATED_OUTPUT_MAX: u64 = 1024;
 
+/// From how many bytes of output on a client will be closed at once, so that no more need be kept; 0 for no limit.
+#[inline]
+pub fn output_max(client: &Client, config: &Config) -> usize {
+    let limits = &config.client_output_buffer_limit;
+    match Class::of(client) {
+        Class::Normal => limits.normal.hard_bytes as usize,
+        Class::Pubsub => limits.pubsub.hard_bytes as usize,
+        Class::Primary | Class::Replica => 0,
+    }
+}
+
 /// Closes a client whose output has grown past `client-output-buffer-limit`: at once past the hard limit, or when it
 /// stays past the soft one for too long.
 pub fn check_output_limit(server: &mut Server, key: ClientKey) {
@@ -57,7 +69,8 @@ pub fn check_output_limit(server: &mut Server, key: ClientKey) {
     let waiting = client.output.len() as u64 + stream;
     let stranger =
         client.modes.has(Modes::UNAUTHENTICATED) && server.acl.needs_password() && client.connection.output_stuck;
-    let hard = limit.hard_bytes != 0 && waiting >= limit.hard_bytes || stranger && waiting > UNAUTHENTICATED_OUTPUT_MAX;
+    let too_much = limit.hard_bytes != 0 && waiting >= limit.hard_bytes || client.output.is_cut();
+    let hard = too_much || stranger && waiting > UNAUTHENTICATED_OUTPUT_MAX;
     let soft = limit.soft_bytes != 0 && waiting >= limit.soft_bytes;
     let since = match (soft, client.connection.output_over_soft_since) {
         (false, _) => None,

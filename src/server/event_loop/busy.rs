@@ -96,7 +96,7 @@ impl Restricted {
             Ok(_) | Err(_) => return server.clients.close_soon(key),
         }
         let client = server.clients.at_mut(key);
-        if client.connection.output_stuck {
+        if client.connection.output_stuck || client.connection.doomed {
             return;
         }
         match client.connection.flush(&mut client.output) {

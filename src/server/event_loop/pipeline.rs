@@ -78,11 +78,13 @@ impl Pipeline {
         let from = std::mem::take(&mut client.connection.input_done);
         let buffer = shared.unwrap_or(&own);
         let mut reply = std::mem::take(&mut client.output);
+        reply.limit = messages::output_max(client, &server.config);
         let used = self.run_buffer(server, db, key, &mut reply, buffer, from);
         let client = server.clients.at_mut(key);
+        reply.limit = 0;
         client.output = reply;
         server.current = None;
-        let waiting = client.output.len();
+        let (waiting, is_cut) = (client.output.len(), client.output.is_cut());
         client.input_peak = client.input_peak.max(buffer.len());
         let end = buffer.len() - client.connection.progress.cut();
         match shared {
@@ -99,7 +101,7 @@ impl Pipeline {
             server.clients.close_soon(key);
         } else if waiting > 0 || client.modes.has(Modes::CLOSING) {
             server.clients.flush_later(key);
-            if waiting >= OUTPUT_CHECKED_FROM {
+            if waiting >= OUTPUT_CHECKED_FROM || is_cut {
                 messages::check_output_limit(server, key);
             }
         }
@@ -111,7 +113,9 @@ impl Pipeline {
     /// Runs the command of a client that was held by a pause; its further input follows in the next turn.
     pub fn resume(&mut self, server: &mut Server, db: &mut Databases, key: ClientKey) {
         let Some(postponed) = server.take_postponed(key) else { return };
-        let mut reply = std::mem::take(&mut server.clients.at_mut(key).output);
+        let client = server.clients.at_mut(key);
+        let mut reply = std::mem::take(&mut client.output);
+        reply.limit = messages::output_max(client, &server.config);
         server.current = Some(key);
         let mut cx = Ctx { db, server, reply: &mut reply, client: key, command: postponed.command };
         let args = Args::from(postponed.request.view());
@@ -123,8 +127,10 @@ impl Pipeline {
             process::process(&mut cx, Some(postponed.command), args);
         }
         server.current = None;
+        reply.limit = 0;
         server.clients.at_mut(key).output = reply;
         server.clients.flush_later(key);
+        messages::check_output_limit(server, key);
     }
 
     /// Runs what is complete in `buffer` behind its first `used` bytes; how many are done with then.

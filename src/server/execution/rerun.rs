@@ -6,6 +6,7 @@ use crate::client::{ClientKey, Modes};
 use crate::command::Args;
 use crate::db::{Databases, Key};
 use crate::server::Server;
+use crate::server::clients::messages;
 use crate::server::execution::Ctx;
 
 impl Server {
@@ -43,6 +44,7 @@ impl Server {
             blocked.keys.swap(0, index);
         }
         let mut reply = std::mem::take(&mut client.output);
+        reply.limit = messages::output_max(client, &self.config);
         let silence = reply_mode::begin_silence(client, &reply.mark());
         let touches = !client.modes.has(Modes::NO_TOUCH);
         let (id, request) = (blocked.command, std::mem::take(&mut blocked.request));
@@ -56,6 +58,7 @@ impl Server {
         db.touches = outer_touches;
         self.current = outer;
         let mut messages = self.effects.replace_own_messages(outer_messages);
+        reply.limit = 0;
         let served = self.again.take();
         let client = self.clients.at_mut(key);
         match served {
@@ -65,6 +68,7 @@ impl Server {
                 client.output = reply;
                 self.release(key, &blocked);
                 self.clients.flush_later(key);
+                messages::check_output_limit(self, key);
             }
             None => {
                 client.output = reply;

@@ -1,7 +1,7 @@
 //! Consumer groups: how far each has read, and what its consumers have yet to acknowledge.
 //!
 //! What is pending stands once in the group, ordered by id, with the time and number of its deliveries and the number
-//! of its consumer; a consumer has only the ids of its share. So a pending entry takes 48 bytes besides the trees'
+//! of its consumer; a consumer has only the ids of its share. So a pending entry takes 56 bytes besides the trees'
 //! slack, and to hand it over to another consumer moves one id.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map};
@@ -57,6 +57,14 @@ impl Groups {
         self.by_name.values().any(|group| id > group.last_id || group.pending.contains_key(&id))
     }
 
+    /// Has all groups forget what is pending of the ids before one.
+    pub fn forget_before(&mut self, end: StreamId) {
+        for group in self.by_name.values_mut() {
+            let pending: Vec<StreamId> = group.pending.range(..end).map(|(id, _)| *id).collect();
+            pending.into_iter().for_each(|id| _ = group.acknowledge(id));
+        }
+    }
+
     /// Has all groups forget that an entry is pending; whether it was anywhere.
     pub fn forget(&mut self, id: StreamId) -> bool {
         let mut forgotten = false;
@@ -76,8 +84,8 @@ pub struct ConsumerId(u32);
 pub struct Delivery {
     /// Unix milliseconds.
     pub time_ms: i64,
-    /// Four billion times and more are the same.
-    pub count: u32,
+    /// How often; never negative.
+    pub count: i64,
     /// Who has to acknowledge it.
     pub consumer: ConsumerId,
 }
@@ -211,8 +219,9 @@ impl Group {
 
     /// Notes that the group has read on, up to the entry of an id.
     pub fn advance(&mut self, log: &Log, id: StreamId) {
-        if let Some(read) = self.entries_read.filter(|_| !log.has_gaps_from(id)) {
-            self.entries_read = Some(read + 1);
+        let counts = self.last_id >= log.first_id() && !log.has_gaps_from(self.last_id);
+        if let Some(read) = self.entries_read.filter(|_| counts) {
+            self.entries_read = Some(read.saturating_add(1).min(log.entries_added));
         } else if log.entries_added > 0 {
             self.entries_read = log.added_up_to(id);
         }
@@ -221,12 +230,16 @@ impl Group {
 
     /// How many entries it has yet to read; `None` if nobody knows.
     pub fn lag(&self, log: &Log) -> Option<i64> {
-        if log.entries_added == 0 {
+        if log.len() == 0 {
             return Some(0);
+        }
+        // Before the first entry what was read does not count: some that were not may have been trimmed away.
+        if self.last_id < log.first_id() && log.max_deleted_id < log.first_id() {
+            return Some(log.len() as i64);
         }
         let known = self.entries_read.filter(|_| !log.has_gaps_from(self.last_id));
         let read = known.or_else(|| log.added_up_to(self.last_id))?;
-        Some(log.entries_added.wrapping_sub(read) as i64)
+        Some(log.entries_added.saturating_sub(read) as i64)
     }
 
     /// The memory it owns, about.

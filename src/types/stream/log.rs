@@ -63,10 +63,19 @@ pub enum Keep {
 pub struct Trim {
     /// What is to be kept.
     pub keep: Keep,
-    /// Only whole blocks are removed.
+    /// Only blocks of which nothing is to be kept are touched.
     pub roughly: bool,
     /// At most this many entries are removed, by whole blocks; 0 for any number.
     pub limit: u64,
+}
+
+/// What trimming came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trimmed {
+    /// How many entries were removed.
+    pub count: u64,
+    /// The greatest id up to which something was removed; zero if nothing was.
+    pub last: StreamId,
 }
 
 impl Log {
@@ -252,10 +261,10 @@ impl Log {
         self.first_id = self.iter().next().map(|entry| entry.id).unwrap_or_default();
     }
 
-    /// Removes the oldest entries; returns how many. Those that `spare` returns true for stay; without it whole blocks
-    /// can go at once.
-    pub fn trim(&mut self, trim: Trim, mut spare: Option<&mut dyn FnMut(StreamId) -> bool>) -> u64 {
-        let mut removed = 0;
+    /// Removes the oldest entries. Those that `spare` returns true for stay, also in blocks that could go otherwise;
+    /// without it whole blocks can go at once.
+    pub fn trim(&mut self, trim: Trim, mut spare: Option<&mut dyn FnMut(StreamId) -> bool>) -> Trimmed {
+        let (mut removed, mut last) = (0, StreamId::MIN);
         let mut behind = Bound::Unbounded;
         while let Some(block) = self.block_behind(behind) {
             let excess = match trim.keep {
@@ -270,10 +279,12 @@ impl Log {
                 Keep::From(id) => block.last < id,
             };
             let gone = match (&mut spare, trim.roughly) {
-                (None, _) if whole => block.live,
-                (_, true) => break,
-                (spare, false) => self.trim_block(&block, trim.keep, excess, spare),
+                (None, _) if whole => Trimmed { count: block.live, last: block.last },
+                (_, true) if !whole => break,
+                (spare, _) => self.trim_block(&block, trim.keep, excess, spare),
             };
+            last = last.max(gone.last);
+            let gone = gone.count;
             if gone == block.live {
                 self.remove_block(block.id);
             }
@@ -287,7 +298,7 @@ impl Log {
         if removed > 0 {
             self.find_first();
         }
-        removed
+        Trimmed { count: removed, last }
     }
 
     /// What is to be known of the next block.
@@ -301,16 +312,15 @@ impl Log {
         if done { None } else { BlockInfo::of(tail.id, &tail.pack) }
     }
 
-    /// Deletes entries at the beginning of a block, at most `excess`; returns how many. If they are all, the block is
-    /// left as it is.
+    /// Deletes entries at the beginning of a block, at most `excess`. If they are all, the block is left as it is.
     fn trim_block(
         &mut self,
         block: &BlockInfo,
         keep: Keep,
         excess: u64,
         spare: &mut Option<&mut dyn FnMut(StreamId) -> bool>,
-    ) -> u64 {
-        let mut marks: Vec<Mark> = Vec::new();
+    ) -> Trimmed {
+        let (mut marks, mut last): (Vec<Mark>, StreamId) = (Vec::new(), StreamId::MIN);
         let mut collect = |mut walk: Walk<'_>| {
             while let Some(entry) = walk.next() {
                 if marks.len() as u64 >= excess || matches!(keep, Keep::From(id) if entry.id >= id) {
@@ -318,6 +328,7 @@ impl Log {
                 }
                 if !entry.deleted && !spare.as_mut().is_some_and(|spare| spare(entry.id)) {
                     marks.push(entry.mark());
+                    last = entry.id;
                 }
             }
         };
@@ -332,7 +343,7 @@ impl Log {
                 block::delete(pack, block.live, block.deleted, &marks);
             }
         }
-        marks.len() as u64
+        Trimmed { count: marks.len() as u64, last }
     }
 
     fn remove_block(&mut self, id: StreamId) {

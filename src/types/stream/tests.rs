@@ -127,19 +127,19 @@ fn apply(stream: &mut Stream, naive: &mut Naive, change: Change, limits: BlockLi
         Change::KeepLatest(count) => {
             let trim = Trim { keep: Keep::Latest(count), roughly: false, limit: 0 };
             let excess = (naive.entries.len() as u64).saturating_sub(count);
-            assert_eq!(stream.trim(trim, References::Keep), excess);
+            assert_eq!(stream.trim(trim, References::Keep).count, excess);
             (0..excess).for_each(|_| drop(naive.entries.pop_first()));
         }
         Change::KeepFrom(ms) => {
             let id = StreamId::new(ms, 1);
             let kept = naive.entries.split_off(&id);
             let trim = Trim { keep: Keep::From(id), roughly: false, limit: 0 };
-            assert_eq!(stream.trim(trim, References::Keep), naive.entries.len() as u64);
+            assert_eq!(stream.trim(trim, References::Keep).count, naive.entries.len() as u64);
             naive.entries = kept;
         }
         Change::TrimRoughly(count, limit) => {
             let trim = Trim { keep: Keep::Latest(count), roughly: true, limit };
-            let removed = stream.trim(trim, References::Keep);
+            let removed = stream.trim(trim, References::Keep).count;
             assert!(limit == 0 || removed <= limit);
             (0..removed).for_each(|_| drop(naive.entries.pop_first()));
             assert!(naive.entries.len() as u64 >= count || removed == 0);
@@ -243,7 +243,7 @@ fn left(stream: &Stream) -> Vec<u64> {
 #[test]
 fn a_stream_is_one_pointer() {
     assert_eq!(size_of::<Stream>(), 8);
-    assert_eq!(size_of::<(StreamId, Delivery)>(), 32);
+    assert_eq!(size_of::<(StreamId, Delivery)>(), 40);
 }
 
 #[test]
@@ -313,17 +313,78 @@ fn needed_entries_survive_trimming_and_deletion() {
     assert_eq!(stream.delete(StreamId::new(2, 0), References::Respect), Deletion::Needed);
     assert_eq!(stream.delete(StreamId::new(99, 0), References::Respect), Deletion::Needed);
     // The first block does not go as a whole, and is the last to be looked at.
-    assert_eq!(stream.trim(exactly(Keep::Latest(10)), References::Respect), 1);
+    assert_eq!(stream.trim(exactly(Keep::Latest(10)), References::Respect).count, 1);
     assert_eq!(left(&stream), [1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12]);
-    assert_eq!(stream.trim(exactly(Keep::Latest(6)), References::Respect), 5);
+    assert_eq!(stream.trim(exactly(Keep::Latest(6)), References::Respect).count, 5);
     assert_eq!(left(&stream), [1, 2, 3, 6, 11, 12]);
-    assert_eq!(stream.trim(exactly(Keep::From(StreamId::new(3, 0))), References::Delete), 2);
+    assert_eq!(stream.trim(exactly(Keep::From(StreamId::new(3, 0))), References::Delete).count, 2);
     assert_eq!(stream.groups().get(b"g").map(Group::pending_len), Some(2));
     assert_eq!(stream.delete(StreamId::new(6, 0), References::Delete), Deletion::Deleted);
     assert_eq!(stream.groups().get(b"g").map(Group::pending_len), Some(1));
-    // Rough trimming touches nothing where it would have to look at entries.
-    let roughly = Trim { keep: Keep::Latest(0), roughly: true, limit: 0 };
-    assert_eq!(stream.trim(roughly, References::Delete), 0);
+}
+
+/// A stream of twelve entries in blocks of four, all of which a group has pending, but for those acknowledged.
+fn pending_but_for(acknowledged: &[u64]) -> Stream {
+    let mut stream = numbered(12, BlockLimits { bytes: 0, entries: 4 });
+    let (groups, log) = stream.groups_mut();
+    let group = groups.create(b"g", log.last_id, None).expect("a new group");
+    let (consumer, _) = group.meet(b"c", 1);
+    for ms in (1..=12).filter(|ms| !acknowledged.contains(ms)) {
+        group.deliver(StreamId::new(ms, 0), Delivery { time_ms: 1, count: 1, consumer });
+    }
+    stream
+}
+
+fn pending(stream: &Stream) -> Vec<u64> {
+    let group = stream.groups().get(b"g").expect("the group");
+    group.pending(StreamId::MIN).map(|(id, _)| id.ms).collect()
+}
+
+#[test]
+fn rough_trimming_removes_what_nobody_needs_of_the_blocks_that_may_go() {
+    let roughly = |keep, limit| Trim { keep, roughly: true, limit };
+    for keep in [Keep::Latest(3), Keep::From(StreamId::new(11, 0))] {
+        let mut stream = pending_but_for(&[1, 2, 3, 4, 5, 7, 9]);
+        let trimmed = stream.trim(roughly(keep, 0), References::Respect);
+        assert_eq!((trimmed.count, trimmed.last), (6, StreamId::new(7, 0)), "{keep:?}");
+        assert_eq!(left(&stream), [6, 8, 9, 10, 11, 12], "{keep:?}");
+        assert_eq!(stream.log().block_count(), 2, "{keep:?}");
+
+        let mut stream = pending_but_for(&[]);
+        assert_eq!(stream.trim(roughly(keep, 7), References::Delete).count, 4, "{keep:?}");
+        assert_eq!(stream.trim(roughly(keep, 0), References::Delete).count, 4, "{keep:?}");
+        assert_eq!(stream.trim(roughly(keep, 0), References::Delete).count, 0, "{keep:?}");
+        assert_eq!((left(&stream), pending(&stream)), (vec![9, 10, 11, 12], vec![9, 10, 11, 12]), "{keep:?}");
+    }
+}
+
+#[test]
+fn trimming_with_references_forgets_those_to_entries_deleted_before() {
+    for (kept, left_pending) in [(9, vec![4, 5, 6, 7, 8, 9, 10, 11, 12]), (2, vec![11, 12]), (0, vec![])] {
+        let mut stream = pending_but_for(&[]);
+        stream.delete(StreamId::new(1, 0), References::Keep);
+        stream.delete(StreamId::new(3, 0), References::Keep);
+        // Ten are left, so that keeping ten removes nothing and forgets nothing.
+        let trim = |keep| Trim { keep: Keep::Latest(keep), roughly: false, limit: 0 };
+        assert_eq!(stream.trim(trim(10), References::Delete).count, 0);
+        assert_eq!(pending(&stream).len(), 12);
+        assert_eq!(stream.trim(trim(kept), References::Delete).count, 10 - kept);
+        assert_eq!(pending(&stream), left_pending);
+    }
+}
+
+#[test]
+fn what_was_trimmed_away_unread_is_no_lag() {
+    let mut stream = numbered(5, ROOMY);
+    let (groups, log) = stream.groups_mut();
+    let group = groups.create(b"g", StreamId::MIN, Some(0)).expect("a new group");
+    group.advance(log, StreamId::new(1, 0));
+    let trim = |keep| Trim { keep: Keep::Latest(keep), roughly: false, limit: 0 };
+    let lag = |stream: &Stream| stream.groups().get(b"g").and_then(|group| group.lag(stream.log()));
+    stream.trim(trim(2), References::Keep);
+    assert_eq!(lag(&stream), Some(2));
+    stream.trim(trim(0), References::Keep);
+    assert_eq!(lag(&stream), Some(0));
 }
 
 #[test]

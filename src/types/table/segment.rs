@@ -233,9 +233,11 @@ impl Segment {
         ((u64::from(position) * u64::from(self.buckets())) >> POSITION_BITS) as u32
     }
 
-    /// The lowest position whose home is `bucket` or a later one; 2^23 when there is none.
-    pub fn first_position(self, bucket: u32) -> u64 {
-        (u64::from(bucket) << POSITION_BITS).div_ceil(u64::from(self.buckets().max(1)))
+    /// The end of the range of positions that `position` is scanned with: see the module of the table.
+    pub fn scan_end(self, position: u32) -> u32 {
+        let ranges_log2 = self.buckets().max(1).ilog2().min(POSITION_BITS);
+        let width = 1 << (POSITION_BITS - ranges_log2);
+        (position & !(width - 1)) + width
     }
 
     #[inline(always)]

@@ -29,7 +29,7 @@ enum Stage {
 struct Group {
     name: Vec<u8>,
     /// Deliveries that nobody has claimed yet: when, and how often.
-    unclaimed: BTreeMap<StreamId, (i64, u32)>,
+    unclaimed: BTreeMap<StreamId, (i64, i64)>,
     consumers_left: usize,
 }
 
@@ -102,7 +102,7 @@ impl Parts {
     fn pending(&mut self, cursor: &mut Cursor<'_>) -> Reading<()> {
         let id = raw_id(cursor)?;
         let (time_ms, count) = (cursor.time_ms()?, cursor.length()?);
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
         let group = self.group.as_mut().ok_or(Fault::Bad("Stream integrity check failed."))?;
         match group.unclaimed.insert(id, (time_ms, count)) {
             None => Ok(()),

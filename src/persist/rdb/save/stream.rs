@@ -32,7 +32,7 @@ fn save_group(group: &Group, out: &mut Writer<'_>) {
     for (entry, delivery) in group.pending(StreamId::MIN) {
         out.raw(&id_bytes(entry));
         out.time_ms(delivery.time_ms);
-        out.length(u64::from(delivery.count));
+        out.length(delivery.count as u64);
     }
     out.length(group.consumers().len() as u64);
     for (number, consumer) in group.consumers() {
