@@ -24,6 +24,7 @@ use crate::client::{Client, ClientKey, Modes, memory, tracking};
 use crate::command::effects::Observers;
 use crate::crash::Watch;
 use crate::db::Databases;
+use crate::persist::aof;
 use crate::repl::link::{self, LINK_TOKEN};
 use crate::repl::primary;
 use crate::repl::transfer::{self, PIPE_TOKEN};
@@ -173,7 +174,7 @@ impl EventLoop {
             tracking::broadcast(&mut self.server);
         }
         // What clients are about to be told is written first.
-        crate::persist::aof::before_replies(&mut self.server);
+        aof::before_replies(&mut self.server);
         // A replica that is to go goes before anybody is told of it: what is written from here on is not for it.
         close_doomed_replicas(&mut self.server);
         primary::before_replies(&mut self.server);
@@ -271,8 +272,8 @@ impl EventLoop {
             Ok(_) if self.server.clients.at(key).connection.read_on_pending => {}
             Ok(_) => {
                 if self.server.clients.at(key).flush_pending {
-                    crate::persist::aof::before_replies(&mut self.server);
-                    self.flush(key);
+                    aof::before_replies(&mut self.server);
+                    send_output(&mut self.server, key);
                 }
                 if log::log_enabled!(log::Level::Debug)
                     && let Some(client) = self.server.clients.get(key)
@@ -286,7 +287,7 @@ impl EventLoop {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable(key),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.server.clients.read_on_later(key),
             Err(error) => {
-                if self.server.clients.at_mut(key).connection.socket().is_established() {
+                if self.server.clients.at(key).connection.socket().is_established() {
                     log::debug!("Reading from client: {error}");
                 } else {
                     log::warn!("Error accepting a client connection: {error}");
@@ -314,15 +315,6 @@ impl EventLoop {
         }
     }
 
-    fn keep_spare(&mut self, buffer: Vec<u8>) {
-        // Under `maxmemory` they would take the place of keys.
-        let limited = self.server.modes.has(ServerModes::MEMORY_LIMIT);
-        let max = if limited { SPARE_BUFFER_BYTES_LIMITED } else { SPARE_BUFFER_BYTES_MAX };
-        if self.spare.len() < SPARE_BUFFERS && (1..=max).contains(&buffer.capacity()) {
-            self.spare.push(buffer);
-        }
-    }
-
     /// Goes on with clients whose input was not used up or whose socket was not emptied.
     fn read_on(&mut self, keys: Vec<ClientKey>) {
         for key in keys {
@@ -346,72 +338,18 @@ impl EventLoop {
         }
     }
 
-    /// Sends what was answered in this turn, each client's with one write.
+    /// Sends what was answered in this turn.
     fn flush_outputs(&mut self) {
-        let mut list = std::mem::take(&mut self.flushing);
-        self.server.clients.take_flush_list(&mut list);
-        for key in &list {
-            if let Some(client) = self.server.clients.get_mut(*key) {
-                client.flush_pending = false;
-                if !client.connection.output_stuck && !client.connection.doomed {
-                    self.flush(*key);
-                }
-                if self.server.modes.has(ServerModes::CLIENT_LIMIT) {
-                    memory::count(&mut self.server, *key, None);
-                }
-            }
-        }
-        self.flushing = list;
+        let spare = &mut self.spare;
+        send_outputs(&mut self.server, &mut self.flushing, |server, buffer| keep_spare(spare, server, buffer));
     }
 
-    fn flush(&mut self, key: ClientKey) {
-        let server = &mut self.server;
-        let client = server.clients.at_mut(key);
-        match client.connection.flush(&mut client.output) {
-            Ok((Flushed::Done, sent)) => {
-                server.stats.output_bytes += sent as u64;
-                server.stats.writes_processed += 1;
-                // What the primary is sent is no sign of its life.
-                if !client.modes.has(Modes::PRIMARY) {
-                    client.active_ms = server.clock.unix_ms();
-                }
-                client.connection.output_over_soft_since = None;
-                let buffer = client.output.take_buffer();
-                let is_replica = client.modes.has(Modes::REPLICA);
-                if client.modes.has(Modes::CLOSING) {
-                    server.clients.close_soon(key);
-                }
-                self.keep_spare(buffer);
-                if is_replica {
-                    self.send_stream(key);
-                }
-            }
-            Ok((Flushed::Partial, sent)) => {
-                server.stats.output_bytes += sent as u64;
-                if sent > 0 {
-                    client.active_ms = server.clock.unix_ms();
-                }
-                crate::client::lifecycle::check_output_limit(server, key);
-            }
-            Err(error) => {
-                log::debug!("Error writing to client: {error}");
-                server.clients.close_soon(key);
-            }
-        }
-    }
-
-    /// Goes on with what lies elsewhere than in a replica's output.
-    fn send_stream(&mut self, key: ClientKey) {
-        let server = &mut self.server;
-        transfer::piece_is_sent(server, key);
-        if let Err(error) = primary::send(server, key) {
-            log::warn!("Write error sending DB to replica: {}", os_error_text(&error));
-            server.clients.close_soon(key);
-        }
+    fn keep_spare(&mut self, buffer: Vec<u8>) {
+        keep_spare(&mut self.spare, &self.server, buffer);
     }
 
     fn shut_down(&mut self, status: i32) -> i32 {
-        crate::persist::aof::end(&mut self.server);
+        aof::end(&mut self.server);
         self.flush_outputs();
         self.server.listeners.close();
         if let Some(path) = &self.server.config.pidfile {
@@ -423,14 +361,89 @@ impl EventLoop {
     }
 }
 
+/// Keeps the memory of an output for the next one.
+fn keep_spare(spare: &mut Vec<Vec<u8>>, server: &Server, buffer: Vec<u8>) {
+    // Under `maxmemory` they would take the place of keys.
+    let limited = server.modes.has(ServerModes::MEMORY_LIMIT);
+    let max = if limited { SPARE_BUFFER_BYTES_LIMITED } else { SPARE_BUFFER_BYTES_MAX };
+    if spare.len() < SPARE_BUFFERS && (1..=max).contains(&buffer.capacity()) {
+        spare.push(buffer);
+    }
+}
+
+/// Sends what clients were answered, each client's with one write; `list` is room. The memory of outputs that are sent
+/// is given to `keep`.
+pub fn send_outputs(server: &mut Server, list: &mut Vec<ClientKey>, mut keep: impl FnMut(&Server, Vec<u8>)) {
+    server.clients.take_flush_list(list);
+    for key in list {
+        if let Some(client) = server.clients.get_mut(*key) {
+            client.flush_pending = false;
+            if !client.connection.output_stuck
+                && !client.connection.doomed
+                && let Some(buffer) = send_output(server, *key)
+            {
+                keep(server, buffer);
+            }
+            if server.modes.has(ServerModes::CLIENT_LIMIT) {
+                memory::count(server, *key, None);
+            }
+        }
+    }
+}
+
+/// Sends a client's output; its memory once all is sent.
+fn send_output(server: &mut Server, key: ClientKey) -> Option<Vec<u8>> {
+    let cleared = aof::clear(server);
+    let client = server.clients.at_mut(key);
+    match client.connection.flush(&mut client.output, cleared) {
+        Ok((Flushed::Done, sent)) => {
+            server.stats.output_bytes += sent as u64;
+            server.stats.writes_processed += 1;
+            // What the primary is sent is no sign of its life.
+            if !client.modes.has(Modes::PRIMARY) {
+                client.active_ms = server.clock.unix_ms();
+            }
+            client.connection.output_over_soft_since = None;
+            let buffer = client.output.take_buffer();
+            let is_replica = client.modes.has(Modes::REPLICA);
+            if client.modes.has(Modes::CLOSING) {
+                server.clients.close_soon(key);
+            }
+            if is_replica {
+                send_stream(server, key);
+            }
+            return Some(buffer);
+        }
+        Ok((Flushed::Partial, sent)) => {
+            server.stats.output_bytes += sent as u64;
+            if sent > 0 {
+                client.active_ms = server.clock.unix_ms();
+            }
+            crate::client::lifecycle::check_output_limit(server, key);
+        }
+        Err(error) => {
+            log::debug!("Error writing to client: {error}");
+            server.clients.close_soon(key);
+        }
+    }
+    None
+}
+
+/// Goes on with what lies elsewhere than in a replica's output.
+fn send_stream(server: &mut Server, key: ClientKey) {
+    transfer::piece_is_sent(server, key);
+    if let Err(error) = primary::send(server, key) {
+        log::warn!("Write error sending DB to replica: {}", os_error_text(&error));
+        server.clients.close_soon(key);
+    }
+}
+
 /// The one place where connections are closed.
 fn close(server: &mut Server, clients: Vec<ClientKey>) {
     for key in clients {
         crate::client::lifecycle::forget(server, key);
         if let Some(mut client) = server.clients.remove(key) {
-            let socket = client.connection.socket();
-            socket.close();
-            socket.deregister(server.listeners.registry()).ok();
+            client.connection.close(server.listeners.registry());
         }
     }
 }
@@ -466,7 +479,7 @@ pub fn greet(server: &mut Server, accepted: Accepted) {
     let modes = server.acl.modes_at_first();
     let client = server.clients.at_mut(key);
     client.modes = modes;
-    if let Err(error) = client.connection.socket().register(server.listeners.registry(), Token(key)) {
+    if let Err(error) = client.connection.register(server.listeners.registry(), Token(key)) {
         log::warn!("Registering a client socket: {error}");
         server.clients.remove(key);
         return;

@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt;
 use super::{sync, transfer};
 use crate::client::{Client, ClientKey, Modes};
 use crate::db::Databases;
+use crate::persist::aof;
 use crate::persist::fork::Purpose;
 use crate::persist::snapshot;
 use crate::repl::propagate;
@@ -179,6 +180,7 @@ pub fn note_ack(server: &mut Server, key: ClientKey, offset: i64, log: Option<i6
 /// Those of the socket, and of the file.
 pub fn send(server: &mut Server, key: ClientKey) -> io::Result<()> {
     loop {
+        let cleared = aof::clear(server);
         let Some(client) = server.clients.get_mut(key) else { return Ok(()) };
         let Some(replica) = client.replica.as_deref_mut() else { return Ok(()) };
         let sent = match &mut replica.stage {
@@ -189,7 +191,7 @@ pub fn send(server: &mut Server, key: ClientKey) -> io::Result<()> {
                 if read == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
-                let written = client.connection.send(&[IoSlice::new(&room[..read])])?;
+                let written = client.connection.send(&[IoSlice::new(&room[..read])], cleared)?;
                 *sent += written as u64;
                 written
             }
@@ -208,7 +210,7 @@ pub fn send(server: &mut Server, key: ClientKey) -> io::Result<()> {
                 if filled == 0 {
                     return Ok(());
                 }
-                let written = client.connection.send(&slices[..filled])?;
+                let written = client.connection.send(&slices[..filled], cleared)?;
                 replica.position += written as i64;
                 written
             }

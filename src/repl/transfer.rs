@@ -17,6 +17,7 @@ use super::primary::{self, Filter};
 use super::sync;
 use crate::client::ClientKey;
 use crate::db::Databases;
+use crate::persist::aof;
 use crate::persist::fork::{Ended, Purpose};
 use crate::persist::rdb::save;
 use crate::persist::rdb::write::Sink;
@@ -136,10 +137,11 @@ pub fn go_on(server: &mut Server) {
 fn hand_on(server: &mut Server, piece: &Arc<Vec<u8>>) {
     let (now, to) = (server.clock.unix_ms(), server.repl.transfer.as_ref().map_or(Vec::new(), |t| t.to.clone()));
     for key in to {
+        let cleared = aof::clear(server);
         let Some(client) = server.clients.get_mut(key) else { continue };
         client.output.raw_shared(piece);
         server.repl.counts.bytes_out += piece.len() as u64;
-        match client.connection.flush(&mut client.output) {
+        match client.connection.flush(&mut client.output, cleared) {
             Ok(_) => {
                 let stuck = !client.output.is_empty();
                 if let Some(replica) = client.replica.as_deref_mut() {

@@ -5,7 +5,9 @@
 //! increment and has a child write a new base; what went before is history then, and deleted.
 //!
 //! What commands change arrives here encoded ([`Aof::feed`]) and is written before the replies of this turn of the
-//! event loop go out ([`before_replies`]); [`writer`] has the rules of when it reaches the disk.
+//! event loop go out ([`before_replies`]); [`writer`] has the rules of when it reaches the disk. Whoever sends
+//! something to a client needs a [`Cleared`] for it, which only [`clear`] makes: so no way out of the server passes by
+//! the log, whenever it is taken.
 
 pub mod background;
 pub mod check;
@@ -24,7 +26,7 @@ use crate::client::blocking::durability;
 use crate::db::Databases;
 use crate::persist::fork::Purpose;
 use crate::repl::propagate;
-use crate::server::Server;
+use crate::server::{Server, ServerModes};
 use crate::util::platform::os_error_text;
 use background::Rewrites;
 use manifest::Manifest;
@@ -72,7 +74,14 @@ pub struct Aof {
     pub rest_us: u32,
     /// The last write or sync failed.
     failing: bool,
+    /// How much it had been fed when that was last dealt with as `appendfsync` says.
+    settled: u64,
 }
+
+/// What was logged is where the configuration promises it: good for sending to one client, at once.
+#[derive(Debug)]
+#[must_use = "it is made for something to be sent"]
+pub struct Cleared(());
 
 impl Aof {
     /// Whether commands are logged, or will be.
@@ -132,12 +141,31 @@ impl Aof {
     }
 }
 
-/// Writes what there is, before anybody is told of it.
+/// The one place that decides whether clients may be told anything: after what they may be told of has been written, and
+/// with `appendfsync always` is on the disk. Where that fails the server ends in here.
 #[inline]
-pub fn before_replies(server: &mut Server) {
+pub fn clear(server: &mut Server) -> Cleared {
+    let aof = &server.persist.aof;
+    if aof.is_on() && aof.settled != aof.fed() {
+        flush(server, false);
+    }
+    // What a script has changed so far leaves at its end, and until then nobody is told of it.
+    debug_assert!(server.effects.outgoing.is_empty() || server.modes.has(ServerModes::BUSY), "a change is not logged");
+    Cleared(())
+}
+
+/// Writes what there is, and syncs it when that is due.
+#[inline]
+pub fn keep_up(server: &mut Server) {
     if server.persist.aof.is_on() {
         flush(server, false);
     }
+}
+
+/// Writes what there is, before anybody is told of it.
+#[inline]
+pub fn before_replies(server: &mut Server) {
+    keep_up(server);
     if !server.clients.awaiting.is_empty() {
         durability::serve(server);
     }
@@ -163,6 +191,7 @@ pub fn flush(server: &mut Server, force: bool) {
         Flushed::Written(syncing) => note_latency(server, syncing),
         Flushed::Fatal => std::process::exit(1),
     }
+    server.persist.aof.settled = server.persist.aof.fed();
     note_errors(server);
 }
 
