@@ -269,7 +269,7 @@ pub fn after_replies(server: &mut Server) {
     }
 }
 
-/// A client is no replica any more.
+/// A client is no replica any more. The one place where that ends.
 pub(super) fn dismiss(server: &mut Server, key: ClientKey) {
     let now = server.clock.unix_ms();
     if let Some(client) = server.clients.get_mut(key) {
@@ -284,9 +284,16 @@ pub(super) fn dismiss(server: &mut Server, key: ClientKey) {
     propagate::update_listeners(server);
 }
 
+/// Closes a replica for which its latest command, or somebody else, has something that is no part of the stream.
+pub fn disconnect_for_reply(server: &mut Server, key: ClientKey) {
+    let command = server.command_name(server.clients.get(key).and_then(|client| client.last_command)).to_owned();
+    log::warn!("Replica generated a reply to command '{command}', disconnecting it: {}", name(server, key));
+    server.clients.close_soon(key);
+}
+
 /// A client that is a replica is about to be removed.
 pub fn forget(server: &mut Server, key: ClientKey) {
-    if !server.clients.get(key).is_some_and(|client| client.modes.has(Modes::REPLICA)) {
+    if !server.repl.replicas.contains(&key) {
         return;
     }
     log::info!("Connection with replica {} lost.", name(server, key));
