@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::env;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -31,6 +31,8 @@ const DIGITS: usize = 9;
 const BIG_BYTES: usize = 8 << 20;
 /// Clients that take part in every turn.
 const CLIENTS: usize = 6;
+/// Replicas at a time, beside one that stays.
+const REPLICAS_MAX: usize = 3;
 /// Changes something, keeps others waiting until a client connects or goes, and changes something again.
 const SLOW: &str = "
     local function clients() return redis.call('INFO', 'clients'):match('connected_clients:(%d+)') end
@@ -75,6 +77,8 @@ struct Bench {
     clients: Vec<Connection>,
     /// How many answers each of them has to come.
     awaited: Vec<usize>,
+    /// Replicas, which only listen; those that came first go first.
+    replicas: Vec<TcpStream>,
 }
 
 impl Bench {
@@ -88,23 +92,24 @@ impl Bench {
         ];
         let server = Server::start_program(program, arguments.as_flattened());
         let clients = (0..CLIENTS).map(|_| server.connect()).collect();
-        let mut bench = Bench { server, dice: Dice(seed), drawn: FIRST, clients, awaited: vec![0; CLIENTS] };
+        let mut bench =
+            Bench { server, dice: Dice(seed), drawn: FIRST, clients, awaited: vec![0; CLIENTS], replicas: Vec::new() };
         bench.say(0, &[&["SETRANGE", "big", &BIG_BYTES.to_string(), "x"]]);
-        bench.listen(&[encode(&["SYNC"])]);
+        bench.listen(&encode(&["SYNC"]));
         let notes = ["CONFIG", "SET", "notify-keyspace-events", "KEA"];
         bench.say(1, &[&notes]);
-        bench.listen(&[encode(&["PSUBSCRIBE", "*"])]);
+        bench.listen(&encode(&["PSUBSCRIBE", "*"]));
         bench
     }
 
-    /// Has somebody listen to each of these to the end, whatever comes.
-    fn listen(&self, requests: &[Vec<u8>]) {
-        for request in requests {
-            let mut stream = self.server.plain();
-            stream.write_all(request).expect("a request is taken");
-            stream.set_read_timeout(None).expect("patience");
-            thread::spawn(move || std::io::copy(&mut stream, &mut std::io::sink()));
-        }
+    /// Has somebody ask for something and listen to the end, whatever comes.
+    fn listen(&self, request: &[u8]) -> TcpStream {
+        let mut stream = self.server.plain();
+        stream.write_all(request).expect("a request is taken");
+        stream.set_read_timeout(None).expect("patience");
+        let listener = stream.try_clone().expect("a second handle");
+        thread::spawn(move || std::io::copy(&mut stream, &mut std::io::sink()));
+        listener
     }
 
     /// A number that has not been.
@@ -135,7 +140,12 @@ impl Bench {
             6 => self.say(client, &[add, &["BGREWRITEAOF"]]),
             7 => {
                 let bytes: Vec<u8> = [add, &["SYNC"]].iter().flat_map(|words| encode(words)).collect();
-                self.listen(&[bytes]);
+                let replica = self.listen(&bytes);
+                self.replicas.push(replica);
+                if self.replicas.len() > REPLICAS_MAX {
+                    // The server may have ended it before.
+                    let _ = self.replicas.remove(0).shutdown(Shutdown::Both);
+                }
             }
             _ => self.say(client, &[add]),
         }
