@@ -7,7 +7,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use common::replication::*;
-use common::{Reply, Server, encode, wait_until, wait_within};
+use common::{Connection, Reply, Server, encode, wait_until, wait_within};
 
 /// Characters of the name of a history, and of the mark behind a data set.
 const ID_CHARS: usize = 40;
@@ -218,6 +218,44 @@ fn signs_of_life_without_end_keep_nobody_from_working() {
     wait_for_link(&replica);
 }
 
+/// A data set that announces so many keys in each of sixteen databases and has none, behind that many bytes of another
+/// field.
+fn announcing(keys: u32, filling: usize) -> Vec<u8> {
+    let mut bytes = b"REDIS0011\xfa\x07filling\x80".to_vec();
+    bytes.extend((filling as u32).to_be_bytes());
+    bytes.resize(bytes.len() + filling, b'x');
+    for database in 0..16 {
+        bytes.extend([0xfe, database, 0xfb, 0x80]);
+        bytes.extend(keys.to_be_bytes());
+        bytes.push(0x80);
+        bytes.extend(keys.to_be_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn no_room_is_made_for_keys_that_are_announced_and_do_not_come() {
+    let used = |replica: &Server| field(replica, "used_memory").parse::<u64>().expect("a number");
+    let mut primary = Primary::listen();
+    let replica =
+        replica_with_data(&primary, &["--repl-diskless-load", "swapdb", "--client-query-buffer-limit", "1mb"]);
+    let begun = announcing(500_000_000, 100);
+    primary.greet(&replica, &format!("+FULLRESYNC {HISTORY} 0"));
+    primary.send(b"$9000000000\r\n");
+    primary.send(&begun);
+    let loaded = || field(&replica, "master_sync_read_bytes").parse::<usize>().expect("a number");
+    wait_until("it is loaded", || loaded() + 20 > begun.len());
+    assert!(used(&replica) < 20_000_000, "{}", used(&replica));
+    primary.hang_up();
+    // Nor for more keys, in all databases together, than a whole file can hold.
+    assert_eq!(replica.connect().cmd(&["CONFIG", "SET", "repl-diskless-load", "disabled"]), Reply::ok());
+    let mut whole = announcing(500_000_000, 4_000_000);
+    whole.extend([0xff; 1].into_iter().chain([0; 8]));
+    primary.synchronize(&replica, &whole);
+    wait_for_link(&replica);
+    assert!(used(&replica) < 60_000_000, "{}", used(&replica));
+}
+
 #[test]
 fn a_data_set_whose_end_never_comes_is_not_kept_in_memory() {
     let mut primary = Primary::listen();
@@ -406,4 +444,107 @@ fn bad_replicas_do_no_harm() {
     replica.raw(b"*1\r\nwhat\r\n");
     wait_until("it is gone", || field(&primary, "connected_slaves") == "0");
     assert_eq!(client.cmd(&["PING"]), Reply::Simple("PONG".into()));
+}
+
+/// Introduces itself and asks for everything.
+fn replica_by_hand(primary: &Server) -> Connection {
+    let mut replica = primary.connect();
+    assert_eq!(replica.cmd(&["REPLCONF", "capa", "psync2"]), Reply::ok());
+    assert!(replica.cmd(&["PSYNC", "?", "-1"]).text().starts_with("FULLRESYNC "));
+    replica
+}
+
+#[test]
+fn reset_is_for_normal_clients() {
+    let primary = node(&["--repl-diskless-sync", "no"]);
+    let mut client = primary.connect();
+    let mut stranger = replica_by_hand(&primary);
+    stranger.send(&["RESET"]);
+    wait_until("it is closed", || field(&primary, "connected_slaves") == "0");
+    assert!(primary.log().contains("sending an error to its replica: 'ERR can only reset normal client connections'"));
+    // Whoever gets the place of the stranger is one replica.
+    let replica = node(&[]);
+    follow(&replica, primary.port());
+    assert_eq!(client.cmd(&["SET", "key", "value"]), Reply::ok());
+    assert_eq!(client.cmd(&["WAIT", "2", "200"]), Reply::Integer(1));
+    assert_eq!(field(&primary, "connected_slaves"), "1");
+    client.cmd(&["CONFIG", "SET", "min-replicas-to-write", "2"]);
+    assert!(client.cmd(&["SET", "key", "value"]).into_error().starts_with("NOREPLICAS "));
+    // In a transaction it ends that, and what is watched.
+    client.cmd(&["MULTI"]);
+    assert_eq!(client.cmd(&["RESET"]), Reply::Simple("RESET".into()));
+    assert!(client.cmd(&["EXEC"]).into_error().contains("without MULTI"));
+}
+
+#[test]
+fn a_primary_stays_the_primary_whatever_part_it_asks_for() {
+    let mut primary = Primary::listen();
+    let replica = replica_with_data(&primary, &[]);
+    primary.synchronize(&replica, EMPTY);
+    wait_for_link(&replica);
+    for words in [&["RESET"][..], &["MONITOR"], &["SYNC"], &["PSYNC", "?", "-1"], &["SUBSCRIBE", "news"]] {
+        primary.send(&encode(words));
+    }
+    primary.send(&encode(&["SET", "key", "value"]));
+    wait_until("it is obeyed", || get(&replica, "key") == Reply::bulk("value"));
+    assert_eq!(replica.connect().cmd(&["PUBLISH", "news", "something"]), Reply::Integer(1));
+    assert_eq!((field(&replica, "connected_slaves"), field(&replica, "master_link_status")), ("0".into(), "up".into()));
+    // Nothing comes back but acknowledgements, and this is the second at least.
+    primary.send(&encode(&["REPLCONF", "GETACK", "*"]));
+    for _ in 0..2 {
+        assert_eq!(primary.request()[..2], ["REPLCONF", "ACK"]);
+    }
+}
+
+#[test]
+fn a_monitor_follows_nothing_and_a_replica_monitors_nothing() {
+    let primary = node(&["--repl-diskless-sync", "no"]);
+    let mut monitor = primary.connect();
+    assert_eq!(monitor.cmd(&["MONITOR"]), Reply::ok());
+    monitor.send(&["SYNC"]);
+    monitor.send(&["PSYNC", "?", "-1"]);
+    let _replica = {
+        let mut replica = replica_by_hand(&primary);
+        replica.send(&["MONITOR"]);
+        replica.send(&["REPLCONF", "ACK", "0"]);
+        replica
+    };
+    let shown = |client: &mut Connection| client.read().text();
+    primary.connect().cmd(&["ECHO", "hello"]);
+    while !shown(&mut monitor).contains("hello") {}
+    assert_eq!(field(&primary, "connected_slaves"), "1");
+    let list = primary.connect().cmd(&["CLIENT", "LIST"]).text();
+    let flags: Vec<&str> = list.split("flags=").skip(1).filter_map(|rest| rest.split(' ').next()).collect();
+    assert_eq!(flags.iter().filter(|flags| **flags == "O").count(), 1, "{list}");
+    assert_eq!(flags.iter().filter(|flags| **flags == "S").count(), 1, "{list}");
+}
+
+#[test]
+fn nothing_but_the_stream_reaches_a_replica() {
+    let primary = node(&["--repl-diskless-sync", "no"]);
+    let mut client = primary.connect();
+    type Told = fn(&mut Connection, &mut Connection);
+    let ways: [Told; 4] = [
+        |client, _| _ = client.cmd(&["PUBLISH", "news", "something"]),
+        |client, _| _ = client.cmd(&["SET", "key", "value"]),
+        |_, replica| replica.send(&["WAIT", "5", "50"]),
+        |_, replica| replica.send(&["SUBSCRIBE", "more"]),
+    ];
+    for (number, tell) in ways.into_iter().enumerate() {
+        let mut replica = primary.connect();
+        replica.cmd(&["HELLO", "3"]);
+        match number {
+            0 => _ = replica.cmd(&["SUBSCRIBE", "news"]),
+            1 => _ = replica.cmd(&["CLIENT", "TRACKING", "ON", "BCAST"]),
+            _ => {}
+        }
+        replica.send(&["PSYNC", "?", "-1"]);
+        wait_until("it is a replica", || field(&primary, "connected_slaves") == "1");
+        tell(&mut client, &mut replica);
+        wait_until("it is gone", || field(&primary, "connected_slaves") == "0");
+        let read = replica.read_to_end();
+        for word in ["something", "invalidate", ":0\r\n", "subscribe"] {
+            assert!(memchr::memmem::find(&read, word.as_bytes()).is_none(), "{number}: {}", read.escape_ascii());
+        }
+    }
 }

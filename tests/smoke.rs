@@ -17,6 +17,13 @@ fn ping_answers_pong() {
     assert_eq!(client.read(), Reply::Simple("PONG".into()));
 }
 
+/// The server is built like its tests.
+#[test]
+fn the_server_checks_its_assertions_where_that_is_required() {
+    let required = std::env::var_os("OXIDIS_ASSERTIONS_REQUIRED").is_some();
+    assert!(cfg!(debug_assertions) || !required, "build without --release");
+}
+
 #[test]
 fn get_returns_what_set_stored() {
     let server = Server::start();

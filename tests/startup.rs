@@ -233,6 +233,28 @@ fn a_crash_is_reported_in_the_log_with_what_the_server_was_doing() {
     }
 }
 
+/// A little stack, and a script that calls functions that call it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_crash_for_lack_of_stack_is_reported_likewise() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("server");
+    let script = format!("#!/bin/sh\nulimit -s 120 && exec {} \"$@\"\n", binary().display());
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut server = Server::start_program(program.as_os_str(), &[]);
+    let mut culprit = server.connect();
+    culprit.cmd(&["CLIENT", "SETNAME", "culprit"]);
+    let script = "local function f(text) return (text:gsub('.', f)) end return f('x')";
+    culprit.send(&["EVAL", script, "0"]);
+    let status = server.exit_within(common::PATIENCE).expect("an end");
+    assert!(!status.success());
+    let log = server.whole_log();
+    for part in ["crashed by signal: ", "STACK TRACE", "name=culprit", "=== REDIS BUG REPORT END"] {
+        assert!(log.contains(part), "no {part} in:\n{log}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn systemd_is_told_when_the_server_is_ready() {

@@ -185,14 +185,16 @@ fn greet(cx: &mut Ctx<'_>, version: i64) {
 }
 
 fn reset(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    lifecycle::reset(cx.server, cx.client);
+    if !lifecycle::reset(cx.server, cx.client) {
+        return Err(Error::fixed("ERR can only reset normal client connections"));
+    }
     cx.reply.resp3 = false;
     cx.db.select(0);
     cx.reply.simple("RESET");
     Ok(())
 }
 
-/// A client that monitors already gets no answer.
+/// A client that monitors already gets no answer, nor does a replica.
 fn monitor(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     if cx.server.in_exec {
         return Err(Error::fixed("ERR MONITOR isn't allowed for DENY BLOCKING client"));

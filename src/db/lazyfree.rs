@@ -6,6 +6,7 @@ use std::thread;
 
 use super::dict::Dict;
 use super::entry::{Entry, StringRef};
+use crate::util::platform::SignalStack;
 
 /// A collection of more allocations than this is worth the way to the thread.
 const EFFORT_MIN: usize = 64;
@@ -99,6 +100,7 @@ impl LazyFree {
         let (sender, receiver) = mpsc::channel::<Garbage>();
         let counts = Arc::clone(&self.counts);
         let work = move || {
+            let _stack = SignalStack::begin();
             for garbage in receiver {
                 let objects = garbage.objects();
                 garbage.free();

@@ -4,13 +4,30 @@
 //! buffer at all. What is left of an incomplete request moves here, into `input`, with the [`Progress`] of its
 //! framing; from then on the socket is read into `input` until all of it is used up. The buffer is kept for the
 //! next time and given back by the cron when it is idle or larger than needed.
+//!
+//! Nothing leaves but through [`Connection::send`] and [`Connection::flush`], and these take a [`Cleared`]: the log of
+//! changes is where the configuration promises it before anybody is told of them.
 
 use std::io;
 use std::net::SocketAddr;
 
+use mio::{Registry, Token};
+
 use super::socket::Socket;
 use crate::resp::reply::Reply;
 use crate::resp::request::Progress;
+
+/// What was logged is where the configuration promises it: good for sending to one client, at once.
+#[derive(Debug)]
+#[must_use = "it is made for something to be sent"]
+pub struct Cleared(());
+
+impl Cleared {
+    /// For `server::persistence::aof_write::clear` alone, which sees to it; the test of the style knows the place.
+    pub fn by_log() -> Cleared {
+        Cleared(())
+    }
+}
 
 /// Pieces of output handed to one write.
 const PIECES_MAX: usize = 64;
@@ -67,10 +84,26 @@ impl Connection {
         }
     }
 
-    /// The socket.
+    /// The socket, to be looked at.
     #[inline]
-    pub fn socket(&mut self) -> &mut Socket {
-        &mut self.socket
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// See [`Socket::register`].
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.socket.register(registry, token)
+    }
+
+    /// See [`Socket::reregister`].
+    pub fn reregister(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.socket.reregister(registry, token)
+    }
+
+    /// Says goodbye, where that is usual, and ends the reports.
+    pub fn close(&mut self, registry: &Registry) {
+        self.socket.close();
+        self.socket.deregister(registry).ok();
     }
 
     /// Reads what has come. That may have the socket send something of its own, which may wait.
@@ -139,7 +172,7 @@ impl Connection {
     }
 
     /// Sends pieces once; how many bytes of them. When that is not all, the socket will report when it takes more.
-    pub fn send(&mut self, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
+    pub fn send(&mut self, pieces: &[io::IoSlice<'_>], _: Cleared) -> io::Result<usize> {
         let wanted: usize = pieces.iter().map(|piece| piece.len()).sum();
         let sent = match self.socket.write_vectored(pieces) {
             Ok(0) if wanted > 0 => return Err(io::ErrorKind::WriteZero.into()),
@@ -156,7 +189,7 @@ impl Connection {
     }
 
     /// Sends as much of the output as the socket takes.
-    pub fn flush(&mut self, output: &mut Reply) -> io::Result<(Flushed, usize)> {
+    pub fn flush(&mut self, output: &mut Reply, _: Cleared) -> io::Result<(Flushed, usize)> {
         let mut sent = 0;
         while !output.is_empty() {
             let result = match output.contiguous() {

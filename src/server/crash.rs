@@ -6,6 +6,9 @@
 //!
 //! What the server was doing is read in place, in the middle of whatever was being changed. So the parts of the report
 //! come in the order in which they can be relied upon, and each is written before the next is tried.
+//!
+//! Each thread has a second stack for the report on a signal: the first may be full. What fills a stack calls itself, so
+//! of a long trace the middle is left out.
 #![allow(unsafe_code)]
 
 use std::backtrace::Backtrace;
@@ -19,7 +22,7 @@ use super::observe::info::Source;
 use crate::config::{Config, REDIS_VERSION};
 use crate::db::Databases;
 use crate::server::Server;
-use crate::util::platform;
+use crate::util::platform::{self, SignalStack};
 
 static ENABLED: AtomicBool = AtomicBool::new(true);
 /// A report was begun: what happens in it is not reported again.
@@ -51,8 +54,13 @@ impl Drop for Watch {
     }
 }
 
-/// Has panics reported from now on.
+/// Lines of a stack trace that are shown at each of its ends, if it is longer.
+const TRACE_LINES_MAX: usize = 100;
+
+/// Has panics reported from now on, and fatal signals of this thread.
 pub fn install(config: &Config) {
+    // It is needed up to the end of the process.
+    std::mem::forget(SignalStack::begin());
     enable(config.crash_log_enabled);
     let exits = config.use_exit_on_panic;
     std::panic::set_hook(Box::new(move |panic| {
@@ -86,7 +94,7 @@ extern "C" fn on_signal(signal: i32) {
 fn report(what: &str) {
     log::warn!("=== REDIS BUG REPORT START: Cut & paste starting from here ===");
     log::warn!("Redis {REDIS_VERSION} (Oxidis {}) {what}", env!("CARGO_PKG_VERSION"));
-    log::warn!("------ STACK TRACE ------\n{}", Backtrace::force_capture());
+    log::warn!("------ STACK TRACE ------\n{}", ends(&Backtrace::force_capture().to_string(), TRACE_LINES_MAX));
     if let Ok(Some((server, db))) = WATCHED.try_with(Cell::get) {
         // SAFETY: they live as long as the watch, and this thread, which alone uses them, has stopped for good in the
         // middle of that: it goes no further than this report.
@@ -104,4 +112,57 @@ fn report_state(server: &Server, db: &Databases) {
     }
     let all: Vec<String> = server.clients.in_order().into_iter().map(line).collect();
     log::warn!("------ CLIENT LIST OUTPUT ------\n{}", all.join("\n"));
+}
+
+/// The first lines of a text and the last, if it has more than both.
+fn ends(text: &str, lines_max: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let Some(left_out) = lines.len().checked_sub(2 * lines_max).filter(|count| *count > 0) else {
+        return text.to_owned();
+    };
+    let left_out = format!("... {left_out} lines ...");
+    let tail = &lines[lines.len() - lines_max..];
+    [&lines[..lines_max], &[&left_out], tail].concat().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hint::black_box;
+    use std::process::Command;
+
+    const CHILD: &str = "OXIDIS_TEST_OVERFLOWS";
+
+    #[test]
+    fn of_a_long_trace_the_middle_is_left_out() {
+        assert_eq!(ends("a\nb\nc\nd", 2), "a\nb\nc\nd");
+        assert_eq!(ends("a\nb\nc\nd\ne\nf", 2), "a\nb\n... 2 lines ...\ne\nf");
+    }
+
+    #[inline(never)]
+    fn calls_itself(depth: u64) -> u64 {
+        let room = black_box([depth; 16]);
+        if black_box(depth) < u64::MAX { calls_itself(depth + 1) + room[1] } else { 0 }
+    }
+
+    /// The process that crashes is a child that runs this test.
+    #[test]
+    fn a_full_stack_leaves_a_report() {
+        if std::env::var_os(CHILD).is_some() {
+            let config = Config::default();
+            crate::server::observe::log_format::install(&config).expect("a log");
+            install(&config);
+            calls_itself(0);
+            return;
+        }
+        let name = "server::crash::tests::a_full_stack_leaves_a_report";
+        let program = std::env::current_exe().expect("this program");
+        let output = Command::new(program).args([name, "--exact", "--nocapture"]).env(CHILD, "yes").output();
+        let output = output.expect("a child");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(!output.status.success());
+        for part in ["crashed by signal", "calls_itself", "lines ...", "=== REDIS BUG REPORT END"] {
+            assert!(text.contains(part), "no {part} in:\n{text}\n{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
 }

@@ -12,6 +12,7 @@
 pub mod before_replies;
 pub mod busy;
 pub mod connections;
+pub mod output;
 mod pace;
 pub mod pipeline;
 
@@ -34,12 +35,10 @@ use super::replication::primary;
 use super::replication::transfer;
 use crate::client::{ClientKey, Modes};
 use crate::db::Databases;
-use crate::net::connection::Flushed;
 use crate::net::listeners::FIRST_TOKEN;
 use crate::repl::link::LINK_TOKEN;
 use crate::repl::transfer::PIPE_TOKEN;
 use crate::server::Server;
-use crate::util::platform::os_error_text;
 use pace::Pace;
 use pipeline::Pipeline;
 
@@ -278,7 +277,7 @@ impl EventLoop {
             Ok(_) => {
                 if self.server.clients.at(key).flush_pending {
                     super::event_loop::before_replies::before_replies(&mut self.server);
-                    self.flush(key);
+                    output::send_output(&mut self.server, key);
                 }
                 if log::log_enabled!(log::Level::Debug)
                     && let Some(client) = self.server.clients.get(key)
@@ -292,7 +291,7 @@ impl EventLoop {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable(key),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.server.clients.read_on_later(key),
             Err(error) => {
-                if self.server.clients.at_mut(key).connection.socket().is_established() {
+                if self.server.clients.at(key).connection.socket().is_established() {
                     log::debug!("Reading from client: {error}");
                 } else {
                     log::warn!("Error accepting a client connection: {error}");
@@ -320,15 +319,6 @@ impl EventLoop {
         }
     }
 
-    fn keep_spare(&mut self, buffer: Vec<u8>) {
-        // Under `maxmemory` they would take the place of keys.
-        let limited = self.server.modes.has(ServerModes::MEMORY_LIMIT);
-        let max = if limited { SPARE_BUFFER_BYTES_LIMITED } else { SPARE_BUFFER_BYTES_MAX };
-        if self.spare.len() < SPARE_BUFFERS && (1..=max).contains(&buffer.capacity()) {
-            self.spare.push(buffer);
-        }
-    }
-
     /// Goes on with clients whose input was not used up or whose socket was not emptied.
     fn read_on(&mut self, keys: Vec<ClientKey>) {
         for key in keys {
@@ -352,68 +342,14 @@ impl EventLoop {
         }
     }
 
-    /// Sends what was answered in this turn, each client's with one write.
+    /// Sends what was answered in this turn.
     fn flush_outputs(&mut self) {
-        let mut list = std::mem::take(&mut self.flushing);
-        self.server.clients.take_flush_list(&mut list);
-        for key in &list {
-            if let Some(client) = self.server.clients.get_mut(*key) {
-                client.flush_pending = false;
-                if !client.connection.output_stuck && !client.connection.doomed {
-                    self.flush(*key);
-                }
-                if self.server.modes.has(ServerModes::CLIENT_LIMIT) {
-                    memory::count(&mut self.server, *key, None);
-                }
-            }
-        }
-        self.flushing = list;
+        let spare = &mut self.spare;
+        output::send_outputs(&mut self.server, &mut self.flushing, |server, buffer| keep_spare(spare, server, buffer));
     }
 
-    fn flush(&mut self, key: ClientKey) {
-        let server = &mut self.server;
-        let client = server.clients.at_mut(key);
-        match client.connection.flush(&mut client.output) {
-            Ok((Flushed::Done, sent)) => {
-                server.stats.output_bytes += sent as u64;
-                server.stats.writes_processed += 1;
-                // What the primary is sent is no sign of its life.
-                if !client.modes.has(Modes::PRIMARY) {
-                    client.active_ms = server.clock.unix_ms();
-                }
-                client.connection.output_over_soft_since = None;
-                let buffer = client.output.take_buffer();
-                let is_replica = client.modes.has(Modes::REPLICA);
-                if client.modes.has(Modes::CLOSING) {
-                    server.clients.close_soon(key);
-                }
-                self.keep_spare(buffer);
-                if is_replica {
-                    self.send_stream(key);
-                }
-            }
-            Ok((Flushed::Partial, sent)) => {
-                server.stats.output_bytes += sent as u64;
-                if sent > 0 {
-                    client.active_ms = server.clock.unix_ms();
-                }
-                super::clients::messages::check_output_limit(server, key);
-            }
-            Err(error) => {
-                log::debug!("Error writing to client: {error}");
-                server.clients.close_soon(key);
-            }
-        }
-    }
-
-    /// Goes on with what lies elsewhere than in a replica's output.
-    fn send_stream(&mut self, key: ClientKey) {
-        let server = &mut self.server;
-        transfer::piece_is_sent(server, key);
-        if let Err(error) = primary::send(server, key) {
-            log::warn!("Write error sending DB to replica: {}", os_error_text(&error));
-            server.clients.close_soon(key);
-        }
+    fn keep_spare(&mut self, buffer: Vec<u8>) {
+        keep_spare(&mut self.spare, &self.server, buffer);
     }
 
     fn shut_down(&mut self, status: i32) -> i32 {
@@ -426,5 +362,15 @@ impl EventLoop {
         }
         log::warn!("Redis is now ready to exit, bye bye...");
         status
+    }
+}
+
+/// Keeps the memory of an output for the next one.
+fn keep_spare(spare: &mut Vec<Vec<u8>>, server: &Server, buffer: Vec<u8>) {
+    // Under `maxmemory` they would take the place of keys.
+    let limited = server.modes.has(ServerModes::MEMORY_LIMIT);
+    let max = if limited { SPARE_BUFFER_BYTES_LIMITED } else { SPARE_BUFFER_BYTES_MAX };
+    if spare.len() < SPARE_BUFFERS && (1..=max).contains(&buffer.capacity()) {
+        spare.push(buffer);
     }
 }

@@ -217,15 +217,52 @@ pub fn private_dirty_memory() -> Option<usize> {
 /// Signals that tell of an error of the program.
 const FATAL_SIGNALS: [libc::c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT];
 
+/// The stack of a handler of fatal signals, in bytes: a report takes a part of it.
+const SIGNAL_STACK_BYTES: usize = 1 << 20;
+
+/// A stack of its own for what handles fatal signals in the calling thread, whose own stack may have come to its end.
+#[derive(Debug)]
+#[must_use = "the stack is there as long as this lives"]
+pub struct SignalStack(*mut libc::c_void);
+
+impl SignalStack {
+    /// Makes one, and uses it; none if there is no memory.
+    pub fn begin() -> Option<SignalStack> {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
+        // SAFETY: asks for memory wherever there is some; it is taken up page by page as it is used.
+        let base = unsafe { libc::mmap(std::ptr::null_mut(), SIGNAL_STACK_BYTES, access, flags, -1, 0) };
+        if base == libc::MAP_FAILED {
+            return None;
+        }
+        let stack = SignalStack(base);
+        stack.switch(0).then_some(stack)
+    }
+
+    fn switch(&self, flags: libc::c_int) -> bool {
+        let stack = libc::stack_t { ss_sp: self.0, ss_flags: flags, ss_size: SIGNAL_STACK_BYTES };
+        // SAFETY: the memory is there until it is no longer used, see `drop`.
+        unsafe { libc::sigaltstack(&stack, std::ptr::null_mut()) == 0 }
+    }
+}
+
+impl Drop for SignalStack {
+    fn drop(&mut self) {
+        self.switch(libc::SS_DISABLE);
+        // SAFETY: the memory is this value's own, and used by nobody any more.
+        unsafe { libc::munmap(self.0, SIGNAL_STACK_BYTES) };
+    }
+}
+
 /// Has a function called when a signal is about to end this process, instead of what was before; with `None` they end
-/// it as they do by default. The function may not return.
+/// it as they do by default. The function may not return. It runs on the thread's [`SignalStack`].
 pub fn catch_fatal_signals(handler: Option<extern "C" fn(libc::c_int)>) {
     for signal in FATAL_SIGNALS {
         let action = MaybeUninit::<libc::sigaction>::zeroed();
         // SAFETY: `sigaction` is plain data for which all zeroes is a value: no handler, no signal held back.
         let mut action = unsafe { action.assume_init() };
         action.sa_sigaction = handler.map_or(libc::SIG_DFL, |handler| handler as libc::sighandler_t);
-        action.sa_flags = libc::SA_NODEFER;
+        action.sa_flags = libc::SA_NODEFER | libc::SA_ONSTACK;
         // SAFETY: the pointer is valid for the call. What the handler does is no worse than the crash it reports.
         unsafe {
             libc::sigaction(signal, &action, std::ptr::null_mut());

@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+use crate::util::platform::SignalStack;
+
 /// What the thread is asked to do.
 enum Job {
     /// Bring the file to the disk, and with it all that was written up to this point.
@@ -121,7 +123,10 @@ impl DiskThread {
 fn start(shared: &Arc<Shared>) -> Option<mpsc::Sender<Job>> {
     let (sender, receiver) = mpsc::channel::<Job>();
     let shared = Arc::clone(shared);
-    let work = move || receiver.into_iter().for_each(|job| job.run(&shared));
+    let work = move || {
+        let _stack = SignalStack::begin();
+        receiver.into_iter().for_each(|job| job.run(&shared));
+    };
     thread::Builder::new().name("disk".to_owned()).spawn(work).ok().map(|_| sender)
 }
 

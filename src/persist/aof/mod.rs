@@ -64,6 +64,8 @@ pub struct Aof {
     pub rest_us: u32,
     /// The last write or sync failed.
     pub failing: bool,
+    /// How much it had been fed when that was last dealt with as `appendfsync` says.
+    pub settled: u64,
 }
 
 impl Aof {

@@ -14,7 +14,7 @@ use crate::util::platform::os_error_text;
 /// Bytes between two looks at how far it is.
 const SLICE_BYTES: u64 = 1 << 20;
 
-fn settings(rules: Rules, total_bytes: u64) -> Settings {
+fn settings(rules: Rules, present_bytes: u64) -> Settings {
     Settings {
         rules,
         checksum: true,
@@ -23,7 +23,7 @@ fn settings(rules: Rules, total_bytes: u64) -> Settings {
         may_replace: true,
         discard: true,
         key_delay_us: 0,
-        total_bytes,
+        present_bytes,
     }
 }
 
@@ -47,8 +47,8 @@ pub fn check(path: &Path, rules: Rules, out: &mut dyn Write) -> io::Result<bool>
 /// When nothing can be written.
 pub fn check_file(file: File, shown: &str, rules: Rules, out: &mut dyn Write) -> io::Result<Option<u64>> {
     writeln!(out, "[offset 0] Checking RDB file {shown}")?;
-    let total_bytes = file.metadata().map_or(0, |metadata| metadata.len());
-    let mut loader = Loader::new(Box::new(file), settings(rules, total_bytes));
+    let present_bytes = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut loader = Loader::new(Box::new(file), settings(rules, present_bytes));
     let mut nothing = Databases::new(1);
     let result = loop {
         let result = loader.step(&mut nothing, SLICE_BYTES);

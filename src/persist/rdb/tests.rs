@@ -37,7 +37,7 @@ fn settings(rules: Rules) -> Settings {
         may_replace: false,
         discard: false,
         key_delay_us: 0,
-        total_bytes: 1 << 20,
+        present_bytes: 1 << 20,
     }
 }
 

@@ -219,6 +219,9 @@ impl Server {
 
     /// Gives a client that was blocked its answer, unless it wants none.
     fn answer(&mut self, key: ClientKey, write: impl FnOnce(&mut Reply)) {
+        if !self.may_be_told(key) {
+            return;
+        }
         let client = self.clients.at_mut(key);
         let silence = reply_mode::begin_silence(client, &client.output.mark());
         write(&mut client.output);

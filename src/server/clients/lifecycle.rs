@@ -27,10 +27,10 @@ pub fn stop_monitoring(server: &mut Server, key: ClientKey) {
     }
 }
 
-/// Has a client shown the commands of all: MONITOR. False when it is already.
+/// Has a client shown the commands of all: MONITOR. False when it is already, or is the other end of a replication.
 pub fn monitor(server: &mut Server, key: ClientKey) -> bool {
     let client = server.clients.at_mut(key);
-    if client.modes.has(Modes::MONITOR) {
+    if client.modes.has(Modes(Modes::MONITOR.0 | Modes::PEER.0)) {
         return false;
     }
     client.modes.set(Modes::MONITOR, true);
@@ -39,8 +39,12 @@ pub fn monitor(server: &mut Server, key: ClientKey) -> bool {
     true
 }
 
-/// Puts a client back into the state of a new connection: RESET. The reply's protocol is the caller's to set.
-pub fn reset(server: &mut Server, key: ClientKey) {
+/// Puts a client back into the state of a new connection: RESET. The reply's protocol is the caller's to set. False for
+/// the other end of a replication, whose part ends with its connection and not before.
+pub fn reset(server: &mut Server, key: ClientKey) -> bool {
+    if server.clients.at(key).modes.has(Modes::PEER) {
+        return false;
+    }
     unwatch(server, key);
     stop_monitoring(server, key);
     tracking::stop(server, key);
@@ -55,4 +59,5 @@ pub fn reset(server: &mut Server, key: ClientKey) {
     client.user = UserId::DEFAULT;
     client.modes = modes;
     server.clients.set_no_evict(key, false);
+    true
 }

@@ -6,11 +6,15 @@ use crate::config::Config;
 use crate::resp::reply::Reply;
 use crate::server::Server;
 use crate::server::effects::Observers;
+use crate::server::replication::roster;
 
 impl Server {
     /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply
     /// when its command runs. `None` when it is gone.
     pub fn push_to(&mut self, target: ClientKey) -> Option<&mut Reply> {
+        if !self.may_be_told(target) {
+            return None;
+        }
         if self.current == Some(target) {
             self.observers.set(Observers::PENDING, true);
             let resp3 = self.clients.get(target)?.resp3;
@@ -22,6 +26,17 @@ impl Server {
         }
         self.clients.flush_later(target);
         self.clients.get_mut(target).map(|client| &mut client.output)
+    }
+
+    /// Whether something may be written for a client that its command does not write itself. The primary is told nothing,
+    /// and what a replica reads is a stream into which nothing else may come: it is closed instead.
+    pub fn may_be_told(&mut self, target: ClientKey) -> bool {
+        let Some(client) = self.clients.get(target) else { return false };
+        let modes = client.modes;
+        if modes.has(Modes::REPLICA) && !modes.has(Modes::CLOSING) {
+            roster::disconnect_for_reply(self, target);
+        }
+        !modes.has(Modes(Modes::REPLICA.0 | Modes::PRIMARY.0))
     }
 
     /// Writes a message for a client, and closes the client when it does not read what it is sent.

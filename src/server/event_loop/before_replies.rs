@@ -5,9 +5,7 @@ use crate::server::persistence::aof_write;
 /// Writes what there is, before anybody is told of it.
 #[inline]
 pub fn before_replies(server: &mut Server) {
-    if server.persist.aof.is_on() {
-        aof_write::flush(server, false);
-    }
+    aof_write::keep_up(server);
     if !server.clients.awaiting.is_empty() {
         durability::serve(server);
     }

@@ -2,17 +2,23 @@
 //!
 //! The event loop stands still meanwhile, deep in the command that runs the script. From time to time the script's
 //! hook comes here. Sockets are asked directly whether they have anything; each client with a complete request is
-//! answered. The gate lets only commands through that are allowed now: those that end the script, and a few that touch
-//! nothing but their own client. The event loop misses nothing: what it is told of later has been read already, and a
-//! request that is not complete waits in the client's own buffer as always.
+//! answered, and what had been answered when the script began is sent as well. The gate lets only commands through that
+//! are allowed now: those that end the script, and a few that touch nothing but their own client. The event loop misses
+//! nothing: what it is told of later has been read already, and a request that is not complete waits in the client's own
+//! buffer as always.
+//!
+//! The primary is not answered but obeyed, so what it sends waits for the end of the script, unread.
 
 use std::time::Duration;
 
-use super::pipeline::Pipeline;
-use super::pipeline::READ_BYTES;
+use super::connections;
+use super::output;
+use super::pipeline::{Pipeline, READ_BYTES};
 use crate::client::{ClientKey, Modes};
 use crate::db::Databases;
 use crate::server::Server;
+use crate::server::effects::Observers;
+use crate::server::persistence::aof_write;
 use crate::util::clock::Ticks;
 use crate::util::platform;
 
@@ -27,11 +33,12 @@ pub struct Restricted {
     pipeline: Pipeline,
     shared: Vec<u8>,
     looked: Option<Ticks>,
+    sending: Vec<ClientKey>,
 }
 
 impl Default for Restricted {
     fn default() -> Restricted {
-        Restricted { pipeline: Pipeline::default(), shared: vec![0; READ_BYTES], looked: None }
+        Restricted { pipeline: Pipeline::default(), shared: vec![0; READ_BYTES], looked: None, sending: Vec::new() }
     }
 }
 
@@ -46,15 +53,18 @@ impl Restricted {
         }
         self.looked = Some(now);
         server.clock.read_wall();
+        let (touches, timeless) = (db.touches, db.set_timeless(false));
         let (selected, now_ms, current) = (db.selected(), db.now_ms(), server.current);
+        let pending = server.observers.has(Observers::PENDING);
         let own_messages = server.effects.take_own_messages();
         let in_exec = std::mem::take(&mut server.in_exec);
         server.script.interrupted = true;
-        let outgoing = server.effects.outgoing.len();
+        let unchanged = (server.effects.outgoing.len(), db.dirty);
+        aof_write::keep_up(server);
         for token in server.listeners.tokens() {
             for _ in 0..ACCEPTS {
                 let Some(Ok(accepted)) = server.listeners.accept(token) else { break };
-                super::connections::greet(server, accepted);
+                connections::greet(server, accepted);
             }
         }
         let waits = |key: ClientKey| {
@@ -65,21 +75,31 @@ impl Restricted {
         let (keys, descriptors): (Vec<ClientKey>, Vec<i32>) =
             server.clients.keys_from(0, usize::MAX).into_iter().filter_map(|key| Some((key, waits(key)?))).unzip();
         for (key, ready) in keys.into_iter().zip(platform::readable(&descriptors)) {
-            if ready {
+            if ready && server.clients.at(key).modes.has(Modes::PRIMARY) {
+                server.clients.at_mut(key).active_ms = server.clock.unix_ms();
+            } else if ready {
                 self.answer(server, db, key);
             }
         }
         // A script may wait for that, and asks INFO.
-        super::connections::close_doomed_replicas(server);
-        debug_assert_eq!(server.effects.outgoing.len(), outgoing, "nothing is changed while a script runs");
+        connections::close_doomed_replicas(server);
+        output::send_outputs(server, &mut self.sending, |_, _| {});
+        debug_assert_eq!(
+            (server.effects.outgoing.len(), db.dirty),
+            unchanged,
+            "nothing is changed while a script runs"
+        );
         server.script.interrupted = false;
         server.in_exec = in_exec;
         server.effects.replace_own_messages(own_messages);
+        server.observers.set(Observers::PENDING, pending);
         server.current = current;
         db.begin_command(selected, now_ms);
+        db.set_timeless(timeless);
+        db.touches = touches;
     }
 
-    /// Reads a client's socket once, runs what came, and sends the answers.
+    /// Reads a client's socket once, and runs what came.
     fn answer(&mut self, server: &mut Server, db: &mut Databases, key: ClientKey) {
         let client = server.clients.at_mut(key);
         match self.pipeline.read(client, &mut self.shared) {
@@ -93,15 +113,7 @@ impl Restricted {
                 self.pipeline.run(server, db, key, bytes);
             }
             Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted) => {}
-            Ok(_) | Err(_) => return server.clients.close_soon(key),
-        }
-        let client = server.clients.at_mut(key);
-        if client.connection.output_stuck || client.connection.doomed {
-            return;
-        }
-        match client.connection.flush(&mut client.output) {
-            Ok((_, sent)) => server.stats.output_bytes += sent as u64,
-            Err(_) => server.clients.close_soon(key),
+            Ok(_) | Err(_) => server.clients.close_soon(key),
         }
     }
 }

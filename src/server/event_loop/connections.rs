@@ -13,9 +13,7 @@ pub fn close(server: &mut Server, clients: Vec<ClientKey>) {
     for key in clients {
         crate::server::clients::departure::forget(server, key);
         if let Some(mut client) = server.clients.remove(key) {
-            let socket = client.connection.socket();
-            socket.close();
-            socket.deregister(server.listeners.registry()).ok();
+            client.connection.close(server.listeners.registry());
         }
     }
 }
@@ -51,7 +49,7 @@ pub fn greet(server: &mut Server, accepted: Accepted) {
     let modes = server.acl.modes_at_first();
     let client = server.clients.at_mut(key);
     client.modes = modes;
-    if let Err(error) = client.connection.socket().register(server.listeners.registry(), Token(key)) {
+    if let Err(error) = client.connection.register(server.listeners.registry(), Token(key)) {
         log::warn!("Registering a client socket: {error}");
         server.clients.remove(key);
         return;

@@ -74,7 +74,8 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         }
     }
     let queueing = modes.has(Modes::MULTI) && !row.flags.has(NO_QUEUE);
-    if cx.server.modes.has(ServerModes::MEMORY_LIMIT) {
+    // Keys stay where they are while a script looks at them.
+    if cx.server.modes.has(ServerModes::MEMORY_LIMIT) && !cx.server.modes.has(ServerModes::BUSY) {
         let enough = crate::server::evict::make_room(cx.server, cx.db);
         cx.server.script.memory_exhausted = !enough;
         if cx.server.observers.has(Observers::TRACKING) {

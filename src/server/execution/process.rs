@@ -13,6 +13,7 @@ use crate::command::spec;
 use crate::command::{Args, CommandId};
 use crate::resp::reply::Mark;
 use crate::server::execution::call;
+use crate::server::replication::roster;
 
 /// What a browser sends that was made to attack.
 const FOREIGN_WORDS: [&[u8]; 2] = [b"post", b"host:"];
@@ -49,14 +50,14 @@ fn process_with_care(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'
     let silence = begin_silence(cx.client_mut(), &mark);
     let is_replica = cx.client().modes.has(Modes::REPLICA);
     check_and_call(cx, resolved, args);
-    if is_replica && cx.reply.wrote_since(mark) {
-        disconnect_replica(cx, mark, &args);
-    }
     if silence.is_some() {
         end_silence(cx.server.clients.at_mut(cx.client), cx.reply, silence);
     }
     if cx.server.observers.any() {
         settle::finish(cx);
+    }
+    if is_replica && cx.reply.wrote_since(mark) {
+        disconnect_replica(cx, mark);
     }
 }
 
@@ -158,23 +159,17 @@ fn unknown_command(args: &Args<'_>) -> Error {
 
 /// Nobody listens to what a replica is answered: it would become a part of the stream.
 #[cold]
-fn disconnect_replica(cx: &mut Ctx<'_>, mark: Mark, args: &Args<'_>) {
-    let known = cx.client().last_command.map(|id| cx.server.commands.entry(id).full_name.clone());
-    let command = known.unwrap_or_else(|| args.get(0).escape_ascii().to_string());
+fn disconnect_replica(cx: &mut Ctx<'_>, mark: Mark) {
     if let Some(error) = cx.reply.first_error_since(mark) {
         log::warn!(
-            "== CRITICAL == This master is sending an error to its replica: '{}' after processing the command \
-             '{command}'",
-            String::from_utf8_lossy(error)
+            "== CRITICAL == This master is sending an error to its replica: '{}' after processing the command '{}'",
+            String::from_utf8_lossy(error),
+            cx.server.command_name(cx.client().last_command)
         );
         cx.server.stats.unexpected_error_replies += 1;
     }
-    log::warn!(
-        "Replica generated a reply to command '{command}', disconnecting it: {}",
-        crate::server::replication::roster::name(cx.server, cx.client)
-    );
     cx.reply.truncate(mark);
-    cx.server.clients.close_soon(cx.client);
+    roster::disconnect_for_reply(cx.server, cx.client);
 }
 
 /// Cuts a client off that speaks another protocol. The log has it once a minute, so that it cannot be flooded.

@@ -1,7 +1,9 @@
 //! The append-only file written and synced by the rules of `appendfsync`.
 
+use crate::net::connection::Cleared;
 use crate::persist::aof::writer::{Conditions, Flushed};
 use crate::server::Server;
+use crate::server::modes::ServerModes;
 use crate::util::platform::os_error_text;
 use std::time::Duration;
 
@@ -16,6 +18,28 @@ fn conditions(server: &Server, force: bool) -> Conditions {
     }
 }
 
+/// The one place that decides whether clients may be told anything: after what they may be told of has been written, and
+/// with `appendfsync always` is on the disk. Where that fails the server ends in here. Whoever sends something to a client
+/// needs a [`Cleared`] for it, which only this makes: so no way out of the server passes by the log.
+#[inline]
+pub fn clear(server: &mut Server) -> Cleared {
+    let aof = &server.persist.aof;
+    if aof.is_on() && aof.settled != aof.fed() {
+        flush(server, false);
+    }
+    // What a script has changed so far leaves at its end, and until then nobody is told of it.
+    debug_assert!(server.effects.outgoing.is_empty() || server.modes.has(ServerModes::BUSY), "a change is not logged");
+    Cleared::by_log()
+}
+
+/// Writes what there is, and syncs it when that is due.
+#[inline]
+pub fn keep_up(server: &mut Server) {
+    if server.persist.aof.is_on() {
+        flush(server, false);
+    }
+}
+
 /// Writes what there is; with `force` without waiting for a sync that is under way. With `appendfsync always` a failure
 /// is the end of the server: what clients are about to be told cannot be kept.
 pub fn flush(server: &mut Server, force: bool) {
@@ -25,6 +49,7 @@ pub fn flush(server: &mut Server, force: bool) {
         Flushed::Written(syncing) => note_latency(server, syncing),
         Flushed::Fatal => std::process::exit(1),
     }
+    server.persist.aof.settled = server.persist.aof.fed();
     note_errors(server);
 }
 

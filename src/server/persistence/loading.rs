@@ -48,7 +48,7 @@ pub fn rules(config: &Config, plain_from: Option<usize>, deep: bool) -> Rules {
 }
 
 /// How a file of this server's own is loaded.
-pub fn settings(server: &Server, total_bytes: u64, may_replace: bool) -> Settings {
+pub fn settings(server: &Server, present_bytes: u64, may_replace: bool) -> Settings {
     let config = &server.config;
     Settings {
         rules: rules(config, server.plain_from, config.sanitize_dump_payload == SanitizeDumpPayload::Yes),
@@ -59,7 +59,7 @@ pub fn settings(server: &Server, total_bytes: u64, may_replace: bool) -> Setting
         may_replace,
         discard: false,
         key_delay_us: config.key_load_delay_us,
-        total_bytes,
+        present_bytes,
     }
 }
 
@@ -84,9 +84,10 @@ pub fn begin_from(server: &mut Server, db: &mut Databases, from: Origin, total_b
     note_loading(server, db, true);
 }
 
-/// Begins to load a data set of the primary.
+/// Begins to load a data set of the primary, which has so many bytes if the primary is to be believed.
 pub fn begin_sync(server: &mut Server, db: &mut Databases, source: Box<dyn Source>, total_bytes: u64, place: Place) {
-    let from = Origin::Snapshot(Box::new(Loader::new(source, settings(server, total_bytes, false))));
+    let present_bytes = if matches!(place, Place::Socket { .. }) { 0 } else { total_bytes };
+    let from = Origin::Snapshot(Box::new(Loader::new(source, settings(server, present_bytes, false))));
     let aside = match place {
         Place::Socket { aside: true, .. } => Some(Box::new(Databases::new(db.count()))),
         _ => None,

@@ -38,7 +38,7 @@ pub fn adopt(server: &mut Server, cached: Cached, is_old: bool) {
     });
     server.repl.down_since_ms = None;
     let registry = server.listeners.registry();
-    if let Err(error) = server.clients.at_mut(key).connection.socket().reregister(registry, mio::Token(key)) {
+    if let Err(error) = server.clients.at_mut(key).connection.reregister(registry, mio::Token(key)) {
         log::warn!("Registering the socket of the primary: {error}");
         server.clients.close_soon(key);
     }

@@ -30,6 +30,7 @@ pub fn connect(server: &mut Server) {
         Err(_) => {
             let (found, result) = channel();
             let look_up = move || {
+                let _stack = platform::SignalStack::begin();
                 let addresses = (primary.host.as_str(), primary.port).to_socket_addrs();
                 let first = addresses.and_then(|mut all| all.next().ok_or(io::ErrorKind::NotFound.into()));
                 // Nobody may be interested any more.

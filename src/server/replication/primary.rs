@@ -5,6 +5,7 @@
 
 use super::roster;
 use crate::repl::replica::Stage;
+use crate::server::persistence::aof_write;
 use crate::server::replication::roster::dismiss;
 use crate::server::replication::roster::name;
 use crate::server::replication::roster::replica_mut;
@@ -52,6 +53,7 @@ pub fn note_ack(server: &mut Server, key: ClientKey, offset: i64, log: Option<i6
 /// Those of the socket, and of the file.
 pub fn send(server: &mut Server, key: ClientKey) -> io::Result<()> {
     loop {
+        let cleared = aof_write::clear(server);
         let Some(client) = server.clients.get_mut(key) else { return Ok(()) };
         let Some(replica) = client.replica.as_deref_mut() else { return Ok(()) };
         let sent = match &mut replica.stage {
@@ -62,7 +64,7 @@ pub fn send(server: &mut Server, key: ClientKey) -> io::Result<()> {
                 if read == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
-                let written = client.connection.send(&[IoSlice::new(&room[..read])])?;
+                let written = client.connection.send(&[IoSlice::new(&room[..read])], cleared)?;
                 *sent += written as u64;
                 written
             }
@@ -81,7 +83,7 @@ pub fn send(server: &mut Server, key: ClientKey) -> io::Result<()> {
                 if filled == 0 {
                     return Ok(());
                 }
-                let written = client.connection.send(&slices[..filled])?;
+                let written = client.connection.send(&slices[..filled], cleared)?;
                 replica.position += written as i64;
                 written
             }
@@ -134,7 +136,7 @@ pub fn after_replies(server: &mut Server) {
 
 /// A client that is a replica is about to be removed.
 pub fn forget(server: &mut Server, key: ClientKey) {
-    if !server.clients.get(key).is_some_and(|client| client.modes.has(Modes::REPLICA)) {
+    if !server.repl.replicas.contains(&key) {
         return;
     }
     log::info!("Connection with replica {} lost.", name(server, key));

@@ -39,7 +39,7 @@ pub fn replica_mut(server: &mut Server, key: ClientKey) -> Option<&mut Replica> 
     server.clients.get_mut(key)?.replica.as_deref_mut()
 }
 
-/// A client is no replica any more.
+/// A client is no replica any more. The one place where that ends.
 pub fn dismiss(server: &mut Server, key: ClientKey) {
     let now = server.clock.unix_ms();
     if let Some(client) = server.clients.get_mut(key) {
@@ -52,6 +52,13 @@ pub fn dismiss(server: &mut Server, key: ClientKey) {
     }
     count_good(server);
     propagate::update_listeners(server);
+}
+
+/// Closes a replica for which its latest command, or somebody else, has something that is no part of the stream.
+pub fn disconnect_for_reply(server: &mut Server, key: ClientKey) {
+    let command = server.command_name(server.clients.get(key).and_then(|client| client.last_command)).to_owned();
+    log::warn!("Replica generated a reply to command '{command}', disconnecting it: {}", name(server, key));
+    server.clients.close_soon(key);
 }
 
 /// Ends the connections of all replicas: they come back and learn what has changed.

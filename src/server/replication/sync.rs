@@ -28,9 +28,9 @@ use crate::server::persistence::snapshot;
 use crate::server::propagate;
 use crate::util::platform;
 
-/// PSYNC and SYNC: the client becomes a replica.
+/// PSYNC and SYNC: the client becomes a replica, unless it is one, or something that cannot be both.
 pub fn request(cx: &mut Ctx<'_>, args: &Args<'_>, partial: bool) -> CmdResult {
-    if cx.client().modes.has(Modes::REPLICA) {
+    if cx.client().modes.has(Modes(Modes::MONITOR.0 | Modes::PEER.0)) {
         return Ok(());
     }
     if partial && args.is(3, "failover") {

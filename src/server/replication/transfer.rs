@@ -8,6 +8,7 @@
 use super::roster;
 use crate::repl::transfer::PIPE_TOKEN;
 use crate::repl::transfer::Transfer;
+use crate::server::persistence::aof_write;
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream as BlockingStream;
@@ -124,10 +125,11 @@ pub fn go_on(server: &mut Server) {
 fn hand_on(server: &mut Server, piece: &Arc<Vec<u8>>) {
     let (now, to) = (server.clock.unix_ms(), server.repl.transfer.as_ref().map_or(Vec::new(), |t| t.to.clone()));
     for key in to {
+        let cleared = aof_write::clear(server);
         let Some(client) = server.clients.get_mut(key) else { continue };
         client.output.raw_shared(piece);
         server.repl.counts.bytes_out += piece.len() as u64;
-        match client.connection.flush(&mut client.output) {
+        match client.connection.flush(&mut client.output, cleared) {
             Ok(_) => {
                 let stuck = !client.output.is_empty();
                 if let Some(replica) = client.replica.as_deref_mut() {

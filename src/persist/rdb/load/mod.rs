@@ -48,8 +48,9 @@ pub struct Settings {
     pub discard: bool,
     /// Microseconds to rest per key; negative for a part of them. For tests.
     pub key_delay_us: i32,
-    /// How many bytes there are to come, as far as is known.
-    pub total_bytes: u64,
+    /// How many bytes are there for sure: those of a file, none of a stream. Room is made for no more keys than these
+    /// can hold.
+    pub present_bytes: u64,
 }
 
 /// What was counted.
@@ -150,6 +151,8 @@ struct State {
     functions: Vec<Vec<u8>>,
     expired: Vec<(usize, Box<[u8]>)>,
     keys_met: u64,
+    /// How many keys room may yet be made for before they come.
+    room_left: u64,
     /// The offset of what the cursor began with.
     base: u64,
     /// Where values are discarded: what else there was, and the offset behind it.
@@ -192,6 +195,7 @@ impl Loader {
             functions: Vec::new(),
             expired: Vec::new(),
             keys_met: 0,
+            room_left: settings.present_bytes / KEY_BYTES_MIN,
             base: 0,
             seen: Vec::new(),
         };
@@ -374,6 +378,13 @@ impl State {
         Ok(())
     }
 
+    /// How many of so many announced keys room is made for: of all together no more than can be there.
+    fn grant(&mut self, announced: u64) -> usize {
+        let granted = announced.min(self.room_left);
+        self.room_left -= granted;
+        usize::try_from(granted).unwrap_or(0)
+    }
+
     fn item(&mut self, cursor: &mut Cursor<'_>, db: &mut Databases) -> Result<(), Stop> {
         let byte = cursor.byte()?;
         if byte <= kind::LAST {
@@ -398,10 +409,9 @@ impl State {
             }
             opcode::RESIZE_DB => {
                 let (keys, expiring) = (cursor.length()?, cursor.length()?);
-                let most = self.settings.total_bytes / KEY_BYTES_MIN;
                 if !self.settings.discard {
-                    let dict = &mut db.database_mut(self.database).dict;
-                    dict.reserve(keys.min(most) as usize, expiring.min(most) as usize);
+                    let (keys, expiring) = (self.grant(keys), self.grant(expiring));
+                    db.database_mut(self.database).dict.reserve(keys, expiring);
                 }
             }
             opcode::SLOT_INFO => _ = (cursor.length()?, cursor.length()?, cursor.length()?),
