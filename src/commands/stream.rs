@@ -129,6 +129,7 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Stream)
         .flags(&[READONLY, BLOCKING])
         .keys(&[streams(1)])
+        .find_keys(read::streams)
         .docs(
             "5.0.0",
             "[COUNT count] [BLOCK milliseconds] STREAMS <key [key ...] id [id ...]>",
@@ -138,6 +139,7 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Stream)
         .flags(&[WRITE, BLOCKING])
         .keys(&[streams(4)])
+        .find_keys(read::streams)
         .docs(
             "5.0.0",
             "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS <key [key ...] id [id ...]>",
