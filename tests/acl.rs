@@ -314,3 +314,83 @@ fn made_up_passwords_have_the_length_asked_for() {
     }
     assert_ne!(client.cmd(&["ACL", "GENPASS"]).text(), seen[0]);
 }
+
+/// Who waited is refused with the words of Redis 7.2 and later, which were the first to look again.
+#[test]
+fn a_blocked_command_is_checked_again_when_it_runs() {
+    let server = Server::start();
+    let mut admin = server.connect();
+    let run = "NOPERM User u has no permissions to run the";
+    let touch = "NOPERM No permissions to access a key";
+    let cases: [(&[&str], &[&str], &str); 9] = [
+        (&["BLPOP", "k", "0"], &["-blpop"], &format!("{run} 'blpop' command")),
+        (&["BLPOP", "k", "0"], &["-@blocking"], &format!("{run} 'blpop' command")),
+        (&["BLPOP", "k", "0"], &["resetkeys", "~other"], touch),
+        (&["BLPOP", "k", "0"], &["resetkeys", "%R~k"], touch),
+        (&["BLMOVE", "k", "d", "LEFT", "LEFT", "0"], &["resetkeys", "~k"], touch),
+        (&["BRPOPLPUSH", "k", "d", "0"], &["resetkeys", "~d"], touch),
+        (&["BLMPOP", "0", "1", "k", "LEFT"], &["reset", "on", "nopass", "(+blmpop ~x)"], touch),
+        (&["BZPOPMIN", "z", "0"], &["nocommands"], &format!("{run} 'bzpopmin' command")),
+        (&["XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "s", ">"], &["resetkeys"], touch),
+    ];
+    for (call, rules, error) in cases {
+        admin.cmd(&["FLUSHALL"]);
+        admin.cmd(&["ACL", "LOG", "RESET"]);
+        admin.cmd(&["CONFIG", "RESETSTAT"]);
+        admin.cmd(&["XGROUP", "CREATE", "s", "g", "$", "MKSTREAM"]);
+        let mut behind = server.connect();
+        assert_eq!(admin.cmd(&["ACL", "SETUSER", "u", "reset", "on", "nopass", "+@all", "~*"]), Reply::ok());
+        let mut user = as_user(&server, "u");
+        user.send(call);
+        wait_until("the user is blocked", || admin.cmd(&["INFO", "clients"]).text().contains("blocked_clients:1\r"));
+        if call[0].starts_with("BLPOP") {
+            behind.send(call);
+            wait_until("both are blocked", || admin.cmd(&["INFO", "clients"]).text().contains("blocked_clients:2\r"));
+        }
+        assert_eq!(admin.cmd(&[&["ACL", "SETUSER", "u"][..], rules].concat()), Reply::ok());
+        admin.cmd(&["RPUSH", "k", "v"]);
+        admin.cmd(&["ZADD", "z", "1", "v"]);
+        admin.cmd(&["XADD", "s", "1-1", "f", "v"]);
+        assert_eq!(user.read(), Reply::error(error), "{call:?} {rules:?}");
+        // What it would have taken is left to others, and the refusal is on record.
+        match call[0] {
+            "BLPOP" => assert_eq!(behind.read(), Reply::bulks(&["k", "v"])),
+            _ => assert_eq!(admin.cmd(&["LRANGE", "k", "0", "-1"]), Reply::bulks(&["v"])),
+        }
+        assert_eq!(admin.cmd(&["EXISTS", "d"]), Reply::Integer(0));
+        assert_eq!(admin.cmd(&["ZCARD", "z"]), Reply::Integer(1));
+        assert!(matches!(admin.cmd(&["ACL", "LOG"]), Reply::Array(entries) if entries.len() == 1));
+        let info = admin.cmd(&["INFO", "everything"]).text();
+        let calls = format!("cmdstat_{}:", call[0].to_lowercase());
+        let line = info.lines().find(|line| line.starts_with(&calls)).expect("the command's line");
+        assert!(line.contains("rejected_calls=1,failed_calls=0"), "{line}");
+        assert!(info.contains("errorstat_NOPERM:count=1\r"), "{info}");
+        // It goes on.
+        assert_eq!(
+            user.cmd(&["PING"]).text().starts_with("NOPERM"),
+            rules.iter().any(|rule| matches!(*rule, "reset" | "nocommands"))
+        );
+    }
+}
+
+#[test]
+fn a_blocked_command_of_a_user_who_keeps_a_right_or_is_deleted() {
+    let server = Server::start();
+    let mut admin = server.connect();
+    admin.cmd(&["ACL", "SETUSER", "u", "on", "nopass", "+@all", "~*"]);
+    let mut user = as_user(&server, "u");
+    let blocked = |admin: &mut Connection| admin.cmd(&["INFO", "clients"]).text().contains("blocked_clients:1\r");
+    user.send(&["BLMOVE", "k", "d", "LEFT", "LEFT", "0"]);
+    wait_until("the user is blocked", || blocked(&mut admin));
+    // Another set of permissions allows it as well; being shut out later does not concern who is in.
+    admin.cmd(&["ACL", "SETUSER", "u", "reset", "off", "nopass", "(+blmove ~k ~d)"]);
+    admin.cmd(&["RPUSH", "k", "v"]);
+    assert_eq!(user.read(), Reply::bulk("v"));
+    user.send(&["BLMOVE", "k", "d", "LEFT", "LEFT", "0"]);
+    wait_until("the user is blocked", || blocked(&mut admin));
+    for words in [&["MULTI"][..], &["ACL", "DELUSER", "u"], &["RPUSH", "k", "w"], &["EXEC"]] {
+        admin.cmd(words);
+    }
+    assert!(user.is_closed());
+    assert_eq!(admin.cmd(&["LRANGE", "k", "0", "-1"]), Reply::bulks(&["w"]));
+}

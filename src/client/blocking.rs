@@ -267,7 +267,7 @@ impl Server {
         let (outer, outer_messages) = (self.current.replace(key), self.effects.take_own_messages());
         let outer_touches = std::mem::replace(&mut db.touches, touches);
         let mut cx = Ctx { db, server: self, reply: &mut reply, client: key, command: id };
-        exec::call(&mut cx, id, Args::from(request.view()));
+        exec::call_again(&mut cx, id, Args::from(request.view()));
         db.touches = outer_touches;
         self.current = outer;
         let mut messages = self.effects.replace_own_messages(outer_messages);

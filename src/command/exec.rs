@@ -5,6 +5,8 @@ use super::error::{Error, WRONG_TYPE};
 use super::gate::{self, Verdict};
 use super::spec::{BLOCKING, SKIP_SLOWLOG};
 use super::{Args, CommandId, Ctx, effects};
+use crate::acl::Denial;
+use crate::acl::log::Context;
 use crate::client::{BlockedFor, Client, Modes, ReplyMode};
 use crate::resp::reply::{Mark, Reply};
 
@@ -117,6 +119,23 @@ pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) -> Op
     cx.reply.first_error_since(mark).map(<[u8]>::to_vec)
 }
 
+/// Calls the command of a client that was blocked again, unless its user has lost the right to it meanwhile. Redis 7.0
+/// does not look, so that the refusal has the words of later versions.
+pub fn call_again(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
+    let Err(denial) = cx.check_rights(id, &args) else { return call(cx, id, args) };
+    cx.log_denial(id, &args, denial, Context::TopLevel);
+    let error = match denial {
+        Denial::Command => {
+            let user = shown(&cx.server.acl.user(cx.client().user).name);
+            let name = cx.server.commands.entry(id).full_name.as_bytes();
+            Error::text([b"NOPERM User ", user, b" has no permissions to run the '", name, b"' command"].concat())
+        }
+        Denial::Key(_) => Error::fixed("NOPERM No permissions to access a key"),
+        Denial::Channel(_) => Error::fixed("NOPERM No permissions to access a channel"),
+    };
+    refuse(cx, Some(id), error);
+}
+
 /// Calls a command: for a client, from a transaction, or again after it was blocked.
 pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
     let row = cx.server.commands.entry(id).row;
@@ -183,7 +202,7 @@ fn count_errors(cx: &mut Ctx<'_>, id: CommandId, mark: Mark) {
 }
 
 /// Answers with an error a command that was not run. In a transaction it dooms the EXEC.
-fn refuse(cx: &mut Ctx<'_>, id: Option<CommandId>, error: Error) {
+pub fn refuse(cx: &mut Ctx<'_>, id: Option<CommandId>, error: Error) {
     if let Some(id) = id {
         cx.server.commands.stats_mut(id).rejected += 1;
         if cx.server.commands.entry(id).row.flags.has(super::spec::RUNS_QUEUE) {
