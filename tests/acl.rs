@@ -236,6 +236,42 @@ fn users_come_from_the_configuration_and_are_rewritten_into_it() {
     assert_eq!(bob.cmd(&["SET", "c", "1"]), Reply::ok());
 }
 
+/// A second line about a user would keep the server from starting.
+#[test]
+fn users_of_included_files_stay_where_they_are() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let (path, included) = (folder.path().join("redis.conf"), folder.path().join("users.conf"));
+    let main = format!("user ann on >x +get\ninclude {}\n", included.display());
+    fs::write(&path, &main).unwrap();
+    fs::write(&included, "user bob on >secret ~b* +get (+set ~c)\nuser default on nopass ~* &* +@all\n").unwrap();
+    let before;
+    {
+        let server = Server::start_with_file(&path);
+        let mut admin = server.connect();
+        assert_eq!(admin.cmd(&["ACL", "SETUSER", "eve", "on", "+@all"]), Reply::ok());
+        assert_eq!(admin.cmd(&["ACL", "SETUSER", "ann", "-get"]), Reply::ok());
+        assert_eq!(admin.cmd(&["CONFIG", "REWRITE"]), Reply::ok());
+        before = texts(&admin.cmd(&["ACL", "LIST"]));
+    }
+    let text = fs::read_to_string(&path).unwrap();
+    let users: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("user ")?.split(' ').next()).collect();
+    assert_eq!(users, ["ann", "eve"], "{text}");
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("dir ")).collect();
+    fs::write(&path, lines.join("\n")).unwrap();
+    let server = Server::start_with_file(&path);
+    let mut admin = server.connect();
+    assert_eq!(texts(&admin.cmd(&["ACL", "LIST"])), before);
+    // What can't be written is not passed over in silence, and nothing is written by halves.
+    let text = fs::read_to_string(&path).unwrap();
+    let refused = "ERR Rewriting config file: user 'bob' has changed, but is defined in an included file or on the command \
+                   line";
+    for change in [&["ACL", "SETUSER", "bob", "-get"][..], &["ACL", "DELUSER", "bob"]] {
+        admin.cmd(change);
+        assert_eq!(admin.cmd(&["CONFIG", "REWRITE"]), Reply::error(refused));
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+}
+
 #[test]
 fn users_come_from_the_acl_file_all_of_them_or_none() {
     let folder = tempfile::tempdir().expect("a directory");

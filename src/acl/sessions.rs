@@ -199,13 +199,27 @@ pub fn load_file(server: &mut Server) -> Result<(), Vec<u8>> {
     Ok(())
 }
 
-/// The users' lines for the configuration file.
-pub fn config_lines(server: &Server) -> Vec<Vec<u8>> {
+/// The users' lines for the configuration file. Those of included files, or of the command line, are there already: a
+/// second line would keep the server from starting.
+///
+/// # Errors
+/// Such a user has changed, which no line can tell.
+pub fn config_lines(server: &Server) -> Result<Vec<Vec<u8>>, String> {
+    let outside = &server.acl.outside;
+    let changed = outside.iter().find(|(name, line)| {
+        let user = server.acl.find(name).map(|id| server.acl.user(id));
+        user.is_none_or(|user| describe::line(&server.commands, user) != *line)
+    });
+    if let Some((name, _)) = changed {
+        let name = String::from_utf8_lossy(name);
+        return Err(format!("user '{name}' has changed, but is defined in an included file or on the command line"));
+    }
     let line = |user: &User| {
         let line = describe::line(&server.commands, user);
         line.strip_prefix(b"user ").unwrap_or(&line).to_vec()
     };
-    server.acl.users().map(line).collect()
+    let in_file = |user: &&User| !outside.iter().any(|(name, _)| *name == user.name);
+    Ok(server.acl.users().filter(in_file).map(line).collect())
 }
 
 /// Takes over the users of the configuration, or those of the ACL file, when the server starts.
@@ -270,6 +284,10 @@ fn configured_users(server: &mut Server, statements: &[Statement]) -> Result<(),
                 "The user '{shown}' is disabled (there is no 'on' modifier in the user description). Make sure this is \
                  not a configuration error."
             );
+        }
+        if statement.is_outside {
+            let line = describe::line(&server.commands, &user);
+            server.acl.outside.push((user.name.clone(), line));
         }
         match server.acl.find(name) {
             Some(id) => replace_user(server, id, user),
