@@ -3,6 +3,8 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use common::{Connection, Reply, Server, wait_until};
 
@@ -429,4 +431,28 @@ fn a_blocked_command_of_a_user_who_keeps_a_right_or_is_deleted() {
     }
     assert!(user.is_closed());
     assert_eq!(admin.cmd(&["LRANGE", "k", "0", "-1"]), Reply::bulks(&["w"]));
+}
+
+#[test]
+fn files_with_passwords_keep_their_mode_and_new_ones_are_private() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let (config, users) = (folder.path().join("redis.conf"), folder.path().join("users.acl"));
+    fs::write(&config, format!("aclfile {}\n", users.display())).unwrap();
+    fs::write(&users, "user default on nopass ~* &* +@all\n").unwrap();
+    let mode = |path: &Path| fs::metadata(path).expect("a file").permissions().mode() & 0o777;
+    for path in [&config, &users] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o640)).unwrap();
+    }
+    let server = Server::start_with_file(&config);
+    let mut admin = server.connect();
+    let write = |admin: &mut Connection| {
+        assert_eq!(admin.cmd(&["CONFIG", "REWRITE"]), Reply::ok());
+        assert_eq!(admin.cmd(&["ACL", "SAVE"]), Reply::ok());
+        (mode(&config), mode(&users))
+    };
+    assert_eq!(write(&mut admin), (0o640, 0o640));
+    for path in [&config, &users] {
+        fs::remove_file(path).unwrap();
+    }
+    assert_eq!(write(&mut admin), (0o600, 0o600));
 }
