@@ -5,7 +5,7 @@ use super::rules::{RuleError, Rulebook, join_selectors};
 use super::selector::channel_matches;
 use super::{Call, DEFAULT_NAME, Denial, User, UserId, describe, file, has_spaces};
 use crate::client::describe::{Running, line};
-use crate::client::{Client, ClientKey, Modes};
+use crate::client::{Client, ClientKey, Modes, lifecycle};
 use crate::command::{Args, CommandId, Ctx};
 use crate::config::{AclPubsubDefault, LoadError, Statement};
 use crate::pubsub::Kind;
@@ -141,7 +141,7 @@ fn replace_user(server: &mut Server, id: UserId, user: User) {
     for key in clients_of(server, id) {
         let client = server.clients.at_mut(key);
         if listens_beyond(client, &allowed) {
-            close(server, key);
+            lifecycle::disconnect(server, key);
         }
     }
 }
@@ -154,15 +154,6 @@ fn listens_beyond(client: &mut Client, allowed: &[Box<[u8]>]) -> bool {
     })
 }
 
-/// Closes a client; the one whose command runs gets its reply first.
-fn close(server: &mut Server, key: ClientKey) {
-    if server.current == Some(key) {
-        server.clients.at_mut(key).close_after_reply();
-    } else {
-        server.clients.close_soon(key);
-    }
-}
-
 /// Deletes a user and closes its clients; false if there is none, or it is the default user.
 pub fn delete_user(server: &mut Server, name: &[u8]) -> bool {
     let Some(id) = server.acl.remove(name) else { return false };
@@ -170,7 +161,7 @@ pub fn delete_user(server: &mut Server, name: &[u8]) -> bool {
         // Should anything still run for it, it runs without rights.
         assign(server, key, UserId::DEFAULT);
         server.clients.at_mut(key).modes.set(Modes::UNAUTHENTICATED, true);
-        close(server, key);
+        lifecycle::disconnect(server, key);
     }
     true
 }

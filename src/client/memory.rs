@@ -7,7 +7,7 @@
 use std::collections::BinaryHeap;
 
 use super::describe::{self, Class, Running};
-use super::{Client, ClientKey};
+use super::{Client, ClientKey, lifecycle};
 use crate::config::MemoryShare;
 use crate::server::{Server, ServerModes};
 
@@ -77,6 +77,9 @@ pub fn make_room(server: &mut Server) {
         let line = describe::line(server, server.clients.at(key), None);
         log::info!("Evicting client: {}", String::from_utf8_lossy(&line));
         server.stats.evicted_clients += 1;
+        if server.current != Some(key) {
+            lifecycle::forget(server, key);
+        }
         server.clients.close_soon(key);
     }
 }

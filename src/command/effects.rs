@@ -10,7 +10,7 @@ use super::context::Event;
 use super::gate::shown_to_monitors;
 use super::spec::{ARBITRARY_KEYS, RUNS_QUEUE};
 use super::{Args, CommandId, Ctx};
-use crate::client::{ClientKey, tracking};
+use crate::client::{ClientKey, Modes, tracking};
 use crate::config::NotifyFlags;
 use crate::db::keyspace::{Happening, Note};
 use crate::db::{Databases, Key};
@@ -321,7 +321,11 @@ pub fn finish(cx: &mut Ctx<'_>) {
     }
     let own = &mut cx.server.effects.own_messages;
     if !own.is_empty() {
-        cx.reply.append(own);
+        match cx.server.clients.at(cx.client).modes.has(Modes::CLOSING) {
+            // It has had its last reply.
+            true => *own = Reply::default(),
+            false => cx.reply.append(own),
+        }
     }
     cx.server.observers.set(Observers::PENDING, false);
 }

@@ -4,7 +4,7 @@ use crate::acl::UserId;
 use crate::client::blocking::GivenUp;
 use crate::client::describe::{self, Class, Running};
 use crate::client::tracking::{self, Choice, ClientTracking, Target};
-use crate::client::{Client, Modes, ReplyMode};
+use crate::client::{Client, Modes, ReplyMode, lifecycle};
 use crate::command::args::shown;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
@@ -248,17 +248,11 @@ fn kill(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let now_ms = cx.server.clock.unix_ms();
     let own = cx.client;
     let matching = |(key, client): (usize, &Client)| {
-        let spared = key == own && filter.skips_own || client.connection.doomed;
+        let spared = key == own && filter.skips_own;
         (!spared && filter.matches(client, now_ms)).then_some(key)
     };
-    let killed: Vec<usize> = cx.server.clients.iter().filter_map(matching).collect();
-    for key in &killed {
-        if *key == own {
-            cx.client_mut().close_after_reply();
-        } else {
-            cx.server.clients.close_soon(*key);
-        }
-    }
+    let killed: Vec<usize> = cx.server.clients.live().filter_map(matching).collect();
+    killed.iter().for_each(|key| lifecycle::disconnect(cx.server, *key));
     match args.len() {
         3 if killed.is_empty() => return Err(Error::fixed("ERR No such client")),
         3 => cx.reply.ok(),
