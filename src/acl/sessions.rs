@@ -5,8 +5,9 @@ use super::rules::{RuleError, Rulebook, join_selectors};
 use super::selector::channel_matches;
 use super::{Call, DEFAULT_NAME, Denial, User, UserId, describe, file, has_spaces};
 use crate::client::describe::{Running, line};
-use crate::client::{Client, ClientKey, Modes, lifecycle};
-use crate::command::{Args, CommandId, Ctx};
+use crate::client::{Client, ClientKey, Modes, lifecycle, tracking};
+use crate::command::error::CmdResult;
+use crate::command::{Args, CommandId, Ctx, gate};
 use crate::config::{AclPubsubDefault, LoadError, Statement};
 use crate::pubsub::Kind;
 use crate::server::Server;
@@ -42,6 +43,22 @@ impl Ctx<'_> {
         };
         let user = self.server.acl.user(self.client().user).name.to_vec();
         self.log_refusal(args, Refusal { reason, object, user, context });
+    }
+
+    /// Refuses a prefix whose changes the client wants to be told of if its user may read no key with it.
+    ///
+    /// # Errors
+    /// As for a call that names such a key.
+    pub fn check_tracked_prefix(&mut self, args: &Args<'_>, prefix: &[u8]) -> CmdResult {
+        let client = self.client();
+        let user = self.server.acl.user(client.user);
+        if !client.modes.has(Modes::RESTRICTED) || user.may_read_with(prefix) {
+            return Ok(());
+        }
+        let (object, user) = (prefix.to_vec(), user.name.to_vec());
+        let context = if self.server.in_exec { Context::Multi } else { Context::TopLevel };
+        self.log_refusal(args, Refusal { reason: Reason::Key, object, user, context });
+        Err(gate::KEY_DENIED)
     }
 
     /// Has the client act as a user, if the password is right; otherwise enters that into ACL LOG.
@@ -124,8 +141,12 @@ pub fn change_user<W: AsRef<[u8]>>(server: &mut Server, name: &[u8], rules: &[W]
 /// Gives a user other rights. Clients of it that listen to what it may not hear any more are closed.
 fn replace_user(server: &mut Server, id: UserId, user: User) {
     let old = std::mem::replace(&mut server.acl.users[id.0], user);
+    let reads_less = server.acl.user(id).reads_less_than(&old);
     for key in clients_of(server, id) {
         assign(server, key, id);
+        if reads_less {
+            tracking::rights_lost(server, key);
+        }
     }
     let new = server.acl.user(id);
     if new.all_selectors().any(|selector| selector.all_channels) {

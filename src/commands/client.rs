@@ -377,6 +377,10 @@ fn tracking(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (options, prefixes) = tracking_options(cx, &args)?;
     if on_or_off(&args)? {
         check_tracking(cx.client().tracking.as_deref(), &options, &prefixes)?;
+        if options.broadcast {
+            let wanted = if prefixes.is_empty() { &[&b""[..]][..] } else { &prefixes };
+            wanted.iter().try_for_each(|prefix| cx.check_tracked_prefix(&args, prefix))?;
+        }
         tracking::start(cx.server, cx.client, options, &prefixes);
     } else {
         tracking::stop(cx.server, cx.client);
