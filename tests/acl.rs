@@ -456,3 +456,36 @@ fn files_with_passwords_keep_their_mode_and_new_ones_are_private() {
     }
     assert_eq!(write(&mut admin), (0o600, 0o600));
 }
+
+#[test]
+fn keys_among_options_are_checked_whatever_they_are_called() {
+    let server = Server::start();
+    let mut admin = server.connect();
+    let mine = ["~k", "~by", "~ok", "~STORE", "~STREAMS", "~streams", "~COUNT"];
+    admin.cmd(&[&["ACL", "SETUSER", "u", "on", "nopass", "+@all"][..], &mine].concat());
+    admin.cmd(&["SET", "secret", "untouched"]);
+    let refused = Reply::error("NOPERM this user has no permissions to access one of the keys used as arguments");
+    let mut user = as_user(&server, "u");
+    for call in [
+        "SORT k STORE by STORE secret",
+        "SORT k BY STORE STORE secret",
+        "GEORADIUS k 1 1 1 m STORE ok STORE secret",
+        "GEORADIUS k 1 1 1 m STORE ok STOREDIST secret",
+        "GEORADIUSBYMEMBER k STORE 1 m STORE ok STOREDIST secret",
+        "XREADGROUP GROUP streams streams STREAMS secret >",
+        "XREADGROUP NOACK GROUP g streams STREAMS secret >",
+        "XREADGROUP COUNT 1 GROUP streams COUNT STREAMS STREAMS secret > >",
+        "XREAD BLOCK 1 STREAMS STREAMS secret 0 0",
+        "PFMERGE secret",
+    ] {
+        let words: Vec<&str> = call.split(' ').collect();
+        assert_eq!(user.cmd(&words), refused, "{call}");
+        let dry = [&["ACL", "DRYRUN", "u"][..], &words].concat();
+        let told = "This user has no permissions to access the 'secret' key";
+        assert_eq!(admin.cmd(&dry), Reply::bulk(told), "{call}");
+    }
+    assert_eq!(admin.cmd(&["GET", "secret"]), Reply::bulk("untouched"));
+    for call in ["SORT k STORE by STORE ok", "GEORADIUS k 1 1 1 m STORE secret STORE ok", "PFMERGE STORE"] {
+        assert!(!matches!(user.cmd(&call.split(' ').collect::<Vec<_>>()), Reply::Error(_)), "{call}");
+    }
+}
