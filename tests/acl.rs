@@ -3,6 +3,8 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use common::{Connection, Reply, Server, wait_until};
 
@@ -236,6 +238,42 @@ fn users_come_from_the_configuration_and_are_rewritten_into_it() {
     assert_eq!(bob.cmd(&["SET", "c", "1"]), Reply::ok());
 }
 
+/// A second line about a user would keep the server from starting.
+#[test]
+fn users_of_included_files_stay_where_they_are() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let (path, included) = (folder.path().join("redis.conf"), folder.path().join("users.conf"));
+    let main = format!("user ann on >x +get\ninclude {}\n", included.display());
+    fs::write(&path, &main).unwrap();
+    fs::write(&included, "user bob on >secret ~b* +get (+set ~c)\nuser default on nopass ~* &* +@all\n").unwrap();
+    let before;
+    {
+        let server = Server::start_with_file(&path);
+        let mut admin = server.connect();
+        assert_eq!(admin.cmd(&["ACL", "SETUSER", "eve", "on", "+@all"]), Reply::ok());
+        assert_eq!(admin.cmd(&["ACL", "SETUSER", "ann", "-get"]), Reply::ok());
+        assert_eq!(admin.cmd(&["CONFIG", "REWRITE"]), Reply::ok());
+        before = texts(&admin.cmd(&["ACL", "LIST"]));
+    }
+    let text = fs::read_to_string(&path).unwrap();
+    let users: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("user ")?.split(' ').next()).collect();
+    assert_eq!(users, ["ann", "eve"], "{text}");
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("dir ")).collect();
+    fs::write(&path, lines.join("\n")).unwrap();
+    let server = Server::start_with_file(&path);
+    let mut admin = server.connect();
+    assert_eq!(texts(&admin.cmd(&["ACL", "LIST"])), before);
+    // What can't be written is not passed over in silence, and nothing is written by halves.
+    let text = fs::read_to_string(&path).unwrap();
+    let refused = "ERR Rewriting config file: user 'bob' has changed, but is defined in an included file or on the command \
+                   line";
+    for change in [&["ACL", "SETUSER", "bob", "-get"][..], &["ACL", "DELUSER", "bob"]] {
+        admin.cmd(change);
+        assert_eq!(admin.cmd(&["CONFIG", "REWRITE"]), Reply::error(refused));
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+}
+
 #[test]
 fn users_come_from_the_acl_file_all_of_them_or_none() {
     let folder = tempfile::tempdir().expect("a directory");
@@ -313,4 +351,141 @@ fn made_up_passwords_have_the_length_asked_for() {
         seen.push(password);
     }
     assert_ne!(client.cmd(&["ACL", "GENPASS"]).text(), seen[0]);
+}
+
+/// Who waited is refused with the words of Redis 7.2 and later, which were the first to look again.
+#[test]
+fn a_blocked_command_is_checked_again_when_it_runs() {
+    let server = Server::start();
+    let mut admin = server.connect();
+    let run = "NOPERM User u has no permissions to run the";
+    let touch = "NOPERM No permissions to access a key";
+    let cases: [(&[&str], &[&str], &str); 9] = [
+        (&["BLPOP", "k", "0"], &["-blpop"], &format!("{run} 'blpop' command")),
+        (&["BLPOP", "k", "0"], &["-@blocking"], &format!("{run} 'blpop' command")),
+        (&["BLPOP", "k", "0"], &["resetkeys", "~other"], touch),
+        (&["BLPOP", "k", "0"], &["resetkeys", "%R~k"], touch),
+        (&["BLMOVE", "k", "d", "LEFT", "LEFT", "0"], &["resetkeys", "~k"], touch),
+        (&["BRPOPLPUSH", "k", "d", "0"], &["resetkeys", "~d"], touch),
+        (&["BLMPOP", "0", "1", "k", "LEFT"], &["reset", "on", "nopass", "(+blmpop ~x)"], touch),
+        (&["BZPOPMIN", "z", "0"], &["nocommands"], &format!("{run} 'bzpopmin' command")),
+        (&["XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "s", ">"], &["resetkeys"], touch),
+    ];
+    for (call, rules, error) in cases {
+        admin.cmd(&["FLUSHALL"]);
+        admin.cmd(&["ACL", "LOG", "RESET"]);
+        admin.cmd(&["CONFIG", "RESETSTAT"]);
+        admin.cmd(&["XGROUP", "CREATE", "s", "g", "$", "MKSTREAM"]);
+        let mut behind = server.connect();
+        assert_eq!(admin.cmd(&["ACL", "SETUSER", "u", "reset", "on", "nopass", "+@all", "~*"]), Reply::ok());
+        let mut user = as_user(&server, "u");
+        user.send(call);
+        wait_until("the user is blocked", || admin.cmd(&["INFO", "clients"]).text().contains("blocked_clients:1\r"));
+        if call[0].starts_with("BLPOP") {
+            behind.send(call);
+            wait_until("both are blocked", || admin.cmd(&["INFO", "clients"]).text().contains("blocked_clients:2\r"));
+        }
+        assert_eq!(admin.cmd(&[&["ACL", "SETUSER", "u"][..], rules].concat()), Reply::ok());
+        admin.cmd(&["RPUSH", "k", "v"]);
+        admin.cmd(&["ZADD", "z", "1", "v"]);
+        admin.cmd(&["XADD", "s", "1-1", "f", "v"]);
+        assert_eq!(user.read(), Reply::error(error), "{call:?} {rules:?}");
+        // What it would have taken is left to others, and the refusal is on record.
+        match call[0] {
+            "BLPOP" => assert_eq!(behind.read(), Reply::bulks(&["k", "v"])),
+            _ => assert_eq!(admin.cmd(&["LRANGE", "k", "0", "-1"]), Reply::bulks(&["v"])),
+        }
+        assert_eq!(admin.cmd(&["EXISTS", "d"]), Reply::Integer(0));
+        assert_eq!(admin.cmd(&["ZCARD", "z"]), Reply::Integer(1));
+        assert!(matches!(admin.cmd(&["ACL", "LOG"]), Reply::Array(entries) if entries.len() == 1));
+        let info = admin.cmd(&["INFO", "everything"]).text();
+        let calls = format!("cmdstat_{}:", call[0].to_lowercase());
+        let line = info.lines().find(|line| line.starts_with(&calls)).expect("the command's line");
+        assert!(line.contains("rejected_calls=1,failed_calls=0"), "{line}");
+        assert!(info.contains("errorstat_NOPERM:count=1\r"), "{info}");
+        // It goes on.
+        assert_eq!(
+            user.cmd(&["PING"]).text().starts_with("NOPERM"),
+            rules.iter().any(|rule| matches!(*rule, "reset" | "nocommands"))
+        );
+    }
+}
+
+#[test]
+fn a_blocked_command_of_a_user_who_keeps_a_right_or_is_deleted() {
+    let server = Server::start();
+    let mut admin = server.connect();
+    admin.cmd(&["ACL", "SETUSER", "u", "on", "nopass", "+@all", "~*"]);
+    let mut user = as_user(&server, "u");
+    let blocked = |admin: &mut Connection| admin.cmd(&["INFO", "clients"]).text().contains("blocked_clients:1\r");
+    user.send(&["BLMOVE", "k", "d", "LEFT", "LEFT", "0"]);
+    wait_until("the user is blocked", || blocked(&mut admin));
+    // Another set of permissions allows it as well; being shut out later does not concern who is in.
+    admin.cmd(&["ACL", "SETUSER", "u", "reset", "off", "nopass", "(+blmove ~k ~d)"]);
+    admin.cmd(&["RPUSH", "k", "v"]);
+    assert_eq!(user.read(), Reply::bulk("v"));
+    user.send(&["BLMOVE", "k", "d", "LEFT", "LEFT", "0"]);
+    wait_until("the user is blocked", || blocked(&mut admin));
+    for words in [&["MULTI"][..], &["ACL", "DELUSER", "u"], &["RPUSH", "k", "w"], &["EXEC"]] {
+        admin.cmd(words);
+    }
+    assert!(user.is_closed());
+    assert_eq!(admin.cmd(&["LRANGE", "k", "0", "-1"]), Reply::bulks(&["w"]));
+}
+
+#[test]
+fn files_with_passwords_keep_their_mode_and_new_ones_are_private() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let (config, users) = (folder.path().join("redis.conf"), folder.path().join("users.acl"));
+    fs::write(&config, format!("aclfile {}\n", users.display())).unwrap();
+    fs::write(&users, "user default on nopass ~* &* +@all\n").unwrap();
+    let mode = |path: &Path| fs::metadata(path).expect("a file").permissions().mode() & 0o777;
+    for path in [&config, &users] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o640)).unwrap();
+    }
+    let server = Server::start_with_file(&config);
+    let mut admin = server.connect();
+    let write = |admin: &mut Connection| {
+        assert_eq!(admin.cmd(&["CONFIG", "REWRITE"]), Reply::ok());
+        assert_eq!(admin.cmd(&["ACL", "SAVE"]), Reply::ok());
+        (mode(&config), mode(&users))
+    };
+    assert_eq!(write(&mut admin), (0o640, 0o640));
+    for path in [&config, &users] {
+        fs::remove_file(path).unwrap();
+    }
+    assert_eq!(write(&mut admin), (0o600, 0o600));
+}
+
+#[test]
+fn keys_among_options_are_checked_whatever_they_are_called() {
+    let server = Server::start();
+    let mut admin = server.connect();
+    let mine = ["~k", "~by", "~ok", "~STORE", "~STREAMS", "~streams", "~COUNT"];
+    admin.cmd(&[&["ACL", "SETUSER", "u", "on", "nopass", "+@all"][..], &mine].concat());
+    admin.cmd(&["SET", "secret", "untouched"]);
+    let refused = Reply::error("NOPERM this user has no permissions to access one of the keys used as arguments");
+    let mut user = as_user(&server, "u");
+    for call in [
+        "SORT k STORE by STORE secret",
+        "SORT k BY STORE STORE secret",
+        "GEORADIUS k 1 1 1 m STORE ok STORE secret",
+        "GEORADIUS k 1 1 1 m STORE ok STOREDIST secret",
+        "GEORADIUSBYMEMBER k STORE 1 m STORE ok STOREDIST secret",
+        "XREADGROUP GROUP streams streams STREAMS secret >",
+        "XREADGROUP NOACK GROUP g streams STREAMS secret >",
+        "XREADGROUP COUNT 1 GROUP streams COUNT STREAMS STREAMS secret > >",
+        "XREAD BLOCK 1 STREAMS STREAMS secret 0 0",
+        "PFMERGE secret",
+    ] {
+        let words: Vec<&str> = call.split(' ').collect();
+        assert_eq!(user.cmd(&words), refused, "{call}");
+        let dry = [&["ACL", "DRYRUN", "u"][..], &words].concat();
+        let told = "This user has no permissions to access the 'secret' key";
+        assert_eq!(admin.cmd(&dry), Reply::bulk(told), "{call}");
+    }
+    assert_eq!(admin.cmd(&["GET", "secret"]), Reply::bulk("untouched"));
+    for call in ["SORT k STORE by STORE ok", "GEORADIUS k 1 1 1 m STORE secret STORE ok", "PFMERGE STORE"] {
+        assert!(!matches!(user.cmd(&call.split(' ').collect::<Vec<_>>()), Reply::Error(_)), "{call}");
+    }
 }

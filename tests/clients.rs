@@ -186,3 +186,126 @@ fn idle_clients_are_closed_but_subscribers_stay() {
     assert!(idle.is_closed());
     assert!(matches!(subscriber.cmd(&["PING"]), Reply::Array(_)));
 }
+
+/// What a batch answers: each command of it, sent at once, by itself or in a transaction.
+fn batch(client: &mut Connection, in_transaction: bool, commands: &[&[&str]]) -> Vec<Reply> {
+    let mut bytes: Vec<u8> = commands.iter().flat_map(|words| common::encode(words)).collect();
+    if in_transaction {
+        bytes = [common::encode(&["MULTI"]), bytes, common::encode(&["EXEC"])].concat();
+    }
+    client.raw(&bytes);
+    if !in_transaction {
+        return commands.iter().map(|_| client.read()).collect();
+    }
+    for _ in 0..=commands.len() {
+        client.read();
+    }
+    match client.read() {
+        Reply::Array(replies) => replies,
+        other => panic!("{other:?} is no result of a transaction"),
+    }
+}
+
+#[test]
+fn a_client_that_was_closed_is_gone_for_the_rest_of_the_batch() {
+    let closings: [&[&str]; 4] = [
+        &["CLIENT", "KILL", "USER", "u"],
+        &["ACL", "DELUSER", "u"],
+        &["ACL", "SETUSER", "u", "resetchannels"],
+        &["ACL", "LOAD"],
+    ];
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("users.acl");
+    std::fs::write(&file, "user default on nopass ~* &* +@all\n").expect("a file");
+    let server = Server::start_with(&["--aclfile", file.to_str().expect("a path")]);
+    let mut admin = server.connect();
+    for (closing, in_transaction) in closings.into_iter().flat_map(|closing| [(closing, true), (closing, false)]) {
+        admin.cmd(&["FLUSHALL"]);
+        admin.cmd(&["ACL", "SETUSER", "u", "on", "nopass", "+@all", "~*", "&*"]);
+        let mut listening = server.connect();
+        for words in
+            [&["AUTH", "u", "x"][..], &["CLIENT", "SETNAME", "mine"], &["SUBSCRIBE", "ch"], &["PSUBSCRIBE", "c*"]]
+        {
+            listening.cmd(words);
+        }
+        let mut waiting = server.connect();
+        waiting.cmd(&["AUTH", "u", "x"]);
+        let waiting_id = id(&mut waiting);
+        waiting.send(&["BLPOP", "list", "0"]);
+        wait_for(&mut admin, &waiting_id, "flags", "b");
+        let is_gone = closing[1] != "SETUSER";
+        let unblock = ["CLIENT", "UNBLOCK", &waiting_id];
+        let commands: [&[&str]; 9] = [
+            closing,
+            &["PUBLISH", "ch", "message"],
+            &["PUBSUB", "NUMSUB", "ch"],
+            &["PUBSUB", "NUMPAT"],
+            &["PUBSUB", "CHANNELS"],
+            &["CLIENT", "LIST"],
+            &["INFO", "clients"],
+            if is_gone { &unblock } else { &["PING"] },
+            &["RPUSH", "list", "element"],
+        ];
+        let replies = batch(&mut admin, in_transaction, &commands);
+        assert!(matches!(replies[0], Reply::Integer(1 | 2)) || replies[0] == Reply::ok(), "{replies:?}");
+        assert_eq!(replies[1], Reply::Integer(0), "{closing:?}");
+        assert_eq!(replies[2], Reply::Array(vec![Reply::bulk("ch"), Reply::Integer(0)]), "{closing:?}");
+        assert_eq!(replies[3], Reply::Integer(0), "{closing:?}");
+        assert_eq!(replies[4], Reply::Array(Vec::new()), "{closing:?}");
+        let list = replies[5].text();
+        assert!(!list.contains("name=mine"), "{closing:?}: {list}");
+        assert_eq!(list.lines().count(), if is_gone { 1 } else { 2 }, "{closing:?}: {list}");
+        let (connected, blocked) = if is_gone { (1, 0) } else { (2, 1) };
+        let info = replies[6].text();
+        assert!(info.contains(&format!("connected_clients:{connected}\r\n")), "{closing:?}: {info}");
+        assert!(info.contains(&format!("blocked_clients:{blocked}\r\n")), "{closing:?}: {info}");
+        assert!(info.contains("pubsub_clients:0\r\n"), "{closing:?}: {info}");
+        if is_gone {
+            assert_eq!(replies[7], Reply::Integer(0));
+            assert_eq!(admin.cmd(&["LLEN", "list"]), Reply::Integer(1), "nobody has taken it");
+            assert!(waiting.is_closed());
+        }
+        assert!(listening.is_closed());
+    }
+}
+
+#[test]
+fn a_client_that_closes_itself_gets_no_reply_behind_that() {
+    let server = Server::start();
+    let mut admin = server.connect();
+    let closings: [&[&str]; 4] = [
+        &["CLIENT", "KILL", "USER", "u", "SKIPME", "no"],
+        &["CLIENT", "KILL", "ID", "own", "SKIPME", "no"],
+        &["ACL", "DELUSER", "u"],
+        &["ACL", "SETUSER", "u", "resetchannels"],
+    ];
+    for closing in closings {
+        for (in_transaction, runs_on) in [(true, Reply::bulk("1")), (false, Reply::Null)] {
+            admin.cmd(&["DEL", "behind"]);
+            admin.cmd(&["ACL", "SETUSER", "u", "on", "nopass", "+@all", "~*", "&*"]);
+            let mut own = server.connect();
+            own.cmd(&["AUTH", "u", "x"]);
+            own.cmd(&["HELLO", "3"]);
+            own.cmd(&["SUBSCRIBE", "ch"]);
+            let own_id = id(&mut own);
+            let closing: Vec<&str> = closing.iter().map(|word| if *word == "own" { &own_id } else { *word }).collect();
+            let mut words = vec![common::encode(&["GET", "x"]), common::encode(&["PUBLISH", "ch", "m"])];
+            words.extend([common::encode(&closing), common::encode(&["SET", "behind", "1"])]);
+            words.push(common::encode(&["ECHO", "x"]));
+            if in_transaction {
+                words.insert(0, common::encode(&["MULTI"]));
+                words.push(common::encode(&["EXEC"]));
+            }
+            words.push(common::encode(&["PING"]));
+            own.raw(&words.concat());
+            let answered = String::from_utf8(own.read_to_end()).expect("a text");
+            let first = if closing[1] == "SETUSER" { "+OK\r\n" } else { ":1\r\n" };
+            let expected = match in_transaction {
+                true => format!("+OK\r\n{}*5\r\n_\r\n:1\r\n{first}", "+QUEUED\r\n".repeat(5)),
+                false => format!("_\r\n:1\r\n>3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$1\r\nm\r\n{first}"),
+            };
+            assert_eq!(answered, expected, "{closing:?}");
+            assert_eq!(admin.cmd(&["GET", "behind"]), runs_on, "{closing:?}");
+        }
+    }
+}

@@ -242,3 +242,97 @@ fn the_options_are_told_and_reset() {
     client.cmd(&["RESET"]);
     assert_eq!(client.cmd(&["CLIENT", "GETREDIR"]), Reply::Integer(-1));
 }
+
+fn forget_all() -> Reply {
+    Reply::Push(vec![Reply::bulk("invalidate"), Reply::Null])
+}
+
+/// A client of a user made by these rules, which speaks RESP3.
+fn restricted(server: &Server, rules: &[&str]) -> Connection {
+    let words = [&["ACL", "SETUSER", "u", "reset", "on", "nopass", "+@all", "resetchannels"][..], rules].concat();
+    assert_eq!(server.connect().cmd(&words), Reply::ok());
+    let mut client = server.connect();
+    assert!(matches!(client.cmd(&["HELLO", "3", "AUTH", "u", "x"]), Reply::Map(_)));
+    client
+}
+
+#[test]
+fn broadcasts_name_only_keys_that_the_user_may_read() {
+    let server = Server::start();
+    let mut writer = server.connect();
+    for options in
+        [&[][..], &["NOLOOP"], &["PREFIX", ""], &["PREFIX", "app:", "PREFIX", "%R"], &["PREFIX", "a", "PREFIX", "s"]]
+    {
+        let mut client = restricted(&server, &["~app:*", "%R~shared", "%W~app", "(%R~s[12] %W~secret*)"]);
+        let words = [&["CLIENT", "TRACKING", "ON", "BCAST"][..], options].concat();
+        let reply = client.cmd(&words);
+        if options.contains(&"%R") {
+            assert!(reply.into_error().starts_with("NOPERM "));
+            continue;
+        }
+        assert_eq!(reply, Reply::ok());
+        writer.cmd(&["MSET", "app:1", "v", "app", "v", "secret", "v", "shared", "v", "s1", "v", "s3", "v"]);
+        let mut keys: Vec<String> = Vec::new();
+        for push in told(&mut client) {
+            let Reply::Push(parts) = push else { panic!("{push:?}") };
+            let Reply::Array(names) = &parts[1] else { panic!("{parts:?}") };
+            keys.extend(names.iter().map(Reply::text));
+        }
+        keys.sort();
+        assert_eq!(keys, ["app:1", "s1", "shared"], "{options:?}");
+        writer.cmd(&["SET", "secret", "w"]);
+        assert_eq!(told(&mut client), [], "{options:?}");
+    }
+}
+
+#[test]
+fn prefixes_without_a_key_that_the_user_may_read_are_refused() {
+    let server = Server::start();
+    let mut admin = server.connect();
+    let refused = "NOPERM this user has no permissions to access one of the keys used as arguments";
+    let mut client = restricted(&server, &["~app:*", "%R~lone", "%W~write*"]);
+    for prefix in ["secret", "b", "apq", "lone2", "write", "write:1"] {
+        admin.cmd(&["ACL", "LOG", "RESET"]);
+        let both = ["CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "app:", "PREFIX", prefix];
+        assert_eq!(client.cmd(&both), Reply::error(refused), "{prefix}");
+        let Reply::Array(log) = admin.cmd(&["ACL", "LOG"]) else { panic!("no log") };
+        let Reply::Array(entry) = &log[0] else { panic!("{log:?}") };
+        assert_eq!((&entry[3], &entry[7]), (&Reply::bulk("key"), &Reply::bulk(prefix)));
+        assert_eq!(info(&mut admin, "tracking_clients"), 0);
+    }
+    let words = ["CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "app:x", "PREFIX", "lo"];
+    assert_eq!(client.cmd(&words), Reply::ok());
+    let mut nobody = restricted(&server, &["%W~*"]);
+    assert_eq!(nobody.cmd(&["CLIENT", "TRACKING", "ON", "BCAST"]), Reply::error(refused));
+    assert_eq!(nobody.cmd(&["CLIENT", "TRACKING", "ON"]), Reply::ok());
+}
+
+#[test]
+fn who_loses_the_right_to_read_forgets_everything_and_hears_no_names() {
+    let server = Server::start();
+    let mut admin = server.connect();
+    for (options, rules) in [(&[][..], &["resetkeys", "~b"][..]), (&["BCAST"], &["resetkeys", "%W~a", "~b"])] {
+        let mut client = restricted(&server, &["~*"]);
+        client.cmd(&[&["CLIENT", "TRACKING", "ON"][..], options].concat());
+        client.cmd(&["MGET", "a", "b"]);
+        admin.cmd(&["ACL", "SETUSER", "u", "-debug", "~more"]);
+        assert_eq!(told(&mut client), [], "nothing is lost");
+        admin.cmd(&[&["ACL", "SETUSER", "u"][..], rules].concat());
+        assert_eq!(told(&mut client), [forget_all()]);
+        admin.cmd(&["MSET", "a", "1", "b", "1"]);
+        assert_eq!(told(&mut client), [invalidate(&["b"])], "{options:?}");
+    }
+}
+
+#[test]
+fn the_rights_of_who_tracks_count_where_another_is_told() {
+    let server = Server::start();
+    let mut admin = server.connect();
+    let mut told_instead = resp3(&server);
+    let Reply::Integer(id) = told_instead.cmd(&["CLIENT", "ID"]) else { panic!("no id") };
+    let mut client = restricted(&server, &["~a*"]);
+    let words = ["CLIENT", "TRACKING", "ON", "BCAST", "REDIRECT", &id.to_string()];
+    assert_eq!(client.cmd(&words), Reply::ok());
+    admin.cmd(&["MSET", "a1", "1", "b1", "1"]);
+    assert_eq!(told(&mut told_instead), [invalidate(&["a1"])]);
+}

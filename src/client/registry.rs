@@ -87,26 +87,31 @@ impl Clients {
         held.into_iter().map(|(_, key)| key).collect()
     }
 
+    /// The clients that are not about to be closed, by key: those that are, are gone for everybody else.
+    pub fn live(&self) -> impl Iterator<Item = (ClientKey, &Client)> {
+        self.slab.iter().filter(|(_, client)| !client.connection.doomed)
+    }
+
     /// All clients, by key.
     pub fn iter(&self) -> impl Iterator<Item = (ClientKey, &Client)> {
         self.slab.iter()
     }
 
-    /// The keys of all clients, those that came first first.
+    /// The keys of all live clients, those that came first first.
     pub fn in_order(&self) -> Vec<ClientKey> {
-        let mut keys: Vec<(u64, ClientKey)> = self.slab.iter().map(|(key, client)| (client.id, key)).collect();
+        let mut keys: Vec<(u64, ClientKey)> = self.live().map(|(key, client)| (client.id, key)).collect();
         keys.sort_unstable();
         keys.into_iter().map(|(_, key)| key).collect()
     }
 
-    /// All clients' keys by id.
+    /// All live clients' keys by id.
     pub fn by_id(&self) -> HashMap<u64, ClientKey> {
-        self.slab.iter().map(|(key, client)| (client.id, key)).collect()
+        self.live().map(|(key, client)| (client.id, key)).collect()
     }
 
-    /// Where the client with an id is.
+    /// Where the live client with an id is.
     pub fn find_id(&self, id: u64) -> Option<ClientKey> {
-        self.slab.iter().find(|(_, client)| client.id == id).map(|(key, _)| key)
+        self.live().find(|(_, client)| client.id == id).map(|(key, _)| key)
     }
 
     /// Has a client's output flushed before the next poll.

@@ -1,9 +1,11 @@
 //! Which arguments of a call are keys: the rules of the row, applied.
 //!
-//! Rules are preferred as long as they tell all: they may begin at a keyword that is absent (no keys there), but
-//! where an argument they rely on is malformed, or the row marks its rules as incomplete or their access as depending
-//! on options, the row's own function answers instead. No keys at all is a valid answer only for a command that can
-//! do without; the caller decides.
+//! Rules can't tell a word from an argument that looks like it, nor which of several options counts. So a command whose
+//! keys stand among its options has a function of its own in its row, which looks for words as the handler does: with
+//! the same code. For such a command the rules are only what COMMAND INFO shows.
+//!
+//! Rules may begin at a keyword that is absent (no keys there). No keys at all is a valid answer only for a command that
+//! can do without; the caller decides.
 
 use super::spec::{Access, Begin, Find, FoundKey, Keys, Spec};
 use super::{Args, Error};
@@ -19,23 +21,21 @@ struct Invalid;
 /// The keys of a call whose arity is right, in the order of the rules; empty when there are none, or they can't be
 /// told from these arguments.
 pub fn find(row: &Spec, args: Args<'_>) -> Vec<FoundKey> {
-    let variable = row.keys.iter().any(|keys| keys.access.has(Access::VARIABLE_FLAGS));
-    if (!variable || row.find_keys.is_none())
-        && let Ok(found) = by_rules(row.keys, args, number::parse_i64)
-    {
-        return found;
-    }
     match row.find_keys {
         Some(find) => find(args).unwrap_or_default(),
-        None => by_first_digits(row.keys, args).unwrap_or_default(),
+        None => {
+            by_rules(row.keys, args, number::parse_i64).or_else(|_| by_first_digits(row.keys, args)).unwrap_or_default()
+        }
     }
 }
 
 /// The key of a call that has one alone, always at the same place: what [`find`] finds, without the list.
 pub fn find_only(row: &Spec, args: Args<'_>) -> Option<FoundKey> {
-    const UNSURE: Access = Access::NOT_KEY.and(Access::INCOMPLETE).and(Access::VARIABLE_FLAGS);
     match row.keys {
-        [Keys { begin: Begin::Index(index), find: Find::Range { last: 0, .. }, access }] if !access.has(UNSURE) => {
+        _ if row.find_keys.is_some() => None,
+        [Keys { begin: Begin::Index(index), find: Find::Range { last: 0, .. }, access }]
+            if !access.has(Access::NOT_KEY) =>
+        {
             let index = usize::from(*index);
             (index < args.len()).then_some(FoundKey { index, access: *access })
         }
@@ -93,13 +93,14 @@ fn by_rules(rules: &[Keys], args: Args<'_>, count: impl Fn(&[u8]) -> Option<i64>
     for rule in rules.iter().filter(|rule| !rule.access.has(Access::NOT_KEY)) {
         let Some(begin) = begin(rule.begin, args)? else { continue };
         let (first, last, step) = range(rule.find, begin, args, &count)?;
+        // All arguments from one on may be none: that is no reason to forget what other rules find.
+        if first == args.len() && matches!(rule.find, Find::Range { last: -1, limit: 0, .. }) {
+            continue;
+        }
         if first > last || last >= args.len() {
             return Err(INVALID);
         }
         found.extend((first..=last).step_by(step.max(1)).map(|index| FoundKey { index, access: rule.access }));
-        if rule.access.has(Access::INCOMPLETE) {
-            return Err(INVALID);
-        }
     }
     Ok(found)
 }
@@ -187,7 +188,7 @@ mod tests {
         assert_eq!(indices(&row(&[Keys::at(3, Access::RO)]), "x a"), [0; 0]);
         let two = row(&[Keys::at(2, Access::OW), Keys::range(3, -1, 1, Access::RO)]);
         assert_eq!(indices(&two, "bitop and d a b"), [2, 3, 4]);
-        assert_eq!(indices(&two, "bitop and d"), [0; 0]);
+        assert_eq!(indices(&two, "bitop and d"), [2]);
     }
 
     #[test]
@@ -240,18 +241,16 @@ mod tests {
     }
 
     #[test]
-    fn the_rows_own_function_answers_where_rules_give_up() {
+    fn the_rows_own_function_answers_in_place_of_the_rules() {
         fn last(args: Args<'_>) -> Option<Vec<FoundKey>> {
             Some(vec![FoundKey { index: args.len() - 1, access: Access::OW }])
         }
         let sort = row(&[Keys::at(1, Access::RO), PATTERN]).find_keys(last);
         assert_eq!(indices(&sort, "sort a store b"), [3]);
         let known = row(&[Keys::at(1, Access::RO)]).find_keys(last);
-        assert_eq!(indices(&known, "x a b"), [1]);
+        assert_eq!(indices(&known, "x a b"), [2]);
         let variable = row(&[Keys::at(1, Access::RW.and(Access::VARIABLE_FLAGS))]).find_keys(last);
         assert_eq!(indices(&variable, "x a b"), [2]);
-        let incomplete = row(&[Keys::at(1, Access::RW.and(Access::INCOMPLETE))]).find_keys(last);
-        assert_eq!(indices(&incomplete, "x a b"), [2]);
     }
 
     #[test]

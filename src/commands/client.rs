@@ -10,6 +10,7 @@ use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::server::clients::blocking::GivenUp;
+use crate::server::clients::departure;
 use crate::server::clients::describe;
 use crate::server::clients::describe::Running;
 use crate::server::clients::tracking;
@@ -255,17 +256,11 @@ fn kill(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let now_ms = cx.server.clock.unix_ms();
     let own = cx.client;
     let matching = |(key, client): (usize, &Client)| {
-        let spared = key == own && filter.skips_own || client.connection.doomed;
+        let spared = key == own && filter.skips_own;
         (!spared && filter.matches(client, now_ms)).then_some(key)
     };
-    let killed: Vec<usize> = cx.server.clients.iter().filter_map(matching).collect();
-    for key in &killed {
-        if *key == own {
-            cx.client_mut().close_after_reply();
-        } else {
-            cx.server.clients.close_soon(*key);
-        }
-    }
+    let killed: Vec<usize> = cx.server.clients.live().filter_map(matching).collect();
+    killed.iter().for_each(|key| departure::disconnect(cx.server, *key));
     match args.len() {
         3 if killed.is_empty() => return Err(Error::fixed("ERR No such client")),
         3 => cx.reply.ok(),
@@ -390,6 +385,10 @@ fn tracking(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (options, prefixes) = tracking_options(cx, &args)?;
     if on_or_off(&args)? {
         check_tracking(cx.client().tracking.as_deref(), &options, &prefixes)?;
+        if options.broadcast {
+            let wanted = if prefixes.is_empty() { &[&b""[..]][..] } else { &prefixes };
+            wanted.iter().try_for_each(|prefix| cx.check_tracked_prefix(&args, prefix))?;
+        }
         tracking::start(cx.server, cx.client, options, &prefixes);
     } else {
         tracking::stop(cx.server, cx.client);

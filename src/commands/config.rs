@@ -92,7 +92,10 @@ fn reset_stat(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 }
 
 fn rewrite(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    let users = users::config_lines(cx.server);
+    let users = users::config_lines(cx.server).map_err(|reason| {
+        log::warn!("CONFIG REWRITE failed: {reason}");
+        Error::text([b"ERR Rewriting config file: ", reason.as_bytes()].concat())
+    })?;
     let config = &cx.server.config;
     let Some(path) = &config.config_file else {
         return Err(Error::fixed("ERR The server is running without a config file"));

@@ -248,13 +248,12 @@ fn client_eviction(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 }
 
 fn config_rewrite(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    let users = users::config_lines(cx.server);
+    let failed = |reason: &dyn std::fmt::Display| Error::text(format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {reason}"));
+    let users = users::config_lines(cx.server).map_err(|reason| failed(&reason))?;
     let path =
         cx.server.config.config_file.as_ref().ok_or(Error::fixed("ERR The server is running without a config file"))?;
     let rewrite = Rewrite { force_all: true, users: Some(&users) };
-    rewrite
-        .write(&cx.server.config, path)
-        .map_err(|error| Error::text(format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {error}")))?;
+    rewrite.write(&cx.server.config, path).map_err(|error| failed(&error))?;
     cx.reply.ok();
     Ok(())
 }

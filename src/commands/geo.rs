@@ -21,7 +21,8 @@ use crate::types::sorted_set::Change;
 use crate::util::long_double::LongDouble;
 use crate::util::number::parse_f64;
 
-const READ: &[Keys] = &[Keys::at(1, Access::RO.and(Access::ACCESS))];
+const READS: Access = Access::RO.and(Access::ACCESS);
+const READ: &[Keys] = &[Keys::at(1, READS)];
 const STORED: Access = Access::OW.and(Access::UPDATE);
 
 /// A key behind a word among the options, which begin at argument `from`.
@@ -82,6 +83,7 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Geo)
         .flags(&[WRITE, DENYOOM])
         .keys(RADIUS_KEYS)
+        .find_keys(search::georadius_keys)
         .deprecated("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS`")
         .docs(
             "3.2.0",
@@ -103,6 +105,7 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Geo)
         .flags(&[WRITE, DENYOOM])
         .keys(RADIUS_BY_MEMBER_KEYS)
+        .find_keys(search::georadiusbymember_keys)
         .deprecated("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS` and `FROMMEMBER`")
         .docs(
             "3.2.0",

@@ -6,6 +6,7 @@
 
 use crate::server::execution::Command;
 use std::io;
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::command::args::shown;
@@ -46,10 +47,44 @@ pub const COMMANDS: &[Command] = &[Command::new("migrate", Arity::at_least(6), m
         "Moves keys to another server.",
     )];
 
+/// A word among the options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    Copy,
+    Replace,
+    /// AUTH or AUTH2, and how many arguments it needs.
+    Auth(usize),
+    Keys,
+    Unknown,
+}
+
+/// The words among the options, each with the arguments that belong to it, as far as they are there: any of these may
+/// be a word like KEYS itself.
+fn options(args: &ArgView<'_>) -> Vec<(Word, Range<usize>)> {
+    let mut options = Vec::new();
+    let mut index = 6;
+    while index < args.len() {
+        let is = |word: &str| args.get(index).eq_ignore_ascii_case(word.as_bytes());
+        let (word, operands) = match () {
+            () if is("copy") => (Word::Copy, 0),
+            () if is("replace") => (Word::Replace, 0),
+            () if is("auth") => (Word::Auth(1), 1),
+            () if is("auth2") => (Word::Auth(2), 2),
+            () if is("keys") => (Word::Keys, args.len()),
+            () => (Word::Unknown, 0),
+        };
+        let end = (index + 1 + operands).min(args.len());
+        options.push((word, index + 1..end));
+        index = end;
+    }
+    options
+}
+
 /// The keys behind KEYS, or the one in its place; none where both are given, which is refused later.
 fn migrated_keys(args: Args<'_>) -> Option<Vec<FoundKey>> {
-    let indices = match look_through(&args).1 {
-        Some(word) if args.get(3).is_empty() => word + 1..args.len(),
+    let listed = options(&args).into_iter().find(|(word, _)| *word == Word::Keys);
+    let indices = match listed {
+        Some((_, keys)) if args.get(3).is_empty() => keys,
         Some(_) => 0..0,
         None => 3..4,
     };
@@ -58,24 +93,11 @@ fn migrated_keys(args: Args<'_>) -> Option<Vec<FoundKey>> {
 
 /// Names and passwords for the other server.
 fn passwords(args: &ArgView<'_>) -> Vec<usize> {
-    look_through(args).0
-}
-
-/// Where the options have secrets, any of which may be a word like KEYS itself, and where the word KEYS stands.
-fn look_through(args: &ArgView<'_>) -> (Vec<usize>, Option<usize>) {
-    let mut secrets = Vec::new();
-    let mut index = 6;
-    while index < args.len() {
-        let count = match args.get(index) {
-            word if word.eq_ignore_ascii_case(b"auth") => 1,
-            word if word.eq_ignore_ascii_case(b"auth2") => 2,
-            word if word.eq_ignore_ascii_case(b"keys") => return (secrets, Some(index)),
-            _ => 0,
-        };
-        secrets.extend((index + 1..=index + count).filter(|secret| *secret < args.len()));
-        index += 1 + count;
-    }
-    (secrets, None)
+    options(args)
+        .into_iter()
+        .filter(|(word, _)| matches!(word, Word::Auth(_)))
+        .flat_map(|(_, secrets)| secrets)
+        .collect()
 }
 
 /// What is to be done.
@@ -89,37 +111,27 @@ struct Plan<'a> {
     /// Password, or user and password.
     credentials: Vec<&'a [u8]>,
     /// Where the keys stand among the arguments.
-    keys: std::ops::Range<usize>,
+    keys: Range<usize>,
 }
 
 impl<'a> Plan<'a> {
     fn read(args: &Args<'a>) -> Result<Plan<'a>, Error> {
         let (mut copy, mut replace, mut credentials, mut keys) = (false, false, Vec::new(), 3..4);
-        let mut index = 6;
-        while index < args.len() {
-            let left = args.len() - 1 - index;
-            if args.is(index, "copy") {
-                copy = true;
-            } else if args.is(index, "replace") {
-                replace = true;
-            } else if args.is(index, "auth") && left >= 1 {
-                credentials = vec![args.get(index + 1)];
-                index += 1;
-            } else if args.is(index, "auth2") && left >= 2 {
-                credentials = vec![args.get(index + 1), args.get(index + 2)];
-                index += 2;
-            } else if args.is(index, "keys") {
-                if !args.get(3).is_empty() {
+        for (word, operands) in options(args) {
+            match word {
+                Word::Copy => copy = true,
+                Word::Replace => replace = true,
+                Word::Auth(needed) if operands.len() == needed => {
+                    credentials = operands.map(|index| args.get(index)).collect();
+                }
+                Word::Keys if !args.get(3).is_empty() => {
                     return Err(Error::fixed(
                         "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string",
                     ));
                 }
-                keys = index + 1..args.len();
-                break;
-            } else {
-                return Err(SYNTAX);
+                Word::Keys => keys = operands,
+                Word::Auth(_) | Word::Unknown => return Err(SYNTAX),
             }
-            index += 1;
         }
         let (timeout, database) = (args.integer(5)?, args.integer(4)?);
         let timeout = if timeout <= 0 { DEFAULT_TIMEOUT_MS } else { timeout };

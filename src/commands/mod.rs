@@ -19,6 +19,8 @@ pub mod hash;
 pub mod hash_expiry;
 pub mod hash_sample;
 pub mod hyperloglog;
+#[cfg(test)]
+mod key_agreement;
 pub mod keys;
 pub mod latency;
 pub mod lcs;

@@ -56,19 +56,48 @@ pub const COMMANDS: &[Command] = &[
         ),
 ];
 
-/// The key to be sorted and that of the last STORE, wherever it stands.
+/// A word among the options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    Asc,
+    Desc,
+    Alpha,
+    Limit,
+    Store,
+    By,
+    Get,
+}
+
+impl Word {
+    /// The words, each with how many arguments belong to it.
+    const ALL: [(&'static str, Word, usize); 7] = [
+        ("asc", Word::Asc, 0),
+        ("desc", Word::Desc, 0),
+        ("alpha", Word::Alpha, 0),
+        ("limit", Word::Limit, 2),
+        ("store", Word::Store, 1),
+        ("by", Word::By, 1),
+        ("get", Word::Get, 1),
+    ];
+
+    /// The word at an argument, and the argument behind what belongs to it.
+    fn at(args: &Args<'_>, index: usize) -> Option<(Word, usize)> {
+        let (_, word, operands) = Word::ALL.into_iter().find(|(text, ..)| args.is(index, text))?;
+        let next = index + 1 + operands;
+        (next <= args.len()).then_some((word, next))
+    }
+}
+
+/// The key to be sorted and that of the last STORE. What is no option is passed over: the call will be refused.
 fn sort_keys(args: Args<'_>) -> Option<Vec<FoundKey>> {
     let (mut found, mut index) = (vec![FoundKey { index: 1, access: READS }], 2);
     while index < args.len() {
-        if args.is(index, "limit") {
-            index += 2;
-        } else if args.is(index, "get") || args.is(index, "by") {
-            index += 1;
-        } else if args.is(index, "store") && index + 1 < args.len() {
+        let option = Word::at(&args, index);
+        if let Some((Word::Store, _)) = option {
             found.truncate(1);
             found.push(FoundKey { index: index + 1, access: STORE.access });
         }
-        index += 1;
+        index = option.map_or(index + 1, |(_, next)| next);
     }
     Some(found)
 }
@@ -196,37 +225,30 @@ impl<'a> Request<'a> {
         };
         let mut index = 2;
         while index < args.len() {
-            let behind = args.len() - index - 1;
-            if args.is(index, "asc") {
-                request.descending = false;
-            } else if args.is(index, "desc") {
-                request.descending = true;
-            } else if args.is(index, "alpha") {
-                request.alphabetic = true;
-            } else if args.is(index, "limit") && behind >= 2 {
-                (request.offset, request.count) = (args.integer(index + 1)?, args.integer(index + 2)?);
-                index += 2;
-            } else if args.is(index, "store") && behind >= 1 && may_store {
-                index += 1;
-                request.store = Some(args.key(index));
-            } else if args.is(index, "by") && behind >= 1 {
-                index += 1;
-                let pattern = Pattern::new(args.get(index));
-                if matches!(pattern, Pattern::Key { .. }) && !reads_all {
-                    return Err(Error::fixed("ERR BY option of SORT denied due to insufficient ACL permissions."));
+            let (word, next) = Word::at(args, index).ok_or(SYNTAX)?;
+            match word {
+                Word::Asc => request.descending = false,
+                Word::Desc => request.descending = true,
+                Word::Alpha => request.alphabetic = true,
+                Word::Limit => (request.offset, request.count) = (args.integer(index + 1)?, args.integer(index + 2)?),
+                Word::Store if may_store => request.store = Some(args.key(index + 1)),
+                Word::Store => return Err(SYNTAX),
+                Word::By => {
+                    let pattern = Pattern::new(args.get(index + 1));
+                    if matches!(pattern, Pattern::Key { .. }) && !reads_all {
+                        return Err(Error::fixed("ERR BY option of SORT denied due to insufficient ACL permissions."));
+                    }
+                    request.keeps_order |= !matches!(pattern, Pattern::Key { .. });
+                    request.by = Some(pattern);
                 }
-                request.keeps_order |= !matches!(pattern, Pattern::Key { .. });
-                request.by = Some(pattern);
-            } else if args.is(index, "get") && behind >= 1 {
-                index += 1;
-                if !reads_all {
-                    return Err(Error::fixed("ERR GET option of SORT denied due to insufficient ACL permissions."));
+                Word::Get => {
+                    if !reads_all {
+                        return Err(Error::fixed("ERR GET option of SORT denied due to insufficient ACL permissions."));
+                    }
+                    request.get.push(Pattern::new(args.get(index + 1)));
                 }
-                request.get.push(Pattern::new(args.get(index)));
-            } else {
-                return Err(SYNTAX);
             }
-            index += 1;
+            index = next;
         }
         Ok(request)
     }

@@ -131,6 +131,7 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Stream)
         .flags(&[READONLY, BLOCKING])
         .keys(&[streams(1)])
+        .find_keys(read::streams)
         .docs(
             "5.0.0",
             "[COUNT count] [BLOCK milliseconds] STREAMS <key [key ...] id [id ...]>",
@@ -140,6 +141,7 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Stream)
         .flags(&[WRITE, BLOCKING])
         .keys(&[streams(4)])
+        .find_keys(read::streams)
         .docs(
             "5.0.0",
             "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS <key [key ...] id [id ...]>",

@@ -69,6 +69,8 @@ fn exec_queue(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     }
     cx.reply.array(transaction.queue.len());
     cx.server.in_exec = true;
+    // A client that has itself closed is told nothing behind that; the rest runs nevertheless.
+    let mut last_words = None;
     for (id, request) in &transaction.queue {
         cx.command = *id;
         let db = cx.client().db;
@@ -78,6 +80,12 @@ fn exec_queue(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
             Ok(()) => call::call(cx, *id, args),
             Err(denial) => refuse(cx, *id, &args, denial),
         }
+        if last_words.is_none() && cx.client().modes.has(Modes::CLOSING) {
+            last_words = Some(cx.reply.mark());
+        }
+    }
+    if let Some(end) = last_words {
+        cx.reply.truncate(end);
     }
     cx.server.in_exec = false;
     Ok(())

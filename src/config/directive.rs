@@ -96,6 +96,7 @@ pub struct Directive {
     pub(super) get: fn(&Config) -> Vec<u8>,
     pub(super) set: Set,
     pub(super) lines: fn(&Config, &Config) -> Vec<Line>,
+    pub(super) overruling_lines: fn(&Config, &Config) -> Vec<Line>,
 }
 
 impl Directive {

@@ -47,6 +47,15 @@ pub(super) trait Kind {
     fn lines(&self, name: &str, value: &Self::Value, default: &Self::Value) -> Vec<Line> {
         vec![Line::new(name, &self.show(value), value != default)]
     }
+
+    /// Lines that mean this value whatever has been said before them, in an included file.
+    fn overruling_lines(&self, name: &str, value: &Self::Value, default: &Self::Value) -> Vec<Line> {
+        let lines = self.lines(name, value, default);
+        match lines.is_empty() {
+            true => vec![Line::new(name, b"\"\"", true)],
+            false => lines.into_iter().map(|line| Line { force: true, ..line }).collect(),
+        }
+    }
 }
 
 /// Parses into a field, and tells whether it changed. The field is untouched on error.

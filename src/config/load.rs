@@ -29,6 +29,8 @@ pub struct Statement {
     pub text: Vec<u8>,
     /// The words after the directive's name.
     pub words: Vec<Vec<u8>>,
+    /// It stands in an included file, or on the command line: CONFIG REWRITE can't change it.
+    pub is_outside: bool,
 }
 
 impl Statement {
@@ -102,12 +104,13 @@ impl Config {
         if let Some(path) = file {
             read_into(&mut text, path)?;
         }
+        let file_lines = text.split_inclusive(|&byte| byte == b'\n').count();
         if !more.starts_with(b"\n") {
             end_line(&mut text);
         }
         text.extend_from_slice(more);
         let mut config = Config { config_file: file.map(Path::to_owned), ..Config::default() };
-        Loader { config: &mut config, seen: HashSet::new(), depth: 0 }.text(&text)?;
+        Loader { config: &mut config, seen: HashSet::new(), depth: 0, file_lines }.text(&text)?;
         Ok(config)
     }
 }
@@ -129,6 +132,8 @@ struct Loader<'a> {
     config: &'a mut Config,
     seen: HashSet<&'static str>,
     depth: usize,
+    /// How many lines of the text are the file itself.
+    file_lines: usize,
 }
 
 /// What stops a line: a message about it, or an error that already knows its place.
@@ -173,7 +178,8 @@ impl Loader<'_> {
         if let Some((directive, _)) = Directive::find(&name) {
             return Ok(self.directive(directive, words)?);
         }
-        let statement = |words| Statement { line, text: text.to_vec(), words };
+        let is_outside = self.depth > 0 || line > self.file_lines;
+        let statement = |words| Statement { line, text: text.to_vec(), words, is_outside };
         match (name.as_slice(), words.len()) {
             (name, 1) if DEPRECATED.contains(&name) => {}
             (b"include", 1) => self.include(&words[0])?,
@@ -208,6 +214,9 @@ impl Loader<'_> {
             true => Occurrence::First,
             false => Occurrence::Repeated,
         };
+        if self.depth > 0 {
+            self.config.included.insert(directive.name);
+        }
         (directive.set)(self.config, &words, occurrence)?;
         Ok(())
     }

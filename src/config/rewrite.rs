@@ -3,6 +3,9 @@
 //! Each directive offers its lines. They take the places of its old lines, first come first served;
 //! what is left over is appended below a marker if it is not the default, and old lines that got no
 //! new text are blanked. Lines this module doesn't understand become comments rather than being lost.
+//!
+//! Included files stay as they are. A directive that one of them has is written in any case, behind the last `include`,
+//! and so that it overrules whatever they say.
 
 use super::directive::Directive;
 use super::kinds::Line;
@@ -45,8 +48,12 @@ impl Rewrite<'_> {
         let default = Config::default();
         let mut sheet = Sheet::read(old);
         for directive in DIRECTIVES {
-            let lines = (directive.lines)(config, &default);
-            sheet.place(directive.name, lines, self.force_all);
+            if config.included.contains(directive.name) {
+                sheet.give_up_places_before_includes(directive.name);
+                sheet.place(directive.name, (directive.overruling_lines)(config, &default), self.force_all);
+            } else {
+                sheet.place(directive.name, (directive.lines)(config, &default), self.force_all);
+            }
         }
         if let Some(users) = self.users {
             let users = if config.aclfile.is_empty() { users } else { &[] };
@@ -88,6 +95,18 @@ impl Sheet {
             }
         }
         sheet
+    }
+
+    /// Blanks the lines of a directive which an included file may overrule.
+    fn give_up_places_before_includes(&mut self, name: &'static str) {
+        let last_include = self.old_places.get("include").and_then(|places| places.back().copied()).unwrap_or(0);
+        let Some(places) = self.old_places.get_mut(name) else { return };
+        for place in places.iter().filter(|place| **place < last_include) {
+            if let Some(line) = self.lines.get_mut(*place) {
+                line.clear();
+            }
+        }
+        places.retain(|place| *place > last_include);
     }
 
     fn place(&mut self, name: &'static str, lines: Vec<Line>, force_all: bool) {
@@ -212,6 +231,72 @@ mod tests {
         let expected =
             ["# ??? bogus 1", "rename-command FLUSHDB badger", "include x.conf", "# ??? port \"1", "user a on"];
         assert_eq!(lines, expected);
+    }
+
+    /// A folder with a file, and the files it includes; what is loaded, changed, written and loaded again.
+    fn rewritten_with_includes(files: &[(&str, &str)], changes: &[(&str, &str)]) -> (Config, Config, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("redis.conf");
+        for (name, text) in files {
+            let text = text.replace("include ", &format!("include {}/", folder.path().display()));
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let mut config = Config::load(Some(&path), b"").unwrap();
+        for (name, value) in changes {
+            let (directive, _) = Directive::find(name.as_bytes()).unwrap();
+            directive.set_text(&mut config, value.as_bytes()).unwrap();
+        }
+        Rewrite::default().write(&config, &path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let again = Config::load(Some(&path), b"").unwrap();
+        Rewrite::default().write(&again, &path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "a second time");
+        (config, again, text)
+    }
+
+    #[test]
+    fn what_included_files_say_is_overruled_and_not_added_to() {
+        let included = "save 7 7\nsave 8 8\nmaxmemory 1gb\nreplicaof a 1\nbind 10.0.0.1\nmasterauth x\nmasteruser y\n\
+                        client-output-buffer-limit pubsub 1mb 1mb 1\nhz 50\nnotify-keyspace-events KEA\ntimeout 3";
+        let changes = [
+            ("save", "1 1"),
+            ("maxmemory", "0"),
+            ("replicaof", "no one"),
+            ("bind", "* -::*"),
+            ("masterauth", ""),
+            ("client-output-buffer-limit", "pubsub 32mb 8mb 60"),
+            ("hz", "10"),
+            ("notify-keyspace-events", ""),
+        ];
+        for file in ["port 1\nmaxmemory 5gb\nsave 900 1\ninclude a.conf\n", "include a.conf\nhz 20\ninclude b.conf"] {
+            let files = [("redis.conf", file), ("a.conf", "include b.conf\n"), ("b.conf", included)];
+            for changes in [&[][..], &changes] {
+                let (config, again, text) = rewritten_with_includes(&files, changes);
+                assert_eq!(again, config, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn values_that_no_included_file_has_stay_in_their_lines() {
+        let files = [("redis.conf", "maxmemory 5gb\ninclude a.conf\nhz 20\nsave 1 1\n"), ("a.conf", "hz 30\nsave 2 2")];
+        let (config, again, text) = rewritten_with_includes(&files, &[("maxmemory", "6gb"), ("hz", "40")]);
+        assert_eq!(again, config);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines[0], lines[2], lines[3]), ("maxmemory 6gb", "hz 40", "save \"\""), "{text}");
+    }
+
+    #[test]
+    fn the_command_line_may_repeat_what_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("redis.conf");
+        std::fs::write(&path, "save 900 1\nuser a off\n").unwrap();
+        let more = b"save 60 5\nsave 60 5\nuser b off";
+        let config = Config::load(Some(&path), more).unwrap();
+        let outside: Vec<bool> = config.users.iter().map(|user| user.is_outside).collect();
+        assert_eq!(outside, [false, true]);
+        Rewrite::default().write(&config, &path).unwrap();
+        assert_eq!(Config::load(Some(&path), more).unwrap().save, config.save);
     }
 
     #[test]

@@ -33,7 +33,11 @@ impl Kind for SavePoints {
             let numbers: Vec<_> = rule.iter().map(|word| loose_integer(word, 10)).collect();
             match numbers[..] {
                 [Some(seconds), Some(changes)] if seconds >= 1 && changes >= 0 => {
-                    points.push(SavePoint { seconds, changes });
+                    let point = SavePoint { seconds, changes };
+                    // The command line may repeat what has been written into the file meanwhile.
+                    if occurrence == Occurrence::First || !points.contains(&point) {
+                        points.push(point);
+                    }
                 }
                 _ => return Err("Invalid save parameters".into()),
             }
@@ -52,6 +56,15 @@ impl Kind for SavePoints {
         }
         let rule = |point: &SavePoint| format!("{} {}", point.seconds, point.changes);
         value.iter().map(|point| Line::new(name, rule(point).as_bytes(), true)).collect()
+    }
+
+    /// Rules add up, so that the old ones have to be cleared.
+    fn overruling_lines(&self, name: &str, value: &Self::Value, default: &Self::Value) -> Vec<Line> {
+        let mut lines = self.lines(name, &Vec::new(), default);
+        if !value.is_empty() {
+            lines.extend(self.lines(name, value, default));
+        }
+        lines
     }
 }
 
@@ -244,6 +257,10 @@ impl Kind for Addresses {
         if value == default {
             return Vec::new();
         }
+        self.overruling_lines(name, value, default)
+    }
+
+    fn overruling_lines(&self, name: &str, value: &Vec<String>, _: &Vec<String>) -> Vec<Line> {
         let text = if value.is_empty() { b"\"\"".to_vec() } else { self.show(value) };
         vec![Line::new(name, &text, true)]
     }
@@ -294,6 +311,13 @@ impl Kind for Primary {
         let host = if bare { host.clone().into_bytes() } else { quoted(host.as_bytes()) };
         let text = [host.as_slice(), format!(" {port}").as_bytes()].concat();
         vec![Line::new(name, &text, true)]
+    }
+
+    fn overruling_lines(&self, name: &str, value: &Self::Value, default: &Self::Value) -> Vec<Line> {
+        match value {
+            Some(_) => self.lines(name, value, default),
+            None => vec![Line::new(name, b"no one", true)],
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use super::load::Statement;
 use super::notify::{NotifyFlags, NotifyLetters};
 use super::proc_title::valid_proc_title;
 use super::special::*;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Fewer bytes of the stream of commands are of no use to a replica that comes back.
@@ -41,6 +42,8 @@ macro_rules! directives {
             $( $(#[$doc])* pub $field: $type, )*
             /// The file given at start, absolute; CONFIG REWRITE writes it.
             pub config_file: Option<PathBuf>,
+            /// Directives met in files that the file includes: a line of its own has to stand behind these to count.
+            pub included: BTreeSet<&'static str>,
             /// `rename-command` lines, for whoever knows commands.
             pub renamed_commands: Vec<Statement>,
             /// `user` lines, for whoever knows users.
@@ -56,6 +59,7 @@ macro_rules! directives {
                 Config {
                     $( $field: $default, )*
                     config_file: None,
+                    included: BTreeSet::new(),
                     renamed_commands: Vec::new(),
                     users: Vec::new(),
                     modules: Vec::new(),
@@ -74,6 +78,7 @@ macro_rules! directives {
                 get: |config| $kind.show(&config.$field),
                 set: |config, words, occurrence| set_field($kind, &mut config.$field, words, occurrence),
                 lines: |config, default| $kind.lines($name, &config.$field, &default.$field),
+                overruling_lines: |config, default| $kind.overruling_lines($name, &config.$field, &default.$field),
             },
         )*];
     };

@@ -13,6 +13,8 @@
 #![allow(unsafe_code)]
 
 #[cfg(test)]
+pub mod asked;
+#[cfg(test)]
 mod tests;
 
 use super::agenda::Agenda;
@@ -89,12 +91,16 @@ impl Dict {
     /// The entry of a key.
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<EntryView<'_>> {
+        #[cfg(test)]
+        asked::note(key);
         self.keys.find(hash, key)
     }
 
     /// The entry of a key, to be changed or removed.
     #[inline]
     pub fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<DictSlot<'_>> {
+        #[cfg(test)]
+        asked::note(key);
         let slot = self.keys.find_mut(hash, key)?;
         Some(DictSlot { slot, indexes: &mut self.indexes, hash })
     }
@@ -102,6 +108,8 @@ impl Dict {
     /// The entry of a key, or where to put it.
     #[inline]
     pub fn probe(&mut self, hash: u64, key: &[u8]) -> DictProbe<'_> {
+        #[cfg(test)]
+        asked::note(key);
         let indexes = &mut self.indexes;
         match self.keys.probe(hash, key) {
             Probe::Found(slot) => DictProbe::Found(DictSlot { slot, indexes, hash }),

@@ -16,6 +16,8 @@ pub mod waiters;
 pub mod watch;
 
 pub use dict::DictSlot;
+#[cfg(test)]
+pub use dict::asked;
 pub use entry::{Entry, EntryView, StringRef};
 pub use keyspace::{Databases, Expiry, WrongType};
 

@@ -5,7 +5,7 @@
 //! nothing. Effects of parts that act on their directives by themselves have nothing to do here.
 
 use super::persistence::aof_folder;
-use crate::config::{Changes, Config, Effect, OomScoreAdj, SetError};
+use crate::config::{Changes, Config, Effect, SetError};
 use crate::db::Databases;
 use crate::net::listeners::Transport;
 use crate::server::Server;
@@ -13,9 +13,9 @@ use crate::server::clients::memory;
 use crate::server::clients::tracked_keys;
 use crate::server::effects::Observers;
 use crate::server::modes::ServerModes;
+use crate::server::oom_score::oom_score;
 use crate::server::roles;
 use crate::server::title;
-use crate::util::oom_score::Wanted;
 use crate::util::{alloc, platform};
 
 /// Descriptors kept for files, listeners and the like besides those of clients.
@@ -92,7 +92,7 @@ fn apply_effect(server: &mut Server, db: &mut Databases, effect: Effect) -> Resu
             Ok(())
         }
         Effect::GoodReplicas => {
-            super::roles::count_good(server);
+            super::replication::roster::count_good(server);
             Ok(())
         }
         Effect::ReplicationBacklog => {
@@ -138,21 +138,6 @@ fn warn_of_small_maxmemory(server: &Server) {
              the maxmemory-policy."
         );
     }
-}
-
-/// Writes the score of the server to the kernel.
-pub fn oom_score(server: &mut Server) -> Result<(), String> {
-    let [primary, replica, _] = server.config.oom_score_adj_values;
-    let score = if server.is_replica() { replica } else { primary };
-    let wanted = match server.config.oom_score_adj {
-        OomScoreAdj::No => Wanted::Original,
-        OomScoreAdj::Relative => Wanted::Relative(score),
-        OomScoreAdj::Absolute => Wanted::Absolute(score),
-    };
-    server.oom_score.set(wanted).map_err(|error| {
-        log::warn!("Unable to write oom_score_adj: {}", platform::os_error_text(&error));
-        "Failed to set current oom_score_adj. Check server logs.".to_owned()
-    })
 }
 
 /// Raises the limit of open descriptors to what `wanted` clients need; how many clients the system allows then.

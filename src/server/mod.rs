@@ -14,6 +14,7 @@ pub mod evict;
 pub mod execution;
 pub mod modes;
 pub mod observe;
+pub mod oom_score;
 pub mod pause;
 pub mod persistence;
 pub mod propagate;

@@ -1,11 +1,10 @@
 //! Whether the server follows another, brought in line with the directive.
 
-use super::replication::roster::replicas;
 use crate::config::ReplicaOf;
-use crate::repl::replica::Replica;
 use crate::server::Server;
 use crate::server::effects::Observers;
 use crate::server::modes::ServerModes;
+use crate::server::replication::roster::count_good;
 
 /// Brings what depends on the role in line with it.
 pub fn note_role(server: &mut Server) {
@@ -15,17 +14,6 @@ pub fn note_role(server: &mut Server) {
     server.observers.set(Observers::OWN_WRITES, is_replica && !server.config.replica_read_only);
     server.modes.set(ServerModes::STALE, server.is_cut_off() && !server.config.replica_serve_stale_data);
     count_good(server);
-}
-
-/// Counts the replicas that are not too far behind, and has writes refused where there are too few.
-pub fn count_good(server: &mut Server) {
-    let now = server.clock.unix_ms();
-    let (wanted, lag) = (server.config.min_replicas_to_write, i64::from(server.config.min_replicas_max_lag));
-    let is_good = |replica: &Replica| replica.is_online() && (now - replica.acked_ms) / 1000 <= lag;
-    let good = replicas(server).filter(|(_, replica)| is_good(replica)).count();
-    server.repl.good_replicas = good;
-    let too_few = wanted > 0 && lag > 0 && !server.is_replica() && good < wanted as usize;
-    server.modes.set(ServerModes::FEW_REPLICAS, too_few);
 }
 
 impl Server {

@@ -5,6 +5,7 @@ pub mod modules;
 mod supervise;
 mod system;
 
+use super::oom_score;
 use super::persistence::load_step;
 use super::persistence::loading;
 use super::title;
@@ -188,7 +189,7 @@ fn serve(
     server.supervisor = supervisor.name();
     title::show_title(&mut server);
     // A kernel that refuses is no reason not to serve; the log has it.
-    apply::oom_score(&mut server).ok();
+    oom_score::oom_score(&mut server).ok();
     log::warn!("Server initialized");
     system::check(&server.config);
     modules::refuse_configured(&server.config).map_err(StartError::Other)?;

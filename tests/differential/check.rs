@@ -42,6 +42,9 @@ pub enum Check {
     Fields(&'static [&'static str]),
     /// The idle times in XPENDING's list of entries.
     Pending,
+    /// The keys of a PFMERGE without sources, where Redis finds none, and of a GEORADIUS with two destinations, where it
+    /// finds both.
+    KeysOfCall,
 }
 
 /// Time that may lie between the same command on both servers.
@@ -74,6 +77,10 @@ impl Check {
             Check::Kind => redis.kind() == oxidis.kind(),
             Check::Fields(names) => same_but_fields(redis, oxidis, names),
             Check::Pending => same_but_idle(redis, oxidis),
+            Check::KeysOfCall => {
+                (command.has("pfmerge") && command.words.len() == 4)
+                    || (command.has("store") && command.has("storedist"))
+            }
         }
     }
 }

@@ -50,6 +50,8 @@ pub struct Acl {
     users: Slab<User>,
     by_name: BTreeMap<Box<[u8]>, UserId>,
     all_commands: CommandSet,
+    /// The names and lines of the users that the configuration has outside of its own file, as they were at first.
+    pub outside: Vec<(Box<[u8]>, Vec<u8>)>,
     /// ACL LOG.
     pub log: AclLog,
 }
@@ -58,7 +60,13 @@ impl Acl {
     /// The default user alone.
     pub fn new(table: &CommandTable) -> Acl {
         let all_commands = CommandSet::all(table);
-        let mut acl = Acl { users: Slab::new(), by_name: BTreeMap::new(), all_commands, log: AclLog::default() };
+        let mut acl = Acl {
+            users: Slab::new(),
+            by_name: BTreeMap::new(),
+            all_commands,
+            outside: Vec::new(),
+            log: AclLog::default(),
+        };
         let default = acl.fresh_default_user();
         let id = acl.insert(default);
         debug_assert_eq!(id, UserId::DEFAULT);

@@ -31,6 +31,18 @@ impl KeyRights {
     }
 }
 
+impl KeyPattern {
+    /// Whether a key with a prefix may match. That is sure where what the pattern begins with differs from the prefix;
+    /// else it is assumed.
+    fn may_match_with(&self, prefix: &[u8]) -> bool {
+        let is_special = |byte: &u8| matches!(byte, b'*' | b'?' | b'[' | b'\\');
+        match self.glob.iter().position(is_special) {
+            Some(end) => prefix.iter().zip(&self.glob[..end]).all(|(one, other)| one == other),
+            None => self.glob.starts_with(prefix),
+        }
+    }
+}
+
 /// A pattern of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPattern {
@@ -148,6 +160,16 @@ impl Selector {
     fn allows_key(&self, key: &[u8], access: Access) -> bool {
         let needed = KeyRights::needed(access);
         self.keys.iter().any(|pattern| pattern.rights.cover(needed) && glob::matches(&pattern.glob, key))
+    }
+
+    /// Whether it allows a key to be read.
+    pub fn allows_reading(&self, key: &[u8]) -> bool {
+        self.all_keys || self.allows_key(key, Access::ACCESS)
+    }
+
+    /// Whether it may allow a key with a prefix to be read.
+    pub fn may_allow_reading_with(&self, prefix: &[u8]) -> bool {
+        self.all_keys || self.keys.iter().any(|pattern| pattern.rights.read && pattern.may_match_with(prefix))
     }
 
     /// Whether it allows these rights to any key whatever.

@@ -2,7 +2,7 @@
 
 use super::command_set::CommandSet;
 use super::password::PasswordHash;
-use super::selector::{Call, Denial, KeyRights, Selector};
+use super::selector::{Call, Denial, KeyPattern, KeyRights, Selector};
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +78,29 @@ impl User {
     /// Whether it may run a call and read any key besides.
     pub fn may_read_all(&self, call: &mut Call<'_>) -> bool {
         self.all_selectors().any(|selector| selector.check(call).is_ok() && selector.allows_all_keys(KeyRights::READ))
+    }
+
+    /// Whether it may read a key, by whatever command.
+    pub fn may_read(&self, key: &[u8]) -> bool {
+        self.all_selectors().any(|selector| selector.allows_reading(key))
+    }
+
+    /// Whether it can be that it may read a key with a prefix.
+    pub fn may_read_with(&self, prefix: &[u8]) -> bool {
+        self.all_selectors().any(|selector| selector.may_allow_reading_with(prefix))
+    }
+
+    /// Whether it has lost the right to read some keys, compared with what it was.
+    pub fn reads_less_than(&self, old: &User) -> bool {
+        if self.all_selectors().any(|selector| selector.all_keys) {
+            return false;
+        }
+        let keeps = |glob: &[u8]| {
+            let mut own = self.all_selectors().flat_map(|selector| &selector.keys);
+            own.any(|pattern| pattern.rights.read && *pattern.glob == *glob)
+        };
+        let lost = |pattern: &KeyPattern| pattern.rights.read && !keeps(&pattern.glob);
+        old.all_selectors().any(|selector| selector.all_keys || selector.keys.iter().any(lost))
     }
 
     /// Whether nothing needs to be checked for it.

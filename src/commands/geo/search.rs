@@ -3,9 +3,10 @@
 //! Arguments are read after the lookup, as in Redis: a wrong type is reported before anything else, a missing key
 //! after all errors in the arguments. Then a member to search around can't be looked up, and need not be.
 
-use super::{place, reply_distance, reply_place, unit};
+use super::{READS, STORED, place, reply_distance, reply_place, unit};
 use crate::command::args::shown;
 use crate::command::error::{CmdResult, SYNTAX};
+use crate::command::spec::FoundKey;
 use crate::command::{Args, Error};
 use crate::commands::sorted_set::limits;
 use crate::db::Key;
@@ -51,6 +52,83 @@ impl Form {
     fn takes_store_key(self) -> bool {
         matches!(self, Form::Radius(true) | Form::RadiusByMember(true))
     }
+}
+
+/// A word among the options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    WithDist,
+    WithHash,
+    WithCoord,
+    Any,
+    Asc,
+    Desc,
+    Count,
+    Store,
+    StoreDist,
+    FromMember,
+    FromLonLat,
+    ByRadius,
+    ByBox,
+}
+
+impl Word {
+    /// The words.
+    const ALL: [(&'static str, Word); 13] = [
+        ("WITHDIST", Word::WithDist),
+        ("WITHHASH", Word::WithHash),
+        ("WITHCOORD", Word::WithCoord),
+        ("ANY", Word::Any),
+        ("ASC", Word::Asc),
+        ("DESC", Word::Desc),
+        ("COUNT", Word::Count),
+        ("STORE", Word::Store),
+        ("STOREDIST", Word::StoreDist),
+        ("FROMMEMBER", Word::FromMember),
+        ("FROMLONLAT", Word::FromLonLat),
+        ("BYRADIUS", Word::ByRadius),
+        ("BYBOX", Word::ByBox),
+    ];
+
+    /// The word at an argument if the form has it and what belongs to it is there, and the argument behind that.
+    fn at(args: &Args<'_>, index: usize, form: Form) -> Option<(Word, usize)> {
+        let (_, word) = Word::ALL.into_iter().find(|(text, _)| args.is(index, text))?;
+        let (allowed, operands) = match word {
+            Word::WithDist | Word::WithHash | Word::WithCoord | Word::Any | Word::Asc | Word::Desc => (true, 0),
+            Word::Count => (true, 1),
+            Word::StoreDist if form == Form::SearchStore => (true, 0),
+            Word::Store | Word::StoreDist => (form.takes_store_key(), 1),
+            Word::FromMember => (form.is_search(), 1),
+            Word::FromLonLat | Word::ByRadius => (form.is_search(), 2),
+            Word::ByBox => (form.is_search(), 3),
+        };
+        let next = index + 1 + operands;
+        (allowed && next <= args.len()).then_some((word, next))
+    }
+}
+
+/// The set, and the key of the last STORE or STOREDIST. What is no option is passed over: the call will be refused.
+fn radius_keys(args: &Args<'_>, form: Form) -> Vec<FoundKey> {
+    let (mut found, mut index) = (vec![FoundKey { index: 1, access: READS }], form.options());
+    while index < args.len() {
+        let option = Word::at(args, index, form);
+        if let Some((Word::Store | Word::StoreDist, _)) = option {
+            found.truncate(1);
+            found.push(FoundKey { index: index + 1, access: STORED });
+        }
+        index = option.map_or(index + 1, |(_, next)| next);
+    }
+    found
+}
+
+/// The keys of GEORADIUS.
+pub fn georadius_keys(args: Args<'_>) -> Option<Vec<FoundKey>> {
+    Some(radius_keys(&args, Form::Radius(true)))
+}
+
+/// The keys of GEORADIUSBYMEMBER.
+pub fn georadiusbymember_keys(args: Args<'_>) -> Option<Vec<FoundKey>> {
+    Some(radius_keys(&args, Form::RadiusByMember(true)))
 }
 
 /// Where a search begins.
@@ -183,7 +261,9 @@ impl Options {
         }
         let mut index = form.options();
         while index < args.len() {
-            index += 1 + options.read_option(args, index, form, set)?;
+            let (word, next) = Word::at(args, index, form).ok_or(SYNTAX)?;
+            options.read_option(args, index, word, form, set)?;
+            index = next;
         }
         options.check(args, form)?;
         Ok(options)
@@ -210,74 +290,42 @@ impl Options {
         Ok(())
     }
 
-    /// Reads the option at argument `index` and returns how many arguments belong to it.
+    /// Reads the option whose word is at argument `index`. Of two that say where to search, and contradict each other,
+    /// the second is a syntax error.
     fn read_option(
         &mut self,
         args: &Args<'_>,
         index: usize,
+        word: Word,
         form: Form,
         set: Option<&SortedSet>,
-    ) -> Result<usize, Error> {
-        let behind = args.len() - index - 1;
-        if self.read_flag(args, index) {
-            return Ok(0);
-        }
-        if behind >= 1 && args.is(index, "COUNT") {
-            let count = usize::try_from(args.integer(index + 1)?).ok().filter(|count| *count > 0);
-            self.count = Some(count.ok_or(Error::fixed("ERR COUNT must be > 0"))?);
-            return Ok(1);
-        }
-        let distances = args.is(index, "STOREDIST");
-        if form.takes_store_key() && behind >= 1 && (distances || args.is(index, "STORE")) {
-            self.destination = Some(Destination { key: index + 1, distances });
-            return Ok(1);
-        }
-        if form == Form::SearchStore && distances {
-            self.destination = Some(Destination { key: 1, distances });
-            return Ok(0);
-        }
-        if form.is_search() { self.read_where(args, index, behind, set) } else { Err(SYNTAX) }
-    }
-
-    /// Reads an option that is one word; whether it is one.
-    fn read_flag(&mut self, args: &Args<'_>, index: usize) -> bool {
-        match () {
-            () if args.is(index, "WITHDIST") => self.with_distance = true,
-            () if args.is(index, "WITHHASH") => self.with_score = true,
-            () if args.is(index, "WITHCOORD") => self.with_place = true,
-            () if args.is(index, "ANY") => self.any = true,
-            () if args.is(index, "ASC") => self.descending = Some(false),
-            () if args.is(index, "DESC") => self.descending = Some(true),
-            () => return false,
-        }
-        true
-    }
-
-    /// Reads an option that says where to search. Of two that contradict each other the second is a syntax error.
-    fn read_where(
-        &mut self,
-        args: &Args<'_>,
-        index: usize,
-        behind: usize,
-        set: Option<&SortedSet>,
-    ) -> Result<usize, Error> {
+    ) -> CmdResult {
         let around_place = matches!(self.centre, Some(Centre::Place(_)));
         let around_member = matches!(self.centre, Some(Centre::Member(_)));
-        if behind >= 1 && !around_place && args.is(index, "FROMMEMBER") {
-            self.centre = Some(member(args, index + 1, set)?);
-            Ok(1)
-        } else if behind >= 2 && !around_member && args.is(index, "FROMLONLAT") {
-            self.centre = Some(Centre::Place(place(args, index + 1)?));
-            Ok(2)
-        } else if behind >= 2 && !matches!(self.outline, Some(Outline::Box { .. })) && args.is(index, "BYRADIUS") {
-            self.read_circle(args, index + 1)?;
-            Ok(2)
-        } else if behind >= 3 && !matches!(self.outline, Some(Outline::Circle { .. })) && args.is(index, "BYBOX") {
-            self.read_box(args, index + 1)?;
-            Ok(3)
-        } else {
-            Err(SYNTAX)
+        match word {
+            Word::WithDist => self.with_distance = true,
+            Word::WithHash => self.with_score = true,
+            Word::WithCoord => self.with_place = true,
+            Word::Any => self.any = true,
+            Word::Asc => self.descending = Some(false),
+            Word::Desc => self.descending = Some(true),
+            Word::Count => {
+                let count = usize::try_from(args.integer(index + 1)?).ok().filter(|count| *count > 0);
+                self.count = Some(count.ok_or(Error::fixed("ERR COUNT must be > 0"))?);
+            }
+            Word::Store | Word::StoreDist => {
+                let key = if form == Form::SearchStore { 1 } else { index + 1 };
+                self.destination = Some(Destination { key, distances: word == Word::StoreDist });
+            }
+            Word::FromMember if !around_place => self.centre = Some(member(args, index + 1, set)?),
+            Word::FromLonLat if !around_member => self.centre = Some(Centre::Place(place(args, index + 1)?)),
+            Word::ByRadius if !matches!(self.outline, Some(Outline::Box { .. })) => {
+                self.read_circle(args, index + 1)?
+            }
+            Word::ByBox if !matches!(self.outline, Some(Outline::Circle { .. })) => self.read_box(args, index + 1)?,
+            Word::FromMember | Word::FromLonLat | Word::ByRadius | Word::ByBox => return Err(SYNTAX),
         }
+        Ok(())
     }
 
     /// Whether the options go together.

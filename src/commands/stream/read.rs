@@ -7,10 +7,11 @@
 //! XREADGROUP cannot go on waiting when its stream or its group is gone, and says so. It is never propagated itself:
 //! each delivery is, as an XCLAIM, and how far the group has read then.
 
+use crate::command::spec::FoundKey;
 use std::ops::Range;
 
 use super::range::reply_entries;
-use super::{Actor, INVALID_ID, Substitutes, reply_entry, reply_id};
+use super::{Actor, INVALID_ID, READS, Substitutes, reply_entry, reply_id};
 use crate::command::args::until_nul;
 use crate::command::error::{CmdResult, SYNTAX, WRONG_TYPE};
 use crate::command::{Args, Error};
@@ -24,6 +25,49 @@ use crate::util::number;
 
 /// The count of those who waited and named none.
 const COUNT_AFTER_WAITING: &[u8] = b"1000";
+
+/// A word among the options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    Streams,
+    Block,
+    Count,
+    Group,
+    NoAck,
+}
+
+impl Word {
+    /// The words, each with how many arguments belong to it. To STREAMS belong all the others, too.
+    const ALL: [(&'static str, Word, usize); 5] = [
+        ("streams", Word::Streams, 1),
+        ("block", Word::Block, 1),
+        ("count", Word::Count, 1),
+        ("group", Word::Group, 2),
+        ("noack", Word::NoAck, 0),
+    ];
+
+    /// The word at an argument, and the argument behind what belongs to it.
+    fn at(args: &Args<'_>, index: usize) -> Option<(Word, usize)> {
+        let (_, word, operands) = Word::ALL.into_iter().find(|(text, ..)| args.is(index, text))?;
+        let next = index + 1 + operands;
+        (next <= args.len()).then_some((word, if word == Word::Streams { args.len() } else { next }))
+    }
+}
+
+/// The streams of both commands. What is no option is passed over: the call will be refused.
+pub fn streams(args: Args<'_>) -> Option<Vec<FoundKey>> {
+    let mut index = 1;
+    while index < args.len() {
+        let option = Word::at(&args, index);
+        if let Some((Word::Streams, end)) = option {
+            let first = index + 1;
+            let keys = first..first + (end - first) / 2;
+            return Some(keys.map(|index| FoundKey { index, access: READS }).collect());
+        }
+        index = option.map_or(index + 1, |(_, next)| next);
+    }
+    None
+}
 
 /// The arguments of both commands.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,34 +96,24 @@ impl<'a> Call<'a> {
         let mut call = Call::default();
         let mut index = 1;
         while index < args.len() {
-            let more = args.len() - index - 1;
-            if args.is(index, "streams") && more > 0 {
-                if !more.is_multiple_of(2) {
-                    return Err(UNBALANCED);
+            let (word, next) = Word::at(args, index).ok_or(SYNTAX)?;
+            match word {
+                Word::Streams => {
+                    let (first, more) = (index + 1, next - index - 1);
+                    if !more.is_multiple_of(2) {
+                        return Err(UNBALANCED);
+                    }
+                    (call.first, call.streams) = (first, more / 2);
                 }
-                (call.first, call.streams) = (index + 1, more / 2);
-                break;
-            } else if args.is(index, "block") && more > 0 {
-                index += 1;
-                call.block = Some(deadline(args.get(index), now_ms)?);
-            } else if args.is(index, "count") && more > 0 {
-                index += 1;
-                call.count = args.integer(index)?.max(0) as usize;
-            } else if args.is(index, "group") && more > 1 {
-                if !with_group {
-                    return Err(GROUP);
+                Word::Block => call.block = Some(deadline(args.get(index + 1), now_ms)?),
+                Word::Count => call.count = args.integer(index + 1)?.max(0) as usize,
+                Word::Group | Word::NoAck if !with_group => {
+                    return Err(if word == Word::Group { GROUP } else { NO_ACK });
                 }
-                call.group = Some((args.get(index + 1), args.get(index + 2)));
-                index += 2;
-            } else if args.is(index, "noack") {
-                if !with_group {
-                    return Err(NO_ACK);
-                }
-                call.no_ack = true;
-            } else {
-                return Err(SYNTAX);
+                Word::Group => call.group = Some((args.get(index + 1), args.get(index + 2))),
+                Word::NoAck => call.no_ack = true,
             }
-            index += 1;
+            index = next;
         }
         match call.first {
             0 => Err(SYNTAX),

@@ -16,3 +16,14 @@ pub fn forget(server: &mut Server, key: ClientKey) {
     server.unblock(key);
     lifecycle::stop_monitoring(server, key);
 }
+
+/// Closes a client that somebody wants gone. It is, at once, for all who ask: its subscriptions end, and it takes
+/// nothing any more. The one whose command runs gets the reply first.
+pub fn disconnect(server: &mut Server, key: ClientKey) {
+    if server.current == Some(key) {
+        server.clients.at_mut(key).close_after_reply();
+    } else {
+        forget(server, key);
+        server.clients.close_soon(key);
+    }
+}

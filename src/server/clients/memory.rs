@@ -4,6 +4,7 @@
 //! output was sent, and for the client whose command is about to run. Past the limit those that take most go first.
 //! Replicas, the primary and clients under CLIENT NO-EVICT neither go nor, but for the latter, count.
 
+use crate::server::clients::departure;
 use std::collections::BinaryHeap;
 
 use super::describe;
@@ -71,6 +72,9 @@ pub fn make_room(server: &mut Server) {
         let line = describe::line(server, server.clients.at(key), None);
         log::info!("Evicting client: {}", String::from_utf8_lossy(&line));
         server.stats.evicted_clients += 1;
+        if server.current != Some(key) {
+            departure::forget(server, key);
+        }
         server.clients.close_soon(key);
     }
 }

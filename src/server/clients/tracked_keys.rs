@@ -35,3 +35,11 @@ pub fn all_changed(server: &mut Server) {
     tracking.news.push(News { key: None, receivers });
     note_fill(server);
 }
+
+/// The user of a client may not read any more what it could. It will not be told of changes of that, so that it had
+/// better not keep it.
+pub fn rights_lost(server: &mut Server, key: ClientKey) {
+    if let Some(client) = server.clients.get(key).filter(|client| client.tracking.is_some()) {
+        server.tracking.news.push(News { key: None, receivers: vec![client.id] });
+    }
+}

@@ -5,12 +5,18 @@
 //! nothing is remembered; what one turn of the event loop changed is told together. Either way what is told goes to
 //! the client itself as a push of RESP3, or to another one (REDIRECT), which may be a RESP2 client with subscriptions.
 //!
+//! Nobody is told of a key that its user may not read: rights are asked for when something is told. Who loses some of them
+//! is told to forget everything, and may miss changes then without harm.
+//!
 //! A client that stops tracking, or goes, stays in the memory of keys until they change: its id, which is never used
 //! twice, is passed over then. When nobody tracks any more all is forgotten.
 //!
 //! What is to be told waits for the end of the command that brought it about ([`deliver`]), so that it never stands in
 //! the middle of a reply. No bit of this is entered while nobody tracks.
 
+use crate::client::Client;
+use crate::client::Modes;
+use crate::client::acl::Acl;
 use crate::client::tracking::ClientTracking;
 use crate::client::tracking::News;
 use crate::client::tracking::Options;
@@ -134,9 +140,20 @@ pub fn make_room(server: &mut Server) {
     server.tracking.shortages = if short { server.tracking.shortages + 1 } else { 0 };
 }
 
+/// Whether a client may be told the name of a key.
+fn may_hear(acl: &Acl, client: &Client, key: &[u8]) -> bool {
+    !client.modes.has(Modes::RESTRICTED) || acl.user(client.user).may_read(key)
+}
+
 /// Tells what has changed so far.
 pub fn deliver(server: &mut Server) {
-    for News { key, receivers } in std::mem::take(&mut server.tracking.news) {
+    for News { key, mut receivers } in std::mem::take(&mut server.tracking.news) {
+        if let Some(key) = &key {
+            receivers.retain(|id| {
+                let client = server.tracking.clients.get(id).and_then(|key| server.clients.get(*key));
+                client.is_some_and(|client| may_hear(&server.acl, client, key))
+            });
+        }
         let payload = key.map(|key| encode(std::iter::once(&*key)));
         receivers.into_iter().for_each(|id| tell(server, id, payload.as_deref()));
     }
@@ -145,7 +162,7 @@ pub fn deliver(server: &mut Server) {
 /// Tells what has changed before a command runs, in front of its reply: it belongs to what was there before.
 pub fn deliver_before_reply(cx: &mut Ctx<'_>) {
     deliver(cx.server);
-    if !cx.client().modes.has(crate::client::Modes::REPLY_OFF) {
+    if !cx.client().modes.has(Modes::REPLY_OFF) {
         let mut messages = cx.server.effects.take_own_messages();
         cx.reply.append(&mut messages);
     }
@@ -159,15 +176,16 @@ pub fn broadcast(server: &mut Server) {
         let all: Rc<[u8]> = encode(changed.keys().map(|key| &**key)).into();
         for id in &prefix.clients {
             let client = server.tracking.clients.get(id).and_then(|key| server.clients.get(*key));
-            let noloop = client.and_then(|client| client.tracking.as_deref()).is_some_and(|known| known.options.noloop);
-            if !noloop {
+            let Some(client) = client else { continue };
+            let noloop = client.tracking.as_deref().is_some_and(|known| known.options.noloop);
+            if !noloop && !client.modes.has(Modes::RESTRICTED) {
                 told.push((*id, Rc::clone(&all)));
                 continue;
             }
-            let others: Vec<&[u8]> =
-                changed.iter().filter(|(_, by)| **by != Some(*id)).map(|(key, _)| &**key).collect();
-            if !others.is_empty() {
-                told.push((*id, encode(others.into_iter()).into()));
+            let others = changed.iter().filter(|(_, by)| !(noloop && **by == Some(*id))).map(|(key, _)| &**key);
+            let some: Vec<&[u8]> = others.filter(|key| may_hear(&server.acl, client, key)).collect();
+            if !some.is_empty() {
+                told.push((*id, encode(some.into_iter()).into()));
             }
         }
     }

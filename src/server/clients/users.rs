@@ -7,10 +7,14 @@ use crate::client::acl::selector::channel_matches;
 use crate::client::acl::{Call, DEFAULT_NAME, Denial, User, UserId, describe, file, has_spaces};
 use crate::client::pubsub::Kind;
 use crate::client::{Client, ClientKey, Modes};
+use crate::command::CmdResult;
 use crate::command::{Args, CommandId};
 use crate::config::{AclPubsubDefault, LoadError, Statement};
 use crate::server::Server;
+use crate::server::clients::departure;
+use crate::server::clients::tracked_keys;
 use crate::server::execution::Ctx;
+use crate::server::execution::gate;
 
 impl Ctx<'_> {
     /// Whether the client's user may run a call.
@@ -43,6 +47,22 @@ impl Ctx<'_> {
         };
         let user = self.server.acl.user(self.client().user).name.to_vec();
         self.log_refusal(args, Refusal { reason, object, user, context });
+    }
+
+    /// Refuses a prefix whose changes the client wants to be told of if its user may read no key with it.
+    ///
+    /// # Errors
+    /// As for a call that names such a key.
+    pub fn check_tracked_prefix(&mut self, args: &Args<'_>, prefix: &[u8]) -> CmdResult {
+        let client = self.client();
+        let user = self.server.acl.user(client.user);
+        if !client.modes.has(Modes::RESTRICTED) || user.may_read_with(prefix) {
+            return Ok(());
+        }
+        let (object, user) = (prefix.to_vec(), user.name.to_vec());
+        let context = if self.server.in_exec { Context::Multi } else { Context::TopLevel };
+        self.log_refusal(args, Refusal { reason: Reason::Key, object, user, context });
+        Err(gate::KEY_DENIED)
     }
 
     /// Has the client act as a user, if the password is right; otherwise enters that into ACL LOG.
@@ -125,8 +145,12 @@ pub fn change_user<W: AsRef<[u8]>>(server: &mut Server, name: &[u8], rules: &[W]
 /// Gives a user other rights. Clients of it that listen to what it may not hear any more are closed.
 fn replace_user(server: &mut Server, id: UserId, user: User) {
     let old = server.acl.replace(id, user);
+    let reads_less = server.acl.user(id).reads_less_than(&old);
     for key in clients_of(server, id) {
         assign(server, key, id);
+        if reads_less {
+            tracked_keys::rights_lost(server, key);
+        }
     }
     let new = server.acl.user(id);
     if new.all_selectors().any(|selector| selector.all_channels) {
@@ -142,7 +166,7 @@ fn replace_user(server: &mut Server, id: UserId, user: User) {
     for key in clients_of(server, id) {
         let client = server.clients.at_mut(key);
         if listens_beyond(client, &allowed) {
-            close(server, key);
+            departure::disconnect(server, key);
         }
     }
 }
@@ -155,15 +179,6 @@ fn listens_beyond(client: &mut Client, allowed: &[Box<[u8]>]) -> bool {
     })
 }
 
-/// Closes a client; the one whose command runs gets its reply first.
-fn close(server: &mut Server, key: ClientKey) {
-    if server.current == Some(key) {
-        server.clients.at_mut(key).close_after_reply();
-    } else {
-        server.clients.close_soon(key);
-    }
-}
-
 /// Deletes a user and closes its clients; false if there is none, or it is the default user.
 pub fn delete_user(server: &mut Server, name: &[u8]) -> bool {
     let Some(id) = server.acl.remove(name) else { return false };
@@ -171,7 +186,7 @@ pub fn delete_user(server: &mut Server, name: &[u8]) -> bool {
         // Should anything still run for it, it runs without rights.
         assign(server, key, UserId::DEFAULT);
         server.clients.at_mut(key).modes.set(Modes::UNAUTHENTICATED, true);
-        close(server, key);
+        departure::disconnect(server, key);
     }
     true
 }
@@ -200,13 +215,27 @@ pub fn load_file(server: &mut Server) -> Result<(), Vec<u8>> {
     Ok(())
 }
 
-/// The users' lines for the configuration file.
-pub fn config_lines(server: &Server) -> Vec<Vec<u8>> {
+/// The users' lines for the configuration file. Those of included files, or of the command line, are there already: a
+/// second line would keep the server from starting.
+///
+/// # Errors
+/// Such a user has changed, which no line can tell.
+pub fn config_lines(server: &Server) -> Result<Vec<Vec<u8>>, String> {
+    let outside = &server.acl.outside;
+    let changed = outside.iter().find(|(name, line)| {
+        let user = server.acl.find(name).map(|id| server.acl.user(id));
+        user.is_none_or(|user| describe::line(&server.commands, user) != *line)
+    });
+    if let Some((name, _)) = changed {
+        let name = String::from_utf8_lossy(name);
+        return Err(format!("user '{name}' has changed, but is defined in an included file or on the command line"));
+    }
     let line = |user: &User| {
         let line = describe::line(&server.commands, user);
         line.strip_prefix(b"user ").unwrap_or(&line).to_vec()
     };
-    server.acl.users().map(line).collect()
+    let in_file = |user: &&User| !outside.iter().any(|(name, _)| *name == user.name);
+    Ok(server.acl.users().filter(in_file).map(line).collect())
 }
 
 /// Takes over the users of the configuration, or those of the ACL file, when the server starts.
@@ -271,6 +300,10 @@ fn configured_users(server: &mut Server, statements: &[Statement]) -> Result<(),
                 "The user '{shown}' is disabled (there is no 'on' modifier in the user description). Make sure this is \
                  not a configuration error."
             );
+        }
+        if statement.is_outside {
+            let line = describe::line(&server.commands, &user);
+            server.acl.outside.push((user.name.clone(), line));
         }
         match server.acl.find(name) {
             Some(id) => replace_user(server, id, user),

@@ -40,6 +40,9 @@ pub const MASTER_DOWN: Error =
     Error::fixed("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
 /// Too few replicas follow for writes to be taken.
 pub const FEW_REPLICAS: Error = Error::fixed("NOREPLICAS Not enough good replicas to write.");
+/// A key is not allowed.
+pub const KEY_DENIED: Error =
+    Error::fixed("NOPERM this user has no permissions to access one of the keys used as arguments");
 const LOADING_ERROR: Error = Error::fixed("LOADING Redis is loading the dataset in memory");
 
 /// Decides about a command whose name and arity are right.
@@ -145,9 +148,7 @@ pub fn refuses_write(server: &Server, flags: Flags) -> Option<Error> {
 fn denial_error(denial: Denial, name: &str) -> Error {
     match denial {
         Denial::Command => Error::text(format!("NOPERM this user has no permissions to run the '{name}' command")),
-        Denial::Key(_) => {
-            Error::fixed("NOPERM this user has no permissions to access one of the keys used as arguments")
-        }
+        Denial::Key(_) => KEY_DENIED,
         Denial::Channel(_) => {
             Error::fixed("NOPERM this user has no permissions to access one of the channels used as arguments")
         }

@@ -7,6 +7,7 @@ pub mod context;
 pub mod gate;
 pub mod process;
 pub mod queue;
+pub mod refuse;
 pub mod rerun;
 pub mod row;
 pub mod settle;

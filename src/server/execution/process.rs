@@ -13,6 +13,7 @@ use crate::command::spec;
 use crate::command::{Args, CommandId};
 use crate::resp::reply::Mark;
 use crate::server::execution::call;
+use crate::server::execution::refuse;
 use crate::server::replication::roster;
 
 /// What a browser sends that was made to attack.
@@ -64,17 +65,17 @@ fn process_with_care(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'
 fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
     let Some(id) = resolved else {
         let foreign = FOREIGN_WORDS.iter().any(|word| args.get(0).eq_ignore_ascii_case(word));
-        return if foreign { disconnect(cx) } else { refuse(cx, None, unknown_command(&args)) };
+        return if foreign { disconnect(cx) } else { refuse::refuse(cx, None, unknown_command(&args)) };
     };
     let row = cx.server.commands.entry(id).row;
     cx.command = id;
     // The subcommand of a container has been resolved already, unless there is none of that name.
     if args.len() > 1 && row.has_subcommands {
         let error = cx.unknown_subcommand(args.get(1));
-        return refuse(cx, None, error);
+        return refuse::refuse(cx, None, error);
     }
     if !row.arity.allows(args.len()) {
-        return refuse(cx, Some(id), Error::wrong_arity(&cx.server.commands.entry(id).full_name));
+        return refuse::refuse(cx, Some(id), Error::wrong_arity(&cx.server.commands.entry(id).full_name));
     }
     let client = cx.server.clients.at_mut(cx.client);
     client.last_command = Some(id);
@@ -83,7 +84,7 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
         cx.server.instruct(cx.db);
         match gate::check(cx, id, &args) {
             Verdict::Run => {}
-            Verdict::Refuse(error) => return refuse(cx, Some(id), error),
+            Verdict::Refuse(error) => return refuse::refuse(cx, Some(id), error),
             Verdict::Queue => return super::queue::queue(cx, id, &args),
             Verdict::Postpone => return cx.postpone(&args, BlockedFor::Pause),
             Verdict::Evicted => return,
@@ -121,23 +122,6 @@ pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) -> Op
         settle::finish(cx);
     }
     cx.reply.first_error_since(mark).map(<[u8]>::to_vec)
-}
-
-/// Answers with an error a command that was not run. In a transaction it dooms the EXEC.
-fn refuse(cx: &mut Ctx<'_>, id: Option<CommandId>, error: Error) {
-    if let Some(id) = id {
-        cx.server.commands.stats_mut(id).rejected += 1;
-        if cx.server.commands.entry(id).row.flags.has(crate::command::spec::RUNS_QUEUE) {
-            return super::queue::abort(cx, &error);
-        }
-    }
-    if let Some(transaction) = &mut cx.client_mut().transaction {
-        transaction.refused = true;
-    }
-    let mark = cx.reply.mark();
-    cx.reply.error(error.line());
-    cx.reply.uncounted_errors(mark).for_each(|code| cx.server.stats.count_error(code));
-    cx.reply.note_errors_counted();
 }
 
 /// The error for a name nobody knows. Like the C strings it is made of in Redis, an argument ends at a NUL here.

@@ -1,13 +1,19 @@
 //! Commands of blocked clients are run again when a key that they wait for may be ready.
 
 use super::call;
+use crate::client::acl::Denial;
+use crate::client::acl::log::Context;
 use crate::client::reply_mode;
 use crate::client::{ClientKey, Modes};
 use crate::command::Args;
+use crate::command::CommandId;
+use crate::command::Error;
+use crate::command::args::shown;
 use crate::db::{Databases, Key};
 use crate::server::Server;
 use crate::server::clients::messages;
 use crate::server::execution::Ctx;
+use crate::server::execution::refuse;
 
 impl Server {
     /// Runs the commands of the clients that wait on a key, the longest waiting first, as long as there is something
@@ -54,7 +60,7 @@ impl Server {
         let (outer, outer_messages) = (self.current.replace(key), self.effects.take_own_messages());
         let outer_touches = std::mem::replace(&mut db.touches, touches);
         let mut cx = Ctx { db, server: self, reply: &mut reply, client: key, command: id };
-        call::call(&mut cx, id, Args::from(request.view()));
+        call_again(&mut cx, id, Args::from(request.view()));
         db.touches = outer_touches;
         self.current = outer;
         let mut messages = self.effects.replace_own_messages(outer_messages);
@@ -78,4 +84,21 @@ impl Server {
             }
         }
     }
+}
+
+/// Calls the command of a client that was blocked again, unless its user has lost the right to it meanwhile. Redis 7.0
+/// does not look, so that the refusal has the words of later versions.
+fn call_again(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
+    let Err(denial) = cx.check_rights(id, &args) else { return call::call(cx, id, args) };
+    cx.log_denial(id, &args, denial, Context::TopLevel);
+    let error = match denial {
+        Denial::Command => {
+            let user = shown(&cx.server.acl.user(cx.client().user).name);
+            let name = cx.server.commands.entry(id).full_name.as_bytes();
+            Error::text([b"NOPERM User ", user, b" has no permissions to run the '", name, b"' command"].concat())
+        }
+        Denial::Key(_) => Error::fixed("NOPERM No permissions to access a key"),
+        Denial::Channel(_) => Error::fixed("NOPERM No permissions to access a channel"),
+    };
+    refuse::refuse(cx, Some(id), error);
 }

@@ -3,9 +3,11 @@
 
 use super::Ctx;
 use crate::client::ClientKey;
+use crate::client::Modes;
 use crate::command::spec::ARBITRARY_KEYS;
 use crate::config::NotifyFlags;
 use crate::db::Databases;
+use crate::resp::reply::Reply;
 use crate::server::Server;
 use crate::server::clients::tracking;
 use crate::server::effects::Observers;
@@ -23,7 +25,11 @@ pub fn finish(cx: &mut Ctx<'_>) {
     }
     let own = &mut cx.server.effects.own_messages;
     if !own.is_empty() {
-        cx.reply.append(own);
+        match cx.server.clients.at(cx.client).modes.has(Modes::CLOSING) {
+            // It has had its last reply.
+            true => *own = Reply::default(),
+            false => cx.reply.append(own),
+        }
     }
     cx.server.observers.set(Observers::PENDING, false);
 }

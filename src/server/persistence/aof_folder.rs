@@ -8,14 +8,11 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::aof_rewrite;
 use crate::config::Config;
-use crate::db::Databases;
 use crate::persist::aof::manifest;
 use crate::persist::aof::manifest::Manifest;
 use crate::persist::aof::{Aof, Failed, Mode, failed};
 use crate::server::Server;
-use crate::server::propagate;
 use crate::util::platform::os_error_text;
 
 /// The place of a file in the folder.
@@ -111,44 +108,12 @@ pub fn bytes_of(server: &mut Server, name: &str) -> io::Result<u64> {
 }
 
 /// Opens an increment for writing: a new one, or to go on with it.
-fn open_increment(config: &Config, name: &str, new: bool) -> Result<File, Failed> {
+pub fn open_increment(config: &Config, name: &str, new: bool) -> Result<File, Failed> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(new).mode(0o644).custom_flags(libc::O_APPEND);
     options
         .open(path(config, name))
         .map_err(|error| failed(format!("Can't open the append-only file {name}: {}", os_error_text(&error))))
-}
-
-/// Begins to log once the data set is loaded: with an empty one a base is made, and the last increment is opened or
-/// begun.
-pub fn open_at_start(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
-    make(&server.config)?;
-    let mut manifest = server.persist.aof.manifest.clone();
-    if manifest.is_empty() {
-        let snapshot = server.config.aof_use_rdb_preamble;
-        let name = manifest.new_base(&server.config.appendfilename, snapshot).to_owned();
-        let target = path(&server.config, &name);
-        if !aof_rewrite::write_base(server, db, &target, &mut |_| {}) {
-            return Err(Failed);
-        }
-        log::info!("Creating AOF base file {name} on server start");
-    }
-    let last = manifest.increments.last().map(|part| part.name.clone());
-    let is_new = last.is_none();
-    let name = last.unwrap_or_else(|| manifest.new_increment(&server.config.appendfilename).to_owned());
-    let file = open_increment(&server.config, &name, false)?;
-    let Server { persist, config, .. } = server;
-    replace_manifest(&mut persist.aof, config, manifest)?;
-    let bytes = bytes_of(server, &name).map_err(|_| Failed)?;
-    log::info!("{} AOF incr file {name} on server start", if is_new { "Creating" } else { "Opening" });
-    let aof = &mut server.persist.aof;
-    aof.earlier_bytes = aof.earlier_bytes.saturating_sub(bytes);
-    aof.writer.begin_file(file, bytes);
-    aof.mode = Mode::On;
-    aof.gathers = true;
-    propagate::update_listeners(server);
-    delete_history(server);
-    Ok(())
 }
 
 /// Begins a new increment for a rewrite that is about to start; one without a place in the manifest while there is no

@@ -2,9 +2,11 @@
 
 use super::aof_rewrite;
 use crate::db::Databases;
+use crate::persist::aof::Failed;
 use crate::persist::aof::Mode;
 use crate::persist::fork::Purpose;
 use crate::server::Server;
+use crate::server::persistence::aof_folder;
 use crate::server::persistence::aof_write;
 use crate::server::propagate;
 
@@ -85,4 +87,36 @@ fn forget_errors(server: &mut Server) {
         log::warn!("AOF reopen, just ignore the last error.");
     }
     aof_write::note_errors(server);
+}
+
+/// Begins to log once the data set is loaded: with an empty one a base is made, and the last increment is opened or
+/// begun.
+pub fn open_at_start(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
+    aof_folder::make(&server.config)?;
+    let mut manifest = server.persist.aof.manifest.clone();
+    if manifest.is_empty() {
+        let snapshot = server.config.aof_use_rdb_preamble;
+        let name = manifest.new_base(&server.config.appendfilename, snapshot).to_owned();
+        let target = aof_folder::path(&server.config, &name);
+        if !aof_rewrite::write_base(server, db, &target, &mut |_| {}) {
+            return Err(Failed);
+        }
+        log::info!("Creating AOF base file {name} on server start");
+    }
+    let last = manifest.increments.last().map(|part| part.name.clone());
+    let is_new = last.is_none();
+    let name = last.unwrap_or_else(|| manifest.new_increment(&server.config.appendfilename).to_owned());
+    let file = aof_folder::open_increment(&server.config, &name, false)?;
+    let Server { persist, config, .. } = server;
+    aof_folder::replace_manifest(&mut persist.aof, config, manifest)?;
+    let bytes = aof_folder::bytes_of(server, &name).map_err(|_| Failed)?;
+    log::info!("{} AOF incr file {name} on server start", if is_new { "Creating" } else { "Opening" });
+    let aof = &mut server.persist.aof;
+    aof.earlier_bytes = aof.earlier_bytes.saturating_sub(bytes);
+    aof.writer.begin_file(file, bytes);
+    aof.mode = Mode::On;
+    aof.gathers = true;
+    propagate::update_listeners(server);
+    aof_folder::delete_history(server);
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::aof_folder;
 use super::aof_load;
+use super::aof_switch;
 use crate::db::Databases;
 use crate::persist::aof::Failed;
 use crate::persist::loading::Origin;
@@ -27,7 +28,7 @@ pub fn begin(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
                 loading::begin_from(server, db, Origin::Log(Box::new(log)), total_bytes);
                 Ok(())
             }
-            None => aof_folder::open_at_start(server, db),
+            None => aof_switch::open_at_start(server, db),
         };
     }
     match loading::open(&server.config) {
@@ -107,7 +108,7 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
         }
         Origin::Log(_) => {
             log::info!("DB loaded from append only file: {seconds:.3} seconds");
-            aof_folder::open_at_start(server, db)?;
+            aof_switch::open_at_start(server, db)?;
         }
     }
     Ok(true)

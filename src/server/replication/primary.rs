@@ -4,13 +4,13 @@
 //! empty: the file with the data set, the backlog. How replicas get that far is in [`super::sync`].
 
 use super::roster;
+use super::roster::count_good;
 use crate::repl::replica::Stage;
 use crate::server::persistence::aof_write;
 use crate::server::replication::roster::dismiss;
 use crate::server::replication::roster::name;
 use crate::server::replication::roster::replica_mut;
 use crate::server::replication::roster::replicas;
-use crate::server::roles::count_good;
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 

@@ -55,7 +55,7 @@ fn remember(server: &mut Server, primary: &Primary) {
 fn role_changed(server: &mut Server, db: &mut Databases) {
     note_role(server);
     db.frozen = server.holds_still();
-    crate::server::apply::oom_score(server).ok();
+    crate::server::oom_score::oom_score(server).ok();
     propagate::update_listeners(server);
 }
 

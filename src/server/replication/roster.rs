@@ -4,9 +4,8 @@ use crate::client::{ClientKey, Modes};
 use crate::repl::replica::Replica;
 use crate::repl::replica::Stage;
 use crate::server::Server;
+use crate::server::modes::ServerModes;
 use crate::server::propagate;
-use crate::server::roles;
-use crate::server::roles::count_good;
 
 /// The address of a replica as it is shown: what it has announced, or that of its connection.
 pub fn address(server: &Server, key: ClientKey) -> (String, u16) {
@@ -115,7 +114,18 @@ pub fn put_online(server: &mut Server, key: ClientKey) -> bool {
     }
     replica.stage = Stage::Online;
     replica.acked_ms = now;
-    roles::count_good(server);
+    count_good(server);
     log::info!("Synchronization with replica {who} succeeded");
     true
+}
+
+/// Counts the replicas that are not too far behind, and has writes refused where there are too few.
+pub fn count_good(server: &mut Server) {
+    let now = server.clock.unix_ms();
+    let (wanted, lag) = (server.config.min_replicas_to_write, i64::from(server.config.min_replicas_max_lag));
+    let is_good = |replica: &Replica| replica.is_online() && (now - replica.acked_ms) / 1000 <= lag;
+    let good = replicas(server).filter(|(_, replica)| is_good(replica)).count();
+    server.repl.good_replicas = good;
+    let too_few = wanted > 0 && lag > 0 && !server.is_replica() && good < wanted as usize;
+    server.modes.set(ServerModes::FEW_REPLICAS, too_few);
 }

@@ -10,7 +10,7 @@
 //! meanwhile. From the moment of the fork on its position in the stream is fixed, and the backlog is kept from there. It
 //! is then sent the file or, without a file, was sent what the child wrote ([`super::transfer`]); the stream follows.
 
-use crate::server::roles;
+use super::roster;
 use std::fs::File;
 
 use super::roster::{dismiss, name, replica_mut, replicas};
@@ -146,7 +146,7 @@ fn go_on(cx: &mut Ctx<'_>, id: &[u8], wanted: i64, now: i64) -> bool {
          {wanted}.",
         end - position
     );
-    roles::count_good(cx.server);
+    roster::count_good(cx.server);
     true
 }
 

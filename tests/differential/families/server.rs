@@ -8,8 +8,8 @@ use crate::differential::unit::Cmd;
 
 /// The commands.
 pub const ROWS: &[Row] = &[
-    row("command|getkeys", 3, "").about_another(),
-    row("command|getkeysandflags", 2, "").about_another(),
+    row("command|getkeys", 3, "").about_another().check(Check::KeysOfCall),
+    row("command|getkeysandflags", 2, "").about_another().check(Check::KeysOfCall),
     made("config|set", 2, threshold),
     row("debug", 2, "DIGEST-VALUE (<key>)+"),
     row("echo", 1, "<value>"),

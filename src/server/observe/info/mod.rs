@@ -10,6 +10,7 @@ pub mod memory;
 mod persistence;
 mod replication;
 
+use crate::client::Modes;
 use std::fmt::{Display, Write};
 
 use crate::client::Client;
@@ -142,20 +143,20 @@ fn server(source: &Source<'_>, section: &mut Section<'_>) {
 fn clients(source: &Source<'_>, section: &mut Section<'_>) {
     let clients = &source.server.clients;
     let largest_input =
-        clients.iter().map(|(_, client)| client.input_peak.max(client.connection.input_waiting())).max();
-    let largest_output = clients.iter().map(|(_, client)| client.output.len()).max();
-    let with_deadline = clients.iter().filter(|(_, client)| {
+        clients.live().map(|(_, client)| client.input_peak.max(client.connection.input_waiting())).max();
+    let largest_output = clients.live().map(|(_, client)| client.output.len()).max();
+    let with_deadline = clients.live().filter(|(_, client)| {
         let blocked = client.blocked.as_ref();
         blocked.is_some_and(|blocked| blocked.deadline_ms.is_some())
     });
-    section.field("connected_clients", clients.len() - source.server.repl.replicas.len());
+    let count = |holds: fn(&Client) -> bool| clients.live().filter(|(_, client)| holds(client)).count();
+    section.field("connected_clients", count(|client| !client.modes.has(Modes::REPLICA)));
     section.field("cluster_connections", 0);
     section.field("maxclients", source.server.config.maxclients);
     section.field("client_recent_max_input_buffer", largest_input.unwrap_or(0));
     section.field("client_recent_max_output_buffer", largest_output.unwrap_or(0));
     section.field("blocked_clients", clients.blocked);
     section.field("tracking_clients", source.server.tracking.clients());
-    let count = |holds: fn(&Client) -> bool| clients.iter().filter(|(_, client)| holds(client)).count();
     section.field("pubsub_clients", count(|client| client.subscriptions.is_some()));
     section.field("watching_clients", count(|client| !client.watched.is_empty()));
     section.field("clients_in_timeout_table", with_deadline.count());
