@@ -201,7 +201,7 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("latest_fork_usec", stats.latest_fork_us);
     section.field("total_forks", stats.forks);
     section.field("migrate_cached_sockets", source.server.links.len());
-    section.field("slave_expires_tracked_keys", 0);
+    section.field("slave_expires_tracked_keys", source.server.repl.own_keys.len());
     section.field("active_defrag_hits", 0);
     section.field("active_defrag_misses", 0);
     section.field("active_defrag_key_hits", 0);

@@ -9,14 +9,13 @@
 pub mod backlog;
 pub mod failover;
 pub mod link;
+mod own_keys;
 pub mod primary;
 pub mod propagate;
 pub mod receive;
 pub mod replica;
 pub mod sync;
 pub mod transfer;
-
-use std::collections::HashSet;
 
 use crate::client::ClientKey;
 use crate::config::ReplicaOf;
@@ -26,6 +25,7 @@ use crate::util::random::Random;
 use backlog::Backlog;
 use failover::Failover;
 use link::Link;
+use own_keys::OwnKeys;
 use replica::{Cached, Primary};
 use transfer::Transfer;
 
@@ -129,7 +129,7 @@ pub struct Replication {
     /// Since when the primary is away, in Unix milliseconds.
     pub down_since_ms: Option<i64>,
     /// Keys to which clients of this replica have given an expiry, of which the primary knows nothing.
-    own_expiring: HashSet<(usize, Box<[u8]>)>,
+    pub own_keys: OwnKeys,
     /// A change of places on its way.
     pub failover: Failover,
     /// What is counted.
@@ -161,7 +161,7 @@ impl Replication {
             primary: None,
             cached: None,
             down_since_ms: None,
-            own_expiring: HashSet::new(),
+            own_keys: OwnKeys::default(),
             failover: Failover::default(),
             counts: Counts::default(),
             next_cron_ms: 0,

@@ -28,6 +28,8 @@ const LOG_ATTEMPTS: usize = 10;
 const ERROR_SHOWN_MAX: usize = 4096;
 /// Notes of how far the append-only file is.
 const MARKS_MAX: usize = 64;
+/// How long a tick may look for keys of its own whose time has come, in microseconds.
+const OWN_EXPIRE_US: u64 = 1000;
 
 /// The primary this server follows.
 #[derive(Debug)]
@@ -331,13 +333,18 @@ fn remember(server: &mut Server, primary: &Primary) {
 pub fn note_own_write(cx: &mut Ctx<'_>, db: usize, key: &[u8]) {
     let entry = cx.db.database(db).dict.find(Key::new(key).hash(), key);
     if entry.is_some_and(|entry| entry.expire_at().is_some()) && !cx.is_obeyed() {
-        cx.server.repl.own_expiring.insert((db, key.into()));
+        cx.server.repl.own_keys.note(db, key);
     }
 }
 
-/// Deletes the keys of its own whose time has come.
+/// Deletes keys of its own whose time has come.
 fn expire_own(server: &mut Server, db: &mut Databases) {
-    server.repl.own_expiring.retain(|(index, key)| db.expire_if_due(*index, &Key::new(key)));
+    let Server { clock, repl, .. } = server;
+    let started = clock.tick();
+    repl.own_keys.expire(db, || {
+        let now = clock.tick();
+        clock.micros_between(started, now) >= OWN_EXPIRE_US
+    });
 }
 
 /// Brings what depends on the role in line with it.
@@ -417,7 +424,7 @@ pub fn stand_alone(server: &mut Server, db: &mut Databases) {
         history.id
     );
     primary::disconnect_all(server);
-    server.repl.own_expiring.clear();
+    server.repl.own_keys.clear();
     server.repl.forget_selected();
     server.repl.lonely_since_ms = server.clock.unix_ms();
     server.repl.down_since_ms = None;
