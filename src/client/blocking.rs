@@ -10,10 +10,13 @@
 
 pub mod durability;
 
+use std::ops::Range;
+
 use super::{Blocked, BlockedFor, ClientKey, Modes};
 use crate::command::effects::Observers;
 use crate::command::error::CmdResult;
 use crate::command::{Args, Ctx, Error, exec};
+use crate::db::waiters::Waiter;
 use crate::db::{Databases, Key};
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
@@ -38,6 +41,7 @@ impl Ctx<'_> {
             ticket: self.server.waiters.draw_ticket(),
             deadline_ms,
             keys: keys.into_iter().map(|key| key.bytes().into()).collect(),
+            ready: 0,
             needs_keys: false,
             db: self.db.selected(),
             request: OwnedRequest::copy(args),
@@ -65,6 +69,7 @@ impl Ctx<'_> {
             ticket: self.server.waiters.draw_ticket(),
             deadline_ms,
             keys: keys.into_iter().map(|key| key.bytes().into()).collect(),
+            ready: 0,
             needs_keys,
             db: self.db.selected(),
             request,
@@ -94,11 +99,10 @@ impl Ctx<'_> {
         self.server.again.is_some()
     }
 
-    /// Whether a command that waits for any of several keys may look at this one: if it runs again, only at the one
-    /// that turned ready, though an earlier one may have got something since.
-    pub fn may_look_at(&self, key: &Key<'_>) -> bool {
-        let ready = self.server.again.as_ref().and_then(|blocked| blocked.keys.first());
-        ready.is_none_or(|ready| **ready == *key.bytes())
+    /// Which of so many keys a command that waits for any of them looks at: all of them, but if it runs again only the
+    /// one that turned ready, though an earlier one may have got something since.
+    pub fn places(&self, keys: usize) -> Range<usize> {
+        self.server.again.as_ref().map_or(0..keys, |blocked| blocked.ready..blocked.ready + 1)
     }
 
     /// Leaves a client whose command ran again at its place; false when the command runs for the first time.
@@ -115,6 +119,7 @@ impl Ctx<'_> {
             ticket: self.server.waiters.draw_ticket(),
             deadline_ms: None,
             keys: Vec::new(),
+            ready: 0,
             needs_keys: false,
             db: self.client().db,
             request: OwnedRequest::copy(args),
@@ -147,8 +152,9 @@ impl Server {
         if let Some(deadline) = blocked.deadline_ms {
             self.deadlines.add(deadline, key);
         }
-        for waited in &blocked.keys {
-            self.waiters.add(key, blocked.ticket, blocked.db, waited, blocked.needs_keys);
+        for (index, waited) in blocked.keys.iter().enumerate() {
+            let waiter = Waiter { ticket: blocked.ticket, client: key, index };
+            self.waiters.add(waiter, blocked.db, waited, blocked.needs_keys);
         }
         self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
         let client = self.clients.at_mut(key);
@@ -169,7 +175,7 @@ impl Server {
         self.waiters.remove(blocked.ticket, blocked.db, &blocked.keys);
         self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
         self.deadlines.remove(key);
-        self.clients.awaiting.retain(|waiting| *waiting != key);
+        self.clients.awaiting.remove(&blocked.ticket);
         self.clients.blocked -= 1;
         if let Some(client) = self.clients.get_mut(key) {
             client.modes.set(Modes::BLOCKED, false);
@@ -234,9 +240,11 @@ impl Server {
         loop {
             db.begin_command(index, self.clock.unix_ms());
             let gone = !db.exists(&Key::new(key));
-            let Some((ticket, client)) = self.waiters.next_after(last, index, key, gone) else { break };
+            let Some(Waiter { ticket, client, index: ready }) = self.waiters.next_after(last, index, key, gone) else {
+                break;
+            };
             last = ticket;
-            self.run_again(db, client, key);
+            self.run_again(db, client, ready);
             crate::repl::propagate::hand_over(self);
             if let Some(client) = self.clients.get_mut(client) {
                 client.written = self.persist.aof.fed();
@@ -247,16 +255,14 @@ impl Server {
     }
 
     /// Runs a blocked client's command again, unless the client is about to be closed: it would take what somebody
-    /// else waits for. The key that is `ready` stands first among the keys waited for then.
-    fn run_again(&mut self, db: &mut Databases, key: ClientKey, ready: &[u8]) {
+    /// else waits for. `ready` is which of the keys waited for has turned ready.
+    fn run_again(&mut self, db: &mut Databases, key: ClientKey, ready: usize) {
         let Some(client) = self.clients.get_mut(key) else { return };
         if client.modes.has(Modes::CLOSING) {
             return;
         }
         let Some(mut blocked) = client.blocked.take() else { return };
-        if let Some(index) = blocked.keys.iter().position(|waited| **waited == *ready) {
-            blocked.keys.swap(0, index);
-        }
+        blocked.ready = ready;
         let mut reply = std::mem::take(&mut client.output);
         let silence = exec::begin_silence(client, &reply.mark());
         let touches = !client.modes.has(Modes::NO_TOUCH);

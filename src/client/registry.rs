@@ -1,6 +1,6 @@
 //! All connected clients.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use slab::Slab;
 
@@ -20,8 +20,8 @@ pub struct Clients {
     read_on: Vec<ClientKey>,
     /// How many are blocked.
     pub blocked: usize,
-    /// Those of them that wait until what they wrote is safe.
-    pub awaiting: Vec<ClientKey>,
+    /// Those of them that wait until what they wrote is safe, by ticket.
+    pub awaiting: BTreeMap<u64, ClientKey>,
     counted: Counted,
 }
 

@@ -21,7 +21,6 @@ use crate::resp::request::{ArgView, OwnedRequest};
 use crate::server::{Server, ServerModes};
 use crate::util::bit_set::bit_set;
 use crate::util::quote;
-use std::collections::HashSet;
 
 /// Who wants to know of changes; kept up to date by those who come and go. Usually nobody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -175,14 +174,13 @@ fn mark_touched(server: &mut Server, db: usize, key: &[u8], cause: Cause) {
         tracking::key_changed(server, key, by);
     }
     let Server { watches, clients, .. } = server;
-    watches.touch(db, key, |client| {
-        let Some(client) = clients.get_mut(client) else { return };
-        let stale = client.watched.iter_mut().find(|watched| watched.was_expired && watched.is(db, key));
-        match stale {
-            Some(watched) if cause == Cause::Expired => watched.was_expired = false,
-            _ => client.dirty = true,
+    for (client, was_expired) in watches.watchers(db, key).into_iter().flatten() {
+        let Some(client) = clients.get_mut(*client) else { continue };
+        match *was_expired && cause == Cause::Expired {
+            true => *was_expired = false,
+            false => client.dirty = true,
         }
-    });
+    }
     if server.waiters.signal(db, key) {
         server.effects.ready.push((db, key.into()));
     }
@@ -200,10 +198,10 @@ pub fn replace_database(server: &mut Server, databases: &mut Databases, db: usiz
         return;
     }
     settle_notes(server, databases);
-    let watched: Vec<(Vec<u8>, Vec<ClientKey>)> = server.watches.of_database(db).map(owned).collect();
-    for (key, clients) in watched {
-        let hashed = Key::new(&key);
-        let entry_in = |db: usize| databases.database(db).dict.find(hashed.hash(), &key);
+    let Server { watches, clients, .. } = server;
+    for (key, watchers) in watches.of_database(db) {
+        let hashed = Key::new(key);
+        let entry_in = |db: usize| databases.database(db).dict.find(hashed.hash(), key);
         let now_ms = databases.now_ms();
         let existed = entry_in(db).is_some();
         let replaced_by = replacement.and_then(entry_in);
@@ -211,14 +209,13 @@ pub fn replace_database(server: &mut Server, databases: &mut Databases, db: usiz
         if !existed && replaced_by.is_none() {
             continue;
         }
-        for client in clients {
-            let Some(client) = server.clients.get_mut(client) else { continue };
-            let Some(watched) = client.watched.iter_mut().find(|watched| watched.is(db, &key)) else { continue };
-            match watched.was_expired {
+        for (client, was_expired) in watchers {
+            let Some(client) = clients.get_mut(*client) else { continue };
+            match *was_expired {
                 // What had expired goes, or is replaced by what has expired as well: no change.
-                true if replaced_by.is_none() => watched.was_expired = false,
+                true if replaced_by.is_none() => *was_expired = false,
                 true if expired => {}
-                false if !existed && expired => watched.was_expired = true,
+                false if !existed && expired => *was_expired = true,
                 true | false => client.dirty = true,
             }
         }
@@ -234,10 +231,6 @@ pub fn all_keys_gone(server: &mut Server) {
     if server.observers.has(Observers::TRACKING) {
         tracking::all_changed(server);
     }
-}
-
-fn owned((key, clients): (&[u8], &HashSet<ClientKey>)) -> (Vec<u8>, Vec<ClientKey>) {
-    (key.to_vec(), clients.iter().copied().collect())
 }
 
 /// Carries out what the happenings in the keyspace entail: expired keys are propagated as deleted, and subscribers
