@@ -102,6 +102,7 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
     if !(0..SAMPLE_EVERY_MS).contains(&(now - server.cron.last_sample_ms)) {
         server.cron.last_sample_ms = now;
         server.stats.sample_rates(now);
+        server.clients.shrink();
     }
     if server.modes.has(ServerModes::TRACKING_FULL) {
         crate::client::tracking::make_room(server);

@@ -13,6 +13,7 @@ use crate::client::{Client, ClientKey};
 use crate::resp::reply::{Reply, SHARED_LEN_MIN};
 use crate::server::Server;
 use crate::util::glob;
+use crate::util::shrink::shrink;
 
 /// Subscribers by channel; a client appears once per channel, in the order of its key.
 pub type Channels = HashMap<Box<[u8]>, BTreeSet<ClientKey>>;
@@ -121,6 +122,7 @@ fn remove(channels: &mut Channels, name: &[u8], client: ClientKey) {
         subscribers.remove(&client);
         if subscribers.is_empty() {
             channels.remove(name);
+            shrink(channels);
         }
     }
 }

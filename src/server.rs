@@ -4,6 +4,7 @@
 //! `Server` side by side (see [`crate::command::Ctx`]), so that a value borrowed from a database leaves the rest of
 //! the server free to be used.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use mio::net::TcpStream;
@@ -216,7 +217,7 @@ pub struct Server {
     /// What the client waited for whose blocked command runs again.
     pub again: Option<Box<Blocked>>,
     /// Clients in MONITOR mode.
-    pub monitors: Vec<ClientKey>,
+    pub monitors: BTreeSet<ClientKey>,
     /// Active expiry can be switched off by DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: bool,
     /// List elements of so many bytes have nodes of their own: DEBUG QUICKLIST-PACKED-THRESHOLD.
@@ -280,7 +281,7 @@ impl Server {
             attack_told_s: 0,
             in_exec: false,
             again: None,
-            monitors: Vec::new(),
+            monitors: BTreeSet::new(),
             active_expire: true,
             plain_from: None,
             run_id,

@@ -21,6 +21,7 @@ use crate::command::spec::{KEEPS_CACHING, PUBSUB, READONLY, RUNS_SCRIPT};
 use crate::command::{Args, CommandId, Ctx, keys};
 use crate::resp::reply::Reply;
 use crate::server::{Server, ServerModes};
+use crate::util::shrink::shrink;
 
 /// The channel that a RESP2 client hears of changes through.
 const CHANNEL: &[u8] = b"__redis__:invalidate";
@@ -72,13 +73,20 @@ pub struct ClientTracking {
     pub redirect_broken: bool,
     /// The prefixes, in broadcast mode.
     pub prefixes: BTreeSet<Box<[u8]>>,
+    /// Bytes of these.
+    prefix_bytes: usize,
 }
 
 impl ClientTracking {
     /// Bytes it takes, roughly.
     pub fn bytes(&self) -> usize {
-        let prefixes = self.prefixes.iter().map(|prefix| prefix.len() + size_of::<Box<[u8]>>());
-        size_of::<ClientTracking>() + prefixes.sum::<usize>()
+        size_of::<ClientTracking>() + self.prefix_bytes
+    }
+
+    fn add_prefix(&mut self, prefix: &[u8]) {
+        if self.prefixes.insert(prefix.into()) {
+            self.prefix_bytes += size_of::<Box<[u8]>>() + prefix.len();
+        }
     }
 
     /// Whether the keys are remembered that the client reads now.
@@ -146,6 +154,8 @@ pub struct Tracking {
     /// How many readers all keys have together.
     items: usize,
     prefixes: BTreeMap<Box<[u8]>, Prefix>,
+    /// Those of them that keys have changed with.
+    changed: BTreeSet<Box<[u8]>>,
     news: Vec<News>,
     /// The key last forgotten to make room.
     forgotten: Box<[u8]>,
@@ -172,6 +182,27 @@ impl Tracking {
     /// How many prefixes are wanted.
     pub fn prefixes(&self) -> usize {
         self.prefixes.len()
+    }
+
+    /// Notes a change of a key, and who has made it, with all prefixes that it has.
+    fn note_change(&mut self, key: &[u8], by: Option<u64>) {
+        let mut rest = key;
+        // Of the prefixes that do not come behind the key the last one is it, or shows how long a shorter one may be.
+        loop {
+            let until = (Bound::Unbounded, Bound::Included(rest));
+            let Some((prefix, state)) = self.prefixes.range_mut::<[u8], _>(until).next_back() else { return };
+            let common = rest.iter().zip(prefix).take_while(|(one, other)| one == other).count();
+            if common == prefix.len() {
+                if state.changed.is_empty() {
+                    self.changed.insert(prefix.clone());
+                }
+                state.changed.insert(key.into(), by);
+                let Some(shorter) = common.checked_sub(1) else { return };
+                rest = &rest[..shorter];
+            } else {
+                rest = &rest[..common];
+            }
+        }
     }
 
     fn remember(&mut self, key: &[u8], id: u64) {
@@ -217,7 +248,7 @@ pub fn start(server: &mut Server, key: ClientKey, options: Options, prefixes: &[
     if options.broadcast {
         let everything: &[&[u8]] = &[b""];
         for prefix in if prefixes.is_empty() { everything } else { prefixes } {
-            tracking.prefixes.insert((*prefix).into());
+            tracking.add_prefix(prefix);
             server.tracking.prefixes.entry((*prefix).into()).or_default().clients.insert(client.id);
         }
     }
@@ -232,11 +263,13 @@ pub fn stop(server: &mut Server, key: ClientKey) {
     let Some(tracking) = client.tracking.take() else { return };
     let all = &mut server.tracking;
     all.clients.remove(&client.id);
+    shrink(&mut all.clients);
     for prefix in tracking.prefixes {
         if let Some(known) = all.prefixes.get_mut(&prefix) {
             known.clients.remove(&client.id);
             if known.clients.is_empty() {
                 all.prefixes.remove(&prefix);
+                all.changed.remove(&prefix);
             }
         }
     }
@@ -298,11 +331,7 @@ pub fn note_fill(server: &mut Server) {
 pub fn key_changed(server: &mut Server, key: &[u8], by: Option<ClientKey>) {
     let Server { tracking, clients, current, .. } = server;
     let by = by.and_then(|client| clients.get(client)).map(|client| client.id);
-    for (prefix, state) in &mut tracking.prefixes {
-        if key.starts_with(prefix) {
-            state.changed.insert(key.into(), by);
-        }
-    }
+    tracking.note_change(key, by);
     tracking.forget(key, |client| {
         let options = clients.get(client).and_then(|client| client.tracking.as_deref()).map(|known| &known.options);
         options.is_some_and(|options| !(options.broadcast || options.noloop && *current == Some(client)))
@@ -362,7 +391,8 @@ pub fn deliver_before_reply(cx: &mut Ctx<'_>) {
 /// Tells those in broadcast mode what has changed since the last time.
 pub fn broadcast(server: &mut Server) {
     let mut told: Vec<(u64, Rc<[u8]>)> = Vec::new();
-    for prefix in server.tracking.prefixes.values_mut().filter(|prefix| !prefix.changed.is_empty()) {
+    for prefix in std::mem::take(&mut server.tracking.changed) {
+        let Some(prefix) = server.tracking.prefixes.get_mut(&prefix) else { continue };
         let changed = std::mem::take(&mut prefix.changed);
         let all: Rc<[u8]> = encode(changed.keys().map(|key| &**key)).into();
         for id in &prefix.clients {
@@ -439,6 +469,7 @@ fn tell_of_broken_redirect(server: &mut Server, key: ClientKey, missing: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn news(tracking: &mut Tracking) -> Vec<(String, Vec<u64>)> {
         let text = |key: Option<Box<[u8]>>| String::from_utf8_lossy(&key.unwrap_or_default()).into_owned();
@@ -457,6 +488,25 @@ mod tests {
         tracking.forget(b"c", |_| true);
         assert_eq!(news(&mut tracking), [("a".to_owned(), vec![1])]);
         assert_eq!((tracking.keys(), tracking.items()), (1, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn a_change_is_noted_with_each_prefix_of_the_key(
+            prefixes in prop::collection::btree_set("[a-c]{0,4}", 0..12), keys in prop::collection::vec("[a-c]{0,6}", 1..6),
+        ) {
+            let mut tracking = Tracking::default();
+            for prefix in &prefixes {
+                tracking.prefixes.insert(prefix.as_bytes().into(), Prefix::default());
+            }
+            keys.iter().for_each(|key| tracking.note_change(key.as_bytes(), None));
+            for (prefix, state) in &tracking.prefixes {
+                let expected: BTreeSet<&[u8]> =
+                    keys.iter().map(|key| key.as_bytes()).filter(|key| key.starts_with(prefix)).collect();
+                prop_assert!(state.changed.keys().map(|key| &**key).eq(expected.iter().copied()));
+                prop_assert_eq!(tracking.changed.contains(prefix), !expected.is_empty());
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,6 @@
 //! XREADGROUP cannot go on waiting when its stream or its group is gone, and says so. It is never propagated itself:
 //! each delivery is, as an XCLAIM.
 
-
 use super::range::reply_entries;
 use super::{Actor, INVALID_ID, Substitutes, reply_entry, reply_id};
 use crate::command::args::until_nul;
