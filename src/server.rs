@@ -440,7 +440,7 @@ impl Server {
         self.slowlog.add(args, &redacted, micros, self.clock.unix_ms() / 1000, &peer, name, max);
     }
 
-    /// Which arguments of a call must not be shown: passwords.
+    /// Which arguments of a call must not be shown, in order: passwords.
     pub fn redacted_args(&self, args: &ArgView<'_>) -> Vec<usize> {
         match self.commands.resolve(args) {
             Some(id) => (self.commands.entry(id).row.secrets)(args),

@@ -17,6 +17,7 @@ mod selector;
 pub mod sessions;
 #[cfg(test)]
 mod tests;
+mod unique;
 mod user;
 
 use std::collections::BTreeMap;
@@ -37,7 +38,7 @@ pub use user::User;
 pub const DEFAULT_NAME: &[u8] = b"default";
 
 /// A user's place. It is used again when the user is gone; no client has it then any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UserId(usize);
 
 impl UserId {

@@ -3,6 +3,7 @@
 use super::command_set::CommandSet;
 use super::password::PasswordHash;
 use super::selector::{Call, Denial, KeyRights, Selector};
+use super::unique::Unique;
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub struct User {
     /// Any password will do.
     pub no_password: bool,
     /// Its passwords.
-    pub passwords: Vec<PasswordHash>,
+    pub passwords: Unique<PasswordHash>,
     /// Whether what it restores is looked through, where a rule has said so.
     pub sanitizes: Option<bool>,
     /// The permissions of the user itself.
@@ -30,7 +31,7 @@ impl User {
             name: name.into(),
             enabled: false,
             no_password: false,
-            passwords: Vec::new(),
+            passwords: Unique::default(),
             sanitizes: None,
             root: Selector { all_channels, ..Selector::default() },
             selectors: Vec::new(),
