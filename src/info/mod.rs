@@ -127,7 +127,7 @@ fn server(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("server_time_usec", unix_micros());
     section.field("uptime_in_seconds", uptime);
     section.field("uptime_in_days", uptime / (24 * 3600));
-    section.field("hz", config.hz);
+    section.field("hz", crate::cron::hz(source.server));
     section.field("configured_hz", config.hz);
     section.field("lru_clock", (clock.unix_ms() / 1000) & 0xff_ffff);
     section.field("executable", source.server.executable.display());
