@@ -56,6 +56,25 @@ fn expired_fields_go_though_nobody_asks_for_them() {
 }
 
 #[test]
+fn fields_that_are_given_a_time_which_has_passed_count_as_expired() {
+    for (_, entries) in FORMS {
+        let (_server, mut client) = server_with(entries);
+        let mut counted = |words: &[&str]| {
+            client.cmd(&["FLUSHALL"]);
+            client.cmd(&["CONFIG", "RESETSTAT"]);
+            client.cmd(&["HSET", "hash", "a", "1", "b", "2", "c", "3"]);
+            client.cmd(words);
+            info(&mut client, "stats", "expired_subkeys")
+        };
+        assert_eq!(counted(&["HEXPIRE", "hash", "0", "FIELDS", "2", "a", "x"]), "1");
+        assert_eq!(counted(&["HPEXPIREAT", "hash", "1", "NX", "FIELDS", "3", "a", "b", "c"]), "3");
+        assert_eq!(counted(&["HSETEX", "hash", "EXAT", "1", "FIELDS", "2", "a", "9", "x", "9"]), "2");
+        assert_eq!(counted(&["HGETEX", "hash", "PXAT", "1", "FIELDS", "2", "a", "x"]), "1");
+        assert_eq!(counted(&["HGETDEL", "hash", "FIELDS", "2", "a", "b"]), "0");
+    }
+}
+
+#[test]
 fn an_expired_field_is_unseen_at_once_and_waits_while_active_expiry_is_off() {
     for (_, entries) in FORMS {
         let (_server, mut client) = server_with(entries);

@@ -115,8 +115,10 @@ pub struct Blocked {
     pub ticket: u64,
     /// When it gives up, in Unix milliseconds; `None` waits forever.
     pub deadline_ms: Option<i64>,
-    /// The keys waited for. While the command runs again, the one that turned ready comes first.
+    /// The keys waited for.
     pub keys: Vec<Box<[u8]>>,
+    /// Which of them has turned ready, while the command runs again.
+    pub ready: usize,
     /// The command is run again as well when a key is gone.
     pub needs_keys: bool,
     /// The database of the keys.
@@ -171,7 +173,7 @@ pub struct Client {
     pub last_command: Option<CommandId>,
     /// MULTI.
     pub transaction: Option<Box<Transaction>>,
-    /// Keys under WATCH: database and key, and whether the key was already gone through expiry then.
+    /// Keys under WATCH.
     pub watched: Vec<WatchedKey>,
     /// Bytes of these.
     pub watched_bytes: usize,
@@ -198,15 +200,6 @@ pub struct WatchedKey {
     pub db: usize,
     /// The key.
     pub key: Box<[u8]>,
-    /// It had expired when it was watched but was not deleted yet: its deletion is no change.
-    pub was_expired: bool,
-}
-
-impl WatchedKey {
-    /// Whether it is this key of this database.
-    pub fn is(&self, db: usize, key: &[u8]) -> bool {
-        self.db == db && *self.key == *key
-    }
 }
 
 impl Client {

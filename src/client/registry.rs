@@ -1,15 +1,20 @@
 //! All connected clients.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use slab::Slab;
 
 use super::{BlockedFor, Client, ClientKey, Modes};
+use crate::util::shrink::shrink;
+
+/// So many places for clients are kept, however few there are.
+const PLACES_KEPT: usize = 1024;
 
 /// The clients, in a slab: a key is a small number and is used again once its client is gone, an id never.
 #[derive(Debug, Default)]
 pub struct Clients {
     slab: Slab<Client>,
+    by_id: HashMap<u64, ClientKey>,
     last_id: u64,
     /// Clients that have output and wait for the flush before the next poll.
     flush: Vec<ClientKey>,
@@ -19,8 +24,8 @@ pub struct Clients {
     read_on: Vec<ClientKey>,
     /// How many are blocked.
     pub blocked: usize,
-    /// Those of them that wait until what they wrote is safe.
-    pub awaiting: Vec<ClientKey>,
+    /// Those of them that wait until what they wrote is safe, by ticket.
+    pub awaiting: BTreeMap<u64, ClientKey>,
     counted: Counted,
 }
 
@@ -33,13 +38,26 @@ impl Clients {
 
     /// Adds a client.
     pub fn insert(&mut self, client: Client) -> ClientKey {
-        self.slab.insert(client)
+        let id = client.id;
+        let key = self.slab.insert(client);
+        self.by_id.insert(id, key);
+        key
     }
 
     /// Takes a client out.
     pub fn remove(&mut self, key: ClientKey) -> Option<Client> {
         self.set_counted(key, 0);
-        self.slab.try_remove(key)
+        let client = self.slab.try_remove(key)?;
+        self.by_id.remove(&client.id);
+        shrink(&mut self.by_id);
+        Some(client)
+    }
+
+    /// Gives the places of clients that are gone back, as far as nobody stands behind them.
+    pub fn shrink(&mut self) {
+        if self.slab.capacity() > PLACES_KEPT && self.slab.len() < self.slab.capacity() / 4 {
+            self.slab.shrink_to_fit();
+        }
     }
 
     /// A client that is connected for sure: the one a command runs for.
@@ -104,14 +122,9 @@ impl Clients {
         keys.into_iter().map(|(_, key)| key).collect()
     }
 
-    /// All live clients' keys by id.
-    pub fn by_id(&self) -> HashMap<u64, ClientKey> {
-        self.live().map(|(key, client)| (client.id, key)).collect()
-    }
-
     /// Where the live client with an id is.
     pub fn find_id(&self, id: u64) -> Option<ClientKey> {
-        self.live().find(|(_, client)| client.id == id).map(|(key, _)| key)
+        self.by_id.get(&id).copied().filter(|key| !self.at(*key).connection.doomed)
     }
 
     /// Has a client's output flushed before the next poll.

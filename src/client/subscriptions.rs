@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::util::shrink::shrink;
+
 /// Bytes a name takes besides its own.
 const NAME_BYTES: usize = size_of::<(Box<[u8]>, u64)>();
 
@@ -30,6 +32,7 @@ impl Names {
         let known = self.by_name.remove(name).is_some();
         if known {
             self.bytes -= name.len() + NAME_BYTES;
+            shrink(&mut self.by_name);
         }
         known
     }

@@ -54,13 +54,20 @@ pub struct ClientTracking {
     pub redirect_broken: bool,
     /// The prefixes, in broadcast mode.
     pub prefixes: BTreeSet<Box<[u8]>>,
+    /// Bytes of these.
+    prefix_bytes: usize,
 }
 
 impl ClientTracking {
     /// Bytes it takes, roughly.
     pub fn bytes(&self) -> usize {
-        let prefixes = self.prefixes.iter().map(|prefix| prefix.len() + size_of::<Box<[u8]>>());
-        size_of::<ClientTracking>() + prefixes.sum::<usize>()
+        size_of::<ClientTracking>() + self.prefix_bytes
+    }
+
+    pub fn add_prefix(&mut self, prefix: &[u8]) {
+        if self.prefixes.insert(prefix.into()) {
+            self.prefix_bytes += size_of::<Box<[u8]>>() + prefix.len();
+        }
     }
 
     /// Whether the keys are remembered that the client reads now.
@@ -128,6 +135,8 @@ pub struct Tracking {
     /// How many readers all keys have together.
     pub items: usize,
     pub prefixes: BTreeMap<Box<[u8]>, Prefix>,
+    /// Those of them that keys have changed with.
+    pub changed: BTreeSet<Box<[u8]>>,
     pub news: Vec<News>,
     /// The key last forgotten to make room.
     pub forgotten: Box<[u8]>,
@@ -154,6 +163,27 @@ impl Tracking {
     /// How many prefixes are wanted.
     pub fn prefixes(&self) -> usize {
         self.prefixes.len()
+    }
+
+    /// Notes a change of a key, and who has made it, with all prefixes that it has.
+    pub fn note_change(&mut self, key: &[u8], by: Option<u64>) {
+        let mut rest = key;
+        // Of the prefixes that do not come behind the key the last one is it, or shows how long a shorter one may be.
+        loop {
+            let until = (Bound::Unbounded, Bound::Included(rest));
+            let Some((prefix, state)) = self.prefixes.range_mut::<[u8], _>(until).next_back() else { return };
+            let common = rest.iter().zip(prefix).take_while(|(one, other)| one == other).count();
+            if common == prefix.len() {
+                if state.changed.is_empty() {
+                    self.changed.insert(prefix.clone());
+                }
+                state.changed.insert(key.into(), by);
+                let Some(shorter) = common.checked_sub(1) else { return };
+                rest = &rest[..shorter];
+            } else {
+                rest = &rest[..common];
+            }
+        }
     }
 
     pub fn remember(&mut self, key: &[u8], id: u64) {
@@ -194,6 +224,7 @@ impl Tracking {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn news(tracking: &mut Tracking) -> Vec<(String, Vec<u64>)> {
         let text = |key: Option<Box<[u8]>>| String::from_utf8_lossy(&key.unwrap_or_default()).into_owned();
@@ -212,6 +243,25 @@ mod tests {
         tracking.forget(b"c", |_| true);
         assert_eq!(news(&mut tracking), [("a".to_owned(), vec![1])]);
         assert_eq!((tracking.keys(), tracking.items()), (1, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn a_change_is_noted_with_each_prefix_of_the_key(
+            prefixes in prop::collection::btree_set("[a-c]{0,4}", 0..12), keys in prop::collection::vec("[a-c]{0,6}", 1..6),
+        ) {
+            let mut tracking = Tracking::default();
+            for prefix in &prefixes {
+                tracking.prefixes.insert(prefix.as_bytes().into(), Prefix::default());
+            }
+            keys.iter().for_each(|key| tracking.note_change(key.as_bytes(), None));
+            for (prefix, state) in &tracking.prefixes {
+                let expected: BTreeSet<&[u8]> =
+                    keys.iter().map(|key| key.as_bytes()).filter(|key| key.starts_with(prefix)).collect();
+                prop_assert!(state.changed.keys().map(|key| &**key).eq(expected.iter().copied()));
+                prop_assert_eq!(tracking.changed.contains(prefix), !expected.is_empty());
+            }
+        }
     }
 
     #[test]

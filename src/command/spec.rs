@@ -379,7 +379,7 @@ pub struct Spec {
     pub summary: &'static str,
     /// The Redis version since which another command is preferred, and which one.
     pub deprecated: Option<(&'static str, &'static str)>,
-    /// Which arguments are secrets, not to be shown by MONITOR or SLOWLOG.
+    /// Which arguments are secrets, in order, not to be shown by MONITOR or SLOWLOG.
     pub secrets: fn(&ArgView<'_>) -> Vec<usize>,
     /// Hints to clients, as COMMAND INFO shows them.
     pub tips: &'static [&'static str],

@@ -100,7 +100,7 @@ fn deluser(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if args.rest(2).any(|name| name == DEFAULT_NAME) {
         return Err(Error::fixed("ERR The 'default' user cannot be removed"));
     }
-    let deleted = args.rest(2).filter(|name| users::delete_user(cx.server, name)).count();
+    let deleted = users::delete_users(cx.server, args.rest(2));
     cx.reply.integer(deleted as i64);
     Ok(())
 }

@@ -19,6 +19,7 @@ use crate::server::execution::Ctx;
 use crate::server::execution::Handler;
 use crate::server::pause::PauseKind;
 use crate::util::number;
+use std::ops::Bound;
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[Command::container("client", SUBCOMMANDS)
@@ -169,10 +170,9 @@ fn list(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         let of_class = |key: &usize| Class::of(cx.server.clients.at(*key)) == class;
         wanted = cx.server.clients.in_order().into_iter().filter(of_class).collect();
     } else if args.len() > 3 && args.is(2, "id") {
-        let by_id = cx.server.clients.by_id();
         for id in args.rest(3) {
             let id = number::parse_i64(id).ok_or(Error::fixed("ERR Invalid client ID"))?;
-            wanted.extend(u64::try_from(id).ok().and_then(|id| by_id.get(&id)));
+            wanted.extend(u64::try_from(id).ok().and_then(|id| cx.server.clients.find_id(id)));
         }
     } else {
         return Err(SYNTAX);
@@ -259,7 +259,11 @@ fn kill(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         let spared = key == own && filter.skips_own;
         (!spared && filter.matches(client, now_ms)).then_some(key)
     };
-    let killed: Vec<usize> = cx.server.clients.live().filter_map(matching).collect();
+    let clients = &cx.server.clients;
+    let killed: Vec<usize> = match filter.id {
+        Some(id) => clients.find_id(id).and_then(|key| matching((key, clients.at(key)))).into_iter().collect(),
+        None => clients.live().filter_map(matching).collect(),
+    };
     killed.iter().for_each(|key| departure::disconnect(cx.server, *key));
     match args.len() {
         3 if killed.is_empty() => return Err(Error::fixed("ERR No such client")),
@@ -460,10 +464,27 @@ fn check_tracking(
              with a different mode.",
         ));
     }
-    let overlap = |one: &[u8], other: &[u8]| one.starts_with(other) || other.starts_with(one);
+    check_prefixes(known, prefixes)
+}
+
+fn overlap(one: &[u8], other: &[u8]) -> bool {
+    one.starts_with(other) || other.starts_with(one)
+}
+
+/// Whether no prefix is the beginning of another one.
+fn check_prefixes(known: Option<&ClientTracking>, prefixes: &[&[u8]]) -> CmdResult {
+    let known = known.map(|known| &known.prefixes);
+    let first_of_given = first_overlapping(prefixes);
     for (index, prefix) in prefixes.iter().enumerate() {
-        let known = known.iter().flat_map(|known| &known.prefixes).find(|known| overlap(known, prefix));
-        let given = prefixes[index + 1..].iter().find(|other| overlap(other, prefix));
+        // Those that are known do not overlap, but for an empty one, so only the neighbours in their order can be meant.
+        let neighbours = known.into_iter().flat_map(|known| {
+            let before = known.range::<[u8], _>((Bound::Unbounded, Bound::Excluded(*prefix))).next_back();
+            let behind = known.range::<[u8], _>((Bound::Included(*prefix), Bound::Unbounded)).next();
+            known.first().into_iter().chain(before).chain(behind)
+        });
+        let known = neighbours.map(|known| &**known).find(|known| overlap(known, prefix));
+        let others = if first_of_given == Some(index) { &prefixes[index + 1..] } else { &[] };
+        let given = others.iter().find(|other| overlap(other, prefix));
         let (what, other): (&[u8], &[u8]) = match (known, given) {
             (Some(known), _) => (b"an existing", known),
             (None, Some(given)) => (b"another provided", given),
@@ -481,6 +502,23 @@ fn check_tracking(
         return Err(Error::text(parts.concat()));
     }
     Ok(())
+}
+
+/// The first of some prefixes that overlaps with another one. In alphabetical order those that begin with a prefix
+/// follow it.
+fn first_overlapping(prefixes: &[&[u8]]) -> Option<usize> {
+    let mut order: Vec<usize> = (0..prefixes.len()).collect();
+    order.sort_by_key(|index| prefixes[*index]);
+    let (mut first, mut open): (Option<usize>, Vec<usize>) = (None, Vec::new());
+    for index in order {
+        while open.pop_if(|shorter| !prefixes[index].starts_with(prefixes[*shorter])).is_some() {}
+        if let Some(shorter) = open.last() {
+            let earlier = index.min(*shorter);
+            first = Some(first.map_or(earlier, |first| first.min(earlier)));
+        }
+        open.push(index);
+    }
+    first
 }
 
 fn caching(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
@@ -566,4 +604,38 @@ fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         "    End the pause.",
     ]);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_first_prefix_that_overlaps_is_told(
+            known in prop::collection::vec("[ab]{0,3}", 0..4), given in prop::collection::vec("[ab]{0,4}", 0..6),
+        ) {
+            // Prefixes that are known came through the same check, but for the empty one.
+            let apart = |one: &String, index: usize| {
+                one.is_empty() || known[..index].iter().all(|other| !overlap(one.as_bytes(), other.as_bytes()))
+            };
+            let mut tracking = ClientTracking::default();
+            for (_, prefix) in known.iter().enumerate().filter(|(index, prefix)| apart(prefix, *index)) {
+                tracking.prefixes.insert(prefix.as_bytes().into());
+            }
+            let given: Vec<&[u8]> = given.iter().map(|prefix| prefix.as_bytes()).collect();
+            let naive = given.iter().enumerate().find_map(|(index, prefix)| {
+                let known = tracking.prefixes.iter().find(|known| overlap(known, prefix)).map(|known| known.to_vec());
+                let other = given[index + 1..].iter().find(|other| overlap(other, prefix)).map(|other| other.to_vec());
+                known.or(other).map(|other| (prefix.to_vec(), other))
+            });
+            let told = check_prefixes(Some(&tracking), &given).err().map(|error| error.line().to_vec());
+            let quoted = told.map(|line| {
+                let mut parts = line.split(|byte| *byte == b'\'').skip(1).step_by(2).map(<[u8]>::to_vec);
+                (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+            });
+            prop_assert_eq!(quoted, naive);
+        }
+    }
 }

@@ -252,7 +252,7 @@ fn hexpire(cx: &mut Ctx<'_>, args: Args<'_>, unit: TimeUnit) -> CmdResult {
     let (fits, emptied) = (hash.plan_fits(), hash.is_empty());
     if at <= now_ms {
         removed(cx, &key, changed.len(), fits, emptied);
-        propagate_deletions(cx, &key, &changed);
+        deleted_as_expired(cx, &key, &changed);
     } else if !changed.is_empty() {
         expiry_set(cx, &key, changed.len(), fits);
         if unit != UNIX_MILLISECONDS || changed.len() < fields.len() {
@@ -270,7 +270,9 @@ fn expiry_set(cx: &mut Ctx<'_>, key: &Key<'_>, count: usize, fits: bool) {
     cx.touched(key, HEXPIRE_EVENT);
 }
 
-fn propagate_deletions(cx: &mut Ctx<'_>, key: &Key<'_>, fields: &[&[u8]]) {
+/// Counts and propagates the deletion of fields that were given a time which had passed.
+fn deleted_as_expired(cx: &mut Ctx<'_>, key: &Key<'_>, fields: &[&[u8]]) {
+    cx.db.stats.expired_fields += fields.len() as u64;
     fields.iter().for_each(|field| cx.propagate_instead(&[b"HDEL", key.bytes(), field]));
 }
 
@@ -425,7 +427,7 @@ fn hgetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         Lifetime::Until(_) if is_over => {
             let (fits, emptied) = (hash.plan_fits(), hash.is_empty());
             removed(cx, &key, found.len(), fits, emptied);
-            propagate_deletions(cx, &key, &found);
+            deleted_as_expired(cx, &key, &found);
         }
         Lifetime::Until(time) => {
             found.iter().for_each(|field| hash.set_expiry(field, Some(time)));
@@ -541,7 +543,7 @@ fn set_in_vain<'a>(cx: &mut Ctx<'_>, key: &Key<'_>, fields: impl Iterator<Item =
     if emptied {
         cx.emptied(key);
     }
-    propagate_deletions(cx, key, &deleted);
+    deleted_as_expired(cx, key, &deleted);
     Ok(())
 }
 

@@ -239,9 +239,9 @@ fn lmpop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 fn blmpop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let many = Many::parse(&args, 2)?;
     let deadline = args.timeout(1, cx.clock_ms())?;
-    let keys = many.keys.map(|index| args.key(index));
-    for key in keys.clone() {
-        if cx.may_look_at(&key) && pop_many(cx, &key, many.end, many.count)? {
+    let keys = many.keys.clone().map(|index| args.key(index));
+    for place in cx.places(keys.len()) {
+        if pop_many(cx, &args.key(many.keys.start + place), many.end, many.count)? {
             return Ok(());
         }
     }
@@ -252,8 +252,8 @@ fn blocking_pop(cx: &mut Ctx<'_>, args: Args<'_>, end: End) -> CmdResult {
     let last = args.len() - 1;
     let deadline = args.timeout(last, cx.clock_ms())?;
     let keys = (1..last).map(|index| args.key(index));
-    for key in keys.clone() {
-        if cx.may_look_at(&key) && pop_one(cx, &key, end)? {
+    for place in cx.places(keys.len()) {
+        if pop_one(cx, &args.key(1 + place), end)? {
             return Ok(());
         }
     }

@@ -109,12 +109,11 @@ fn refuse(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, denial: Denial) {
 /// Whether a watched key's time has come since it was watched.
 fn watched_key_expired(cx: &mut Ctx<'_>) -> bool {
     let now_ms = cx.now_ms();
-    let watched = cx.client().watched.clone();
-    watched.iter().any(|watched| {
+    cx.client().watched.iter().any(|watched| {
         let key = Key::new(&watched.key);
         let entry = cx.db.database(watched.db).dict.find(key.hash(), key.bytes());
         let due = entry.is_some_and(|entry| entry.is_due(now_ms));
-        due && !watched.was_expired
+        due && !cx.server.watches.was_expired(cx.client, watched.db, key.bytes())
     })
 }
 
@@ -137,8 +136,8 @@ fn watch(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         for key in args.keys(1, 1) {
             let entry = cx.db.dict().find(key.hash(), key.bytes());
             let was_expired = entry.is_some_and(|entry| entry.is_due(now_ms));
-            if cx.server.watches.add(cx.client, db, key.bytes()) {
-                let watched = WatchedKey { db, key: key.bytes().into(), was_expired };
+            if cx.server.watches.add(cx.client, db, key.bytes(), was_expired) {
+                let watched = WatchedKey { db, key: key.bytes().into() };
                 let client = cx.server.clients.at_mut(cx.client);
                 client.watched_bytes += size_of::<WatchedKey>() + watched.key.len();
                 client.watched.push(watched);

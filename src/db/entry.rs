@@ -4,7 +4,7 @@
 //! header  8 bytes   kind 8 bits | flags 8 | access 24 | key length 8 | inline value length 16
 //! expiry  8 bytes   unix time in ms, if the flag EXPIRES is set
 //! slot    8 or 16   for kinds that have one: an integer, the address of a shared string, or a collection
-//! length  4 bytes   of the key, if the 8 bits above are 255
+//! length  8 bytes   of the key, if the 8 bits above are 255
 //! key, then the inline value
 //! ```
 //! A key of 16 bytes with a value of 32 takes 56 bytes, header and key at the front where the first cache line has
@@ -110,7 +110,7 @@ impl Kind {
 #[inline(always)]
 fn layout(bytes: usize) -> Layout {
     let size = size_class(bytes);
-    // SAFETY: 8 is a power of two. Sizes stay below `isize::MAX`: a key is at most u32::MAX bytes, and exists.
+    // SAFETY: 8 is a power of two. What is stored exists, so its length is far below `isize::MAX`.
     unsafe { Layout::from_size_align_unchecked(size, WORD) }
 }
 
@@ -150,7 +150,7 @@ pub struct Entry(NonNull<u8>);
 unsafe impl Send for Entry {}
 
 impl Entry {
-    /// A string entry in its most compact form. `access` has 24 bits. Panics if the key is longer than `u32::MAX`.
+    /// A string entry in its most compact form. `access` has 24 bits.
     pub fn string(key: &[u8], value: &[u8], expire: Option<i64>, access: u32) -> Self {
         if let Some(number) = parse_i64(value) {
             Self::build(key, &[], access, Shape::string(Kind::Int, expire, number as u64))
@@ -185,7 +185,6 @@ impl Entry {
     }
 
     fn build(key: &[u8], value: &[u8], access: u32, shape: Shape) -> Self {
-        assert!(u32::try_from(key.len()).is_ok(), "a key of more than 4 GiB");
         let header = shape.header(access & ((1 << ACCESS_BITS) - 1), key.len(), value.len());
         let entry = Self(allocate(layout(header.key_offset() + key.len() + value.len())));
         let offset = header.key_offset();
@@ -204,7 +203,7 @@ impl Entry {
     /// The allocation has room for it, and the header fits the allocation and the shape.
     #[inline(always)]
     unsafe fn write_front(&self, header: Header, key_len: usize, shape: Shape) {
-        // SAFETY: by contract; all offsets are multiples of 8 but the last, which is one of 4.
+        // SAFETY: by contract; all offsets are multiples of 8.
         unsafe {
             self.0.cast().write(header.0);
             if let Some(expire) = shape.expire {
@@ -217,7 +216,7 @@ impl Entry {
                 _ => slot.cast().write(shape.slot),
             }
             if header.short_key_len() == LONG_KEY {
-                self.0.add(header.key_offset() - 4).cast().write(key_len as u32);
+                self.0.add(header.key_offset() - WORD).cast().write(key_len as u64);
             }
         }
     }

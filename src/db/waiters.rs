@@ -10,12 +10,25 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
+use crate::util::shrink::shrink;
+
+/// Who waits on a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiter {
+    /// Its ticket.
+    pub ticket: u64,
+    /// The client.
+    pub client: usize,
+    /// Which of the keys it waits on this is.
+    pub index: usize,
+}
+
 /// Clients that wait on one key, by ticket.
 #[derive(Debug, Default)]
 struct Queue {
-    clients: BTreeMap<u64, usize>,
+    clients: BTreeMap<u64, Waiter>,
     /// Those of them that give up when the key is gone.
-    dependents: BTreeMap<u64, usize>,
+    dependents: BTreeMap<u64, Waiter>,
     /// It is known already that the key may be ready.
     signalled: bool,
 }
@@ -35,11 +48,11 @@ impl Waiters {
     }
 
     /// Has a client wait on a key, and maybe depend on it. Naming a key twice changes nothing.
-    pub fn add(&mut self, client: usize, ticket: u64, db: usize, key: &[u8], depends: bool) {
+    pub fn add(&mut self, waiter: Waiter, db: usize, key: &[u8], depends: bool) {
         let queue = self.by_database.entry(db).or_default().entry(key.into()).or_default();
-        queue.clients.insert(ticket, client);
+        queue.clients.entry(waiter.ticket).or_insert(waiter);
         if depends {
-            queue.dependents.insert(ticket, client);
+            queue.dependents.entry(waiter.ticket).or_insert(waiter);
         }
     }
 
@@ -52,6 +65,7 @@ impl Waiters {
             queue.dependents.remove(&ticket);
             if queue.clients.is_empty() {
                 queues.remove(key);
+                shrink(queues);
             }
         }
         if queues.is_empty() {
@@ -72,13 +86,12 @@ impl Waiters {
         }
     }
 
-    /// The first client behind a ticket that waits on a key, or that depends on it as well: its ticket and itself.
-    /// Tickets begin at 1.
-    pub fn next_after(&self, ticket: u64, db: usize, key: &[u8], depends: bool) -> Option<(u64, usize)> {
+    /// The first client behind a ticket that waits on a key, or that depends on it as well. Tickets begin at 1.
+    pub fn next_after(&self, ticket: u64, db: usize, key: &[u8], depends: bool) -> Option<Waiter> {
         let queue = self.by_database.get(&db)?.get(key)?;
         let clients = if depends { &queue.dependents } else { &queue.clients };
         let mut later = clients.range((Bound::Excluded(ticket), Bound::Unbounded));
-        later.next().map(|(ticket, client)| (*ticket, *client))
+        later.next().map(|(_, waiter)| *waiter)
     }
 
     /// How many keys somebody waits on.
@@ -103,7 +116,7 @@ mod tests {
 
     fn order(waiters: &Waiters, key: &[u8]) -> Vec<usize> {
         let next = |ticket| waiters.next_after(ticket, 0, key, false);
-        std::iter::successors(next(0), |(ticket, _)| next(*ticket)).map(|(_, client)| client).collect()
+        std::iter::successors(next(0), |waiter| next(waiter.ticket)).map(|waiter| waiter.client).collect()
     }
 
     #[test]
@@ -111,16 +124,16 @@ mod tests {
         let mut waiters = Waiters::default();
         for client in [7, 3, 5] {
             let ticket = waiters.draw_ticket();
-            waiters.add(client, ticket, 0, b"one", client == 5);
-            waiters.add(client, ticket, 0, b"two", false);
-            waiters.add(client, ticket, 0, b"one", client == 5);
+            for (index, key) in [b"one", b"two", b"one"].into_iter().enumerate() {
+                waiters.add(Waiter { ticket, client, index }, 0, key, client == 5 && key == b"one");
+            }
         }
         assert_eq!(order(&waiters, b"one"), [7, 3, 5]);
         waiters.remove(1, 0, &[b"one".as_slice().into()]);
         assert_eq!(order(&waiters, b"one"), [3, 5]);
         assert_eq!(order(&waiters, b"two"), [7, 3, 5]);
         assert_eq!(waiters.next_after(0, 1, b"two", false), None);
-        assert_eq!(waiters.next_after(0, 0, b"one", true), Some((3, 5)));
+        assert_eq!(waiters.next_after(0, 0, b"one", true), Some(Waiter { ticket: 3, client: 5, index: 0 }));
         assert_eq!(waiters.next_after(0, 0, b"two", true), None);
         waiters.remove(3, 0, &[b"one".as_slice().into()]);
         assert_eq!(waiters.next_after(0, 0, b"one", true), None);
@@ -130,7 +143,7 @@ mod tests {
     fn a_signal_counts_once_until_it_is_acknowledged() {
         let mut waiters = Waiters::default();
         assert!(!waiters.signal(0, b"key"));
-        waiters.add(1, 1, 0, b"key", false);
+        waiters.add(Waiter { ticket: 1, client: 1, index: 0 }, 0, b"key", false);
         assert!(waiters.signal(0, b"key"));
         assert!(!waiters.signal(0, b"key"));
         waiters.acknowledge(0, b"key");
@@ -140,7 +153,7 @@ mod tests {
     #[test]
     fn nothing_is_left_of_keys_nobody_waits_on() {
         let mut waiters = Waiters::default();
-        waiters.add(1, 1, 3, b"key", false);
+        waiters.add(Waiter { ticket: 1, client: 1, index: 0 }, 3, b"key", false);
         assert_eq!(waiters.keys(3).len(), 1);
         waiters.remove(1, 3, &[b"key".as_slice().into(), b"other".as_slice().into()]);
         assert!(waiters.is_empty());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::client::ClientKey;
+use crate::util::shrink::shrink;
 
 /// One deadline per client, in Unix milliseconds.
 #[derive(Debug, Default)]
@@ -23,6 +24,7 @@ impl Deadlines {
     pub fn remove(&mut self, client: ClientKey) {
         if let Some(deadline_ms) = self.by_client.remove(&client) {
             self.by_time.remove(&(deadline_ms, client));
+            shrink(&mut self.by_client);
         }
     }
 

@@ -10,13 +10,13 @@ pub mod backlog;
 pub mod failover;
 pub mod link;
 pub mod outgoing;
+pub mod own_keys;
 pub mod primary;
 pub mod receiving;
 pub mod replica;
 pub mod transfer;
 
 use crate::repl::replica::Replica;
-use std::collections::HashSet;
 
 use crate::client::ClientKey;
 use crate::repl::failover::Failover;
@@ -25,6 +25,7 @@ use crate::repl::primary::{Cached, Primary};
 use crate::repl::transfer::Transfer;
 use crate::util::random::Random;
 use backlog::Backlog;
+use own_keys::OwnKeys;
 
 /// Characters of the name of a history.
 pub const ID_CHARS: usize = 40;
@@ -126,7 +127,7 @@ pub struct Replication {
     /// Since when the primary is away, in Unix milliseconds.
     pub down_since_ms: Option<i64>,
     /// Keys to which clients of this replica have given an expiry, of which the primary knows nothing.
-    pub own_expiring: HashSet<(usize, Box<[u8]>)>,
+    pub own_keys: OwnKeys,
     /// A change of places on its way.
     pub failover: Failover,
     /// What is counted.
@@ -158,7 +159,7 @@ impl Replication {
             primary: None,
             cached: None,
             down_since_ms: None,
-            own_expiring: HashSet::new(),
+            own_keys: OwnKeys::default(),
             failover: Failover::default(),
             counts: Counts::default(),
             next_cron_ms: 0,

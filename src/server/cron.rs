@@ -19,6 +19,10 @@ const EXPIRE_TIME_PERCENT_PER_EFFORT: u64 = 2;
 /// How long a fast expiry cycle may take, in microseconds, and what each step of effort adds.
 const FAST_EXPIRE_US: u64 = 1000;
 const FAST_EXPIRE_US_PER_EFFORT: u64 = 250;
+/// The most ticks per second.
+const HZ_MAX: u32 = 500;
+/// Clients that a tick may look after before there are to be more ticks.
+const CLIENTS_PER_TICK: u32 = 200;
 /// Milliseconds between two samples of the rates.
 const SAMPLE_EVERY_MS: i64 = 100;
 /// An input buffer unused for this long is given back, in milliseconds.
@@ -37,7 +41,16 @@ pub fn next_ms(server: &Server) -> i64 {
 }
 
 fn period_ms(server: &Server) -> i64 {
-    1000 / i64::from(server.config.hz.max(1))
+    1000 / i64::from(hz(server))
+}
+
+/// Ticks per second: `hz`, with `dynamic-hz` doubled until a tick need not look after too many clients at once.
+pub fn hz(server: &Server) -> u32 {
+    let mut hz = server.config.hz.max(1);
+    while server.config.dynamic_hz && hz < HZ_MAX && server.clients.len() > (hz * CLIENTS_PER_TICK) as usize {
+        hz = (hz * 2).min(HZ_MAX);
+    }
+    hz
 }
 
 /// Steps before the loop waits for sockets.
@@ -88,6 +101,7 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
     if !(0..SAMPLE_EVERY_MS).contains(&(now - server.cron.last_sample_ms)) {
         server.cron.last_sample_ms = now;
         server.stats.sample_rates(now);
+        server.clients.shrink();
     }
     if server.modes.has(ServerModes::TRACKING_FULL) {
         super::clients::tracking::make_room(server);
@@ -122,7 +136,7 @@ fn slow_expire(server: &mut Server, db: &mut Databases) {
     }
     let effort = u64::from(server.config.active_expire_effort) - 1;
     let percent = EXPIRE_TIME_PERCENT + EXPIRE_TIME_PERCENT_PER_EFFORT * effort;
-    let limit_us = percent * 1_000_000 / u64::from(server.config.hz.max(1)) / 100;
+    let limit_us = percent * 1_000_000 / u64::from(hz(server)) / 100;
     expire(server, db, limit_us);
 }
 
@@ -178,7 +192,7 @@ fn visit_clients(server: &mut Server, now: i64) {
     if total == 0 {
         return;
     }
-    let share = (total / server.config.hz.max(1) as usize).max(total.min(5));
+    let share = (total / hz(server) as usize).max(total.min(5));
     let from = server.cron.next_client;
     let mut visit: Vec<ClientKey> = server.clients.keys_from(from, share);
     if visit.len() < share {
@@ -222,6 +236,21 @@ fn shrink_input(client: &mut Client, idle_ms: i64) {
 mod tests {
     use super::*;
     use crate::server::testbed::Testbed;
+
+    #[test]
+    fn many_clients_are_looked_after_in_more_ticks() {
+        let Testbed { mut server, .. } = Testbed::new();
+        assert_eq!(hz(&server), 10);
+        for _ in 0..2500 {
+            let (socket, _) = mio::net::UnixStream::pair().expect("a pair of sockets");
+            let connection = crate::net::connection::Connection::new(crate::net::socket::Socket::Unix(socket), None);
+            let id = server.clients.next_id();
+            server.clients.insert(Client::new(id, connection, 0));
+        }
+        assert_eq!(hz(&server), 20);
+        server.config.dynamic_hz = false;
+        assert_eq!(hz(&server), 10);
+    }
 
     #[test]
     fn the_cron_goes_on_when_the_clock_is_set_back() {

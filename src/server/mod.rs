@@ -32,6 +32,7 @@ use crate::server::execution::row::Rows;
 use crate::server::modes::ServerModes;
 use crate::server::pause::Pause;
 use crate::server::state::Shutdown;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use mio::net::TcpStream;
@@ -143,7 +144,7 @@ pub struct Server {
     /// What the client waited for whose blocked command runs again.
     pub again: Option<Box<Blocked>>,
     /// Clients in MONITOR mode.
-    pub monitors: Vec<ClientKey>,
+    pub monitors: BTreeSet<ClientKey>,
     /// Active expiry can be switched off by DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: bool,
     /// List elements of so many bytes have nodes of their own: DEBUG QUICKLIST-PACKED-THRESHOLD.
@@ -208,7 +209,7 @@ impl Server {
             attack_told_s: 0,
             in_exec: false,
             again: None,
-            monitors: Vec::new(),
+            monitors: BTreeSet::new(),
             active_expire: true,
             plain_from: None,
             run_id,
@@ -327,7 +328,7 @@ impl Server {
         self.slowlog.add(args, &redacted, micros, self.clock.unix_ms() / 1000, &peer, name, max);
     }
 
-    /// Which arguments of a call must not be shown: passwords.
+    /// Which arguments of a call must not be shown, in order: passwords.
     pub fn redacted_args(&self, args: &ArgView<'_>) -> Vec<usize> {
         match self.commands.resolve(args) {
             Some(id) => (self.commands.entry(id).row.secrets)(args),

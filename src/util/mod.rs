@@ -17,5 +17,6 @@ pub mod process_title;
 pub mod quote;
 pub mod random;
 pub mod replace_file;
+pub mod shrink;
 pub mod siphash;
 pub mod time;

@@ -38,7 +38,7 @@ pub fn user(table: &CommandTable, user: &User) -> Vec<u8> {
         text.extend_from_slice(flag.as_bytes());
         text.push(b' ');
     }
-    for password in &user.passwords {
+    for password in user.passwords.iter() {
         text.push(b'#');
         text.extend_from_slice(password.digits());
         text.push(b' ');
@@ -142,8 +142,8 @@ fn tell_single_commands(table: &CommandTable, selector: &Selector, told: &mut Se
             rulebook.change(told, id, allowed);
         }
         if !allowed {
-            for (_, word) in selector.first_args.iter().filter(|(of, _)| *of == id) {
-                rules.push(format!("+{name}|{}", String::from_utf8_lossy(word)));
+            for first in selector.first_args.iter().filter(|first| first.id == id) {
+                rules.push(format!("+{name}|{}", String::from_utf8_lossy(&first.word)));
             }
         }
     }

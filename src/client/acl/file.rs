@@ -1,5 +1,6 @@
 //! The ACL file: one user a line, all of them or none.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
@@ -25,14 +26,18 @@ pub fn load(rulebook: &Rulebook<'_>, path: &str) -> Result<Vec<User>, Vec<u8>> {
 /// Reads users from a text; errors name `path`.
 fn read(rulebook: &Rulebook<'_>, path: &str, text: &[u8]) -> Result<Vec<User>, Vec<u8>> {
     let mut users: Vec<User> = Vec::new();
+    let mut names: HashSet<Box<[u8]>> = HashSet::new();
     let mut errors: Vec<u8> = Vec::new();
     for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
         let line = line.trim_ascii();
         if line.is_empty() {
             continue;
         }
-        match read_line(rulebook, path, index + 1, line, &users) {
-            Ok(user) => users.push(user),
+        match read_line(rulebook, path, index + 1, line, &names) {
+            Ok(user) => {
+                names.insert(user.name.clone());
+                users.push(user);
+            }
             Err(error) => errors.extend_from_slice(&error),
         }
     }
@@ -44,7 +49,13 @@ fn read(rulebook: &Rulebook<'_>, path: &str, text: &[u8]) -> Result<Vec<User>, V
     Err(errors)
 }
 
-fn read_line(rulebook: &Rulebook<'_>, path: &str, number: usize, line: &[u8], known: &[User]) -> Result<User, Vec<u8>> {
+fn read_line(
+    rulebook: &Rulebook<'_>,
+    path: &str,
+    number: usize,
+    line: &[u8],
+    known: &HashSet<Box<[u8]>>,
+) -> Result<User, Vec<u8>> {
     let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
     let (name, rules) = match words.as_slice() {
         [b"user", name, rules @ ..] => (*name, rules),
@@ -57,7 +68,7 @@ fn read_line(rulebook: &Rulebook<'_>, path: &str, number: usize, line: &[u8], kn
         let head = format!("'{path}:{number}: username '");
         return Err([head.as_bytes(), name, b"' contains invalid characters. "].concat());
     }
-    if known.iter().any(|user| *user.name == *name) {
+    if known.contains(name) {
         let tail = format!("' found on line {number}. ");
         return Err([b"WARNING: Duplicate user '", name, tail.as_bytes()].concat());
     }

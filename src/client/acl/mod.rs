@@ -16,6 +16,7 @@ pub mod rules;
 pub mod selector;
 #[cfg(test)]
 mod tests;
+pub mod unique;
 mod user;
 
 use std::collections::BTreeMap;
@@ -36,7 +37,7 @@ pub use user::User;
 pub const DEFAULT_NAME: &[u8] = b"default";
 
 /// A user's place. It is used again when the user is gone; no client has it then any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UserId(usize);
 
 impl UserId {

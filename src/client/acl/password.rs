@@ -1,6 +1,10 @@
 //! Passwords, known only by their SHA-256.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
+
+use super::unique::Named;
 
 /// The digest of a password, as the 64 lower-case hexadecimal digits that ACL rules show.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +35,12 @@ impl PasswordHash {
     pub fn same_as(&self, other: &PasswordHash) -> bool {
         let difference = self.0.iter().zip(&other.0).fold(0, |difference, (one, other)| difference | (one ^ other));
         std::hint::black_box(difference) == 0
+    }
+}
+
+impl Named for PasswordHash {
+    fn name(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.0)
     }
 }
 

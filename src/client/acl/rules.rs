@@ -2,7 +2,7 @@
 
 use super::command_set::CommandSet;
 use super::password::PasswordHash;
-use super::selector::{KeyPattern, KeyRights, Selector};
+use super::selector::{FirstArg, KeyPattern, KeyRights, Selector};
 use super::user::User;
 use crate::command::spec::CATEGORY_NAMES;
 use crate::command::{CommandId, CommandTable};
@@ -199,17 +199,14 @@ impl Rulebook<'_> {
             self.change(selector, id, true);
             return Ok(());
         }
-        let known = selector.first_args.iter().any(|(of, known)| *of == id && known.eq_ignore_ascii_case(word));
-        if !known {
-            selector.first_args.push((id, word.into()));
-        }
+        selector.first_args.add(FirstArg { id, word: word.into() });
         Ok(())
     }
 
     /// Allows or forbids a command with all its subcommands.
     pub fn change(&self, selector: &mut Selector, id: CommandId, allowed: bool) {
         selector.commands.set(id, allowed);
-        selector.first_args.retain(|(of, _)| *of != id);
+        selector.first_args.retain(|first| first.id != id);
         for sub in self.table.subcommands(id) {
             selector.commands.set(sub, allowed);
         }
@@ -220,22 +217,18 @@ impl Rulebook<'_> {
         let (category, _) = named.ok_or(RuleError::UnknownCommand)?;
         let commands = CommandSet::of_category(self.table, *category).with_subcommands(self.table);
         selector.commands.set_all(&commands, allowed);
-        selector.first_args.retain(|(of, _)| !commands.has(*of));
+        selector.first_args.retain(|first| !commands.has(first.id));
         Ok(())
     }
 }
 
 fn add_password(user: &mut User, password: PasswordHash) {
-    if !user.passwords.contains(&password) {
-        user.passwords.push(password);
-    }
+    user.passwords.add(password);
     user.no_password = false;
 }
 
 fn remove_password(user: &mut User, password: &PasswordHash) -> Result<(), RuleError> {
-    let place = user.passwords.iter().position(|known| known == password).ok_or(RuleError::NoSuchPassword)?;
-    user.passwords.remove(place);
-    Ok(())
+    if user.passwords.remove(password.digits()) { Ok(()) } else { Err(RuleError::NoSuchPassword) }
 }
 
 fn set_keys(selector: &mut Selector, all: bool) {
@@ -277,12 +270,9 @@ fn add_keys(selector: &mut Selector, rights: KeyRights, pattern: &[u8]) -> Resul
     if has_spaces(pattern) {
         return Err(RuleError::Syntax);
     }
-    match selector.keys.iter_mut().find(|known| *known.glob == *pattern) {
-        Some(known) => {
-            known.rights.read |= rights.read;
-            known.rights.write |= rights.write;
-        }
-        None => selector.keys.push(KeyPattern { glob: pattern.into(), rights }),
+    if let Some(known) = selector.keys.add(KeyPattern { glob: pattern.into(), rights }) {
+        known.rights.read |= rights.read;
+        known.rights.write |= rights.write;
     }
     Ok(())
 }
@@ -294,8 +284,6 @@ fn add_channels(selector: &mut Selector, pattern: &[u8]) -> Result<(), RuleError
     if has_spaces(pattern) {
         return Err(RuleError::Syntax);
     }
-    if selector.channels.iter().all(|known| **known != *pattern) {
-        selector.channels.push(pattern.into());
-    }
+    selector.channels.add(pattern.into());
     Ok(())
 }

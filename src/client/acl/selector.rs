@@ -1,6 +1,9 @@
 //! What one set of permissions allows: commands, keys and channels.
 
+use std::borrow::Cow;
+
 use super::command_set::CommandSet;
+use super::unique::{Named, Unique};
 use crate::command::spec::{Access, Channels, FoundKey, NO_AUTH};
 use crate::command::{Args, CommandId, CommandTable, keys};
 use crate::util::glob;
@@ -52,6 +55,27 @@ pub struct KeyPattern {
     pub rights: KeyRights,
 }
 
+impl Named for KeyPattern {
+    fn name(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.glob)
+    }
+}
+
+/// A command that is allowed with one word as its first argument, in upper or lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstArg {
+    /// The command.
+    pub id: CommandId,
+    /// The word.
+    pub word: Box<[u8]>,
+}
+
+impl Named for FirstArg {
+    fn name(&self) -> Cow<'_, [u8]> {
+        Cow::Owned([&self.id.index().to_le_bytes()[..], &self.word.to_ascii_lowercase()].concat())
+    }
+}
+
 /// One set of permissions. Every user has a first one; a command is allowed if one of them allows all of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector {
@@ -60,15 +84,15 @@ pub struct Selector {
     /// Commands that a later version may bring are allowed as well: the rules began with all.
     pub future_commands: bool,
     /// Commands allowed with these words as their first argument only.
-    pub first_args: Vec<(CommandId, Box<[u8]>)>,
+    pub first_args: Unique<FirstArg>,
     /// All keys are allowed.
     pub all_keys: bool,
     /// The keys allowed.
-    pub keys: Vec<KeyPattern>,
+    pub keys: Unique<KeyPattern>,
     /// All channels are allowed.
     pub all_channels: bool,
     /// Patterns of the channels allowed.
-    pub channels: Vec<Box<[u8]>>,
+    pub channels: Unique<Box<[u8]>>,
 }
 
 /// Why a call is refused, in rising order of how much it tells.
@@ -152,9 +176,8 @@ impl Selector {
     }
 
     fn allows_first_arg(&self, id: CommandId, args: Args<'_>) -> bool {
-        let given = args.try_get(1);
-        let allowed = |word: &[u8]| given.is_some_and(|given| given.eq_ignore_ascii_case(word));
-        self.first_args.iter().any(|(command, word)| *command == id && allowed(word))
+        let given = args.try_get(1).filter(|_| !self.first_args.is_empty());
+        given.is_some_and(|given| self.first_args.find(&FirstArg { id, word: given.into() }.name()).is_some())
     }
 
     fn allows_key(&self, key: &[u8], access: Access) -> bool {
@@ -184,6 +207,9 @@ impl Selector {
 }
 
 /// Whether a channel, or a pattern to subscribe to, is among those allowed. A pattern has to be there word for word.
-pub fn channel_matches(allowed: &[Box<[u8]>], channel: &[u8], by_name: bool) -> bool {
-    allowed.iter().any(|pattern| if by_name { glob::matches(pattern, channel) } else { **pattern == *channel })
+pub fn channel_matches(allowed: &Unique<Box<[u8]>>, channel: &[u8], by_name: bool) -> bool {
+    match by_name {
+        true => allowed.iter().any(|pattern| glob::matches(pattern, channel)),
+        false => allowed.find(channel).is_some(),
+    }
 }

@@ -1,6 +1,7 @@
 //! Rules against naive twins, and there and back again.
 
 use super::rules::{RuleError, Rulebook, join_selectors};
+use super::selector::FirstArg;
 use super::{Acl, Call, Denial, User, UserId, describe};
 use crate::client::Modes;
 use crate::command::spec::CATEGORY_NAMES;
@@ -224,8 +225,10 @@ fn naive(table: &CommandTable, rules: &[String]) -> BTreeSet<String> {
 fn tidied(mut user: User) -> User {
     for selector in std::iter::once(&mut user.root).chain(&mut user.selectors) {
         let commands = selector.commands.clone();
-        selector.first_args.retain(|(id, _)| !commands.has(*id));
-        selector.first_args.sort_by_key(|(id, _)| id.index());
+        let mut first_args: Vec<FirstArg> = selector.first_args.iter().cloned().collect();
+        first_args.retain(|first| !commands.has(first.id));
+        first_args.sort_by_key(|first| first.id.index());
+        selector.first_args = first_args.into_iter().collect();
     }
     user
 }

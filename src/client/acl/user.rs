@@ -3,6 +3,7 @@
 use super::command_set::CommandSet;
 use super::password::PasswordHash;
 use super::selector::{Call, Denial, KeyPattern, KeyRights, Selector};
+use crate::client::acl::unique::Unique;
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub struct User {
     /// Any password will do.
     pub no_password: bool,
     /// Its passwords.
-    pub passwords: Vec<PasswordHash>,
+    pub passwords: Unique<PasswordHash>,
     /// Whether what it restores is looked through, where a rule has said so.
     pub sanitizes: Option<bool>,
     /// The permissions of the user itself.
@@ -30,7 +31,7 @@ impl User {
             name: name.into(),
             enabled: false,
             no_password: false,
-            passwords: Vec::new(),
+            passwords: Unique::default(),
             sanitizes: None,
             root: Selector { all_channels, ..Selector::default() },
             selectors: Vec::new(),
@@ -96,8 +97,8 @@ impl User {
             return false;
         }
         let keeps = |glob: &[u8]| {
-            let mut own = self.all_selectors().flat_map(|selector| &selector.keys);
-            own.any(|pattern| pattern.rights.read && *pattern.glob == *glob)
+            let reads = |selector: &Selector| selector.keys.find(glob).is_some_and(|at| selector.keys[at].rights.read);
+            self.all_selectors().any(reads)
         };
         let lost = |pattern: &KeyPattern| pattern.rights.read && !keeps(&pattern.glob);
         old.all_selectors().any(|selector| selector.all_keys || selector.keys.iter().any(lost))

@@ -157,10 +157,11 @@ fn pop_one_set(cx: &mut Ctx<'_>, args: Args<'_>, end: End) -> CmdResult {
     pop(cx, &key, end, count, shape).map(|_| ())
 }
 
-/// The first key with a set. A command that waits looks only at the key that turned ready.
-fn first_set<'k>(cx: &mut Ctx<'_>, keys: impl Iterator<Item = Key<'k>>) -> Result<Option<Key<'k>>, Error> {
-    for key in keys {
-        if cx.may_look_at(&key) && cx.db.collection_mut::<SortedSet>(&key)?.is_some() {
+/// The first key with a set among some arguments. A command that waits looks only at the key that turned ready.
+fn first_set<'a>(cx: &mut Ctx<'_>, args: Args<'a>, keys: Range<usize>) -> Result<Option<Key<'a>>, Error> {
+    for place in cx.places(keys.len()) {
+        let key = args.key(keys.start + place);
+        if cx.db.collection_mut::<SortedSet>(&key)?.is_some() {
             return Ok(Some(key));
         }
     }
@@ -214,7 +215,7 @@ fn pop_counted(cx: &mut Ctx<'_>, key: &Key<'_>, request: Request) -> CmdResult {
 
 fn zmpop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let request = Request::read(args, 1)?;
-    match first_set(cx, keys_between(args, 2..request.keys_end))? {
+    match first_set(cx, args, 2..request.keys_end)? {
         Some(key) => pop_counted(cx, &key, request),
         None => {
             cx.reply.null_array();
@@ -226,10 +227,10 @@ fn zmpop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 fn bzmpop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let request = Request::read(args, 2)?;
     let deadline = args.timeout(1, cx.clock_ms())?;
-    let keys = || keys_between(args, 3..request.keys_end);
-    match first_set(cx, keys())? {
+    let keys = 3..request.keys_end;
+    match first_set(cx, args, keys.clone())? {
         Some(key) => pop_counted(cx, &key, request),
-        None => cx.block_on(&args, keys(), deadline, true),
+        None => cx.block_on(&args, keys_between(args, keys), deadline, true),
     }
 }
 
@@ -244,8 +245,9 @@ fn bzpopmax(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 fn wait_and_pop(cx: &mut Ctx<'_>, args: Args<'_>, end: End) -> CmdResult {
     let last = args.len() - 1;
     let deadline = args.timeout(last, cx.clock_ms())?;
-    let keys = || keys_between(args, 1..last);
-    let Some(key) = first_set(cx, keys())? else { return cx.block_on(&args, keys(), deadline, true) };
+    let Some(key) = first_set(cx, args, 1..last)? else {
+        return cx.block_on(&args, keys_between(args, 1..last), deadline, true);
+    };
     pop(cx, &key, end, 1, Shape::Keyed)?;
     cx.propagate_instead(&[end.event().to_ascii_uppercase().as_bytes(), key.bytes()]);
     Ok(())

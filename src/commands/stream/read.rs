@@ -8,7 +8,6 @@
 //! each delivery is, as an XCLAIM, and how far the group has read then.
 
 use crate::command::spec::FoundKey;
-use std::ops::Range;
 
 use super::range::reply_entries;
 use super::{Actor, INVALID_ID, READS, Substitutes, reply_entry, reply_id};
@@ -129,15 +128,6 @@ impl<'a> Call<'a> {
         args.get(self.first + self.streams + stream)
     }
 
-    /// The streams to look at: all, or the one that ended the waiting.
-    fn places(&self, cx: &Ctx<'_>, args: &Args<'a>) -> Range<usize> {
-        if !cx.runs_again() {
-            return 0..self.streams;
-        }
-        let ready = (0..self.streams).find(|place| cx.may_look_at(&self.key(args, *place)));
-        ready.map_or(0..0, |place| place..place + 1)
-    }
-
     /// Other blocking commands merely do not wait in scripts.
     fn refuse_waiting_in_scripts(&self, cx: &Ctx<'_>, args: &Args<'_>) -> CmdResult {
         if self.block.is_none() || !cx.by_script() {
@@ -226,8 +216,9 @@ pub fn xread(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     );
     let call = Call::parse(&args, cx.clock_ms(), false)?;
     call.refuse_waiting_in_scripts(cx, &args)?;
-    let mut after: Vec<StreamId> = Vec::with_capacity(call.streams);
-    for index in 0..call.streams {
+    let places = cx.places(call.streams);
+    let mut after: Vec<StreamId> = Vec::with_capacity(places.len());
+    for index in places.clone() {
         let id = match call.id(&args, index) {
             // They depend on the stream.
             b"$" | b"+" => Ok(StreamId::MAX),
@@ -241,8 +232,7 @@ pub fn xread(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         after.push(id?);
     }
     let mut answer = Answer::new();
-    for index in call.places(cx, &args) {
-        let after = &mut after[index];
+    for (index, after) in places.zip(&mut after) {
         let key = call.key(&args, index);
         let stream = cx.db.collection::<Stream>(&key)?;
         let log = stream.map(Stream::log);
@@ -290,7 +280,7 @@ pub fn xreadgroup(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     call.refuse_waiting_in_scripts(cx, &args)?;
     let (group, consumer) = call.group.ok_or(Error::fixed("ERR Missing GROUP option for XREADGROUP"))?;
     let mut wanted = Vec::with_capacity(call.streams);
-    for index in call.places(cx, &args) {
+    for index in cx.places(call.streams) {
         wanted.push((index, check_stream(cx, &args, &call, group, index)?));
     }
     let now_ms = cx.clock_ms();

@@ -21,7 +21,7 @@ impl Twin {
         prop_assert_eq!(value.as_ref(), Some(&self.value));
         prop_assert_eq!(view.string().map(StringRef::len), Some(self.value.len()));
         prop_assert_eq!(view.kind().value_type().name(), "string");
-        let long_key = if self.key.len() < 255 { 0 } else { 4 };
+        let long_key = if self.key.len() < 255 { 0 } else { 8 };
         let expire = if self.expire.is_some() { 8 } else { 0 };
         let front = 8 + expire + long_key + self.key.len();
         match view.kind() {
@@ -83,6 +83,16 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => (0..2000usize).prop_map(Operation::Flip),
         1 => Just(Operation::Share),
     ]
+}
+
+#[test]
+#[ignore = "takes more than 4 GiB of memory"]
+fn a_key_may_be_longer_than_32_bits_can_tell() {
+    let key = vec![7; u32::MAX as usize + 10];
+    let mut entry = Entry::string(&key, b"value", None, 0);
+    entry.set_expire(Some(9));
+    assert!(entry.view().key() == key && entry.view().key_len() == key.len());
+    assert_eq!(entry.view().string().map(StringRef::to_vec), Some(b"value".to_vec()));
 }
 
 proptest! {

@@ -58,9 +58,7 @@ impl Header {
 
     #[inline(always)]
     pub(super) fn key_offset(self) -> usize {
-        self.slot_offset()
-            + self.kind().slot_bytes()
-            + if self.short_key_len() == LONG_KEY { size_of::<u32>() } else { 0 }
+        self.slot_offset() + self.kind().slot_bytes() + if self.short_key_len() == LONG_KEY { WORD } else { 0 }
     }
 }
 
@@ -179,7 +177,7 @@ impl<'a> EntryView<'a> {
         let header = self.header();
         match header.short_key_len() {
             // SAFETY: a long key has its length right before it.
-            LONG_KEY => unsafe { self.raw.add(header.key_offset() - 4).cast::<u32>().read() as usize },
+            LONG_KEY => unsafe { self.raw.add(header.key_offset() - WORD).cast::<u64>().read() as usize },
             short => short as usize,
         }
     }

@@ -4,12 +4,16 @@
 //! values that are gone, and moves the rest to the front of the buffer when most of it has been sent, so
 //! that an output which is never quite empty does not grow for ever.
 
+use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::sync::Arc;
 
-use super::Reply;
+use super::{Chunk, Reply};
 
 /// Sent bytes at the front of the buffer are kept until they are this many and half of it.
 const SENT_LEN_MAX: usize = 64 * 1024;
+/// Room for notes of shared values and errors that an output keeps when all was sent.
+const NOTES_KEPT: usize = 256;
 
 impl Reply {
     /// Whether all was sent.
@@ -61,9 +65,11 @@ impl Reply {
         std::mem::take(&mut self.buf)
     }
 
-    /// Bytes of memory it owns or keeps alive.
+    /// Bytes of memory it owns, and its share of those that it keeps alive together with others: of a value with three
+    /// holders each counts a third, so that all of them together count no more than there is.
     pub fn memory(&self) -> usize {
-        self.buf.capacity() + self.chunk_bytes
+        let shares = self.chunks.iter().map(|chunk| chunk.bytes.len() / Arc::strong_count(&chunk.bytes));
+        self.buf.capacity() + self.chunks.capacity() * size_of::<Chunk>() + shares.sum::<usize>()
     }
 
     /// Bytes of memory it owns, those of shared values not counted.
@@ -124,6 +130,9 @@ impl Reply {
                 chunk.position -= self.sent;
             }
             self.error_starts.clear();
+            if self.chunks.capacity() + self.error_starts.capacity() > NOTES_KEPT {
+                (self.chunks, self.error_starts) = (VecDeque::new(), Vec::new());
+            }
             self.errors_counted = 0;
             self.sent = 0;
         }
@@ -135,6 +144,9 @@ impl Reply {
         self.buf.clear();
         self.chunks.clear();
         self.error_starts.clear();
+        if self.chunks.capacity() + self.error_starts.capacity() > NOTES_KEPT {
+            (self.chunks, self.error_starts) = (VecDeque::new(), Vec::new());
+        }
         self.cut = None;
         (self.sent, self.chunk_bytes, self.chunk_sent, self.errors_counted) = (0, 0, 0, 0);
     }
@@ -162,6 +174,27 @@ mod tests {
         reply.clear();
         assert!(reply.is_empty());
         assert_eq!(Arc::strong_count(&big), 1);
+    }
+
+    #[test]
+    fn a_shared_value_counts_in_shares() {
+        let big = Arc::new(vec![b'x'; SHARED_LEN_MIN]);
+        let mut replies: Vec<Reply> = (0..3).map(|_| Reply::new(Protocol::Resp2)).collect();
+        replies.iter_mut().for_each(|reply| reply.bulk_shared(&big));
+        let shares = replies.iter().map(Reply::memory).sum::<usize>();
+        assert!((SHARED_LEN_MIN / 4 * 3..SHARED_LEN_MIN).contains(&shares), "the fourth holder is the test: {shares}");
+        drop(big);
+        assert!(replies.iter().map(Reply::memory).sum::<usize>() > SHARED_LEN_MIN - 3);
+        replies.truncate(1);
+        assert!(replies[0].memory() >= SHARED_LEN_MIN, "the last holder counts all of it");
+    }
+
+    #[test]
+    fn room_for_notes_is_given_back() {
+        let mut reply = Reply::new(Protocol::Resp2);
+        (0..10 * NOTES_KEPT).for_each(|_| reply.error("ERR no"));
+        reply.consume(reply.len());
+        assert!(reply.error_starts.capacity() <= NOTES_KEPT);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::client::reply_mode;
 use crate::client::{Blocked, BlockedFor, ClientKey, Modes};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
+use crate::db::waiters::Waiter;
 use crate::db::{Databases, Key};
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
@@ -22,6 +23,7 @@ use crate::server::effects::Observers;
 use crate::server::execution::Ctx;
 use crate::server::modes::ServerModes;
 use crate::server::pause::{Holder, PauseKind};
+use std::ops::Range;
 
 impl Ctx<'_> {
     /// Has the client wait until one of `keys` may be ready, and the command run again then. At `deadline_ms` (see
@@ -42,6 +44,7 @@ impl Ctx<'_> {
             ticket: self.server.waiters.draw_ticket(),
             deadline_ms,
             keys: keys.into_iter().map(|key| key.bytes().into()).collect(),
+            ready: 0,
             needs_keys: false,
             db: self.db.selected(),
             request: OwnedRequest::copy(args),
@@ -69,6 +72,7 @@ impl Ctx<'_> {
             ticket: self.server.waiters.draw_ticket(),
             deadline_ms,
             keys: keys.into_iter().map(|key| key.bytes().into()).collect(),
+            ready: 0,
             needs_keys,
             db: self.db.selected(),
             request,
@@ -98,11 +102,10 @@ impl Ctx<'_> {
         self.server.again.is_some()
     }
 
-    /// Whether a command that waits for any of several keys may look at this one: if it runs again, only at the one
-    /// that turned ready, though an earlier one may have got something since.
-    pub fn may_look_at(&self, key: &Key<'_>) -> bool {
-        let ready = self.server.again.as_ref().and_then(|blocked| blocked.keys.first());
-        ready.is_none_or(|ready| **ready == *key.bytes())
+    /// Which of so many keys a command that waits for any of them looks at: all of them, but if it runs again only the
+    /// one that turned ready, though an earlier one may have got something since.
+    pub fn places(&self, keys: usize) -> Range<usize> {
+        self.server.again.as_ref().map_or(0..keys, |blocked| blocked.ready..blocked.ready + 1)
     }
 
     /// Leaves a client whose command ran again at its place; false when the command runs for the first time.
@@ -119,6 +122,7 @@ impl Ctx<'_> {
             ticket: self.server.waiters.draw_ticket(),
             deadline_ms: None,
             keys: Vec::new(),
+            ready: 0,
             needs_keys: false,
             db: self.client().db,
             request: OwnedRequest::copy(args),
@@ -151,8 +155,9 @@ impl Server {
         if let Some(deadline) = blocked.deadline_ms {
             self.deadlines.add(deadline, key);
         }
-        for waited in &blocked.keys {
-            self.waiters.add(key, blocked.ticket, blocked.db, waited, blocked.needs_keys);
+        for (index, waited) in blocked.keys.iter().enumerate() {
+            let waiter = Waiter { ticket: blocked.ticket, client: key, index };
+            self.waiters.add(waiter, blocked.db, waited, blocked.needs_keys);
         }
         self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
         let client = self.clients.at_mut(key);
@@ -173,7 +178,7 @@ impl Server {
         self.waiters.remove(blocked.ticket, blocked.db, &blocked.keys);
         self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
         self.deadlines.remove(key);
-        self.clients.awaiting.retain(|waiting| *waiting != key);
+        self.clients.awaiting.remove(&blocked.ticket);
         self.clients.blocked -= 1;
         if let Some(client) = self.clients.get_mut(key) {
             client.modes.set(Modes::BLOCKED, false);

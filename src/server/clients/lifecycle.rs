@@ -22,7 +22,7 @@ pub fn stop_monitoring(server: &mut Server, key: ClientKey) {
     let Some(client) = server.clients.get_mut(key) else { return };
     if client.modes.has(Modes::MONITOR) {
         client.modes.set(Modes::MONITOR, false);
-        server.monitors.retain(|monitor| *monitor != key);
+        server.monitors.remove(&key);
         server.observers.set(Observers::MONITOR, !server.monitors.is_empty());
     }
 }
@@ -34,7 +34,7 @@ pub fn monitor(server: &mut Server, key: ClientKey) -> bool {
         return false;
     }
     client.modes.set(Modes::MONITOR, true);
-    server.monitors.push(key);
+    server.monitors.insert(key);
     server.observers.set(Observers::MONITOR, true);
     true
 }

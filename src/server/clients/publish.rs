@@ -10,6 +10,7 @@ use crate::client::pubsub::{Channels, Kind};
 use crate::resp::reply::{Reply, SHARED_LEN_MIN};
 use crate::server::Server;
 use crate::util::glob;
+use crate::util::shrink::shrink;
 use std::sync::Arc;
 
 /// Subscribes a client. Once the last one is done, call [`Client::update_subscribed_mode`].
@@ -46,6 +47,7 @@ fn remove(channels: &mut Channels, name: &[u8], client: ClientKey) {
         subscribers.remove(&client);
         if subscribers.is_empty() {
             channels.remove(name);
+            shrink(channels);
         }
     }
 }

@@ -15,11 +15,7 @@ pub fn note_fill(server: &mut Server) {
 pub fn key_changed(server: &mut Server, key: &[u8], by: Option<ClientKey>) {
     let Server { tracking, clients, current, .. } = server;
     let by = by.and_then(|client| clients.get(client)).map(|client| client.id);
-    for (prefix, state) in &mut tracking.prefixes {
-        if key.starts_with(prefix) {
-            state.changed.insert(key.into(), by);
-        }
-    }
+    tracking.note_change(key, by);
     tracking.forget(key, |client| {
         let options = clients.get(client).and_then(|client| client.tracking.as_deref()).map(|known| &known.options);
         options.is_some_and(|options| !(options.broadcast || options.noloop && *current == Some(client)))

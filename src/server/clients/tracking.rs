@@ -22,6 +22,7 @@ use crate::client::tracking::News;
 use crate::client::tracking::Options;
 use crate::client::tracking::Tracking;
 use crate::server::clients::tracked_keys::note_fill;
+use crate::util::shrink::shrink;
 use std::rc::Rc;
 
 use crate::client::ClientKey;
@@ -46,7 +47,7 @@ pub fn start(server: &mut Server, key: ClientKey, options: Options, prefixes: &[
     if options.broadcast {
         let everything: &[&[u8]] = &[b""];
         for prefix in if prefixes.is_empty() { everything } else { prefixes } {
-            tracking.prefixes.insert((*prefix).into());
+            tracking.add_prefix(prefix);
             server.tracking.prefixes.entry((*prefix).into()).or_default().clients.insert(client.id);
         }
     }
@@ -61,11 +62,13 @@ pub fn stop(server: &mut Server, key: ClientKey) {
     let Some(tracking) = client.tracking.take() else { return };
     let all = &mut server.tracking;
     all.clients.remove(&client.id);
+    shrink(&mut all.clients);
     for prefix in tracking.prefixes {
         if let Some(known) = all.prefixes.get_mut(&prefix) {
             known.clients.remove(&client.id);
             if known.clients.is_empty() {
                 all.prefixes.remove(&prefix);
+                all.changed.remove(&prefix);
             }
         }
     }
@@ -171,7 +174,8 @@ pub fn deliver_before_reply(cx: &mut Ctx<'_>) {
 /// Tells those in broadcast mode what has changed since the last time.
 pub fn broadcast(server: &mut Server) {
     let mut told: Vec<(u64, Rc<[u8]>)> = Vec::new();
-    for prefix in server.tracking.prefixes.values_mut().filter(|prefix| !prefix.changed.is_empty()) {
+    for prefix in std::mem::take(&mut server.tracking.changed) {
+        let Some(prefix) = server.tracking.prefixes.get_mut(&prefix) else { continue };
         let changed = std::mem::take(&mut prefix.changed);
         let all: Rc<[u8]> = encode(changed.keys().map(|key| &**key)).into();
         for id in &prefix.clients {

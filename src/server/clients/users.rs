@@ -4,6 +4,7 @@ use super::describe::{Running, line};
 use crate::client::acl::log::{Context, Entry, Reason};
 use crate::client::acl::rules::{RuleError, Rulebook, join_selectors};
 use crate::client::acl::selector::channel_matches;
+use crate::client::acl::unique::Unique;
 use crate::client::acl::{Call, DEFAULT_NAME, Denial, User, UserId, describe, file, has_spaces};
 use crate::client::pubsub::Kind;
 use crate::client::{Client, ClientKey, Modes};
@@ -15,6 +16,7 @@ use crate::server::clients::departure;
 use crate::server::clients::tracked_keys;
 use crate::server::execution::Ctx;
 use crate::server::execution::gate;
+use std::collections::HashSet;
 
 impl Ctx<'_> {
     /// Whether the client's user may run a call.
@@ -156,9 +158,10 @@ fn replace_user(server: &mut Server, id: UserId, user: User) {
     if new.all_selectors().any(|selector| selector.all_channels) {
         return;
     }
-    let allowed: Vec<Box<[u8]>> = new.all_selectors().flat_map(|selector| selector.channels.clone()).collect();
+    let allowed: Unique<Box<[u8]>> =
+        new.all_selectors().flat_map(|selector| selector.channels.iter().cloned()).collect();
     let lost = |selector: &crate::client::acl::Selector| {
-        selector.all_channels || selector.channels.iter().any(|channel| !allowed.contains(channel))
+        selector.all_channels || selector.channels.iter().any(|channel| allowed.find(channel).is_none())
     };
     if !old.all_selectors().any(lost) {
         return;
@@ -171,7 +174,7 @@ fn replace_user(server: &mut Server, id: UserId, user: User) {
     }
 }
 
-fn listens_beyond(client: &mut Client, allowed: &[Box<[u8]>]) -> bool {
+fn listens_beyond(client: &mut Client, allowed: &Unique<Box<[u8]>>) -> bool {
     let Some(subscriptions) = client.subscriptions.as_deref_mut() else { return false };
     [Kind::Pattern, Kind::Channel, Kind::Shard].into_iter().any(|kind| {
         let names = kind.names(subscriptions).in_order();
@@ -179,16 +182,17 @@ fn listens_beyond(client: &mut Client, allowed: &[Box<[u8]>]) -> bool {
     })
 }
 
-/// Deletes a user and closes its clients; false if there is none, or it is the default user.
-pub fn delete_user(server: &mut Server, name: &[u8]) -> bool {
-    let Some(id) = server.acl.remove(name) else { return false };
-    for key in clients_of(server, id) {
+/// Deletes users and closes their clients; how many there were. The default user stays.
+pub fn delete_users<'n>(server: &mut Server, names: impl Iterator<Item = &'n [u8]>) -> usize {
+    let deleted: HashSet<UserId> = names.filter_map(|name| server.acl.remove(name)).collect();
+    let theirs = server.clients.iter().filter(|(_, client)| deleted.contains(&client.user));
+    for key in theirs.map(|(key, _)| key).collect::<Vec<ClientKey>>() {
         // Should anything still run for it, it runs without rights.
         assign(server, key, UserId::DEFAULT);
         server.clients.at_mut(key).modes.set(Modes::UNAUTHENTICATED, true);
         departure::disconnect(server, key);
     }
-    true
+    deleted.len()
 }
 
 /// Puts the users of the ACL file in the place of all there are. The clients of those there were are closed, but for
@@ -199,9 +203,7 @@ pub fn delete_user(server: &mut Server, name: &[u8]) -> bool {
 pub fn load_file(server: &mut Server) -> Result<(), Vec<u8>> {
     let users = file::load(&rulebook(server), &server.config.aclfile)?;
     let old: Vec<Box<[u8]>> = server.acl.users().map(|user| user.name.clone()).collect();
-    for name in old {
-        delete_user(server, &name);
-    }
+    delete_users(server, old.iter().map(|name| &**name));
     let mut default = server.acl.fresh_default_user();
     for user in users {
         match &*user.name {
@@ -264,14 +266,15 @@ pub fn at_start(server: &mut Server) -> Result<(), LoadError> {
 }
 
 fn configured_users(server: &mut Server, statements: &[Statement]) -> Result<(), LoadError> {
-    for (index, statement) in statements.iter().enumerate() {
+    let mut named: HashSet<&[u8]> = HashSet::new();
+    for statement in statements {
         let Some((name, rules)) = statement.words.split_first() else { continue };
         let shown = String::from_utf8_lossy(name);
         let wrong = |word: &[u8], reason: &str| {
             let word = String::from_utf8_lossy(word);
             statement.error(format!("Error in user declaration '{word}': {reason}"))
         };
-        if statements[..index].iter().any(|earlier| earlier.words.first() == Some(name)) {
+        if !named.insert(name) {
             return Err(wrong(name, "Duplicate user found. A user can only be defined once in config files"));
         }
         if has_spaces(name) {

@@ -52,7 +52,7 @@ pub fn feed_monitors(server: &mut Server, client: ClientKey, args: &ArgView<'_>)
     let redacted = server.redacted_args(args);
     for index in 0..args.len() {
         line.push(b' ');
-        let arg = if redacted.contains(&index) { b"(redacted)" } else { args.get(index) };
+        let arg = if redacted.binary_search(&index).is_ok() { b"(redacted)" } else { args.get(index) };
         quote::quote(arg, &mut line);
     }
     line.extend_from_slice(b"\r\n");

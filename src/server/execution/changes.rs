@@ -9,7 +9,6 @@ use crate::db::{Databases, Key};
 use crate::server::Server;
 use crate::server::clients::tracked_keys;
 use crate::server::effects::{Event, Observers};
-use std::collections::HashSet;
 
 /// A key changed: see [`Ctx::changed`].
 pub fn touched(cx: &mut Ctx<'_>, db: usize, key: &[u8], event: Event) {
@@ -54,14 +53,13 @@ fn mark_touched(server: &mut Server, db: usize, key: &[u8], cause: Cause) {
         tracked_keys::key_changed(server, key, by);
     }
     let Server { watches, clients, .. } = server;
-    watches.touch(db, key, |client| {
-        let Some(client) = clients.get_mut(client) else { return };
-        let stale = client.watched.iter_mut().find(|watched| watched.was_expired && watched.is(db, key));
-        match stale {
-            Some(watched) if cause == Cause::Expired => watched.was_expired = false,
-            _ => client.dirty = true,
+    for (client, was_expired) in watches.watchers(db, key).into_iter().flatten() {
+        let Some(client) = clients.get_mut(*client) else { continue };
+        match *was_expired && cause == Cause::Expired {
+            true => *was_expired = false,
+            false => client.dirty = true,
         }
-    });
+    }
     if server.waiters.signal(db, key) {
         server.effects.ready.push((db, key.into()));
     }
@@ -79,10 +77,10 @@ pub fn replace_database(server: &mut Server, databases: &mut Databases, db: usiz
         return;
     }
     settle_notes(server, databases);
-    let watched: Vec<(Vec<u8>, Vec<ClientKey>)> = server.watches.of_database(db).map(owned).collect();
-    for (key, clients) in watched {
-        let hashed = Key::new(&key);
-        let entry_in = |db: usize| databases.database(db).dict.find(hashed.hash(), &key);
+    let Server { watches, clients, .. } = server;
+    for (key, watchers) in watches.of_database(db) {
+        let hashed = Key::new(key);
+        let entry_in = |db: usize| databases.database(db).dict.find(hashed.hash(), key);
         let now_ms = databases.now_ms();
         let existed = entry_in(db).is_some();
         let replaced_by = replacement.and_then(entry_in);
@@ -90,14 +88,13 @@ pub fn replace_database(server: &mut Server, databases: &mut Databases, db: usiz
         if !existed && replaced_by.is_none() {
             continue;
         }
-        for client in clients {
-            let Some(client) = server.clients.get_mut(client) else { continue };
-            let Some(watched) = client.watched.iter_mut().find(|watched| watched.is(db, &key)) else { continue };
-            match watched.was_expired {
+        for (client, was_expired) in watchers {
+            let Some(client) = clients.get_mut(*client) else { continue };
+            match *was_expired {
                 // What had expired goes, or is replaced by what has expired as well: no change.
-                true if replaced_by.is_none() => watched.was_expired = false,
+                true if replaced_by.is_none() => *was_expired = false,
                 true if expired => {}
-                false if !existed && expired => watched.was_expired = true,
+                false if !existed && expired => *was_expired = true,
                 true | false => client.dirty = true,
             }
         }
@@ -113,10 +110,6 @@ pub fn all_keys_gone(server: &mut Server) {
     if server.observers.has(Observers::TRACKING) {
         tracked_keys::all_changed(server);
     }
-}
-
-fn owned((key, clients): (&[u8], &HashSet<ClientKey>)) -> (Vec<u8>, Vec<ClientKey>) {
-    (key.to_vec(), clients.iter().copied().collect())
 }
 
 /// Carries out what the happenings in the keyspace entail: expired keys are propagated as deleted, and subscribers
@@ -205,6 +198,6 @@ impl Ctx<'_> {
 pub fn note_own_write(cx: &mut Ctx<'_>, db: usize, key: &[u8]) {
     let entry = cx.db.database(db).dict.find(Key::new(key).hash(), key);
     if entry.is_some_and(|entry| entry.expire_at().is_some()) && !cx.is_obeyed() {
-        cx.server.repl.own_expiring.insert((db, key.into()));
+        cx.server.repl.own_keys.note(db, key);
     }
 }

@@ -9,6 +9,7 @@ use crate::command::Args;
 use crate::command::CommandId;
 use crate::command::Error;
 use crate::command::args::shown;
+use crate::db::waiters::Waiter;
 use crate::db::{Databases, Key};
 use crate::server::Server;
 use crate::server::clients::messages;
@@ -26,9 +27,11 @@ impl Server {
         loop {
             db.begin_command(index, self.clock.unix_ms());
             let gone = !db.exists(&Key::new(key));
-            let Some((ticket, client)) = self.waiters.next_after(last, index, key, gone) else { break };
+            let Some(Waiter { ticket, client, index: ready }) = self.waiters.next_after(last, index, key, gone) else {
+                break;
+            };
             last = ticket;
-            self.run_again(db, client, key);
+            self.run_again(db, client, ready);
             crate::server::propagate::hand_over(self);
             if let Some(client) = self.clients.get_mut(client) {
                 client.written = self.persist.aof.fed();
@@ -39,16 +42,14 @@ impl Server {
     }
 
     /// Runs a blocked client's command again, unless the client is about to be closed: it would take what somebody
-    /// else waits for. The key that is `ready` stands first among the keys waited for then.
-    fn run_again(&mut self, db: &mut Databases, key: ClientKey, ready: &[u8]) {
+    /// else waits for. `ready` is which of the keys waited for has turned ready.
+    fn run_again(&mut self, db: &mut Databases, key: ClientKey, ready: usize) {
         let Some(client) = self.clients.get_mut(key) else { return };
         if client.modes.has(Modes::CLOSING) {
             return;
         }
         let Some(mut blocked) = client.blocked.take() else { return };
-        if let Some(index) = blocked.keys.iter().position(|waited| **waited == *ready) {
-            blocked.keys.swap(0, index);
-        }
+        blocked.ready = ready;
         let mut reply = std::mem::take(&mut client.output);
         reply.limit = messages::output_max(client, &self.config);
         let silence = reply_mode::begin_silence(client, &reply.mark());

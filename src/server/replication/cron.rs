@@ -2,15 +2,23 @@
 
 use super::connect;
 use super::{failover, primary, receive};
-use crate::db::{Databases, Key};
+use crate::db::Databases;
 use crate::repl::link::State;
 use crate::server::Server;
 use crate::server::modes::ServerModes;
 use crate::server::replication::acks::send_ack;
 
-/// Deletes the keys of its own whose time has come.
+/// How long a tick may look for keys of its own whose time has come, in microseconds.
+const OWN_EXPIRE_US: u64 = 1000;
+
+/// Deletes keys of its own whose time has come.
 fn expire_own(server: &mut Server, db: &mut Databases) {
-    server.repl.own_expiring.retain(|(index, key)| db.expire_if_due(*index, &Key::new(key)));
+    let Server { clock, repl, .. } = server;
+    let started = clock.tick();
+    repl.own_keys.expire(db, || {
+        let now = clock.tick();
+        clock.micros_between(started, now) >= OWN_EXPIRE_US
+    });
 }
 
 /// What is done at each tick of the cron: `second` once a second.

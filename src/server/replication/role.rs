@@ -118,7 +118,7 @@ pub fn stand_alone(server: &mut Server, db: &mut Databases) {
         history.id
     );
     roster::disconnect_all(server);
-    server.repl.own_expiring.clear();
+    server.repl.own_keys.clear();
     server.repl.forget_selected();
     server.repl.lonely_since_ms = server.clock.unix_ms();
     server.repl.down_since_ms = None;

@@ -30,14 +30,15 @@ impl Ctx<'_> {
             ticket: self.server.waiters.draw_ticket(),
             deadline_ms,
             keys: Vec::new(),
+            ready: 0,
             needs_keys: false,
             db: self.db.selected(),
             request: OwnedRequest::copy(args),
             command: self.command,
             null_array: true,
         };
+        self.server.clients.awaiting.insert(blocked.ticket, self.client);
         self.server.block(self.client, blocked);
-        self.server.clients.awaiting.push(self.client);
         self.server.repl.wants_acks |= wanted.replicas > 0;
         Ok(())
     }
@@ -45,9 +46,8 @@ impl Ctx<'_> {
 
 /// Answers those who wait and have what they want.
 pub fn serve(server: &mut Server) {
-    for key in server.clients.awaiting.clone() {
-        serve_one(server, key);
-    }
+    let waiting: Vec<ClientKey> = server.clients.awaiting.values().copied().collect();
+    waiting.into_iter().for_each(|key| serve_one(server, key));
 }
 
 fn serve_one(server: &mut Server, key: ClientKey) {

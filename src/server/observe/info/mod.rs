@@ -128,7 +128,7 @@ fn server(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("server_time_usec", unix_micros());
     section.field("uptime_in_seconds", uptime);
     section.field("uptime_in_days", uptime / (24 * 3600));
-    section.field("hz", config.hz);
+    section.field("hz", crate::server::cron::hz(source.server));
     section.field("configured_hz", config.hz);
     section.field("lru_clock", (clock.unix_ms() / 1000) & 0xff_ffff);
     section.field("executable", source.server.executable.display());
@@ -202,7 +202,7 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("latest_fork_usec", stats.latest_fork_us);
     section.field("total_forks", stats.forks);
     section.field("migrate_cached_sockets", source.server.links.len());
-    section.field("slave_expires_tracked_keys", 0);
+    section.field("slave_expires_tracked_keys", source.server.repl.own_keys.len());
     section.field("active_defrag_hits", 0);
     section.field("active_defrag_misses", 0);
     section.field("active_defrag_key_hits", 0);
