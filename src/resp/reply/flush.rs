@@ -130,9 +130,6 @@ impl Reply {
                 chunk.position -= self.sent;
             }
             self.error_starts.clear();
-            if self.chunks.capacity() + self.error_starts.capacity() > NOTES_KEPT {
-                (self.chunks, self.error_starts) = (VecDeque::new(), Vec::new());
-            }
             self.errors_counted = 0;
             self.sent = 0;
         }
