@@ -13,6 +13,7 @@
 pub mod api;
 pub mod bits;
 pub mod cache;
+pub mod calls;
 pub mod convert;
 pub mod interpreter;
 pub mod json;
@@ -25,8 +26,10 @@ pub mod random;
 pub mod run;
 pub mod sandbox;
 pub mod shebang;
+pub mod tables;
 #[cfg(test)]
 mod tests;
+pub mod text;
 
 use crate::command::Error;
 use crate::config::Config;
