@@ -189,6 +189,7 @@ fn error_reply(lua: Lua) -> Outcome {
     let text = line_of(lua.bytes(1));
     let text = text.strip_prefix(b"-").unwrap_or(text);
     let line = without_newlines(text);
+    lua.spend(lua.length(1))?;
     match line.iter().position(|byte| *byte == b' ') {
         Some(_) => push_error(lua, line, false),
         None => push_error(lua, &[b"ERR ", line].concat(), false),

@@ -174,7 +174,7 @@ fn load(lua: Lua) -> Outcome {
             break;
         }
         lua.spend(piece.len() + PIECE)?;
-        lua.check_room(2 * code.len() + piece.len())?;
+        lua.check_text(code.len() + piece.len())?;
         code.extend_from_slice(piece);
         lua.pop(1);
     }

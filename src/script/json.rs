@@ -193,10 +193,10 @@ impl Encoder {
     }
 
     /// The text may be much longer than what it is made of: tables may be in several places, and gaps of arrays are
-    /// filled. It is made here, and then copied into the interpreter.
+    /// filled.
     fn account(&self, work: usize) -> Result<(), Exit> {
         self.lua.spend(work)?;
-        self.lua.check_room(2 * self.out.len())
+        self.lua.check_text(self.out.len())
     }
 
     fn string(&mut self, index: i32) -> Result<(), Exit> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::api::raise;
 use super::convert::push_error;
 use super::interpreter::{Interpreter, see_loading};
-use super::lua::{Kind, Lua, Outcome, Reference, Status, Watch};
+use super::lua::{Kind, Lua, NOT_ENOUGH_MEMORY, Outcome, Reference, Status, Watch};
 use super::shebang::{self, ScriptFlags};
 use super::{Scripting, convert};
 use crate::command::Error;
@@ -130,6 +130,8 @@ pub enum Restore {
 #[derive(Debug)]
 struct Loading {
     functions: Vec<Function>,
+    /// The length of their names and descriptions.
+    bytes: usize,
     ends: Option<Instant>,
 }
 
@@ -274,7 +276,7 @@ fn collect_functions(
     let main = interpreter
         .compile(code, "@user_function")
         .map_err(|fault| Error::text([b"ERR Error compiling function: ", &fault[..]].concat()))?;
-    LOADING.set(Some(Loading { functions: Vec::new(), ends: limit.map(|limit| Instant::now() + limit) }));
+    LOADING.set(Some(Loading { functions: Vec::new(), bytes: 0, ends: limit.map(|limit| Instant::now() + limit) }));
     see_loading(lua, true);
     lua.watch(Watch { goes_on: is_in_time, push_end: |lua| push_error(lua, b"ERR FUNCTION LOAD timeout", false) });
     lua.push_kept(main);
@@ -330,8 +332,14 @@ pub fn register(lua: Lua) -> Outcome {
         _ => Err("wrong number of arguments to redis.register_function"),
     };
     let function = read.map_err(|fault| raise(lua, fault))?;
+    let bytes = function.name.len() + function.description.as_ref().map_or(0, Vec::len);
+    lua.spend(bytes + size_of::<Function>())?;
     let fault = LOADING.with_borrow_mut(|loading| {
-        let functions = &mut loading.as_mut()?.functions;
+        let Loading { functions, bytes: all, .. } = loading.as_mut()?;
+        *all += bytes;
+        if *all > lua.room() {
+            return Some(NOT_ENOUGH_MEMORY);
+        }
         if !is_name(&function.name) {
             return Some(BAD_NAME);
         }

@@ -12,6 +12,8 @@
 
 pub mod api;
 pub mod bits;
+#[cfg(test)]
+mod bounds;
 pub mod cache;
 pub mod calls;
 pub mod convert;

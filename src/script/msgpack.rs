@@ -60,11 +60,10 @@ fn pack(lua: Lua) -> Outcome {
 
 /// Writes the value on top and removes it.
 fn write(lua: Lua, out: &mut Vec<u8>, level: usize) -> Result<(), Exit> {
-    // Tables may be in several places, and what is written much longer than what it is made of. It is made here, and
-    // then copied into the interpreter.
+    // Tables may be in several places, and what is written much longer than what it is made of.
     let bytes = if lua.kind(-1) == Kind::String { lua.length(-1) } else { 0 };
     lua.spend(VALUE + bytes)?;
-    lua.check_room(2 * (out.len() + bytes))?;
+    lua.check_text(out.len() + bytes)?;
     match lua.kind(-1) {
         Kind::String => write_bytes(lua.bytes(-1), out),
         Kind::Boolean => out.push(if lua.boolean(-1) { 0xc3 } else { 0xc2 }),

@@ -144,8 +144,7 @@ fn pack(lua: Lua) -> Outcome {
                     return Err(lua.wrong_argument(argument + 1, "string too short"));
                 };
                 lua.spend(size)?;
-                // It is made here, and then copied into the interpreter.
-                lua.check_room(2 * (out.len() + size))?;
+                lua.check_text(out.len() + size)?;
                 out.extend_from_slice(text);
                 if letter == b's' {
                     out.push(0);

@@ -37,6 +37,8 @@ use crate::util::number::append_f64;
 const COMMANDS_NS_MAX: u64 = 2_000_000;
 /// Replies of commands longer than this are converted while others can be looked after, in bytes.
 const LONG_REPLY_BYTES: usize = 1 << 16;
+/// Others are looked after when a command had arguments longer than this, in bytes.
+const LONG_ARGUMENTS_BYTES: usize = 1 << 20;
 /// The most bytes of a command's arguments, as of those of clients.
 const ARGUMENT_BYTES_MAX: usize = 1 << 30;
 /// Buffers larger than this are not kept for the next run, in bytes.
@@ -200,7 +202,10 @@ pub fn with<R>(borrow: impl FnOnce(&mut Run, &mut Server) -> R) -> Option<R> {
 
 /// `redis.call` and `redis.pcall`: an error is raised, or returned.
 pub fn call_command(lua: Lua, raises: bool) -> Outcome {
-    let Some(called) = lend(|run, db, server| run.call(lua, db, server)) else {
+    let Some(called) = lend(|run, db, server| {
+        let is_fine = run.call(lua, db, server)?;
+        Ok((is_fine, run.after_call(server)))
+    }) else {
         return Err(raise(lua, "redis.call/pcall can only be called inside a script invocation"));
     };
     let (is_fine, after) = called?;
@@ -496,9 +501,9 @@ impl Run {
             match lua.kind(index) {
                 Kind::String => {
                     let text = lua.bytes(index);
-                    // The same text may stand for many arguments.
                     bytes += text.len();
-                    if bytes > lua.room().min(ARGUMENT_BYTES_MAX) {
+                    let were_short = bytes - text.len() <= LONG_ARGUMENTS_BYTES;
+                    if bytes > LONG_ARGUMENTS_BYTES && were_short && are_too_long(lua) {
                         lua.set_top(0);
                         return Err(raise(lua, NOT_ENOUGH_MEMORY));
                     }
@@ -532,16 +537,16 @@ impl Run {
     }
 
     /// Calls the command whose arguments are on the stack, and leaves its reply there, or an error. Whether it is no
-    /// error, and what is left to do.
-    fn call(&mut self, lua: Lua, db: &mut Databases, server: &mut Server) -> Result<(bool, After), Exit> {
+    /// error.
+    fn call(&mut self, lua: Lua, db: &mut Databases, server: &mut Server) -> Result<bool, Exit> {
         if self.take_arguments(lua).is_err() {
-            return Ok((false, After::Nothing));
+            return Ok(false);
         }
         let id = match self.resolve_allowed(server) {
             Ok(id) => id,
             Err((id, error)) => {
                 refuse(lua, server, id, &error);
-                return Ok((false, After::Nothing));
+                return Ok(false);
             }
         };
         let outgoing = server.effects.outgoing.len();
@@ -552,11 +557,11 @@ impl Run {
         if let Err(denial) = cx.check_rights(id, &args) {
             cx.log_denial(id, &args, denial, Context::Script);
             refuse(lua, server, Some(id), &denial_error(denial));
-            return Ok((false, After::Nothing));
+            return Ok(false);
         }
         if let Err(error) = self.limits.check(&mut cx) {
             refuse(lua, server, Some(id), &error);
-            return Ok((false, After::Nothing));
+            return Ok(false);
         }
         exec::call(&mut cx, id, args);
         if cx.server.observers.has(Observers::TRACKING) {
@@ -565,17 +570,28 @@ impl Run {
         if self.propagate_to != TO_ALL {
             server.effects.outgoing.restrict(outgoing, self.propagate_to);
         }
-        let took_long = server.clock.nanos_between(self.looked, server.clock.now()) > COMMANDS_NS_MAX;
         if reply.len() > LONG_REPLY_BYTES {
-            let is_fine = reply.contiguous().is_none_or(|bytes| !is_error(bytes));
-            return Ok((is_fine, After::Convert));
+            return Ok(reply.contiguous().is_none_or(|bytes| !is_error(bytes)));
         }
         let converted = match reply.contiguous() {
             Some(bytes) => push_converted(lua, bytes),
             None => push_converted(lua, &reply.to_vec()),
         };
         reply.clear();
-        Ok((converted?, if took_long { After::Look } else { After::Nothing }))
+        converted
+    }
+
+    /// What is left to do after a call.
+    fn after_call(&self, server: &Server) -> After {
+        if self.rooms.reply.len() > LONG_REPLY_BYTES {
+            After::Convert
+        } else if self.rooms.request.bytes() > LONG_ARGUMENTS_BYTES
+            || server.clock.nanos_between(self.looked, server.clock.now()) > COMMANDS_NS_MAX
+        {
+            After::Look
+        } else {
+            After::Nothing
+        }
     }
 
     /// The command that is to be called, unless scripts may not call it.
@@ -630,6 +646,12 @@ impl Run {
         }
         !killed && server.shutdown.is_none()
     }
+}
+
+/// Whether the arguments on the stack have too many bytes: the same text may stand for many.
+fn are_too_long(lua: Lua) -> bool {
+    let bytes: usize = (1..=lua.top()).filter(|index| lua.kind(*index) == Kind::String).map(|i| lua.length(i)).sum();
+    bytes > lua.room().min(ARGUMENT_BYTES_MAX)
 }
 
 /// A number as an argument: as replies have it, with no sign of a zero.

@@ -60,8 +60,7 @@ fn concat(lua: Lua) -> Outcome {
         }
         let text = lua.bytes(-1);
         lua.spend(text.len() + separator.len() + ELEMENT)?;
-        // It is made here, and then copied into the interpreter.
-        lua.check_room(2 * (joined.len() + text.len() + separator.len()))?;
+        lua.check_text(joined.len() + text.len() + separator.len())?;
         joined.extend_from_slice(text);
         if position < last {
             joined.extend_from_slice(separator);

@@ -1,5 +1,5 @@
-//! The functions of the library `string` that Lua's own would let run without end: those that look for patterns, and
-//! `rep`.
+//! The functions of the library `string` that Lua's own would let run without end, or are slow: those that look for
+//! patterns, and those that make a text of another byte by byte.
 //!
 //! Each has Lua's own function as its upvalue, and leaves it what cannot take long, and what is wrong. All else is done
 //! here, accounted for as it is done.
@@ -14,13 +14,23 @@ const PATTERN_BYTES_MAX: usize = 8 * 1024;
 const QUICK_BYTES_MAX: usize = 1 << 20;
 /// How much is copied before it is accounted for.
 const PIECE_BYTES: usize = 1 << 20;
+/// What a match costs, besides the bytes compared and copied, in bytes of work.
+const MATCH: usize = 256;
 /// The size of a new buffer.
 const BUFFER_BYTES: usize = 1024;
 
 /// Replaces functions of the library, which is on top.
 pub fn replace(lua: Lua) {
-    lua.push_function(function(repeat), 0);
-    lua.set_field(-2, "rep");
+    let own = [
+        ("rep", function(repeat)),
+        ("lower", function(|lua| change(lua, <[u8]>::make_ascii_lowercase))),
+        ("upper", function(|lua| change(lua, <[u8]>::make_ascii_uppercase))),
+        ("reverse", function(|lua| change(lua, <[u8]>::reverse))),
+    ];
+    for (name, replacement) in own {
+        lua.push_function(replacement, 0);
+        lua.set_field(-2, name);
+    }
     wrap(
         lua,
         &[
@@ -38,8 +48,7 @@ fn repeat(lua: Lua) -> Outcome {
     let text = lua.check_bytes(1)?;
     let times = usize::try_from(lua.check_integer(2)? as i32).unwrap_or(0);
     let length = text.len().saturating_mul(times);
-    // It is made here, and then copied into the interpreter.
-    lua.check_room(length.saturating_mul(2))?;
+    lua.check_text(length)?;
     let mut made = Vec::with_capacity(length);
     if length > 0 {
         made.extend_from_slice(text);
@@ -50,6 +59,17 @@ fn repeat(lua: Lua) -> Outcome {
         lua.spend(piece)?;
     }
     lua.push_bytes(&made);
+    Ok(1)
+}
+
+/// As Lua's, which take a byte at a time.
+fn change(lua: Lua, change: fn(&mut [u8])) -> Outcome {
+    let text = lua.check_bytes(1)?;
+    lua.check_text(text.len())?;
+    let mut changed = text.to_vec();
+    change(&mut changed);
+    lua.spend(changed.len())?;
+    lua.push_bytes(&changed);
     Ok(1)
 }
 
@@ -103,6 +123,7 @@ fn is_quick(lua: Lua) -> Result<bool, Exit> {
 }
 
 fn search(lua: Lua, from: usize, anchored: bool, indices: (i32, i32)) -> Result<Option<Match>, Exit> {
+    lua.spend(MATCH)?;
     let (text, pattern) = (lua.bytes(indices.0), lua.bytes(indices.1));
     pattern::search(text, pattern, from, anchored, &mut |work| lua.charge(work)).map_err(|stop| match stop {
         Stop::Ended => lua.end(),

@@ -27,11 +27,13 @@ const WORK_PER_LOOK: usize = 1 << 20;
 /// Instructions between two looks while all blocks are small.
 const INSTRUCTIONS_PER_LOOK: usize = 1000;
 /// The number of instructions between two looks, multiplied by the size of the largest block.
-const BYTES_PER_LOOK: usize = 1 << 29;
+const BYTES_PER_LOOK: usize = 1 << 28;
 /// The size from which on blocks matter for that.
-const LARGE_BYTES: usize = 1 << 19;
+const LARGE_BYTES: usize = 1 << 18;
 /// What calls cost that run without an instruction of Lua's: as much as an instruction where all blocks are small.
 const CALL: usize = WORK_PER_LOOK / INSTRUCTIONS_PER_LOOK;
+/// The longest text made by Rust.
+const TEXT_BYTES_MAX: usize = 1 << 30;
 /// The most elements a table is given by Rust. Some more, and Lua would raise an error.
 pub const ELEMENTS_MAX: usize = 1 << 26;
 
@@ -329,6 +331,14 @@ impl Lua {
         let memory = self.memory();
         let fits = memory.used.get().checked_add(bytes).is_some_and(|used| used <= memory.limit.get());
         if fits { Ok(()) } else { Err(self.error(NOT_ENOUGH_MEMORY)) }
+    }
+
+    /// Whether a text of so many bytes may be made outside of the interpreter and then copied into it.
+    ///
+    /// # Errors
+    /// As [`Lua::check_room`].
+    pub fn check_text(self, bytes: usize) -> Result<(), Exit> {
+        if bytes > TEXT_BYTES_MAX { Err(self.error(NOT_ENOUGH_MEMORY)) } else { self.check_room(2 * bytes) }
     }
 
     /// Whether a table may have so many elements.
