@@ -18,7 +18,7 @@ const VALUE: usize = 64;
 /// The least memory that a value takes which stands in a table.
 const VALUE_BYTES_MIN: usize = 16;
 /// Values a reply may have more than fit into the interpreter's memory.
-const REPEATED_MAX: usize = 1 << 22;
+const REPEATED_MAX: usize = 1 << 20;
 
 /// Pushes a reply as a Lua value. It is one that was written by a command, whole and well-formed.
 ///
