@@ -327,8 +327,7 @@ impl Writer<'_> {
             return Err(Unwritten::TooLong);
         }
         self.values_left -= 1;
-        let bytes = if lua.kind(-1) == Kind::String { lua.length(-1) } else { 0 };
-        if !lua.charge(VALUE + bytes) {
+        if !lua.charge(VALUE) {
             return Err(Unwritten::Ended);
         }
         let mut counted = false;
@@ -338,7 +337,13 @@ impl Writer<'_> {
             return Ok(false);
         }
         match lua.kind(-1) {
-            Kind::String => reply.bulk(lua.bytes(-1)),
+            Kind::String => {
+                let bytes = lua.bytes(-1);
+                if !lua.charge(bytes.len()) {
+                    return Err(Unwritten::Ended);
+                }
+                reply.bulk(bytes);
+            }
             Kind::Boolean if self.script_resp3 => reply.boolean(lua.boolean(-1)),
             Kind::Boolean if lua.boolean(-1) => reply.integer(1),
             Kind::Boolean => reply.null(),

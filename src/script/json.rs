@@ -33,6 +33,8 @@ pub const FUNCTIONS: Functions = &[
 const VALUE: usize = 64;
 /// How much of a text is written before it is accounted for.
 const PIECE_BYTES: usize = 1 << 16;
+/// How much is written between two looks whether there is room for it.
+const CHECKED_BYTES: usize = 1 << 16;
 
 const MAX: i64 = i32::MAX as i64;
 const OFF_ON: &[&str] = &["off", "on"];
@@ -158,7 +160,7 @@ fn encode(lua: Lua) -> Outcome {
     if lua.top() != 1 {
         return Err(lua.wrong_argument(1, "expected 1 argument"));
     }
-    let mut encoder = Encoder { lua, settings: SETTINGS.get(), out: Vec::with_capacity(64) };
+    let mut encoder = Encoder { lua, settings: SETTINGS.get(), out: Vec::with_capacity(64), checked: CHECKED_BYTES };
     encoder.value(0)?;
     lua.push_bytes(&encoder.out);
     Ok(1)
@@ -168,6 +170,8 @@ struct Encoder {
     lua: Lua,
     settings: Settings,
     out: Vec<u8>,
+    /// The length up to which there was room for the text when that was looked at.
+    checked: usize,
 }
 
 impl Encoder {
@@ -194,13 +198,18 @@ impl Encoder {
 
     /// The text may be much longer than what it is made of: tables may be in several places, and gaps of arrays are
     /// filled.
-    fn account(&self, work: usize) -> Result<(), Exit> {
+    fn account(&mut self, work: usize) -> Result<(), Exit> {
         self.lua.spend(work)?;
-        self.lua.check_text(self.out.len())
+        if self.out.len() > self.checked {
+            self.lua.check_text(self.out.len())?;
+            self.checked = self.out.len() + CHECKED_BYTES;
+        }
+        Ok(())
     }
 
     fn string(&mut self, index: i32) -> Result<(), Exit> {
-        let text = self.lua.bytes(index);
+        let lua = self.lua;
+        let text = lua.bytes(index);
         self.out.reserve(text.len() + 2);
         self.out.push(b'"');
         for piece in text.chunks(PIECE_BYTES) {

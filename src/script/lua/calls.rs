@@ -13,8 +13,6 @@ unsafe extern "C-unwind" {
     fn lua_setlevel(from: *mut ffi::lua_State, to: *mut ffi::lua_State);
 }
 
-/// What resuming a coroutine counts as, in bytes of work. Each one counts its instructions by itself.
-const RESUME: usize = 1 << 16;
 /// What a byte of code counts as that is compiled.
 const COMPILED_BYTE: usize = 64;
 /// How much code is compiled before others are looked after.
@@ -173,7 +171,7 @@ impl Lua {
     /// # Errors
     /// When the script is not to go on, or there is no room for so many results.
     pub fn resume(self, thread: Lua, arguments: c_int) -> Result<Option<c_int>, Exit> {
-        self.spend(RESUME)?;
+        self.spend_resume()?;
         // SAFETY: both belong to one interpreter; errors do not leave the call.
         let status = unsafe {
             ffi::lua_xmove(self.0, thread.0, arguments);

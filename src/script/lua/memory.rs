@@ -30,8 +30,8 @@ const INSTRUCTIONS_PER_LOOK: usize = 1000;
 const BYTES_PER_LOOK: usize = 1 << 28;
 /// The size from which on blocks matter for that.
 const LARGE_BYTES: usize = 1 << 18;
-/// What calls cost that run without an instruction of Lua's: as much as an instruction where all blocks are small.
-const CALL: usize = WORK_PER_LOOK / INSTRUCTIONS_PER_LOOK;
+/// What a coroutine that goes on costs, in calls that run without an instruction of Lua's.
+const RESUMED_CALLS: usize = 8;
 /// The longest text made by Rust.
 const TEXT_BYTES_MAX: usize = 1 << 30;
 /// The most elements a table is given by Rust. Some more, and Lua would raise an error.
@@ -61,6 +61,7 @@ thread_local! {
 }
 
 /// Has allocations fail, or not; how it was before.
+#[inline]
 pub(super) fn enforce(on: bool) -> bool {
     ENFORCED.replace(on)
 }
@@ -99,6 +100,7 @@ impl Memory {
     }
 
     /// How many instructions may pass until the next look.
+    #[inline]
     fn instructions(&self) -> c_int {
         (BYTES_PER_LOOK / self.largest().max(LARGE_BYTES)).clamp(1, INSTRUCTIONS_PER_LOOK) as c_int
     }
@@ -308,7 +310,15 @@ impl Lua {
     /// # Errors
     /// As [`Lua::spend`].
     pub fn spend_call(self) -> Result<(), Exit> {
-        self.spend(CALL.max(WORK_PER_LOOK / self.memory().instructions() as usize))
+        self.spend(WORK_PER_LOOK / self.memory().instructions() as usize)
+    }
+
+    /// Accounts for a coroutine that goes on, which counts its instructions by itself, and anew.
+    ///
+    /// # Errors
+    /// As [`Lua::spend`].
+    pub(super) fn spend_resume(self) -> Result<(), Exit> {
+        self.spend(RESUMED_CALLS * (WORK_PER_LOOK / self.memory().instructions() as usize))
     }
 
     /// How much memory may still be used, in bytes. What is made by Rust is not limited as it is made: where scripts
