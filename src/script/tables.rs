@@ -1,6 +1,6 @@
 //! The functions of the library `table` that Lua's own would let run without end.
 //!
-//! Lua's own are linear in the table they are given, and so are bounded ([`super::bounds`]), but for what they call and
+//! Lua's own are linear in the table they are given, and so are bounded (`bounds`), but for what they call and
 //! what they make. A function of Lua's own that they call again and again runs no instruction in which others could be
 //! looked after: one that accounts for its calls stands for it.
 
