@@ -163,6 +163,8 @@ pub struct Run {
     looked: Ticks,
     /// The log tells that it was ended.
     told_end: bool,
+    /// The arguments taken last were long.
+    has_long_arguments: bool,
 }
 
 /// What is left to do when a command that a script has called is done.
@@ -237,12 +239,10 @@ pub fn run(cx: &mut Ctx<'_>, args: Args<'_>, call: Start) -> CmdResult {
         return Err(NESTED);
     }
     check(cx, &call)?;
-    let (lua, mark) = {
-        let maxmemory = cx.server.config.maxmemory;
-        let interpreter = interpreter_of(cx.server, &call);
-        interpreter.limit(maxmemory);
-        (interpreter.lua(), interpreter.lua().top())
-    };
+    let maxmemory = cx.server.config.maxmemory;
+    let interpreter = interpreter_of(cx.server, &call);
+    interpreter.limit(maxmemory);
+    let (lua, collect_at) = (interpreter.lua(), interpreter.collect_at());
     let started = cx.server.clock.now();
     cx.server.script.running = Some(Running {
         name: Rc::clone(&call.name),
@@ -255,7 +255,7 @@ pub fn run(cx: &mut Ctx<'_>, args: Args<'_>, call: Start) -> CmdResult {
     });
     let selected = cx.client().db;
     let in_exec = std::mem::replace(&mut cx.server.in_exec, true);
-    let ended = call_function(cx, lua, args, &call, mark);
+    let ended = call_function(cx, lua, args, &call, collect_at);
     cx.server.in_exec = in_exec;
     cx.client_mut().db = selected;
     cx.db.select(selected);
@@ -340,8 +340,8 @@ fn memory_exhausted(server: &Server) -> bool {
 }
 
 /// Calls the function with its keys and arguments, writes its reply, and sees to much garbage: all that takes as long as
-/// the script wants it to. The stack is as it was then, with so many values.
-fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start, mark: i32) -> Ended {
+/// the script wants it to. Garbage is collected from so much memory on. The stack is as it was then.
+fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start, collect_at: usize) -> Ended {
     // SAFETY: only the lifetime is changed; the run does not outlive this function, nor the arguments.
     let caller = unsafe { std::mem::transmute::<ArgView<'_>, ArgView<'static>>(*args) };
     let declared = !call.flags.has(ScriptFlags::UNDECLARED);
@@ -359,10 +359,11 @@ fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start, mark:
         restricted: None,
         looked: cx.server.clock.now(),
         told_end: false,
+        has_long_arguments: false,
         db: NonNull::from(&mut *cx.db),
         server: NonNull::from(&mut *cx.server),
     };
-    let collect_at = interpreter_of(cx.server, call).collect_at();
+    let mark = lua.top();
     CURRENT.set(&raw mut run);
     lua.watch(Watch { goes_on, push_end });
     lua.push_kept(call.function);
@@ -419,15 +420,13 @@ fn write_reply(lua: Lua, reply: &mut Reply) -> Ended {
 
 /// The error on top of the stack.
 fn take_error(lua: Lua) -> Ended {
-    let is_table = lua.kind(-1) == Kind::Table;
-    if lua.has_ended() && !is_table {
+    if lua.has_ended() && lua.kind(-1) != Kind::Table {
         lua.push_end();
-        return Ended::WithError(convert::error_on_top(lua));
     }
-    match is_table {
-        true => Ended::WithError(convert::error_on_top(lua)),
-        false if lua.is_text(-1) => Ended::WithText(lua.bytes(-1).to_vec()),
-        false => Ended::WithText(b"execution failure".to_vec()),
+    match lua.kind(-1) {
+        Kind::Table => Ended::WithError(convert::error_on_top(lua)),
+        Kind::String | Kind::Number => Ended::WithText(lua.bytes(-1).to_vec()),
+        _ => Ended::WithText(b"execution failure".to_vec()),
     }
 }
 
@@ -516,6 +515,7 @@ impl Run {
                 }
             }
         }
+        self.has_long_arguments = bytes > LONG_ARGUMENTS_BYTES;
         lua.set_top(0);
         Ok(())
     }
@@ -585,7 +585,7 @@ impl Run {
     fn after_call(&self, server: &Server) -> After {
         if self.rooms.reply.len() > LONG_REPLY_BYTES {
             After::Convert
-        } else if self.rooms.request.bytes() > LONG_ARGUMENTS_BYTES
+        } else if self.has_long_arguments
             || server.clock.nanos_between(self.looked, server.clock.now()) > COMMANDS_NS_MAX
         {
             After::Look

@@ -25,11 +25,13 @@ use super::{Exit, Lua, NOT_ENOUGH_MEMORY};
 /// Work between two looks: bytes allocated, read or written.
 const WORK_PER_LOOK: usize = 1 << 20;
 /// Instructions between two looks while all blocks are small.
-const INSTRUCTIONS_PER_LOOK: usize = 1000;
+const INSTRUCTIONS_PER_LOOK: usize = 4096;
 /// The number of instructions between two looks, multiplied by the size of the largest block.
 const BYTES_PER_LOOK: usize = 1 << 28;
 /// The size from which on blocks matter for that.
-const LARGE_BYTES: usize = 1 << 18;
+const LARGE_BYTES: usize = BYTES_PER_LOOK / INSTRUCTIONS_PER_LOOK;
+/// The size from which on blocks are accounted for that Lua asks for. Of smaller ones no C function asks for many.
+const ACCOUNTED_BYTES: usize = 256;
 /// What a coroutine that goes on costs, in calls that run without an instruction of Lua's.
 const RESUMED_CALLS: usize = 8;
 /// The longest text made by Rust.
@@ -170,6 +172,13 @@ impl Drop for State {
     }
 }
 
+/// Accounts for a block that is asked for: whether there may be memory for it.
+fn may_grow(bytes: usize, is_exhausted: bool) -> bool {
+    let left = LEFT.get().saturating_sub(bytes);
+    LEFT.set(left);
+    !ENFORCED.get() || !is_exhausted && (left > 0 || look())
+}
+
 /// Lua's allocator.
 unsafe extern "C" fn allocate(data: *mut c_void, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
     const ALIGN: usize = 8;
@@ -178,13 +187,8 @@ unsafe extern "C" fn allocate(data: *mut c_void, block: *mut c_void, old: usize,
     let memory = unsafe { &*data.cast::<Memory>() };
     let old = if block.is_null() { 0 } else { old };
     let used = memory.used.get() - old + new;
-    let may_fail = new > old && ENFORCED.get();
-    if new > old {
-        let left = LEFT.get().saturating_sub(new);
-        LEFT.set(left);
-        if may_fail && (used > memory.limit.get() || left == 0 && !look()) {
-            return ptr::null_mut();
-        }
+    if new > old && (used > memory.limit.get() || new >= ACCOUNTED_BYTES) && !may_grow(new, used > memory.limit.get()) {
+        return ptr::null_mut();
     }
     let (Ok(old_layout), Ok(new_layout)) = (layout(old), layout(new)) else { return ptr::null_mut() };
     // SAFETY: Lua gives back blocks of this allocator with the sizes it asked for; sizes of zero are set apart.
@@ -201,7 +205,7 @@ unsafe extern "C" fn allocate(data: *mut c_void, block: *mut c_void, old: usize,
     };
     if new != 0 && block.is_null() {
         // Lua would raise an error, and jump over frames of Rust.
-        if !may_fail {
+        if !ENFORCED.get() {
             handle_alloc_error(new_layout);
         }
         return ptr::null_mut();
@@ -329,6 +333,7 @@ impl Lua {
     }
 
     /// Memory in use, in bytes.
+    #[inline]
     pub fn used(self) -> usize {
         self.memory().used.get()
     }
