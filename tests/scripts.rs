@@ -43,7 +43,7 @@ fn values_go_both_ways() {
         ("return {ok='fine'}", Reply::Simple("fine".into())),
         ("return {1, 'two', nil, 4}", Reply::Array(vec![Reply::Integer(1), Reply::bulk("two")])),
         ("return redis.call('SET', 'key', 0.1)", Reply::ok()),
-        ("return redis.call('GET', 'key')", Reply::bulk("0.10000000000000001")),
+        ("return redis.call('GET', 'key')", Reply::bulk("0.1")),
         ("return redis.call('GET', 'nothing')", Reply::Null),
         ("return cjson.encode({1, 'a/b', {x = 0.5}})", Reply::bulk(r#"[1,"a\/b",{"x":0.5}]"#)),
         ("return cmsgpack.pack({1, 2, 3})", Reply::bulk([0x93, 1, 2, 3])),
@@ -55,6 +55,40 @@ fn values_go_both_ways() {
     }
     let both = client.cmd(&["EVAL", "return {KEYS[1], ARGV[2]}", "1", "key", "one", "two"]);
     assert_eq!(both, Reply::bulks(&["key", "two"]));
+}
+
+#[test]
+fn numbers_as_arguments_are_as_in_replies() {
+    let server = Server::start();
+    let mut client = server.connect();
+    // As Redis 8.2.3 has them.
+    for (number, expected) in [
+        ("1e17", "100000000000000000"),
+        ("-1e18", "-1000000000000000000"),
+        ("123456789012345678", "123456789012345680"),
+        ("2^62", "4611686018427387904"),
+        ("2^63", "9223372036854776000"),
+        ("12345678901234567890", "12345678901234567000"),
+        ("1e19", "1e+19"),
+        ("9.2e18", "9.2e+18"),
+        ("0.1", "0.1"),
+        ("1/3", "0.3333333333333333"),
+        ("4.35", "4.35"),
+        ("1e-5", "0.00001"),
+        ("-1e-7", "-1e-7"),
+        ("0.00001234", "1.234e-5"),
+        ("5e-324", "5e-324"),
+        ("1.5e300", "1.5e+300"),
+        ("-0", "0"),
+        ("3.0", "3"),
+        ("1/0", "inf"),
+        ("-1/0", "-inf"),
+        ("-(0/0)", "nan"),
+        ("0/0", "-nan"),
+    ] {
+        let echoed = eval(&mut client, &format!("return redis.call('ECHO', {number})"));
+        assert_eq!(echoed, Reply::bulk(expected), "{number}");
+    }
 }
 
 #[test]
@@ -73,6 +107,18 @@ fn errors_name_script_and_line() {
         let error = eval(&mut client, script).into_error();
         assert!(error.starts_with(line) && !error.contains('\0'), "what an error says ends at a NUL: {error}");
     }
+    for (script, line) in [
+        ("return {err = 'ERR a\\r\\nb\\r\\n'}", "ERR a  b"),
+        ("return {err = '\\n'}", ""),
+        ("return redis.error_reply('a\\r\\n')", "ERR a"),
+        ("return redis.error_reply('-A b\\n \\n')", "A b  "),
+    ] {
+        assert_eq!(eval(&mut client, script).into_error(), line, "no ends of lines behind an error: {script}");
+    }
+    let nested = eval(&mut client, "return {{err = 'A b\\r\\n'}, {ok = 'c\\r\\n'}}");
+    assert_eq!(nested, Reply::Array(vec![Reply::error("A b"), Reply::Simple("c  ".into())]));
+    let error = eval(&mut client, "error({err = 'A b\\r\\n'})").into_error();
+    assert!(error.starts_with("A b   script: "), "an error that is raised ends with its place: {error}");
     assert_eq!(eval(&mut client, "return {ok = 'a\\0b'}"), Reply::Simple("a".into()));
     let error = eval(&mut client, "return nothing").into_error();
     assert!(error.contains("Script attempted to access nonexistent global variable 'nothing'"), "{error}");
@@ -324,6 +370,73 @@ fn a_script_cannot_catch_its_end() {
     assert_eq!(other.cmd(&["SCRIPT", "KILL"]), Reply::ok());
     caller.read().into_error();
     assert_eq!(other.cmd(&["PING"]), Reply::Simple("PONG".into()));
+}
+
+#[test]
+fn nothing_that_catches_errors_catches_the_end_of_a_script() {
+    let scripts = [
+        "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
+        "while true do pcall(coroutine.wrap(function() while true do end end)) end",
+        "while true do coroutine.wrap(function() pcall(coroutine.wrap(function() while true do end end)) end)() end",
+        "while true do xpcall(function() while true do end end, function() while true do end end) end",
+        "xpcall(error, function() while true do end end) while true do end",
+        "xpcall(error, function() pcall(function() while true do end end) while true do end end)",
+        "while true do pcall(string.gsub, ('x'):rep(1e6), 'x', function() while true do end end) end",
+        "while true do pcall(string.gsub, ('x'):rep(1e6), '.', {}) end",
+        "while true do pcall(table.sort, {3, 2, 1}, function() while true do end end) end",
+        "while true do load(function() while true do end end) end",
+        "while true do pcall(load, collectgarbage) end",
+        "while true do pcall(load, function() return ' ' end) end",
+        "while true do pcall(cjson.encode, setmetatable({}, {__index = function() while true do end end})) end",
+        "local t = setmetatable({}, {__index = function() while true do end end}) while true do pcall(rawget, t, t[1]) end",
+    ];
+    for script in scripts {
+        let (_server, mut caller, mut other) = busy_server(&["EVAL", script, "0"]);
+        assert_eq!(other.cmd(&["SCRIPT", "KILL"]), Reply::ok());
+        let told = caller.read().into_error();
+        assert!(told.starts_with("ERR Script killed by user with SCRIPT KILL..."), "{script}: {told}");
+        assert_eq!(eval(&mut caller, "return 1"), Reply::Integer(1), "{script}");
+    }
+}
+
+#[test]
+fn what_promises_much_or_never_ends_takes_no_memory() {
+    let server = Server::start_with(&["--maxmemory", "64mb"]);
+    let mut client = server.connect();
+    let many = "local x, t = ('x'):rep(2^20), {} for i = 1, 7000 do t[i] = x end";
+    let joined = |call: &str| (format!("{many} return {call}"), "not enough memory");
+    let failing = [
+        ("return load(function() return ('x'):rep(1e5) end)".to_owned(), "not enough memory"),
+        ("return table.insert({}, 2^31, 1)".to_owned(), "position out of bounds"),
+        ("return table.insert({}, 2^31 + 5, 1)".to_owned(), "position out of bounds"),
+        ("local t = {} t[1] = t t[2] = t return t".to_owned(), "not enough memory"),
+        ("local t = {} for i = 1, 40 do t = {t, t} end return t".to_owned(), "not enough memory"),
+        ("local t = {} t.map = {[t] = t} return t".to_owned(), "not enough memory"),
+        (
+            "return cmsgpack.unpack(('\\221\\127\\255\\255\\255'):rep(1900) .. ('\\0'):rep(2^20))".to_owned(),
+            "Missing bytes",
+        ),
+        joined("redis.call('ECHO', unpack(t))"),
+        joined("struct.pack(('s'):rep(7000), unpack(t))"),
+        joined("cmsgpack.pack(unpack(t))"),
+        joined("cjson.encode(t)"),
+        joined("table.concat(t)"),
+        joined("string.format(('%s'):rep(7000), unpack(t))"),
+        joined("x:gsub('x', x)"),
+    ];
+    for (script, reason) in failing {
+        let error = eval(&mut client, &script).into_error();
+        assert!(error.contains(reason), "{script}: {error}");
+    }
+    let peak = field(&mut client, "used_memory_peak");
+    assert!(peak < 400 << 20, "{peak}");
+    assert_eq!(
+        eval(
+            &mut client,
+            "return load(coroutine.wrap(function() coroutine.yield('return ') coroutine.yield('7') end))()"
+        ),
+        Reply::Integer(7)
+    );
 }
 
 #[test]

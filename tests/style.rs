@@ -34,6 +34,8 @@ const UNSAFE_FILES: &[&str] = &[
     "src/db/entry/view.rs",
     "src/db/entry/collection.rs",
     "src/script/lua.rs",
+    "src/script/lua/calls.rs",
+    "src/script/lua/memory.rs",
     "src/script/run.rs",
     "src/types/item.rs",
     "src/types/hash/field.rs",

@@ -1,6 +1,8 @@
 //! The table `redis`, and what else scripts get besides Lua's own functions.
 
-use super::convert::{line_of, push_error};
+use sha1::{Digest as _, Sha1};
+
+use super::convert::{line_of, push_error, without_newlines};
 use super::lua::{CFunction, Exit, Kind, Lua, Outcome, function};
 use super::{bits, cache, json, library, msgpack, packing, random, run};
 use crate::config::REDIS_VERSION;
@@ -35,6 +37,13 @@ const LOG: Functions = &[("log", || function(log))];
 const PROPAGATION: [(&str, u8); 5] =
     [("REPL_NONE", 0), ("REPL_AOF", 1), ("REPL_SLAVE", 2), ("REPL_REPLICA", 2), ("REPL_ALL", 3)];
 const LOG_LEVELS: [(&str, u8); 4] = [("LOG_DEBUG", 0), ("LOG_VERBOSE", 1), ("LOG_NOTICE", 2), ("LOG_WARNING", 3)];
+
+/// How much is hashed before it is accounted for.
+const HASHED_PIECE_BYTES: usize = 1 << 16;
+/// What hashing a byte costs, in bytes of work.
+const HASHED_BYTE: usize = 4;
+/// What logging a byte costs, likewise, and how many copies of it are made.
+const LOGGED_BYTE: usize = 4;
 
 /// Pushes a table of functions.
 pub fn push_library(lua: Lua, functions: Functions) {
@@ -163,8 +172,12 @@ fn sha1hex(lua: Lua) -> Outcome {
     if lua.top() != 1 {
         return Err(raise(lua, "wrong number of arguments"));
     }
-    let digest = cache::sha_of(lua.bytes(1));
-    lua.push_bytes(&digest);
+    let mut hash = Sha1::new();
+    for piece in lua.bytes(1).chunks(HASHED_PIECE_BYTES) {
+        hash.update(piece);
+        lua.spend(HASHED_BYTE * piece.len())?;
+    }
+    lua.push_bytes(&cache::digits_of(hash));
     Ok(1)
 }
 
@@ -175,8 +188,8 @@ fn error_reply(lua: Lua) -> Outcome {
     }
     let text = line_of(lua.bytes(1));
     let text = text.strip_prefix(b"-").unwrap_or(text);
-    let end = text.iter().rposition(|byte| !b"\r\n".contains(byte)).map_or(0, |last| last + 1);
-    let line = &text[..end];
+    let line = without_newlines(text);
+    lua.spend(lua.length(1))?;
     match line.iter().position(|byte| *byte == b' ') {
         Some(_) => push_error(lua, line, false),
         None => push_error(lua, &[b"ERR ", line].concat(), false),
@@ -211,6 +224,13 @@ fn log(lua: Lua) -> Outcome {
         _ => return Err(raise(lua, "Invalid debug level.")),
     };
     if log::log_enabled!(level) {
+        let mut bytes = 0;
+        for index in (2..=arguments).filter(|index| lua.is_text(*index)) {
+            bytes += lua.bytes(index).len();
+            lua.spend(LOGGED_BYTE * lua.bytes(index).len())?;
+            // The words are joined, and then put into a line.
+            lua.check_room(LOGGED_BYTE * bytes)?;
+        }
         let words: Vec<&[u8]> =
             (2..=arguments).filter(|index| lua.is_text(*index)).map(|index| lua.bytes(index)).collect();
         log::log!(level, "{}", String::from_utf8_lossy(&words.join(&b' ')));

@@ -172,8 +172,13 @@ impl Cache {
 
 /// The digest of a text.
 pub fn sha_of(text: &[u8]) -> Sha {
+    digits_of(Sha1::new_with_prefix(text))
+}
+
+/// The digest of what has been hashed.
+pub fn digits_of(hash: Sha1) -> Sha {
     let mut digits = [0; 40];
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(Sha1::digest(text)) {
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(hash.finalize()) {
         pair.copy_from_slice(&[
             b"0123456789abcdef"[usize::from(byte >> 4)],
             b"0123456789abcdef"[usize::from(byte & 15)],

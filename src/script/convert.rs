@@ -13,6 +13,12 @@ use crate::util::number;
 const REPLY_BYTES_MAX: usize = 1 << 30;
 /// A reply of more levels than Lua's stack has room for.
 const TOO_DEEP: &str = "reached lua stack limit";
+/// What a value costs that is converted, besides its bytes, in bytes of work.
+const VALUE: usize = 64;
+/// The least memory that a value takes which stands in a table.
+const VALUE_BYTES_MIN: usize = 16;
+/// Values a reply may have more than fit into the interpreter's memory.
+const REPEATED_MAX: usize = 1 << 20;
 
 /// Pushes a reply as a Lua value. It is one that was written by a command, whole and well-formed.
 ///
@@ -116,11 +122,20 @@ impl<'a> Parser<'a> {
 
     fn array(&mut self, length: usize) -> Result<(), Exit> {
         self.descend()?;
-        self.lua.new_table(length, 0);
+        self.new_table(length, 0)?;
         for place in 1..=length as i32 {
+            self.lua.spend(VALUE)?;
             self.value()?;
             self.lua.raw_set_at(-2, place);
         }
+        Ok(())
+    }
+
+    /// Pushes a table for so many elements or fields, if there is room for it.
+    fn new_table(&self, elements: usize, fields: usize) -> Result<(), Exit> {
+        self.lua.check_elements(elements.max(fields))?;
+        self.lua.check_room((elements + fields) * VALUE_BYTES_MIN)?;
+        self.lua.new_table(elements, fields);
         Ok(())
     }
 
@@ -141,8 +156,9 @@ impl<'a> Parser<'a> {
         self.descend()?;
         let pairs = self.length().unwrap_or(0);
         self.lua.new_table(0, 1);
-        self.lua.new_table(0, pairs);
+        self.new_table(0, pairs)?;
         for _ in 0..pairs {
+            self.lua.spend(2 * VALUE)?;
             self.value()?;
             self.value()?;
             self.enter();
@@ -155,8 +171,9 @@ impl<'a> Parser<'a> {
         self.descend()?;
         let members = self.length().unwrap_or(0);
         self.lua.new_table(0, 1);
-        self.lua.new_table(0, members);
+        self.new_table(0, members)?;
         for _ in 0..members {
+            self.lua.spend(VALUE)?;
             self.value()?;
             self.lua.push_boolean(true);
             self.enter();
@@ -176,6 +193,7 @@ impl<'a> Parser<'a> {
     /// A value behind its attributes, which scripts do not see.
     fn attributed(&mut self) -> Result<(), Exit> {
         for _ in 0..self.length().unwrap_or(0) * 2 {
+            self.lua.spend(VALUE)?;
             self.value()?;
             self.lua.pop(1);
         }
@@ -208,6 +226,12 @@ pub fn line_of(text: &[u8]) -> &[u8] {
     &text[..memchr::memchr(0, text).unwrap_or(text.len())]
 }
 
+/// An error without the ends of lines behind it. Such within it become blanks as it is written.
+pub fn without_newlines(line: &[u8]) -> &[u8] {
+    let end = line.iter().rposition(|byte| !b"\r\n".contains(byte)).map_or(0, |last| last + 1);
+    &line[..end]
+}
+
 /// What a script ends with when it ends with an error.
 #[derive(Debug, Default)]
 pub struct ScriptError {
@@ -235,9 +259,14 @@ pub fn error_on_top(lua: Lua) -> ScriptError {
     ScriptError { line, place, counted }
 }
 
-/// A reply of more bytes than the script may use.
+/// Why a value is no reply.
 #[derive(Debug)]
-pub struct TooLong;
+pub enum Unwritten {
+    /// It would have more bytes, or more values, than the script may use.
+    TooLong,
+    /// The script is not to go on.
+    Ended,
+}
 
 /// Writes the value on top of the stack as a reply, and removes it. Booleans follow the version of the protocol that
 /// the script speaks, all else that of the client. Whether it was an error that had been counted before.
@@ -245,9 +274,10 @@ pub struct TooLong;
 /// # Errors
 /// A small table may stand for a reply of any length where its parts are the same tables again and again. What was
 /// written of it is to be cut off.
-pub fn write_reply(lua: Lua, reply: &mut Reply, script_resp3: bool) -> Result<bool, TooLong> {
+pub fn write_reply(lua: Lua, reply: &mut Reply, script_resp3: bool) -> Result<bool, Unwritten> {
     let bytes_max = reply.len().saturating_add(lua.room().min(REPLY_BYTES_MAX));
-    Writer { lua, reply, script_resp3, bytes_max }.value(0)
+    let values_left = lua.used() / VALUE_BYTES_MIN + REPEATED_MAX;
+    Writer { lua, reply, script_resp3, bytes_max, values_left }.value(0)
 }
 
 struct Writer<'a> {
@@ -256,6 +286,9 @@ struct Writer<'a> {
     script_resp3: bool,
     /// How long the whole output may become.
     bytes_max: usize,
+    /// How many values may still be written. There are no more than fit into memory but where tables stand in several
+    /// places, or in themselves.
+    values_left: usize,
 }
 
 /// Pushes a field of the table on top; whether it is of that type. If not, it is removed again.
@@ -288,10 +321,14 @@ fn has_fields(lua: Lua) -> bool {
 
 impl Writer<'_> {
     /// Writes the value on top, which stands within `depth` others, and removes it.
-    fn value(&mut self, depth: usize) -> Result<bool, TooLong> {
+    fn value(&mut self, depth: usize) -> Result<bool, Unwritten> {
         let (lua, reply) = (self.lua, &mut *self.reply);
-        if reply.len() > self.bytes_max {
-            return Err(TooLong);
+        if reply.len() > self.bytes_max || self.values_left == 0 {
+            return Err(Unwritten::TooLong);
+        }
+        self.values_left -= 1;
+        if !lua.charge(VALUE) {
+            return Err(Unwritten::Ended);
         }
         let mut counted = false;
         if depth > NESTING_MAX || !lua.ensure(6) {
@@ -300,7 +337,13 @@ impl Writer<'_> {
             return Ok(false);
         }
         match lua.kind(-1) {
-            Kind::String => reply.bulk(lua.bytes(-1)),
+            Kind::String => {
+                let bytes = lua.bytes(-1);
+                if !lua.charge(bytes.len()) {
+                    return Err(Unwritten::Ended);
+                }
+                reply.bulk(bytes);
+            }
             Kind::Boolean if self.script_resp3 => reply.boolean(lua.boolean(-1)),
             Kind::Boolean if lua.boolean(-1) => reply.integer(1),
             Kind::Boolean => reply.null(),
@@ -313,15 +356,16 @@ impl Writer<'_> {
     }
 
     /// Writes the table on top, and leaves it.
-    fn table(&mut self, depth: usize) -> Result<bool, TooLong> {
+    fn table(&mut self, depth: usize) -> Result<bool, Unwritten> {
         let lua = self.lua;
         if has_fields(lua) {
             if has(lua, "err", Kind::String) {
                 lua.pop(1);
                 let error = error_on_top(lua);
+                let line = without_newlines(&error.line);
                 match error.counted {
-                    true => self.reply.counted_error(&error.line),
-                    false => self.reply.error(&error.line),
+                    true => self.reply.counted_error(line),
+                    false => self.reply.error(line),
                 }
                 return Ok(error.counted);
             }
@@ -348,7 +392,7 @@ impl Writer<'_> {
     }
 
     /// Writes the table on top, and leaves it, if it has a field that says what it is; whether it has one.
-    fn named(&mut self, depth: usize) -> Result<bool, TooLong> {
+    fn named(&mut self, depth: usize) -> Result<bool, Unwritten> {
         let (lua, reply) = (self.lua, &mut *self.reply);
         if has(lua, "ok", Kind::String) {
             reply.simple(line_of(lua.bytes(-1)));
@@ -370,7 +414,7 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    fn collection(&mut self, depth: usize) -> Result<bool, TooLong> {
+    fn collection(&mut self, depth: usize) -> Result<bool, Unwritten> {
         let lua = self.lua;
         let is_map = has(lua, "map", Kind::Table);
         if !is_map && !has(lua, "set", Kind::Table) {

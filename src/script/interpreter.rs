@@ -101,12 +101,15 @@ impl Interpreter {
         }
     }
 
-    /// Sees to much garbage after a run. Little of it Lua collects by itself, piece by piece while scripts run.
-    pub fn after_run(&mut self) {
-        if self.state.used() > self.collect_at {
-            self.lua().collect();
-            self.collect_at = (self.state.used() * 2).max(WATCH_FROM);
-        }
+    /// Memory in use after a run from which on all garbage is to be collected, in bytes. Little of it Lua collects by
+    /// itself, piece by piece while scripts run.
+    pub fn collect_at(&self) -> usize {
+        self.collect_at
+    }
+
+    /// All garbage has been collected.
+    pub fn note_collected(&mut self) {
+        self.collect_at = (self.state.used() * 2).max(WATCH_FROM);
     }
 }
 

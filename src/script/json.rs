@@ -13,7 +13,7 @@ use std::ops::RangeInclusive;
 
 use super::NESTING_MAX;
 use super::api::Functions;
-use super::lua::{Exit, Kind, Lua, NOT_ENOUGH_MEMORY, Outcome, format_number, function, parse_number};
+use super::lua::{Exit, Kind, Lua, Outcome, format_number, function, parse_number};
 
 /// Its functions.
 pub const FUNCTIONS: Functions = &[
@@ -28,6 +28,13 @@ pub const FUNCTIONS: Functions = &[
     ("decode_invalid_numbers", || function(|lua| set_choice(lua, OFF_ON, DECODE_INVALID))),
     ("new", || function(new)),
 ];
+
+/// What a value costs that is read or written, besides its bytes, in bytes of work.
+const VALUE: usize = 64;
+/// How much of a text is written before it is accounted for.
+const PIECE_BYTES: usize = 1 << 16;
+/// How much is written between two looks whether there is room for it.
+const CHECKED_BYTES: usize = 1 << 16;
 
 const MAX: i64 = i32::MAX as i64;
 const OFF_ON: &[&str] = &["off", "on"];
@@ -153,7 +160,7 @@ fn encode(lua: Lua) -> Outcome {
     if lua.top() != 1 {
         return Err(lua.wrong_argument(1, "expected 1 argument"));
     }
-    let mut encoder = Encoder { lua, settings: SETTINGS.get(), out: Vec::with_capacity(64), bytes_max: lua.room() };
+    let mut encoder = Encoder { lua, settings: SETTINGS.get(), out: Vec::with_capacity(64), checked: CHECKED_BYTES };
     encoder.value(0)?;
     lua.push_bytes(&encoder.out);
     Ok(1)
@@ -163,16 +170,15 @@ struct Encoder {
     lua: Lua,
     settings: Settings,
     out: Vec<u8>,
-    /// The text may be much longer than what it is made of: tables may be in several places, and gaps of arrays are
-    /// filled.
-    bytes_max: usize,
+    /// The length up to which there was room for the text when that was looked at.
+    checked: usize,
 }
 
 impl Encoder {
     /// Writes the value on top and leaves it there.
     fn value(&mut self, depth: i64) -> Result<(), Exit> {
         let lua = self.lua;
-        self.check_length()?;
+        self.account(VALUE)?;
         match lua.kind(-1) {
             Kind::String => self.string(-1)?,
             Kind::Number => self.number(-1)?,
@@ -190,25 +196,34 @@ impl Encoder {
         self.lua.error(format!("Cannot serialise {}: {reason}", self.lua.kind_name(index)))
     }
 
-    fn check_length(&self) -> Result<(), Exit> {
-        if self.out.len() > self.bytes_max { Err(self.lua.error(NOT_ENOUGH_MEMORY)) } else { Ok(()) }
+    /// The text may be much longer than what it is made of: tables may be in several places, and gaps of arrays are
+    /// filled.
+    fn account(&mut self, work: usize) -> Result<(), Exit> {
+        self.lua.spend(work)?;
+        if self.out.len() > self.checked {
+            self.lua.check_text(self.out.len())?;
+            self.checked = self.out.len() + CHECKED_BYTES;
+        }
+        Ok(())
     }
 
     fn string(&mut self, index: i32) -> Result<(), Exit> {
-        let text = self.lua.bytes(index);
+        let lua = self.lua;
+        let text = lua.bytes(index);
         self.out.reserve(text.len() + 2);
         self.out.push(b'"');
-        let mut plain_from = 0;
-        for (place, byte) in text.iter().enumerate() {
-            if !matches!(byte, 0..0x20 | b'"' | b'/' | b'\\' | 0x7f) {
-                continue;
+        for piece in text.chunks(PIECE_BYTES) {
+            let mut plain_from = 0;
+            for (place, byte) in piece.iter().enumerate() {
+                if matches!(byte, 0..0x20 | b'"' | b'/' | b'\\' | 0x7f) {
+                    self.out.extend_from_slice(&piece[plain_from..place]);
+                    plain_from = place + 1;
+                    escape(*byte, &mut self.out);
+                }
             }
-            self.out.extend_from_slice(&text[plain_from..place]);
-            plain_from = place + 1;
-            escape(*byte, &mut self.out);
-            self.check_length()?;
+            self.out.extend_from_slice(&piece[plain_from..]);
+            self.account(piece.len())?;
         }
-        self.out.extend_from_slice(&text[plain_from..]);
         self.out.push(b'"');
         Ok(())
     }
@@ -257,6 +272,7 @@ impl Encoder {
             largest = largest.max(key);
             items += 1;
             lua.pop(1);
+            lua.spend(VALUE)?;
         }
         let [convert, ratio, safe, ..] = self.settings.0;
         let largest = largest as i64;
@@ -561,8 +577,10 @@ impl Decoder<'_> {
     fn object(&mut self) -> Result<(), Exit> {
         self.descend()?;
         self.lua.new_table(0, 0);
+        let mut fields = 0;
         let mut token = self.token();
         while token != Token::ObjectEnd {
+            let token_at = self.token_at;
             if token != Token::String {
                 return Err(self.unexpected("object key string", token));
             }
@@ -573,6 +591,9 @@ impl Decoder<'_> {
             }
             let value = self.token();
             self.value(value)?;
+            self.account(token_at)?;
+            fields += 1;
+            self.lua.check_elements(fields)?;
             self.lua.raw_set(-3);
             match self.token() {
                 Token::ObjectEnd => break,
@@ -593,7 +614,10 @@ impl Decoder<'_> {
         let mut token = self.token();
         if token != Token::ArrayEnd {
             for place in 1.. {
+                let token_at = self.token_at;
                 self.value(token)?;
+                self.account(token_at)?;
+                self.lua.check_elements(place as usize)?;
                 self.lua.raw_set_at(-2, place);
                 match self.token() {
                     Token::ArrayEnd => break,
@@ -604,6 +628,11 @@ impl Decoder<'_> {
         }
         self.depth -= 1;
         Ok(())
+    }
+
+    /// Accounts for a value that was read, which began there.
+    fn account(&self, from: usize) -> Result<(), Exit> {
+        self.lua.spend(VALUE + self.at - from)
     }
 
     fn unexpected(&self, expected: &str, found: Token) -> Exit {

@@ -9,8 +9,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::api::raise;
+use super::convert::push_error;
 use super::interpreter::{Interpreter, see_loading};
-use super::lua::{Kind, Lua, Outcome, Reference, Status};
+use super::lua::{Kind, Lua, NOT_ENOUGH_MEMORY, Outcome, Reference, Status, Watch};
 use super::shebang::{self, ScriptFlags};
 use super::{Scripting, convert};
 use crate::command::Error;
@@ -18,8 +19,6 @@ use crate::config::Config;
 
 /// How long the code of a library may run.
 pub const LOADING_MAX: Duration = Duration::from_millis(500);
-/// Instructions between two looks at the clock.
-const INSTRUCTIONS_PER_LOOK: i32 = 100_000;
 
 const BAD_NAME: &str =
     "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long";
@@ -131,6 +130,8 @@ pub enum Restore {
 #[derive(Debug)]
 struct Loading {
     functions: Vec<Function>,
+    /// The length of their names and descriptions.
+    bytes: usize,
     ends: Option<Instant>,
 }
 
@@ -275,9 +276,9 @@ fn collect_functions(
     let main = interpreter
         .compile(code, "@user_function")
         .map_err(|fault| Error::text([b"ERR Error compiling function: ", &fault[..]].concat()))?;
-    LOADING.set(Some(Loading { functions: Vec::new(), ends: limit.map(|limit| Instant::now() + limit) }));
+    LOADING.set(Some(Loading { functions: Vec::new(), bytes: 0, ends: limit.map(|limit| Instant::now() + limit) }));
     see_loading(lua, true);
-    lua.set_hook(interrupt, INSTRUCTIONS_PER_LOOK);
+    lua.watch(Watch { goes_on: is_in_time, push_end: |lua| push_error(lua, b"ERR FUNCTION LOAD timeout", false) });
     lua.push_kept(main);
     let status = lua.call(0, 0, 0);
     see_loading(lua, false);
@@ -287,6 +288,10 @@ fn collect_functions(
         Status::Done if functions.is_empty() => Err(Error::fixed("ERR No functions registered")),
         Status::Done => Ok(functions),
         Status::Failed => {
+            if lua.has_ended() {
+                lua.push_end();
+                lua.replace(-2);
+            }
             let line = match lua.kind(-1) {
                 Kind::Table => convert::error_on_top(lua).line,
                 _ => [b"ERR ", lua.bytes(-1)].concat(),
@@ -296,19 +301,20 @@ fn collect_functions(
             Err(Error::text([b"ERR Error registering functions: ", &line[..]].concat()))
         }
     };
-    interpreter.after_run();
+    lua.unwatch();
+    if lua.used() > interpreter.collect_at() {
+        lua.collect();
+        interpreter.note_collected();
+    }
     result
 }
 
-/// Called every so many instructions: whether the loading goes on.
-fn interrupt(lua: Lua) -> bool {
-    let late = LOADING.with_borrow(|loading| {
-        loading.as_ref().and_then(|loading| loading.ends).is_some_and(|ends| Instant::now() > ends)
-    });
-    if late {
-        raise(lua, "FUNCTION LOAD timeout");
-    }
-    !late
+/// Whether the loading may go on.
+fn is_in_time() -> bool {
+    LOADING.with_borrow(|loading| {
+        let ends = loading.as_ref().and_then(|loading| loading.ends);
+        ends.is_none_or(|ends| Instant::now() <= ends)
+    })
 }
 
 fn is_name(name: &[u8]) -> bool {
@@ -326,8 +332,14 @@ pub fn register(lua: Lua) -> Outcome {
         _ => Err("wrong number of arguments to redis.register_function"),
     };
     let function = read.map_err(|fault| raise(lua, fault))?;
+    let bytes = function.name.len() + function.description.as_ref().map_or(0, Vec::len);
+    lua.spend(bytes + size_of::<Function>())?;
     let fault = LOADING.with_borrow_mut(|loading| {
-        let functions = &mut loading.as_mut()?.functions;
+        let Loading { functions, bytes: all, .. } = loading.as_mut()?;
+        *all += bytes;
+        if *all > lua.room() {
+            return Some(NOT_ENOUGH_MEMORY);
+        }
         if !is_name(&function.name) {
             return Some(BAD_NAME);
         }

@@ -4,22 +4,27 @@
 //! An error in Lua is a jump over all C frames up to the nearest protected call. Such a jump must never pass a Rust
 //! frame that owns anything. Two rules see to that:
 //! - A Rust function called from Lua returns its error as an [`Exit`]; only the few lines of [`function`] around it,
-//!   which own nothing, jump.
+//!   which own nothing, jump. One that has others called does so by [`Step`]s.
 //! - What Rust calls here does not raise. Tables are read and written without metamethods, and memory is limited only
-//!   while Lua's own code runs: [`ENFORCED`] is off within Rust functions.
+//!   while Lua's own code runs. A function whose work or memory depends on what it is given accounts for both as it
+//!   goes, see [`memory`]; tables get no more elements than [`ELEMENTS_MAX`].
 //!
 //! Indices are Lua's: from 1 on up from the bottom of the function's part of the stack, from -1 on down from its top.
 //! A method that pushes needs room: a function starts with room for twenty values, more is asked for by
 //! [`Lua::ensure`]. Debug builds check both in Lua itself.
 #![allow(unsafe_code)]
 
-use std::alloc::{Layout, alloc, dealloc, realloc};
-use std::cell::Cell;
-use std::ffi::{CStr, c_char, c_int, c_void};
-use std::ptr::{self, NonNull};
+mod calls;
+mod memory;
+
+use std::ffi::{CStr, c_int};
+use std::ptr;
 
 use mlua_sys as ffi;
 pub use mlua_sys::lua_CFunction as CFunction;
+
+pub use calls::{Standing, Step, function, stepwise};
+pub use memory::{COLLECTED_KIB, ELEMENTS_MAX, State, Watch};
 
 /// What a Rust function called from Lua comes to: how many values on top of the stack are its results.
 pub type Outcome = Result<c_int, Exit>;
@@ -78,135 +83,10 @@ pub struct Place {
     pub line: c_int,
 }
 
-/// What is called every so many instructions: whether the script goes on. If not, it has pushed an error.
-pub type Hook = fn(Lua) -> bool;
-
-thread_local! {
-    /// The hook of the interpreter that runs.
-    static HOOK: Cell<Hook> = const { Cell::new(|_| true) };
-    /// Whether an allocation beyond the limit fails.
-    static ENFORCED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Memory of an interpreter.
-#[derive(Debug)]
-struct Memory {
-    used: Cell<usize>,
-    limit: Cell<usize>,
-}
-
-/// An interpreter. It must not be dropped while it runs.
-#[derive(Debug)]
-pub struct State {
-    lua: Lua,
-    memory: Box<Memory>,
-}
-
-impl State {
-    /// An interpreter without any library, that may use up to `limit` bytes.
-    pub fn new(limit: usize) -> State {
-        let memory = Box::new(Memory { used: Cell::new(0), limit: Cell::new(limit) });
-        let user_data = ptr::from_ref::<Memory>(&memory).cast_mut().cast();
-        // SAFETY: the allocator keeps Lua's contract, and its data outlives the state, which drop closes.
-        let state = unsafe { ffi::lua_newstate(allocate, user_data) };
-        assert!(!state.is_null(), "no memory for an interpreter");
-        State { lua: Lua(state), memory }
-    }
-
-    /// The handle on it.
-    pub fn lua(&self) -> Lua {
-        self.lua
-    }
-
-    /// Memory in use, in bytes.
-    pub fn used(&self) -> usize {
-        self.memory.used.get()
-    }
-
-    /// Lets it use up to `limit` bytes from now on.
-    pub fn limit(&self, limit: usize) {
-        self.memory.limit.set(limit);
-    }
-}
-
-impl Drop for State {
-    fn drop(&mut self) {
-        // SAFETY: it was made by `new` and is closed once.
-        unsafe { ffi::lua_close(self.lua.0) }
-    }
-}
-
-/// Lua's allocator.
-unsafe extern "C" fn allocate(data: *mut c_void, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
-    const ALIGN: usize = 8;
-    let layout = |size: usize| Layout::from_size_align(size, ALIGN);
-    // SAFETY: the data given to `lua_newstate`.
-    let memory = unsafe { &*data.cast::<Memory>() };
-    let old = if block.is_null() { 0 } else { old };
-    let used = memory.used.get() - old + new;
-    if new > old && used > memory.limit.get() && ENFORCED.get() {
-        return ptr::null_mut();
-    }
-    let (Ok(old_layout), Ok(new_layout)) = (layout(old), layout(new)) else { return ptr::null_mut() };
-    // SAFETY: Lua gives back blocks of this allocator with the sizes it asked for; sizes of zero are set apart.
-    let block = unsafe {
-        match (old, new) {
-            (0, 0) => return ptr::null_mut(),
-            (0, _) => alloc(new_layout),
-            (_, 0) => {
-                dealloc(block.cast(), old_layout);
-                ptr::null_mut()
-            }
-            _ => realloc(block.cast(), old_layout, new),
-        }
-    };
-    if new == 0 || !block.is_null() {
-        memory.used.set(used);
-    }
-    block.cast()
-}
-
 /// A number without its fraction. What is no such integer becomes what it does on most machines.
 pub fn integer(number: f64) -> i64 {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     if (-LIMIT..LIMIT).contains(&number) { number as i64 } else { i64::MIN }
-}
-
-/// A Rust function as Lua calls it. The function must be an item or a closure without surroundings.
-pub fn function<F: Fn(Lua) -> Outcome + Copy + 'static>(_: F) -> CFunction {
-    const { assert!(size_of::<F>() == 0, "a function called from Lua has no surroundings") }
-    unsafe extern "C-unwind" fn enter<F: Fn(Lua) -> Outcome>(state: *mut ffi::lua_State) -> c_int {
-        // SAFETY: a value of this type was given and has no bytes.
-        let function = unsafe { NonNull::<F>::dangling().as_ref() };
-        let enforced = ENFORCED.replace(false);
-        let outcome = function(Lua(state));
-        ENFORCED.set(enforced);
-        // SAFETY: the state is the one that called; nothing in this frame needs to be dropped when these jump.
-        unsafe {
-            match outcome {
-                Ok(results) => results,
-                Err(Exit::Error) => ffi::lua_error(state),
-                Err(Exit::Argument(index)) => ffi::luaL_argerror(state, index, ffi::lua_tostring(state, -1)),
-                Err(Exit::Type(index, expected)) => ffi::luaL_typerror(state, index, expected.as_ptr()),
-                Err(Exit::Instead(other)) => other(state),
-            }
-        }
-    }
-    enter::<F>
-}
-
-/// The hook as Lua calls it. Once it has said no, every further line of the script is an error, too.
-unsafe extern "C-unwind" fn call_hook(state: *mut ffi::lua_State, _: *mut ffi::lua_Debug) {
-    let enforced = ENFORCED.replace(false);
-    let goes_on = HOOK.get()(Lua(state));
-    ENFORCED.set(enforced);
-    if !goes_on {
-        // SAFETY: as for `function`.
-        unsafe {
-            ffi::lua_sethook(state, Some(call_hook), ffi::LUA_MASKLINE, 0);
-            ffi::lua_error(state);
-        }
-    }
 }
 
 /// The libraries Lua comes with, as far as scripts get them.
@@ -408,7 +288,7 @@ impl Lua {
     /// Pushes a new table with room for that many elements and fields.
     #[inline]
     pub fn new_table(self, elements: usize, fields: usize) {
-        let most = |count: usize| c_int::try_from(count).unwrap_or(0);
+        let most = |count: usize| count.min(ELEMENTS_MAX) as c_int;
         // SAFETY: see above.
         unsafe { ffi::lua_createtable(self.0, most(elements), most(fields)) }
     }
@@ -481,24 +361,37 @@ impl Lua {
         unsafe { ffi::lua_getmetatable(self.0, index) != 0 }
     }
 
-    /// How much memory may still be used, in bytes. What is made by Rust is not limited as it is made: where scripts
-    /// decide about its size it is compared with this, see [`Lua::check_room`].
-    pub fn room(self) -> usize {
-        let mut data = ptr::null_mut();
-        // SAFETY: see above; the data are those given to `lua_newstate`.
-        let memory = unsafe {
-            ffi::lua_getallocf(self.0, &raw mut data);
-            &*data.cast::<Memory>()
-        };
-        memory.limit.get().saturating_sub(memory.used.get())
+    /// Pushes a block of so many bytes, which belongs to the interpreter.
+    pub fn push_block(self, bytes: usize) {
+        // SAFETY: see above.
+        unsafe { ffi::lua_newuserdata(self.0, bytes) };
     }
 
-    /// Whether something that will take so many bytes may be made.
-    ///
-    /// # Errors
-    /// What Lua says when its memory is exhausted.
-    pub fn check_room(self, bytes: usize) -> Result<(), Exit> {
-        if bytes > self.room() { Err(self.error(NOT_ENOUGH_MEMORY)) } else { Ok(()) }
+    /// Writes into the block at `index`, which is long enough.
+    pub fn write_block(self, index: c_int, start: usize, bytes: &[u8]) {
+        assert!(start + bytes.len() <= self.length(index), "a write within the block");
+        // SAFETY: see above; the block has room, and is nobody else's: blocks are not given to scripts.
+        unsafe {
+            let block = ffi::lua_touserdata(self.0, index).cast::<u8>();
+            ptr::copy_nonoverlapping(bytes.as_ptr(), block.add(start), bytes.len());
+        }
+    }
+
+    /// Copies the first bytes of the block at `from` into that at `to`; both are long enough.
+    pub fn copy_block(self, from: c_int, to: c_int, bytes: usize) {
+        assert!(bytes <= self.length(from) && bytes <= self.length(to), "a copy within the blocks");
+        // SAFETY: as above; these are two blocks.
+        unsafe {
+            let (from, to) = (ffi::lua_touserdata(self.0, from), ffi::lua_touserdata(self.0, to));
+            ptr::copy_nonoverlapping(from.cast::<u8>(), to.cast::<u8>(), bytes);
+        }
+    }
+
+    /// Pushes the first bytes of the block at `index`, which have been written, as a string.
+    pub fn push_text_of_block(self, index: c_int, bytes: usize) {
+        assert!(bytes <= self.length(index), "text within the block");
+        // SAFETY: as above; Lua copies the bytes.
+        unsafe { ffi::lua_pushlstring_(self.0, ffi::lua_touserdata(self.0, index).cast(), bytes) }
     }
 
     /// Joins strings on top into one; together they must not be too long for memory.
@@ -542,58 +435,6 @@ impl Lua {
         self.push_bytes(name.to_bytes());
         // SAFETY: see above; opening a library raises nothing but for lack of memory.
         unsafe { ffi::lua_call(self.0, 1, 0) }
-    }
-
-    /// Compiles text into a function, which is pushed; else pushes what is wrong with it. Precompiled code is taken
-    /// for text, which it is not. The name, that of the file in error messages, is the string on top; it is replaced.
-    pub fn load(self, code: &[u8]) -> Status {
-        struct Reader<'a> {
-            pieces: [&'a [u8]; 2],
-            next: usize,
-        }
-        unsafe extern "C-unwind" fn read(_: *mut ffi::lua_State, data: *mut c_void, size: *mut usize) -> *const c_char {
-            // SAFETY: the reader and the size below.
-            let (reader, size) = unsafe { (&mut *data.cast::<Reader<'_>>(), &mut *size) };
-            let piece = reader.pieces.get(reader.next).copied().unwrap_or_default();
-            reader.next += 1;
-            *size = piece.len();
-            piece.as_ptr().cast()
-        }
-        // A blank before the mark of precompiled code makes it text. An empty piece would be the end.
-        let is_compiled = code.first() == ffi::LUA_SIGNATURE.first();
-        let pieces = if is_compiled { [b" ".as_slice(), code] } else { [code, &[]] };
-        let mut reader = Reader { pieces, next: 0 };
-        // SAFETY: see above; the name stays on the stack while the parser uses it, so it is not collected.
-        let status = unsafe {
-            let name = ffi::lua_tostring(self.0, -1);
-            ffi::lua_load(self.0, read, (&raw mut reader).cast(), name)
-        };
-        self.remove(-2);
-        if status == ffi::LUA_OK { Status::Done } else { Status::Failed }
-    }
-
-    /// Calls the function below `arguments` values; both are replaced by `results` values, all of them if -1, or by
-    /// the error. The error passes through the function at `handler` first unless that is 0. Memory is limited.
-    pub fn call(self, arguments: c_int, results: c_int, handler: c_int) -> Status {
-        let enforced = ENFORCED.replace(true);
-        // SAFETY: see above; errors do not leave the call.
-        let status = unsafe { ffi::lua_pcall(self.0, arguments, results, handler) };
-        ENFORCED.set(enforced);
-        if status == ffi::LUA_OK { Status::Done } else { Status::Failed }
-    }
-
-    /// Has `hook` called every `count` instructions. When it answers false, it must have pushed an error, which is
-    /// thrown then, and again with each line until another hook is set.
-    pub fn set_hook(self, hook: Hook, count: c_int) {
-        HOOK.set(hook);
-        // SAFETY: see above.
-        unsafe { ffi::lua_sethook(self.0, Some(call_hook), ffi::LUA_MASKCOUNT, count) };
-    }
-
-    /// Calls the hook out of turn, within a function that takes long: whether the script goes on. If not, the error is
-    /// on top of the stack.
-    pub fn look(self) -> bool {
-        HOOK.get()(self)
     }
 
     /// Where the function `level` calls above stands (0: the running one), and pushes the name of its source.
@@ -657,12 +498,6 @@ impl Lua {
             Kind::String | Kind::Number => Ok(self.bytes(index)),
             _ => Err(Exit::Type(index, c"string")),
         }
-    }
-
-    /// Frees what is not used any more.
-    pub fn collect(self) {
-        // SAFETY: see above.
-        unsafe { ffi::lua_gc(self.0, ffi::LUA_GCCOLLECT, 0) };
     }
 }
 

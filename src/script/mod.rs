@@ -1,6 +1,7 @@
 //! Scripts: EVAL and its kin, and functions.
 //!
-//! A script runs in one of two interpreters ([`interpreter`]) in a closed room ([`sandbox`]), with the table `redis`
+//! A script runs in one of two interpreters ([`interpreter`]) in a closed room ([`sandbox`]), in which some of Lua's own
+//! functions have others in their place ([`mod@calls`], [`tables`], [`text`], [`pattern`]), with the table `redis`
 //! and a few libraries ([`api`], [`json`], [`msgpack`], [`packing`], [`bits`]). [`run`] calls it, and calls commands
 //! for it by the same way as clients do; [`convert`] turns replies into Lua's values and back. What is known is kept
 //! in the [`cache`] of scripts and in the [`library`] of functions. [`lua`] is the one place that knows Lua's C
@@ -8,11 +9,15 @@
 //!
 //! A script is a unit like a transaction: nobody sees a part of it, blocking commands do not block, time stands still,
 //! and what its commands changed is propagated together, not the script itself. It may run too long: then others are
-//! told that the server is busy, and may end it as long as it has written nothing.
+//! told that the server is busy, and may end it as long as it has written nothing. That they are told in time is the duty
+//! of every function that a script can call; `bounds` is the table of these.
 
 pub mod api;
 pub mod bits;
+#[cfg(test)]
+mod bounds;
 pub mod cache;
+pub mod calls;
 pub mod convert;
 pub mod interpreter;
 pub mod json;
@@ -25,8 +30,10 @@ pub mod random;
 pub mod run;
 pub mod sandbox;
 pub mod shebang;
+pub mod tables;
 #[cfg(test)]
 mod tests;
+pub mod text;
 
 use crate::command::Error;
 use crate::config::Config;

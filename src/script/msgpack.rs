@@ -18,6 +18,10 @@ pub const FUNCTIONS: Functions = &[
 
 /// How deep tables may nest.
 const WRITTEN_NESTING_MAX: usize = 16;
+/// What a value costs that is read or written, besides its bytes, in bytes of work.
+const VALUE: usize = 64;
+/// Elements a table gets room for at once. More it gets as they come.
+const ELEMENTS_EXPECTED_MAX: usize = 1024;
 /// What cannot be read for lack of bytes.
 const MISSING: &str = "Missing bytes in input.";
 const MALFORMED: &str = "Bad data format in input.";
@@ -57,7 +61,9 @@ fn pack(lua: Lua) -> Outcome {
 /// Writes the value on top and removes it.
 fn write(lua: Lua, out: &mut Vec<u8>, level: usize) -> Result<(), Exit> {
     // Tables may be in several places, and what is written much longer than what it is made of.
-    lua.check_room(out.len())?;
+    let bytes = if lua.kind(-1) == Kind::String { lua.length(-1) } else { 0 };
+    lua.spend(VALUE + bytes)?;
+    lua.check_text(out.len() + bytes)?;
     match lua.kind(-1) {
         Kind::String => write_bytes(lua.bytes(-1), out),
         Kind::Boolean => out.push(if lua.boolean(-1) { 0xc3 } else { 0xc2 }),
@@ -128,7 +134,7 @@ fn write_table(lua: Lua, out: &mut Vec<u8>, level: usize) -> Result<(), Exit> {
     if !lua.ensure(5) {
         return Err(lua.error("stack overflow (in function mp_encode_lua_table_as_map)"));
     }
-    let (entries, is_array) = shape(lua);
+    let (entries, is_array) = shape(lua)?;
     match (is_array, entries) {
         (true, 0..16) => out.push(0x90 | entries as u8),
         (true, _) => write_length(entries, 0xdc, out),
@@ -152,11 +158,12 @@ fn write_table(lua: Lua, out: &mut Vec<u8>, level: usize) -> Result<(), Exit> {
 }
 
 /// The number of entries of the table on top, and whether their keys are the numbers from 1 on.
-fn shape(lua: Lua) -> (usize, bool) {
+fn shape(lua: Lua) -> Result<(usize, bool), Exit> {
     let (mut entries, mut largest, mut is_array) = (0_usize, 0.0_f64, true);
     lua.push_nil();
     while lua.next(-2) {
         lua.pop(1);
+        lua.spend(VALUE)?;
         entries += 1;
         is_array = is_array && lua.kind(-1) == Kind::Number && {
             let key = lua.number(-1);
@@ -164,7 +171,7 @@ fn shape(lua: Lua) -> (usize, bool) {
             key >= 1.0 && key.fract() == 0.0
         };
     }
-    (entries, is_array && largest == entries as f64)
+    Ok((entries, is_array && largest == entries as f64))
 }
 
 fn unpack_one(lua: Lua) -> Outcome {
@@ -204,6 +211,7 @@ fn unpack(lua: Lua, limit: Option<i64>, offset: i64) -> Outcome {
             return Err(match fault {
                 Fault::Format(text) => lua.error(text),
                 Fault::Index(text) => lua.error_anywhere(text),
+                Fault::Exit(exit) => exit,
             });
         }
         count += 1;
@@ -224,6 +232,14 @@ enum Fault {
     Format(&'static str),
     /// A table cannot have that key.
     Index(&'static str),
+    /// The script is not to go on, or uses too much.
+    Exit(Exit),
+}
+
+impl From<Exit> for Fault {
+    fn from(exit: Exit) -> Fault {
+        Fault::Exit(exit)
+    }
 }
 
 struct Reader<'a> {
@@ -255,6 +271,7 @@ impl<'a> Reader<'a> {
         if !lua.ensure(3) {
             return Err(Fault::Format(TOO_MANY));
         }
+        lua.spend(VALUE)?;
         let mark = self.unsigned(1)? as u8;
         match mark {
             0..=0x7f => lua.push_number(f64::from(mark)),
@@ -288,13 +305,15 @@ impl<'a> Reader<'a> {
 
     fn string(&mut self, length: usize) -> Result<(), Fault> {
         let bytes = self.take(length)?;
+        self.lua.spend(length)?;
         self.lua.push_bytes(bytes);
         Ok(())
     }
 
     fn array(&mut self, length: usize) -> Result<(), Fault> {
-        // A length is no more than a promise: each element has at least a byte.
-        self.lua.new_table(length.min(self.rest.len()), 0);
+        // A length is no more than a promise: each element has at least a byte, and tables within tables promise again.
+        self.lua.check_elements(length.min(self.rest.len()))?;
+        self.lua.new_table(length.min(self.rest.len()).min(ELEMENTS_EXPECTED_MAX), 0);
         self.depth += 1;
         if self.depth > NESTING_MAX || !self.lua.ensure(2) {
             return Err(Fault::Format("stack overflow (in function mp_decode_to_lua_array)"));
@@ -312,6 +331,7 @@ impl<'a> Reader<'a> {
         if self.depth > NESTING_MAX {
             return Err(Fault::Format(TOO_MANY));
         }
+        self.lua.check_elements(length.min(self.rest.len()))?;
         self.lua.new_table(0, 0);
         for _ in 0..length {
             self.value()?;

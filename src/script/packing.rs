@@ -15,6 +15,9 @@ const INTEGER_MAX: usize = 32;
 /// The alignment that `!` alone stands for.
 const ALIGN_DEFAULT: usize = 8;
 
+/// What a letter of a format costs, in bytes of work.
+const LETTER: usize = 8;
+
 /// A format that is being read.
 struct Format<'a> {
     lua: Lua,
@@ -41,6 +44,7 @@ impl<'a> Format<'a> {
     fn next(&mut self, position: usize) -> Result<Option<Item>, Exit> {
         let Some((letter, rest)) = self.rest.split_first() else { return Ok(None) };
         self.rest = rest;
+        self.lua.spend(LETTER)?;
         let size = match letter {
             b'b' | b'B' | b'x' => 1,
             b'h' | b'H' => 2,
@@ -139,6 +143,8 @@ fn pack(lua: Lua) -> Outcome {
                 let Some(text) = text.get(..size) else {
                     return Err(lua.wrong_argument(argument + 1, "string too short"));
                 };
+                lua.spend(size)?;
+                lua.check_text(out.len() + size)?;
                 out.extend_from_slice(text);
                 if letter == b's' {
                     out.push(0);
@@ -206,12 +212,14 @@ fn unpack(lua: Lua) -> Outcome {
                     results -= 1;
                 }
                 let Some(text) = rest.get(..size) else { return Err(lua.wrong_argument(2, TOO_SHORT)) };
+                lua.spend(size)?;
                 lua.push_bytes(text);
             }
             b's' => {
                 let Some(end) = memchr::memchr(0, rest) else {
                     return Err(lua.error("unfinished string in data"));
                 };
+                lua.spend(end)?;
                 lua.push_bytes(&rest[..end]);
                 size = end + 1;
             }

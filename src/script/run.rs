@@ -13,9 +13,9 @@ use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
 use super::api::raise;
-use super::convert::{self, TooLong, push_error};
-use super::interpreter::{self, ARGV, HANDLER, KEYS};
-use super::lua::{Exit, Kind, Lua, Outcome, Reference, Status, format_number};
+use super::convert::{self, ScriptError, Unwritten, push_error};
+use super::interpreter::{self, ARGV, HANDLER, Interpreter, KEYS};
+use super::lua::{Exit, Kind, Lua, NOT_ENOUGH_MEMORY, Outcome, Reference, Status, Watch};
 use super::shebang::ScriptFlags;
 use crate::client::ClientKey;
 use crate::client::acl::log::Context;
@@ -35,9 +35,16 @@ use crate::server::execution::Ctx;
 use crate::server::execution::gate;
 use crate::server::modes::ServerModes;
 use crate::util::clock::Ticks;
+use crate::util::number::append_f64;
 
-/// Instructions between two looks at the clock.
-const INSTRUCTIONS_PER_LOOK: i32 = 100_000;
+/// The longest that commands take between two looks after others, in nanoseconds.
+const COMMANDS_NS_MAX: u64 = 2_000_000;
+/// Replies of commands longer than this are converted while others can be looked after, in bytes.
+const LONG_REPLY_BYTES: usize = 1 << 16;
+/// Others are looked after when a command had arguments longer than this, in bytes.
+const LONG_ARGUMENTS_BYTES: usize = 1 << 20;
+/// The most bytes of a command's arguments, as of those of clients.
+const ARGUMENT_BYTES_MAX: usize = 1 << 30;
 /// Buffers larger than this are not kept for the next run, in bytes.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
@@ -146,6 +153,22 @@ pub struct Run {
     /// The command that called it, and its arguments, which outlive the run.
     caller: (CommandId, ArgView<'static>),
     restricted: Option<Box<Restricted>>,
+    /// When others were last looked after.
+    looked: Ticks,
+    /// The log tells that it was ended.
+    told_end: bool,
+    /// The arguments taken last were long.
+    has_long_arguments: bool,
+}
+
+/// What is left to do when a command that a script has called is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    Nothing,
+    /// It took long: others are to be looked after.
+    Look,
+    /// Its reply is long and is still to be converted.
+    Convert,
 }
 
 thread_local! {
@@ -175,14 +198,30 @@ pub fn with<R>(borrow: impl FnOnce(&mut Run, &mut Server) -> R) -> Option<R> {
 
 /// `redis.call` and `redis.pcall`: an error is raised, or returned.
 pub fn call_command(lua: Lua, raises: bool) -> Outcome {
-    let Some(called) = lend(|run, db, server| run.call(lua, db, server)) else {
+    let Some(called) = lend(|run, db, server| {
+        let is_fine = run.call(lua, db, server)?;
+        Ok((is_fine, run.after_call(server)))
+    }) else {
         return Err(raise(lua, "redis.call/pcall can only be called inside a script invocation"));
     };
-    match called {
-        Ok(true) => Ok(1),
-        Ok(false) if !raises => Ok(1),
-        Ok(false) | Err(_) => Err(Exit::Error),
+    let (is_fine, after) = called?;
+    if after != After::Nothing {
+        finish_call(lua, after)?;
     }
+    if is_fine || !raises { Ok(1) } else { Err(Exit::Error) }
+}
+
+/// Does what the surroundings may not be lent out for: others are looked after meanwhile.
+#[cold]
+fn finish_call(lua: Lua, after: After) -> Result<(), Exit> {
+    if after == After::Convert {
+        let reply = with(|run, _| std::mem::take(&mut run.rooms.reply)).unwrap_or_default();
+        match reply.contiguous() {
+            Some(bytes) => convert::push_reply(lua, bytes)?,
+            None => convert::push_reply(lua, &reply.to_vec())?,
+        }
+    }
+    lua.spend(usize::MAX)
 }
 
 /// Runs a script or function and writes its reply.
@@ -194,12 +233,10 @@ pub fn run(cx: &mut Ctx<'_>, args: Args<'_>, call: Start) -> CmdResult {
         return Err(NESTED);
     }
     check(cx, &call)?;
-    let (lua, mark) = {
-        let Server { script, config, .. } = &mut *cx.server;
-        let interpreter = if call.is_script { script.scripts_mut(config) } else { script.functions_mut(config) };
-        interpreter.limit(config.maxmemory);
-        (interpreter.lua(), interpreter.lua().top())
-    };
+    let maxmemory = cx.server.config.maxmemory;
+    let interpreter = interpreter_of(cx.server, &call);
+    interpreter.limit(maxmemory);
+    let (lua, collect_at) = (interpreter.lua(), interpreter.collect_at());
     let started = cx.server.clock.now();
     cx.server.script.running = Some(Running {
         name: Rc::clone(&call.name),
@@ -212,28 +249,47 @@ pub fn run(cx: &mut Ctx<'_>, args: Args<'_>, call: Start) -> CmdResult {
     });
     let selected = cx.client().db;
     let in_exec = std::mem::replace(&mut cx.server.in_exec, true);
-    let (status, resp3) = call_function(cx, lua, args, &call);
+    let ended = call_function(cx, lua, args, &call, collect_at);
     cx.server.in_exec = in_exec;
     cx.client_mut().db = selected;
     cx.db.select(selected);
     end(cx);
-    let written = match status {
-        Status::Done => convert::write_reply(lua, cx.reply, resp3),
-        Status::Failed => {
-            write_error(cx, lua, &call.name);
-            Ok(false)
-        }
-    };
-    if matches!(written, Ok(true)) {
+    if matches!(ended, Ended::WithReply { counted: true }) {
         cx.server.commands.stats_mut(cx.command).failed += 1;
     }
-    lua.set_top(mark);
     cx.propagate_nothing();
-    let script = &mut cx.server.script;
-    let interpreter =
-        if call.is_script { script.scripts_mut(&cx.server.config) } else { script.functions_mut(&cx.server.config) };
-    interpreter.after_run();
-    written.map(|_| ()).map_err(|TooLong| Error::fixed("ERR not enough memory for the reply of the script"))
+    match ended {
+        Ended::WithReply { .. } => Ok(()),
+        Ended::WithError(error) => {
+            write_error(cx, error, &call.name);
+            Ok(())
+        }
+        Ended::WithText(text) => {
+            let text = &text[..text.len().min(100)];
+            cx.reply.error([b"ERR Error running script ", &call.name[..], b", ", text].concat());
+            Ok(())
+        }
+        Ended::TooLong => Err(Error::fixed("ERR not enough memory for the reply of the script")),
+    }
+}
+
+/// The interpreter of scripts or that of functions.
+fn interpreter_of<'a>(server: &'a mut Server, call: &Start) -> &'a mut Interpreter {
+    let Server { script, config, .. } = server;
+    if call.is_script { script.scripts_mut(config) } else { script.functions_mut(config) }
+}
+
+/// How a script has ended.
+enum Ended {
+    /// Its reply is written; whether that is an error which had been counted before.
+    WithReply {
+        counted: bool,
+    },
+    WithError(ScriptError),
+    /// With an error that is none of ours: Lua could not make a table of it.
+    WithText(Vec<u8>),
+    /// Its reply would be too long.
+    TooLong,
 }
 
 /// May it run now? Of scripts that declare nothing the commands are checked one by one.
@@ -277,13 +333,12 @@ fn memory_exhausted(server: &Server) -> bool {
     server.modes.has(ServerModes::MEMORY_LIMIT) && server.script.memory_exhausted
 }
 
-/// Calls the function with its keys and arguments; its result or error is on top of the stack then. Also tells
-/// whether the script came to speak RESP3.
-fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start) -> (Status, bool) {
+/// Calls the function with its keys and arguments, writes its reply, and sees to much garbage: all that takes as long as
+/// the script wants it to. Garbage is collected from so much memory on. The stack is as it was then.
+fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start, collect_at: usize) -> Ended {
     // SAFETY: only the lifetime is changed; the run does not outlive this function, nor the arguments.
     let caller = unsafe { std::mem::transmute::<ArgView<'_>, ArgView<'static>>(*args) };
     let declared = !call.flags.has(ScriptFlags::UNDECLARED);
-    let watched = cx.server.config.busy_reply_threshold_ms > 0;
     let mut run = Run {
         rooms: std::mem::take(&mut cx.server.script.rooms),
         limits: Limits {
@@ -296,11 +351,15 @@ fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start) -> (S
         resp3: false,
         caller: (cx.command, caller),
         restricted: None,
+        looked: cx.server.clock.now(),
+        told_end: false,
+        has_long_arguments: false,
         db: NonNull::from(&mut *cx.db),
         server: NonNull::from(&mut *cx.server),
     };
+    let mark = lua.top();
     CURRENT.set(&raw mut run);
-    lua.set_hook(interrupt, if watched { INSTRUCTIONS_PER_LOOK } else { i32::MAX });
+    lua.watch(Watch { goes_on, push_end });
     lua.push_kept(call.function);
     let behind_keys = 3 + call.keys;
     for (name, from, to) in [(KEYS, 3, behind_keys), (ARGV, behind_keys, args.len())] {
@@ -313,14 +372,56 @@ fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start) -> (S
         }
     }
     let status = lua.call(if call.is_script { 0 } else { 2 }, 1, HANDLER);
+    let ended = match status {
+        Status::Done => write_reply(lua, cx.reply),
+        Status::Failed => take_error(lua),
+    };
+    lua.set_top(mark);
+    let collects = lua.used() > collect_at;
+    if collects {
+        lua.collect();
+    }
+    lua.unwatch();
     CURRENT.set(ptr::null_mut());
-    let resp3 = run.resp3;
     let mut rooms = run.rooms;
     if rooms.reply.capacity() > KEPT_BYTES_MAX || rooms.request.bytes() > KEPT_BYTES_MAX {
         rooms = Rooms::default();
     }
     cx.server.script.rooms = rooms;
-    (status, resp3)
+    if collects {
+        interpreter_of(cx.server, call).note_collected();
+    }
+    ended
+}
+
+fn write_reply(lua: Lua, reply: &mut Reply) -> Ended {
+    let begin = reply.mark();
+    let resp3 = with(|run, _| run.resp3).unwrap_or_default();
+    match convert::write_reply(lua, reply, resp3) {
+        Ok(counted) => Ended::WithReply { counted },
+        Err(unwritten) => {
+            reply.truncate(begin);
+            match unwritten {
+                Unwritten::TooLong => Ended::TooLong,
+                Unwritten::Ended => {
+                    lua.push_end();
+                    Ended::WithError(convert::error_on_top(lua))
+                }
+            }
+        }
+    }
+}
+
+/// The error on top of the stack.
+fn take_error(lua: Lua) -> Ended {
+    if lua.has_ended() && lua.kind(-1) != Kind::Table {
+        lua.push_end();
+    }
+    match lua.kind(-1) {
+        Kind::Table => Ended::WithError(convert::error_on_top(lua)),
+        Kind::String | Kind::Number => Ended::WithText(lua.bytes(-1).to_vec()),
+        _ => Ended::WithText(b"execution failure".to_vec()),
+    }
 }
 
 fn push_array(lua: Lua, args: Args<'_>, from: usize, to: usize) {
@@ -343,15 +444,8 @@ fn end(cx: &mut Ctx<'_>) {
     }
 }
 
-/// Answers with the error on top of the stack.
-fn write_error(cx: &mut Ctx<'_>, lua: Lua, name: &[u8]) {
-    if lua.kind(-1) != Kind::Table {
-        let text: &[u8] = if lua.is_text(-1) { lua.bytes(-1) } else { b"execution failure" };
-        let text = &text[..text.len().min(100)];
-        cx.reply.error([b"ERR Error running script ", name, b", ", text].concat());
-        return;
-    }
-    let error = convert::error_on_top(lua);
+/// Answers with an error.
+fn write_error(cx: &mut Ctx<'_>, error: ScriptError, name: &[u8]) {
     let mut line = error.line;
     if let Some((source, number)) = error.place {
         line.extend_from_slice(&[b" script: ", name, b", on ", &source, b":", &number, b"."].concat());
@@ -364,13 +458,13 @@ fn write_error(cx: &mut Ctx<'_>, lua: Lua, name: &[u8]) {
     }
 }
 
-/// Called every so many instructions: whether the script goes on.
-fn interrupt(lua: Lua) -> bool {
-    let goes_on = lend(|run, db, server| run.look_up(db, server)).unwrap_or(true);
-    if !goes_on {
-        push_error(lua, b"ERR Script killed by user with SCRIPT KILL...", false);
-    }
-    goes_on
+/// Looks after others: whether the script goes on.
+fn goes_on() -> bool {
+    lend(Run::look_up).unwrap_or(true)
+}
+
+fn push_end(lua: Lua) {
+    push_error(lua, b"ERR Script killed by user with SCRIPT KILL...", false);
 }
 
 impl Run {
@@ -395,9 +489,19 @@ impl Run {
         if count == 0 {
             return Err(raise(lua, "Please specify at least one argument for this redis lib call"));
         }
+        let mut bytes = 0;
         for index in 1..=count {
             match lua.kind(index) {
-                Kind::String => request.push(lua.bytes(index)),
+                Kind::String => {
+                    let text = lua.bytes(index);
+                    bytes += text.len();
+                    let were_short = bytes - text.len() <= LONG_ARGUMENTS_BYTES;
+                    if bytes > LONG_ARGUMENTS_BYTES && were_short && are_too_long(lua) {
+                        lua.set_top(0);
+                        return Err(raise(lua, NOT_ENOUGH_MEMORY));
+                    }
+                    request.push(text);
+                }
                 Kind::Number => push_number(lua.number(index), request),
                 _ => {
                     lua.set_top(0);
@@ -405,6 +509,7 @@ impl Run {
                 }
             }
         }
+        self.has_long_arguments = bytes > LONG_ARGUMENTS_BYTES;
         lua.set_top(0);
         Ok(())
     }
@@ -459,12 +564,28 @@ impl Run {
         if self.propagate_to != TO_ALL {
             server.effects.outgoing.restrict(outgoing, self.propagate_to);
         }
+        if reply.len() > LONG_REPLY_BYTES {
+            return Ok(reply.contiguous().is_none_or(|bytes| !is_error(bytes)));
+        }
         let converted = match reply.contiguous() {
             Some(bytes) => push_converted(lua, bytes),
             None => push_converted(lua, &reply.to_vec()),
         };
         reply.clear();
         converted
+    }
+
+    /// What is left to do after a call.
+    fn after_call(&self, server: &Server) -> After {
+        if self.rooms.reply.len() > LONG_REPLY_BYTES {
+            After::Convert
+        } else if self.has_long_arguments
+            || server.clock.nanos_between(self.looked, server.clock.now()) > COMMANDS_NS_MAX
+        {
+            After::Look
+        } else {
+            After::Nothing
+        }
     }
 
     /// The command that is to be called, unless scripts may not call it.
@@ -488,12 +609,12 @@ impl Run {
     /// Looks at the clock, and after those who wait; whether the script goes on.
     fn look_up(&mut self, db: &mut Databases, server: &mut Server) -> bool {
         let threshold = server.config.busy_reply_threshold_ms;
+        self.looked = server.clock.tick();
         if threshold == 0 {
             return true;
         }
         let Some(running) = &server.script.running else { return true };
         if !running.timed_out {
-            server.clock.tick();
             let elapsed = running.millis(server);
             if elapsed < threshold {
                 return true;
@@ -514,22 +635,32 @@ impl Run {
         }
         self.restricted.get_or_insert_default().serve(server, db, self.client);
         let killed = server.script.running.as_ref().is_some_and(|running| running.killed);
-        if killed {
+        if killed && !std::mem::replace(&mut self.told_end, true) {
             log::warn!("Lua script killed by user with SCRIPT KILL.");
         }
         !killed && server.shutdown.is_none()
     }
 }
 
-/// A number as an argument: with seventeen digits at most.
+/// Whether the arguments on the stack have too many bytes: the same text may stand for many.
+fn are_too_long(lua: Lua) -> bool {
+    let bytes: usize = (1..=lua.top()).filter(|index| lua.kind(*index) == Kind::String).map(|i| lua.length(i)).sum();
+    bytes > lua.room().min(ARGUMENT_BYTES_MAX)
+}
+
+/// A number as an argument: as replies have it, with no sign of a zero.
 fn push_number(number: f64, request: &mut OwnedRequest) {
+    const EXACT_MAX: u64 = 1 << 62;
     let integer = number as i64;
-    if integer as f64 == number && integer.unsigned_abs() < 100_000_000_000_000_000 && number.to_bits() != 1 << 63 {
+    if integer as f64 == number && integer.unsigned_abs() <= EXACT_MAX {
         return request.push(itoa::Buffer::new().format(integer).as_bytes());
     }
-    let mut buffer = [0; 64];
-    let length = format_number(number, 17, &mut buffer);
-    request.push(&buffer[..length]);
+    if number.is_nan() {
+        return request.push(if number.is_sign_negative() { b"-nan" } else { b"nan" });
+    }
+    let mut text = Vec::with_capacity(32);
+    append_f64(&mut text, number);
+    request.push(&text);
 }
 
 fn denial_error(denial: Denial) -> Error {
@@ -544,7 +675,11 @@ fn denial_error(denial: Denial) -> Error {
 
 fn push_converted(lua: Lua, reply: &[u8]) -> Result<bool, Exit> {
     convert::push_reply(lua, reply)?;
-    Ok(!matches!(reply.first(), Some(b'-' | b'!')))
+    Ok(!is_error(reply))
+}
+
+fn is_error(reply: &[u8]) -> bool {
+    matches!(reply.first(), Some(b'-' | b'!'))
 }
 
 /// Counts a command that was not called, and pushes the error.

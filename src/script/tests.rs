@@ -151,3 +151,92 @@ fn random_numbers_are_those_of_redis() {
         assert_eq!(shown(&testbed.run_words(&["EVAL", &script, "0"])), expected, "{bounds}");
     }
 }
+
+#[test]
+fn the_table_of_bounds_has_every_function_that_scripts_can_reach() {
+    let mut testbed = Testbed::new();
+    testbed.server.config.lua_enable_deprecated_api = true;
+    let reply = shown(&testbed.run_words(&["EVAL", super::bounds::WALK, "0"]));
+    let mut reached: Vec<&str> = reply.trim_matches(['[', ']']).split(' ').collect();
+    reached.sort_unstable();
+    let listed: Vec<&str> = super::bounds::FUNCTIONS.iter().map(|row| row.name).collect();
+    assert_eq!(reached, listed);
+}
+
+#[test]
+fn what_is_substituted_and_sorted_under_account_is_what_lua_does() {
+    // Small calls are left to Lua. A table in the place of a text, and a long text, are not; and so are elements that
+    // are neither numbers nor texts.
+    check(&[
+        ("{('hello world'):gsub('o', {o = '0'})}", "[hell0 w0rld :2]"),
+        ("{('abc'):gsub('%w', {a = 1, b = false})}", "[1bc :3]"),
+        ("{('abc'):gsub('()b', {[2] = 'x'})}", "[axc :1]"),
+        ("{('abc'):gsub('', {[''] = '-'})}", "[-a-b-c- :4]"),
+        ("{('abc'):gsub('%w*', {abc = 'x'})}", "[x :2]"),
+        ("{('aaa'):gsub('^a', {a = 'b'})}", "[baa :1]"),
+        ("{('aaa'):gsub('a', {a = 'b'}, 2)}", "[bba :2]"),
+        ("{('aaa'):gsub('a', {a = 'b'}, -1)}", "[aaa :0]"),
+        ("{('abc'):gsub('b', string.upper)}", "[aBc :1]"),
+        ("{('abc'):gsub('(b)(c)', math.max)}", "-ERR bad argument #1 to '?' (number expected, got string)"),
+        ("{('abc'):gsub('b', setmetatable({}, {__index = function(_, key) return key .. key end}))}", "[abbc :1]"),
+        ("{('abc'):gsub('b', {b = {}})}", "-ERR user_script:1: invalid replacement value (a table)"),
+        ("{('abc'):gsub('(b', {})}", "-ERR user_script:1: unfinished capture"),
+        ("{('abc'):gsub('b)', {})}", "-ERR user_script:1: invalid pattern capture"),
+        ("#('ab'):rep(2^17):gsub('b', '%0%0')", ":393216"),
+        ("(('ab'):rep(2^17):gsub('(a)(b)', '%2%1')):sub(1, 5)", "babab"),
+        ("#(('a'):rep(2^12):gsub('a.-', function(a) return a .. 'b' end))", ":8192"),
+        ("('ab'):rep(2^17):gsub('b', '%2')", "-ERR user_script:1: invalid capture index"),
+        ("{('x'):rep(2^14):find('()y?$')}", "[:16385 :16384 :16385]"),
+        ("#('x'):rep(2^14):match('^x(.*)x$')", ":16382"),
+        (
+            "(function() local n = 0 for a, b in ('xy'):rep(2^10):gmatch('(x)(y?.-)') do n = n + #b end return n end)()",
+            ":1024",
+        ),
+        (
+            "(function() local t = {} for i = 1, 3000 do t[i] = i * 7919 % 3001 end table.sort(t) for i = 2, 3000 do if t[i] < t[i - 1] then return 'wrong' end end return t[3000] end)()",
+            ":3000",
+        ),
+        ("(function() local t = {'b', 'a', 'c'} table.sort(t) return table.concat(t) end)()", "abc"),
+        ("table.sort({1, 'a'})", "-ERR attempt to compare string with number"),
+        ("table.sort({{}, {}})", "-ERR attempt to compare two table values"),
+        ("(function() local t = {3, 1, 2} table.sort(t, rawequal) return #t end)()", ":3"),
+        ("table.concat({1, 2, 'x'}, ', ')", "1, 2, x"),
+        ("table.concat({1, 2, 3}, '-', 2)", "2-3"),
+        (
+            "table.concat({1, 2, 3}, '-', 2, 9)",
+            "-ERR user_script:1: invalid value (nil) at index 4 in table for 'concat'",
+        ),
+        ("table.concat({}, 1, 2, 1)", ""),
+        ("table.concat('x')", "-ERR user_script:1: bad argument #1 to 'concat' (table expected, got string)"),
+        ("(function() local s = '' table.foreach({5, 6}, function(k, v) s = s .. k .. v end) return s end)()", "1526"),
+        ("table.foreachi({5, 6}, math.max)", ":5"),
+        ("{coroutine.resume(coroutine.create(function(a, b) return b, a end), 1, 2)}", "[:1 :2 :1]"),
+        ("select(2, coroutine.resume(coroutine.create(function() error('x') end)))", "user_script:1: x"),
+        (
+            "(function() local c = coroutine.create(function() end) coroutine.resume(c) return select(2, coroutine.resume(c)) end)()",
+            "cannot resume dead coroutine",
+        ),
+        (
+            "(function() local c c = coroutine.wrap(function() return c() end) return c() end)()",
+            "-ERR user_script:1: user_script:1: cannot resume running coroutine",
+        ),
+        ("coroutine.resume(1)", "-ERR user_script:1: bad argument #1 to 'resume' (coroutine expected)"),
+        (
+            "coroutine.wrap(print or 1)",
+            "-ERR user_script:1: Script attempted to access nonexistent global variable 'print'",
+        ),
+        ("coroutine.wrap(type)", "-ERR user_script:1: bad argument #1 to 'wrap' (Lua function expected)"),
+        ("{xpcall(function() return 1, 2 end, error)}", "[:1 :1 :2]"),
+        ("select(2, xpcall(function() error('x') end, function(e) return e .. '!' end))", "user_script:1: x!"),
+        ("select(2, xpcall(function() error('x') end, nil))", "error in error handling"),
+        ("xpcall(1)", "-ERR user_script:1: bad argument #2 to 'xpcall' (value expected)"),
+        (
+            "(function() local function f() return coroutine.wrap(f)() end return select(2, pcall(f)):match('C stack overflow') end)()",
+            "C stack overflow",
+        ),
+        ("collectgarbage('step', 1e6)", ":1"),
+        ("collectgarbage()", ":0"),
+        ("collectgarbage('x')", "-ERR user_script:1: bad argument #1 to 'collectgarbage' (invalid option 'x')"),
+        ("('aBc'):upper() .. ('aBc'):lower() .. ('abc'):reverse()", "ABCabccba"),
+    ]);
+}
