@@ -36,7 +36,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/script/lua.rs",
     "src/script/lua/calls.rs",
     "src/script/lua/memory.rs",
-    "src/script/run.rs",
+    "src/server/scripting/run.rs",
     "src/types/item.rs",
     "src/types/hash/field.rs",
     "src/types/hash/form.rs",

@@ -10,13 +10,13 @@ use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::persist::rdb::payload;
 use crate::script::library::{LOADING_MAX, Restore};
-use crate::script::run;
-use crate::script::run::Start;
 use crate::script::shebang::ScriptFlags;
 use crate::server::Server;
 use crate::server::execution::Ctx;
 use crate::server::execution::gate::busy_error;
 use crate::server::modes::ServerModes;
+use crate::server::scripting::run;
+use crate::server::scripting::run::Start;
 use crate::util::glob;
 
 /// The rows.
@@ -228,7 +228,7 @@ fn stats(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     match &server.script.running {
         None => reply.null(),
         Some(running) => {
-            let millis = running.millis(server);
+            let millis = running.millis(&server.clock);
             reply.map(3);
             reply.bulk(b"name");
             reply.bulk(&running.name);

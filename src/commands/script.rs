@@ -12,13 +12,13 @@ use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::script::cache::{self, Sha};
-use crate::script::run;
-use crate::script::run::Start;
 use crate::script::shebang;
 use crate::server::Server;
 use crate::server::effects::Observers;
 use crate::server::execution::Ctx;
 use crate::server::execution::gate::busy_error;
+use crate::server::scripting::run;
+use crate::server::scripting::run::Start;
 
 /// The flags all commands have that run scripts or functions.
 pub const RUNS: &[Flags] = &[RUNS_SCRIPT, NOSCRIPT, STALE, SKIP_MONITOR, MAY_REPLICATE, NO_MANDATORY_KEYS];

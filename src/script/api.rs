@@ -1,25 +1,24 @@
 //! The table `redis`, and what else scripts get besides Lua's own functions.
 
+use crate::script::functions::Functions;
+use crate::script::functions::Host;
+use crate::script::functions::add;
+use crate::script::functions::add_numbers;
+use crate::script::functions::push;
+use crate::script::functions::push_library;
+use crate::script::functions::raise;
 use sha1::{Digest as _, Sha1};
 
 use super::convert::{line_of, push_error, without_newlines};
-use super::lua::{CFunction, Exit, Kind, Lua, Outcome, function};
-use super::{bits, cache, json, library, msgpack, packing, random, run};
+use super::lua::{Kind, Lua, Outcome, function};
+use super::{bits, cache, json, library, msgpack, packing};
 use crate::config::REDIS_VERSION;
 use crate::util::platform::{self, CpuOf, CpuTimes};
 
-/// A table of functions.
-pub type Functions = &'static [(&'static str, fn() -> CFunction)];
-
 const REDIS: Functions = &[
-    ("call", || function(|lua| run::call_command(lua, true))),
-    ("pcall", || function(|lua| run::call_command(lua, false))),
-    ("setresp", || function(set_protocol)),
     ("sha1hex", || function(sha1hex)),
     ("error_reply", || function(error_reply)),
     ("status_reply", || function(status_reply)),
-    ("set_repl", || function(set_propagation)),
-    ("acl_check_cmd", || function(may_call)),
 ];
 /// What only scripts have, not functions.
 const REDIS_OF_SCRIPTS: Functions = &[
@@ -27,7 +26,6 @@ const REDIS_OF_SCRIPTS: Functions = &[
     ("debug", || function(|_| Ok(0))),
     ("replicate_commands", || function(|lua| push(lua, true))),
 ];
-const MATH: Functions = &[("random", || function(math_random)), ("randomseed", || function(math_seed))];
 const OS: Functions = &[("clock", || function(processor_seconds))];
 /// What the code of a library has while it is loaded.
 const REDIS_OF_LOADING: Functions = &[("register_function", || function(library::register))];
@@ -45,30 +43,8 @@ const HASHED_BYTE: usize = 4;
 /// What logging a byte costs, likewise, and how many copies of it are made.
 const LOGGED_BYTE: usize = 4;
 
-/// Pushes a table of functions.
-pub fn push_library(lua: Lua, functions: Functions) {
-    lua.new_table(0, functions.len());
-    add(lua, functions);
-}
-
-/// Adds functions to the table on top.
-pub fn add(lua: Lua, functions: Functions) {
-    for (name, function) in functions {
-        lua.push_function(function(), 0);
-        lua.set_field(-2, name);
-    }
-}
-
-/// Puts our functions into the library `math`, when Lua's libraries are open.
-pub fn replace_random(lua: Lua) {
-    lua.push_globals();
-    lua.field(-1, "math");
-    add(lua, MATH);
-    lua.pop(2);
-}
-
 /// Adds the libraries and the table `redis` to the table of globals on top, each closed by `protect`.
-pub fn open(lua: Lua, for_scripts: bool, protect: fn(Lua)) {
+pub fn open(lua: Lua, host: Host, for_scripts: bool, protect: fn(Lua)) {
     let libraries = [
         ("cjson", json::FUNCTIONS, json::complete as fn(Lua)),
         ("cmsgpack", msgpack::FUNCTIONS, msgpack::complete),
@@ -83,6 +59,7 @@ pub fn open(lua: Lua, for_scripts: bool, protect: fn(Lua)) {
         lua.set_field(-2, name);
     }
     push_library(lua, REDIS);
+    add(lua, host.redis);
     if for_scripts {
         add(lua, REDIS_OF_SCRIPTS);
     }
@@ -106,66 +83,6 @@ fn add_logging_and_version(lua: Lua) {
     let number = REDIS_VERSION.split('.').fold(0_u32, |number, part| number << 8 | part.parse::<u32>().unwrap_or(0));
     lua.push_number(f64::from(number));
     lua.set_field(-2, "REDIS_VERSION_NUM");
-}
-
-fn add_numbers(lua: Lua, numbers: &[(&str, u8)]) {
-    for (name, number) in numbers {
-        lua.push_number(f64::from(*number));
-        lua.set_field(-2, name);
-    }
-}
-
-fn push(lua: Lua, value: bool) -> Outcome {
-    lua.push_boolean(value);
-    Ok(1)
-}
-
-/// Raises an error of ours: a table, with the code that all without another one have.
-pub fn raise(lua: Lua, text: &str) -> Exit {
-    push_error(lua, format!("ERR {text}").as_bytes(), false);
-    Exit::Error
-}
-
-fn set_protocol(lua: Lua) -> Outcome {
-    run::with(|run, server| {
-        if lua.top() != 1 {
-            return Err(raise(lua, "redis.setresp() requires one argument."));
-        }
-        let version = lua.number(1) as i64;
-        if !(2..=3).contains(&version) {
-            return Err(raise(lua, "RESP version must be 2 or 3."));
-        }
-        run.speak(server, version == 3);
-        Ok(0)
-    })
-    .unwrap_or_else(|| Err(raise(lua, "redis.setresp can only be called inside a script invocation")))
-}
-
-fn set_propagation(lua: Lua) -> Outcome {
-    run::with(|run, _| {
-        if lua.top() != 1 {
-            return Err(raise(lua, "redis.set_repl() requires two arguments."));
-        }
-        let target = lua.number(1) as i64;
-        let Some(target) = u8::try_from(target).ok().filter(|target| *target <= 3) else {
-            let text = "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
-            return Err(raise(lua, text));
-        };
-        run.propagate_to(target);
-        Ok(0)
-    })
-    .unwrap_or_else(|| Err(raise(lua, "redis.set_repl can only be called inside a script invocation")))
-}
-
-fn may_call(lua: Lua) -> Outcome {
-    run::with(|run, server| {
-        run.take_arguments(lua)?;
-        match run.resolve(server) {
-            Some(command) => push(lua, run.user_may_call(server, command)),
-            None => Err(raise(lua, "Invalid command passed to redis.acl_check_cmd()")),
-        }
-    })
-    .unwrap_or_else(|| Err(raise(lua, "redis.acl_check_cmd can only be called inside a script invocation")))
 }
 
 fn sha1hex(lua: Lua) -> Outcome {
@@ -244,41 +161,3 @@ fn processor_seconds(lua: Lua) -> Outcome {
     lua.push_number(system + user);
     Ok(1)
 }
-
-fn math_random(lua: Lua) -> Outcome {
-    let Some(fraction) = run::with(|_, server| server.script.random.fraction()) else {
-        return Err(lua.error("math.random can only be called inside a script invocation"));
-    };
-    let drawn = match lua.top() {
-        0 => fraction,
-        1 => {
-            let upper = lua.check_integer(1)? as i32;
-            if upper < 1 {
-                return Err(lua.wrong_argument(1, "interval is empty"));
-            }
-            (fraction * f64::from(upper)).floor() + 1.0
-        }
-        2 => {
-            let (lower, upper) = (lua.check_integer(1)? as i32, lua.check_integer(2)? as i32);
-            if lower > upper {
-                return Err(lua.wrong_argument(2, "interval is empty"));
-            }
-            let span = upper.wrapping_sub(lower).wrapping_add(1);
-            (fraction * f64::from(span)).floor() + f64::from(lower)
-        }
-        _ => return Err(lua.error("wrong number of arguments")),
-    };
-    lua.push_number(drawn);
-    Ok(1)
-}
-
-fn math_seed(lua: Lua) -> Outcome {
-    let seed = lua.check_integer(1)? as i32;
-    match run::with(|_, server| server.script.random.seed(seed)) {
-        Some(()) => Ok(0),
-        None => Err(lua.error("math.randomseed can only be called inside a script invocation")),
-    }
-}
-
-/// The generator scripts draw from.
-pub type Generator = random::Generator;

@@ -1,6 +1,6 @@
 //! The library `bit`: operations on numbers as 32 bits.
 
-use super::api::Functions;
+use super::functions::Functions;
 use super::lua::{Exit, Kind, Lua, Outcome, function};
 
 /// Its functions.

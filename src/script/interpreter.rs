@@ -5,6 +5,7 @@
 use super::convert::push_error;
 use super::lua::{Kind, Lua, Outcome, Reference, State, Status, function};
 use super::{api, sandbox};
+use crate::script::functions::Host;
 use crate::util::platform;
 
 /// Where on the stack the handler of errors stands, the globals, and the metatable through which they are seen; in the
@@ -33,16 +34,16 @@ pub struct Interpreter {
 
 impl Interpreter {
     /// The interpreter of scripts.
-    pub fn for_scripts(deprecated: bool) -> Interpreter {
-        let interpreter = Interpreter::new(deprecated, true);
+    pub fn for_scripts(host: Host, deprecated: bool) -> Interpreter {
+        let interpreter = Interpreter::new(host, deprecated, true);
         interpreter.lua().push_bytes(b"KEYS");
         interpreter.lua().push_bytes(b"ARGV");
         interpreter
     }
 
     /// The interpreter of functions.
-    pub fn for_functions(deprecated: bool) -> Interpreter {
-        let interpreter = Interpreter::new(deprecated, false);
+    pub fn for_functions(host: Host, deprecated: bool) -> Interpreter {
+        let interpreter = Interpreter::new(host, deprecated, false);
         let lua = interpreter.lua();
         lua.new_table(0, 1);
         api::push_for_loading(lua);
@@ -53,12 +54,12 @@ impl Interpreter {
         interpreter
     }
 
-    fn new(deprecated: bool, for_scripts: bool) -> Interpreter {
+    fn new(host: Host, deprecated: bool, for_scripts: bool) -> Interpreter {
         let state = State::new(usize::MAX);
         let lua = state.lua();
         lua.push_function(function(handle_error), 0);
-        sandbox::open(lua, deprecated);
-        api::open(lua, for_scripts, sandbox::protect);
+        sandbox::open(lua, host, deprecated);
+        api::open(lua, host, for_scripts, sandbox::protect);
         sandbox::close(lua);
         Interpreter { state, collect_at: WATCH_FROM, half_of_all: platform::total_memory() / 2 }
     }

@@ -12,7 +12,7 @@ use std::ffi::CStr;
 use std::ops::RangeInclusive;
 
 use super::NESTING_MAX;
-use super::api::Functions;
+use super::functions::Functions;
 use super::lua::{Exit, Kind, Lua, Outcome, format_number, function, parse_number};
 
 /// Its functions.
@@ -141,7 +141,7 @@ fn take_choice(lua: Lua, index: i32, choices: &[&str], which: Setting) -> Outcom
 
 /// A table of the library. Unlike those of the Lua library it shares its settings with all others.
 fn new(lua: Lua) -> Outcome {
-    super::api::push_library(lua, FUNCTIONS);
+    super::functions::push_library(lua, FUNCTIONS);
     complete(lua);
     Ok(1)
 }

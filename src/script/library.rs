@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::api::raise;
 use super::convert::push_error;
+use super::functions::raise;
 use super::interpreter::{Interpreter, see_loading};
 use super::lua::{Kind, Lua, NOT_ENOUGH_MEMORY, Outcome, Reference, Status, Watch};
 use super::shebang::{self, ScriptFlags};

@@ -2,8 +2,8 @@
 //!
 //! A script runs in one of two interpreters ([`interpreter`]) in a closed room ([`sandbox`]), in which some of Lua's own
 //! functions have others in their place ([`mod@calls`], [`tables`], [`text`], [`pattern`]), with the table `redis`
-//! and a few libraries ([`api`], [`json`], [`msgpack`], [`packing`], [`bits`]). [`run`] calls it, and calls commands
-//! for it by the same way as clients do; [`convert`] turns replies into Lua's values and back. What is known is kept
+//! and a few libraries ([`api`], [`json`], [`msgpack`], [`packing`], [`bits`]). What acts on the server (`server::scripting`) is
+//! given from above; [`convert`] turns replies into Lua's values and back. What is known is kept
 //! in the [`cache`] of scripts and in the [`library`] of functions. [`lua`] is the one place that knows Lua's C
 //! interface.
 //!
@@ -19,6 +19,7 @@ mod bounds;
 pub mod cache;
 pub mod calls;
 pub mod convert;
+pub mod functions;
 pub mod interpreter;
 pub mod json;
 pub mod library;
@@ -27,7 +28,7 @@ pub mod msgpack;
 pub mod packing;
 pub mod pattern;
 pub mod random;
-pub mod run;
+pub mod running;
 pub mod sandbox;
 pub mod shebang;
 pub mod tables;
@@ -38,9 +39,10 @@ pub mod text;
 use crate::command::Error;
 use crate::config::Config;
 use cache::{Cache, Sha};
+use functions::Host;
 use interpreter::Interpreter;
 use library::Libraries;
-use run::{Rooms, Running};
+use running::{Rooms, Running};
 
 /// How deep values may nest that are read or written: functions call themselves for each level.
 pub const NESTING_MAX: usize = 2000;
@@ -59,7 +61,7 @@ pub struct Scripting {
     /// What is known of the script that runs.
     pub running: Option<Running>,
     /// The generator behind `math.random`.
-    pub random: api::Generator,
+    pub random: random::Generator,
     /// Scripts pushed out of the cache.
     pub evicted: u64,
     /// Memory was exhausted, and could not be freed, when the command that runs began.
@@ -69,18 +71,25 @@ pub struct Scripting {
     /// Scripts may call what they usually may not: DEBUG SET-DISABLE-DENY-SCRIPTS.
     pub all_commands: bool,
     /// Buffers of the last run, to be used again.
-    rooms: Rooms,
+    pub rooms: Rooms,
+    /// What scripts get of the server.
+    host: Host,
 }
 
 impl Scripting {
+    /// Nothing yet; scripts will get these functions of the server.
+    pub fn new(host: Host) -> Scripting {
+        Scripting { host, ..Scripting::default() }
+    }
+
     /// The interpreter of scripts.
     pub fn scripts_mut(&mut self, config: &Config) -> &mut Interpreter {
-        self.scripts.get_or_insert_with(|| Interpreter::for_scripts(config.lua_enable_deprecated_api))
+        self.scripts.get_or_insert_with(|| Interpreter::for_scripts(self.host, config.lua_enable_deprecated_api))
     }
 
     /// The interpreter of functions.
     pub fn functions_mut(&mut self, config: &Config) -> &mut Interpreter {
-        self.functions.get_or_insert_with(|| Interpreter::for_functions(config.lua_enable_deprecated_api))
+        self.functions.get_or_insert_with(|| Interpreter::for_functions(self.host, config.lua_enable_deprecated_api))
     }
 
     /// Whether it is a script that calls commands now.

@@ -5,7 +5,7 @@
 //! such, others as floats where that loses nothing. Binary data and extensions are not read.
 
 use super::NESTING_MAX;
-use super::api::Functions;
+use super::functions::Functions;
 use super::lua::{Exit, Kind, Lua, Outcome, function};
 
 /// Its functions.

@@ -3,7 +3,7 @@
 //! A format is a row of letters: `b B h H l L T i I` for integers (`i` and `I` with a size), `f d` for floats, `c` with
 //! a size and `s` for strings, `x` for padding; between them `<` and `>` set the byte order and `!` the alignment.
 
-use super::api::Functions;
+use super::functions::Functions;
 use super::lua::{Exit, Kind, Lua, Outcome, function};
 
 /// Its functions.

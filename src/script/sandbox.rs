@@ -8,6 +8,7 @@
 
 use super::lua::{CFunction, COLLECTED_KIB, Exit, Kind, LIBRARIES, Lua, Outcome, function};
 use super::{calls, tables, text};
+use crate::script::functions::Host;
 
 /// What globals are left of Lua's own.
 const GLOBALS: &[&str] = &[
@@ -45,9 +46,9 @@ const COLLECTED: usize = 1 << 18;
 
 /// Opens Lua's libraries and puts our functions in the place of some of Lua's. Then pushes a table of the globals that
 /// scripts may see, to be completed and closed with [`close`].
-pub fn open(lua: Lua, deprecated: bool) {
+pub fn open(lua: Lua, host: Host, deprecated: bool) {
     LIBRARIES.iter().for_each(|(name, library)| lua.open(name, *library));
-    super::api::replace_random(lua);
+    super::functions::replace_random(lua, host);
     lua.push_globals();
     replace_functions(lua);
     lua.new_table(0, 64);

@@ -20,6 +20,7 @@ pub mod persistence;
 pub mod propagate;
 pub mod replication;
 pub mod roles;
+pub mod scripting;
 pub mod shutdown;
 pub mod signals;
 pub mod start;
@@ -28,6 +29,7 @@ pub mod state;
 pub mod testbed;
 pub mod title;
 
+use crate::script::functions::Host;
 use crate::server::execution::row::Rows;
 use crate::server::modes::ServerModes;
 use crate::server::pause::Pause;
@@ -171,7 +173,7 @@ pub struct Server {
 
 impl Server {
     /// A server with these directives; it listens nowhere yet.
-    pub fn new(config: Config, (commands, rows): (CommandTable, Rows), listeners: Listeners) -> Server {
+    pub fn new(config: Config, (commands, rows): (CommandTable, Rows), listeners: Listeners, host: Host) -> Server {
         let mut random = Random::from_entropy();
         let (run_id, history_id) = (repl::new_id(&mut random), repl::new_id(&mut random));
         let clock = Clock::start();
@@ -192,7 +194,7 @@ impl Server {
             effects: Effects::default(),
             observers: Observers::default(),
             modes: ServerModes::default(),
-            script: Scripting::default(),
+            script: Scripting::new(host),
             stats: Stats::default(),
             slowlog: SlowLog::default(),
             latency: Latency::default(),

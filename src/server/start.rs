@@ -9,6 +9,7 @@ use super::oom_score;
 use super::persistence::load_step;
 use super::persistence::loading;
 use super::title;
+use crate::server::scripting::host::HOST;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
@@ -178,7 +179,7 @@ fn serve(
     let signals = Signals::install(poll.registry()).map_err(fail("Can't catch signals"))?;
     let mut db = Databases::new(config.databases as usize);
     warn_of_tiny_maxmemory(&config);
-    let mut server = Server::new(config, commands, listeners);
+    let mut server = Server::new(config, commands, listeners, HOST);
     server.config_changed();
     if apply::uses_tls(&server.config) && server.configure_tls().is_err() {
         return Err(StartError::Other("Failed to configure TLS. Check logs for more info.".to_owned()));

@@ -16,6 +16,7 @@ use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
 use crate::server::Server;
 use crate::server::execution::row::Rows;
+use crate::server::scripting::host::HOST;
 
 /// The server.
 pub struct Testbed {
@@ -35,7 +36,7 @@ impl Testbed {
         let registry = poll.registry().try_clone().expect("a registry");
         // Nothing is to be saved where the tests run.
         let config = Config { save: Vec::new(), ..Config::default() };
-        let mut server = Server::new(config, Rows::new(FAMILIES), Listeners::new(registry));
+        let mut server = Server::new(config, Rows::new(FAMILIES), Listeners::new(registry), HOST);
         server.config_changed();
         server.observers.set(Observers::PROPAGATE, true);
         server.propagation_tap = Some(Vec::new());

@@ -3,6 +3,7 @@
 
 use crate::server::execution::Command;
 use crate::server::execution::row::Rows;
+use crate::server::scripting::host::HOST;
 use std::os::unix::net::UnixStream;
 
 use mio::Poll;
@@ -97,7 +98,7 @@ impl Bench {
         let poll = Poll::new().expect("a poll");
         let listeners = Listeners::new(poll.registry().try_clone().expect("a registry"));
         let families: Vec<&'static [Command]> = crate::commands::FAMILIES.iter().copied().chain([FAMILY]).collect();
-        let mut server = Server::new(Config::default(), Rows::new(&families), listeners);
+        let mut server = Server::new(Config::default(), Rows::new(&families), listeners, HOST);
         server.config_changed();
         let (mut server, mut peers) = (server, Vec::new());
         let connect = |_| {

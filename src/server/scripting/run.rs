@@ -7,16 +7,15 @@
 //! reply turned into Lua's values straight from a buffer that is used again and again.
 #![allow(unsafe_code)]
 
+use crate::script::functions::raise;
+use crate::script::running::Rooms;
+use crate::script::running::Running;
+use crate::script::shebang::ScriptFlags;
 use crate::server::execution::call;
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
-use super::api::raise;
-use super::convert::{self, ScriptError, Unwritten, push_error};
-use super::interpreter::{self, ARGV, HANDLER, Interpreter, KEYS};
-use super::lua::{Exit, Kind, Lua, NOT_ENOUGH_MEMORY, Outcome, Reference, Status, Watch};
-use super::shebang::ScriptFlags;
 use crate::client::ClientKey;
 use crate::client::acl::log::Context;
 use crate::client::acl::{Call, Denial};
@@ -27,6 +26,9 @@ use crate::db::Databases;
 use crate::repl::outgoing::TO_ALL;
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
+use crate::script::convert::{self, ScriptError, Unwritten, push_error};
+use crate::script::interpreter::{self, ARGV, HANDLER, Interpreter, KEYS};
+use crate::script::lua::{Exit, Kind, Lua, NOT_ENOUGH_MEMORY, Outcome, Reference, Status, Watch};
 use crate::server::Server;
 use crate::server::clients::tracking;
 use crate::server::effects::Observers;
@@ -65,40 +67,8 @@ pub struct Start {
     pub keys: usize,
 }
 
-/// What others can know of the script that runs.
-#[derive(Debug)]
-pub struct Running {
-    /// The script's digest or the function's name.
-    pub name: Rc<[u8]>,
-    /// It is a script, not a function.
-    pub is_script: bool,
-    /// It has called a command that writes.
-    pub wrote: bool,
-    /// It takes so long that others are told.
-    pub timed_out: bool,
-    /// Somebody has asked to end it.
-    pub killed: bool,
-    /// The command that called it, once it takes long.
-    pub request: OwnedRequest,
-    started: Ticks,
-}
-
-impl Running {
-    /// How long it has been running, in milliseconds.
-    pub fn millis(&self, server: &Server) -> u64 {
-        server.clock.micros_between(self.started, server.clock.now()) / 1000
-    }
-}
-
 /// What runs or changes scripts is refused to scripts, even where they may call what they usually may not.
 pub const NESTED: Error = Error::fixed("ERR This Redis command is not allowed from script");
-
-/// Buffers for arguments and replies.
-#[derive(Debug, Default)]
-pub struct Rooms {
-    request: OwnedRequest,
-    reply: Reply,
-}
 
 /// What the commands of a run may do.
 #[derive(Clone, Copy, Debug)]
@@ -615,7 +585,7 @@ impl Run {
         }
         let Some(running) = &server.script.running else { return true };
         if !running.timed_out {
-            let elapsed = running.millis(server);
+            let elapsed = running.millis(&server.clock);
             if elapsed < threshold {
                 return true;
             }
