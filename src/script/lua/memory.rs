@@ -187,7 +187,9 @@ unsafe extern "C" fn allocate(data: *mut c_void, block: *mut c_void, old: usize,
     let memory = unsafe { &*data.cast::<Memory>() };
     let old = if block.is_null() { 0 } else { old };
     let used = memory.used.get() - old + new;
-    if new > old && (used > memory.limit.get() || new >= ACCOUNTED_BYTES) && !may_grow(new, used > memory.limit.get()) {
+    let is_exhausted = used > memory.limit.get();
+    let is_accounted = (old | new) >= ACCOUNTED_BYTES;
+    if (is_accounted || is_exhausted) && new > old && !may_grow(new, is_exhausted) {
         return ptr::null_mut();
     }
     let (Ok(old_layout), Ok(new_layout)) = (layout(old), layout(new)) else { return ptr::null_mut() };
@@ -211,7 +213,7 @@ unsafe extern "C" fn allocate(data: *mut c_void, block: *mut c_void, old: usize,
         return ptr::null_mut();
     }
     memory.used.set(used);
-    if old >= LARGE_BYTES || new >= LARGE_BYTES {
+    if is_accounted && old.max(new) >= LARGE_BYTES {
         memory.note_large(old, new);
     }
     block.cast()
