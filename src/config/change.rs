@@ -5,7 +5,7 @@
 //! those fails, the server puts the old values back with [`Changes::roll_back`], applies the effects
 //! once more, and reports [`Changes::failed`].
 
-use super::Config;
+use super::table::Config;
 use super::directive::{Directive, Effect, flags};
 use crate::util::glob;
 use std::fmt;
@@ -101,7 +101,7 @@ impl Config {
                 }
                 continue;
             }
-            for directive in super::DIRECTIVES.iter().filter(|directive| !directive.is(flags::HIDDEN)) {
+            for directive in super::table::DIRECTIVES.iter().filter(|directive| !directive.is(flags::HIDDEN)) {
                 for name in directive.names() {
                     if glob::matches_ignore_case(pattern, name.as_bytes()) {
                         add(name.as_bytes(), directive);

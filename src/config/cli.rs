@@ -7,7 +7,8 @@
 
 use super::kinds::quoted;
 use super::load::LoadError;
-use super::{Config, REDIS_VERSION};
+use super::table::Config;
+use super::version::REDIS_VERSION;
 use crate::util::quote;
 use getopts::Options;
 use std::ffi::OsString;

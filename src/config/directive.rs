@@ -1,6 +1,6 @@
 //! What a directive is to those who deal in names: a row of the table.
 
-use super::Config;
+use super::table::Config;
 use super::kinds::Line;
 
 /// Properties of a directive, combined with `|`.
@@ -102,7 +102,7 @@ pub struct Directive {
 impl Directive {
     /// Finds a directive by name or alias, in any case, with the name that matched.
     pub fn find(name: &[u8]) -> Option<(&'static Directive, &'static str)> {
-        super::DIRECTIVES.iter().find_map(|directive| {
+        super::table::DIRECTIVES.iter().find_map(|directive| {
             let matched = directive.names().find(|known| known.as_bytes().eq_ignore_ascii_case(name))?;
             Some((directive, matched))
         })

@@ -5,7 +5,8 @@
 //! the state after an error doesn't matter.
 
 use super::directive::{Directive, Occurrence, flags};
-use super::{Config, REDIS_VERSION};
+use super::table::Config;
+use super::version::REDIS_VERSION;
 use crate::util::platform::os_error_text;
 use crate::util::{glob, quote};
 use std::collections::HashSet;

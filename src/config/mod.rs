@@ -38,6 +38,7 @@ mod proc_title;
 mod rewrite;
 mod special;
 mod table;
+mod version;
 
 pub use change::{Access, Changes, SetError};
 pub use choices::*;
@@ -50,9 +51,7 @@ pub use proc_title::expand_proc_title;
 pub use rewrite::Rewrite;
 pub use special::ReplicaOf;
 pub use table::{Config, DIRECTIVES};
-
-/// The Redis version whose behaviour is reported to clients and tools.
-pub const REDIS_VERSION: &str = "7.0.15";
+pub use version::REDIS_VERSION;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@
 
 use super::directive::Directive;
 use super::kinds::Line;
-use super::{Config, DIRECTIVES};
+use super::table::{Config, DIRECTIVES};
 use crate::util::quote;
 use crate::util::replace_file::replace_file;
 use std::collections::{HashMap, HashSet, VecDeque};
