@@ -24,9 +24,6 @@ use crate::resp::request::OwnedRequest;
 use crate::util::bit_set::bit_set;
 use subscriptions::Subscriptions;
 
-/// A client's place in the registry.
-pub type ClientKey = usize;
-
 /// A set of conditions that make the gate look closer at each command of a client; none is set for most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Modes(pub u16);

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::client::subscriptions::{Names, Subscriptions};
-use crate::client::{Client, ClientKey};
+use super::Client;
+use super::subscriptions::{Names, Subscriptions};
+use crate::net::ClientKey;
 
 /// Subscribers by channel; a client appears once per channel, in the order of its key.
 pub type Channels = HashMap<Box<[u8]>, BTreeSet<ClientKey>>;

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use slab::Slab;
 
-use super::{BlockedFor, Client, ClientKey, Modes};
+use super::{BlockedFor, Client, Modes};
+use crate::net::ClientKey;
 use crate::util::shrink::shrink;
 
 /// So many places for clients are kept, however few there are.

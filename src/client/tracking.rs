@@ -5,9 +5,10 @@
 //! that stops tracking, or goes, stays in the memory of keys until they change: its id, which is never used twice, is
 //! passed over then. When nobody tracks any more all is forgotten. The delivery stands in `server::clients::tracking`.
 
-use super::ClientKey;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
+
+use crate::net::ClientKey;
 
 /// Which of the keys a client reads are remembered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 //! keys. The memory behind the keys is on its way into the cache then.
 
 use super::{Args, CommandId, CommandTable};
-use crate::db::{self, keyspace::Db};
+use crate::db;
+use crate::db::keyspace::Db;
 use crate::resp::request::ArgView;
 
 /// What is known of a request before it runs.

@@ -8,9 +8,7 @@ use crate::command::spec::*;
 use crate::command::{Args, CommandTable, Error};
 use crate::resp::reply::Reply;
 use crate::server::clients::users;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
-use crate::server::execution::Handler;
+use crate::server::execution::{Command, Ctx, Handler};
 use crate::util::platform::os_error_text;
 use crate::util::random;
 

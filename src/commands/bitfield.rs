@@ -13,8 +13,7 @@ use crate::db::keyspace::NewString;
 use crate::db::{Expiry, Key, StringRef};
 use crate::resp::Reply;
 use crate::server::effects::Event;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 use crate::util::bits;
 use crate::util::number::parse_i64;
 

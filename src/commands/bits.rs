@@ -5,7 +5,6 @@
 //!
 //! BITOP knows the operations of Redis 8.2 besides those of 7.0.
 
-use crate::server::execution::Command;
 use std::ops::Range;
 
 use super::string::{clamp_range, is_backward};
@@ -15,7 +14,7 @@ use crate::command::{Args, Error};
 use crate::db::keyspace::NewString;
 use crate::db::{Expiry, Key, StringRef};
 use crate::server::effects::Event;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 use crate::util::bits::{self, Combination};
 use crate::util::number::parse_i64;
 

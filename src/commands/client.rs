@@ -1,25 +1,21 @@
 //! CLIENT: what a connection may ask and change of itself and of others.
 
+use std::ops::Bound;
+
 use crate::client::acl::UserId;
 use crate::client::class::Class;
-use crate::client::tracking::Options;
-use crate::client::tracking::{Choice, ClientTracking, Target};
+use crate::client::tracking::{Choice, ClientTracking, Options, Target};
 use crate::client::{Client, Modes, ReplyMode};
 use crate::command::args::shown;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::server::clients::blocking::GivenUp;
-use crate::server::clients::departure;
-use crate::server::clients::describe;
-use crate::server::clients::describe::Running;
-use crate::server::clients::tracking;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
-use crate::server::execution::Handler;
+use crate::server::clients::describe::{self, Running};
+use crate::server::clients::{departure, tracking};
+use crate::server::execution::{Command, Ctx, Handler};
 use crate::server::pause::PauseKind;
 use crate::util::number;
-use std::ops::Bound;
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[Command::container("client", SUBCOMMANDS)

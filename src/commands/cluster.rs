@@ -4,8 +4,7 @@
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[

@@ -8,9 +8,7 @@ use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, CommandId, CommandTable, Error, keys};
 use crate::resp::Reply;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
-use crate::server::execution::Handler;
+use crate::server::execution::{Command, Ctx, Handler};
 use crate::util::glob;
 
 const VARIES: &[&str] = &["nondeterministic_output_order"];

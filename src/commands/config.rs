@@ -7,8 +7,7 @@ use crate::config::{Access as ConfigAccess, Directive, Rewrite, SetError, flags}
 use crate::resp::request::ArgView;
 use crate::server::apply;
 use crate::server::clients::users;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 use crate::util::platform::os_error_text;
 
 /// The rows.
@@ -61,7 +60,7 @@ fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return Err(crate::command::error::SYNTAX);
     }
     let pairs: Vec<(&[u8], &[u8])> = args.rest(2).step_by(2).zip(args.rest(3).step_by(2)).collect();
-    let access = ConfigAccess { loading: cx.server.persist.loading.is_some(), local_client: cx.is_local() };
+    let access = ConfigAccess { loading: cx.server.loading.is_some(), local_client: cx.is_local() };
     let changes = cx.server.config.set_many(&pairs, access).map_err(set_error)?;
     apply::apply(cx.server, cx.db, &changes).map_err(set_error)?;
     cx.reply.ok();

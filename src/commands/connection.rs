@@ -8,8 +8,7 @@ use crate::command::{Args, Error};
 use crate::config::REDIS_VERSION;
 use crate::resp::request::ArgView;
 use crate::server::clients::lifecycle;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 use crate::util::number;
 
 /// The rows.

@@ -4,10 +4,6 @@
 //! Subcommands that set a knob of Redis's inner workings which has no counterpart here are accepted and do nothing, so
 //! that test suites can run. Lookups here see keys as they are kept, those that have expired included.
 
-use crate::server::execution::Command;
-use crate::server::execution::Handler;
-use crate::server::execution::changes;
-use crate::server::persistence::load_step;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -15,14 +11,13 @@ use crate::command::error::{CmdResult, NO_SUCH_KEY};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::config::Rewrite;
-use crate::db::digest;
 use crate::db::keyspace::NewString;
-use crate::db::{EntryView, Expiry, Key};
+use crate::db::{EntryView, Expiry, Key, digest};
 use crate::persist::rdb::save::value::saved_bytes;
 use crate::repl::outgoing::Outgoing;
 use crate::server::clients::users;
-use crate::server::execution::Ctx;
-use crate::server::persistence::{loading, snapshot};
+use crate::server::execution::{Command, Ctx, Handler, changes};
+use crate::server::persistence::{load_step, loading, snapshot};
 use crate::types::table::Statistics;
 use crate::types::{Collection, Hash, List, Set, SortedSet};
 use crate::util::number;

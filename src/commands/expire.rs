@@ -9,9 +9,7 @@ use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::server::effects::Event;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
-use crate::server::execution::changes;
+use crate::server::execution::{Command, Ctx, changes};
 
 const SET: &[Keys] = &[Keys::at(1, Access::RW.and(Access::UPDATE))];
 const ASK: &[Keys] = &[Keys::at(1, Access::RO.and(Access::ACCESS))];

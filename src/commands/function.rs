@@ -1,7 +1,5 @@
 //! FUNCTION, FCALL.
 
-use crate::server::execution::Command;
-use crate::server::execution::Handler;
 use std::rc::Rc;
 
 use super::script::{ANY_USE, READ, RUNS, RUNS_READ_ONLY, kill, number_of_keys, show};
@@ -12,11 +10,10 @@ use crate::persist::rdb::payload;
 use crate::script::library::{LOADING_MAX, Restore};
 use crate::script::shebang::ScriptFlags;
 use crate::server::Server;
-use crate::server::execution::Ctx;
 use crate::server::execution::gate::busy_error;
+use crate::server::execution::{Command, Ctx, Handler};
 use crate::server::modes::ServerModes;
-use crate::server::scripting::run;
-use crate::server::scripting::run::Start;
+use crate::server::scripting::run::{self, Start};
 use crate::util::glob;
 
 /// The rows.

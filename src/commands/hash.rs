@@ -5,15 +5,14 @@
 //! expiry, counting it up does not. When fields expire stands in [`super::hash_expiry`],
 //! HRANDFIELD in [`super::hash_sample`].
 
+use super::scan::{self, Walk};
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
-use crate::commands::scan::{self, Walk};
 use crate::db::Key;
 use crate::resp::Reply;
 use crate::server::effects::Event;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 use crate::types::Collection;
 use crate::types::hash::{FieldExpiry, Found, Hash, HashLimits, Pair};
 use crate::types::listpack::{Element, IntText};

@@ -6,8 +6,7 @@ use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::db::Key;
 use crate::resp::Reply;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 use crate::types::hash::{Hash, Pair};
 
 /// Fields whose time has come that one call deletes at most.

@@ -3,8 +3,6 @@
 //! PFCOUNT of one key notes the count in the string itself. So it writes, as a command that is called read-only: the
 //! change fails transactions that watch the key and is propagated, but is no keyspace event.
 
-use crate::server::execution::Command;
-use crate::server::execution::changes;
 use std::iter::once;
 
 use crate::command::error::CmdResult;
@@ -13,7 +11,7 @@ use crate::command::{Args, Error};
 use crate::db::keyspace::NewString;
 use crate::db::{DictSlot, Expiry, StringRef};
 use crate::server::effects::Event;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx, changes};
 use crate::types::hyperloglog::{self, Change, Corrupted, Encoding, HyperLogLog, Observation, Registers};
 use crate::util::random::Random;
 

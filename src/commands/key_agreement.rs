@@ -3,18 +3,20 @@
 //! Calls of all commands are made up from their syntax lines. Keys, texts and names of options are drawn from one pool,
 //! so that every word that can mean something stands where it means nothing.
 
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::FAMILIES;
 use crate::command::docs::{self, Argument, Kind};
 use crate::command::keys::find;
 use crate::command::spec::Group;
 use crate::command::{Args, CommandTable, Spec};
-use crate::commands::FAMILIES;
 use crate::db::asked;
 use crate::resp::request::OwnedRequest;
 use crate::server::execution::row::Rows;
 use crate::server::testbed::Testbed;
 use crate::util::random::Random;
-use proptest::prelude::*;
-use std::collections::BTreeSet;
 
 /// What may be a key or a text in any call, besides the words of its own command.
 const WORDS: [&str; 8] = ["a", "b", "STORE", "by", "Streams", "KEYS", "count", "limit"];

@@ -9,9 +9,7 @@ use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::db::Key;
 use crate::server::effects::Event;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
-use crate::server::execution::changes;
+use crate::server::execution::{Command, Ctx, changes};
 use crate::server::persistence::snapshot;
 
 const PER_SHARD_SUM: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];

@@ -4,9 +4,7 @@ use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::table::CommandStats;
 use crate::command::{Args, CommandId, Error};
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
-use crate::server::execution::Handler;
+use crate::server::execution::{Command, Ctx, Handler};
 use crate::server::observe::latency::doctor;
 use crate::util::histogram::Histogram;
 

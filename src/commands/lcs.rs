@@ -9,8 +9,7 @@ use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::resp::Reply;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[Command::new("lcs", Arity::at_least(3), lcs)

@@ -1,8 +1,6 @@
 //! Lists: adding, reading, changing and removing elements. What pops and moves them, and may wait for them, is in
 //! [`super::list_pop`].
 
-use crate::server::execution::Command;
-use crate::server::execution::Handler;
 use std::ops::ControlFlow;
 
 use crate::command::error::{CmdResult, NO_SUCH_KEY, SYNTAX};
@@ -11,7 +9,7 @@ use crate::command::{Args, Error};
 use crate::resp::reply::Reply;
 use crate::server::Server;
 use crate::server::effects::Event;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx, Handler};
 use crate::types::list::{End, Limits, Needle};
 use crate::types::listpack::Element;
 use crate::types::{Collection, List};

@@ -3,15 +3,14 @@
 //! A command that waits is run again for the key that turned ready, and looks at no other: of several keys that got
 //! elements at once the one that got them first serves it. What it did is propagated as the command that does not wait.
 
+use super::list::{limits, push_event, reply_element};
 use crate::command::error::{CmdResult, SYNTAX, WRONG_TYPE};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
-use crate::commands::list::{limits, push_event, reply_element};
 use crate::db::Key;
 use crate::resp::reply::Reply;
 use crate::server::effects::Event;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 use crate::types::list::{End, Limits};
 use crate::types::{Collection, List};
 

@@ -1,6 +1,6 @@
 //! The documentation of the commands without a server: what a client shows when its server has no COMMAND DOCS.
 
-use crate::commands::{FAMILIES, command};
+use super::{FAMILIES, command};
 use crate::resp::{Protocol, Reply, Value, parse};
 use crate::server::execution::row::Rows;
 

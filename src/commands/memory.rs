@@ -3,8 +3,7 @@
 use crate::command::Args;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 use crate::server::observe::info::Source;
 use crate::server::observe::info::memory::Overview;
 use crate::util::alloc;

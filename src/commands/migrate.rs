@@ -4,7 +4,6 @@
 //! key in both places or in none. Connections are kept for a while. One that turns out to be gone is made anew once,
 //! unless it may have done something already.
 
-use crate::server::execution::Command;
 use std::io;
 use std::ops::Range;
 use std::time::Duration;
@@ -19,7 +18,7 @@ use crate::net::tls::Settings;
 use crate::persist::rdb::payload;
 use crate::resp::request::ArgView;
 use crate::server::effects::Event;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 
 const MOVED: Access = Access::RW.and(Access::ACCESS).and(Access::DELETE);
 /// Milliseconds waited where none are given.

@@ -3,9 +3,7 @@
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
-use crate::server::execution::Handler;
+use crate::server::execution::{Command, Ctx, Handler};
 use crate::server::start::modules;
 
 /// The rows.

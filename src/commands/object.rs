@@ -4,8 +4,7 @@ use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::db::StringRef;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 
 const TIPS: &[&str] = &["nondeterministic_output"];
 const KEY: &[Keys] = &[Keys::at(2, Access::RO)];

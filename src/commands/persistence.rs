@@ -7,10 +7,8 @@ use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::persist::fork::Purpose;
 use crate::server::clients::blocking::durability;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
-use crate::server::persistence::aof_rewrite;
-use crate::server::persistence::snapshot;
+use crate::server::execution::{Command, Ctx};
+use crate::server::persistence::{aof_rewrite, snapshot};
 
 /// What Redis answers when a save failed: the log has more.
 const FAILED: Error = Error::fixed("ERR");

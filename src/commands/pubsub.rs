@@ -7,11 +7,8 @@ use crate::client::pubsub::Kind;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
-use crate::server::clients::messages;
-use crate::server::clients::publish;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
-use crate::server::execution::Handler;
+use crate::server::clients::{messages, publish};
+use crate::server::execution::{Command, Ctx, Handler};
 use crate::util::glob;
 
 /// The rows.

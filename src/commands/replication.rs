@@ -7,12 +7,8 @@ use crate::command::error::{CmdResult, NOT_AN_INTEGER, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::config::ReplicaOf;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
-use crate::server::replication::acks;
-use crate::server::replication::role;
-use crate::server::replication::roster;
-use crate::server::replication::{failover, primary, sync};
+use crate::server::execution::{Command, Ctx};
+use crate::server::replication::{acks, failover, primary, role, roster, sync};
 use crate::util::{number, quote};
 
 /// The longest address a replica may announce, in bytes.

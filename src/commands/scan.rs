@@ -9,8 +9,7 @@ use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::db::EntryView;
 use crate::resp::reply::Reply;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 use crate::util::glob;
 
 /// Elements returned by a step that does not say how many it wants.

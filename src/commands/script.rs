@@ -3,9 +3,6 @@
 //! A script is shown to monitors before its commands are, so it shows itself. What it may do is told by its first
 //! line, if it has one: the flags of a call depend on the script.
 
-use crate::server::execution::Command;
-use crate::server::execution::Handler;
-use crate::server::execution::after_call;
 use std::rc::Rc;
 
 use crate::command::error::CmdResult;
@@ -15,10 +12,9 @@ use crate::script::cache::{self, Sha};
 use crate::script::shebang;
 use crate::server::Server;
 use crate::server::effects::Observers;
-use crate::server::execution::Ctx;
 use crate::server::execution::gate::busy_error;
-use crate::server::scripting::run;
-use crate::server::scripting::run::Start;
+use crate::server::execution::{Command, Ctx, Handler, after_call};
+use crate::server::scripting::run::{self, Start};
 
 /// The flags all commands have that run scripts or functions.
 pub const RUNS: &[Flags] = &[RUNS_SCRIPT, NOSCRIPT, STALE, SKIP_MONITOR, MAY_REPLICATE, NO_MANDATORY_KEYS];

@@ -2,18 +2,16 @@
 //!
 //! What is taken at random is propagated as what was taken: replicas must not draw for themselves.
 
+use super::scan::{self, Walk};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
-use crate::commands::scan::{self, Walk};
 use crate::config::Config;
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
 use crate::server::effects::Event;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
-use crate::server::execution::Handler;
 use crate::server::execution::changes::deletion;
+use crate::server::execution::{Command, Ctx, Handler};
 use crate::types::listpack::{Element, IntText};
 use crate::types::set::SetLimits;
 use crate::types::{Collection, Set};

@@ -4,7 +4,6 @@
 //! Elements are copied into one piece of memory first: looking up what patterns name may delete keys that have expired.
 //! What is equal in the order asked for keeps the order in which it was found.
 
-use crate::server::execution::Command;
 use std::ops::Range;
 
 use super::list;
@@ -16,7 +15,7 @@ use crate::command::{Args, Error};
 use crate::db::{Databases, EntryView, Key, StringRef};
 use crate::resp::reply::Reply;
 use crate::server::effects::Event;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 use crate::types::list::End;
 use crate::types::listpack::{Element, IntText};
 use crate::types::sorted_set::score_key;

@@ -8,6 +8,8 @@ pub mod algebra;
 pub mod pop;
 pub mod range;
 
+use std::collections::HashSet;
+
 use super::scan::{self, Walk};
 use super::set::write_member;
 use crate::command::error::{CmdResult, SYNTAX};
@@ -17,15 +19,12 @@ use crate::config::Config;
 use crate::db::Key;
 use crate::resp::reply::Reply;
 use crate::server::effects::Event;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
-use crate::server::execution::Handler;
+use crate::server::execution::{Command, Ctx, Handler};
 use crate::types::listpack::IntText;
 use crate::types::sorted_set::{Change, Entry, Limits};
 use crate::types::{Collection, SortedSet};
 use crate::util::number;
 use crate::util::random::{Random, Selection};
-use std::collections::HashSet;
 
 const READS: &[Keys] = &[Keys::at(1, Access::RO.and(Access::ACCESS))];
 const DELETES: &[Keys] = &[Keys::at(1, Access::RW.and(Access::DELETE))];

@@ -19,8 +19,7 @@ use crate::command::{Args, Error};
 use crate::db::Key;
 use crate::resp::reply::Reply;
 use crate::server::effects::Event;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 use crate::types::listpack::IntText;
 use crate::types::stream::{ConsumerId, Delivery, Entry, Group as ConsumerGroup, IdText, StreamId};
 

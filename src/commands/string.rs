@@ -6,7 +6,6 @@
 //!
 //! Numbers, bits and the longest common subsequence have files of their own.
 
-use crate::server::execution::Command;
 use std::ops::Range;
 
 use super::time_unit::{MILLISECONDS, SECONDS, TimeUnit};
@@ -17,7 +16,7 @@ use crate::db::keyspace::NewString;
 use crate::db::{Expiry, Key, StringRef};
 use crate::resp::Reply;
 use crate::server::effects::Event;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 
 /// Keys whose memory is asked for at once: about as many loads as a processor has under way, and few enough to
 /// stay in its nearest cache until they are used.

@@ -9,8 +9,7 @@ use crate::command::{Args, Error};
 use crate::db::keyspace::NewString;
 use crate::db::{Expiry, StringRef};
 use crate::server::effects::Event;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 use crate::util::long_double;
 use crate::util::number::parse_i64;
 

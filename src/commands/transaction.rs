@@ -13,10 +13,7 @@ use crate::command::{Args, CommandId, Error};
 use crate::db::Key;
 use crate::server::clients::lifecycle;
 use crate::server::effects::Observers;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
-use crate::server::execution::call;
-use crate::server::execution::queue;
+use crate::server::execution::{Command, Ctx, call, queue};
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[

@@ -9,9 +9,7 @@ use crate::command::{Args, Error};
 use crate::config::SanitizeDumpPayload;
 use crate::persist::rdb::payload::{self, Restored};
 use crate::server::effects::Event;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
-use crate::server::execution::changes;
+use crate::server::execution::{Command, Ctx, changes};
 use crate::server::persistence::loading;
 
 const RESTORED: &[Keys] = &[Keys::at(1, Access::OW.and(Access::UPDATE))];

@@ -5,10 +5,11 @@
 //! those fails, the server puts the old values back with [`Changes::roll_back`], applies the effects
 //! once more, and reports [`Changes::failed`].
 
-use super::table::Config;
-use super::directive::{Directive, Effect, flags};
-use crate::util::glob;
 use std::fmt;
+
+use super::directive::{Directive, Effect, flags};
+use super::table::Config;
+use crate::util::glob;
 
 /// The circumstances of a CONFIG SET.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

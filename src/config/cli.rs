@@ -5,15 +5,17 @@
 //! words of it. The word after a bare `--name` belongs to it even if it begins with `--`, so that
 //! any value can be given; `--save` is excepted, since `--save --port 1` has long meant `--save ""`.
 
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::path::{self, PathBuf};
+
+use getopts::Options;
+
 use super::kinds::quoted;
 use super::load::LoadError;
 use super::table::Config;
 use super::version::REDIS_VERSION;
 use crate::util::quote;
-use getopts::Options;
-use std::ffi::OsString;
-use std::io::{self, Read};
-use std::path::{self, PathBuf};
 
 /// What the arguments ask for.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What a directive is to those who deal in names: a row of the table.
 
-use super::table::Config;
 use super::kinds::Line;
+use super::table::Config;
 
 /// Properties of a directive, combined with `|`.
 pub mod flags {

@@ -5,11 +5,12 @@
 //! rewritten as `100mb`; texts are shown bare and rewritten in quotes.
 //! Error texts are Redis's, since clients and tests match on them.
 
+use std::marker::PhantomData;
+
 use super::choices::Choice;
 use super::directive::Occurrence;
 use crate::util::number::{parse_i64, parse_memory};
 use crate::util::quote;
-use std::marker::PhantomData;
 
 pub(super) const INT_MIN: i128 = i32::MIN as i128;
 pub(super) const INT_MAX: i128 = i32::MAX as i128;

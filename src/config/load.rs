@@ -4,16 +4,15 @@
 //! error messages count lines across all three, as Redis's do. The first error ends the process, so
 //! the state after an error doesn't matter.
 
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
+
 use super::directive::{Directive, Occurrence, flags};
 use super::table::Config;
 use super::version::REDIS_VERSION;
 use crate::util::platform::os_error_text;
 use crate::util::{glob, quote};
-use std::collections::HashSet;
-use std::fmt;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 
 /// Includes within includes beyond this are taken for a circle.
 const INCLUDE_DEPTH_MAX: usize = 32;

@@ -50,7 +50,7 @@ pub use notify::NotifyFlags;
 pub use proc_title::expand_proc_title;
 pub use rewrite::Rewrite;
 pub use special::ReplicaOf;
-pub use table::{Config, DIRECTIVES};
+pub use table::Config;
 pub use version::REDIS_VERSION;
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! `notify-keyspace-events`: letters for classes of events and for the channels they go to.
 
+use std::ops::{BitOr, BitOrAssign};
+
 use super::directive::Occurrence;
 use super::kinds::{Kind, Line, quoted, single};
-use std::ops::{BitOr, BitOrAssign};
 
 /// `notify-keyspace-events`: classes of events to publish, and on which channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -1,10 +1,11 @@
 //! Kinds of directives with a shape of their own, most of several words.
 
+use std::path::Path;
+
 use super::directive::Occurrence;
 use super::kinds::{Kind, Line, loose_integer, not_among, quoted, show_memory, single, utf8};
 use crate::util::number::parse_memory;
 use crate::util::platform::os_error_text;
-use std::path::Path;
 
 /// One `save` rule: write the data set when at least `changes` happened in `seconds`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

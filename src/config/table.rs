@@ -8,15 +8,17 @@
 //! Alias and effect may be missing. Names, ranges and defaults are those of Redis 7.0; fields carry
 //! the directive's name, with its unit where the name leaves that open.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use super::choices::*;
-use super::directive::{Directive, Effect, flags::*};
+use super::directive::flags::*;
+use super::directive::{Directive, Effect};
 use super::kinds::*;
 use super::load::Statement;
 use super::notify::{NotifyFlags, NotifyLetters};
 use super::proc_title::valid_proc_title;
 use super::special::*;
-use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 /// Fewer bytes of the stream of commands are of no use to a replica that comes back.
 const BACKLOG_MIN: i128 = 16 << 10;

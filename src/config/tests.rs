@@ -1,10 +1,13 @@
 //! What holds for all rows together: Redis's defaults, and the way of a value from CONFIG SET
 //! through CONFIG GET and CONFIG REWRITE back to a loaded file.
 
-use super::kinds::quoted;
-use super::*;
-use proptest::prelude::*;
 use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::kinds::quoted;
+use super::table::DIRECTIVES;
+use super::*;
 
 const LOCAL: Access = Access { loading: false, local_client: true };
 

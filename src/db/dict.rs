@@ -17,13 +17,14 @@ pub mod asked;
 #[cfg(test)]
 mod tests;
 
+use std::ptr::NonNull;
+
 use super::agenda::Agenda;
 use super::entry::{Entry, EntryRef, EntryView, InEntry};
 use crate::types::Hash;
 use crate::types::table::{Probe, SlotMut, Statistics, Table, VacantSlot};
 use crate::util::random::Random;
 use crate::util::siphash::HashSeed;
-use std::ptr::NonNull;
 
 /// The keys of a database. Callers hash a key once, early, and pass the hash to each call.
 pub struct Dict {

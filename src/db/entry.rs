@@ -29,15 +29,16 @@ mod collection;
 mod tests;
 mod view;
 
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::ptr::NonNull;
+use std::sync::Arc;
+
 use crate::types::ValueType;
 use crate::types::table::Packed;
 use crate::util::alloc::size_class;
 use crate::util::number::parse_i64;
 use crate::util::prefetch::prefetch_read;
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::mem::{ManuallyDrop, MaybeUninit};
-use std::ptr::NonNull;
-use std::sync::Arc;
 
 pub use collection::InEntry;
 use view::Header;

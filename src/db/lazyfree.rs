@@ -1,6 +1,7 @@
 //! Freeing what is big on another thread: whole dictionaries, and collections of many allocations.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, mpsc};
 use std::thread;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::client::ClientKey;
+use super::ClientKey;
 use crate::util::shrink::shrink;
 
 /// One deadline per client, in Unix milliseconds.

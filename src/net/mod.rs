@@ -6,3 +6,6 @@ pub mod listeners;
 pub mod outgoing;
 pub mod socket;
 pub mod tls;
+
+/// A client's place in the registry, and the token of its socket.
+pub type ClientKey = usize;

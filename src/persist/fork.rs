@@ -239,7 +239,6 @@ fn end_child(good: bool) -> ! {
 
 /// Signals mean something else to a child: those for the parent are not its business, and one of its own ends it.
 fn become_child() {
-    crate::server::observe::log_format::set_role(b'C');
     // SAFETY: sets signals to what they do by default, or to nothing.
     unsafe {
         libc::signal(libc::SIGINT, libc::SIG_IGN);

@@ -6,14 +6,12 @@
 
 pub mod aof;
 pub mod fork;
-pub mod loading;
 pub mod rdb;
 pub mod snapshots;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::persist::loading::Loading;
 use crate::persist::snapshots::Snapshots;
 use aof::Aof;
 use rdb::load::Counts;
@@ -29,8 +27,6 @@ pub struct Persist {
     pub child: Option<fork::Child>,
     /// Keys there were when it was forked.
     pub keys_to_save: u64,
-    /// The load on its way.
-    pub loading: Option<Loading>,
     /// What the last one came to.
     pub last_load: Counts,
     /// Tables may be resized for comfort as long as there is no child. Tests switch that off.
@@ -48,7 +44,6 @@ impl Default for Persist {
             snapshots: Snapshots::default(),
             child: None,
             keys_to_save: 0,
-            loading: None,
             last_load: Counts::default(),
             resizing_allowed: true,
             interrupted: Arc::default(),

@@ -6,14 +6,16 @@
 //!  └────────────────────── at most a second after anything fails ──────────────────────────┘
 //! ```
 
-use super::receiving::{Inflow, Receiving};
-use crate::net::socket::Socket;
-use crate::resp::request::OwnedRequest;
-use mio::Token;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
+
+use mio::Token;
+
+use super::receiving::{Inflow, Receiving};
+use crate::net::socket::Socket;
+use crate::resp::request::OwnedRequest;
 
 /// The token of the socket until it is a client's.
 pub const LINK_TOKEN: Token = Token(usize::MAX - 3);

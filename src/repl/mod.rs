@@ -16,12 +16,11 @@ pub mod receiving;
 pub mod replica;
 pub mod transfer;
 
-use crate::repl::replica::Replica;
-
-use crate::client::ClientKey;
+use crate::net::ClientKey;
 use crate::repl::failover::Failover;
 use crate::repl::link::Link;
 use crate::repl::primary::{Cached, Primary};
+use crate::repl::replica::Replica;
 use crate::repl::transfer::Transfer;
 use crate::util::random::Random;
 use backlog::Backlog;

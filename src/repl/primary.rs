@@ -1,7 +1,8 @@
 //! The primary as its replica sees it, with and without a connection.
 
-use crate::client::ClientKey;
 use std::collections::VecDeque;
+
+use crate::net::ClientKey;
 
 /// Notes of how far the append-only file is.
 pub const MARKS_MAX: usize = 64;

@@ -1,11 +1,12 @@
 //! A data set on its way from the primary: where it ends, how much has come, and the pool between socket and loader.
 
-use crate::persist::rdb::load::{Filled, Source};
 use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
+
+use crate::persist::rdb::load::{Filled, Source};
 
 /// Bytes from the socket that may wait to be loaded.
 pub const INFLOW_BYTES_MAX: usize = 1 << 20;

@@ -1,8 +1,9 @@
 //! A snapshot on its way from a child process to replicas, without a file.
 
-use crate::client::ClientKey;
 use mio::Token;
 use mio::net::UnixStream;
+
+use crate::net::ClientKey;
 
 /// The token of the pipe.
 pub const PIPE_TOKEN: Token = Token(usize::MAX - 2);

@@ -1,15 +1,9 @@
 //! The table `redis`, and what else scripts get besides Lua's own functions.
 
-use crate::script::functions::Functions;
-use crate::script::functions::Host;
-use crate::script::functions::add;
-use crate::script::functions::add_numbers;
-use crate::script::functions::push;
-use crate::script::functions::push_library;
-use crate::script::functions::raise;
 use sha1::{Digest as _, Sha1};
 
 use super::convert::{line_of, push_error, without_newlines};
+use super::functions::{Functions, Host, add, add_numbers, push, push_library, raise};
 use super::lua::{Kind, Lua, Outcome, function};
 use super::{bits, cache, json, library, msgpack, packing};
 use crate::config::REDIS_VERSION;

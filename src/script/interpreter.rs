@@ -3,9 +3,9 @@
 //! There are two, made when first needed: one for scripts, whose keys and arguments are globals, and one for functions.
 
 use super::convert::push_error;
+use super::functions::Host;
 use super::lua::{Kind, Lua, Outcome, Reference, State, Status, function};
 use super::{api, sandbox};
-use crate::script::functions::Host;
 use crate::util::platform;
 
 /// Where on the stack the handler of errors stands, the globals, and the metatable through which they are seen; in the

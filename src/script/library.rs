@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::convert::push_error;
+use super::Scripting;
+use super::convert::{self, push_error};
 use super::functions::raise;
 use super::interpreter::{Interpreter, see_loading};
 use super::lua::{Kind, Lua, NOT_ENOUGH_MEMORY, Outcome, Reference, Status, Watch};
 use super::shebang::{self, ScriptFlags};
-use super::{Scripting, convert};
 use crate::command::Error;
 use crate::config::Config;
 

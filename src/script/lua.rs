@@ -21,6 +21,7 @@ use std::ffi::{CStr, c_int};
 use std::ptr;
 
 use mlua_sys as ffi;
+
 pub use mlua_sys::lua_CFunction as CFunction;
 
 pub use calls::{Standing, Step, function, stepwise};

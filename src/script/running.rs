@@ -1,9 +1,10 @@
 //! What is known of the script that runs.
 
+use std::rc::Rc;
+
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
 use crate::util::clock::{Clock, Ticks};
-use std::rc::Rc;
 
 /// What others can know of the script that runs.
 #[derive(Debug)]

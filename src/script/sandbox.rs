@@ -6,9 +6,9 @@
 //! …) are wrapped: they know a protected table and treat it as the real one, or refuse. The real tables are nowhere to
 //! be had; the metatables neither, since `getmetatable` shows another one, protected itself.
 
+use super::functions::Host;
 use super::lua::{CFunction, COLLECTED_KIB, Exit, Kind, LIBRARIES, Lua, Outcome, function};
 use super::{calls, tables, text};
-use crate::script::functions::Host;
 
 /// What globals are left of Lua's own.
 const GLOBALS: &[&str] = &[

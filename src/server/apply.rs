@@ -4,18 +4,15 @@
 //! the other. When one fails the old values are put back and applied again, so that a failing CONFIG SET changes
 //! nothing. Effects of parts that act on their directives by themselves have nothing to do here.
 
+use super::clients::{memory, tracked_keys};
+use super::effects::Observers;
+use super::modes::ServerModes;
+use super::oom_score::oom_score;
 use super::persistence::aof_folder;
+use super::{Server, roles, title};
 use crate::config::{Changes, Config, Effect, SetError};
 use crate::db::Databases;
 use crate::net::listeners::Transport;
-use crate::server::Server;
-use crate::server::clients::memory;
-use crate::server::clients::tracked_keys;
-use crate::server::effects::Observers;
-use crate::server::modes::ServerModes;
-use crate::server::oom_score::oom_score;
-use crate::server::roles;
-use crate::server::title;
 use crate::util::{alloc, platform};
 
 /// Descriptors kept for files, listeners and the like besides those of clients.

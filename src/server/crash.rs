@@ -14,14 +14,14 @@
 use std::backtrace::Backtrace;
 use std::cell::Cell;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
+use super::Server;
 use super::clients::describe;
-use super::observe::info;
-use super::observe::info::Source;
+use super::observe::info::{self, Source};
 use crate::config::{Config, REDIS_VERSION};
 use crate::db::Databases;
-use crate::server::Server;
 use crate::util::platform::{self, SignalStack};
 
 static ENABLED: AtomicBool = AtomicBool::new(true);

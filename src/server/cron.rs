@@ -3,14 +3,13 @@
 //! The steps stand in an order with reasons; add one where its reason holds.
 
 use super::clients::blocking::GivenUp;
-use super::execution::changes;
-use super::execution::settle;
+use super::execution::{changes, settle};
 use super::modes::ServerModes;
 use super::persistence::children;
-use super::shutdown;
-use crate::client::{Client, ClientKey, Modes};
+use super::{Server, shutdown};
+use crate::client::{Client, Modes};
 use crate::db::Databases;
-use crate::server::Server;
+use crate::net::ClientKey;
 use crate::util::alloc;
 
 /// The share of time a slow expiry cycle may take, in per cent, and what each step of effort adds.

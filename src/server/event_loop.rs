@@ -16,29 +16,26 @@ pub mod output;
 mod pace;
 pub mod pipeline;
 
-use super::replication::handshake;
-use super::signals::SIGNAL_TOKEN;
-use crate::server::event_loop::connections::close;
-use crate::server::event_loop::connections::close_doomed_replicas;
-use crate::server::event_loop::connections::greet;
-use crate::server::event_loop::pipeline::READ_BYTES;
 use std::io;
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 
+use super::Server;
 use super::clients::{memory, tracking};
 use super::crash::Watch;
 use super::effects::Observers;
+use super::event_loop::connections::{close, close_doomed_replicas, greet};
+use super::event_loop::pipeline::READ_BYTES;
 use super::modes::ServerModes;
-use super::replication::primary;
-use super::replication::transfer;
-use crate::client::{ClientKey, Modes};
+use super::replication::{handshake, primary, transfer};
+use super::signals::SIGNAL_TOKEN;
+use crate::client::Modes;
 use crate::db::Databases;
+use crate::net::ClientKey;
 use crate::net::listeners::FIRST_TOKEN;
 use crate::repl::link::LINK_TOKEN;
 use crate::repl::transfer::PIPE_TOKEN;
-use crate::server::Server;
 use pace::Pace;
 use pipeline::Pipeline;
 
@@ -154,7 +151,7 @@ impl EventLoop {
     }
 
     fn is_loading(&self) -> bool {
-        self.server.persist.loading.as_ref().is_some_and(|loading| !loading.waits)
+        self.server.loading.as_ref().is_some_and(|loading| !loading.waits)
     }
 
     /// Loads a slice of the data set; whether that was the last. What cannot be loaded is the end, with this status.

@@ -1,13 +1,13 @@
 //! `maxmemory`: making room before a command runs.
 
-use super::execution::changes;
 use std::time::{Duration, Instant};
 
+use super::Server;
+use super::execution::changes;
 use super::modes::ServerModes;
 use crate::config::MaxmemoryPolicy;
 use crate::db::Databases;
 use crate::db::evict::{EvictionPolicy, Judge};
-use crate::server::Server;
 
 /// Keys evicted between two looks at the clock.
 const KEYS_PER_CLOCK: usize = 16;

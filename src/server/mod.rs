@@ -29,21 +29,16 @@ pub mod state;
 pub mod testbed;
 pub mod title;
 
-use crate::script::functions::Host;
-use crate::server::execution::row::Rows;
-use crate::server::modes::ServerModes;
-use crate::server::pause::Pause;
-use crate::server::state::Shutdown;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use mio::net::TcpStream;
 
+use crate::client::Blocked;
 use crate::client::acl::Acl;
 use crate::client::pubsub::PubSub;
 use crate::client::registry::Clients;
 use crate::client::tracking::Tracking;
-use crate::client::{Blocked, ClientKey};
 use crate::command::{CommandId, CommandTable, Error};
 use crate::config::{Config, NotifyFlags};
 use crate::db::Databases;
@@ -53,17 +48,21 @@ use crate::db::watch::Watches;
 use crate::net::deadlines::Deadlines;
 use crate::net::listeners::Listeners;
 use crate::net::outgoing::Links;
-use crate::net::tls;
+use crate::net::{ClientKey, tls};
 use crate::persist::Persist;
 use crate::repl::{self, Replication};
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::script::Scripting;
+use crate::script::functions::Host;
 use crate::server::effects::{Effects, Observers};
+use crate::server::execution::row::Rows;
+use crate::server::modes::ServerModes;
 use crate::server::observe::latency::Latency;
 use crate::server::observe::slowlog::SlowLog;
 use crate::server::observe::stats::Stats;
-use crate::server::state::CronState;
-use crate::server::state::Pending;
+use crate::server::pause::Pause;
+use crate::server::persistence::load_state::Loading;
+use crate::server::state::{CronState, Pending, Shutdown};
 use crate::util::clock::Clock;
 use crate::util::oom_score::OomScore;
 use crate::util::process_title::ProcessTitle;
@@ -137,6 +136,8 @@ pub struct Server {
     pub links: Links,
     /// Snapshots and the like.
     pub persist: Persist,
+    /// The load on its way.
+    pub loading: Option<Loading>,
     /// The cron's memory.
     pub cron: CronState,
     /// When the log last told of a client that speaks another protocol, in Unix seconds.
@@ -207,6 +208,7 @@ impl Server {
             evicting: false,
             links: Links::default(),
             persist: Persist::default(),
+            loading: None,
             cron: CronState::default(),
             attack_told_s: 0,
             in_exec: false,

@@ -1,7 +1,7 @@
 //! The score by which the kernel chooses whom to end when memory runs out.
 
+use super::Server;
 use crate::config::OomScoreAdj;
-use crate::server::Server;
 use crate::util::oom_score::Wanted;
 use crate::util::platform;
 

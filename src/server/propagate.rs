@@ -3,12 +3,10 @@
 //! What a command changed is noted while it runs ([`Outgoing`]) and handed over when the outermost command is done. What
 //! the server does by itself (keys that expired or were evicted) is no transaction, however much of it comes at once.
 
+use super::Server;
 use super::effects::Observers;
 use super::modes::ServerModes;
-use crate::repl::outgoing::TO_ALL;
-use crate::repl::outgoing::TO_FILE;
-use crate::repl::outgoing::TO_REPLICAS;
-use crate::server::Server;
+use crate::repl::outgoing::{TO_ALL, TO_FILE, TO_REPLICAS};
 
 /// Brings [`Observers::PROPAGATE`] in line with who listens. Nobody does while the data set is being loaded.
 pub fn update_listeners(server: &mut Server) {

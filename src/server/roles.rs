@@ -1,10 +1,10 @@
 //! Whether the server follows another, brought in line with the directive.
 
+use super::Server;
+use super::effects::Observers;
+use super::modes::ServerModes;
+use super::replication::roster::count_good;
 use crate::config::ReplicaOf;
-use crate::server::Server;
-use crate::server::effects::Observers;
-use crate::server::modes::ServerModes;
-use crate::server::replication::roster::count_good;
 
 /// Brings what depends on the role in line with it.
 pub fn note_role(server: &mut Server) {

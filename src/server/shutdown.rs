@@ -9,16 +9,15 @@
 //! Replicas are waited for until `shutdown-timeout`. The end is called off by SHUTDOWN ABORT, and when data would be
 //! lost; whoever is blocked in SHUTDOWN then gets an error.
 
+use super::Server;
 use super::pause::Holder;
 use super::persistence::final_save;
 use super::replication::roster;
-use super::state::Ending;
-use super::state::Shutdown;
-use crate::client::{BlockedFor, ClientKey};
+use super::state::{Ending, Pending, Shutdown};
+use crate::client::BlockedFor;
 use crate::command::Error;
 use crate::db::Databases;
-use crate::server::Server;
-use crate::server::state::Pending;
+use crate::net::ClientKey;
 
 /// What SHUTDOWN is answered when it comes to nothing.
 pub const FAILED: Error = Error::fixed("ERR Errors trying to SHUTDOWN. Check logs.");

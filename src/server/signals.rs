@@ -1,18 +1,16 @@
 //! SIGTERM and SIGINT: an orderly end.
 
-use mio::Token;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use mio::net::UnixStream;
-use mio::{Interest, Registry};
+use mio::{Interest, Registry, Token};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
-use super::shutdown;
 use super::state::Ending;
-use crate::server::Server;
+use super::{Server, shutdown};
 
 /// The reading end of the pipe through which signals reach the event loop.
 pub struct Signals {

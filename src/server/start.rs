@@ -5,11 +5,6 @@ pub mod modules;
 mod supervise;
 mod system;
 
-use super::oom_score;
-use super::persistence::load_step;
-use super::persistence::loading;
-use super::title;
-use crate::server::scripting::host::HOST;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
@@ -17,20 +12,20 @@ use std::process::ExitCode;
 
 use mio::Poll;
 
-use supervise::Supervisor;
-
-use super::apply;
 use super::event_loop::EventLoop;
+use super::execution::row::{Command, Rows};
+use super::persistence::{load_step, loading};
+use super::scripting::host::HOST;
 use super::signals::Signals;
+use super::{Server, apply, oom_score, title};
 use crate::command::CommandTable;
 use crate::config::{self, CommandLine, Config, LoadError, REDIS_VERSION};
 use crate::db::Databases;
 use crate::net::listeners::{ListenError, Listeners, Transport};
 use crate::persist;
-use crate::server::Server;
-use crate::server::execution::row::{Command, Rows};
 use crate::util::platform;
 use crate::util::process_title::ProcessTitle;
+use supervise::Supervisor;
 
 /// The program: reads the command line, starts the server, runs it to its end.
 ///

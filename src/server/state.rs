@@ -1,6 +1,6 @@
 //! Small things that the duties of the whole server remember between two calls.
 
-use crate::client::ClientKey;
+use crate::net::ClientKey;
 use crate::util::clock::Ticks;
 
 /// How the server is asked to go down.

@@ -1,22 +1,23 @@
 //! For unit tests of commands: a server without an event loop and one client, whose replies and
 //! propagated requests can be looked at.
 
+use super::Server;
 use super::effects::Observers;
+use super::execution::row::Rows;
 use super::execution::{Ctx, process};
-use crate::client::{Client, ClientKey};
+use super::scripting::host::HOST;
+use crate::client::Client;
 use crate::command::Args;
 use crate::commands::FAMILIES;
 use crate::config::Config;
 use crate::db::Databases;
+use crate::net::ClientKey;
 use crate::net::connection::Connection;
 use crate::net::listeners::Listeners;
 use crate::net::socket::Socket;
 use crate::resp::Protocol;
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
-use crate::server::Server;
-use crate::server::execution::row::Rows;
-use crate::server::scripting::host::HOST;
 
 /// The server.
 pub struct Testbed {

@@ -1,7 +1,7 @@
 //! The title of the process.
 
+use super::Server;
 use crate::config::expand_proc_title;
-use crate::server::Server;
 
 /// Shows the title of the process anew.
 pub fn show_title(server: &mut Server) {

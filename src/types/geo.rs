@@ -14,8 +14,9 @@ mod tests;
 
 pub use search::{Found, Outline, Search};
 
-use cell::Cell;
 use std::fmt;
+
+use cell::Cell;
 
 /// Degrees from 0 to the ends of all longitudes.
 pub const LONGITUDE_MAX: f64 = 180.0;

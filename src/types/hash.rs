@@ -30,6 +30,7 @@ use crate::util::alloc::size_class;
 use crate::util::random::{Random, Selection};
 use big::{BigHash, BigPairs};
 use form::{Form, FormMut, FormRef};
+
 pub use saved::HashBytes;
 use std::collections::HashSet;
 use std::num::NonZeroI64;

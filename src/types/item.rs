@@ -9,11 +9,12 @@
 // The length of the allocation stands in the allocation: a slice has to be made of both.
 #![allow(unsafe_code)]
 
-use super::table::Packed;
-use crate::util::alloc::size_class;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
 use std::ptr::NonNull;
+
+use super::table::Packed;
+use crate::util::alloc::size_class;
 
 /// The first byte that says: the length follows.
 const LONG: u8 = u8::MAX;

@@ -9,13 +9,14 @@ mod quick;
 #[cfg(test)]
 mod tests;
 
+use std::ops::ControlFlow;
+
 use super::Collection;
 use super::digest::Digest;
 use super::listpack::{Element, GappedListpack, IntText, Listpack, Pack, Storage};
 use crate::util::alloc::size_class;
 use node::Node;
 use quick::Quicklist;
-use std::ops::ControlFlow;
 
 /// A listpack of more bytes belongs into a quicklist, where an end can grow without being moved.
 const SMALL_BYTES_MAX: usize = 1024;

@@ -28,8 +28,9 @@ pub use element::Element;
 pub use gapped::{GappedListpack, Growth};
 pub use thin::ThinListpack;
 
-use element::{back_length_bytes, decode, read_back_length, size_at};
 use std::fmt;
+
+use element::{back_length_bytes, decode, read_back_length, size_at};
 
 const HEADER_BYTES: usize = 6;
 const END: u8 = 0xff;

@@ -10,6 +10,10 @@ mod small;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::Range;
+
 use super::Collection;
 use super::digest::Digest;
 use super::intset::Intset;
@@ -20,9 +24,6 @@ use crate::util::alloc::size_class;
 use crate::util::random::{Random, Selection};
 use crate::util::siphash::HashSeed;
 use small::{Small, View};
-use std::collections::HashSet;
-use std::fmt;
-use std::ops::Range;
 
 pub use algebra::{difference, intersection, union};
 

@@ -22,16 +22,16 @@ mod tree;
 pub use item::score_key;
 pub use range::{LexBound, LexRange, ScoreBound, ScoreRange};
 
-use super::Collection;
+use std::collections::HashSet;
+use std::ops::Range;
+
 use super::digest::Digest;
 use super::listpack::{Element, IntText, Listpack};
-use super::table;
+use super::{Collection, table};
 use crate::util::number;
 use crate::util::random::Random;
 use ordered::Ordered;
 use packed::Packed;
-use std::collections::HashSet;
-use std::ops::Range;
 
 /// How many members a listpack may have, and how long they may be.
 #[derive(Clone, Copy, Debug)]

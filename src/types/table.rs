@@ -37,13 +37,14 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
 use crate::util::prefetch::prefetch_read;
 use crate::util::random::Random;
 use crate::util::siphash::HashSeed;
 use arena::Arena;
 use segment::{POSITION_BITS, Place, SLOTS, Segment};
-use std::marker::PhantomData;
-use std::ptr::NonNull;
 
 /// A segment that must grow while it holds this many items or more is split.
 const SPLIT_LIMIT: u32 = 2048;

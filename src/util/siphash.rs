@@ -4,8 +4,9 @@
 //! table and make every lookup slow; a secret seed, drawn at start, takes that away. One compression and three
 //! finalization rounds are what the standard library uses for the same purpose; the tests hold this against it.
 
-use super::random::entropy;
 use std::sync::OnceLock;
+
+use super::random::entropy;
 
 static PROCESS_SEED: OnceLock<HashSeed> = OnceLock::new();
 

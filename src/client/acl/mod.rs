@@ -28,6 +28,7 @@ use crate::command::CommandTable;
 use command_set::CommandSet;
 use log::AclLog;
 use password::PasswordHash;
+
 pub use password::digit;
 pub use rules::has_spaces;
 pub use selector::{Call, Denial, Selector};

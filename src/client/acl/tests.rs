@@ -1,5 +1,9 @@
 //! Rules against naive twins, and there and back again.
 
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
 use super::rules::{RuleError, Rulebook, join_selectors};
 use super::selector::FirstArg;
 use super::{Acl, Call, Denial, User, UserId, describe};
@@ -9,8 +13,6 @@ use crate::command::{Args, CommandTable};
 use crate::commands::FAMILIES;
 use crate::resp::request::OwnedRequest;
 use crate::server::execution::row::Rows;
-use proptest::prelude::*;
-use std::collections::BTreeSet;
 
 fn table() -> CommandTable {
     Rows::new(FAMILIES).0

@@ -3,7 +3,7 @@
 use super::command_set::CommandSet;
 use super::password::PasswordHash;
 use super::selector::{Call, Denial, KeyPattern, KeyRights, Selector};
-use crate::client::acl::unique::Unique;
+use super::unique::Unique;
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]

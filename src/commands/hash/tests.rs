@@ -1,10 +1,11 @@
 //! Replies and propagation of the commands on hashes.
 
+use std::collections::BTreeMap;
+
 use crate::db::Key;
 use crate::resp::Protocol;
 use crate::server::testbed::Testbed;
 use crate::types::Hash;
-use std::collections::BTreeMap;
 
 /// Lets the time of fields of the hash `h` have come long ago.
 fn make_due(bed: &mut Testbed, fields: &[&str]) {

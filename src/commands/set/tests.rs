@@ -1,8 +1,9 @@
 //! Replies, events' consequences and propagation of the commands on sets.
 
+use std::collections::BTreeSet;
+
 use crate::resp::Protocol;
 use crate::server::testbed::Testbed;
-use std::collections::BTreeSet;
 
 fn sorted(reply: &str) -> Vec<String> {
     let words: BTreeSet<String> = reply.lines().skip(1).filter(|line| !line.starts_with('$')).map(Into::into).collect();

@@ -1,11 +1,13 @@
 //! SORT and SORT_RO.
 
+use std::cmp::Ordering;
+
+use proptest::prelude::*;
+
 use super::*;
 use crate::db::Expiry;
 use crate::db::keyspace::NewString;
 use crate::server::testbed::Testbed;
-use proptest::prelude::*;
-use std::cmp::Ordering;
 
 fn put_list(bed: &mut Testbed, key: &str, elements: &[&str]) {
     let (mut list, limits) = (List::default(), list::limits(&bed.server));

@@ -1,21 +1,20 @@
 //! Union, intersection and difference of sorted sets, returned, counted or kept. Sets may take part: their members have
 //! the score 1. A key that is not there is an empty set.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use super::{begin_entries, limits, row};
 use crate::command::error::{CmdResult, SYNTAX, WRONG_TYPE};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::db::{Databases, EntryView, Key};
 use crate::server::effects::Event;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
-use crate::server::execution::Handler;
+use crate::server::execution::{Command, Ctx, Handler};
 use crate::types::listpack::{Element, IntText};
 use crate::types::sorted_set::sort;
 use crate::types::{Collection, Set, SortedSet};
 use crate::util::number;
-use std::borrow::Cow;
-use std::collections::HashMap;
 
 const READS: Access = Access::RO.and(Access::ACCESS);
 const NOT_A_WEIGHT: Error = Error::fixed("ERR weight value is not a float");

@@ -3,17 +3,17 @@
 //!
 //! What waits is propagated as what it does in the end: ZPOPMIN or ZPOPMAX of one key.
 
+use std::ops::Range;
+
 use super::{begin_entries, removed, row, write_entry};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::commands::set::write_member;
 use crate::db::Key;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Command, Ctx};
 use crate::types::sorted_set::Entry;
 use crate::types::{Collection, SortedSet};
-use std::ops::Range;
 
 const POPS: Access = Access::RW.and(Access::ACCESS).and(Access::DELETE);
 const WAITED: &[Keys] = &[Keys::range(1, -2, 1, POPS)];

@@ -2,18 +2,17 @@
 //!
 //! Every range comes down to ranks (see `types::sorted_set`), which REV and LIMIT are then applied to.
 
+use std::ops::Range;
+
 use super::{READS, limits, removed, row, write_entries};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::server::effects::Event;
-use crate::server::execution::Command;
-use crate::server::execution::Ctx;
-use crate::server::execution::Handler;
+use crate::server::execution::{Command, Ctx, Handler};
 use crate::types::sorted_set::{LexBound, LexRange, ScoreBound, ScoreRange};
 use crate::types::{Collection, SortedSet};
 use crate::util::number;
-use std::ops::Range;
 
 const DELETES: &[Keys] = &[Keys::at(1, Access::RW.and(Access::DELETE))];
 const NOT_A_RANGE: Error = Error::fixed("ERR min or max is not a float");

@@ -4,8 +4,7 @@ use super::{consumer_created, id, id_or_extreme, no_group};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
 use crate::server::effects::Event;
-use crate::server::execution::Ctx;
-use crate::server::execution::changes;
+use crate::server::execution::{Ctx, changes};
 use crate::types::Stream;
 use crate::types::stream::Log;
 

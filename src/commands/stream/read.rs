@@ -7,12 +7,11 @@
 //! XREADGROUP cannot go on waiting when its stream or its group is gone, and says so. It is never propagated itself:
 //! each delivery is, as an XCLAIM, and how far the group has read then.
 
-use crate::command::spec::FoundKey;
-
 use super::range::reply_entries;
 use super::{Actor, INVALID_ID, READS, Substitutes, reply_entry, reply_id};
 use crate::command::args::until_nul;
 use crate::command::error::{CmdResult, SYNTAX, WRONG_TYPE};
+use crate::command::spec::FoundKey;
 use crate::command::{Args, Error};
 use crate::db::Key;
 use crate::resp::reply::{Deferred, Reply};

@@ -1,9 +1,11 @@
 //! The dictionary against two maps: values and expiries.
 
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
 use super::*;
 use crate::db::entry::StringRef;
-use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 impl Dict {
     fn hash(&self, key: &[u8]) -> u64 {

@@ -3,9 +3,10 @@
 // The type of what lies in the slot is told by the kind, at run time.
 #![allow(unsafe_code)]
 
+use std::mem::MaybeUninit;
+
 use super::{COLLECTION_BYTES, Entry, EntryView, Kind, Shape, Slot, WORD};
 use crate::types::{Collection, Hash, List, Set, SortedSet, Stream};
-use std::mem::MaybeUninit;
 
 /// A collection that can lie in an entry.
 ///

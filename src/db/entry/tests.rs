@@ -1,7 +1,8 @@
 //! The entry against a naive twin: a plain struct of its parts.
 
-use super::*;
 use proptest::prelude::*;
+
+use super::*;
 
 #[derive(Debug, Clone)]
 struct Twin {

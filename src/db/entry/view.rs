@@ -1,13 +1,15 @@
 //! Reading an entry: its first word, and the borrowed forms of entry and value.
 
-use super::{ACCESS_BITS, EMBEDDED_MAX, EXPIRES, INLINE_MAX, LONG_KEY, RAW, SHARED_BYTES, WORD};
-use super::{Entry, Kind, layout, size_class};
-use crate::util::prefetch::prefetch_read;
 use std::alloc::Layout;
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::Arc;
+
+use super::{
+    ACCESS_BITS, EMBEDDED_MAX, EXPIRES, Entry, INLINE_MAX, Kind, LONG_KEY, RAW, SHARED_BYTES, WORD, layout, size_class,
+};
+use crate::util::prefetch::prefetch_read;
 
 /// The first word of an entry, decoded.
 #[derive(Clone, Copy)]

@@ -2,12 +2,13 @@
 //!
 //! It speaks as `redis-check-aof` does, since scripts read what it prints.
 
-use super::manifest::{Manifest, Part};
-use super::scan::Scan;
-use crate::util::platform::os_error_text;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+
+use super::manifest::{Manifest, Part};
+use super::scan::Scan;
+use crate::util::platform::os_error_text;
 
 /// Checks a snapshot at the beginning of a file, to be shown by a name, and reports; how many bytes it has if it is
 /// sound.

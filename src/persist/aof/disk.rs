@@ -5,12 +5,11 @@
 //! for ever for the log's lock.
 
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
-use std::thread;
+use std::{io, thread};
 
 use crate::util::platform::SignalStack;
 

@@ -9,12 +9,13 @@
 //! It is replaced as a whole: a new one is written beside it, brought to the disk, and renamed. So at any moment the
 //! files it names are complete, and a file it does not name is of no account.
 
-use crate::util::platform::os_error_text;
-use crate::util::quote;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+use crate::util::platform::os_error_text;
+use crate::util::quote;
 
 /// The longest line, its end included, in bytes.
 const LINE_MAX: usize = 1024;

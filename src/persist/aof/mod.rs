@@ -9,7 +9,6 @@
 
 pub mod check;
 pub mod disk;
-pub mod log_loader;
 pub mod manifest;
 pub mod reader;
 pub mod rewrite;

@@ -4,8 +4,9 @@
 //! stand between them and tell something else, such as the time. Where it stops being that, the [`Reader`] says
 //! whether it just ends too early (the server died while it wrote) or is broken, and at which offset.
 
-use crate::resp::request::{self, ArgView, Batch, Limits, Progress};
 use std::io::{self, Read};
+
+use crate::resp::request::{self, ArgView, Batch, Limits, Progress};
 
 /// Bytes read at once.
 const READ_BYTES: usize = 256 * 1024;

@@ -3,14 +3,15 @@
 //! One function per type. Collections are written in portions, so that no command gets too long; what has an expiry
 //! gets it at the end.
 
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+
 use crate::db::{Databases, EntryView};
 use crate::types::list::End;
 use crate::types::listpack::{Element, IntText};
 use crate::types::stream::{Group, StreamId};
 use crate::types::{Hash, List, Set, SortedSet, Stream, ValueType};
 use crate::util::number::append_f64;
-use std::io::{self, Write};
-use std::ops::ControlFlow;
 
 /// Elements to a command.
 const ITEMS_MAX: usize = 64;

@@ -10,13 +10,14 @@
 //!
 //! A write that fails leaves its commands here, and is tried again before each wait; meanwhile writes are refused.
 
-use super::disk::DiskThread;
-use crate::config::AppendFsync;
-use crate::util::platform::os_error_text;
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use super::disk::DiskThread;
+use crate::config::AppendFsync;
+use crate::util::platform::os_error_text;
 
 /// How long a write waits for a sync that is under way, in seconds.
 const POSTPONED_MAX_S: i64 = 2;

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use super::load::value::Rules;
 use super::load::{Filled, LoadError, Loader, Progress, Settings, Source};
+use super::payload;
+use super::save::value::kind_of;
 use super::save::{self, Options, Usage};
-use super::{payload, save::value::kind_of};
 use crate::db::keyspace::NewString;
 use crate::db::{Databases, Entry, Expiry, Key, digest};
 use crate::types::hash::{FieldExpiry, HashLimits};

@@ -2,8 +2,9 @@
 //! is left of it moves to the head of a buffer of the connection's own, further pieces come behind it or straight
 //! into the big argument that is arriving.
 
-use super::*;
 use proptest::prelude::*;
+
+use super::*;
 
 const LIMITS: Limits =
     Limits { bulk_max: 512 << 20, args_max: i32::MAX as i64, requests_max: 64, unauthenticated: false };

@@ -10,12 +10,14 @@
 
 pub mod durability;
 
-use crate::client::reply_mode;
-use crate::client::{Blocked, BlockedFor, ClientKey, Modes};
+use std::ops::Range;
+
+use crate::client::{Blocked, BlockedFor, Modes, reply_mode};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
 use crate::db::waiters::Waiter;
 use crate::db::{Databases, Key};
+use crate::net::ClientKey;
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
 use crate::server::Server;
@@ -23,7 +25,6 @@ use crate::server::effects::Observers;
 use crate::server::execution::Ctx;
 use crate::server::modes::ServerModes;
 use crate::server::pause::{Holder, PauseKind};
-use std::ops::Range;
 
 impl Ctx<'_> {
     /// Has the client wait until one of `keys` may be ready, and the command run again then. At `deadline_ms` (see

@@ -1,10 +1,9 @@
 //! A client that goes is taken out of everything that knows it.
 
 use super::{lifecycle, publish, tracking};
-use crate::client::ClientKey;
+use crate::net::ClientKey;
 use crate::server::Server;
-use crate::server::replication::primary;
-use crate::server::replication::role;
+use crate::server::replication::{primary, role};
 
 /// Takes a client out of everything that knows it, before it is removed.
 pub fn forget(server: &mut Server, key: ClientKey) {

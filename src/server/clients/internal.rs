@@ -4,14 +4,11 @@
 //! Such a client is obeyed: what it runs happened elsewhere already, so no check may refuse it, and it never waits for
 //! anything. What it is answered goes nowhere, but an error means that something is wrong.
 
-use crate::client::ClientKey;
-use crate::client::internal;
-use crate::client::internal::Internal;
+use crate::client::internal::{self, Internal};
 use crate::command::{Args, CommandId};
+use crate::net::ClientKey;
 use crate::server::Server;
-use crate::server::execution::Ctx;
-use crate::server::execution::changes;
-use crate::server::execution::settle;
+use crate::server::execution::{Ctx, changes, settle};
 
 /// Runs a command that happened before, or keeps it for EXEC; the error it was answered, if any. It is not counted
 /// among the commands that clients have sent.

@@ -2,7 +2,8 @@
 
 use super::tracking;
 use crate::client::acl::UserId;
-use crate::client::{ClientKey, Modes, ReplyMode};
+use crate::client::{Modes, ReplyMode};
+use crate::net::ClientKey;
 use crate::server::Server;
 use crate::server::effects::Observers;
 

@@ -4,14 +4,14 @@
 //! output was sent, and for the client whose command is about to run. Past the limit those that take most go first.
 //! Replicas, the primary and clients under CLIENT NO-EVICT neither go nor, but for the latter, count.
 
-use crate::server::clients::departure;
 use std::collections::BinaryHeap;
 
-use super::describe;
-use super::describe::Running;
+use super::departure;
+use super::describe::{self, Running};
+use crate::client::Client;
 use crate::client::class::Class;
-use crate::client::{Client, ClientKey};
 use crate::config::MemoryShare;
+use crate::net::ClientKey;
 use crate::server::Server;
 use crate::server::modes::ServerModes;
 

@@ -1,8 +1,9 @@
 //! Messages to clients that are no replies to their commands, and the limit on output that is not read.
 
 use crate::client::class::Class;
-use crate::client::{Client, ClientKey, Modes};
+use crate::client::{Client, Modes};
 use crate::config::Config;
+use crate::net::ClientKey;
 use crate::resp::reply::Reply;
 use crate::server::Server;
 use crate::server::effects::Observers;

@@ -5,13 +5,14 @@
 //! outputs. A client that does not read what it is sent is closed when its output exceeds `client-output-buffer-limit
 //! pubsub`.
 
-use crate::client::ClientKey;
+use std::sync::Arc;
+
 use crate::client::pubsub::{Channels, Kind};
+use crate::net::ClientKey;
 use crate::resp::reply::{Reply, SHARED_LEN_MIN};
 use crate::server::Server;
 use crate::util::glob;
 use crate::util::shrink::shrink;
-use std::sync::Arc;
 
 /// Subscribes a client. Once the last one is done, call [`Client::update_subscribed_mode`].
 pub fn subscribe(server: &mut Server, client: ClientKey, kind: Kind, name: &[u8]) {

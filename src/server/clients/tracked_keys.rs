@@ -1,7 +1,7 @@
 //! What changes of keys mean to those who track them: noted here, told by [`super::tracking`].
 
-use crate::client::ClientKey;
 use crate::client::tracking::News;
+use crate::net::ClientKey;
 use crate::server::Server;
 use crate::server::modes::ServerModes;
 

@@ -14,25 +14,21 @@
 //! What is to be told waits for the end of the command that brought it about ([`deliver`]), so that it never stands in
 //! the middle of a reply. No bit of this is entered while nobody tracks.
 
-use crate::client::Client;
-use crate::client::Modes;
-use crate::client::acl::Acl;
-use crate::client::tracking::ClientTracking;
-use crate::client::tracking::News;
-use crate::client::tracking::Options;
-use crate::client::tracking::Tracking;
-use crate::server::clients::tracked_keys::note_fill;
-use crate::util::shrink::shrink;
 use std::rc::Rc;
 
-use crate::client::ClientKey;
+use super::tracked_keys::note_fill;
+use crate::client::acl::Acl;
+use crate::client::tracking::{ClientTracking, News, Options, Tracking};
+use crate::client::{Client, Modes};
 use crate::command::spec::{KEEPS_CACHING, PUBSUB, READONLY, RUNS_SCRIPT};
 use crate::command::{Args, CommandId, keys};
+use crate::net::ClientKey;
 use crate::resp::reply::Reply;
 use crate::server::Server;
 use crate::server::effects::Observers;
 use crate::server::execution::Ctx;
 use crate::server::modes::ServerModes;
+use crate::util::shrink::shrink;
 
 /// The channel that a RESP2 client hears of changes through.
 const CHANNEL: &[u8] = b"__redis__:invalidate";

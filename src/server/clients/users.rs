@@ -1,22 +1,21 @@
 //! Users and the clients that act as them: coming in, what a change of rules entails, refusals.
 
+use std::collections::HashSet;
+
 use super::describe::{Running, line};
+use super::{departure, tracked_keys};
 use crate::client::acl::log::{Context, Entry, Reason};
 use crate::client::acl::rules::{RuleError, Rulebook, join_selectors};
 use crate::client::acl::selector::channel_matches;
 use crate::client::acl::unique::Unique;
 use crate::client::acl::{Call, DEFAULT_NAME, Denial, User, UserId, describe, file, has_spaces};
 use crate::client::pubsub::Kind;
-use crate::client::{Client, ClientKey, Modes};
-use crate::command::CmdResult;
-use crate::command::{Args, CommandId};
+use crate::client::{Client, Modes};
+use crate::command::{Args, CmdResult, CommandId};
 use crate::config::{AclPubsubDefault, LoadError, Statement};
+use crate::net::ClientKey;
 use crate::server::Server;
-use crate::server::clients::departure;
-use crate::server::clients::tracked_keys;
-use crate::server::execution::Ctx;
-use crate::server::execution::gate;
-use std::collections::HashSet;
+use crate::server::execution::{Ctx, gate};
 
 impl Ctx<'_> {
     /// Whether the client's user may run a call.

@@ -11,11 +11,11 @@
 
 use std::time::Duration;
 
-use super::connections;
-use super::output;
 use super::pipeline::{Pipeline, READ_BYTES};
-use crate::client::{ClientKey, Modes};
+use super::{connections, output};
+use crate::client::Modes;
 use crate::db::Databases;
+use crate::net::ClientKey;
 use crate::server::Server;
 use crate::server::effects::Observers;
 use crate::server::persistence::aof_write;

@@ -1,12 +1,14 @@
 //! Connections taken in and closed: the one place for either.
 
+use mio::Token;
+
+use crate::client::Client;
 use crate::client::acl::UserId;
-use crate::client::{Client, ClientKey};
+use crate::net::ClientKey;
 use crate::net::connection::Connection;
 use crate::net::listeners::{Accepted, Transport};
 use crate::net::socket::Socket;
 use crate::server::Server;
-use mio::Token;
 
 /// The one place where connections are closed.
 pub fn close(server: &mut Server, clients: Vec<ClientKey>) {

@@ -1,6 +1,7 @@
 //! Outputs sent: each client's with one write, after what it may tell of is where the log promises it.
 
-use crate::client::{ClientKey, Modes};
+use crate::client::Modes;
+use crate::net::ClientKey;
 use crate::net::connection::Flushed;
 use crate::server::Server;
 use crate::server::clients::{memory, messages};

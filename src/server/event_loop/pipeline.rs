@@ -4,22 +4,21 @@
 //! bucket the key belongs to is asked into the cache; then the entries behind those buckets; only then are the
 //! commands run. With many keys in memory this hides most of the time that would pass waiting for memory.
 
-use crate::server::clients::messages;
-use crate::server::execution::process;
-use crate::server::replication::stream;
 use std::borrow::Cow;
 use std::io;
 
-use crate::client::{Client, ClientKey, Modes};
+use crate::client::{Client, Modes};
 use crate::command::lookahead::{self, Resolved};
 use crate::command::{Args, CommandId};
 use crate::db::Databases;
+use crate::net::ClientKey;
 use crate::resp::reply::Reply;
 use crate::resp::request::{self, ArgView, Batch, Limits, Progress, ProtocolError};
 use crate::server::Server;
-use crate::server::clients::memory;
-use crate::server::execution::Ctx;
+use crate::server::clients::{memory, messages};
+use crate::server::execution::{Ctx, process};
 use crate::server::modes::ServerModes;
+use crate::server::replication::stream;
 use crate::util::clock::Ticks;
 
 /// Requests framed, looked up and prefetched at once.

@@ -1,16 +1,15 @@
 //! What follows from each call, also within a transaction or script: MONITOR, tracking, what is to be propagated.
 
 use super::Ctx;
+use super::changes::settle_notes;
 use super::gate::shown_to_monitors;
-use crate::client::ClientKey;
 use crate::command::spec::RUNS_QUEUE;
 use crate::command::{Args, CommandId};
+use crate::net::ClientKey;
 use crate::resp::request::ArgView;
 use crate::server::Server;
 use crate::server::clients::tracking;
-use crate::server::effects::Observers;
-use crate::server::effects::Propagation;
-use crate::server::execution::changes::settle_notes;
+use crate::server::effects::{Observers, Propagation};
 use crate::util::quote;
 
 /// Settles the effects of one call.

@@ -1,7 +1,6 @@
 //! A call of a handler: time, statistics, errors, slow log.
 
-use super::Ctx;
-use super::after_call;
+use super::{Ctx, after_call};
 use crate::command::error::WRONG_TYPE;
 use crate::command::spec::{BLOCKING, SKIP_SLOWLOG};
 use crate::command::{Args, CommandId};

@@ -2,10 +2,10 @@
 //! keyspace events, propagation, tracking, keys that may serve blocked clients.
 
 use super::context::Ctx;
-use crate::client::ClientKey;
 use crate::config::NotifyFlags;
 use crate::db::keyspace::{Happening, Note};
 use crate::db::{Databases, Key};
+use crate::net::ClientKey;
 use crate::server::Server;
 use crate::server::clients::tracked_keys;
 use crate::server::effects::{Event, Observers};

@@ -1,10 +1,10 @@
 //! What a handler is given: its database, the server, and where its reply goes.
 
-use crate::client::{Client, ClientKey, Modes};
-use crate::command::Error;
-use crate::command::Spec;
+use crate::client::{Client, Modes};
 use crate::command::table::CommandId;
+use crate::command::{Error, Spec};
 use crate::db::Databases;
+use crate::net::ClientKey;
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
 use crate::server::Server;

@@ -1,19 +1,13 @@
 //! A request of a client, or of the primary, from its resolved name to its end: arity, gate, call, what follows.
 
-use super::Ctx;
-use super::gate;
-use super::gate::Verdict;
-use super::settle;
-use crate::client::reply_mode::begin_silence;
-use crate::client::reply_mode::end_silence;
+use super::gate::{self, Verdict};
+use super::{Ctx, call, refuse, settle};
+use crate::client::reply_mode::{begin_silence, end_silence};
 use crate::client::{BlockedFor, Modes};
 use crate::command::args::shown;
 use crate::command::error::Error;
-use crate::command::spec;
-use crate::command::{Args, CommandId};
+use crate::command::{Args, CommandId, spec};
 use crate::resp::reply::Mark;
-use crate::server::execution::call;
-use crate::server::execution::refuse;
 use crate::server::replication::roster;
 
 /// What a browser sends that was made to attack.

@@ -1,11 +1,11 @@
 //! Commands between MULTI and EXEC.
 
+use super::Ctx;
 use crate::client::{Modes, Transaction};
 use crate::command::spec::*;
 use crate::command::{Args, CommandId, Error};
 use crate::resp::request::OwnedRequest;
 use crate::server::clients::lifecycle;
-use crate::server::execution::Ctx;
 
 /// Queues a command for EXEC. Nothing is kept of a transaction that will fail anyway.
 pub fn queue(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) {

@@ -1,20 +1,16 @@
 //! Commands of blocked clients are run again when a key that they wait for may be ready.
 
-use super::call;
+use super::{Ctx, call, refuse};
 use crate::client::acl::Denial;
 use crate::client::acl::log::Context;
-use crate::client::reply_mode;
-use crate::client::{ClientKey, Modes};
-use crate::command::Args;
-use crate::command::CommandId;
-use crate::command::Error;
+use crate::client::{Modes, reply_mode};
 use crate::command::args::shown;
+use crate::command::{Args, CommandId, Error};
 use crate::db::waiters::Waiter;
 use crate::db::{Databases, Key};
+use crate::net::ClientKey;
 use crate::server::Server;
 use crate::server::clients::messages;
-use crate::server::execution::Ctx;
-use crate::server::execution::refuse;
 
 impl Server {
     /// Runs the commands of the clients that wait on a key, the longest waiting first, as long as there is something

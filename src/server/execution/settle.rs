@@ -2,17 +2,16 @@
 //! served until none is left. This is the one loop that drains what commands have noted in [`Effects`].
 
 use super::Ctx;
-use crate::client::ClientKey;
 use crate::client::Modes;
 use crate::command::spec::ARBITRARY_KEYS;
 use crate::config::NotifyFlags;
 use crate::db::Databases;
+use crate::net::ClientKey;
 use crate::resp::reply::Reply;
-use crate::server::Server;
 use crate::server::clients::tracking;
 use crate::server::effects::Observers;
 use crate::server::modes::ServerModes;
-use crate::server::propagate;
+use crate::server::{Server, propagate};
 
 /// Settles what waits for the end of the outermost command.
 pub fn finish(cx: &mut Ctx<'_>) {

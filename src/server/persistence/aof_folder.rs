@@ -9,8 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
-use crate::persist::aof::manifest;
-use crate::persist::aof::manifest::Manifest;
+use crate::persist::aof::manifest::{self, Manifest};
 use crate::persist::aof::{Aof, Failed, Mode, failed};
 use crate::server::Server;
 use crate::util::platform::os_error_text;

@@ -5,20 +5,15 @@
 //! while it wrote; it is cut off there, if `aof-load-truncated` says so. Anything else that is wrong ends the server:
 //! starting with a part of the data would be worse.
 
-use crate::persist::aof::log_loader::Content;
-use crate::persist::aof::log_loader::Current;
-use crate::persist::aof::log_loader::LogLoader;
-use crate::persist::aof::log_loader::Part;
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::time::Instant;
 
-use super::aof_folder;
-use super::loading;
+use super::log_loader::{Content, Current, LogLoader, Part};
+use super::{aof_folder, loading};
 use crate::client::internal::Internal;
-use crate::command::lookahead::{self};
-use crate::command::{Args, CommandId};
+use crate::command::{Args, CommandId, lookahead};
 use crate::config::PropagationErrorBehavior;
 use crate::db::Databases;
 use crate::persist::aof::reader::{Found, Reader};

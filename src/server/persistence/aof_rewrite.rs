@@ -10,9 +10,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::aof_folder;
 use super::aof_write::flush;
-use super::snapshot;
+use super::{aof_folder, snapshot};
 use crate::db::Databases;
 use crate::persist::aof::{Aof, Failed, Mode, failed};
 use crate::persist::fork::{Child, Ended, Purpose};

@@ -1,14 +1,10 @@
 //! The append-only file begun and ended.
 
-use super::aof_rewrite;
+use super::{aof_folder, aof_rewrite, aof_write};
 use crate::db::Databases;
-use crate::persist::aof::Failed;
-use crate::persist::aof::Mode;
+use crate::persist::aof::{Failed, Mode};
 use crate::persist::fork::Purpose;
-use crate::server::Server;
-use crate::server::persistence::aof_folder;
-use crate::server::persistence::aof_write;
-use crate::server::propagate;
+use crate::server::{Server, propagate};
 
 /// Brings the state in line with the directive `appendonly`.
 ///

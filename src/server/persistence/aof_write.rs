@@ -1,11 +1,12 @@
 //! The append-only file written and synced by the rules of `appendfsync`.
 
+use std::time::Duration;
+
 use crate::net::connection::Cleared;
 use crate::persist::aof::writer::{Conditions, Flushed};
 use crate::server::Server;
 use crate::server::modes::ServerModes;
 use crate::util::platform::os_error_text;
-use std::time::Duration;
 
 fn conditions(server: &Server, force: bool) -> Conditions {
     let config = &server.config;

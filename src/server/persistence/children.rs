@@ -1,11 +1,9 @@
 //! Child processes looked after: when one is begun, and what follows from its end.
 
-use super::aof_rewrite;
+use super::{aof_rewrite, snapshot};
 use crate::db::Databases;
-use crate::persist::fork;
-use crate::persist::fork::{Ended, Purpose};
+use crate::persist::fork::{self, Ended, Purpose};
 use crate::server::Server;
-use crate::server::persistence::snapshot;
 use crate::server::replication::{sync, transfer};
 use crate::util::clock::unix_seconds;
 

@@ -1,11 +1,10 @@
 //! What is saved before the server ends.
 
-use super::aof_rewrite;
+use super::{aof_rewrite, snapshot};
 use crate::db::Databases;
 use crate::persist::fork::Purpose;
 use crate::server::Server;
 use crate::server::modes::ServerModes;
-use crate::server::persistence::snapshot;
 use crate::server::state::Ending;
 
 /// Does what is to be done before the server ends; false if it must not, because data would be lost.

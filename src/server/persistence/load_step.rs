@@ -1,19 +1,14 @@
 //! The data set loaded a slice at a time, and what follows from its end.
 
-use super::aof_folder;
-use super::aof_load;
-use super::aof_switch;
+use super::load_state::{Origin, Place};
+use super::{aof_folder, aof_load, aof_switch, loading};
 use crate::db::Databases;
 use crate::persist::aof::Failed;
-use crate::persist::loading::Origin;
-use crate::persist::loading::Place;
 use crate::persist::rdb::load::{LoadError, Loader, Progress, Settings};
 use crate::script::library::Restore;
 use crate::server::Server;
 use crate::server::execution::changes;
-use crate::server::persistence::loading;
-use crate::server::replication::history;
-use crate::server::replication::receive;
+use crate::server::replication::{history, receive};
 use crate::util::platform;
 
 /// Begins to load the data set at start, if there is one.
@@ -53,7 +48,7 @@ pub fn begin(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
 /// # Errors
 /// When something is wrong with a file of the server's own, which has been logged.
 pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
-    let Some(mut loading) = server.persist.loading.take() else { return Ok(true) };
+    let Some(mut loading) = server.loading.take() else { return Ok(true) };
     let now_ms = server.clock.unix_ms();
     db.begin_command(0, now_ms);
     let slice = server.config.loading_process_events_interval_bytes;
@@ -80,7 +75,7 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
     };
     if progress != Progress::Done {
         loading.waits = progress == Progress::Waiting;
-        server.persist.loading = Some(loading);
+        server.loading = Some(loading);
         return Ok(false);
     }
     let seconds = loading.started.elapsed().as_secs_f64();

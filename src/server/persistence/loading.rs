@@ -5,14 +5,12 @@
 //! While it loads the server answers whoever connects, as a rule with `-LOADING`: the gate sees to that
 //! ([`ServerModes::LOADING`]).
 
-use crate::persist::loading::Loading;
-use crate::persist::loading::Origin;
-use crate::persist::loading::Place;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::Instant;
 
+use super::load_state::{Loading, Origin, Place};
 use crate::config::{Config, SanitizeDumpPayload};
 use crate::db::Databases;
 use crate::persist::aof::Failed;
@@ -20,9 +18,8 @@ use crate::persist::rdb::check;
 use crate::persist::rdb::load::value::Rules;
 use crate::persist::rdb::load::{Counts, Loader, Settings, Source};
 use crate::script::library::Restore;
-use crate::server::Server;
 use crate::server::modes::ServerModes;
-use crate::server::propagate;
+use crate::server::{Server, propagate};
 use crate::types::hash::HashLimits;
 use crate::types::set::SetLimits;
 use crate::types::{list, sorted_set};
@@ -80,7 +77,7 @@ pub fn open(config: &Config) -> io::Result<Option<(File, u64)>> {
 pub fn begin_from(server: &mut Server, db: &mut Databases, from: Origin, total_bytes: u64) {
     let (started, start_time) = (Instant::now(), unix_micros() / 1_000_000);
     let place = Place::Start;
-    server.persist.loading = Some(Loading { from, place, aside: None, waits: false, started, start_time, total_bytes });
+    server.loading = Some(Loading { from, place, aside: None, waits: false, started, start_time, total_bytes });
     note_loading(server, db, true);
 }
 
@@ -94,7 +91,7 @@ pub fn begin_sync(server: &mut Server, db: &mut Databases, source: Box<dyn Sourc
     };
     let (started, start_time) = (Instant::now(), unix_micros() / 1_000_000);
     let shows_old = place.shows_old();
-    server.persist.loading = Some(Loading { from, place, aside, waits: false, started, start_time, total_bytes });
+    server.loading = Some(Loading { from, place, aside, waits: false, started, start_time, total_bytes });
     match shows_old {
         true => server.modes.set(ServerModes::ASYNC_LOADING, true),
         false => note_loading(server, db, true),
@@ -103,7 +100,7 @@ pub fn begin_sync(server: &mut Server, db: &mut Databases, source: Box<dyn Sourc
 
 /// Gives up loading; whether a part of it is in the databases.
 pub fn cancel(server: &mut Server, db: &mut Databases) -> bool {
-    let Some(loading) = server.persist.loading.take() else { return false };
+    let Some(loading) = server.loading.take() else { return false };
     end(server, db, &loading.place);
     loading.aside.is_none()
 }

@@ -7,6 +7,8 @@ pub mod aof_switch;
 pub mod aof_write;
 pub mod children;
 pub mod final_save;
+pub mod load_state;
 pub mod load_step;
 pub mod loading;
+pub mod log_loader;
 pub mod snapshot;

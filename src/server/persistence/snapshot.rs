@@ -4,7 +4,6 @@
 //! written under another name and takes its own when it is whole and on the disk, so that there is a sound one at any
 //! time.
 
-use crate::util::clock::unix_seconds;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,13 +11,13 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::config::{Config, MaxmemoryPolicy, OomScoreAdj, REDIS_VERSION};
 use crate::db::Databases;
-use crate::persist::fork;
-use crate::persist::fork::Purpose;
-use crate::persist::rdb::save;
-use crate::persist::rdb::save::{Options, Usage};
+use crate::persist::fork::{self, Purpose};
+use crate::persist::rdb::save::{self, Options, Usage};
 use crate::persist::rdb::write::FileSink;
 use crate::server::Server;
 use crate::server::modes::ServerModes;
+use crate::server::observe::log_format;
+use crate::util::clock::unix_seconds;
 use crate::util::oom_score::Wanted;
 use crate::util::{alloc, platform};
 
@@ -186,6 +185,7 @@ pub fn fork_child(
 ) -> io::Result<i32> {
     let before = server.clock.tick();
     let forked = fork::fork(purpose, keep, |reporter| {
+        log_format::set_role(b'C');
         let title = match purpose {
             Purpose::Rdb => "redis-rdb-bgsave",
             Purpose::Sync => "redis-rdb-to-slaves",

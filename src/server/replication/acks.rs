@@ -1,6 +1,6 @@
 //! How far this replica is, told to its primary.
 
-use crate::client::ClientKey;
+use crate::net::ClientKey;
 use crate::resp::reply::Reply;
 use crate::server::Server;
 

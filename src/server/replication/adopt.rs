@@ -1,16 +1,12 @@
 //! The connection to the primary becomes that of a client which is obeyed.
 
-use super::connect;
-use super::roster;
+use super::acks::send_ack;
+use super::{connect, roster};
 use crate::client::{Client, Modes};
 use crate::db::Databases;
-use crate::repl::primary::Cached;
-use crate::repl::primary::Logged;
-use crate::repl::primary::Primary;
-use crate::server::Server;
-use crate::server::propagate;
-use crate::server::replication::acks::send_ack;
+use crate::repl::primary::{Cached, Logged, Primary};
 use crate::server::roles::note_role;
+use crate::server::{Server, propagate};
 
 /// Times an append-only file is tried to be begun after a synchronisation.
 const LOG_ATTEMPTS: usize = 10;

@@ -1,21 +1,21 @@
 //! The connection to the primary: begun, ended, and handed over to a client. The name is resolved by another thread; nothing
 //! here waits.
 
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::mpsc::{TryRecvError, channel};
+
+use mio::net::TcpStream;
+use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+
 use super::data_set;
 use crate::db::Databases;
 use crate::net::connection::Connection;
 use crate::net::socket::Socket;
 use crate::net::tls::Session;
-use crate::repl::link::LINK_TOKEN;
-use crate::repl::link::Link;
-use crate::repl::link::State;
+use crate::repl::link::{LINK_TOKEN, Link, State};
 use crate::server::Server;
 use crate::util::platform;
-use mio::net::TcpStream;
-use socket2::{Domain, Protocol, Socket as RawSocket, Type};
-use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{TryRecvError, channel};
 
 /// The least time between two tries that failed at once.
 const AGAIN_AFTER_MS: i64 = 1000;

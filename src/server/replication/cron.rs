@@ -1,12 +1,11 @@
 //! The steps of replication that are due by time.
 
-use super::connect;
-use super::{failover, primary, receive};
+use super::acks::send_ack;
+use super::{connect, failover, primary, receive};
 use crate::db::Databases;
 use crate::repl::link::State;
 use crate::server::Server;
 use crate::server::modes::ServerModes;
-use crate::server::replication::acks::send_ack;
 
 /// How long a tick may look for keys of its own whose time has come, in microseconds.
 const OWN_EXPIRE_US: u64 = 1000;

@@ -6,8 +6,7 @@ use crate::persist::fork::Purpose;
 use crate::repl::receiving::Receiving;
 use crate::server::Server;
 use crate::server::execution::changes;
-use crate::server::persistence::loading;
-use crate::server::persistence::snapshot;
+use crate::server::persistence::{loading, snapshot};
 
 /// Gives a data set up that has not come whole.
 pub fn discard(receiving: Receiving) {

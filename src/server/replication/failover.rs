@@ -4,14 +4,12 @@
 //! with a request that makes it the primary ([`Phase::UnderWay`]). If that does not come about in time the primary
 //! stays what it was, unless it is told to try all the same.
 
-use super::role;
-use super::roster;
+use super::{role, roster};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::{Args, Error};
 use crate::config::ReplicaOf;
 use crate::db::Databases;
-use crate::repl::failover::Failover;
-use crate::repl::failover::Phase;
+use crate::repl::failover::{Failover, Phase};
 use crate::server::Server;
 use crate::server::execution::Ctx;
 use crate::server::pause::Holder;

@@ -9,13 +9,9 @@
 //! tolerance of Redis. When the primary has accepted, the connection becomes that of a client that is obeyed (see
 //! [`super::replica`]).
 
-use super::adopt;
-use crate::repl::link::State;
-use crate::repl::link::Step;
-use crate::server::replication::connect;
-
-use super::receive;
+use super::{adopt, connect, receive};
 use crate::db::Databases;
+use crate::repl::link::{State, Step};
 use crate::repl::{ID_CHARS, OFFSET_MAX};
 use crate::server::Server;
 use crate::util::platform;

@@ -4,9 +4,8 @@ use super::primary;
 use crate::persist::rdb::load::Loader;
 use crate::repl::outgoing::Outgoing;
 use crate::repl::primary::Cached;
-use crate::server::Server;
 use crate::server::execution::changes;
-use crate::server::propagate;
+use crate::server::{Server, propagate};
 
 /// Appends to the history what was found to have expired in the data set that is loaded at start.
 pub fn note_expired(server: &mut Server, loader: &mut Loader) {

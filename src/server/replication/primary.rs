@@ -3,24 +3,18 @@
 //! Replies to a replica go through its output like anybody's; [`send`] goes on with what lies elsewhere once that is
 //! empty: the file with the data set, the backlog. How replicas get that far is in [`super::sync`].
 
-use super::roster;
-use super::roster::count_good;
-use crate::repl::replica::Stage;
-use crate::server::persistence::aof_write;
-use crate::server::replication::roster::dismiss;
-use crate::server::replication::roster::name;
-use crate::server::replication::roster::replica_mut;
-use crate::server::replication::roster::replicas;
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 
+use super::roster::{self, count_good, dismiss, name, replica_mut, replicas};
 use super::{sync, transfer};
-use crate::client::{Client, ClientKey, Modes};
+use crate::client::{Client, Modes};
 use crate::db::Databases;
+use crate::net::ClientKey;
 use crate::persist::fork::Purpose;
-use crate::server::Server;
-use crate::server::persistence::snapshot;
-use crate::server::propagate;
+use crate::repl::replica::Stage;
+use crate::server::persistence::{aof_write, snapshot};
+use crate::server::{Server, propagate};
 
 /// Bytes of a file that are read and sent at a time.
 const FILE_PIECE_BYTES: usize = 64 * 1024;

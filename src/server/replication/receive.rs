@@ -6,27 +6,21 @@
 //! Before old data is given up the new one is there as a file; or, with `repl-diskless-load swapdb`, loaded beside it.
 //! Only a replica that has nothing to lose (`on-empty-db`) loads into its databases from the socket.
 
-use super::adopt;
-use super::connect;
-use crate::repl::receiving::End;
-use crate::repl::receiving::Inflow;
-use crate::repl::receiving::Receiving;
-use crate::server::replication::data_set::empty;
-use crate::server::replication::data_set::leave_old_data;
-use crate::server::replication::data_set::leave_old_history;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::data_set::{empty, leave_old_data, leave_old_history};
+use super::{adopt, connect};
 use crate::config::ReplDisklessLoad;
 use crate::db::Databases;
-use crate::persist::loading::Place;
 use crate::persist::rdb::load::Loader;
 use crate::repl::ID_CHARS;
 use crate::repl::link::State;
+use crate::repl::receiving::{End, Inflow, Receiving};
 use crate::server::Server;
-use crate::server::persistence::loading;
-use crate::server::persistence::snapshot;
+use crate::server::persistence::load_state::Place;
+use crate::server::persistence::{loading, snapshot};
 use crate::util::platform;
 
 /// Bytes after which what was written is sent to the disk.
@@ -251,14 +245,14 @@ pub fn more_came(server: &mut Server) {
         }
         Err(_) => inflow.end(),
     }
-    if let Some(loading) = &mut server.persist.loading {
+    if let Some(loading) = &mut server.loading {
         loading.waits = false;
     }
 }
 
 /// Whether nothing goes on but waiting for the primary.
 pub fn is_waiting(server: &Server) -> bool {
-    server.persist.loading.as_ref().is_none_or(|loading| loading.waits)
+    server.loading.as_ref().is_none_or(|loading| loading.waits)
 }
 
 /// The data set is loaded.

@@ -6,19 +6,15 @@
 //!
 //! Keys never expire by themselves here: the primary says when. Until it does they are kept, and nobody is shown them.
 
-use super::connect;
-use super::roster;
-use crate::repl::link::Link;
-use crate::repl::primary::Cached;
-use crate::repl::primary::Primary;
-use crate::server::replication::adopt;
-use crate::server::roles::note_role;
-
-use crate::client::{BlockedFor, Client, ClientKey};
+use super::{adopt, connect, roster};
+use crate::client::{BlockedFor, Client};
 use crate::config::ReplicaOf;
 use crate::db::Databases;
-use crate::server::Server;
-use crate::server::propagate;
+use crate::net::ClientKey;
+use crate::repl::link::Link;
+use crate::repl::primary::{Cached, Primary};
+use crate::server::roles::note_role;
+use crate::server::{Server, propagate};
 
 /// The client of the primary is about to be removed: what is known of it is kept, and the next connection begun.
 pub fn forget(server: &mut Server, key: ClientKey) {

@@ -1,11 +1,10 @@
 //! The replicas of this server: who they are, how far they are, and that one is one no more.
 
-use crate::client::{ClientKey, Modes};
-use crate::repl::replica::Replica;
-use crate::repl::replica::Stage;
-use crate::server::Server;
+use crate::client::Modes;
+use crate::net::ClientKey;
+use crate::repl::replica::{Replica, Stage};
 use crate::server::modes::ServerModes;
-use crate::server::propagate;
+use crate::server::{Server, propagate};
 
 /// The address of a replica as it is shown: what it has announced, or that of its connection.
 pub fn address(server: &Server, key: ClientKey) -> (String, u16) {

@@ -1,15 +1,14 @@
 //! The stream of the primary is applied: its requests run whatever they are, count for the offset once they have run, and
 //! are appended as they came to the history that replicas of this one are sent.
 
-use crate::client::{BlockedFor, ClientKey};
+use super::acks::{logged, write_ack};
+use crate::client::BlockedFor;
 use crate::command::spec::RUNS_QUEUE;
 use crate::command::{Args, CommandId, Flags};
 use crate::config::PropagationErrorBehavior;
+use crate::net::ClientKey;
 use crate::server::Server;
-use crate::server::execution::process;
-use crate::server::execution::{Ctx, gate};
-use crate::server::replication::acks::logged;
-use crate::server::replication::acks::write_ack;
+use crate::server::execution::{Ctx, gate, process};
 
 /// Bytes of an error that are shown in the log.
 const ERROR_SHOWN_MAX: usize = 4096;

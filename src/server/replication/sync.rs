@@ -10,22 +10,21 @@
 //! meanwhile. From the moment of the fork on its position in the stream is fixed, and the backlog is kept from there. It
 //! is then sent the file or, without a file, was sent what the child wrote ([`super::transfer`]); the stream follows.
 
-use super::roster;
 use std::fs::File;
 
-use super::roster::{dismiss, name, replica_mut, replicas};
+use super::roster::{self, dismiss, name, replica_mut, replicas};
 use super::transfer;
-use crate::client::{ClientKey, Modes};
+use crate::client::Modes;
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
 use crate::db::Databases;
+use crate::net::ClientKey;
 use crate::persist::fork::Purpose;
 use crate::repl::replica::{Replica, Stage};
-use crate::server::Server;
 use crate::server::execution::Ctx;
 use crate::server::modes::ServerModes;
 use crate::server::persistence::snapshot;
-use crate::server::propagate;
+use crate::server::{Server, propagate};
 use crate::util::platform;
 
 /// PSYNC and SYNC: the client becomes a replica, unless it is one, or something that cannot be both.

@@ -5,10 +5,6 @@
 //! pace, and memory is bounded. How long the snapshot is nobody knows before: a mark, announced at the beginning, ends
 //! it. The stream of changes begins when a replica has told that it has found the mark.
 
-use super::roster;
-use crate::repl::transfer::PIPE_TOKEN;
-use crate::repl::transfer::Transfer;
-use crate::server::persistence::aof_write;
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream as BlockingStream;
@@ -17,14 +13,16 @@ use std::sync::Arc;
 use mio::Interest;
 use mio::net::UnixStream;
 
-use crate::client::ClientKey;
+use super::roster;
 use crate::db::Databases;
+use crate::net::ClientKey;
 use crate::persist::fork::{Ended, Purpose};
 use crate::persist::rdb::save;
 use crate::persist::rdb::write::Sink;
 use crate::repl::replica::Filter;
+use crate::repl::transfer::{PIPE_TOKEN, Transfer};
 use crate::server::Server;
-use crate::server::persistence::snapshot;
+use crate::server::persistence::{aof_write, snapshot};
 use crate::util::platform;
 
 /// Bytes taken from the pipe at a time: enough to be shared rather than copied.

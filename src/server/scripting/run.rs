@@ -7,34 +7,31 @@
 //! reply turned into Lua's values straight from a buffer that is used again and again.
 #![allow(unsafe_code)]
 
-use crate::script::functions::raise;
-use crate::script::running::Rooms;
-use crate::script::running::Running;
-use crate::script::shebang::ScriptFlags;
-use crate::server::execution::call;
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
-use crate::client::ClientKey;
 use crate::client::acl::log::Context;
 use crate::client::acl::{Call, Denial};
 use crate::command::error::CmdResult;
 use crate::command::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE};
 use crate::command::{Args, CommandId, Error};
 use crate::db::Databases;
+use crate::net::ClientKey;
 use crate::repl::outgoing::TO_ALL;
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::script::convert::{self, ScriptError, Unwritten, push_error};
+use crate::script::functions::raise;
 use crate::script::interpreter::{self, ARGV, HANDLER, Interpreter, KEYS};
 use crate::script::lua::{Exit, Kind, Lua, NOT_ENOUGH_MEMORY, Outcome, Reference, Status, Watch};
+use crate::script::running::{Rooms, Running};
+use crate::script::shebang::ScriptFlags;
 use crate::server::Server;
 use crate::server::clients::tracking;
 use crate::server::effects::Observers;
 use crate::server::event_loop::busy::Restricted;
-use crate::server::execution::Ctx;
-use crate::server::execution::gate;
+use crate::server::execution::{Ctx, call, gate};
 use crate::server::modes::ServerModes;
 use crate::util::clock::Ticks;
 use crate::util::number::append_f64;

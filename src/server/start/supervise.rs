@@ -1,10 +1,9 @@
 //! Talking to whoever watches over the process: systemd through its notification socket, upstart by stopping.
 
-use std::env;
 use std::ffi::OsString;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::{env, io};
 
 use crate::config::Supervised;
 use crate::util::platform;

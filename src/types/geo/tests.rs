@@ -1,10 +1,12 @@
 //! Places and searches against plain computations and values from a real server.
 
+use std::f64::consts::TAU;
+
+use proptest::prelude::*;
+
 use super::*;
 use crate::types::SortedSet;
 use crate::types::sorted_set::Limits;
-use proptest::prelude::*;
-use std::f64::consts::TAU;
 
 const LIMITS: Limits = Limits { entries: 128, value: 64 };
 

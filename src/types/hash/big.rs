@@ -3,14 +3,15 @@
 //! The index has the time and the table's hash of each field that expires; that finds the field again without its
 //! name. Two fields that agree in both share an entry, which goes with the last of them.
 
+use std::collections::BTreeSet;
+use std::num::NonZeroI64;
+
 use super::field::{Field, FieldRef};
 use super::{FieldExpiry, Pair};
 use crate::types::listpack::Element;
 use crate::types::table::{Iter, Probe, SlotMut, Statistics, Table};
 use crate::util::random::Random;
 use crate::util::siphash::HashSeed;
-use std::collections::BTreeSet;
-use std::num::NonZeroI64;
 
 /// About what an entry of the index takes, in bytes.
 const INDEX_ENTRY_BYTES: usize = 24;

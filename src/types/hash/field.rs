@@ -17,12 +17,13 @@
 // One allocation of variable layout behind a thin pointer cannot be written in safe Rust.
 #![allow(unsafe_code)]
 
-use crate::types::table::Packed;
-use crate::util::alloc::size_class;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
+
+use crate::types::table::Packed;
+use crate::util::alloc::size_class;
 
 const SHORT_MAX: usize = 127;
 const EXPIRES: u16 = 1 << 14;

@@ -3,11 +3,12 @@
 // The type of what a word points to is told by its bits, at run time.
 #![allow(unsafe_code)]
 
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+
 use super::big::BigHash;
 use super::timed::TimedPack;
 use crate::types::listpack::ThinListpack;
-use std::mem::ManuallyDrop;
-use std::ptr::NonNull;
 
 const TAGS: usize = 0b11;
 const PACK: usize = 0b00;

@@ -1,11 +1,12 @@
 //! Hashes as RDB files contain them.
 
+use std::collections::HashSet;
+
 use super::form::{Form, FormRef};
-use super::timed::Triples;
-use super::{FieldExpiry, Hash, HashLimits, PARTS, Pairs, timed};
+use super::timed::{self, Triples};
+use super::{FieldExpiry, Hash, HashLimits, PARTS, Pairs};
 use crate::types::Collection;
 use crate::types::listpack::{Element, IntText, ThinListpack};
-use std::collections::HashSet;
 
 /// Times have that many bits.
 const TIME_BITS: u32 = 48;

@@ -1,6 +1,8 @@
-use super::*;
-use proptest::prelude::*;
 use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
 
 const LIMITS: HashLimits = HashLimits { entries: 4, value: 8 };
 

@@ -6,9 +6,10 @@
 //! Those that expire stand first, the soonest before all, so that what is due is at hand; new fields that don't expire
 //! come at the end.
 
+use std::num::NonZeroI64;
+
 use super::{FieldExpiry, Pair};
 use crate::types::listpack::{Element, Elements, Position, ThinListpack};
-use std::num::NonZeroI64;
 
 /// Parts of a field.
 pub const PARTS: usize = 3;

@@ -5,8 +5,10 @@
 //! each value. Sums are made in the order that gives Redis's numbers to the last digit.
 
 use super::observation::RUN_MAX;
-use super::{Corrupted, DENSE_BYTES, ENCODING_AT, Encoding, HEADER_BYTES, HyperLogLog, Observation, REGISTERS};
-use super::{dense, forget_count, sparse};
+use super::{
+    Corrupted, DENSE_BYTES, ENCODING_AT, Encoding, HEADER_BYTES, HyperLogLog, Observation, REGISTERS, dense,
+    forget_count, sparse,
+};
 
 /// How many registers hold each of the 64 values that six bits have.
 pub type Histogram = [u32; 64];

@@ -1,7 +1,8 @@
 //! Both forms against plain registers, and against bytes that Redis made.
 
-use super::*;
 use proptest::prelude::*;
+
+use super::*;
 
 fn observations(runs: std::ops::Range<u8>, most: usize) -> impl Strategy<Value = Vec<Observation>> {
     // Few places, so that registers are hit again and neighbours are joined, or all of them.

@@ -1,10 +1,11 @@
 //! The nodes of a quicklist: a listpack, a big element by itself, or either of them compressed.
 
+use std::ops::ControlFlow;
+
 use super::{End, Limits, Needle, find_in_pack, visit_pack};
 use crate::types::listpack::{Element, GappedListpack, Growth};
 use crate::types::lzf;
 use crate::util::alloc::size_class;
-use std::ops::ControlFlow;
 
 /// Less than this is not compressed.
 const COMPRESS_BYTES_MIN: usize = 48;

@@ -11,11 +11,12 @@
 //! single element; the nodes hold `len` elements in all. Whether a node is compressed matters to nobody: who
 //! changes it opens it, who reads it reads a copy.
 
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
 use super::{End, Limits, Needle, Node};
 use crate::types::listpack::{Element, GappedListpack, Listpack};
 use crate::util::alloc::size_class;
-use std::collections::VecDeque;
-use std::ops::ControlFlow;
 
 /// A list of no more nodes is short: an end's spare room would weigh much in it.
 const SHORT_NODES_MAX: usize = 4;

@@ -1,8 +1,10 @@
 //! Lists against a deque of vectors, under all sorts of limits.
 
-use super::*;
-use proptest::prelude::*;
 use std::collections::VecDeque;
+
+use proptest::prelude::*;
+
+use super::*;
 
 #[derive(Clone, Debug)]
 enum Step {

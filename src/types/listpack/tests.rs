@@ -1,6 +1,7 @@
+use proptest::prelude::*;
+
 use super::thin::ThinBytes;
 use super::*;
-use proptest::prelude::*;
 
 /// A listpack and what it should hold.
 #[derive(Default)]

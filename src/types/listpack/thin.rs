@@ -3,8 +3,9 @@
 // The length of the memory is told by its content.
 #![allow(unsafe_code)]
 
-use super::{Pack, Storage};
 use std::ptr::NonNull;
+
+use super::{Pack, Storage};
 
 /// A listpack that is as long as its content, and 8 bytes where it lies: an address that is a multiple of 8, or null
 /// for an empty one.

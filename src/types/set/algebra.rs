@@ -1,10 +1,11 @@
 //! Intersection, union and difference. They hand members on one by one, borrowed from the sets; what collects them is
 //! the caller's business.
 
+use std::collections::HashSet;
+
 use super::Set;
 use crate::types::Collection;
 use crate::types::listpack::Element;
-use std::collections::HashSet;
 
 /// An integer is the same member whether a set keeps it as one or as its text.
 pub(super) fn normal(member: Element<'_>) -> Element<'_> {

@@ -1,8 +1,10 @@
 //! Sets against a naive twin, in all forms and on the way from one to another.
 
-use super::*;
-use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
 
 const LIMITS: SetLimits = SetLimits { intset_entries: 8, listpack_entries: 6, listpack_value: 10 };
 const NO_LISTPACKS: SetLimits = SetLimits { listpack_entries: 0, ..LIMITS };

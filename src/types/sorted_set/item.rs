@@ -18,12 +18,13 @@
 // Items have no fixed size, and slots are addresses without a lifetime.
 #![allow(unsafe_code)]
 
-use crate::types::table::Packed;
-use crate::util::alloc::size_class;
-use crate::util::prefetch::prefetch_read;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
+
+use crate::types::table::Packed;
+use crate::util::alloc::size_class;
+use crate::util::prefetch::prefetch_read;
 
 /// The length in the head that says: a long one follows.
 const LONG: u8 = 127;

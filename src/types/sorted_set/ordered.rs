@@ -7,13 +7,14 @@
 // The tree's slots are made here, with a promise that the compiler cannot check.
 #![allow(unsafe_code)]
 
+use std::ops::Range;
+
 use super::item::{Item, ItemRef, Slot};
 use super::tree::{self, SeekElement, SeekMember, SeekScore, Tree};
 use super::{Change, Entry, LexRange, ScoreRange, StoredScore};
 use crate::types::listpack::Element;
 use crate::types::table::{self, Probe, Table};
 use crate::util::siphash::HashSeed;
-use std::ops::Range;
 
 /// How many members are hashed before the first of them is put in.
 const BATCH: usize = 16;

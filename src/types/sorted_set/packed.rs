@@ -3,10 +3,11 @@
 //! A score that is an integer is an integer of the listpack, others are text, in the shortest form that reads back to
 //! the same double. So -0 becomes 0 here, as in Redis, while a big set keeps its sign.
 
+use std::ops::Range;
+
 use super::{Change, Entry, Limits, StoredScore, order};
 use crate::types::listpack::{Element, Elements, IntText, Listpack, Position};
 use crate::util::number;
-use std::ops::Range;
 
 /// What a member and a score take at most besides the text of the member: two heads, two lengths, a double.
 const PAIR_EXTRA_BYTES_MAX: usize = 48;

@@ -1,5 +1,6 @@
-use super::*;
 use proptest::prelude::*;
+
+use super::*;
 
 const SMALL: Limits = Limits { entries: 128, value: 64 };
 const NEVER: Limits = Limits { entries: 0, value: 0 };

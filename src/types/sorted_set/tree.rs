@@ -24,11 +24,12 @@ mod seek;
 
 pub use seek::{Seek, SeekElement, SeekMember, SeekScore};
 
+use std::ops::Range;
+use std::ptr::NonNull;
+
 use super::item::{ItemRef, Slot, score_key, upper};
 use crate::util::alloc::size_class;
 use keys::{ENTRIES_MAX, Keys};
-use std::ops::Range;
-use std::ptr::NonNull;
 
 /// A neighbour with this many entries or fewer takes some from a full node.
 const TAKER_MAX: usize = ENTRIES_MAX - 8;

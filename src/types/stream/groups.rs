@@ -6,8 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 
-use super::{Log, StreamId};
 use slab::Slab;
+
+use super::{Log, StreamId};
 
 /// The groups of a stream, by name.
 #[derive(Clone, Debug, Default)]

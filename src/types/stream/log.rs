@@ -4,8 +4,7 @@
 //! read the latest ones, nothing has to be looked up. It is there whenever any is, and a block without live entries
 //! goes at once. An entry that is deleted before its block goes is only marked.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map;
+use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound;
 
 use super::StreamId;

@@ -1,8 +1,10 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
 use super::block::BLOCK_BYTES_MAX;
 use super::*;
 use crate::types::listpack::{Element, Listpack};
-use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 

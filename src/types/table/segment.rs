@@ -16,10 +16,11 @@
 //! whose counter is 0, and removal leaves no tombstone. A counter that has reached 255 no longer counts and stays there
 //! until the segment is rebuilt: lookups then walk further than they need, never less far.
 
+use std::ptr::NonNull;
+
 use super::Packed;
 use super::arena::Arena;
 use crate::util::prefetch::prefetch_read;
-use std::ptr::NonNull;
 
 /// Slots in a bucket.
 pub const SLOTS: u32 = 7;

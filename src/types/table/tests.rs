@@ -1,12 +1,14 @@
 //! The table against naive twins: a `HashMap`, a count of overflows, a scan of all keys, a chi-square test.
 
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap};
+
+use proptest::prelude::*;
+
 use super::arena::{SMALL_MAX, UNIT};
 use super::resize::{buckets_for, ladder};
 use super::*;
 use crate::util::random::entropy;
-use proptest::prelude::*;
-use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
 
 thread_local! {
     static LIVE: Cell<isize> = const { Cell::new(0) };

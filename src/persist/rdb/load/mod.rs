@@ -21,6 +21,7 @@ use super::read::{Cursor, Fault, Text};
 use crate::db::{Databases, Entry, hash_key};
 use crate::types::listpack::IntText;
 use source::Input;
+
 pub use source::{Filled, Source};
 use value::{Begun, Build, Rules};
 

@@ -13,8 +13,7 @@ use crate::types::intset::Intset;
 use crate::types::list::{self, End};
 use crate::types::listpack::{IntText, Listpack};
 use crate::types::set::SetLimits;
-use crate::types::sorted_set;
-use crate::types::{Collection, Hash, List, Set, SortedSet, Stream};
+use crate::types::{Collection, Hash, List, Set, SortedSet, Stream, sorted_set};
 
 /// About what a short string takes in a file: there is no room made for more members than may have arrived.
 const MEMBER_BYTES: usize = 4;

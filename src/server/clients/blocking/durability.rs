@@ -3,12 +3,11 @@
 //! How far a client has written is noted when its commands are handed over ([`crate::client::Client::written`]). What is
 //! safe only grows, so those who wait are looked at once before each wait of the event loop.
 
-use crate::client::durability::Durability;
-use crate::client::durability::Reached;
-use crate::client::durability::Shape;
-use crate::client::{Blocked, BlockedFor, ClientKey};
+use crate::client::durability::{Durability, Reached, Shape};
+use crate::client::{Blocked, BlockedFor};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
+use crate::net::ClientKey;
 use crate::resp::request::OwnedRequest;
 use crate::server::Server;
 use crate::server::execution::Ctx;

@@ -1,28 +1,27 @@
 //! Blocking with commands made for the purpose, over a server without sockets' traffic: requests are handed to the
 //! pipeline, and outputs are looked at where they collect.
 
-use crate::server::execution::Command;
-use crate::server::execution::row::Rows;
-use crate::server::scripting::host::HOST;
 use std::os::unix::net::UnixStream;
 
 use mio::Poll;
 
-use crate::client::{Client, ClientKey, Modes};
+use crate::client::{Client, Modes};
 use crate::command::Args;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::config::Config;
 use crate::db::{Databases, Expiry, StringRef};
+use crate::net::ClientKey;
 use crate::net::connection::Connection;
 use crate::net::listeners::Listeners;
 use crate::net::socket::Socket;
 use crate::resp::request::OwnedRequest;
-use crate::server::Server;
-use crate::server::cron;
 use crate::server::effects::Event;
 use crate::server::event_loop::pipeline::Pipeline;
-use crate::server::execution::Ctx;
+use crate::server::execution::row::Rows;
+use crate::server::execution::{Command, Ctx};
+use crate::server::scripting::host::HOST;
+use crate::server::{Server, cron};
 
 const KEY: Keys = Keys::at(1, Access::RW);
 

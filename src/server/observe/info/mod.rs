@@ -10,15 +10,13 @@ pub mod memory;
 mod persistence;
 mod replication;
 
-use crate::client::Modes;
 use std::fmt::{Display, Write};
 
-use crate::client::Client;
 use crate::client::acl::log::Reason;
+use crate::client::{Client, Modes};
 use crate::config::REDIS_VERSION;
 use crate::db::Databases;
-use crate::server::Server;
-use crate::server::shutdown;
+use crate::server::{Server, shutdown};
 use crate::util::clock::unix_micros;
 use crate::util::platform::{self, CpuOf};
 

@@ -2,7 +2,7 @@
 
 use super::{Section, Source};
 use crate::persist::fork::Purpose;
-use crate::persist::loading::Loading;
+use crate::server::persistence::load_state::Loading;
 
 /// The section.
 pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
@@ -14,8 +14,8 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
         child.map(|child| child.started.elapsed().as_secs() as i64)
     };
     let saving = seconds_of(Purpose::Rdb).or_else(|| seconds_of(Purpose::Sync));
-    let aside = persist.loading.as_ref().is_some_and(Loading::shows_old);
-    section.field("loading", u8::from(persist.loading.is_some() && !aside));
+    let aside = source.server.loading.as_ref().is_some_and(Loading::shows_old);
+    section.field("loading", u8::from(source.server.loading.is_some() && !aside));
     section.field("async_loading", u8::from(aside));
     child(source, section);
     section.field("rdb_changes_since_last_save", source.db.dirty);
@@ -34,7 +34,7 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     if source.server.config.appendonly {
         log_sizes(source, section);
     }
-    if let Some(loading) = &persist.loading {
+    if let Some(loading) = &source.server.loading {
         progress(loading, section);
     }
 }

@@ -4,8 +4,7 @@ use super::{Section, Source};
 use crate::config::ReplicaOf;
 use crate::repl::link::State;
 use crate::server::Server;
-use crate::server::replication::roster;
-use crate::server::replication::stream;
+use crate::server::replication::{roster, stream};
 
 /// The section.
 pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
@@ -49,7 +48,7 @@ fn replica(server: &Server, of: &ReplicaOf, section: &mut Section<'_>) {
     if syncing {
         let (read, total) = match &repl.link.state {
             State::Receiving(receiving) => receiving.progress(),
-            _ => server.persist.loading.as_ref().map_or((0, None), |loading| {
+            _ => server.loading.as_ref().map_or((0, None), |loading| {
                 (loading.loaded_bytes(), Some(loading.total_bytes).filter(|total| *total > 0))
             }),
         };

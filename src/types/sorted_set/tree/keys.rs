@@ -1,8 +1,9 @@
 //! The keys of some elements, and finding a place among them.
 
+use std::ops::Range;
+
 use super::Seek;
 use crate::types::sorted_set::item::{Slot, middle, upper};
-use std::ops::Range;
 
 const LANES: usize = 64;
 /// The most entries of a node.

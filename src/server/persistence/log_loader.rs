@@ -1,14 +1,15 @@
 //! The log of commands while it is loaded: its files, and how far it is.
 
+use std::collections::VecDeque;
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Instant;
+
 use crate::client::internal::Internal;
 use crate::command::lookahead::Resolved;
 use crate::persist::aof::reader::Reader;
 use crate::persist::rdb::load::Loader;
 use crate::resp::reply::Reply;
-use std::collections::VecDeque;
-use std::fs::File;
-use std::path::PathBuf;
-use std::time::Instant;
 
 /// A file of the log.
 #[derive(Debug)]

@@ -1,9 +1,10 @@
 //! A data set while it is loaded: where it comes from, why, and how far it is.
 
-use crate::db::Databases;
-use crate::persist::aof::log_loader::LogLoader;
-use crate::persist::rdb::load::Loader;
 use std::time::Instant;
+
+use super::log_loader::LogLoader;
+use crate::db::Databases;
+use crate::persist::rdb::load::Loader;
 
 /// Where the data set comes from.
 pub enum Origin {
