@@ -54,9 +54,9 @@ impl Modes {
     /// Is a replica of this server.
     pub const REPLICA: Modes = Modes(1 << 10);
     /// Is the other end of a replication, or none at all: what it is does not change while it is connected.
-    pub const PEER: Modes = Modes(Modes::OBEYED.0 | Modes::REPLICA.0);
+    pub const PEER: Modes = Modes(Modes::MUST_OBEY.0 | Modes::REPLICA.0);
     /// Is obeyed, whatever it asks for.
-    pub const OBEYED: Modes = Modes(Modes::INTERNAL.0 | Modes::PRIMARY.0);
+    pub const MUST_OBEY: Modes = Modes(Modes::INTERNAL.0 | Modes::PRIMARY.0);
 }
 
 bit_set!(Modes);

@@ -5,7 +5,7 @@ use crate::resp::reply::{Mark, Reply};
 
 /// Before a command of a client that may want no reply (CLIENT REPLY): remembers where the reply begins. `None` when
 /// it is to be sent for sure.
-pub fn begin_silence(client: &mut Client, mark: &Mark) -> Option<Mark> {
+pub fn begin_unwanted_reply(client: &mut Client, mark: &Mark) -> Option<Mark> {
     if !client.modes.has(Modes::REPLY_OFF) {
         return None;
     }
@@ -17,7 +17,7 @@ pub fn begin_silence(client: &mut Client, mark: &Mark) -> Option<Mark> {
 
 /// After such a command: cuts its reply off unless it was CLIENT REPLY ON. Messages that are no replies have to be
 /// written later.
-pub fn end_silence(client: &mut Client, reply: &mut Reply, silence: Option<Mark>) {
+pub fn cut_unwanted_reply(client: &mut Client, reply: &mut Reply, silence: Option<Mark>) {
     let Some(mark) = silence else { return };
     if client.reply_mode != ReplyMode::On {
         reply.truncate(mark);

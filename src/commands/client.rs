@@ -10,7 +10,7 @@ use crate::command::args::shown;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
-use crate::server::clients::blocking::GivenUp;
+use crate::server::clients::blocking::UnblockReason;
 use crate::server::clients::describe::{self, Running};
 use crate::server::clients::{departure, tracking};
 use crate::server::execution::{Command, Ctx, Handler};
@@ -332,9 +332,9 @@ fn unpause(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 
 fn unblock(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let how = match args.len() {
-        3 => GivenUp::Timeout,
-        4 if args.is(3, "timeout") => GivenUp::Timeout,
-        4 if args.is(3, "error") => GivenUp::Error,
+        3 => UnblockReason::Timeout,
+        4 if args.is(3, "timeout") => UnblockReason::Timeout,
+        4 if args.is(3, "error") => UnblockReason::Error,
         4 => return Err(Error::fixed("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
         _ => return Err(cx.subcommand_syntax(args.get(1))),
     };

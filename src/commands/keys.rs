@@ -300,7 +300,7 @@ fn flushall(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         flush(cx, db, lazily);
     }
     changes::all_keys_gone(cx.server);
-    snapshot::data_set_emptied(cx.server, cx.db);
+    snapshot::after_flush_all(cx.server, cx.db);
     cx.propagate_always();
     cx.reply.ok();
     Ok(())

@@ -80,7 +80,7 @@ fn replicaof(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     if args.is(1, "no") && args.is(2, "one") {
         if cx.server.is_replica() {
-            role::stand_alone(cx.server, cx.db);
+            role::become_primary(cx.server, cx.db);
             log::info!("MASTER MODE enabled (user request from '{}')", failover::describe(cx));
         }
         cx.reply.ok();
@@ -100,7 +100,7 @@ fn replicaof(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         cx.reply.simple("OK Already connected to specified master");
         return Ok(());
     }
-    role::follow(cx.server, cx.db, ReplicaOf { host: host.clone(), port });
+    role::become_replica(cx.server, cx.db, ReplicaOf { host: host.clone(), port });
     log::info!("REPLICAOF {host}:{port} enabled (user request from '{}')", failover::describe(cx));
     cx.reply.ok();
     Ok(())

@@ -9,7 +9,7 @@ use crate::server::execution::gate::busy_error;
 use crate::server::execution::{Command, Ctx};
 use crate::server::observe::info;
 use crate::server::shutdown::{self, Outcome};
-use crate::server::state::Ending;
+use crate::server::state::ShutdownOptions;
 use crate::util::clock::unix_micros;
 use crate::util::number;
 use crate::util::random::Random;
@@ -55,7 +55,7 @@ fn time(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 
 /// Nothing is answered: the end of the connection is the answer.
 fn shut_down(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let (mut ending, mut now, mut abort) = (Ending::default(), false, false);
+    let (mut ending, mut now, mut abort) = (ShutdownOptions::default(), false, false);
     for index in 1..args.len() {
         match () {
             () if args.is(index, "save") => ending.save = true,
@@ -66,7 +66,7 @@ fn shut_down(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             () => return Err(SYNTAX),
         }
     }
-    if ending.save && ending.no_save || abort && (ending != Ending::default() || now) {
+    if ending.save && ending.no_save || abort && (ending != ShutdownOptions::default() || now) {
         return Err(SYNTAX);
     }
     if abort {

@@ -6,7 +6,7 @@
 //! above this file can let the two differ, and the index never points to an entry that is gone: on that invariant rests
 //! the unsafe code here.
 //!
-//! The other index, the [`Agenda`], finds keys by their hash. It is brought up to date likewise, but for changes to the
+//! The other index, the [`ExpirySchedule`], finds keys by their hash. It is brought up to date likewise, but for changes to the
 //! fields of a hash, which go past [`DictSlot::update`]: who gives a field an expiry calls [`DictSlot::plan`].
 
 // An index entry is a pointer to an entry that the first table owns, which borrows cannot express.
@@ -19,8 +19,8 @@ mod tests;
 
 use std::ptr::NonNull;
 
-use super::agenda::Agenda;
 use super::entry::{Entry, EntryRef, EntryView, InEntry};
+use super::expiry_schedule::ExpirySchedule;
 use crate::types::Hash;
 use crate::types::table::{Probe, SlotMut, Statistics, Table, VacantSlot};
 use crate::util::random::Random;
@@ -37,13 +37,16 @@ struct Indexes {
     /// One item for each entry of `keys` that has an expiry, under the same hash.
     expires: Table<EntryRef>,
     /// One item for each hash that has fields with an expiry, and perhaps for such that had.
-    agenda: Agenda,
+    expiry_schedule: ExpirySchedule,
 }
 
 impl Dict {
     /// An empty dictionary that hashes with `seed`.
     pub fn new(seed: HashSeed) -> Self {
-        Self { keys: Table::new(seed), indexes: Indexes { expires: Table::new(seed), agenda: Agenda::default() } }
+        Self {
+            keys: Table::new(seed),
+            indexes: Indexes { expires: Table::new(seed), expiry_schedule: ExpirySchedule::default() },
+        }
     }
 
     /// The number of keys.
@@ -63,12 +66,12 @@ impl Dict {
 
     /// The number of hashes with fields that expire.
     pub fn planned_len(&self) -> usize {
-        self.indexes.agenda.len()
+        self.indexes.expiry_schedule.len()
     }
 
     /// When the first field of a hash may expire, and the hash of its key.
     pub fn next_planned(&self) -> Option<(i64, u64)> {
-        self.indexes.agenda.first()
+        self.indexes.expiry_schedule.first()
     }
 
     /// The entry that is planned under a time and the hash of its key.
@@ -162,8 +165,10 @@ impl Dict {
 
     /// Moves all entries out into a dictionary of their own, which another thread may drop.
     pub fn take(&mut self) -> Self {
-        let indexes =
-            Indexes { expires: self.indexes.expires.take(), agenda: std::mem::take(&mut self.indexes.agenda) };
+        let indexes = Indexes {
+            expires: self.indexes.expires.take(),
+            expiry_schedule: std::mem::take(&mut self.indexes.expiry_schedule),
+        };
         Self { keys: self.keys.take(), indexes }
     }
 
@@ -260,7 +265,7 @@ impl<'a> DictSlot<'a> {
             self.unindex(address);
         }
         if let Some(at) = planned(self.view()) {
-            self.indexes.agenda.remove(at, self.hash);
+            self.indexes.expiry_schedule.remove(at, self.hash);
         }
         self.slot.remove()
     }
@@ -324,7 +329,7 @@ impl<'a> DictSlot<'a> {
     fn replan(&mut self, before: Option<i64>) {
         let Some(hash) = self.view().collection::<Hash>() else {
             if let Some(before) = before {
-                self.indexes.agenda.remove(before, self.hash);
+                self.indexes.expiry_schedule.remove(before, self.hash);
             }
             return;
         };
@@ -336,9 +341,9 @@ impl<'a> DictSlot<'a> {
     #[cold]
     fn set_plan(&mut self, before: Option<i64>, next: Option<i64>) {
         if let Some(before) = before {
-            self.indexes.agenda.remove(before, self.hash);
+            self.indexes.expiry_schedule.remove(before, self.hash);
         }
-        let plan = next.map(|next| self.indexes.agenda.add(next, self.hash));
+        let plan = next.map(|next| self.indexes.expiry_schedule.add(next, self.hash));
         self.slot.update(|entry| entry.collection_mut::<Hash>().map(|hash| hash.set_planned(plan)));
     }
 }

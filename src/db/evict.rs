@@ -6,7 +6,7 @@
 
 use super::Key;
 use super::entry::EntryView;
-use super::keyspace::{Databases, Happening};
+use super::keyspace::{Databases, NoteKind};
 use crate::util::alloc::used_memory;
 
 /// Candidates kept.
@@ -82,7 +82,7 @@ impl Databases {
             self.lazyfree.dispose(entry, self.lazyfree.lazily.eviction);
         }
         let freed = before.saturating_sub(used_memory());
-        self.note(db, &hashed, Happening::Evicted);
+        self.note(db, &hashed, NoteKind::Evicted);
         Some(freed)
     }
 
@@ -160,7 +160,7 @@ mod tests {
     fn evicted(db: &mut Databases, policy: EvictionPolicy, count: usize) -> Vec<usize> {
         (0..count).for_each(|_| assert!(db.evict_one(policy).is_some()));
         let notes = db.take_notes();
-        assert!(notes.iter().all(|note| note.happening == Happening::Evicted));
+        assert!(notes.iter().all(|note| note.kind == NoteKind::Evicted));
         let number = |key: &[u8]| String::from_utf8_lossy(&key[4..]).parse().unwrap();
         notes.iter().map(|note| number(&note.key)).collect()
     }

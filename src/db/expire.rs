@@ -10,7 +10,7 @@
 //! database tells. Keys and fields take turns in who comes first, so that neither waits for ever.
 
 use super::Key;
-use super::keyspace::{Databases, Db, Happening};
+use super::keyspace::{Databases, Db, NoteKind};
 
 /// Keys looked at in one database before asking whether to go on.
 const KEYS_PER_LOOP: usize = 20;
@@ -70,7 +70,7 @@ impl Databases {
         if let Some(entry) = self.database_mut(db).dict.remove(key.hash(), key.bytes()) {
             self.lazyfree.dispose(entry, self.lazyfree.lazily.expire);
         }
-        self.note(db, key, Happening::Expired);
+        self.note(db, key, NoteKind::Expired);
     }
 
     /// Deletes all fields whose time has come; whether time ran out before.

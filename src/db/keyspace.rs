@@ -96,7 +96,7 @@ pub struct KeyspaceStats {
 
 /// What happened to a key besides what a command did to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Happening {
+pub enum NoteKind {
     /// Its time had come, and it was deleted.
     Expired,
     /// It was read, and is not there.
@@ -119,15 +119,15 @@ pub struct Note {
     /// The key.
     pub key: Box<[u8]>,
     /// What happened.
-    pub happening: Happening,
+    pub kind: NoteKind,
     /// The fields it happened to, where it was not the whole key.
     pub fields: Box<[Box<[u8]>]>,
 }
 
 impl Note {
     #[cold]
-    fn new(db: usize, key: &Key<'_>, happening: Happening) -> Note {
-        Note { db, key: key.bytes().into(), happening, fields: Box::default() }
+    fn new(db: usize, key: &Key<'_>, kind: NoteKind) -> Note {
+        Note { db, key: key.bytes().into(), kind, fields: Box::default() }
     }
 }
 
@@ -139,7 +139,7 @@ pub struct Databases {
     now_ms: i64,
     /// The time.
     clock_ms: i64,
-    timeless: bool,
+    sees_expired: bool,
     /// Changes since the last save.
     pub dirty: u64,
     /// What is counted.
@@ -153,7 +153,7 @@ pub struct Databases {
     /// Whether new keys are noted for keyspace events.
     pub notes_new: bool,
     /// Whether expired keys stay where they are, unseen: the data stands still during CLIENT PAUSE.
-    pub frozen: bool,
+    pub keeps_expired: bool,
     /// The database where active expiry goes on.
     pub(super) next_to_expire: usize,
     /// Whether the next cycle of active expiry begins with the fields of hashes.
@@ -178,14 +178,14 @@ impl Databases {
             selected: 0,
             now_ms: 0,
             clock_ms: 0,
-            timeless: false,
+            sees_expired: false,
             dirty: 0,
             stats: KeyspaceStats::default(),
             lazyfree: LazyFree::default(),
             touches: true,
             notes_misses: false,
             notes_new: false,
-            frozen: false,
+            keeps_expired: false,
             next_to_expire: 0,
             fields_first: false,
             next_to_evict: 0,
@@ -202,7 +202,7 @@ impl Databases {
         self.selected = db;
         if self.clock_ms != now_ms {
             self.clock_ms = now_ms;
-            self.now_ms = if self.timeless { 0 } else { now_ms };
+            self.now_ms = if self.sees_expired { 0 } else { now_ms };
             self.access.set_time(now_ms);
         }
     }
@@ -210,9 +210,9 @@ impl Databases {
     /// Whether nothing expires, for commands that are run again to bring back a data set: what happened then must not
     /// depend on what time it is now. [`Databases::now_ms`] is the beginning of time meanwhile.
     /// Returns what was so before.
-    pub fn set_timeless(&mut self, timeless: bool) -> bool {
-        self.now_ms = if timeless { 0 } else { self.clock_ms };
-        std::mem::replace(&mut self.timeless, timeless)
+    pub fn set_sees_expired(&mut self, sees_expired: bool) -> bool {
+        self.now_ms = if sees_expired { 0 } else { self.clock_ms };
+        std::mem::replace(&mut self.sees_expired, sees_expired)
     }
 
     /// Chooses how accesses are noted: by recency, or by frequency with these parameters.
@@ -244,7 +244,7 @@ impl Databases {
         self.now_ms
     }
 
-    /// The same where it is not about what has expired: see [`Databases::set_timeless`].
+    /// The same where it is not about what has expired: see [`Databases::set_sees_expired`].
     #[inline]
     pub fn clock_ms(&self) -> i64 {
         self.clock_ms
@@ -288,9 +288,9 @@ impl Databases {
     }
 
     /// Notes, and counts, what happened to a key.
-    pub(super) fn note(&mut self, db: usize, key: &Key<'_>, happening: Happening) {
-        self.stats.expired += u64::from(happening == Happening::Expired);
-        self.notes.push(Note::new(db, key, happening));
+    pub(super) fn note(&mut self, db: usize, key: &Key<'_>, kind: NoteKind) {
+        self.stats.expired += u64::from(kind == NoteKind::Expired);
+        self.notes.push(Note::new(db, key, kind));
     }
 
     /// The entry of a key that has not expired.
@@ -298,11 +298,11 @@ impl Databases {
     fn live(&mut self, key: &Key<'_>) -> Option<DictSlot<'_>> {
         let slot = self.all[self.selected].dict.find_mut(key.hash(), key.bytes())?;
         if slot.view().is_due(self.now_ms) {
-            if !self.frozen {
+            if !self.keeps_expired {
                 let lazily = self.lazyfree.lazily.expire;
                 self.lazyfree.dispose(slot.remove(), lazily);
                 self.stats.expired += 1;
-                self.notes.push(Note::new(self.selected, key, Happening::Expired));
+                self.notes.push(Note::new(self.selected, key, NoteKind::Expired));
             }
             return None;
         }
@@ -329,7 +329,7 @@ impl Databases {
     /// A key's entry, unless its time has come: then it stays, but is not seen. For those who have looked the key up
     /// already and want to see several entries at once.
     #[inline]
-    pub fn glance(&self, key: &Key<'_>) -> Option<EntryView<'_>> {
+    pub fn read_only(&self, key: &Key<'_>) -> Option<EntryView<'_>> {
         self.dict().find(key.hash(), key.bytes()).filter(|entry| !entry.is_due(self.now_ms))
     }
 
@@ -344,17 +344,17 @@ impl Databases {
         let (now_ms, random) = (self.now_ms, self.draw());
         let mut slot = self.all[self.selected].dict.find_mut(key.hash(), key.bytes());
         if let Some(due) = slot.take_if(|slot| slot.view().is_due(now_ms))
-            && !self.frozen
+            && !self.keeps_expired
         {
             let lazily = self.lazyfree.lazily.expire;
             self.lazyfree.dispose(due.remove(), lazily);
             self.stats.expired += 1;
-            self.notes.push(Note::new(self.selected, key, Happening::Expired));
+            self.notes.push(Note::new(self.selected, key, NoteKind::Expired));
         }
         let Some(slot) = slot else {
             self.stats.misses += 1;
             if tell {
-                self.notes.push(Note::new(self.selected, key, Happening::Missed));
+                self.notes.push(Note::new(self.selected, key, NoteKind::Missed));
             }
             return None;
         };
@@ -396,7 +396,7 @@ impl Databases {
         for key in keys {
             self.string(key)?;
         }
-        let find = |key: &Key<'_>| self.glance(key).and_then(|entry| entry.string());
+        let find = |key: &Key<'_>| self.read_only(key).and_then(|entry| entry.string());
         Ok(keys.iter().map(|key| find(key).map_or(Cow::Borrowed(&[][..]), StringRef::to_cow)).collect())
     }
 
@@ -473,7 +473,7 @@ impl Databases {
                     NewString::Text(bytes, raw) => Entry::text(key.bytes(), bytes, raw, expire, access),
                 });
                 if self.notes_new {
-                    self.notes.push(Note::new(self.selected, key, Happening::Created));
+                    self.notes.push(Note::new(self.selected, key, NoteKind::Created));
                 }
             }
         }
@@ -482,9 +482,9 @@ impl Databases {
     /// A key that had expired was overwritten rather than deleted first.
     #[cold]
     fn replaced_expired(&mut self, key: &Key<'_>) {
-        self.note(self.selected, key, Happening::Expired);
+        self.note(self.selected, key, NoteKind::Expired);
         if self.notes_new {
-            self.notes.push(Note::new(self.selected, key, Happening::Created));
+            self.notes.push(Note::new(self.selected, key, NoteKind::Created));
         }
     }
 
@@ -505,7 +505,7 @@ impl Databases {
             DictProbe::Vacant(slot) => {
                 slot.insert(entry);
                 if self.notes_new {
-                    self.notes.push(Note::new(self.selected, key, Happening::Created));
+                    self.notes.push(Note::new(self.selected, key, NoteKind::Created));
                 }
             }
         }
@@ -560,7 +560,7 @@ impl Databases {
             let entry = db.dict.random(&mut self.random)?;
             let (key, due) = (entry.key().to_vec(), entry.is_due(self.now_ms));
             tries += 1;
-            if !due || (self.frozen && tries == RANDOM_TRIES) {
+            if !due || (self.keeps_expired && tries == RANDOM_TRIES) {
                 return Some(key);
             }
             self.live(&Key::new(&key));
@@ -653,7 +653,7 @@ mod tests {
         assert!(!databases.exists(&due));
         // What may not be deleted is not seen either.
         databases.set(&due, NewString::Int(7), Expiry::At(999));
-        databases.frozen = true;
+        databases.keeps_expired = true;
         assert_eq!(databases.strings(&keys).expect("strings only"), wanted);
     }
 }

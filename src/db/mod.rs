@@ -4,12 +4,12 @@
 //! database, and [`keyspace`] is what commands see: lookups that expire keys, count hits and note accesses. [`expire`] and [`evict`]
 //! delete keys nobody asked to be deleted.
 
-mod agenda;
 mod dict;
 pub mod digest;
 mod entry;
 pub mod evict;
 pub mod expire;
+mod expiry_schedule;
 pub mod keyspace;
 pub mod lazyfree;
 pub mod waiters;

@@ -5,7 +5,7 @@
 //! framing; from then on the socket is read into `input` until all of it is used up. The buffer is kept for the
 //! next time and given back by the cron when it is idle or larger than needed.
 //!
-//! Nothing leaves but through [`Connection::send`] and [`Connection::flush`], and these take a [`Cleared`]: the log of
+//! Nothing leaves but through [`Connection::send`] and [`Connection::flush`], and these take a [`SendPermit`]: the log of
 //! changes is where the configuration promises it before anybody is told of them.
 
 use std::io;
@@ -20,12 +20,12 @@ use crate::resp::request::Progress;
 /// What was logged is where the configuration promises it: good for sending to one client, at once.
 #[derive(Debug)]
 #[must_use = "it is made for something to be sent"]
-pub struct Cleared(());
+pub struct SendPermit(());
 
-impl Cleared {
-    /// For `server::persistence::aof_write::clear` alone, which sees to it; the test of the style knows the place.
-    pub fn by_log() -> Cleared {
-        Cleared(())
+impl SendPermit {
+    /// For `server::persistence::aof_write::permit_send` alone, which sees to it; the test of the style knows the place.
+    pub fn granted() -> SendPermit {
+        SendPermit(())
     }
 }
 
@@ -172,7 +172,7 @@ impl Connection {
     }
 
     /// Sends pieces once; how many bytes of them. When that is not all, the socket will report when it takes more.
-    pub fn send(&mut self, pieces: &[io::IoSlice<'_>], _: Cleared) -> io::Result<usize> {
+    pub fn send(&mut self, pieces: &[io::IoSlice<'_>], _: SendPermit) -> io::Result<usize> {
         let wanted: usize = pieces.iter().map(|piece| piece.len()).sum();
         let sent = match self.socket.write_vectored(pieces) {
             Ok(0) if wanted > 0 => return Err(io::ErrorKind::WriteZero.into()),
@@ -189,7 +189,7 @@ impl Connection {
     }
 
     /// Sends as much of the output as the socket takes.
-    pub fn flush(&mut self, output: &mut Reply, _: Cleared) -> io::Result<(Flushed, usize)> {
+    pub fn flush(&mut self, output: &mut Reply, _: SendPermit) -> io::Result<(Flushed, usize)> {
         let mut sent = 0;
         while !output.is_empty() {
             let result = match output.contiguous() {

@@ -110,7 +110,7 @@ pub struct Replication {
     /// Replicas that are good enough to count for `min-replicas-to-write`.
     pub good_replicas: usize,
     /// Since when there is no replica, in Unix milliseconds.
-    pub lonely_since_ms: i64,
+    pub no_replicas_since_ms: i64,
     /// A snapshot on its way to replicas without a file.
     pub transfer: Option<Transfer>,
     /// The file of the data set was made for replicas only.
@@ -150,7 +150,7 @@ impl Replication {
             fed: false,
             wants_acks: false,
             good_replicas: 0,
-            lonely_since_ms: now_ms,
+            no_replicas_since_ms: now_ms,
             transfer: None,
             file_is_for_replicas: false,
             link: Link::default(),

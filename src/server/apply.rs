@@ -89,7 +89,7 @@ fn apply_effect(server: &mut Server, db: &mut Databases, effect: Effect) -> Resu
             Ok(())
         }
         Effect::GoodReplicas => {
-            super::replication::roster::count_good(server);
+            super::replication::roster::update_good_replicas(server);
             Ok(())
         }
         Effect::ReplicationBacklog => {
@@ -178,6 +178,6 @@ impl Server {
         memory::config_changed(self);
         self.modes.set(ServerModes::NEW_SETTINGS, true);
         self.note_disk_error();
-        roles::note_role(self);
+        roles::update_role(self);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The steps stand in an order with reasons; add one where its reason holds.
 
-use super::clients::blocking::GivenUp;
+use super::clients::blocking::UnblockReason;
 use super::execution::{changes, settle};
 use super::modes::ServerModes;
 use super::persistence::children;
@@ -56,7 +56,7 @@ pub fn hz(server: &Server) -> u32 {
 pub fn before_wait(server: &mut Server, db: &mut Databases) {
     server.current = None;
     server.clock.tick();
-    server.clock.carry_wall();
+    server.clock.advance_wall();
     if !server.cron.paused {
         shutdown::step(server, db);
     }
@@ -74,7 +74,7 @@ pub fn before_wait(server: &mut Server, db: &mut Databases) {
     // Whatever the steps above changed is told before the outputs are sent.
     if server.observers.any() {
         changes::settle_notes(server, db);
-        settle::settle(server, db, None);
+        settle::drain(server, db, None);
     } else {
         db.forget_notes();
     }
@@ -126,7 +126,7 @@ fn give_back(high_water: &mut usize, used: usize) {
 
 /// A pause means that the data stands still, a replica leaves it to its primary, and what is being loaded is not there yet.
 fn may_expire(server: &Server) -> bool {
-    server.active_expire && !server.holds_still() && !server.modes.has(ServerModes::LOADING)
+    server.active_expire && !server.keeps_expired() && !server.modes.has(ServerModes::LOADING)
 }
 
 fn slow_expire(server: &mut Server, db: &mut Databases) {
@@ -174,7 +174,7 @@ fn expire(server: &mut Server, db: &mut Databases, limit_us: u64) {
 fn time_out_blocked(server: &mut Server) {
     let now = server.clock.unix_ms();
     while let Some(key) = server.deadlines.take_passed(now) {
-        server.give_up(key, GivenUp::Timeout);
+        server.give_up(key, UnblockReason::Timeout);
     }
 }
 

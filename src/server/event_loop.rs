@@ -25,7 +25,7 @@ use super::Server;
 use super::clients::{memory, tracking};
 use super::crash::Watch;
 use super::effects::Observers;
-use super::event_loop::connections::{close, close_doomed_replicas, greet};
+use super::event_loop::connections::{accept_client, close, close_doomed_replicas};
 use super::event_loop::pipeline::READ_BYTES;
 use super::modes::ServerModes;
 use super::replication::{handshake, primary, transfer};
@@ -124,7 +124,7 @@ impl EventLoop {
                 match event.token() {
                     SIGNAL_TOKEN => self.signals.handle(&mut self.server),
                     LINK_TOKEN => handshake::ready(&mut self.server, &mut self.db),
-                    PIPE_TOKEN => transfer::go_on(&mut self.server),
+                    PIPE_TOKEN => transfer::pump(&mut self.server),
                     Token(key) if key < FIRST_TOKEN => {
                         if event.is_writable() {
                             self.writable(key);
@@ -209,7 +209,7 @@ impl EventLoop {
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(result) = self.server.listeners.accept(token) else { return };
             match result {
-                Ok(accepted) => greet(&mut self.server, accepted),
+                Ok(accepted) => accept_client(&mut self.server, accepted),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => {

@@ -67,7 +67,7 @@ fn evict(server: &mut Server, db: &mut Databases, policy: EvictionPolicy) -> boo
     match server.observers.any() {
         true => {
             changes::settle_notes(server, db);
-            super::propagate::hand_over_apart(server);
+            super::propagate::propagate_each(server);
         }
         false => db.forget_notes(),
     }

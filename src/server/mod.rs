@@ -62,7 +62,7 @@ use crate::server::observe::slowlog::SlowLog;
 use crate::server::observe::stats::Stats;
 use crate::server::pause::Pause;
 use crate::server::persistence::load_state::Loading;
-use crate::server::state::{CronState, Pending, Shutdown};
+use crate::server::state::{CronState, PendingShutdown, Shutdown};
 use crate::util::clock::Clock;
 use crate::util::oom_score::OomScore;
 use crate::util::process_title::ProcessTitle;
@@ -123,7 +123,7 @@ pub struct Server {
     /// Ends the event loop at the end of the turn.
     pub shutdown: Option<Shutdown>,
     /// An end that is on its way.
-    pub ending: Option<Pending>,
+    pub pending_shutdown: Option<PendingShutdown>,
     /// The sockets listened on.
     pub listeners: Listeners,
     /// TLS, once it is set up.
@@ -141,11 +141,11 @@ pub struct Server {
     /// The cron's memory.
     pub cron: CronState,
     /// When the log last told of a client that speaks another protocol, in Unix seconds.
-    pub attack_told_s: i64,
+    pub attack_logged_s: i64,
     /// A transaction runs.
     pub in_exec: bool,
     /// What the client waited for whose blocked command runs again.
-    pub again: Option<Box<Blocked>>,
+    pub rerunning: Option<Box<Blocked>>,
     /// Clients in MONITOR mode.
     pub monitors: BTreeSet<ClientKey>,
     /// Active expiry can be switched off by DEBUG SET-ACTIVE-EXPIRE.
@@ -201,7 +201,7 @@ impl Server {
             latency: Latency::default(),
             current: None,
             shutdown: None,
-            ending: None,
+            pending_shutdown: None,
             listeners,
             tls: None,
             to_resume: Vec::new(),
@@ -210,9 +210,9 @@ impl Server {
             persist: Persist::default(),
             loading: None,
             cron: CronState::default(),
-            attack_told_s: 0,
+            attack_logged_s: 0,
             in_exec: false,
-            again: None,
+            rerunning: None,
             monitors: BTreeSet::new(),
             active_expire: true,
             plain_from: None,
@@ -283,13 +283,13 @@ impl Server {
     }
 
     /// Whether expired keys stay where they are, unseen: during a pause, and until the primary says that they go.
-    pub fn holds_still(&self) -> bool {
-        self.modes.has(ServerModes::HOLDS_EXPIRED)
+    pub fn keeps_expired(&self) -> bool {
+        self.modes.has(ServerModes::KEEPS_EXPIRED)
     }
 
     /// Tells the databases what they need to know of directives and modes, if that is news to them.
-    pub fn instruct(&mut self, db: &mut Databases) {
-        db.frozen = self.holds_still();
+    pub fn sync_settings(&mut self, db: &mut Databases) {
+        db.keeps_expired = self.keeps_expired();
         if !self.modes.has(ServerModes::NEW_SETTINGS) {
             return;
         }

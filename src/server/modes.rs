@@ -30,7 +30,7 @@ impl ServerModes {
     /// A script runs too long.
     pub const BUSY: ServerModes = ServerModes(1 << 10);
     /// Expired keys stay where they are, unseen.
-    pub const HOLDS_EXPIRED: ServerModes = ServerModes(ServerModes::PAUSED.0 | ServerModes::REPLICA.0);
+    pub const KEEPS_EXPIRED: ServerModes = ServerModes(ServerModes::PAUSED.0 | ServerModes::REPLICA.0);
     /// `maxmemory-clients` is set.
     pub const CLIENT_LIMIT: ServerModes = ServerModes(1 << 11);
 }

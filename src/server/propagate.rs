@@ -19,14 +19,14 @@ pub fn update_listeners(server: &mut Server) {
 
 /// Hands what the finished command propagates to whoever listens. Several requests form a transaction.
 #[inline]
-pub fn hand_over(server: &mut Server) {
+pub fn propagate(server: &mut Server) {
     if !server.effects.outgoing.is_empty() {
         deliver(server, true);
     }
 }
 
 /// Hands over what the server did by itself: each request stands for itself.
-pub fn hand_over_apart(server: &mut Server) {
+pub fn propagate_each(server: &mut Server) {
     if !server.effects.outgoing.is_empty() {
         deliver(server, false);
     }

@@ -3,17 +3,17 @@
 use super::Server;
 use super::effects::Observers;
 use super::modes::ServerModes;
-use super::replication::roster::count_good;
+use super::replication::roster::update_good_replicas;
 use crate::config::ReplicaOf;
 
 /// Brings what depends on the role in line with it.
-pub fn note_role(server: &mut Server) {
+pub fn update_role(server: &mut Server) {
     let is_replica = server.is_replica();
     crate::server::observe::log_format::set_role(if is_replica { b'S' } else { b'M' });
     server.modes.set(ServerModes::REPLICA, is_replica);
     server.observers.set(Observers::OWN_WRITES, is_replica && !server.config.replica_read_only);
     server.modes.set(ServerModes::STALE, server.is_cut_off() && !server.config.replica_serve_stale_data);
-    count_good(server);
+    update_good_replicas(server);
 }
 
 impl Server {

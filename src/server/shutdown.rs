@@ -13,7 +13,7 @@ use super::Server;
 use super::pause::Holder;
 use super::persistence::final_save;
 use super::replication::roster;
-use super::state::{Ending, Pending, Shutdown};
+use super::state::{PendingShutdown, Shutdown, ShutdownOptions};
 use crate::client::BlockedFor;
 use crate::command::Error;
 use crate::db::Databases;
@@ -34,13 +34,13 @@ pub enum Outcome {
 }
 
 /// Asks for the end, with the next turn of the event loop.
-pub fn ask(server: &mut Server, how: Ending) {
-    server.ending.get_or_insert(Pending { how, until_ms: None });
+pub fn request(server: &mut Server, how: ShutdownOptions) {
+    server.pending_shutdown.get_or_insert(PendingShutdown { how, until_ms: None });
 }
 
 /// Begins to end, unless that has begun already; with `now` nobody is waited for.
-pub fn begin(server: &mut Server, db: &mut Databases, how: Ending, now: bool) -> Outcome {
-    if server.ending.is_some_and(|pending| pending.until_ms.is_some()) && !now {
+pub fn begin(server: &mut Server, db: &mut Databases, how: ShutdownOptions, now: bool) -> Outcome {
+    if server.pending_shutdown.is_some_and(|pending| pending.until_ms.is_some()) && !now {
         return Outcome::Waits;
     }
     log::warn!("User requested shutdown...");
@@ -50,13 +50,13 @@ pub fn begin(server: &mut Server, db: &mut Databases, how: Ending, now: bool) ->
     }
     log::info!("Waiting for replicas before shutting down.");
     server.hold_writes(db, Holder::Shutdown);
-    server.ending = Some(Pending { how, until_ms: Some(server.clock.unix_ms() + timeout_ms) });
+    server.pending_shutdown = Some(PendingShutdown { how, until_ms: Some(server.clock.unix_ms() + timeout_ms) });
     Outcome::Waits
 }
 
 /// Begins what a signal has asked for, and ends once replicas have everything or time is up.
 pub fn step(server: &mut Server, db: &mut Databases) {
-    let Some(pending) = server.ending else { return };
+    let Some(pending) = server.pending_shutdown else { return };
     match pending.until_ms {
         None => _ = begin(server, db, pending.how, false),
         Some(until) if server.clock.unix_ms() >= until || roster::all_in_sync(server) => {
@@ -68,7 +68,7 @@ pub fn step(server: &mut Server, db: &mut Databases) {
 
 /// Calls the end off; false if there was none on its way.
 pub fn abort(server: &mut Server, db: &mut Databases) -> bool {
-    if server.ending.is_none() {
+    if server.pending_shutdown.is_none() {
         return false;
     }
     call_off(server, db);
@@ -78,12 +78,12 @@ pub fn abort(server: &mut Server, db: &mut Databases) -> bool {
 
 /// How long replicas are still waited for, in milliseconds, if they are.
 pub fn wait_left_ms(server: &Server) -> Option<i64> {
-    Some(server.ending?.until_ms? - server.clock.unix_ms())
+    Some(server.pending_shutdown?.until_ms? - server.clock.unix_ms())
 }
 
-fn finish(server: &mut Server, db: &mut Databases, how: Ending) -> Outcome {
+fn finish(server: &mut Server, db: &mut Databases, how: ShutdownOptions) -> Outcome {
     roster::report_lag(server);
-    if final_save::prepare_to_end(server, db, how) {
+    if final_save::save_before_exit(server, db, how) {
         server.shutdown = Some(Shutdown { status: 0 });
         return Outcome::Over;
     }
@@ -93,7 +93,7 @@ fn finish(server: &mut Server, db: &mut Databases, how: Ending) -> Outcome {
 }
 
 fn call_off(server: &mut Server, db: &mut Databases) {
-    server.ending = None;
+    server.pending_shutdown = None;
     server.release_writes(db, Holder::Shutdown);
     let blocked = server
         .clients

@@ -9,7 +9,7 @@ use mio::{Interest, Registry, Token};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
-use super::state::Ending;
+use super::state::ShutdownOptions;
 use super::{Server, shutdown};
 
 /// The reading end of the pipe through which signals reach the event loop.
@@ -48,7 +48,7 @@ impl Signals {
     pub fn handle(&mut self, server: &mut Server) {
         while self.woken.read(&mut [0; 16]).is_ok_and(|count| count > 0) {}
         let signal = self.latest.load(Ordering::Relaxed);
-        if server.ending.is_some() && signal == SIGINT as usize {
+        if server.pending_shutdown.is_some() && signal == SIGINT as usize {
             log::warn!("You insist... exiting now.");
             std::process::exit(1);
         }
@@ -58,7 +58,7 @@ impl Signals {
         };
         log::warn!("Received {name} scheduling shutdown...");
         self.interrupted.store(false, Ordering::Relaxed);
-        shutdown::ask(server, Ending { save: flags.save, no_save: flags.nosave, force: flags.force });
+        shutdown::request(server, ShutdownOptions { save: flags.save, no_save: flags.nosave, force: flags.force });
     }
 }
 

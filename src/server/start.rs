@@ -190,7 +190,7 @@ fn serve(
     system::check(&server.config);
     modules::refuse_configured(&server.config).map_err(StartError::Other)?;
     server.persist.interrupted = signals.interrupted();
-    super::roles::note_role(&mut server);
+    super::roles::update_role(&mut server);
     if load_step::begin(&mut server, &mut db).is_err() {
         return Ok(1);
     }

@@ -28,15 +28,15 @@ pub struct CronState {
 
 /// An end that is on its way.
 #[derive(Clone, Copy, Debug)]
-pub struct Pending {
-    pub how: Ending,
+pub struct PendingShutdown {
+    pub how: ShutdownOptions,
     /// Until when replicas are waited for, in Unix milliseconds; `None` until that has begun.
     pub until_ms: Option<i64>,
 }
 
 /// How the server is to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ending {
+pub struct ShutdownOptions {
     /// Save even without `save` rules.
     pub save: bool,
     /// Do not save.

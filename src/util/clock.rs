@@ -112,7 +112,7 @@ impl Clock {
     }
 
     /// Carries the wall clock forward to the latest tick, so that time passes within a long turn.
-    pub fn carry_wall(&mut self) {
+    pub fn advance_wall(&mut self) {
         let us = self.micros_between(self.unix_read_at, self.now) as i64;
         self.unix_ms = (self.unix_us + us) / 1000;
     }
@@ -212,7 +212,7 @@ mod tests {
             clock.tick();
         }
         clock.tick();
-        clock.carry_wall();
+        clock.advance_wall();
         assert!(clock.unix_ms() - start >= 4);
     }
 }

@@ -234,7 +234,7 @@ fn check_types(db: &mut Databases, keys: &[Key<'_>]) -> CmdResult {
 /// The sets of keys that were checked.
 fn look_up<'d>(db: &'d Databases, keys: &[Key<'_>], weights: &[f64]) -> Vec<Source<'d>> {
     let weights = weights.iter().copied().chain(std::iter::repeat(1.0));
-    keys.iter().zip(weights).map(|(key, weight)| Source::new(db.glance(key), weight)).collect()
+    keys.iter().zip(weights).map(|(key, weight)| Source::new(db.read_only(key), weight)).collect()
 }
 
 /// Elements of a result, in no order.

@@ -94,9 +94,9 @@ impl Options {
         Ok(())
     }
 
-    /// How to trim, if that is asked for. What happened elsewhere (`is_obeyed`) is repeated to the full: a limit has
+    /// How to trim, if that is asked for. What happened elsewhere (`must_obey`) is repeated to the full: a limit has
     /// its part in the threshold already.
-    fn trim(&self, limits: BlockLimits, is_add: bool, is_obeyed: bool) -> Result<Option<Trim>, Error> {
+    fn trim(&self, limits: BlockLimits, is_add: bool, must_obey: bool) -> Result<Option<Trim>, Error> {
         let Some(keep) = self.keep else {
             if self.limit.is_some_and(|limit| limit > 0) {
                 return Err(Error::fixed(
@@ -109,7 +109,7 @@ impl Options {
             return if self.limit.is_some() { Err(LIMIT_WITHOUT_ROUGHLY) } else { Ok(None) };
         };
         let limit = match self.limit {
-            _ if is_obeyed => 0,
+            _ if must_obey => 0,
             Some(_) if !self.roughly => return Err(LIMIT_WITHOUT_ROUGHLY),
             Some(limit) => limit,
             None if !self.roughly => 0,
@@ -137,7 +137,7 @@ pub fn xadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         Some(text) => new_id(text)?,
         None => return Err(Error::wrong_arity("xadd")),
     };
-    let trim = options.trim(limits, true, cx.is_obeyed())?;
+    let trim = options.trim(limits, true, cx.must_obey())?;
     let first = options.end + 1;
     if args.len() < first + 2 || !(args.len() - first).is_multiple_of(2) {
         return Err(Error::wrong_arity("xadd"));
@@ -243,7 +243,7 @@ pub fn xtrim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if options.end < args.len() {
         return Err(SYNTAX);
     }
-    let trim = options.trim(block_limits(cx), false, cx.is_obeyed())?;
+    let trim = options.trim(block_limits(cx), false, cx.must_obey())?;
     let key = args.key(1);
     let (Some(stream), Some(trim)) = (cx.db.collection_mut::<Stream>(&key)?, trim) else {
         cx.reply.integer(0);

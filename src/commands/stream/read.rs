@@ -314,7 +314,7 @@ fn check_stream<'a>(
     const GROUP_GONE: Error = Error::fixed("NOGROUP the consumer group this client was blocked on no longer exists");
     const MEANINGLESS: &str = "ID is meaningless in the context of XREADGROUP: you want to read the history of this \
                                consumer by specifying a proper ID, or use the > ID to get new messages. The";
-    let (key, again) = (call.key(args, index), cx.runs_again());
+    let (key, again) = (call.key(args, index), cx.is_rerun());
     let stream = match cx.db.collection::<Stream>(&key) {
         Err(_) | Ok(None) if again => return Err(STREAM_GONE),
         Err(_) => return Err(WRONG_TYPE),

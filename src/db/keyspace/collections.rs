@@ -1,6 +1,6 @@
 //! Lookups of keys that hold a collection of a given type. Another type is [`WrongType`].
 
-use super::{Databases, Happening, Note, WrongType};
+use super::{Databases, Note, NoteKind, WrongType};
 use crate::db::Key;
 use crate::db::dict::{DictProbe, DictSlot};
 use crate::db::entry::{Entry, InEntry};
@@ -20,7 +20,7 @@ impl Databases {
         for key in keys {
             self.collection::<T>(key)?;
         }
-        Ok(keys.iter().map(|key| self.glance(key).and_then(|entry| entry.collection())).collect())
+        Ok(keys.iter().map(|key| self.read_only(key).and_then(|entry| entry.collection())).collect())
     }
 
     /// Looks a collection up to change it. Who leaves it empty deletes the key (streams excepted).
@@ -51,7 +51,7 @@ impl Databases {
             }
             DictProbe::Vacant(slot) => {
                 if self.notes_new {
-                    self.notes.push(Note::new(self.selected, key, Happening::Created));
+                    self.notes.push(Note::new(self.selected, key, NoteKind::Created));
                 }
                 slot.insert(Entry::collection(key.bytes(), T::default(), None, access.new_key()))
             }
@@ -66,7 +66,7 @@ impl Databases {
         if let Some(entry) = found.map(DictSlot::remove) {
             let lazily = self.lazyfree.lazily.expire;
             self.lazyfree.dispose(entry, lazily);
-            self.note(self.selected, key, Happening::Expired);
+            self.note(self.selected, key, NoteKind::Expired);
         }
     }
 

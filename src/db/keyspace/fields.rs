@@ -4,7 +4,7 @@
 //! the one they were asked for, the rest goes by active expiry. A hash left empty is deleted with its last field. What
 //! happened is noted, as it is for keys.
 
-use super::{Databases, Happening, Note};
+use super::{Databases, Note, NoteKind};
 use crate::db::Key;
 use crate::types::{Collection, Hash};
 
@@ -19,7 +19,7 @@ impl Databases {
     /// Deletes those of the fields named whose time has come.
     #[cold]
     pub fn expire_named<'f>(&mut self, key: &Key<'_>, named: impl IntoIterator<Item = &'f [u8]>) {
-        let (db, now_ms, frozen) = (self.selected, self.now_ms, self.frozen);
+        let (db, now_ms, frozen) = (self.selected, self.now_ms, self.keeps_expired);
         let Some(hash) = self.hash_in(db, key).filter(|_| !frozen) else { return };
         let mut fields: Vec<Box<[u8]>> = Vec::new();
         for field in named {
@@ -35,7 +35,7 @@ impl Databases {
     /// Deletes fields of a hash whose time has come, at most as many.
     #[cold]
     pub fn expire_fields(&mut self, key: &Key<'_>, most: usize) {
-        if !self.frozen {
+        if !self.keeps_expired {
             self.expire_fields_in(self.selected, key, most);
         }
     }
@@ -76,10 +76,10 @@ impl Databases {
         }
         if !fields.is_empty() {
             self.stats.expired_fields += fields.len() as u64;
-            self.notes.push(Note { fields: fields.into(), ..Note::new(db, key, Happening::FieldsExpired) });
+            self.notes.push(Note { fields: fields.into(), ..Note::new(db, key, NoteKind::FieldsExpired) });
         }
         if emptied {
-            self.notes.push(Note::new(db, key, Happening::Emptied));
+            self.notes.push(Note::new(db, key, NoteKind::Emptied));
         }
     }
 }
@@ -178,8 +178,8 @@ mod tests {
         assert_eq!(fields(&mut db, "a"), 2, "the third is not due");
         db.take_notes();
         cycle(&mut db, 30);
-        let told: Vec<_> = db.take_notes().iter().map(|note| (note.happening, note.fields.len())).collect();
-        assert_eq!(told, [(Happening::FieldsExpired, 2), (Happening::Emptied, 0)]);
+        let told: Vec<_> = db.take_notes().iter().map(|note| (note.kind, note.fields.len())).collect();
+        assert_eq!(told, [(NoteKind::FieldsExpired, 2), (NoteKind::Emptied, 0)]);
         assert!(!db.exists(&key));
         assert_eq!(db.stats.expired_fields, 3);
     }

@@ -86,7 +86,7 @@ impl Ctx<'_> {
 
     /// Whether nothing is waited for: in a transaction, or by a client that is obeyed.
     fn may_not_wait(&self) -> bool {
-        self.server.in_exec || self.is_obeyed()
+        self.server.in_exec || self.must_obey()
     }
 
     /// Whether the client does not begin to wait: because it waits already, or has got its null at once.
@@ -99,19 +99,19 @@ impl Ctx<'_> {
     }
 
     /// Whether the command was blocked before, and runs again.
-    pub fn runs_again(&self) -> bool {
-        self.server.again.is_some()
+    pub fn is_rerun(&self) -> bool {
+        self.server.rerunning.is_some()
     }
 
     /// Which of so many keys a command that waits for any of them looks at: all of them, but if it runs again only the
     /// one that turned ready, though an earlier one may have got something since.
     pub fn places(&self, keys: usize) -> Range<usize> {
-        self.server.again.as_ref().map_or(0..keys, |blocked| blocked.ready..blocked.ready + 1)
+        self.server.rerunning.as_ref().map_or(0..keys, |blocked| blocked.ready..blocked.ready + 1)
     }
 
     /// Leaves a client whose command ran again at its place; false when the command runs for the first time.
     pub fn wait_on(&mut self) -> bool {
-        let Some(blocked) = self.server.again.take() else { return false };
+        let Some(blocked) = self.server.rerunning.take() else { return false };
         self.client_mut().blocked = Some(blocked);
         true
     }
@@ -143,7 +143,7 @@ fn write_null(reply: &mut Reply, null_array: bool) {
 
 /// Why a blocked client gets an answer though nothing came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GivenUp {
+pub enum UnblockReason {
     /// Its time is up, or CLIENT UNBLOCK pretends so.
     Timeout,
     /// CLIENT UNBLOCK … ERROR.
@@ -189,7 +189,7 @@ impl Server {
 
     /// Ends the waiting of a client with an answer; false when it does not wait, or for something that has no answer: the
     /// end of a pause, or of the server.
-    pub fn give_up(&mut self, key: ClientKey, how: GivenUp) -> bool {
+    pub fn give_up(&mut self, key: ClientKey, how: UnblockReason) -> bool {
         let waits = |blocked: &Blocked| !matches!(blocked.reason, BlockedFor::Pause | BlockedFor::Shutdown);
         if !self.clients.get(key).is_some_and(|client| client.blocked.as_deref().is_some_and(waits)) {
             return false;
@@ -197,8 +197,8 @@ impl Server {
         let Some(blocked) = self.unblock(key) else { return false };
         let stats = self.commands.stats_mut(blocked.command);
         stats.calls += 1;
-        stats.failed += u64::from(how == GivenUp::Error);
-        if how == GivenUp::Error {
+        stats.failed += u64::from(how == UnblockReason::Error);
+        if how == UnblockReason::Error {
             self.stats.count_error(b"UNBLOCKED");
         }
         let reached = match blocked.reason {
@@ -206,9 +206,9 @@ impl Server {
             BlockedFor::Keys | BlockedFor::Pause | BlockedFor::Shutdown => None,
         };
         self.answer(key, |output| match (how, reached) {
-            (GivenUp::Timeout, Some(reached)) => reached.write(output),
-            (GivenUp::Timeout, None) => write_null(output, blocked.null_array),
-            (GivenUp::Error, _) => output.error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+            (UnblockReason::Timeout, Some(reached)) => reached.write(output),
+            (UnblockReason::Timeout, None) => write_null(output, blocked.null_array),
+            (UnblockReason::Error, _) => output.error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
         });
         true
     }
@@ -229,10 +229,10 @@ impl Server {
             return;
         }
         let client = self.clients.at_mut(key);
-        let silence = reply_mode::begin_silence(client, &client.output.mark());
+        let silence = reply_mode::begin_unwanted_reply(client, &client.output.mark());
         write(&mut client.output);
         let mut output = std::mem::take(&mut client.output);
-        reply_mode::end_silence(client, &mut output, silence);
+        reply_mode::cut_unwanted_reply(client, &mut output, silence);
         client.output = output;
         self.clients.flush_later(key);
     }
@@ -241,7 +241,7 @@ impl Server {
     pub fn begin_pause(&mut self, db: &mut Databases, kind: PauseKind, end_ms: i64) {
         self.pause.begin(kind, end_ms);
         self.modes.set(ServerModes::PAUSED, true);
-        db.frozen = true;
+        db.keeps_expired = true;
     }
 
     /// Ends CLIENT PAUSE: whoever was held goes on, in the order in which they came.
@@ -254,7 +254,7 @@ impl Server {
     pub fn hold_writes(&mut self, db: &mut Databases, holder: Holder) {
         self.pause.hold_writes(holder, true);
         self.modes.set(ServerModes::PAUSED, true);
-        db.frozen = true;
+        db.keeps_expired = true;
     }
 
     /// Lets writes go on, unless they are held for another reason as well.
@@ -266,7 +266,7 @@ impl Server {
     fn resume_clients(&mut self, db: &mut Databases) {
         if self.pause.kind().is_none() {
             self.modes.set(ServerModes::PAUSED, false);
-            db.frozen = self.holds_still();
+            db.keeps_expired = self.keeps_expired();
             self.to_resume = self.clients.held_by_pause();
         }
     }

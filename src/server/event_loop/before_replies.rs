@@ -5,7 +5,7 @@ use crate::server::persistence::aof_write;
 /// Writes what there is, before anybody is told of it.
 #[inline]
 pub fn before_replies(server: &mut Server) {
-    aof_write::keep_up(server);
+    aof_write::flush_if_due(server);
     if !server.clients.awaiting.is_empty() {
         durability::serve(server);
     }

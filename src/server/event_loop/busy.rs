@@ -29,20 +29,20 @@ const ACCEPTS: usize = 100;
 
 /// Room for such turns.
 #[derive(Debug)]
-pub struct Restricted {
+pub struct BusyServer {
     pipeline: Pipeline,
     shared: Vec<u8>,
     looked: Option<Ticks>,
     sending: Vec<ClientKey>,
 }
 
-impl Default for Restricted {
-    fn default() -> Restricted {
-        Restricted { pipeline: Pipeline::default(), shared: vec![0; READ_BYTES], looked: None, sending: Vec::new() }
+impl Default for BusyServer {
+    fn default() -> BusyServer {
+        BusyServer { pipeline: Pipeline::default(), shared: vec![0; READ_BYTES], looked: None, sending: Vec::new() }
     }
 }
 
-impl Restricted {
+impl BusyServer {
     /// Answers whoever has sent something but `caller`, whose script runs.
     pub fn serve(&mut self, server: &mut Server, db: &mut Databases, caller: ClientKey) {
         server.clock.tick();
@@ -53,18 +53,18 @@ impl Restricted {
         }
         self.looked = Some(now);
         server.clock.read_wall();
-        let (touches, timeless) = (db.touches, db.set_timeless(false));
+        let (touches, sees_expired) = (db.touches, db.set_sees_expired(false));
         let (selected, now_ms, current) = (db.selected(), db.now_ms(), server.current);
         let pending = server.observers.has(Observers::PENDING);
         let own_messages = server.effects.take_own_messages();
         let in_exec = std::mem::take(&mut server.in_exec);
         server.script.interrupted = true;
         let unchanged = (server.effects.outgoing.len(), db.dirty);
-        aof_write::keep_up(server);
+        aof_write::flush_if_due(server);
         for token in server.listeners.tokens() {
             for _ in 0..ACCEPTS {
                 let Some(Ok(accepted)) = server.listeners.accept(token) else { break };
-                connections::greet(server, accepted);
+                connections::accept_client(server, accepted);
             }
         }
         let waits = |key: ClientKey| {
@@ -95,7 +95,7 @@ impl Restricted {
         server.observers.set(Observers::PENDING, pending);
         server.current = current;
         db.begin_command(selected, now_ms);
-        db.set_timeless(timeless);
+        db.set_sees_expired(sees_expired);
         db.touches = touches;
     }
 

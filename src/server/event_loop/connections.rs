@@ -27,7 +27,7 @@ pub fn close_doomed_replicas(server: &mut Server) {
 }
 
 /// Takes a new connection in, or says why not.
-pub fn greet(server: &mut Server, accepted: Accepted) {
+pub fn accept_client(server: &mut Server, accepted: Accepted) {
     server.stats.connections += 1;
     let (mut socket, unix_path) = match accepted {
         Accepted::Tcp(stream, Transport::Plain) => (Socket::Tcp(stream), None),

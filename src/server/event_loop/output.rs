@@ -32,7 +32,7 @@ pub fn send_outputs(server: &mut Server, list: &mut Vec<ClientKey>, mut keep: im
 
 /// Sends a client's output; its memory once all is sent.
 pub fn send_output(server: &mut Server, key: ClientKey) -> Option<Vec<u8>> {
-    let cleared = aof_write::clear(server);
+    let cleared = aof_write::permit_send(server);
     let client = server.clients.at_mut(key);
     match client.connection.flush(&mut client.output, cleared) {
         Ok((Flushed::Done, sent)) => {

@@ -119,9 +119,9 @@ impl Pipeline {
         let mut cx = Ctx { db, server, reply: &mut reply, client: key, command: postponed.command };
         let args = Args::from(postponed.request.view());
         if cx.client().modes.has(Modes::PRIMARY) {
-            let timeless = cx.db.set_timeless(true);
-            stream::obey(&mut cx, Some(postponed.command), args, &postponed.request.view().encoded());
-            cx.db.set_timeless(timeless);
+            let sees_expired = cx.db.set_sees_expired(true);
+            stream::apply(&mut cx, Some(postponed.command), args, &postponed.request.view().encoded());
+            cx.db.set_sees_expired(sees_expired);
         } else {
             process::process(&mut cx, Some(postponed.command), args);
         }
@@ -202,7 +202,7 @@ impl Pipeline {
         let requests = self.batch.requests.iter().map(|request| ArgView::of(&self.batch, request, buffer));
         let keys = db.database(server.clients.at(key).db);
         lookahead::resolve(&server.commands, keys, requests, &mut self.resolved);
-        server.clock.carry_wall();
+        server.clock.advance_wall();
         server.current = Some(key);
         let is_primary = server.clients.at(key).modes.has(Modes::PRIMARY);
         let mut cx = Ctx { db, server, reply, client: key, command: CommandId::default() };
@@ -210,7 +210,7 @@ impl Pipeline {
             return self
                 .run_each(&mut cx, buffer, slice_ends, |cx, command, args, _| process::process(cx, command, args));
         }
-        let timeless = cx.db.set_timeless(true);
+        let sees_expired = cx.db.set_sees_expired(true);
         let mut begin = from;
         let stopped = self.run_each(&mut cx, buffer, slice_ends, |cx, command, args, end| {
             // What has big arguments was not kept as it came, but nobody writes it in another way.
@@ -219,9 +219,9 @@ impl Pipeline {
                 false => Cow::Borrowed(&buffer[begin..end]),
             };
             begin = end;
-            stream::obey(cx, command, args, &sent);
+            stream::apply(cx, command, args, &sent);
         });
-        cx.db.set_timeless(timeless);
+        cx.db.set_sees_expired(sees_expired);
         stopped
     }
 
@@ -255,7 +255,7 @@ impl Pipeline {
     fn refuse(&self, server: &mut Server, key: ClientKey, reply: &mut Reply, error: &ProtocolError) {
         let text = String::from_utf8_lossy(error.text());
         if server.clients.at(key).modes.has(Modes::PRIMARY) {
-            return stream::distrust(server, key, &text);
+            return stream::reject_primary(server, key, &text);
         }
         log::debug!("Protocol error ({text}) from client {}", server.clients.at(key).connection.peer_name());
         let client = server.clients.at_mut(key);

@@ -14,7 +14,7 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
     let started = cx.server.clock.now();
     let mark = cx.reply.mark();
     let dirty = cx.db.dirty;
-    let again = cx.server.again.is_some();
+    let again = cx.server.rerunning.is_some();
     if let Err(error) = (cx.server.rows.row(id).handler)(cx, args) {
         cx.reply.truncate(mark);
         // Who waits for a list is not concerned when the key becomes a hash.

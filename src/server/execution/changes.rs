@@ -3,7 +3,7 @@
 
 use super::context::Ctx;
 use crate::config::NotifyFlags;
-use crate::db::keyspace::{Happening, Note};
+use crate::db::keyspace::{Note, NoteKind};
 use crate::db::{Databases, Key};
 use crate::net::ClientKey;
 use crate::server::Server;
@@ -116,14 +116,14 @@ pub fn all_keys_gone(server: &mut Server) {
 /// told.
 pub fn settle_notes(server: &mut Server, db: &mut Databases) {
     let enabled = server.config.notify_keyspace_events;
-    for Note { db, key, happening, fields } in db.take_notes() {
-        let event = match happening {
-            Happening::Expired => Event { class: NotifyFlags::EXPIRED, name: "expired" },
-            Happening::Missed => Event { class: NotifyFlags::KEY_MISS, name: "keymiss" },
-            Happening::Created => Event { class: NotifyFlags::NEW, name: "new" },
-            Happening::Evicted => Event { class: NotifyFlags::EVICTED, name: "evicted" },
-            Happening::FieldsExpired => Event::hash("hexpired"),
-            Happening::Emptied => Event::generic("del"),
+    for Note { db, key, kind, fields } in db.take_notes() {
+        let event = match kind {
+            NoteKind::Expired => Event { class: NotifyFlags::EXPIRED, name: "expired" },
+            NoteKind::Missed => Event { class: NotifyFlags::KEY_MISS, name: "keymiss" },
+            NoteKind::Created => Event { class: NotifyFlags::NEW, name: "new" },
+            NoteKind::Evicted => Event { class: NotifyFlags::EVICTED, name: "evicted" },
+            NoteKind::FieldsExpired => Event::hash("hexpired"),
+            NoteKind::Emptied => Event::generic("del"),
         };
         if !fields.is_empty() {
             mark_touched(server, db, &key, Cause::Server);
@@ -132,16 +132,13 @@ pub fn settle_notes(server: &mut Server, db: &mut Databases) {
                 fields.iter().for_each(|field| outgoing.push_words(db, &[b"HDEL", &key[..], field]));
             }
         }
-        if matches!(happening, Happening::Expired | Happening::Evicted) {
-            let cause = if happening == Happening::Expired { Cause::Expired } else { Cause::Server };
+        if matches!(kind, NoteKind::Expired | NoteKind::Evicted) {
+            let cause = if kind == NoteKind::Expired { Cause::Expired } else { Cause::Server };
             mark_touched(server, db, &key, cause);
             if server.observers.propagates() {
                 let config = &server.config;
-                let lazily = if happening == Happening::Evicted {
-                    config.lazyfree_lazy_eviction
-                } else {
-                    config.lazyfree_lazy_expire
-                };
+                let lazily =
+                    if kind == NoteKind::Evicted { config.lazyfree_lazy_eviction } else { config.lazyfree_lazy_expire };
                 let delete = deletion(lazily);
                 server.effects.outgoing.push_words(db, &[delete.as_bytes(), &key]);
             }
@@ -197,7 +194,7 @@ impl Ctx<'_> {
 /// will never say that its time has come.
 pub fn note_own_write(cx: &mut Ctx<'_>, db: usize, key: &[u8]) {
     let entry = cx.db.database(db).dict.find(Key::new(key).hash(), key);
-    if entry.is_some_and(|entry| entry.expire_at().is_some()) && !cx.is_obeyed() {
+    if entry.is_some_and(|entry| entry.expire_at().is_some()) && !cx.must_obey() {
         cx.server.repl.own_keys.note(db, key);
     }
 }

@@ -90,14 +90,14 @@ impl Ctx<'_> {
     }
 
     /// Whether the command happened elsewhere already, so that nothing may keep it from happening here.
-    pub fn is_obeyed(&self) -> bool {
-        self.client().modes.has(Modes::OBEYED)
+    pub fn must_obey(&self) -> bool {
+        self.client().modes.has(Modes::MUST_OBEY)
     }
 
     /// How long a command may make a string, in bytes. What was that long elsewhere may be so here.
     pub fn string_bytes_max(&self) -> usize {
         let max = self.server.config.proto_max_bulk_len;
-        if self.is_obeyed() { max.max(u32::MAX as usize) } else { max }
+        if self.must_obey() { max.max(u32::MAX as usize) } else { max }
     }
 
     /// Whether a user may run such a command: `enable-debug-command` and the like say `no`, `yes` or `local`.

@@ -2,7 +2,7 @@
 
 use super::gate::{self, Verdict};
 use super::{Ctx, call, refuse, settle};
-use crate::client::reply_mode::{begin_silence, end_silence};
+use crate::client::reply_mode::{begin_unwanted_reply, cut_unwanted_reply};
 use crate::client::{BlockedFor, Modes};
 use crate::command::args::shown;
 use crate::command::error::Error;
@@ -14,7 +14,7 @@ use crate::server::replication::roster;
 const FOREIGN_WORDS: [&[u8]; 2] = [b"post", b"host:"];
 
 /// Seconds between two lines in the log about clients of another protocol.
-const ATTACK_TOLD_EVERY_S: i64 = 60;
+const ATTACK_LOG_INTERVAL_S: i64 = 60;
 
 /// Runs one request of a client, the answer included: the entry from the event loop. When nothing unusual holds for
 /// the command, the client or the server, there is nothing to check but the arity.
@@ -30,7 +30,7 @@ pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
             cx.db.begin_command(client.db, cx.server.clock.unix_ms());
             call::call(cx, id, args);
             if cx.server.observers.any() {
-                settle::finish(cx);
+                settle::finish_command(cx);
             }
             return;
         }
@@ -42,14 +42,14 @@ pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
 #[inline(never)]
 fn process_with_care(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
     let mark = cx.reply.mark();
-    let silence = begin_silence(cx.client_mut(), &mark);
+    let silence = begin_unwanted_reply(cx.client_mut(), &mark);
     let is_replica = cx.client().modes.has(Modes::REPLICA);
     check_and_call(cx, resolved, args);
     if silence.is_some() {
-        end_silence(cx.server.clients.at_mut(cx.client), cx.reply, silence);
+        cut_unwanted_reply(cx.server.clients.at_mut(cx.client), cx.reply, silence);
     }
     if cx.server.observers.any() {
-        settle::finish(cx);
+        settle::finish_command(cx);
     }
     if is_replica && cx.reply.wrote_since(mark) {
         disconnect_replica(cx, mark);
@@ -75,7 +75,7 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
     client.last_command = Some(id);
     let db = client.db;
     if client.modes.any() || cx.server.modes.any() || row.flags.has(spec::ALWAYS_CHECKED) {
-        cx.server.instruct(cx.db);
+        cx.server.sync_settings(cx.db);
         match gate::check(cx, id, &args) {
             Verdict::Run => {}
             Verdict::Refuse(error) => return refuse::refuse(cx, Some(id), error),
@@ -93,7 +93,7 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
 
 /// Runs a request of the primary, or keeps it for EXEC: it happened there, so nothing may refuse it. The error it was
 /// answered, if any.
-pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) -> Option<Vec<u8>> {
+pub fn run_replicated(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) -> Option<Vec<u8>> {
     let mark = cx.reply.mark();
     let Some(id) = resolved else { return Some(unknown_command(&args).line().to_vec()) };
     let row = cx.server.commands.entry(id).row;
@@ -113,7 +113,7 @@ pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) -> Op
         false => call::call(cx, id, args),
     }
     if cx.server.observers.any() {
-        settle::finish(cx);
+        settle::finish_command(cx);
     }
     cx.reply.first_error_since(mark).map(<[u8]>::to_vec)
 }
@@ -154,10 +154,10 @@ fn disconnect_replica(cx: &mut Ctx<'_>, mark: Mark) {
 fn disconnect(cx: &mut Ctx<'_>) {
     cx.server.clients.close_soon(cx.client);
     let now_s = cx.server.clock.unix_ms() / 1000;
-    if (now_s - cx.server.attack_told_s).abs() <= ATTACK_TOLD_EVERY_S {
+    if (now_s - cx.server.attack_logged_s).abs() <= ATTACK_LOG_INTERVAL_S {
         return;
     }
-    cx.server.attack_told_s = now_s;
+    cx.server.attack_logged_s = now_s;
     log::warn!(
         "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is \
          likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. \

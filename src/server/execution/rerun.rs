@@ -19,7 +19,7 @@ impl Server {
         self.waiters.acknowledge(index, key);
         let mut last = 0;
         // What has expired for them has not for the primary, whose command may have brought this about.
-        let timeless = db.set_timeless(false);
+        let sees_expired = db.set_sees_expired(false);
         loop {
             db.begin_command(index, self.clock.unix_ms());
             let gone = !db.exists(&Key::new(key));
@@ -27,19 +27,19 @@ impl Server {
                 break;
             };
             last = ticket;
-            self.run_again(db, client, ready);
-            crate::server::propagate::hand_over(self);
+            self.rerun(db, client, ready);
+            crate::server::propagate::propagate(self);
             if let Some(client) = self.clients.get_mut(client) {
                 client.written = self.persist.aof.fed();
                 client.written_offset = self.repl.history.offset;
             }
         }
-        db.set_timeless(timeless);
+        db.set_sees_expired(sees_expired);
     }
 
     /// Runs a blocked client's command again, unless the client is about to be closed: it would take what somebody
     /// else waits for. `ready` is which of the keys waited for has turned ready.
-    fn run_again(&mut self, db: &mut Databases, key: ClientKey, ready: usize) {
+    fn rerun(&mut self, db: &mut Databases, key: ClientKey, ready: usize) {
         let Some(client) = self.clients.get_mut(key) else { return };
         if client.modes.has(Modes::CLOSING) {
             return;
@@ -48,11 +48,11 @@ impl Server {
         blocked.ready = ready;
         let mut reply = std::mem::take(&mut client.output);
         reply.limit = messages::output_max(client, &self.config);
-        let silence = reply_mode::begin_silence(client, &reply.mark());
+        let silence = reply_mode::begin_unwanted_reply(client, &reply.mark());
         let touches = !client.modes.has(Modes::NO_TOUCH);
         let (id, request) = (blocked.command, std::mem::take(&mut blocked.request));
         db.begin_command(blocked.db, self.clock.unix_ms());
-        self.again = Some(blocked);
+        self.rerunning = Some(blocked);
         // The client whose command brought all this about still waits for its own messages.
         let (outer, outer_messages) = (self.current.replace(key), self.effects.take_own_messages());
         let outer_touches = std::mem::replace(&mut db.touches, touches);
@@ -62,11 +62,11 @@ impl Server {
         self.current = outer;
         let mut messages = self.effects.replace_own_messages(outer_messages);
         reply.limit = 0;
-        let served = self.again.take();
+        let served = self.rerunning.take();
         let client = self.clients.at_mut(key);
         match served {
             Some(blocked) => {
-                reply_mode::end_silence(client, &mut reply, silence);
+                reply_mode::cut_unwanted_reply(client, &mut reply, silence);
                 reply.append(&mut messages);
                 client.output = reply;
                 self.release(key, &blocked);

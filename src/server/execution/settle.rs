@@ -14,13 +14,13 @@ use crate::server::modes::ServerModes;
 use crate::server::{Server, propagate};
 
 /// Settles what waits for the end of the outermost command.
-pub fn finish(cx: &mut Ctx<'_>) {
+pub fn finish_command(cx: &mut Ctx<'_>) {
     // While a script runs too long, what others ask for is part of its turn: the rest waits for its end.
     if !cx.server.modes.has(ServerModes::BUSY) {
         if !cx.server.effects.outgoing.is_empty() {
             hand_over(cx);
         }
-        settle(cx.server, cx.db, Some(cx.client));
+        drain(cx.server, cx.db, Some(cx.client));
     }
     let own = &mut cx.server.effects.own_messages;
     if !own.is_empty() {
@@ -37,8 +37,8 @@ pub fn finish(cx: &mut Ctx<'_>) {
 fn hand_over(cx: &mut Ctx<'_>) {
     let command = cx.client().last_command.map(|id| cx.server.commands.entry(id).row.flags);
     match command.is_some_and(|flags| flags.has(ARBITRARY_KEYS)) {
-        true => propagate::hand_over_apart(cx.server),
-        false => propagate::hand_over(cx.server),
+        true => propagate::propagate_each(cx.server),
+        false => propagate::propagate(cx.server),
     }
     let (written, offset) = (cx.server.persist.aof.fed(), cx.server.repl.history.offset);
     let client = cx.client_mut();
@@ -47,8 +47,8 @@ fn hand_over(cx: &mut Ctx<'_>) {
 
 /// Tells subscribers of noted events and serves blocked clients, until nothing is left. What each of these runs is
 /// propagated apart: it is no part of the transaction that made it possible.
-pub fn settle(server: &mut Server, db: &mut Databases, current: Option<ClientKey>) {
-    propagate::hand_over_apart(server);
+pub fn drain(server: &mut Server, db: &mut Databases, current: Option<ClientKey>) {
+    propagate::propagate_each(server);
     tell_clients(server, current);
     // While the data set is loaded nobody takes anything from it.
     while !server.effects.ready.is_empty() && !server.modes.has(ServerModes::LOADING) {
@@ -57,7 +57,7 @@ pub fn settle(server: &mut Server, db: &mut Databases, current: Option<ClientKey
         }
         tell_clients(server, current);
     }
-    propagate::hand_over_apart(server);
+    propagate::propagate_each(server);
 }
 
 fn tell_clients(server: &mut Server, current: Option<ClientKey>) {

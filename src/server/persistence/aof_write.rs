@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::net::connection::Cleared;
+use crate::net::connection::SendPermit;
 use crate::persist::aof::writer::{Conditions, Flushed};
 use crate::server::Server;
 use crate::server::modes::ServerModes;
@@ -21,21 +21,21 @@ fn conditions(server: &Server, force: bool) -> Conditions {
 
 /// The one place that decides whether clients may be told anything: after what they may be told of has been written, and
 /// with `appendfsync always` is on the disk. Where that fails the server ends in here. Whoever sends something to a client
-/// needs a [`Cleared`] for it, which only this makes: so no way out of the server passes by the log.
+/// needs a [`SendPermit`] for it, which only this makes: so no way out of the server passes by the log.
 #[inline]
-pub fn clear(server: &mut Server) -> Cleared {
+pub fn permit_send(server: &mut Server) -> SendPermit {
     let aof = &server.persist.aof;
     if aof.is_on() && aof.settled != aof.fed() {
         flush(server, false);
     }
     // What a script has changed so far leaves at its end, and until then nobody is told of it.
     debug_assert!(server.effects.outgoing.is_empty() || server.modes.has(ServerModes::BUSY), "a change is not logged");
-    Cleared::by_log()
+    SendPermit::granted()
 }
 
 /// Writes what there is, and syncs it when that is due.
 #[inline]
-pub fn keep_up(server: &mut Server) {
+pub fn flush_if_due(server: &mut Server) {
     if server.persist.aof.is_on() {
         flush(server, false);
     }

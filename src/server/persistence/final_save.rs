@@ -5,10 +5,10 @@ use crate::db::Databases;
 use crate::persist::fork::Purpose;
 use crate::server::Server;
 use crate::server::modes::ServerModes;
-use crate::server::state::Ending;
+use crate::server::state::ShutdownOptions;
 
 /// Does what is to be done before the server ends; false if it must not, because data would be lost.
-pub fn prepare_to_end(server: &mut Server, db: &mut Databases, ending: Ending) -> bool {
+pub fn save_before_exit(server: &mut Server, db: &mut Databases, ending: ShutdownOptions) -> bool {
     let rewrites = server.persist.child.as_ref().is_some_and(|child| child.purpose == Purpose::AofRewrite);
     if rewrites && server.persist.aof.is_waiting() {
         // What was gathered is no log without the base that is being written.

@@ -98,7 +98,7 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
                 receive::loaded(server, db, *loader, loading.place);
                 return Ok(false);
             }
-            history::take_up_history(server, loader.aux());
+            history::adopt_history(server, loader.aux());
             log::info!("DB loaded from disk: {seconds:.3} seconds");
         }
         Origin::Log(_) => {

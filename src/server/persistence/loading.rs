@@ -116,7 +116,7 @@ pub fn end(server: &mut Server, db: &mut Databases, place: &Place) {
 /// While the data set is loaded nothing expires and nobody is told of changes.
 pub fn note_loading(server: &mut Server, db: &mut Databases, loading: bool) {
     server.modes.set(ServerModes::LOADING, loading);
-    db.set_timeless(loading);
+    db.set_sees_expired(loading);
     propagate::update_listeners(server);
 }
 

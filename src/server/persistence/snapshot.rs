@@ -229,7 +229,7 @@ pub fn kill_child(server: &Server) {
 }
 
 /// After FLUSHALL: what a child saves is over, and with `save` rules an empty data set is saved at once.
-pub fn data_set_emptied(server: &mut Server, db: &mut Databases) {
+pub fn after_flush_all(server: &mut Server, db: &mut Databases) {
     // While a log is loaded this happened long ago, and what is saved is of no concern.
     if server.modes.has(ServerModes::LOADING) {
         return;

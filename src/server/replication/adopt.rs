@@ -5,7 +5,7 @@ use super::{connect, roster};
 use crate::client::{Client, Modes};
 use crate::db::Databases;
 use crate::repl::primary::{Cached, Logged, Primary};
-use crate::server::roles::note_role;
+use crate::server::roles::update_role;
 use crate::server::{Server, propagate};
 
 /// Times an append-only file is tried to be begun after a synchronisation.
@@ -40,12 +40,12 @@ pub fn adopt(server: &mut Server, cached: Cached, is_old: bool) {
     }
     // What came behind the handshake is looked at, and the socket may have more.
     server.clients.read_on_later(key);
-    note_role(server);
+    update_role(server);
     propagate::update_listeners(server);
 }
 
 /// The primary lets this replica go on where it was, maybe under another name of the history.
-pub fn go_on_as(server: &mut Server, id: Option<&str>) {
+pub fn resume_partial(server: &mut Server, id: Option<&str>) {
     let Some(mut cached) = server.repl.cached.take() else { return };
     if let Some(id) = id.filter(|id| id.len() == crate::repl::ID_CHARS && *id != cached.id) {
         log::warn!("Master replication ID changed to {id}");

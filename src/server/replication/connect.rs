@@ -109,7 +109,7 @@ pub fn drop_link(server: &mut Server, db: &mut Databases, again: bool) {
     server.repl.link = Link::default();
     match state {
         State::Receiving(receiving) => data_set::discard(receiving),
-        State::Loading => data_set::abandon(server, db),
+        State::Loading => data_set::cancel_load(server, db),
         _ => {}
     }
     if let Some(primary) = server.replica_of().filter(|_| again && was_under_way) {

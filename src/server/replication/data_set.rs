@@ -16,7 +16,7 @@ pub fn discard(receiving: Receiving) {
 }
 
 /// Ends everything that works on the old data set: its log, the child that saves it.
-pub fn leave_old_data(server: &mut Server, db: &mut Databases) {
+pub fn stop_persisting_old_data(server: &mut Server, db: &mut Databases) {
     crate::server::persistence::aof_switch::stop(server, db);
     if let Some(pid) = server.persist.child.as_ref().filter(|child| child.purpose != Purpose::AofRewrite) {
         log::info!(
@@ -29,13 +29,13 @@ pub fn leave_old_data(server: &mut Server, db: &mut Databases) {
 }
 
 /// The history changes for good: replicas of this one have to learn that, and cannot go on.
-pub fn leave_old_history(server: &mut Server) {
+pub fn drop_history(server: &mut Server) {
     server.repl.cached = None;
     roster::disconnect_all(server);
     server.repl.backlog = None;
 }
 
-pub fn empty(server: &mut Server, db: &mut Databases) {
+pub fn flush_all(server: &mut Server, db: &mut Databases) {
     log::info!("MASTER <-> REPLICA sync: Flushing old data");
     let lazily = server.config.replica_lazy_flush;
     for index in 0..db.count() {
@@ -46,8 +46,8 @@ pub fn empty(server: &mut Server, db: &mut Databases) {
 }
 
 /// The link was dropped while the data set was loaded.
-pub fn abandon(server: &mut Server, db: &mut Databases) {
+pub fn cancel_load(server: &mut Server, db: &mut Databases) {
     if loading::cancel(server, db) {
-        empty(server, db);
+        flush_all(server, db);
     }
 }

@@ -128,7 +128,7 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
 fn give_place(server: &mut Server, db: &mut Databases, target: ReplicaOf) {
     server.repl.failover.phase = Phase::UnderWay;
     server.repl.failover.target = Some(target.clone());
-    role::follow(server, db, target);
+    role::become_replica(server, db, target);
 }
 
 /// The other one has accepted.
@@ -146,7 +146,7 @@ fn abort(server: &mut Server, db: &mut Databases, why: &str) {
     // The state is cleared first: what follows must not find it.
     finish(server, db);
     if under_way {
-        role::stand_alone(server, db);
+        role::become_primary(server, db);
     }
 }
 
@@ -161,7 +161,7 @@ pub fn abort_if_on_its_way(server: &mut Server, db: &mut Databases, why: &str) {
 ///
 /// # Errors
 /// When this is not its replica.
-pub fn take_over(cx: &mut Ctx<'_>, id: &[u8]) -> CmdResult {
+pub fn accept_takeover(cx: &mut Ctx<'_>, id: &[u8]) -> CmdResult {
     log::warn!("Failover request received for replid {}.", id.escape_ascii());
     if !cx.server.is_replica() {
         return Err(Error::fixed("ERR PSYNC FAILOVER can't be sent to a master."));
@@ -169,7 +169,7 @@ pub fn take_over(cx: &mut Ctx<'_>, id: &[u8]) -> CmdResult {
     if !id.eq_ignore_ascii_case(cx.server.repl.history.id.as_bytes()) {
         return Err(Error::fixed("ERR PSYNC FAILOVER replid must match my replid."));
     }
-    role::stand_alone(cx.server, cx.db);
+    role::become_primary(cx.server, cx.db);
     log::info!("MASTER MODE enabled (failover request from '{}')", describe(cx));
     Ok(())
 }

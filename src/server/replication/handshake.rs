@@ -34,7 +34,7 @@ pub fn ready(server: &mut Server, db: &mut Databases) {
             if server.repl.link.flush().is_err() {
                 return connect::drop_link(server, db, false);
             }
-            go_on(server, db);
+            advance(server, db);
         }
         Err(error) => {
             let text = platform::os_error_text(&error);
@@ -78,7 +78,7 @@ fn is_connected(server: &mut Server, db: &mut Databases) -> bool {
 }
 
 /// Works on what came.
-pub fn go_on(server: &mut Server, db: &mut Databases) {
+pub fn advance(server: &mut Server, db: &mut Databases) {
     loop {
         let answered = match &server.repl.link.state {
             State::Talking(step) => {
@@ -89,7 +89,7 @@ pub fn go_on(server: &mut Server, db: &mut Databases) {
                     Err(_) => Err("Master answered something that is no line during SYNC handshake".to_owned()),
                 }
             }
-            State::Receiving(_) => return receive::go_on(server, db),
+            State::Receiving(_) => return receive::read(server, db),
             _ => return,
         };
         if let Err(text) = answered {
@@ -129,7 +129,7 @@ fn answer(server: &mut Server, db: &mut Databases, step: Step, line: &str) -> Re
         }
         // A sign of life.
         Step::Psync if line.is_empty() => return Ok(()),
-        Step::Psync => return take_decision(server, db, line),
+        Step::Psync => return handle_psync_reply(server, db, line),
     };
     begin_step(server, next);
     Ok(())
@@ -166,12 +166,12 @@ fn begin_step(server: &mut Server, step: Step) {
             link.say(&["REPLCONF", "ip-address", address]);
         }
         Step::Capabilities => link.say(&["REPLCONF", "capa", "eof", "capa", "psync2"]),
-        Step::Psync => ask(server),
+        Step::Psync => request_sync(server),
     }
 }
 
 /// Asks for the stream, from where it ended if that is known.
-fn ask(server: &mut Server) {
+fn request_sync(server: &mut Server) {
     let (id, offset) = match &server.repl.cached {
         Some(cached) => {
             let offset = (cached.offset + 1).to_string();
@@ -191,7 +191,7 @@ fn ask(server: &mut Server) {
 }
 
 /// The primary has decided what this replica gets.
-fn take_decision(server: &mut Server, db: &mut Databases, line: &str) -> Result<(), String> {
+fn handle_psync_reply(server: &mut Server, db: &mut Databases, line: &str) -> Result<(), String> {
     let (full, goes_on) = (line.starts_with("+FULLRESYNC"), line.starts_with("+CONTINUE"));
     if server.repl.failover.is_under_way() {
         match full || goes_on {
@@ -217,7 +217,7 @@ fn take_decision(server: &mut Server, db: &mut Databases, line: &str) -> Result<
             return Err("Master continues a replication that never began".to_owned());
         }
         log::info!("Successful partial resynchronization with master.");
-        adopt::go_on_as(server, line.strip_prefix("+CONTINUE ").map(str::trim));
+        adopt::resume_partial(server, line.strip_prefix("+CONTINUE ").map(str::trim));
         return Ok(());
     } else if line.starts_with("-NOMASTERLINK") || line.starts_with("-LOADING") {
         return Err(format!("Master is currently unable to PSYNC but should be in the future: {line}"));

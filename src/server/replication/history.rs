@@ -13,7 +13,7 @@ pub fn note_expired(server: &mut Server, loader: &mut Loader) {
     if expired.is_empty() {
         return;
     }
-    take_up_history(server, loader.aux());
+    adopt_history(server, loader.aux());
     if server.repl.backlog.is_none() {
         return;
     }
@@ -25,7 +25,7 @@ pub fn note_expired(server: &mut Server, loader: &mut Loader) {
 }
 
 /// Takes over from a data set that is loaded at start where in which history it stands, as soon as that is known.
-pub fn take_up_history(server: &mut Server, aux: &[(String, Vec<u8>)]) {
+pub fn adopt_history(server: &mut Server, aux: &[(String, Vec<u8>)]) {
     if server.repl.history_is_known {
         return;
     }

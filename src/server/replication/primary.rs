@@ -6,7 +6,7 @@
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 
-use super::roster::{self, count_good, dismiss, name, replica_mut, replicas};
+use super::roster::{self, name, remove_replica, replica_mut, replicas, update_good_replicas};
 use super::{sync, transfer};
 use crate::client::{Client, Modes};
 use crate::db::Databases;
@@ -47,7 +47,7 @@ pub fn note_ack(server: &mut Server, key: ClientKey, offset: i64, log: Option<i6
 /// Those of the socket, and of the file.
 pub fn send(server: &mut Server, key: ClientKey) -> io::Result<()> {
     loop {
-        let cleared = aof_write::clear(server);
+        let cleared = aof_write::permit_send(server);
         let Some(client) = server.clients.get_mut(key) else { return Ok(()) };
         let Some(replica) = client.replica.as_deref_mut() else { return Ok(()) };
         let sent = match &mut replica.stage {
@@ -64,7 +64,7 @@ pub fn send(server: &mut Server, key: ClientKey) -> io::Result<()> {
             }
             Stage::File { .. } => {
                 server.repl.room = Vec::new();
-                if !roster::put_online(server, key) {
+                if !roster::mark_online(server, key) {
                     server.clients.close_soon(key);
                     return Ok(());
                 }
@@ -134,7 +134,7 @@ pub fn forget(server: &mut Server, key: ClientKey) {
         return;
     }
     log::info!("Connection with replica {} lost.", name(server, key));
-    dismiss(server, key);
+    remove_replica(server, key);
     transfer::replica_lost(server, key);
     // A child that saves for nobody else is of no use.
     let saves_for_nobody = server.config.save.is_empty()
@@ -179,7 +179,7 @@ pub fn tick(server: &mut Server, db: &mut Databases, loops: u64) {
     }
     free_backlog_if_unused(server, now);
     sync::tick(server, db);
-    count_good(server);
+    update_good_replicas(server);
 }
 
 /// Without replicas for long nobody will come back: a new history begins with the next one.
@@ -189,7 +189,7 @@ fn free_backlog_if_unused(server: &mut Server, now: i64) {
     if !repl.replicas.is_empty() || ttl_s == 0 || repl.backlog.is_none() || server.config.replicaof.is_some() {
         return;
     }
-    if now - repl.lonely_since_ms > (ttl_s as i64).saturating_mul(1000) {
+    if now - repl.no_replicas_since_ms > (ttl_s as i64).saturating_mul(1000) {
         let id = crate::repl::new_id(&mut server.random);
         repl.history.begin(id);
         repl.backlog = None;

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::data_set::{empty, leave_old_data, leave_old_history};
+use super::data_set::{drop_history, flush_all, stop_persisting_old_data};
 use super::{adopt, connect};
 use crate::config::ReplDisklessLoad;
 use crate::db::Databases;
@@ -55,7 +55,7 @@ fn loads_from_socket(server: &Server, db: &Databases) -> bool {
 }
 
 /// What becomes of a data set by what came.
-enum Came {
+enum Received {
     /// Not all of it.
     Part,
     /// All that goes to the file.
@@ -67,14 +67,14 @@ enum Came {
 }
 
 /// Works on what came.
-pub fn go_on(server: &mut Server, db: &mut Databases) {
+pub fn read(server: &mut Server, db: &mut Databases) {
     let State::Receiving(mut receiving) = std::mem::take(&mut server.repl.link.state) else { return };
-    let came = take_in(server, &mut receiving);
+    let came = read_data_set(server, &mut receiving);
     match came {
-        Ok(Came::Part) => server.repl.link.state = State::Receiving(receiving),
-        Ok(Came::File) => load_file(server, db, receiving),
-        Ok(Came::Head) => load_from_socket(server, db, &receiving.end),
-        Ok(Came::Mark) => adopt::synchronized(server, db, receiving.loaded.flatten(), true),
+        Ok(Received::Part) => server.repl.link.state = State::Receiving(receiving),
+        Ok(Received::File) => load_file(server, db, receiving),
+        Ok(Received::Head) => load_from_socket(server, db, &receiving.end),
+        Ok(Received::Mark) => adopt::synchronized(server, db, receiving.loaded.flatten(), true),
         Err(text) => {
             log::warn!("{text}");
             server.repl.link.state = State::Receiving(receiving);
@@ -83,13 +83,13 @@ pub fn go_on(server: &mut Server, db: &mut Databases) {
     }
 }
 
-fn take_in(server: &mut Server, receiving: &mut Receiving) -> Result<Came, String> {
+fn read_data_set(server: &mut Server, receiving: &mut Receiving) -> Result<Received, String> {
     while receiving.end == End::Unknown {
         let line = server.repl.link.take_line().map_err(|error| format!("I/O error reading bulk count: {error}"))?;
-        let Some(line) = line else { return Ok(Came::Part) };
+        let Some(line) = line else { return Ok(Received::Part) };
         // An empty line is a sign of life.
         if !line.is_empty() {
-            receiving.end = announced(&line)?;
+            receiving.end = parse_header(&line)?;
             let what = match &receiving.end {
                 End::Length(bytes) => format!("receiving {bytes} bytes from master"),
                 End::Mark(_) | End::Unknown => "receiving streamed RDB from master with EOF".to_owned(),
@@ -97,7 +97,7 @@ fn take_in(server: &mut Server, receiving: &mut Receiving) -> Result<Came, Strin
             let target = if receiving.file.is_some() { "disk" } else { "parser" };
             log::info!("MASTER <-> REPLICA sync: {what} to {target}");
             if receiving.file.is_none() {
-                return Ok(Came::Head);
+                return Ok(Received::Head);
             }
         }
     }
@@ -117,7 +117,7 @@ fn take_in(server: &mut Server, receiving: &mut Receiving) -> Result<Came, Strin
         },
         End::Unknown => (0, None),
     };
-    let Some((file, _)) = &mut receiving.file else { return Ok(Came::Part) };
+    let Some((file, _)) = &mut receiving.file else { return Ok(Received::Part) };
     let why = |what: &str, error: io::Error| {
         let text = platform::os_error_text(&error);
         format!("{what} the DB dump file needed for MASTER <-> REPLICA synchronization: {text}")
@@ -130,14 +130,14 @@ fn take_in(server: &mut Server, receiving: &mut Receiving) -> Result<Came, Strin
         receiving.synced = receiving.received;
     }
     if behind.is_none() {
-        return Ok(Came::Part);
+        return Ok(Received::Part);
     }
     file.sync_all().map_err(|error| why("Failed trying to sync", error))?;
-    Ok(Came::File)
+    Ok(Received::File)
 }
 
 /// Reads how the data set will come.
-fn announced(line: &str) -> Result<End, String> {
+fn parse_header(line: &str) -> Result<End, String> {
     if let Some(text) = line.strip_prefix('-') {
         return Err(format!("MASTER aborted replication with an error: {text}"));
     }
@@ -153,17 +153,17 @@ fn announced(line: &str) -> Result<End, String> {
     }
 }
 
-fn take_mark(server: &mut Server, receiving: &Receiving) -> Result<Came, String> {
-    let End::Mark(mark) = &receiving.end else { return Ok(Came::Mark) };
+fn take_mark(server: &mut Server, receiving: &Receiving) -> Result<Received, String> {
+    let End::Mark(mark) = &receiving.end else { return Ok(Received::Mark) };
     let input = &mut server.repl.link.input;
     if input.len() < mark.len() {
-        return Ok(Came::Part);
+        return Ok(Received::Part);
     }
     if !input.starts_with(mark) {
         return Err("Replication stream EOF marker is broken".to_owned());
     }
     input.drain(..mark.len());
-    Ok(Came::Mark)
+    Ok(Received::Mark)
 }
 
 fn load_file(server: &mut Server, db: &mut Databases, receiving: Receiving) {
@@ -184,9 +184,9 @@ fn load_file(server: &mut Server, db: &mut Databases, receiving: Receiving) {
             return connect::drop_link(server, db, false);
         }
     };
-    leave_old_data(server, db);
-    leave_old_history(server);
-    empty(server, db);
+    stop_persisting_old_data(server, db);
+    drop_history(server);
+    flush_all(server, db);
     log::info!("MASTER <-> REPLICA sync: Loading DB in memory");
     server.repl.link.state = State::Loading;
     loading::begin_sync(
@@ -204,10 +204,10 @@ fn is_mark(end: &End) -> bool {
 
 fn load_from_socket(server: &mut Server, db: &mut Databases, end: &End) {
     let aside = server.config.repl_diskless_load == ReplDisklessLoad::SwapDb;
-    leave_old_data(server, db);
+    stop_persisting_old_data(server, db);
     if !aside {
-        leave_old_history(server);
-        empty(server, db);
+        drop_history(server);
+        flush_all(server, db);
     }
     log::info!("MASTER <-> REPLICA sync: Loading DB in memory");
     let total = match end {
@@ -267,7 +267,7 @@ pub fn loaded(server: &mut Server, db: &mut Databases, loader: Loader, place: Pl
         }
         Place::Socket { aside, mark, .. } => {
             if aside {
-                leave_old_history(server);
+                drop_history(server);
             }
             db.dirty += 1;
             let (mut rest, _) = loader.into_rest();
@@ -281,7 +281,7 @@ pub fn loaded(server: &mut Server, db: &mut Databases, loader: Loader, place: Pl
             if streamed {
                 server.repl.link.state = State::Receiving(receiving);
                 server.repl.link.reads_on = true;
-                go_on(server, db);
+                read(server, db);
             } else {
                 adopt::synchronized(server, db, selected, false);
             }
@@ -298,7 +298,7 @@ pub fn failed(server: &mut Server, db: &mut Databases, place: &Place, reason: &s
             log::info!("MASTER <-> REPLICA sync: Discarding temporary DB in background");
         }
         _ => {
-            empty(server, db);
+            flush_all(server, db);
             remove_file_if_unwanted(server);
         }
     }

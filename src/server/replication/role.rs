@@ -13,7 +13,7 @@ use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::repl::link::Link;
 use crate::repl::primary::{Cached, Primary};
-use crate::server::roles::note_role;
+use crate::server::roles::update_role;
 use crate::server::{Server, propagate};
 
 /// The client of the primary is about to be removed: what is known of it is kept, and the next connection begun.
@@ -23,7 +23,7 @@ pub fn forget(server: &mut Server, key: ClientKey) {
     remember(server, &primary);
     server.repl.down_since_ms = Some(server.clock.unix_ms());
     server.repl.link = Link::default();
-    note_role(server);
+    update_role(server);
     if let Some(ReplicaOf { host, port }) = server.replica_of() {
         log::info!("Reconnecting to MASTER {host}:{port}");
         connect::connect_again(server);
@@ -47,21 +47,21 @@ fn remember(server: &mut Server, primary: &Primary) {
     server.repl.cached = Some(Cached { id, offset: primary.offset, db: primary.db });
 }
 
-/// After a change of the role: [`note_role`], and what a change entails beyond that.
+/// After a change of the role: [`update_role`], and what a change entails beyond that.
 fn role_changed(server: &mut Server, db: &mut Databases) {
-    note_role(server);
-    db.frozen = server.holds_still();
+    update_role(server);
+    db.keeps_expired = server.keeps_expired();
     crate::server::oom_score::oom_score(server).ok();
     propagate::update_listeners(server);
 }
 
 /// The server becomes a replica of another one.
-pub fn follow(server: &mut Server, db: &mut Databases, primary: ReplicaOf) {
+pub fn become_replica(server: &mut Server, db: &mut Databases, primary: ReplicaOf) {
     let was_primary = !server.is_replica();
     log::info!("Connecting to MASTER {}:{}", primary.host, primary.port);
     drop_primary(server);
     if was_primary {
-        dismiss_blocked(server);
+        unblock_for_role_change(server);
     }
     server.config.replicaof = Some(primary);
     connect::drop_link(server, db, false);
@@ -79,7 +79,7 @@ pub fn follow(server: &mut Server, db: &mut Databases, primary: ReplicaOf) {
 }
 
 /// Clients that wait for keys would wait for what nobody but the primary may bring.
-fn dismiss_blocked(server: &mut Server) {
+fn unblock_for_role_change(server: &mut Server) {
     let waits = |client: &Client| client.blocked.as_ref().is_some_and(|blocked| blocked.reason != BlockedFor::Pause);
     let waiting: Vec<ClientKey> =
         server.clients.iter().filter(|(_, client)| waits(client)).map(|(key, _)| key).collect();
@@ -95,7 +95,7 @@ fn dismiss_blocked(server: &mut Server) {
 }
 
 /// The server becomes a primary, with a history of its own from here on.
-pub fn stand_alone(server: &mut Server, db: &mut Databases) {
+pub fn become_primary(server: &mut Server, db: &mut Databases) {
     if server.config.replicaof.take().is_none() {
         return;
     }
@@ -116,7 +116,7 @@ pub fn stand_alone(server: &mut Server, db: &mut Databases) {
     roster::disconnect_all(server);
     server.repl.own_keys.clear();
     server.repl.forget_selected();
-    server.repl.lonely_since_ms = server.clock.unix_ms();
+    server.repl.no_replicas_since_ms = server.clock.unix_ms();
     server.repl.down_since_ms = None;
     role_changed(server, db);
     if server.config.appendonly && !server.persist.aof.is_on() {

@@ -38,7 +38,7 @@ pub fn replica_mut(server: &mut Server, key: ClientKey) -> Option<&mut Replica> 
 }
 
 /// A client is no replica any more. The one place where that ends.
-pub fn dismiss(server: &mut Server, key: ClientKey) {
+pub fn remove_replica(server: &mut Server, key: ClientKey) {
     let now = server.clock.unix_ms();
     if let Some(client) = server.clients.get_mut(key) {
         client.modes.set(Modes::REPLICA, false);
@@ -46,9 +46,9 @@ pub fn dismiss(server: &mut Server, key: ClientKey) {
     }
     server.repl.replicas.retain(|replica| *replica != key);
     if server.repl.replicas.is_empty() {
-        server.repl.lonely_since_ms = now;
+        server.repl.no_replicas_since_ms = now;
     }
-    count_good(server);
+    update_good_replicas(server);
     propagate::update_listeners(server);
 }
 
@@ -102,7 +102,7 @@ pub fn report_lag(server: &Server) {
 }
 
 /// A replica has been sent its snapshot; false if that was all it wanted.
-pub fn put_online(server: &mut Server, key: ClientKey) -> bool {
+pub fn mark_online(server: &mut Server, key: ClientKey) -> bool {
     let now = server.clock.unix_ms();
     let who = name(server, key);
     let Some(replica) = replica_mut(server, key) else { return false };
@@ -113,13 +113,13 @@ pub fn put_online(server: &mut Server, key: ClientKey) -> bool {
     }
     replica.stage = Stage::Online;
     replica.acked_ms = now;
-    count_good(server);
+    update_good_replicas(server);
     log::info!("Synchronization with replica {who} succeeded");
     true
 }
 
 /// Counts the replicas that are not too far behind, and has writes refused where there are too few.
-pub fn count_good(server: &mut Server) {
+pub fn update_good_replicas(server: &mut Server) {
     let now = server.clock.unix_ms();
     let (wanted, lag) = (server.config.min_replicas_to_write, i64::from(server.config.min_replicas_max_lag));
     let is_good = |replica: &Replica| replica.is_online() && (now - replica.acked_ms) / 1000 <= lag;

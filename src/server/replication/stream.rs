@@ -14,13 +14,13 @@ use crate::server::execution::{Ctx, gate, process};
 const ERROR_SHOWN_MAX: usize = 4096;
 
 /// Runs a request of the primary, that was sent as these bytes. In a pause it waits, and with it what follows.
-pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>, sent: &[u8]) {
+pub fn apply(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>, sent: &[u8]) {
     if let Some(id) = resolved.filter(|id| is_held(cx, *id)) {
         cx.command = id;
         return cx.postpone(&args, BlockedFor::Pause);
     }
     let mark = cx.reply.mark();
-    if let Some(error) = process::obey(cx, resolved, args) {
+    if let Some(error) = process::run_replicated(cx, resolved, args) {
         report_error(cx, resolved, &args, &error);
     }
     cx.reply.truncate(mark);
@@ -44,7 +44,7 @@ pub fn obey(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>, sent:
 
 /// How many bytes of the primary's stream have come that have not run: of a transaction that is open, of a request that a
 /// pause holds, and what is behind that.
-pub fn unapplied(server: &Server) -> usize {
+pub fn unapplied_bytes(server: &Server) -> usize {
     let Some(primary) = &server.repl.primary else { return 0 };
     let Some(client) = server.clients.get(primary.client) else { return 0 };
     let held = client.blocked.as_ref().map_or(0, |blocked| blocked.request.view().encoded().len());
@@ -82,7 +82,7 @@ fn report_error(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: &Args<'_>, 
 }
 
 /// The primary has sent what is no request. Where its stream goes on cannot be known: all is to be got anew.
-pub fn distrust(server: &mut Server, key: ClientKey, fault: &str) {
+pub fn reject_primary(server: &mut Server, key: ClientKey, fault: &str) {
     log::warn!("Protocol error ({fault}) from client {}", server.clients.at(key).connection.peer_name());
     if let Some(primary) = &mut server.repl.primary {
         primary.is_trusted = false;

@@ -12,7 +12,7 @@
 
 use std::fs::File;
 
-use super::roster::{self, dismiss, name, replica_mut, replicas};
+use super::roster::{self, name, remove_replica, replica_mut, replicas};
 use super::transfer;
 use crate::client::Modes;
 use crate::command::error::CmdResult;
@@ -33,7 +33,7 @@ pub fn request(cx: &mut Ctx<'_>, args: &Args<'_>, partial: bool) -> CmdResult {
         return Ok(());
     }
     if partial && args.is(3, "failover") {
-        super::failover::take_over(cx, args.get(1))?;
+        super::failover::accept_takeover(cx, args.get(1))?;
     }
     if cx.server.repl.failover.is_on() {
         return Err(Error::fixed("NOMASTERLINK Can't SYNC while failing over"));
@@ -52,7 +52,7 @@ pub fn request(cx: &mut Ctx<'_>, args: &Args<'_>, partial: bool) -> CmdResult {
             log::warn!("Replica {} asks for synchronization but with a wrong offset", name(cx.server, key));
             return Err(Error::fixed("ERR value is not an integer or out of range"));
         };
-        if go_on(cx, args.get(1), offset, now) {
+        if try_partial(cx, args.get(1), offset, now) {
             cx.server.repl.counts.partial += 1;
             return Ok(());
         }
@@ -67,7 +67,7 @@ pub fn request(cx: &mut Ctx<'_>, args: &Args<'_>, partial: bool) -> CmdResult {
     if cx.server.config.repl_disable_tcp_nodelay {
         cx.client_mut().connection.socket().set_delay(true).ok();
     }
-    enlist(cx.server, key);
+    add_replica(cx.server, key);
     // What is already to be said goes first, and then what `begin_or_wait` says.
     let reply = std::mem::take(cx.reply);
     cx.client_mut().output = reply;
@@ -77,7 +77,7 @@ pub fn request(cx: &mut Ctx<'_>, args: &Args<'_>, partial: bool) -> CmdResult {
 }
 
 /// Makes a client one of the replicas.
-fn enlist(server: &mut Server, key: ClientKey) {
+fn add_replica(server: &mut Server, key: ClientKey) {
     server.clients.at_mut(key).modes.set(Modes::REPLICA, true);
     server.repl.replicas.push(key);
     if server.repl.replicas.len() == 1 && server.repl.backlog.is_none() {
@@ -94,7 +94,7 @@ fn enlist(server: &mut Server, key: ClientKey) {
 }
 
 /// Has a replica go on where it was, if that is possible.
-fn go_on(cx: &mut Ctx<'_>, id: &[u8], wanted: i64, now: i64) -> bool {
+fn try_partial(cx: &mut Ctx<'_>, id: &[u8], wanted: i64, now: i64) -> bool {
     let (key, history) = (cx.client, &cx.server.repl.history);
     let who = name(cx.server, key);
     let is = |own: &str| id.eq_ignore_ascii_case(own.as_bytes());
@@ -138,14 +138,14 @@ fn go_on(cx: &mut Ctx<'_>, id: &[u8], wanted: i64, now: i64) -> bool {
         true => cx.reply.simple(format!("CONTINUE {id}")),
         false => cx.reply.simple("CONTINUE"),
     }
-    enlist(cx.server, key);
+    add_replica(cx.server, key);
     cx.server.repl.fed = true;
     log::info!(
         "Partial resynchronization request from {who} accepted. Sending {} bytes of backlog starting from offset \
          {wanted}.",
         end - position
     );
-    roster::count_good(cx.server);
+    roster::update_good_replicas(cx.server);
     true
 }
 
@@ -163,7 +163,7 @@ fn begin_or_wait(server: &mut Server, db: &mut Databases, key: ClientKey) {
             let position = replicas(server).find(|(_, other)| fits(other)).map(|(_, other)| other.position);
             match position {
                 Some(position) => {
-                    await_child(server, key, position);
+                    wait_for_child(server, key, position);
                     log::info!("Waiting for end of BGSAVE for SYNC");
                 }
                 None => log::info!("Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for SYNC"),
@@ -188,7 +188,7 @@ fn begin_or_wait(server: &mut Server, db: &mut Databases, key: ClientKey) {
 }
 
 /// The snapshot of a replica is being made, and begins at a position of the stream.
-pub fn await_child(server: &mut Server, key: ClientKey, position: i64) {
+pub fn wait_for_child(server: &mut Server, key: ClientKey, position: i64) {
     server.repl.forget_selected();
     let id = server.repl.history.id.clone();
     let Some(client) = server.clients.get_mut(key) else { return };
@@ -220,12 +220,12 @@ fn begin_snapshot(server: &mut Server, db: &mut Databases) {
     server.persist.snapshots.is_for_replicas = begun;
     if begun {
         server.repl.file_is_for_replicas |= !streamed && server.config.rdb_del_sync_files;
-        waiting.iter().for_each(|key| await_child(server, *key, position));
+        waiting.iter().for_each(|key| wait_for_child(server, *key, position));
         return;
     }
     log::warn!("BGSAVE for replication failed");
     for key in waiting {
-        dismiss(server, key);
+        remove_replica(server, key);
         let client = server.clients.at_mut(key);
         client.output.error("ERR BGSAVE failed, replication can't continue");
         client.close_after_reply();

@@ -86,7 +86,7 @@ fn fork(server: &mut Server, db: &mut Databases, filter: Filter) -> io::Result<(
 }
 
 /// Hands on what the child has written, as far as all replicas are ready for it.
-pub fn go_on(server: &mut Server) {
+pub fn pump(server: &mut Server) {
     loop {
         let Some(transfer) = &mut server.repl.transfer else { return };
         if transfer.read_all {
@@ -105,14 +105,14 @@ pub fn go_on(server: &mut Server) {
             }
             Ok(read) => {
                 piece.truncate(read);
-                hand_on(server, &Arc::new(piece));
+                send_piece(server, &Arc::new(piece));
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 let text = platform::os_error_text(&error);
                 log::warn!("Diskless rdb transfer, read error sending DB to replicas: {text}");
-                give_up(server);
+                abort(server);
                 return;
             }
         }
@@ -120,10 +120,10 @@ pub fn go_on(server: &mut Server) {
 }
 
 /// Gives a piece to all replicas, and sends what their sockets take at once.
-fn hand_on(server: &mut Server, piece: &Arc<Vec<u8>>) {
+fn send_piece(server: &mut Server, piece: &Arc<Vec<u8>>) {
     let (now, to) = (server.clock.unix_ms(), server.repl.transfer.as_ref().map_or(Vec::new(), |t| t.to.clone()));
     for key in to {
-        let cleared = aof_write::clear(server);
+        let cleared = aof_write::permit_send(server);
         let Some(client) = server.clients.get_mut(key) else { continue };
         client.output.raw_shared(piece);
         server.repl.counts.bytes_out += piece.len() as u64;
@@ -151,7 +151,7 @@ pub fn piece_is_sent(server: &mut Server, key: ClientKey) {
         if let Some(replica) = server.clients.get_mut(key).and_then(|client| client.replica.as_deref_mut()) {
             replica.stalled_since_ms = None;
         }
-        go_on(server);
+        pump(server);
     }
 }
 
@@ -168,7 +168,7 @@ pub fn replica_lost(server: &mut Server, key: ClientKey) {
         snapshot::kill_child(server);
         return;
     }
-    go_on(server);
+    pump(server);
 }
 
 /// The child has ended.
@@ -181,13 +181,13 @@ pub fn child_ended(server: &mut Server, ended: Ended) {
     let Some(transfer) = &mut server.repl.transfer else { return };
     transfer.ended = Some(ended.well());
     if ended.well() {
-        go_on(server);
+        pump(server);
     } else {
-        give_up(server);
+        abort(server);
     }
 }
 
-fn give_up(server: &mut Server) {
+fn abort(server: &mut Server) {
     snapshot::kill_child(server);
     let Some(mut transfer) = server.repl.transfer.take() else { return };
     server.listeners.registry().deregister(&mut transfer.pipe).ok();
@@ -211,7 +211,7 @@ pub fn finish_if_done(server: &mut Server) {
              streaming",
             roster::name(server, key)
         );
-        if !roster::put_online(server, key) {
+        if !roster::mark_online(server, key) {
             server.clients.close_soon(key);
         } else if let Some(replica) = server.clients.get_mut(key).and_then(|client| client.replica.as_deref_mut()) {
             replica.waits_for_ack = !replica.is_old && !replica.acked_early;

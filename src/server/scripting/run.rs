@@ -30,7 +30,7 @@ use crate::script::shebang::ScriptFlags;
 use crate::server::Server;
 use crate::server::clients::tracking;
 use crate::server::effects::Observers;
-use crate::server::event_loop::busy::Restricted;
+use crate::server::event_loop::busy::BusyServer;
 use crate::server::execution::{Ctx, call, gate};
 use crate::server::modes::ServerModes;
 use crate::util::clock::Ticks;
@@ -87,7 +87,7 @@ impl Limits {
             return Err(Error::fixed("ERR Write commands are not allowed from read-only scripts."));
         }
         let wrote = cx.server.script.running.as_ref().is_some_and(|running| running.wrote);
-        if !wrote && !cx.is_obeyed() {
+        if !wrote && !cx.must_obey() {
             if flags.has(WRITE)
                 && let Some(error) = gate::refuses_write(cx.server, flags)
             {
@@ -119,11 +119,11 @@ pub struct Run {
     resp3: bool,
     /// The command that called it, and its arguments, which outlive the run.
     caller: (CommandId, ArgView<'static>),
-    restricted: Option<Box<Restricted>>,
+    restricted: Option<Box<BusyServer>>,
     /// When others were last looked after.
     looked: Ticks,
     /// The log tells that it was ended.
-    told_end: bool,
+    kill_logged: bool,
     /// The arguments taken last were long.
     has_long_arguments: bool,
 }
@@ -275,11 +275,11 @@ fn check(cx: &Ctx<'_>, call: &Start) -> Result<(), Error> {
     if flags.has(ScriptFlags::NO_WRITES) {
         return Ok(());
     }
-    let is_obeyed = cx.is_obeyed();
-    if server.modes.has(ServerModes::REPLICA) && server.config.replica_read_only && !is_obeyed {
+    let must_obey = cx.must_obey();
+    if server.modes.has(ServerModes::REPLICA) && server.config.replica_read_only && !must_obey {
         return Err(Error::fixed("READONLY Can not run script with write flag on readonly replica"));
     }
-    if server.modes.has(ServerModes::DISK_ERROR) && !is_obeyed {
+    if server.modes.has(ServerModes::DISK_ERROR) && !must_obey {
         return Err(server.disk_error_of_script());
     }
     if call.read_only {
@@ -319,7 +319,7 @@ fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start, colle
         caller: (cx.command, caller),
         restricted: None,
         looked: cx.server.clock.now(),
-        told_end: false,
+        kill_logged: false,
         has_long_arguments: false,
         db: NonNull::from(&mut *cx.db),
         server: NonNull::from(&mut *cx.server),
@@ -602,7 +602,7 @@ impl Run {
         }
         self.restricted.get_or_insert_default().serve(server, db, self.client);
         let killed = server.script.running.as_ref().is_some_and(|running| running.killed);
-        if killed && !std::mem::replace(&mut self.told_end, true) {
+        if killed && !std::mem::replace(&mut self.kill_logged, true) {
             log::warn!("Lua script killed by user with SCRIPT KILL.");
         }
         !killed && server.shutdown.is_none()

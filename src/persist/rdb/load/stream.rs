@@ -18,7 +18,7 @@ enum Stage {
     /// Groups, and how many.
     Groups(usize),
     /// Pending entries of a group, and how many.
-    Pending(usize),
+    PendingShutdown(usize),
     /// Consumers of the group, and how many.
     Consumers(usize),
     /// Ids of what the consumer has pending, and how many.
@@ -96,7 +96,7 @@ impl Parts {
         }
         self.group = Some(Group { name, unclaimed: BTreeMap::new(), consumers_left: 0 });
         self.groups_left -= 1;
-        Ok(Stage::Pending(pending))
+        Ok(Stage::PendingShutdown(pending))
     }
 
     fn pending(&mut self, cursor: &mut Cursor<'_>) -> Reading<()> {
@@ -143,7 +143,7 @@ impl Parts {
     fn settle(&mut self, cursor: &mut Cursor<'_>) -> Reading<()> {
         loop {
             self.stage = match &self.stage {
-                Stage::Pending(0) => {
+                Stage::PendingShutdown(0) => {
                     let consumers = cursor.count()?;
                     if let Some(group) = &mut self.group {
                         group.consumers_left = consumers;
@@ -180,10 +180,10 @@ impl Build for Parts {
             }
             Stage::Groups(_) => self.begin_group(cursor)?,
             // The number of consumers follows what is pending; it is an element of its own.
-            Stage::Pending(0) => return self.settle(cursor),
-            Stage::Pending(left) => {
+            Stage::PendingShutdown(0) => return self.settle(cursor),
+            Stage::PendingShutdown(left) => {
                 self.pending(cursor)?;
-                Stage::Pending(left - 1)
+                Stage::PendingShutdown(left - 1)
             }
             Stage::Consumers(0) | Stage::Claims(_, 0) => return self.settle(cursor),
             Stage::Consumers(_) => self.consumer(cursor)?,

@@ -343,7 +343,7 @@ fn a_pause_of_all_ends_by_itself() {
     bench.server.clients.at_mut(clients[1]).connection.input.extend_from_slice(b"PING\r\nPING x\r\n");
     bench.run(clients[1]);
     assert_eq!(bench.turn_until_output(clients[1]), "+PONG $1 x");
-    assert!(!bench.db.frozen);
+    assert!(!bench.db.keeps_expired);
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn replica(server: &Server, of: &ReplicaOf, section: &mut Section<'_>) {
     section.field("master_last_io_seconds_ago", active.map_or(-1, |active| (now - active) / 1000));
     section.field("master_sync_in_progress", u8::from(syncing));
     let offset = repl.replica_offset();
-    section.field("slave_read_repl_offset", offset + stream::unapplied(server) as i64);
+    section.field("slave_read_repl_offset", offset + stream::unapplied_bytes(server) as i64);
     section.field("slave_repl_offset", offset);
     if syncing {
         let (read, total) = match &repl.link.state {

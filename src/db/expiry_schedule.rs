@@ -12,9 +12,9 @@ use std::collections::BTreeSet;
 
 /// The plan of one database.
 #[derive(Debug, Default)]
-pub struct Agenda(BTreeSet<(i64, u64)>);
+pub struct ExpirySchedule(BTreeSet<(i64, u64)>);
 
-impl Agenda {
+impl ExpirySchedule {
     /// The number of hashes to look at.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -42,11 +42,11 @@ impl Agenda {
 
 #[cfg(test)]
 mod tests {
-    use super::Agenda;
+    use super::ExpirySchedule;
 
     #[test]
     fn the_earliest_comes_first_and_equals_stand_apart() {
-        let mut agenda = Agenda::default();
+        let mut agenda = ExpirySchedule::default();
         assert_eq!([agenda.add(9, 1), agenda.add(5, 2), agenda.add(9, 1), agenda.add(9, 1)], [9, 5, 8, 7]);
         assert_eq!((agenda.first(), agenda.len()), (Some((5, 2)), 4));
         agenda.remove(5, 2);
