@@ -4,8 +4,8 @@ use crate::command::Args;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::server::execution::{Command, Ctx};
-use crate::server::observe::info::Source;
 use crate::server::observe::info::memory::Overview;
+use crate::server::observe::info::section::Source;
 use crate::util::alloc;
 
 const NONDETERMINISTIC: &[&str] = &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"];

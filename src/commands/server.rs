@@ -7,7 +7,7 @@ use crate::command::{Args, Error};
 use crate::config::REDIS_VERSION;
 use crate::server::execution::gate::busy_error;
 use crate::server::execution::{Command, Ctx};
-use crate::server::observe::info;
+use crate::server::observe::info::{self, section};
 use crate::server::shutdown::{self, Outcome};
 use crate::server::state::ShutdownOptions;
 use crate::util::clock::unix_micros;
@@ -39,7 +39,7 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 fn info(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let source = info::Source { server: cx.server, db: cx.db };
+    let source = section::Source { server: cx.server, db: cx.db };
     let text = info::text(&source, args.rest(1));
     cx.reply.verbatim(*b"txt", text.as_bytes());
     Ok(())

@@ -19,7 +19,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::Server;
 use super::clients::describe;
-use super::observe::info::{self, Source};
+use super::observe::info;
+use super::observe::info::section::Source;
 use crate::config::{Config, REDIS_VERSION};
 use crate::db::Databases;
 use crate::util::platform::{self, SignalStack};

@@ -4,7 +4,7 @@
 //! are propagated as they turned out.
 
 use super::delete::references;
-use super::{INVALID_ID, id};
+use super::shared::{INVALID_ID, id};
 use crate::command::error::{CmdResult, NO_SUCH_KEY, SYNTAX};
 use crate::command::{Args, Error};
 use crate::server::effects::Event;

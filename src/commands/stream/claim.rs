@@ -2,7 +2,7 @@
 //!
 //! Both also clean up: what is pending of an entry that was deleted is dropped when they come across it.
 
-use super::{Actor, INVALID_ID, Substitutes, interval_start, no_key_or_group, reply_entry, reply_id};
+use super::shared::{Actor, INVALID_ID, Substitutes, interval_start, no_key_or_group, reply_entry, reply_id};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::{Args, Error};
 use crate::resp::reply::Reply;

@@ -1,6 +1,6 @@
 //! XDEL and XDELEX, XACK and XACKDEL.
 
-use super::ids;
+use super::shared::ids;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::{Args, Error};
 use crate::server::effects::Event;
@@ -92,7 +92,7 @@ impl Selection {
 
     /// The ids.
     fn ids(&self, args: &Args<'_>) -> Result<Vec<StreamId>, Error> {
-        (self.first..self.end).map(|index| super::id(args, index)).collect()
+        (self.first..self.end).map(|index| super::shared::id(args, index)).collect()
     }
 }
 

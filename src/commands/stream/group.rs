@@ -1,6 +1,6 @@
 //! XGROUP: creating, moving and removing consumer groups and their consumers.
 
-use super::{consumer_created, id, id_or_extreme, no_group};
+use super::shared::{consumer_created, id, id_or_extreme, no_group};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
 use crate::server::effects::Event;

@@ -1,7 +1,7 @@
 //! XINFO.
 
 use super::range::reply_entries;
-use super::{no_group, reply_entry, reply_id};
+use super::shared::{no_group, reply_entry, reply_id};
 use crate::command::error::{CmdResult, NO_SUCH_KEY};
 use crate::command::{Args, Error};
 use crate::resp::reply::Reply;

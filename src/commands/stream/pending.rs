@@ -1,6 +1,6 @@
 //! XPENDING: what a group has yet to acknowledge.
 
-use super::{interval_end, interval_start, no_key_or_group, reply_id};
+use super::shared::{interval_end, interval_start, no_key_or_group, reply_id};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::{Args, Error};
 use crate::resp::reply::Reply;

@@ -1,6 +1,6 @@
 //! XLEN, XRANGE and XREVRANGE.
 
-use super::{interval_end, interval_start, reply_entry};
+use super::shared::{interval_end, interval_start, reply_entry};
 use crate::command::Args;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::resp::reply::Reply;

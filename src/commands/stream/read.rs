@@ -8,7 +8,7 @@
 //! each delivery is, as an XCLAIM, and how far the group has read then.
 
 use super::range::reply_entries;
-use super::{Actor, INVALID_ID, READS, Substitutes, reply_entry, reply_id};
+use super::shared::{Actor, INVALID_ID, READS, Substitutes, reply_entry, reply_id};
 use crate::command::args::until_nul;
 use crate::command::error::{CmdResult, SYNTAX, WRONG_TYPE};
 use crate::command::spec::FoundKey;

@@ -1,6 +1,6 @@
 //! INFO commandstats, errorstats and latencystats.
 
-use super::{Section, Source};
+use super::section::{Section, Source};
 
 /// Names with characters that would break a line of INFO have them replaced.
 fn safe(name: &str) -> String {

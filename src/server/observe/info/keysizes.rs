@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::{Section, Source};
+use super::section::{Section, Source};
 use crate::db::{Databases, EntryView};
 use crate::types::ValueType;
 use crate::util::random::Random;

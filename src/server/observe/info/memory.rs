@@ -3,7 +3,7 @@
 //! The allocator does not tell how much of its memory it holds in reserve, so all that is resident beyond what is in
 //! use counts as its fragmentation.
 
-use super::{Section, Source, human};
+use super::section::{Section, Source, human};
 use crate::config::Choice;
 use crate::util::{alloc, platform};
 

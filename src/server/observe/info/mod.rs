@@ -9,35 +9,17 @@ mod keysizes;
 pub mod memory;
 mod persistence;
 mod replication;
+pub mod section;
 
-use std::fmt::{Display, Write};
+use std::fmt::Write;
 
 use crate::client::acl::log::Reason;
 use crate::client::{Client, Modes};
 use crate::config::REDIS_VERSION;
-use crate::db::Databases;
+use crate::server::observe::info::section::{Section, Source};
 use crate::server::{Server, shutdown};
 use crate::util::clock::unix_micros;
 use crate::util::platform::{self, CpuOf};
-
-/// What the sections are made from.
-pub struct Source<'a> {
-    /// The server.
-    pub server: &'a Server,
-    /// The databases.
-    pub db: &'a Databases,
-}
-
-/// A section that is being written.
-pub struct Section<'a>(&'a mut String);
-
-impl Section<'_> {
-    /// Writes one line.
-    pub fn field(&mut self, name: impl Display, value: impl Display) {
-        // Writing to a string cannot fail.
-        let _ = write!(self.0, "{name}:{value}\r\n");
-    }
-}
 
 /// When a section is shown.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
@@ -90,21 +72,6 @@ pub fn text<'a>(source: &Source<'_>, names: impl Iterator<Item = &'a [u8]>) -> S
         }
     }
     text
-}
-
-/// A number of bytes as people read it: `1.50K`.
-pub fn human(bytes: usize) -> String {
-    if bytes < 1024 {
-        return format!("{bytes}B");
-    }
-    let mut value = bytes as f64 / 1024.0;
-    let mut units = ["K", "M", "G", "T"].iter();
-    let mut unit = units.next();
-    while value >= 1024.0 && units.len() > 0 {
-        value /= 1024.0;
-        unit = units.next();
-    }
-    format!("{value:.2}{}", unit.unwrap_or(&""))
 }
 
 fn server(source: &Source<'_>, section: &mut Section<'_>) {
@@ -258,18 +225,5 @@ fn keyspace(source: &Source<'_>, section: &mut Section<'_>) {
             let text = format_args!("keys={keys},expires={expires},avg_ttl={average}{timed}");
             section.field(format_args!("db{index}"), text);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_are_shown_with_two_digits_and_a_unit() {
-        assert_eq!(human(1023), "1023B");
-        assert_eq!(human(1536), "1.50K");
-        assert_eq!(human(5 << 30), "5.00G");
-        assert_eq!(human(2000 << 40), "2000.00T");
     }
 }

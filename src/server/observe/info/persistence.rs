@@ -1,6 +1,6 @@
 //! INFO persistence: how the data set is saved and loaded.
 
-use super::{Section, Source};
+use super::section::{Section, Source};
 use crate::persist::fork::Purpose;
 use crate::server::persistence::load_state::Loading;
 

@@ -1,6 +1,6 @@
 //! INFO replication: the server's part, its replicas or its primary, and the history of the data set.
 
-use super::{Section, Source};
+use super::section::{Section, Source};
 use crate::config::ReplicaOf;
 use crate::repl::link::State;
 use crate::server::Server;
