@@ -10,23 +10,24 @@
 //!                                       ▼
 //!                     settle: propagation, keyspace events, messages, blocked clients run again
 //!                                       │
-//!                     cron::before_wait ▼ permit_send: the log is where it is promised
-//!                        one write per client (event_loop::output)
+//!                 before the next wait ▼ cron::before_wait, before_replies
+//!                        one write per client (event_loop::output), permitted by aof_write::permit_send
 //! ```
 //!
 //! The rooms, each above those it may import from; `tests/style` holds the order. State lies below, behaviour above: a
-//! room below [`server`] is plain state and formats, knows no server, and tells what happened by what it returns.
+//! room below [`server`] is state, formats and tools, knows no server, and tells what happened by what it returns.
 //! ```text
 //! commands   the commands, a family per file: rows and their handlers
 //!    │
 //! server     the parts gathered, and what acts on several of them
 //!    │           execution    a command from its name to what follows from it
-//!    │           clients      messages, blocking, tracking, publish/subscribe, rights, memory, departure
+//!    │           clients      messages, blocking, tracking, publish/subscribe, rights, memory, disconnecting
 //!    │           replication  the primary's side and the replica's
 //!    │           persistence  snapshots, the log of commands at work, loading
 //!    │           scripting    one run of a script, and what it gets of the server
 //!    │           observe      statistics, INFO, slow log, latency, the log
-//!    │           event_loop   the loop everything runs on; cron, signals, shutdown, start beside it
+//!    │           event_loop   the loop everything runs on
+//!    │           and beside them: effects, propagate, apply, evict, pause, cron, signals, shutdown, crash, start
 //!    │
 //! script     Lua: interpreters, libraries, what is known of scripts and functions
 //! client     a connected client: modes, subscriptions, what it tracks, users and rights (acl), the registry of all
@@ -44,13 +45,22 @@
 //!
 //! Where to add what:
 //! - a command: a row and its handler in a file of `commands`; a new file is listed in `commands::FAMILIES`.
-//! - a directive: a row in `config/table.rs`; what a change entails is an `Effect`, applied in `server/apply.rs`.
-//! - an INFO field: its section's function in `server/observe/info`; what is counted stands in `observe/stats.rs`.
-//! - a value type: a folder in `types`, its variant in `db/entry`, a file each in `persist/rdb/load` and
-//!   `persist/rdb/save`, its commands for the log in `persist/aof/rewrite.rs`, its commands in `commands`.
-//! - something done many times a second: a step of `server/cron.rs`; before each wait: `cron::before_wait`.
-//! - an outgoing connection: `net/outgoing.rs` for one that a command waits for; a state machine such as
-//!   `server/replication/handshake.rs` with its state in a room below, and its token in `server/event_loop.rs`.
+//! - a directive: a row in `config/table.rs`. A value that is derived from it, at start too, belongs into
+//!   `Server::config_changed` (`server/apply.rs`); an action when CONFIG SET changes it is an `Effect` (`config/directive.rs`)
+//!   and its arm in `apply::apply_effect`; what the databases must know, into `Server::sync_settings`.
+//! - an INFO field: its section's function in `server/observe/info`; what is counted stands in `observe/stats.rs`, or in the
+//!   part that counts it. CONFIG RESETSTAT is `commands/config.rs::reset_stat`.
+//! - a value type: a folder in `types` and its `ValueType`; its kind in `db/entry.rs` and `db/entry/collection.rs`; its numbers in
+//!   `persist/rdb/format.rs`, its forms in `persist/rdb/load/value.rs` and `persist/rdb/save/value.rs` (a file of its own beside
+//!   them if they are long); its commands for the log in `persist/aof/rewrite.rs`; its sizes in `observe/info/keysizes.rs`; its
+//!   group and category in `command/spec.rs`, its letter in `config/notify.rs`; its commands in `commands`.
+//! - something done by time: a step of `cron::tick`, `hz` times a second; ten times a second beside the rates there, once a
+//!   second in `replication/cron.rs`. Before each wait: `cron::before_wait`.
+//! - an outgoing connection: `net/outgoing.rs` for one that a command waits for. Otherwise its state in a room below, its token in
+//!   `net/tokens.rs`, opening as in `replication/connect.rs`, and its arm in `EventLoop::run`.
+//! - what ends with a client: `clients/disconnect.rs::unlink_client`, and `lifecycle::reset` if RESET ends it.
+//! - a message to other clients: `Server::push`, from `execution/after_call.rs` for each call or from `execution/settle.rs` once the
+//!   outermost command is done; a bit of `Observers` keeps it free of cost while nobody listens.
 //!
 //! Circles: files that import one another are few. Those of more than three files, and the one around the server:
 //! - `config`: a directive reads and writes the `Config` that the table makes of the directives' rows (six files).

@@ -14,7 +14,7 @@ pub struct Durability {
     /// How far the history of the data set was then.
     pub offset: i64,
     /// What the answer looks like.
-    pub shape: Shape,
+    pub shape: ReplyShape,
 }
 
 impl Durability {
@@ -26,7 +26,7 @@ impl Durability {
 
 /// What the answer looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum ReplyShape {
     /// Here, and at how many replicas: that of WAITAOF.
     Both,
     /// At how many replicas: that of WAIT.
@@ -38,13 +38,13 @@ pub enum Shape {
 pub struct Reached {
     pub local: u32,
     pub replicas: u32,
-    pub shape: Shape,
+    pub shape: ReplyShape,
 }
 
 impl Reached {
     /// Answers with it.
     pub fn write(self, reply: &mut Reply) {
-        if self.shape == Shape::Both {
+        if self.shape == ReplyShape::Both {
             reply.array(2);
             reply.integer(self.local.into());
         }

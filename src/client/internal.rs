@@ -1,5 +1,4 @@
-//! Clients without a connection: they run commands that come from the server's own sources, such as the log of
-//! commands it loads. Such a client is obeyed, and never waits for anything.
+//! A client without a connection, for commands that come from the server's own sources: see `server::clients::internal`.
 
 use super::{Client, Modes};
 use crate::net::connection::Connection;

@@ -1,6 +1,6 @@
 //! What a connection is to commands: its database, user, protocol, modes, and what waits for it.
 //!
-//! A client lives in the [`registry`], under a [`ClientKey`] that stays the same as long as it is connected. Handlers
+//! A client lives in the [`registry`], under a [`ClientKey`](crate::net::ClientKey) that stays the same as long as it is connected. Handlers
 //! reach their own client through the context and others through the registry, one at a time.
 
 pub mod acl;
@@ -163,7 +163,7 @@ pub struct Client {
     /// [`crate::persist::aof::Aof::fed`].
     pub written: u64,
     /// How far the history of the data set was then.
-    pub written_offset: i64,
+    pub last_write_offset: i64,
     /// What is known of it as a replica.
     pub replica: Option<Box<Replica>>,
     /// Its latest command.
@@ -218,7 +218,7 @@ impl Client {
             created_ms: now_ms,
             active_ms: now_ms,
             written: 0,
-            written_offset: 0,
+            last_write_offset: 0,
             replica: None,
             last_command: None,
             transaction: None,

@@ -26,7 +26,7 @@ pub struct Clients {
     /// How many are blocked.
     pub blocked: usize,
     /// Those of them that wait until what they wrote is safe, by ticket.
-    pub awaiting: BTreeMap<u64, ClientKey>,
+    pub waiting_for_durability: BTreeMap<u64, ClientKey>,
     counted: Counted,
 }
 
@@ -146,7 +146,7 @@ impl Clients {
     }
 
     /// Has the event loop go on with a client's input in the next turn.
-    pub fn read_on_later(&mut self, key: ClientKey) {
+    pub fn continue_reading_later(&mut self, key: ClientKey) {
         if let Some(client) = self.slab.get_mut(key)
             && !client.connection.read_on_pending
         {

@@ -1,9 +1,9 @@
 //! What is remembered for CLIENT TRACKING: who has read which key, who wants to know of which prefix.
 //!
 //! By default the server remembers which client has read which key, once: the first change of the key is told to each
-//! of them, and forgotten. A client in broadcast mode is told of all changes of keys with its prefixes instead. A client
+//! of them, and eviction_cursor. A client in broadcast mode is told of all changes of keys with its prefixes instead. A client
 //! that stops tracking, or goes, stays in the memory of keys until they change: its id, which is never used twice, is
-//! passed over then. When nobody tracks any more all is forgotten. The delivery stands in `server::clients::tracking`.
+//! passed over then. When nobody tracks any more all is eviction_cursor. The delivery stands in `server::clients::tracking`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
@@ -12,7 +12,7 @@ use crate::net::ClientKey;
 
 /// Which of the keys a client reads are remembered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Choice {
+pub enum CachingMode {
     /// All.
     #[default]
     All,
@@ -39,7 +39,7 @@ pub struct Options {
     /// Changes of all keys with a prefix are told.
     pub broadcast: bool,
     /// Which keys are remembered.
-    pub choice: Choice,
+    pub choice: CachingMode,
     /// The client's own changes are not told.
     pub noloop: bool,
 }
@@ -74,9 +74,9 @@ impl ClientTracking {
     /// Whether the keys are remembered that the client reads now.
     pub fn wants_keys(&self) -> bool {
         let chosen = match self.options.choice {
-            Choice::All => true,
-            Choice::OptIn => self.caching,
-            Choice::OptOut => !self.caching,
+            CachingMode::All => true,
+            CachingMode::OptIn => self.caching,
+            CachingMode::OptOut => !self.caching,
         };
         chosen && !self.options.broadcast
     }
@@ -122,7 +122,7 @@ pub struct Prefix {
 
 /// Something to be told to clients: that a key has changed, or all.
 #[derive(Debug)]
-pub struct News {
+pub struct Invalidation {
     pub key: Option<Box<[u8]>>,
     pub receivers: Vec<u64>,
 }
@@ -138,9 +138,9 @@ pub struct Tracking {
     pub prefixes: BTreeMap<Box<[u8]>, Prefix>,
     /// Those of them that keys have changed with.
     pub changed: BTreeSet<Box<[u8]>>,
-    pub news: Vec<News>,
-    /// The key last forgotten to make room.
-    pub forgotten: Box<[u8]>,
+    pub invalidations: Vec<Invalidation>,
+    /// The key last eviction_cursor to make room.
+    pub eviction_cursor: Box<[u8]>,
     /// How many times in a row there was not enough room.
     pub shortages: u32,
 }
@@ -205,13 +205,13 @@ impl Tracking {
         let receives = |id: &u64| self.clients.get(id).is_some_and(|client| is_told(*client));
         let receivers: Vec<u64> = readers.into_iter().filter(receives).collect();
         if !receivers.is_empty() {
-            self.news.push(News { key: Some(key), receivers });
+            self.invalidations.push(Invalidation { key: Some(key), receivers });
         }
     }
 
     /// The next key to forget: one after the other, around and around.
     pub fn next_to_forget(&self) -> Option<Box<[u8]>> {
-        let behind = (Bound::Excluded(&self.forgotten), Bound::Unbounded);
+        let behind = (Bound::Excluded(&self.eviction_cursor), Bound::Unbounded);
         let next = self.keys.range::<Box<[u8]>, _>(behind).next().or_else(|| self.keys.first_key_value());
         next.map(|(key, _)| key.clone())
     }
@@ -227,9 +227,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn news(tracking: &mut Tracking) -> Vec<(String, Vec<u64>)> {
+    fn invalidations(tracking: &mut Tracking) -> Vec<(String, Vec<u64>)> {
         let text = |key: Option<Box<[u8]>>| String::from_utf8_lossy(&key.unwrap_or_default()).into_owned();
-        std::mem::take(&mut tracking.news).into_iter().map(|news| (text(news.key), news.receivers)).collect()
+        std::mem::take(&mut tracking.invalidations)
+            .into_iter()
+            .map(|invalidations| (text(invalidations.key), invalidations.receivers))
+            .collect()
     }
 
     #[test]
@@ -242,7 +245,7 @@ mod tests {
         tracking.forget(b"a", |client| client != 20);
         tracking.forget(b"a", |_| true);
         tracking.forget(b"c", |_| true);
-        assert_eq!(news(&mut tracking), [("a".to_owned(), vec![1])]);
+        assert_eq!(invalidations(&mut tracking), [("a".to_owned(), vec![1])]);
         assert_eq!((tracking.keys(), tracking.items()), (1, 1));
     }
 
@@ -275,7 +278,7 @@ mod tests {
         for _ in 0..4 {
             let key = tracking.next_to_forget().unwrap();
             order.push_str(std::str::from_utf8(&key).unwrap());
-            tracking.forgotten = key;
+            tracking.eviction_cursor = key;
         }
         assert_eq!(order, "abca");
         tracking.forget_all();

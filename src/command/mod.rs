@@ -1,8 +1,8 @@
-//! The machinery of commands; what each command does stands in `commands/`.
+//! What is known of commands besides what they do; that stands in `commands`, and how they run in `server::execution`.
 //!
-//! A request becomes a call in these steps: [`table`] resolves its name to a row ([`spec`]), for a whole batch ahead of
-//! time ([`lookahead`]); [`gate`] decides from the row's flags whether it may run now; [`exec`] calls its handler with a
-//! [`Ctx`] and its [`Args`], counts it, and has [`effects`] carry out what the handler said it changed.
+//! [`spec`] is what a row says, [`table`] resolves names to specs, for a whole batch ahead of time with [`lookahead`]. [`args`] is the
+//! cursor over a call's arguments, [`keys`] finds the keys among them, [`docs`] makes COMMAND DOCS of the syntax line, and
+//! [`error`] is what a handler answers instead.
 
 pub mod args;
 pub mod docs;

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use crate::client::acl::UserId;
 use crate::client::class::Class;
-use crate::client::tracking::{Choice, ClientTracking, Options, Target};
+use crate::client::tracking::{CachingMode, ClientTracking, Options, Target};
 use crate::client::{Client, Modes, ReplyMode};
 use crate::command::args::shown;
 use crate::command::error::{CmdResult, SYNTAX};
@@ -12,7 +12,7 @@ use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::server::clients::blocking::UnblockReason;
 use crate::server::clients::describe::{self, Running};
-use crate::server::clients::{departure, tracking};
+use crate::server::clients::{disconnect, tracking};
 use crate::server::execution::{Command, Ctx, Handler};
 use crate::server::pause::PauseKind;
 use crate::util::number;
@@ -260,7 +260,7 @@ fn kill(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         Some(id) => clients.find_id(id).and_then(|key| matching((key, clients.at(key)))).into_iter().collect(),
         None => clients.live().filter_map(matching).collect(),
     };
-    killed.iter().for_each(|key| departure::disconnect(cx.server, *key));
+    killed.iter().for_each(|key| disconnect::close_client(cx.server, *key));
     match args.len() {
         3 if killed.is_empty() => return Err(Error::fixed("ERR No such client")),
         3 => cx.reply.ok(),
@@ -357,7 +357,7 @@ fn trackinginfo(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     let mut flags = vec![if tracking.is_some() { "on" } else { "off" }];
     if let Some(tracking) = tracking {
         let (options, caching) = (&tracking.options, tracking.caching);
-        let (opt_in, opt_out) = (options.choice == Choice::OptIn, options.choice == Choice::OptOut);
+        let (opt_in, opt_out) = (options.choice == CachingMode::OptIn, options.choice == CachingMode::OptOut);
         let further = [
             (options.broadcast, "bcast"),
             (opt_in, "optin"),
@@ -417,8 +417,8 @@ fn tracking_options<'a>(
         } else if args.is(index, "bcast") {
             options.broadcast = true;
         } else if args.is(index, "optin") || args.is(index, "optout") {
-            let choice = if args.is(index, "optin") { Choice::OptIn } else { Choice::OptOut };
-            if options.choice != Choice::All && options.choice != choice {
+            let choice = if args.is(index, "optin") { CachingMode::OptIn } else { CachingMode::OptOut };
+            if options.choice != CachingMode::All && options.choice != choice {
                 return Err(Error::fixed("ERR You can't specify both OPTIN mode and OPTOUT mode"));
             }
             options.choice = choice;
@@ -450,10 +450,11 @@ fn check_tracking(
              with a different mode.",
         ));
     }
-    if options.broadcast && options.choice != Choice::All {
+    if options.broadcast && options.choice != CachingMode::All {
         return Err(Error::fixed("ERR OPTIN and OPTOUT are not compatible with BCAST"));
     }
-    let chosen = |known: &ClientTracking| known.options.choice != Choice::All && options.choice != Choice::All;
+    let chosen =
+        |known: &ClientTracking| known.options.choice != CachingMode::All && options.choice != CachingMode::All;
     if known.is_some_and(|known| chosen(known) && known.options.choice != options.choice) {
         return Err(Error::fixed(
             "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it \
@@ -525,9 +526,9 @@ fn caching(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         ));
     };
     let (choice, refusal) = if args.is(2, "yes") {
-        (Choice::OptIn, "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.")
+        (CachingMode::OptIn, "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.")
     } else if args.is(2, "no") {
-        (Choice::OptOut, "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.")
+        (CachingMode::OptOut, "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.")
     } else {
         return Err(SYNTAX);
     };

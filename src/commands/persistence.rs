@@ -1,7 +1,7 @@
 //! Saving the data set: SAVE, BGSAVE, BGREWRITEAOF, LASTSAVE, and WAITAOF. What they begin stands in
 //! [`crate::server::persistence::snapshot`] and [`crate::persist::aof`].
 
-use crate::client::durability::{Durability, Shape};
+use crate::client::durability::{Durability, ReplyShape};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
@@ -123,8 +123,8 @@ fn wait_aof(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if local > 0 && !cx.server.config.appendonly {
         return Err(durability::NO_LOG);
     }
-    let (written, offset) = (cx.client().written, cx.client().written_offset);
-    let wanted = Durability { local, replicas, written, offset, shape: Shape::Both };
+    let (written, offset) = (cx.client().written, cx.client().last_write_offset);
+    let wanted = Durability { local, replicas, written, offset, shape: ReplyShape::Both };
     cx.block_until_durable(&args, wanted, deadline_ms)
 }
 

@@ -2,7 +2,7 @@
 //! [`crate::repl`].
 
 use crate::client::Modes;
-use crate::client::durability::{Durability, Shape};
+use crate::client::durability::{Durability, ReplyShape};
 use crate::command::error::{CmdResult, NOT_AN_INTEGER, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
@@ -194,9 +194,9 @@ fn wait(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     let replicas = args.integer(1)?;
     let deadline_ms = args.timeout_ms(2, cx.clock_ms())?;
-    let offset = cx.client().written_offset;
+    let offset = cx.client().last_write_offset;
     let replicas = u32::try_from(replicas.max(0)).unwrap_or(u32::MAX);
-    let wanted = Durability { local: 0, replicas, written: 0, offset, shape: Shape::Replicas };
+    let wanted = Durability { local: 0, replicas, written: 0, offset, shape: ReplyShape::Replicas };
     cx.block_until_durable(&args, wanted, deadline_ms)
 }
 

@@ -1,4 +1,4 @@
-//! Sockets: the event loop, who listens, and the state of each connection.
+//! Sockets, connections, listeners, links to other servers, TLS; the loop that polls them is `server::event_loop`.
 
 pub mod connection;
 pub mod deadlines;
@@ -6,6 +6,7 @@ pub mod listeners;
 pub mod outgoing;
 pub mod socket;
 pub mod tls;
+pub mod tokens;
 
 /// A client's place in the registry, and the token of its socket.
 pub type ClientKey = usize;

@@ -11,14 +11,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
 
-use mio::Token;
-
 use super::receiving::{Inflow, Receiving};
 use crate::net::socket::Socket;
 use crate::resp::request::OwnedRequest;
-
-/// The token of the socket until it is a client's.
-pub const LINK_TOKEN: Token = Token(usize::MAX - 3);
 
 /// Bytes read at a time, and in one turn.
 const READ_BYTES: usize = 64 * 1024;

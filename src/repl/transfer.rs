@@ -1,12 +1,8 @@
 //! A snapshot on its way from a child process to replicas, without a file.
 
-use mio::Token;
 use mio::net::UnixStream;
 
 use crate::net::ClientKey;
-
-/// The token of the pipe.
-pub const PIPE_TOKEN: Token = Token(usize::MAX - 2);
 
 /// A transfer.
 #[derive(Debug)]

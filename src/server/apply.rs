@@ -9,7 +9,7 @@ use super::effects::Observers;
 use super::modes::ServerModes;
 use super::oom_score::oom_score;
 use super::persistence::aof_folder;
-use super::{Server, roles, title};
+use super::{Server, replica_mode, title};
 use crate::config::{Changes, Config, Effect, SetError};
 use crate::db::Databases;
 use crate::net::listeners::Transport;
@@ -178,6 +178,6 @@ impl Server {
         memory::config_changed(self);
         self.modes.set(ServerModes::NEW_SETTINGS, true);
         self.note_disk_error();
-        roles::update_role(self);
+        replica_mode::update_role(self);
     }
 }

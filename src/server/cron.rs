@@ -73,8 +73,8 @@ pub fn before_wait(server: &mut Server, db: &mut Databases) {
     }
     // Whatever the steps above changed is told before the outputs are sent.
     if server.observers.any() {
-        changes::settle_notes(server, db);
-        settle::drain(server, db, None);
+        changes::apply_keyspace_notes(server, db);
+        settle::run_pending_effects(server, db, None);
     } else {
         db.forget_notes();
     }
@@ -214,7 +214,7 @@ fn visit_clients(server: &mut Server, now: i64) {
         } else {
             super::clients::messages::check_output_limit(server, key);
         }
-        if server.modes.has(ServerModes::CLIENT_LIMIT) {
+        if server.modes.has(ServerModes::CLIENT_MEMORY_LIMIT) {
             super::clients::memory::count(server, key, None);
         }
     }

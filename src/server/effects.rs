@@ -1,5 +1,5 @@
 //! What commands have changed and what is yet to follow from it, noted while they run: events, propagation, keys that
-//! may serve somebody, messages. `execution::effects` carries it out.
+//! may serve somebody, messages. `execution::changes` notes it, `after_call` and `settle` carry it out.
 //!
 //! When nobody observes anything (see [`Observers`]), none of this is entered at all.
 
@@ -57,7 +57,7 @@ impl Event {
 
 /// Who wants to know of changes; kept up to date by those who come and go. Usually nobody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Observers(u8);
+pub struct Observers(u16);
 
 impl Observers {
     /// Some keyspace events are enabled.
@@ -113,7 +113,7 @@ pub struct Effects {
     /// Keys on which somebody waits and something came, in order.
     pub ready: Vec<(usize, Box<[u8]>)>,
     /// Messages to the client whose command runs, sent behind its reply.
-    pub own_messages: Reply,
+    pub pushes_after_reply: Reply,
 }
 
 impl Effects {
@@ -124,7 +124,7 @@ impl Effects {
         }
     }
 
-    /// See [`Ctx::propagate_instead`].
+    /// See `Ctx::propagate_instead`.
     pub fn propagate_instead(&mut self, db: usize, request: OwnedRequest) {
         match &mut self.propagation {
             Propagation::Instead(requests) => requests.push((db, request)),
@@ -132,34 +132,34 @@ impl Effects {
         }
     }
 
-    /// See [`Ctx::propagate_nothing`].
+    /// See `Ctx::propagate_nothing`.
     pub fn propagate_nothing(&mut self) {
         self.propagation = Propagation::Nothing;
     }
 
-    /// See [`Ctx::propagate_always`].
+    /// See `Ctx::propagate_always`.
     pub fn propagate_always(&mut self) {
         self.propagation = Propagation::Always;
     }
 
-    /// See [`Ctx::propagate_to_replicas`].
+    /// See `Ctx::propagate_to_replicas`.
     pub fn propagate_to_replicas(&mut self) {
         self.propagation = Propagation::AtReplicas;
     }
 
     /// Where messages to the running client are collected.
-    pub fn own_messages(&mut self, resp3: bool) -> &mut Reply {
-        self.own_messages.resp3 = resp3;
-        &mut self.own_messages
+    pub fn pushes_after_reply(&mut self, resp3: bool) -> &mut Reply {
+        self.pushes_after_reply.resp3 = resp3;
+        &mut self.pushes_after_reply
     }
 
     /// Takes the messages collected so far out of the way.
-    pub fn take_own_messages(&mut self) -> Reply {
-        std::mem::take(&mut self.own_messages)
+    pub fn take_pushes_after_reply(&mut self) -> Reply {
+        std::mem::take(&mut self.pushes_after_reply)
     }
 
     /// Puts messages back and returns what was collected in between.
-    pub fn replace_own_messages(&mut self, messages: Reply) -> Reply {
-        std::mem::replace(&mut self.own_messages, messages)
+    pub fn replace_pushes_after_reply(&mut self, messages: Reply) -> Reply {
+        std::mem::replace(&mut self.pushes_after_reply, messages)
     }
 }

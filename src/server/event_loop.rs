@@ -6,7 +6,7 @@
 //! that returns less than it was offered has emptied the socket, so it is not read again for the sake of `EAGAIN`,
 //! and writability matters only after a short write.
 //!
-//! Fairness: a turn reads at most [`READ_BYTES`] from a client and runs its commands for at most [`SLICE_US`]; what
+//! Fairness: a turn reads at most [`pipeline::READ_BYTES`] from a client and runs its commands for at most [`pipeline::SLICE_US`]; what
 //! is left waits for the next turn, in which the poll does not wait.
 
 pub mod before_replies;
@@ -29,13 +29,11 @@ use super::event_loop::connections::{accept_client, close, close_doomed_replicas
 use super::event_loop::pipeline::READ_BYTES;
 use super::modes::ServerModes;
 use super::replication::{handshake, primary, transfer};
-use super::signals::SIGNAL_TOKEN;
 use crate::client::Modes;
 use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::net::listeners::FIRST_TOKEN;
-use crate::repl::link::LINK_TOKEN;
-use crate::repl::transfer::PIPE_TOKEN;
+use crate::net::tokens::{LINK_TOKEN, PIPE_TOKEN, SIGNAL_TOKEN};
 use pace::Pace;
 use pipeline::Pipeline;
 
@@ -180,7 +178,7 @@ impl EventLoop {
         close_doomed_replicas(&mut self.server);
         primary::before_replies(&mut self.server);
         self.flush_outputs();
-        if self.server.modes.has(ServerModes::CLIENT_LIMIT) {
+        if self.server.modes.has(ServerModes::CLIENT_MEMORY_LIMIT) {
             memory::make_room(&mut self.server);
         }
         let doomed = self.server.clients.take_doomed();
@@ -266,7 +264,7 @@ impl EventLoop {
                     }
                 }
                 if read.more || drain {
-                    self.server.clients.read_on_later(key);
+                    self.server.clients.continue_reading_later(key);
                 }
             }
             // Commands that came before the end of the stream are run first.
@@ -286,7 +284,7 @@ impl EventLoop {
             }
             // A handshake may have come to its end, which the output waits for.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable(key),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.server.clients.read_on_later(key),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.server.clients.continue_reading_later(key),
             Err(error) => {
                 if self.server.clients.at(key).connection.socket().is_established() {
                     log::debug!("Reading from client: {error}");

@@ -66,7 +66,7 @@ fn evict(server: &mut Server, db: &mut Databases, policy: EvictionPolicy) -> boo
     server.stats.evicted_keys += evicted as u64;
     match server.observers.any() {
         true => {
-            changes::settle_notes(server, db);
+            changes::apply_keyspace_notes(server, db);
             super::propagate::propagate_each(server);
         }
         false => db.forget_notes(),

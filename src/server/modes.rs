@@ -32,7 +32,7 @@ impl ServerModes {
     /// Expired keys stay where they are, unseen.
     pub const KEEPS_EXPIRED: ServerModes = ServerModes(ServerModes::PAUSED.0 | ServerModes::REPLICA.0);
     /// `maxmemory-clients` is set.
-    pub const CLIENT_LIMIT: ServerModes = ServerModes(1 << 11);
+    pub const CLIENT_MEMORY_LIMIT: ServerModes = ServerModes(1 << 11);
 }
 
 bit_set!(ServerModes);

@@ -11,7 +11,7 @@ pub enum PauseKind {
 
 /// Why the server itself holds writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holder {
+pub enum WritePauseReason {
     /// A replica takes its place.
     Failover,
     /// It is about to end.
@@ -23,7 +23,7 @@ pub enum Holder {
 pub struct Pause {
     pub active: Option<(PauseKind, i64)>,
     /// Why the server itself holds writes.
-    pub holders: Vec<Holder>,
+    pub holders: Vec<WritePauseReason>,
 }
 
 impl Pause {
@@ -53,7 +53,7 @@ impl Pause {
     }
 
     /// Has writes held by the server itself for a reason, or not any more.
-    pub fn hold_writes(&mut self, holder: Holder, holds: bool) {
+    pub fn hold_writes(&mut self, holder: WritePauseReason, holds: bool) {
         self.holders.retain(|other| *other != holder);
         if holds {
             self.holders.push(holder);

@@ -1,6 +1,6 @@
 //! Propagation: the changes of a finished command are handed to the append-only file and the backlog.
 //!
-//! What a command changed is noted while it runs ([`Outgoing`]) and handed over when the outermost command is done. What
+//! What a command changed is noted while it runs (`repl::outgoing`) and handed over when the outermost command is done. What
 //! the server does by itself (keys that expired or were evicted) is no transaction, however much of it comes at once.
 
 use super::Server;
@@ -9,7 +9,7 @@ use super::modes::ServerModes;
 use crate::repl::outgoing::{TO_ALL, TO_FILE, TO_REPLICAS};
 
 /// Brings [`Observers::PROPAGATE`] in line with who listens. Nobody does while the data set is being loaded.
-pub fn update_listeners(server: &mut Server) {
+pub fn update_propagate_observer(server: &mut Server) {
     let loading = server.modes.has(ServerModes::LOADING);
     // What a replica changes by itself stays with it.
     let stream = server.repl.backlog.is_some() && !server.is_replica();

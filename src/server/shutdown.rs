@@ -10,7 +10,7 @@
 //! lost; whoever is blocked in SHUTDOWN then gets an error.
 
 use super::Server;
-use super::pause::Holder;
+use super::pause::WritePauseReason;
 use super::persistence::final_save;
 use super::replication::roster;
 use super::state::{PendingShutdown, Shutdown, ShutdownOptions};
@@ -49,7 +49,7 @@ pub fn begin(server: &mut Server, db: &mut Databases, how: ShutdownOptions, now:
         return finish(server, db, how);
     }
     log::info!("Waiting for replicas before shutting down.");
-    server.hold_writes(db, Holder::Shutdown);
+    server.hold_writes(db, WritePauseReason::Shutdown);
     server.pending_shutdown = Some(PendingShutdown { how, until_ms: Some(server.clock.unix_ms() + timeout_ms) });
     Outcome::Waits
 }
@@ -94,7 +94,7 @@ fn finish(server: &mut Server, db: &mut Databases, how: ShutdownOptions) -> Outc
 
 fn call_off(server: &mut Server, db: &mut Databases) {
     server.pending_shutdown = None;
-    server.release_writes(db, Holder::Shutdown);
+    server.release_writes(db, WritePauseReason::Shutdown);
     let blocked = server
         .clients
         .iter()

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use mio::net::UnixStream;
-use mio::{Interest, Registry, Token};
+use mio::{Interest, Registry};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
 use super::state::ShutdownOptions;
 use super::{Server, shutdown};
+use crate::net::tokens::SIGNAL_TOKEN;
 
 /// The reading end of the pipe through which signals reach the event loop.
 pub struct Signals {
@@ -61,6 +62,3 @@ impl Signals {
         shutdown::request(server, ShutdownOptions { save: flags.save, no_save: flags.nosave, force: flags.force });
     }
 }
-
-/// The token of the signal pipe.
-pub const SIGNAL_TOKEN: Token = Token(usize::MAX - 1);

@@ -190,7 +190,7 @@ fn serve(
     system::check(&server.config);
     modules::refuse_configured(&server.config).map_err(StartError::Other)?;
     server.persist.interrupted = signals.interrupted();
-    super::roles::update_role(&mut server);
+    super::replica_mode::update_role(&mut server);
     if load_step::begin(&mut server, &mut db).is_err() {
         return Ok(1);
     }
@@ -236,7 +236,7 @@ fn table(config: &Config, families: &[&'static [Command]]) -> Result<(CommandTab
     Ok((commands, rows))
 }
 
-/// A process in the background always has a file with its number.
+/// Less than a megabyte is hardly meant.
 fn warn_of_tiny_maxmemory(config: &Config) {
     let limit = config.maxmemory;
     if limit > 0 && limit < 1 << 20 {
@@ -247,6 +247,7 @@ fn warn_of_tiny_maxmemory(config: &Config) {
     }
 }
 
+/// A process in the background always has a file with its number.
 fn write_pid_file(config: &mut Config, in_background: bool) {
     if in_background && config.pidfile.is_none() {
         config.pidfile = Some("/var/run/redis.pid".to_owned());

@@ -5,7 +5,7 @@
 //! changed by [`rules`], and told again as rules by [`describe`].
 //!
 //! Who may do everything pays nothing: only clients of other users have the mode `RESTRICTED`, which brings their
-//! commands before the gate. [`sessions`] keeps that mode right, and closes the clients of users that go.
+//! commands before the gate. `server::clients::users` keeps that mode right, and closes the clients of users that go.
 
 mod command_set;
 pub mod describe;

@@ -24,7 +24,7 @@ use crate::server::Server;
 use crate::server::effects::Observers;
 use crate::server::execution::Ctx;
 use crate::server::modes::ServerModes;
-use crate::server::pause::{Holder, PauseKind};
+use crate::server::pause::{PauseKind, WritePauseReason};
 
 impl Ctx<'_> {
     /// Has the client wait until one of `keys` may be ready, and the command run again then. At `deadline_ms` (see
@@ -179,12 +179,12 @@ impl Server {
         self.waiters.remove(blocked.ticket, blocked.db, &blocked.keys);
         self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
         self.deadlines.remove(key);
-        self.clients.awaiting.remove(&blocked.ticket);
+        self.clients.waiting_for_durability.remove(&blocked.ticket);
         self.clients.blocked -= 1;
         if let Some(client) = self.clients.get_mut(key) {
             client.modes.set(Modes::BLOCKED, false);
         }
-        self.clients.read_on_later(key);
+        self.clients.continue_reading_later(key);
     }
 
     /// Ends the waiting of a client with an answer; false when it does not wait, or for something that has no answer: the
@@ -251,14 +251,14 @@ impl Server {
     }
 
     /// Holds writes until [`Server::release_writes`].
-    pub fn hold_writes(&mut self, db: &mut Databases, holder: Holder) {
+    pub fn hold_writes(&mut self, db: &mut Databases, holder: WritePauseReason) {
         self.pause.hold_writes(holder, true);
         self.modes.set(ServerModes::PAUSED, true);
         db.keeps_expired = true;
     }
 
     /// Lets writes go on, unless they are held for another reason as well.
-    pub fn release_writes(&mut self, db: &mut Databases, holder: Holder) {
+    pub fn release_writes(&mut self, db: &mut Databases, holder: WritePauseReason) {
         self.pause.hold_writes(holder, false);
         self.resume_clients(db);
     }

@@ -1,4 +1,4 @@
-//! The line CLIENT LIST and CLIENT INFO show for a client, and the classes clients are told apart by.
+//! The line of CLIENT LIST and CLIENT INFO.
 
 use crate::client::tracking::ClientTracking;
 use crate::client::{Client, Modes};

@@ -28,7 +28,7 @@ pub fn replay(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Option<Vec<u8
     }
     match cx.server.observers.any() {
         true => {
-            changes::settle_notes(cx.server, cx.db);
+            changes::apply_keyspace_notes(cx.server, cx.db);
             settle::finish_command(cx);
         }
         false => cx.db.forget_notes(),

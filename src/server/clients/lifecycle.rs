@@ -1,4 +1,4 @@
-//! The end of a client, and what RESET leaves of it.
+//! What a client takes part in besides its commands, begun and ended: WATCH, MONITOR, and RESET, which ends all of it.
 
 use super::tracking;
 use crate::client::acl::UserId;

@@ -6,8 +6,8 @@
 
 use std::collections::BinaryHeap;
 
-use super::departure;
 use super::describe::{self, Running};
+use super::disconnect;
 use crate::client::Client;
 use crate::client::class::Class;
 use crate::config::MemoryShare;
@@ -32,8 +32,8 @@ impl Client {
 /// Begins, goes on or stops to count, as the directives want it.
 pub fn config_changed(server: &mut Server) {
     let limited = limit(server) > 0;
-    let counted = server.modes.has(ServerModes::CLIENT_LIMIT);
-    server.modes.set(ServerModes::CLIENT_LIMIT, limited);
+    let counted = server.modes.has(ServerModes::CLIENT_MEMORY_LIMIT);
+    server.modes.set(ServerModes::CLIENT_MEMORY_LIMIT, limited);
     if limited != counted {
         for key in server.clients.keys_from(0, usize::MAX) {
             count(server, key, None);
@@ -51,7 +51,7 @@ fn limit(server: &Server) -> usize {
 
 /// Counts anew what a client takes; `running` is set for the one whose command is about to run.
 pub fn count(server: &mut Server, key: ClientKey, running: Option<&Running>) {
-    let limited = server.modes.has(ServerModes::CLIENT_LIMIT);
+    let limited = server.modes.has(ServerModes::CLIENT_MEMORY_LIMIT);
     let Some(client) = server.clients.get(key) else { return };
     let counts = limited && !client.connection.doomed && matches!(Class::of(client), Class::Normal | Class::Pubsub);
     let bytes = if counts { client.memory() + running.map_or(0, |running| running.memory()) } else { 0 };
@@ -73,7 +73,7 @@ pub fn make_room(server: &mut Server) {
         log::info!("Evicting client: {}", String::from_utf8_lossy(&line));
         server.stats.evicted_clients += 1;
         if server.current != Some(key) {
-            departure::forget(server, key);
+            disconnect::unlink_client(server, key);
         }
         server.clients.close_soon(key);
     }

@@ -19,7 +19,7 @@ impl Server {
         if self.current == Some(target) {
             self.observers.set(Observers::PENDING, true);
             let resp3 = self.clients.get(target)?.resp3;
-            return Some(self.effects.own_messages(resp3));
+            return Some(self.effects.pushes_after_reply(resp3));
         }
         let client = self.clients.get(target)?;
         if client.modes.has(Modes::CLOSING) {

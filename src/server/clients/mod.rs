@@ -1,8 +1,8 @@
 //! What is done with clients: coming and going, blocking and waking, tracking, memory, users.
 
 pub mod blocking;
-pub mod departure;
 pub mod describe;
+pub mod disconnect;
 pub mod internal;
 pub mod lifecycle;
 pub mod memory;

@@ -14,7 +14,7 @@ use crate::server::Server;
 use crate::util::glob;
 use crate::util::shrink::shrink;
 
-/// Subscribes a client. Once the last one is done, call [`Client::update_subscribed_mode`].
+/// Subscribes a client. Once the last one is done, call `Client::update_subscribed_mode`.
 pub fn subscribe(server: &mut Server, client: ClientKey, kind: Kind, name: &[u8]) {
     let own = server.clients.at_mut(client).subscriptions_mut();
     if kind.names(own).insert(name) {

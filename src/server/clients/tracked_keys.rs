@@ -1,6 +1,6 @@
 //! What changes of keys mean to those who track them: noted here, told by [`super::tracking`].
 
-use crate::client::tracking::News;
+use crate::client::tracking::Invalidation;
 use crate::net::ClientKey;
 use crate::server::Server;
 use crate::server::modes::ServerModes;
@@ -28,7 +28,7 @@ pub fn all_changed(server: &mut Server) {
     tracking.forget_all();
     let mut receivers: Vec<u64> = tracking.clients.keys().copied().collect();
     receivers.sort_unstable();
-    tracking.news.push(News { key: None, receivers });
+    tracking.invalidations.push(Invalidation { key: None, receivers });
     note_fill(server);
 }
 
@@ -36,6 +36,6 @@ pub fn all_changed(server: &mut Server) {
 /// better not keep it.
 pub fn rights_lost(server: &mut Server, key: ClientKey) {
     if let Some(client) = server.clients.get(key).filter(|client| client.tracking.is_some()) {
-        server.tracking.news.push(News { key: None, receivers: vec![client.id] });
+        server.tracking.invalidations.push(Invalidation { key: None, receivers: vec![client.id] });
     }
 }

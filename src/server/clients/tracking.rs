@@ -18,7 +18,7 @@ use std::rc::Rc;
 
 use super::tracked_keys::note_fill;
 use crate::client::acl::Acl;
-use crate::client::tracking::{ClientTracking, News, Options, Tracking};
+use crate::client::tracking::{ClientTracking, Invalidation, Options, Tracking};
 use crate::client::{Client, Modes};
 use crate::command::spec::{KEEPS_CACHING, PUBSUB, READONLY, RUNS_SCRIPT};
 use crate::command::{Args, CommandId, keys};
@@ -132,7 +132,7 @@ pub fn make_room(server: &mut Server) {
             let tracking = clients.get(client).and_then(|client| client.tracking.as_deref());
             tracking.is_some_and(|tracking| !tracking.options.broadcast)
         });
-        tracking.forgotten = key;
+        tracking.eviction_cursor = key;
     }
     note_fill(server);
     let short = server.modes.has(ServerModes::TRACKING_FULL);
@@ -146,7 +146,7 @@ fn may_hear(acl: &Acl, client: &Client, key: &[u8]) -> bool {
 
 /// Tells what has changed so far.
 pub fn deliver(server: &mut Server) {
-    for News { key, mut receivers } in std::mem::take(&mut server.tracking.news) {
+    for Invalidation { key, mut receivers } in std::mem::take(&mut server.tracking.invalidations) {
         if let Some(key) = &key {
             receivers.retain(|id| {
                 let client = server.tracking.clients.get(id).and_then(|key| server.clients.get(*key));
@@ -162,7 +162,7 @@ pub fn deliver(server: &mut Server) {
 pub fn deliver_before_reply(cx: &mut Ctx<'_>) {
     deliver(cx.server);
     if !cx.client().modes.has(Modes::REPLY_OFF) {
-        let mut messages = cx.server.effects.take_own_messages();
+        let mut messages = cx.server.effects.take_pushes_after_reply();
         cx.reply.append(&mut messages);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::describe::{Running, line};
-use super::{departure, tracked_keys};
+use super::{disconnect, tracked_keys};
 use crate::client::acl::log::{Context, Entry, Reason};
 use crate::client::acl::rules::{RuleError, Rulebook, join_selectors};
 use crate::client::acl::selector::channel_matches;
@@ -168,7 +168,7 @@ fn replace_user(server: &mut Server, id: UserId, user: User) {
     for key in clients_of(server, id) {
         let client = server.clients.at_mut(key);
         if listens_beyond(client, &allowed) {
-            departure::disconnect(server, key);
+            disconnect::close_client(server, key);
         }
     }
 }
@@ -189,7 +189,7 @@ pub fn delete_users<'n>(server: &mut Server, names: impl Iterator<Item = &'n [u8
         // Should anything still run for it, it runs without rights.
         assign(server, key, UserId::DEFAULT);
         server.clients.at_mut(key).modes.set(Modes::UNAUTHENTICATED, true);
-        departure::disconnect(server, key);
+        disconnect::close_client(server, key);
     }
     deleted.len()
 }

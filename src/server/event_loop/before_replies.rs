@@ -1,3 +1,5 @@
+//! Before replies leave: the log is written, and who waited for that is answered.
+
 use crate::server::Server;
 use crate::server::clients::blocking::durability;
 use crate::server::persistence::aof_write;
@@ -6,7 +8,7 @@ use crate::server::persistence::aof_write;
 #[inline]
 pub fn before_replies(server: &mut Server) {
     aof_write::flush_if_due(server);
-    if !server.clients.awaiting.is_empty() {
+    if !server.clients.waiting_for_durability.is_empty() {
         durability::serve(server);
     }
 }

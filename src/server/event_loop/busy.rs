@@ -56,7 +56,7 @@ impl BusyServer {
         let (touches, sees_expired) = (db.touches, db.set_sees_expired(false));
         let (selected, now_ms, current) = (db.selected(), db.now_ms(), server.current);
         let pending = server.observers.has(Observers::PENDING);
-        let own_messages = server.effects.take_own_messages();
+        let pushes_after_reply = server.effects.take_pushes_after_reply();
         let in_exec = std::mem::take(&mut server.in_exec);
         server.script.interrupted = true;
         let unchanged = (server.effects.outgoing.len(), db.dirty);
@@ -91,7 +91,7 @@ impl BusyServer {
         );
         server.script.interrupted = false;
         server.in_exec = in_exec;
-        server.effects.replace_own_messages(own_messages);
+        server.effects.replace_pushes_after_reply(pushes_after_reply);
         server.observers.set(Observers::PENDING, pending);
         server.current = current;
         db.begin_command(selected, now_ms);
@@ -107,7 +107,7 @@ impl BusyServer {
                 server.stats.input_bytes += read.bytes as u64;
                 // What TLS has decrypted already no socket tells of.
                 if read.more {
-                    server.clients.read_on_later(key);
+                    server.clients.continue_reading_later(key);
                 }
                 let bytes = read.into_shared.then(|| &self.shared[..read.bytes]);
                 self.pipeline.run(server, db, key, bytes);

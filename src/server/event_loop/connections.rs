@@ -13,7 +13,7 @@ use crate::server::Server;
 /// The one place where connections are closed.
 pub fn close(server: &mut Server, clients: Vec<ClientKey>) {
     for key in clients {
-        crate::server::clients::departure::forget(server, key);
+        crate::server::clients::disconnect::unlink_client(server, key);
         if let Some(mut client) = server.clients.remove(key) {
             client.connection.close(server.listeners.registry());
         }

@@ -23,7 +23,7 @@ pub fn send_outputs(server: &mut Server, list: &mut Vec<ClientKey>, mut keep: im
             {
                 keep(server, buffer);
             }
-            if server.modes.has(ServerModes::CLIENT_LIMIT) {
+            if server.modes.has(ServerModes::CLIENT_MEMORY_LIMIT) {
                 memory::count(server, *key, None);
             }
         }
@@ -32,9 +32,9 @@ pub fn send_outputs(server: &mut Server, list: &mut Vec<ClientKey>, mut keep: im
 
 /// Sends a client's output; its memory once all is sent.
 pub fn send_output(server: &mut Server, key: ClientKey) -> Option<Vec<u8>> {
-    let cleared = aof_write::permit_send(server);
+    let permit = aof_write::permit_send(server);
     let client = server.clients.at_mut(key);
-    match client.connection.flush(&mut client.output, cleared) {
+    match client.connection.flush(&mut client.output, permit) {
         Ok((Flushed::Done, sent)) => {
             server.stats.output_bytes += sent as u64;
             server.stats.writes_processed += 1;

@@ -104,7 +104,7 @@ impl Pipeline {
                 messages::check_output_limit(server, key);
             }
         }
-        if server.modes.has(ServerModes::CLIENT_LIMIT) {
+        if server.modes.has(ServerModes::CLIENT_MEMORY_LIMIT) {
             memory::count(server, key, None);
         }
     }
@@ -243,7 +243,7 @@ impl Pipeline {
             let late = cx.server.clock.now() > slice_ends;
             if (stop || late) && index + 1 < self.batch.requests.len() {
                 if late {
-                    cx.server.clients.read_on_later(cx.client);
+                    cx.server.clients.continue_reading_later(cx.client);
                 }
                 return Some(index + 1);
             }

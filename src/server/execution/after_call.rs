@@ -1,7 +1,7 @@
 //! What follows from each call, also within a transaction or script: MONITOR, tracking, what is to be propagated.
 
 use super::Ctx;
-use super::changes::settle_notes;
+use super::changes::apply_keyspace_notes;
 use super::gate::shown_to_monitors;
 use crate::command::spec::RUNS_QUEUE;
 use crate::command::{Args, CommandId};
@@ -14,7 +14,7 @@ use crate::util::quote;
 
 /// Settles the effects of one call.
 pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, changed: bool, again: bool) {
-    settle_notes(cx.server, cx.db);
+    apply_keyspace_notes(cx.server, cx.db);
     let flags = cx.server.commands.entry(id).row.flags;
     // A blocked command was shown when it came.
     if cx.server.observers.has(Observers::MONITOR) && shown_to_monitors(flags) && !again {

@@ -12,7 +12,7 @@ use crate::server::effects::{Event, Observers};
 
 /// A key changed: see [`Ctx::changed`].
 pub fn touched(cx: &mut Ctx<'_>, db: usize, key: &[u8], event: Event) {
-    settle_notes(cx.server, cx.db);
+    apply_keyspace_notes(cx.server, cx.db);
     mark_touched(cx.server, db, key, Cause::Client(cx.client));
     if cx.server.observers.has(Observers::OWN_WRITES) {
         note_own_write(cx, db, key);
@@ -22,7 +22,7 @@ pub fn touched(cx: &mut Ctx<'_>, db: usize, key: &[u8], event: Event) {
 
 /// A key changed, of which neither persistence nor subscribers need to know.
 pub fn key_changed(cx: &mut Ctx<'_>, key: &[u8]) {
-    settle_notes(cx.server, cx.db);
+    apply_keyspace_notes(cx.server, cx.db);
     mark_touched(cx.server, cx.db.selected(), key, Cause::Client(cx.client));
 }
 
@@ -76,7 +76,7 @@ pub fn replace_database(server: &mut Server, databases: &mut Databases, db: usiz
     if !server.observers.any() {
         return;
     }
-    settle_notes(server, databases);
+    apply_keyspace_notes(server, databases);
     let Server { watches, clients, .. } = server;
     for (key, watchers) in watches.of_database(db) {
         let hashed = Key::new(key);
@@ -114,7 +114,7 @@ pub fn all_keys_gone(server: &mut Server) {
 
 /// Carries out what the happenings in the keyspace entail: expired keys are propagated as deleted, and subscribers
 /// told.
-pub fn settle_notes(server: &mut Server, db: &mut Databases) {
+pub fn apply_keyspace_notes(server: &mut Server, db: &mut Databases) {
     let enabled = server.config.notify_keyspace_events;
     for Note { db, key, kind, fields } in db.take_notes() {
         let event = match kind {
@@ -184,7 +184,7 @@ impl Ctx<'_> {
 
     /// A keyspace event of a key that did not change.
     pub fn notify(&mut self, key: &[u8], event: Event) {
-        settle_notes(self.server, self.db);
+        apply_keyspace_notes(self.server, self.db);
         let db = self.db.selected();
         self.server.effects.notify(&self.server.config.notify_keyspace_events, db, key, event);
     }

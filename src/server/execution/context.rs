@@ -111,7 +111,7 @@ impl Ctx<'_> {
             return self.reply;
         }
         self.server.observers.set(Observers::PENDING, true);
-        self.server.effects.own_messages(self.reply.resp3)
+        self.server.effects.pushes_after_reply(self.reply.resp3)
     }
 
     /// The error for a subcommand that was given too many arguments.

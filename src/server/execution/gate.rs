@@ -69,7 +69,7 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         cx.log_denial(id, args, denial, context);
         return Verdict::Refuse(denial_error(denial, &cx.server.commands.entry(id).full_name));
     }
-    if cx.server.modes.has(ServerModes::CLIENT_LIMIT) {
+    if cx.server.modes.has(ServerModes::CLIENT_MEMORY_LIMIT) {
         memory::count(cx.server, cx.client, Some(&Running::of(args, cx.reply)));
         memory::make_room(cx.server);
         if cx.client().connection.doomed {

@@ -35,12 +35,12 @@ pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
             return;
         }
     }
-    process_with_care(cx, resolved, args);
+    process_slow_path(cx, resolved, args);
 }
 
 /// [`process`] for whatever is not usual.
 #[inline(never)]
-fn process_with_care(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
+fn process_slow_path(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
     let mark = cx.reply.mark();
     let silence = begin_unwanted_reply(cx.client_mut(), &mark);
     let is_replica = cx.client().modes.has(Modes::REPLICA);

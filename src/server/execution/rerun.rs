@@ -31,7 +31,7 @@ impl Server {
             crate::server::propagate::propagate(self);
             if let Some(client) = self.clients.get_mut(client) {
                 client.written = self.persist.aof.fed();
-                client.written_offset = self.repl.history.offset;
+                client.last_write_offset = self.repl.history.offset;
             }
         }
         db.set_sees_expired(sees_expired);
@@ -54,13 +54,13 @@ impl Server {
         db.begin_command(blocked.db, self.clock.unix_ms());
         self.rerunning = Some(blocked);
         // The client whose command brought all this about still waits for its own messages.
-        let (outer, outer_messages) = (self.current.replace(key), self.effects.take_own_messages());
+        let (outer, outer_messages) = (self.current.replace(key), self.effects.take_pushes_after_reply());
         let outer_touches = std::mem::replace(&mut db.touches, touches);
         let mut cx = Ctx { db, server: self, reply: &mut reply, client: key, command: id };
         call_again(&mut cx, id, Args::from(request.view()));
         db.touches = outer_touches;
         self.current = outer;
-        let mut messages = self.effects.replace_own_messages(outer_messages);
+        let mut messages = self.effects.replace_pushes_after_reply(outer_messages);
         reply.limit = 0;
         let served = self.rerunning.take();
         let client = self.clients.at_mut(key);

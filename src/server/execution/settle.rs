@@ -1,5 +1,5 @@
 //! What follows from a command once the outermost one is done: propagation, keyspace events, messages, and blocked clients
-//! served until none is left. This is the one loop that drains what commands have noted in [`Effects`].
+//! served until none is left. This is the one loop that drains what commands have noted in `Effects`.
 
 use super::Ctx;
 use crate::client::Modes;
@@ -20,9 +20,9 @@ pub fn finish_command(cx: &mut Ctx<'_>) {
         if !cx.server.effects.outgoing.is_empty() {
             hand_over(cx);
         }
-        drain(cx.server, cx.db, Some(cx.client));
+        run_pending_effects(cx.server, cx.db, Some(cx.client));
     }
-    let own = &mut cx.server.effects.own_messages;
+    let own = &mut cx.server.effects.pushes_after_reply;
     if !own.is_empty() {
         match cx.server.clients.at(cx.client).modes.has(Modes::CLOSING) {
             // It has had its last reply.
@@ -42,12 +42,12 @@ fn hand_over(cx: &mut Ctx<'_>) {
     }
     let (written, offset) = (cx.server.persist.aof.fed(), cx.server.repl.history.offset);
     let client = cx.client_mut();
-    (client.written, client.written_offset) = (written, offset);
+    (client.written, client.last_write_offset) = (written, offset);
 }
 
 /// Tells subscribers of noted events and serves blocked clients, until nothing is left. What each of these runs is
 /// propagated apart: it is no part of the transaction that made it possible.
-pub fn drain(server: &mut Server, db: &mut Databases, current: Option<ClientKey>) {
+pub fn run_pending_effects(server: &mut Server, db: &mut Databases, current: Option<ClientKey>) {
     propagate::propagate_each(server);
     tell_clients(server, current);
     // While the data set is loaded nobody takes anything from it.

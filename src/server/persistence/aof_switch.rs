@@ -32,7 +32,7 @@ pub fn stop(server: &mut Server, db: &mut Databases) {
     aof.gathers = false;
     aof.rewrites.scheduled = false;
     aof_rewrite::kill_child(server, db);
-    propagate::update_listeners(server);
+    propagate::update_propagate_observer(server);
     server.note_disk_error();
 }
 
@@ -69,7 +69,7 @@ pub fn start(server: &mut Server, db: &mut Databases) -> bool {
             return false;
         }
     }
-    propagate::update_listeners(server);
+    propagate::update_propagate_observer(server);
     true
 }
 
@@ -112,7 +112,7 @@ pub fn open_at_start(server: &mut Server, db: &mut Databases) -> Result<(), Fail
     aof.writer.begin_file(file, bytes);
     aof.mode = Mode::On;
     aof.gathers = true;
-    propagate::update_listeners(server);
+    propagate::update_propagate_observer(server);
     aof_folder::delete_history(server);
     Ok(())
 }

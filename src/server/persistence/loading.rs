@@ -1,9 +1,5 @@
-//! Loading the data set: at start, a slice between two turns of the event loop, or all at once for DEBUG RELOAD.
-//!
-//! It comes from a snapshot or, with `appendonly`, from the log of commands.
-//!
-//! While it loads the server answers whoever connects, as a rule with `-LOADING`: the gate sees to that
-//! ([`ServerModes::LOADING`]).
+//! What loading needs: the files opened, the settings, what is taken over from a snapshot, and the load of DEBUG RELOAD all
+//! at once. The slices between two turns of the event loop stand in [`super::load_step`].
 
 use std::fs::File;
 use std::io;
@@ -117,7 +113,7 @@ pub fn end(server: &mut Server, db: &mut Databases, place: &Place) {
 pub fn note_loading(server: &mut Server, db: &mut Databases, loading: bool) {
     server.modes.set(ServerModes::LOADING, loading);
     db.set_sees_expired(loading);
-    propagate::update_listeners(server);
+    propagate::update_propagate_observer(server);
 }
 
 /// Has the file checked whole: the report says more of where it is damaged.

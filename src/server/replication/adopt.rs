@@ -5,7 +5,7 @@ use super::{connect, roster};
 use crate::client::{Client, Modes};
 use crate::db::Databases;
 use crate::repl::primary::{Cached, Logged, Primary};
-use crate::server::roles::update_role;
+use crate::server::replica_mode::update_role;
 use crate::server::{Server, propagate};
 
 /// Times an append-only file is tried to be begun after a synchronisation.
@@ -39,9 +39,9 @@ pub fn adopt(server: &mut Server, cached: Cached, is_old: bool) {
         server.clients.close_soon(key);
     }
     // What came behind the handshake is looked at, and the socket may have more.
-    server.clients.read_on_later(key);
+    server.clients.continue_reading_later(key);
     update_role(server);
-    propagate::update_listeners(server);
+    propagate::update_propagate_observer(server);
 }
 
 /// The primary lets this replica go on where it was, maybe under another name of the history.

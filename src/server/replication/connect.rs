@@ -1,5 +1,4 @@
-//! The connection to the primary: begun, ended, and handed over to a client. The name is resolved by another thread; nothing
-//! here waits.
+//! The connection to the primary: begun and ended. The name is resolved by another thread; nothing here waits.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -13,7 +12,8 @@ use crate::db::Databases;
 use crate::net::connection::Connection;
 use crate::net::socket::Socket;
 use crate::net::tls::Session;
-use crate::repl::link::{LINK_TOKEN, Link, State};
+use crate::net::tokens::LINK_TOKEN;
+use crate::repl::link::{Link, State};
 use crate::server::Server;
 use crate::util::platform;
 

@@ -12,7 +12,7 @@ use crate::db::Databases;
 use crate::repl::failover::{Failover, Phase};
 use crate::server::Server;
 use crate::server::execution::Ctx;
-use crate::server::pause::Holder;
+use crate::server::pause::WritePauseReason;
 
 /// FAILOVER.
 pub fn command(cx: &mut Ctx<'_>, args: &Args<'_>) -> CmdResult {
@@ -53,7 +53,7 @@ pub fn command(cx: &mut Ctx<'_>, args: &Args<'_>) -> CmdResult {
     }
     let end_ms = timeout_ms.map(|timeout| server.clock.unix_ms().saturating_add(timeout));
     server.repl.failover = Failover { phase: Phase::Waiting, target, end_ms, force };
-    server.hold_writes(cx.db, Holder::Failover);
+    server.hold_writes(cx.db, WritePauseReason::Failover);
     cx.reply.ok();
     Ok(())
 }
@@ -134,7 +134,7 @@ fn give_place(server: &mut Server, db: &mut Databases, target: ReplicaOf) {
 /// The other one has accepted.
 pub fn finish(server: &mut Server, db: &mut Databases) {
     server.repl.failover = Failover::default();
-    server.release_writes(db, Holder::Failover);
+    server.release_writes(db, WritePauseReason::Failover);
 }
 
 fn abort(server: &mut Server, db: &mut Databases, why: &str) {

@@ -7,7 +7,7 @@
 //! ```
 //! None of it waits: the event loop tells when the socket is ready. Each answer has its step, in the order and with the
 //! tolerance of Redis. When the primary has accepted, the connection becomes that of a client that is obeyed (see
-//! [`super::replica`]).
+//! [`super::adopt`]).
 
 use super::{adopt, connect, receive};
 use crate::db::Databases;

@@ -49,6 +49,6 @@ pub fn adopt_history(server: &mut Server, aux: &[(String, Vec<u8>)]) {
         history.second_offset = offset + 1;
         // Whoever followed before the end of the last process finds its place again.
         server.repl.begin_backlog(server.config.repl_backlog_size);
-        propagate::update_listeners(server);
+        propagate::update_propagate_observer(server);
     }
 }

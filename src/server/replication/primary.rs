@@ -47,7 +47,7 @@ pub fn note_ack(server: &mut Server, key: ClientKey, offset: i64, log: Option<i6
 /// Those of the socket, and of the file.
 pub fn send(server: &mut Server, key: ClientKey) -> io::Result<()> {
     loop {
-        let cleared = aof_write::permit_send(server);
+        let permit = aof_write::permit_send(server);
         let Some(client) = server.clients.get_mut(key) else { return Ok(()) };
         let Some(replica) = client.replica.as_deref_mut() else { return Ok(()) };
         let sent = match &mut replica.stage {
@@ -58,7 +58,7 @@ pub fn send(server: &mut Server, key: ClientKey) -> io::Result<()> {
                 if read == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
-                let written = client.connection.send(&[IoSlice::new(&room[..read])], cleared)?;
+                let written = client.connection.send(&[IoSlice::new(&room[..read])], permit)?;
                 *sent += written as u64;
                 written
             }
@@ -77,7 +77,7 @@ pub fn send(server: &mut Server, key: ClientKey) -> io::Result<()> {
                 if filled == 0 {
                     return Ok(());
                 }
-                let written = client.connection.send(&slices[..filled], cleared)?;
+                let written = client.connection.send(&slices[..filled], permit)?;
                 replica.position += written as i64;
                 written
             }
@@ -193,7 +193,7 @@ fn free_backlog_if_unused(server: &mut Server, now: i64) {
         let id = crate::repl::new_id(&mut server.random);
         repl.history.begin(id);
         repl.backlog = None;
-        propagate::update_listeners(server);
+        propagate::update_propagate_observer(server);
         log::info!("Replication backlog freed after {ttl_s} seconds without connected replicas.");
     }
 }

@@ -1,10 +1,7 @@
-//! The replica's side once there is a primary: following it, and becoming a replica or a primary.
+//! The role changes: becoming a replica or a primary, and losing the connection to the primary.
 //!
-//! The primary is a client that is obeyed: what it sends is run whatever it is, and not answered. Each of its requests
-//! counts for the offset once it has run; those of a transaction together, so that a link that breaks within one asks
-//! for it from its beginning. The same bytes are appended to the history that replicas of this one are sent.
-//!
-//! Keys never expire by themselves here: the primary says when. Until it does they are kept, and nobody is shown them.
+//! Keys never expire by themselves on a replica: the primary says when. Until it does they are kept, and nobody is shown
+//! them.
 
 use super::{adopt, connect, roster};
 use crate::client::{BlockedFor, Client};
@@ -13,7 +10,7 @@ use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::repl::link::Link;
 use crate::repl::primary::{Cached, Primary};
-use crate::server::roles::update_role;
+use crate::server::replica_mode::update_role;
 use crate::server::{Server, propagate};
 
 /// The client of the primary is about to be removed: what is known of it is kept, and the next connection begun.
@@ -52,7 +49,7 @@ fn role_changed(server: &mut Server, db: &mut Databases) {
     update_role(server);
     db.keeps_expired = server.keeps_expired();
     crate::server::oom_score::oom_score(server).ok();
-    propagate::update_listeners(server);
+    propagate::update_propagate_observer(server);
 }
 
 /// The server becomes a replica of another one.

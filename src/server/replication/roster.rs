@@ -49,7 +49,7 @@ pub fn remove_replica(server: &mut Server, key: ClientKey) {
         server.repl.no_replicas_since_ms = now;
     }
     update_good_replicas(server);
-    propagate::update_listeners(server);
+    propagate::update_propagate_observer(server);
 }
 
 /// Closes a replica for which its latest command, or somebody else, has something that is no part of the stream.

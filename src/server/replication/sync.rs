@@ -90,7 +90,7 @@ fn add_replica(server: &mut Server, key: ClientKey) {
             server.repl.history.second_id
         );
     }
-    propagate::update_listeners(server);
+    propagate::update_propagate_observer(server);
 }
 
 /// Has a replica go on where it was, if that is possible.

@@ -16,11 +16,12 @@ use mio::net::UnixStream;
 use super::roster;
 use crate::db::Databases;
 use crate::net::ClientKey;
+use crate::net::tokens::PIPE_TOKEN;
 use crate::persist::fork::{Ended, Purpose};
 use crate::persist::rdb::save;
 use crate::persist::rdb::write::Sink;
 use crate::repl::replica::Filter;
-use crate::repl::transfer::{PIPE_TOKEN, Transfer};
+use crate::repl::transfer::Transfer;
 use crate::server::Server;
 use crate::server::persistence::{aof_write, snapshot};
 use crate::util::platform;
@@ -123,11 +124,11 @@ pub fn pump(server: &mut Server) {
 fn send_piece(server: &mut Server, piece: &Arc<Vec<u8>>) {
     let (now, to) = (server.clock.unix_ms(), server.repl.transfer.as_ref().map_or(Vec::new(), |t| t.to.clone()));
     for key in to {
-        let cleared = aof_write::permit_send(server);
+        let permit = aof_write::permit_send(server);
         let Some(client) = server.clients.get_mut(key) else { continue };
         client.output.raw_shared(piece);
         server.repl.counts.bytes_out += piece.len() as u64;
-        match client.connection.flush(&mut client.output, cleared) {
+        match client.connection.flush(&mut client.output, permit) {
             Ok(_) => {
                 let stuck = !client.output.is_empty();
                 if let Some(replica) = client.replica.as_deref_mut() {

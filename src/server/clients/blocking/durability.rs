@@ -3,7 +3,7 @@
 //! How far a client has written is noted when its commands are handed over ([`crate::client::Client::written`]). What is
 //! safe only grows, so those who wait are looked at once before each wait of the event loop.
 
-use crate::client::durability::{Durability, Reached, Shape};
+use crate::client::durability::{Durability, Reached, ReplyShape};
 use crate::client::{Blocked, BlockedFor};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
@@ -36,7 +36,7 @@ impl Ctx<'_> {
             command: self.command,
             null_array: true,
         };
-        self.server.clients.awaiting.insert(blocked.ticket, self.client);
+        self.server.clients.waiting_for_durability.insert(blocked.ticket, self.client);
         self.server.block(self.client, blocked);
         self.server.repl.wants_acks |= wanted.replicas > 0;
         Ok(())
@@ -45,7 +45,7 @@ impl Ctx<'_> {
 
 /// Answers those who wait and have what they want.
 pub fn serve(server: &mut Server) {
-    let waiting: Vec<ClientKey> = server.clients.awaiting.values().copied().collect();
+    let waiting: Vec<ClientKey> = server.clients.waiting_for_durability.values().copied().collect();
     waiting.into_iter().for_each(|key| serve_one(server, key));
 }
 
@@ -69,8 +69,8 @@ fn serve_one(server: &mut Server, key: ClientKey) {
 pub fn reached(wanted: Durability, server: &Server) -> Reached {
     let local = server.config.appendonly && server.persist.aof.durable() >= wanted.written;
     let replicas = match wanted.shape {
-        Shape::Both => roster::count_logged(server, wanted.offset),
-        Shape::Replicas => roster::count_acked(server, wanted.offset),
+        ReplyShape::Both => roster::count_logged(server, wanted.offset),
+        ReplyShape::Replicas => roster::count_acked(server, wanted.offset),
     };
     Reached { local: u32::from(local), replicas, shape: wanted.shape }
 }

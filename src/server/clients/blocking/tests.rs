@@ -287,7 +287,7 @@ fn input_behind_a_blocking_command_waits_for_its_answer() {
 fn a_client_that_goes_waits_no_more() {
     let (mut bench, clients) = Bench::with_clients(2);
     bench.send(clients[1], "TAKE key 100");
-    crate::server::clients::departure::forget(&mut bench.server, clients[1]);
+    crate::server::clients::disconnect::unlink_client(&mut bench.server, clients[1]);
     bench.server.clients.remove(clients[1]);
     bench.assert_nobody_waits();
     bench.send(clients[0], "ADD key 1; LOOK key");

@@ -5,8 +5,9 @@ use crate::net::ClientKey;
 use crate::server::Server;
 use crate::server::replication::{primary, role};
 
-/// Takes a client out of everything that knows it, before it is removed.
-pub fn forget(server: &mut Server, key: ClientKey) {
+/// Takes a client out of everything that knows it, before it is removed. It may come here twice, when somebody has it
+/// closed and when its connection ends, so each step has to do nothing the second time.
+pub fn unlink_client(server: &mut Server, key: ClientKey) {
     lifecycle::unwatch(server, key);
     tracking::stop(server, key);
     publish::forget(server, key);
@@ -18,11 +19,11 @@ pub fn forget(server: &mut Server, key: ClientKey) {
 
 /// Closes a client that somebody wants gone. It is, at once, for all who ask: its subscriptions end, and it takes
 /// nothing any more. The one whose command runs gets the reply first.
-pub fn disconnect(server: &mut Server, key: ClientKey) {
+pub fn close_client(server: &mut Server, key: ClientKey) {
     if server.current == Some(key) {
         server.clients.at_mut(key).close_after_reply();
     } else {
-        forget(server, key);
+        unlink_client(server, key);
         server.clients.close_soon(key);
     }
 }

@@ -1,0 +1,12 @@
+//! The tokens of what is polled besides clients, whose tokens are their places in the registry.
+//!
+//! They count down from the largest; listeners stand in between, see [`super::listeners`].
+
+use mio::Token;
+
+/// The pipe that tells of signals.
+pub const SIGNAL_TOKEN: Token = Token(usize::MAX - 1);
+/// The pipe of a child that sends a snapshot to replicas.
+pub const PIPE_TOKEN: Token = Token(usize::MAX - 2);
+/// The connection to the primary until it is a client's.
+pub const LINK_TOKEN: Token = Token(usize::MAX - 3);
