@@ -57,6 +57,45 @@ fn values_go_both_ways() {
     assert_eq!(both, Reply::bulks(&["key", "two"]));
 }
 
+/// As Redis 7.0.15 has them.
+#[test]
+fn messagepack_takes_the_shortest_form_of_each_value() {
+    let server = Server::start();
+    let mut client = server.connect();
+    for (value, head) in [
+        ("127", "7f"),
+        ("128", "cc80"),
+        ("256", "cd0100"),
+        ("65536", "ce00010000"),
+        ("2^32", "cf0000000100000000"),
+        ("2^63", "ca5f000000"),
+        ("-32", "e0"),
+        ("-33", "d0df"),
+        ("-129", "d1ff7f"),
+        ("-32769", "d2ffff7fff"),
+        ("-2^31-1", "d3ffffffff7fffffff"),
+        ("0.5", "ca3f000000"),
+        ("0.1", "cb3fb999999999999a"),
+        ("1/0", "ca7f800000"),
+        ("('x'):rep(31)", "bf78"),
+        ("('x'):rep(32)", "d92078"),
+        ("('x'):rep(256)", "da010078"),
+        ("('x'):rep(65536)", "db0001000078"),
+        ("{}", "90"),
+        ("{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}", "dc001001"),
+        ("{a = 1}", "81a16101"),
+        ("redis.call", "c0"),
+        ("false", "c2"),
+    ] {
+        let script = format!(
+            "local text = cmsgpack.pack({value}):sub(1, {}) \
+             return (text:gsub('.', function(one) return ('%02x'):format(one:byte()) end))",
+            head.len() / 2
+        );
+        assert_eq!(eval(&mut client, &script), Reply::bulk(head), "{value}");
+    }
+}
+
 #[test]
 fn numbers_as_arguments_are_as_in_replies() {
     let server = Server::start();

@@ -5,6 +5,8 @@
 //! written with at most 14 digits. Reading is strict about structure and lenient about numbers: what C's `strtod`
 //! accepts is one. `null` is the null pointer, since nil cannot stand in a table.
 //!
+//! Own code: `serde_json` writes and reads another dialect (17 digits, UTF-8 only, numbers by the grammar of JSON).
+//!
 //! The settings belong to the interpreter, as in Redis: a script that changes them changes them for all.
 
 use std::cell::Cell;

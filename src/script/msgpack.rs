@@ -3,6 +3,11 @@
 //! Written are the shortest forms. A table whose keys are 1 to n is an array, any other a map; what nests deeper than
 //! [`WRITTEN_NESTING_MAX`] becomes nil, and so does what MessagePack has nothing for. Numbers that are integers are written as
 //! such, others as floats where that loses nothing. Binary data and extensions are not read.
+//!
+//! The marks are those of the crate `rmp`. What they come to in Lua, the bounds and the errors are that library's.
+
+use rmp::Marker;
+use rmp::encode::{self, ByteBuf};
 
 use super::NESTING_MAX;
 use super::functions::Functions;
@@ -46,7 +51,7 @@ fn pack(lua: Lua) -> Outcome {
     if arguments == 0 {
         return Err(lua.wrong_argument(0, "MessagePack pack needs input."));
     }
-    let mut out = Vec::with_capacity(64);
+    let mut out = ByteBuf::with_capacity(64);
     for index in 1..=arguments {
         if !lua.ensure(3) {
             return Err(lua.wrong_argument(0, "Too many arguments for MessagePack pack."));
@@ -54,100 +59,62 @@ fn pack(lua: Lua) -> Outcome {
         lua.push_value(index);
         write(lua, &mut out, 0)?;
     }
-    lua.push_bytes(&out);
+    lua.push_bytes(out.as_slice());
     Ok(1)
 }
 
 /// Writes the value on top and removes it.
-fn write(lua: Lua, out: &mut Vec<u8>, level: usize) -> Result<(), Exit> {
+fn write(lua: Lua, out: &mut ByteBuf, level: usize) -> Result<(), Exit> {
     // Tables may be in several places, and what is written much longer than what it is made of.
     let bytes = if lua.kind(-1) == Kind::String { lua.length(-1) } else { 0 };
     lua.spend(VALUE + bytes)?;
-    lua.check_text(out.len() + bytes)?;
+    lua.check_text(out.as_vec().len() + bytes)?;
     match lua.kind(-1) {
         Kind::String => write_bytes(lua.bytes(-1), out),
-        Kind::Boolean => out.push(if lua.boolean(-1) { 0xc3 } else { 0xc2 }),
+        Kind::Boolean => {
+            let Ok(()) = encode::write_bool(out, lua.boolean(-1));
+        }
         Kind::Number => write_number(lua.number(-1), out),
         Kind::Table if level < WRITTEN_NESTING_MAX => write_table(lua, out, level + 1)?,
-        _ => out.push(0xc0),
+        _ => {
+            let Ok(()) = encode::write_nil(out);
+        }
     }
     lua.pop(1);
     Ok(())
 }
 
-fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    match bytes.len() {
-        length @ 0..32 => out.push(0xa0 | length as u8),
-        length @ 32..256 => out.extend_from_slice(&[0xd9, length as u8]),
-        length => write_length(length, 0xda, out),
-    }
-    out.extend_from_slice(bytes);
+fn write_bytes(bytes: &[u8], out: &mut ByteBuf) {
+    let Ok(_) = encode::write_str_len(out, bytes.len() as u32);
+    out.as_mut_vec().extend_from_slice(bytes);
 }
 
-/// A mark and a length of 16 bits, or the mark that follows and a length of 32.
-fn write_length(length: usize, mark: u8, out: &mut Vec<u8>) {
-    match u16::try_from(length) {
-        Ok(short) => {
-            out.push(mark);
-            out.extend_from_slice(&short.to_be_bytes());
-        }
-        Err(_) => {
-            out.push(mark + 1);
-            out.extend_from_slice(&(length as u32).to_be_bytes());
-        }
-    }
-}
-
-fn write_number(number: f64, out: &mut Vec<u8>) {
-    let integer = number as i64;
-    if integer as f64 == number && number.is_finite() && number < 9_223_372_036_854_775_808.0 {
-        return write_integer(integer, out);
-    }
-    let short = number as f32;
-    if f64::from(short) == number {
-        out.push(0xca);
-        out.extend_from_slice(&short.to_be_bytes());
+fn write_number(number: f64, out: &mut ByteBuf) {
+    let (integer, short) = (number as i64, number as f32);
+    if integer as f64 == number && number < 9_223_372_036_854_775_808.0 {
+        let Ok(_) = encode::write_sint(out, integer);
+    } else if f64::from(short) == number {
+        let Ok(()) = encode::write_f32(out, short);
     } else {
-        out.push(0xcb);
-        out.extend_from_slice(&number.to_be_bytes());
+        let Ok(()) = encode::write_f64(out, number);
     }
-}
-
-fn write_integer(integer: i64, out: &mut Vec<u8>) {
-    let (mark, length) = match integer {
-        -32..=127 => return out.push(integer as u8),
-        128..=0xff => (0xcc, 1),
-        0x100..=0xffff => (0xcd, 2),
-        0x1_0000..=0xffff_ffff => (0xce, 4),
-        0x1_0000_0000.. => (0xcf, 8),
-        -128..-32 => (0xd0, 1),
-        -0x8000..-128 => (0xd1, 2),
-        -0x8000_0000..-0x8000 => (0xd2, 4),
-        _ => (0xd3, 8),
-    };
-    out.push(mark);
-    out.extend_from_slice(&integer.to_be_bytes()[8 - length..]);
 }
 
 /// Writes the table on top and leaves it.
-fn write_table(lua: Lua, out: &mut Vec<u8>, level: usize) -> Result<(), Exit> {
+fn write_table(lua: Lua, out: &mut ByteBuf, level: usize) -> Result<(), Exit> {
     if !lua.ensure(5) {
         return Err(lua.error("stack overflow (in function mp_encode_lua_table_as_map)"));
     }
     let (entries, is_array) = shape(lua)?;
-    match (is_array, entries) {
-        (true, 0..16) => out.push(0x90 | entries as u8),
-        (true, _) => write_length(entries, 0xdc, out),
-        (false, 0..16) => out.push(0x80 | entries as u8),
-        (false, _) => write_length(entries, 0xde, out),
-    }
     if is_array {
+        let Ok(_) = encode::write_array_len(out, entries as u32);
         for place in 1..=entries as i32 {
             lua.raw_get_at(-1, place);
             write(lua, out, level)?;
         }
         return Ok(());
     }
+    let Ok(_) = encode::write_map_len(out, entries as u32);
     lua.push_nil();
     while lua.next(-2) {
         lua.push_value(-2);
@@ -272,45 +239,49 @@ impl<'a> Reader<'a> {
             return Err(Fault::Format(TOO_MANY));
         }
         lua.spend(VALUE)?;
-        let mark = self.unsigned(1)? as u8;
+        let mark = Marker::from_u8(self.unsigned(1)? as u8);
         match mark {
-            0..=0x7f => lua.push_number(f64::from(mark)),
-            0x80..=0x8f => self.map(usize::from(mark & 15))?,
-            0x90..=0x9f => self.array(usize::from(mark & 15))?,
-            0xa0..=0xbf => self.string(usize::from(mark & 31))?,
-            0xc0 => lua.push_nil(),
-            0xc2 | 0xc3 => lua.push_boolean(mark == 0xc3),
-            0xca => lua.push_number(f64::from(f32::from_bits(self.unsigned(4)? as u32))),
-            0xcb => lua.push_number(f64::from_bits(self.unsigned(8)?)),
+            Marker::Null => lua.push_nil(),
+            Marker::False | Marker::True => lua.push_boolean(mark == Marker::True),
+            Marker::FixPos(number) => lua.push_number(f64::from(number)),
+            Marker::FixNeg(number) => lua.push_number(f64::from(number)),
+            Marker::U8 => lua.push_number(self.unsigned(1)? as f64),
+            Marker::U16 => lua.push_number(self.unsigned(2)? as f64),
+            Marker::U32 => lua.push_number(self.unsigned(4)? as f64),
             // Redis takes the largest for negative.
-            0xcc..=0xcf => lua.push_number(self.unsigned(1 << (mark & 3))? as i64 as f64),
-            0xd0..=0xd3 => lua.push_number(self.signed(1 << (mark & 3))?),
-            0xd9..=0xdb => {
-                let length = self.unsigned(1 << (mark - 0xd9))? as usize;
-                self.string(length)?;
-            }
-            0xdc | 0xdd => {
-                let length = self.unsigned(if mark == 0xdc { 2 } else { 4 })? as usize;
-                self.array(length)?;
-            }
-            0xde | 0xdf => {
-                let length = self.unsigned(if mark == 0xde { 2 } else { 4 })? as usize;
-                self.map(length)?;
-            }
-            0xe0..=0xff => lua.push_number(f64::from(mark as i8)),
+            Marker::U64 => lua.push_number(self.unsigned(8)? as i64 as f64),
+            Marker::I8 => lua.push_number(self.signed(1)?),
+            Marker::I16 => lua.push_number(self.signed(2)?),
+            Marker::I32 => lua.push_number(self.signed(4)?),
+            Marker::I64 => lua.push_number(self.signed(8)?),
+            Marker::F32 => lua.push_number(f64::from(f32::from_bits(self.unsigned(4)? as u32))),
+            Marker::F64 => lua.push_number(f64::from_bits(self.unsigned(8)?)),
+            Marker::FixStr(length) => self.string(u64::from(length))?,
+            Marker::Str8 => self.unsigned(1).and_then(|length| self.string(length))?,
+            Marker::Str16 => self.unsigned(2).and_then(|length| self.string(length))?,
+            Marker::Str32 => self.unsigned(4).and_then(|length| self.string(length))?,
+            Marker::FixArray(length) => self.array(u64::from(length))?,
+            Marker::Array16 => self.unsigned(2).and_then(|length| self.array(length))?,
+            Marker::Array32 => self.unsigned(4).and_then(|length| self.array(length))?,
+            Marker::FixMap(length) => self.map(u64::from(length))?,
+            Marker::Map16 => self.unsigned(2).and_then(|length| self.map(length))?,
+            Marker::Map32 => self.unsigned(4).and_then(|length| self.map(length))?,
+            // Binary data and extensions.
             _ => return Err(Fault::Format(MALFORMED)),
         }
         Ok(())
     }
 
-    fn string(&mut self, length: usize) -> Result<(), Fault> {
+    fn string(&mut self, length: u64) -> Result<(), Fault> {
+        let length = length as usize;
         let bytes = self.take(length)?;
         self.lua.spend(length)?;
         self.lua.push_bytes(bytes);
         Ok(())
     }
 
-    fn array(&mut self, length: usize) -> Result<(), Fault> {
+    fn array(&mut self, length: u64) -> Result<(), Fault> {
+        let length = length as usize;
         // A length is no more than a promise: each element has at least a byte, and tables within tables promise again.
         self.lua.check_elements(length.min(self.rest.len()))?;
         self.lua.new_table(length.min(self.rest.len()).min(ELEMENTS_EXPECTED_MAX), 0);
@@ -326,7 +297,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn map(&mut self, length: usize) -> Result<(), Fault> {
+    fn map(&mut self, length: u64) -> Result<(), Fault> {
+        let length = length as usize;
         self.depth += 1;
         if self.depth > NESTING_MAX {
             return Err(Fault::Format(TOO_MANY));

@@ -9,6 +9,8 @@
 //! pattern; a class left open ends with the pattern; `]` right after `[` closes an empty class; a range
 //! may take `]` as its end; ranges compare signed bytes; without case, an escaped byte in a class still
 //! compares exactly; a text that reaches past the thousandth `*` does not match.
+//!
+//! Own code: crates have the patterns of shells (`/`, `{a,b}`, `**`), or none of classes, and read UTF-8 only.
 
 /// Stars that a match may lead across, the last one at the end of a pattern not counted.
 const STARS_MAX: usize = 1000;

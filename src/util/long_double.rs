@@ -10,6 +10,9 @@
 //! A finite number is `± mantissa · 2^exponent`; normal numbers have the top bit of the mantissa set,
 //! subnormal ones stand at the smallest exponent. Texts of [`TEXT_LEN_MAX`] bytes or more are refused,
 //! as in Redis, which also bounds the work of the arbitrary-precision path.
+//!
+//! Own code: `rustc_apfloat` comes to the same sums, but takes 4 to 24 times as long, and what a text may be and how a
+//! number is printed would still have to be told here.
 
 use std::cmp::Ordering;
 use std::fmt;

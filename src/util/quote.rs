@@ -4,6 +4,8 @@
 //! such words back. Between double quotes `\n \r \t \b \a`, `\xHH` and `\` before any other byte are
 //! escapes; between single quotes only `\'` is. A closing quote must end its word. A NUL ends the line,
 //! as it does for the C strings of Redis.
+//!
+//! Own code: `shlex` reads by the rules of a shell and `escape_ascii` prints those of Rust; both differ from Redis.
 
 use std::fmt;
 

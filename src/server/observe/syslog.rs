@@ -1,5 +1,8 @@
 //! The system logger, for `syslog-enabled`: a datagram for each message, in the form that syslogd has always taken from
 //! its socket (RFC 3164, without time and host name, which it adds).
+//!
+//! Own code: the crate `syslog` brings nine crates for these twenty lines, waits for a logger that does not keep up, and
+//! stays with its first socket when syslogd is started anew.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
