@@ -46,29 +46,32 @@
 //! Where to add what:
 //! - a command: a row and its handler in a file of `commands`; a new file is listed in `commands::FAMILIES`.
 //! - a directive: a row in `config/table.rs`. A value that is derived from it, at start too, belongs into
-//!   `Server::config_changed` (`server/apply.rs`); an action when CONFIG SET changes it is an `Effect` (`config/directive.rs`)
-//!   and its arm in `apply::apply_effect`; what the databases must know, into `Server::sync_settings`.
-//! - an INFO field: its section's function in `server/observe/info`; what is counted stands in `observe/stats.rs`, or in the
-//!   part that counts it. CONFIG RESETSTAT is `commands/config.rs::reset_stat`.
-//! - a value type: a folder in `types` and its `ValueType`; its kind in `db/entry.rs` and `db/entry/collection.rs`; its numbers in
-//!   `persist/rdb/format.rs`, its forms in `persist/rdb/load/value.rs` and `persist/rdb/save/value.rs` (a file of its own beside
-//!   them if they are long); its commands for the log in `persist/aof/rewrite.rs`; its sizes in `observe/info/keysizes.rs`; its
-//!   group and category in `command/spec.rs`, its letter in `config/notify.rs`; its commands in `commands`.
-//! - something done by time: a step of `cron::tick`, `hz` times a second; ten times a second beside the rates there, once a
-//!   second in `replication/cron.rs`. Before each wait: `cron::before_wait`.
-//! - an outgoing connection: `net/outgoing.rs` for one that a command waits for. Otherwise its state in a room below, its token in
-//!   `net/tokens.rs`, opening as in `replication/connect.rs`, and its arm in `EventLoop::run`.
+//!   `Server::config_changed` (`server/apply.rs`); an action when CONFIG SET changes it is an `Effect`
+//!   (`config/directive.rs`) and its arm in `apply::apply_effect`; what the databases must know, into
+//!   `Server::sync_settings`.
+//! - an INFO field: its section's function in `server/observe/info`; what is counted stands in `observe/stats.rs`, or
+//!   in the part that counts it. CONFIG RESETSTAT is `commands/config.rs::reset_stat`.
+//! - a value type: a folder in `types` and its `ValueType`; its kind in `db/entry.rs` and `db/entry/collection.rs`;
+//!   its numbers in `persist/rdb/format.rs`, its forms in `persist/rdb/load/value.rs` and `persist/rdb/save/value.rs`
+//!   (a file of its own beside them if they are long); its commands for the log in `persist/aof/rewrite.rs`; its sizes
+//!   in `observe/info/keysizes.rs`; its group and category in `command/spec.rs`, its letter in `config/notify.rs`; its
+//!   commands in `commands`.
+//! - something done by time: a step of `cron::tick`, `hz` times a second; ten times a second beside the rates there,
+//!   once a second in `replication/cron.rs`. Before each wait: `cron::before_wait`.
+//! - an outgoing connection: `net/outgoing.rs` for one that a command waits for. Otherwise its state in a room below,
+//!   its token in `net/tokens.rs`, opening as in `replication/connect.rs`, and its arm in `EventLoop::run`.
 //! - what ends with a client: `clients/disconnect.rs::unlink_client`, and `lifecycle::reset` if RESET ends it.
-//! - a message to other clients: `Server::push`, from `execution/after_call.rs` for each call or from `execution/settle.rs` once the
-//!   outermost command is done; a bit of `Observers` keeps it free of cost while nobody listens.
+//! - a message to other clients: `Server::push`, from `execution/after_call.rs` for each call or from
+//!   `execution/settle.rs` once the outermost command is done; a bit of `Observers` keeps it free of cost while nobody
+//!   listens.
 //!
 //! Circles: files that import one another are few. Those of more than three files, and the one around the server:
 //! - `config`: a directive reads and writes the `Config` that the table makes of the directives' rows (six files).
 //! - `net::tls`: settings, files, ciphers and sessions share the error and the settings of `net::tls` (six files).
 //! - `types::listpack` and its encodings (four), `db`'s keyspace with expiry and eviction, parts of one `impl` (four),
 //!   `resp`'s reader and writer of one set of values (four).
-//! - `server`: a row holds a handler, a handler is given a context, the context holds the server, and the server the rows
-//!   (three files: `server/mod.rs`, `execution/context.rs`, `execution/row.rs`).
+//! - `server`: a row holds a handler, a handler is given a context, the context holds the server, and the server the
+//!   rows (three files: `server/mod.rs`, `execution/context.rs`, `execution/row.rs`).
 
 mod client;
 mod command;

@@ -1,10 +1,11 @@
-//! With `appendfsync always` nothing that tells of a write leaves the server before the write is on the disk: not to the
-//! client that made it, nor to any other, nor to a replica, on whichever way.
+//! With `appendfsync always` nothing that tells of a write leaves the server before the write is on the disk: not to
+//! the client that made it, nor to any other, nor to a replica, on whichever way.
 //!
-//! The server runs with a library in front of the system's calls that writes down what it sends, writes and syncs. Random
-//! turns of the event loop have clients write numbers that occur but once, so that each number found in what was sent
-//! must have been found in what was synced. (MONITOR is left out: it shows what is asked for, done or not.) `OXIDIS_ACKNOWLEDGED_TURNS` says how many turns there are,
-//! `OXIDIS_ACKNOWLEDGED_SEED` with which numbers; the seed is printed.
+//! The server runs with a library in front of the system's calls that writes down what it sends, writes and syncs.
+//! Random turns of the event loop have clients write numbers that occur but once, so that each number found in what was
+//! sent must have been found in what was synced. (MONITOR is left out: it shows what is asked for, done or not.)
+//! `OXIDIS_ACKNOWLEDGED_TURNS` says how many turns there are, `OXIDIS_ACKNOWLEDGED_SEED` with which numbers; the seed
+//! is printed.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -213,7 +214,8 @@ fn bytes_of(text: &str) -> Vec<u8> {
     text.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
 }
 
-/// How many numbers were sent, and whether the server said in between that it was busy. Each must have been synced before.
+/// How many numbers were sent, and whether the server said in between that it was busy. Each must have been synced
+/// before.
 fn check(trace: &str) -> (usize, bool) {
     let (mut written, mut synced, mut sent) = (HashMap::<&str, Vec<Vec<u8>>>::new(), BTreeSet::new(), BTreeSet::new());
     let mut busy = false;

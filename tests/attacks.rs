@@ -1,6 +1,6 @@
 //! Attacks by those who may not: other protocols, guesses at passwords, too much of everything before AUTH. Each is
-//! answered as Redis does or cut off, costs next to nothing, and leaves the others served. What every command answers to
-//! users without rights, and before AUTH, stands in `acl.rs`.
+//! answered as Redis does or cut off, costs next to nothing, and leaves the others served. What every command answers
+//! to users without rights, and before AUTH, stands in `acl.rs`.
 
 mod common;
 

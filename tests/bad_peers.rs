@@ -1,5 +1,5 @@
-//! Peers that do wrong. Primaries that answer wrongly, send damaged data or fall silent: the link is dropped and tried again, what there was
-//! is kept where that is promised, and half a data set is never shown as a whole one.
+//! Peers that do wrong. Primaries that answer wrongly, send damaged data or fall silent: the link is dropped and tried
+//! again, what there was is kept where that is promised, and half a data set is never shown as a whole one.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! What a server does for others while a script runs too long must change nothing: neither what the script sees nor what
-//! is kept of it.
+//! What a server does for others while a script runs too long must change nothing: neither what the script sees nor
+//! what is kept of it.
 
 mod common;
 

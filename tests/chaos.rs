@@ -1,5 +1,5 @@
-//! Four nodes under load, a primary and replicas below each other. Any of them is killed or stopped and any link is cut,
-//! at any moment; once all is well again, all have the same data.
+//! Four nodes under load, a primary and replicas below each other. Any of them is killed or stopped and any link is
+//! cut, at any moment; once all is well again, all have the same data.
 //!
 //! `OXIDIS_CHAOS_ROUNDS` says how many rounds there are (`scripts/chaos` has thirty), `OXIDIS_CHAOS_SEED` with which
 //! numbers. What happens is printed.

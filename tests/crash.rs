@@ -1,6 +1,6 @@
 //! Servers killed at any moment, again and again, while clients write as fast as they can: what was acknowledged is
-//! there afterwards, nothing is there twice, and transactions are there as a whole or not at all. In some rounds the disk
-//! is full before: then nothing is acknowledged with `appendfsync always` that could not be written.
+//! there afterwards, nothing is there twice, and transactions are there as a whole or not at all. In some rounds the
+//! disk is full before: then nothing is acknowledged with `appendfsync always` that could not be written.
 //!
 //! `OXIDIS_CRASH_ROUNDS` says how many rounds there are (`scripts/crash` has a hundred), `OXIDIS_CRASH_SEED` with which
 //! numbers. The seed of each round is printed, and is all it takes to run it again.

@@ -2,8 +2,8 @@
 //!
 //! `differential/draw` makes words by chance, `grammar` and `families` commands of them, `generate` a stream; `session`
 //! sends it to both servers of a `pair`, and `check` says which differences are none. What differs is made short by
-//! `shrink` and told by `run`. Without a redis-server 7.0.x nothing is compared, and the tests say so; they fail for the
-//! lack of one if OXIDIS_REDIS_REQUIRED is set. `scripts/differential` runs as long as one likes.
+//! `shrink` and told by `run`. Without a redis-server 7.0.x nothing is compared, and the tests say so; they fail for
+//! the lack of one if OXIDIS_REDIS_REQUIRED is set. `scripts/differential` runs as long as one likes.
 
 mod common;
 

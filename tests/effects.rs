@@ -1,5 +1,6 @@
-//! What commands do besides their replies: the events that they cause and the form in which they are passed on, compared
-//! with a real Redis, command by command. What came after 7.0 is compared with an 8.x that OXIDIS_REDIS8 names.
+//! What commands do besides their replies: the events that they cause and the form in which they are passed on,
+//! compared with a real Redis, command by command. What came after 7.0 is compared with an 8.x that OXIDIS_REDIS8
+//! names.
 
 mod common;
 

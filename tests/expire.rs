@@ -189,7 +189,8 @@ fn a_paused_server_neither_shows_nor_deletes_expired_keys() {
     wait_until("the key is deleted", || size(&mut client) == 0);
 }
 
-/// Puts in keys of all types that expire at once, `due:…`, and some that stay, `live:…`; fields of `live:hash` expire, too.
+/// Puts in keys of all types that expire at once, `due:…`, and some that stay, `live:…`; fields of `live:hash` expire,
+/// too.
 fn put_due_keys(client: &mut Connection) {
     for command in [
         "SET due:text value",

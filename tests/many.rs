@@ -1,5 +1,5 @@
-//! Very many watched keys, keys waited for, subscriptions, prefixes and rules: what a command costs grows with their number
-//! and not with its square, and nothing is left in use when the clients are gone.
+//! Very many watched keys, keys waited for, subscriptions, prefixes and rules: what a command costs grows with their
+//! number and not with its square, and nothing is left in use when the clients are gone.
 
 mod common;
 

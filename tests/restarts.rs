@@ -1,6 +1,6 @@
 //! Nodes that end and come back under load of all types: in order, killed, one or all of them, with links that are cut
-//! between. Real Redis is among them where it is installed. Whoever comes back goes on where its file ends, as in Redis, and
-//! at the end all nodes have the same data.
+//! between. Real Redis is among them where it is installed. Whoever comes back goes on where its file ends, as in
+//! Redis, and at the end all nodes have the same data.
 
 mod common;
 

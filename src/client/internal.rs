@@ -1,4 +1,5 @@
-//! A client without a connection, for commands that come from the server's own sources: see `server::clients::internal`.
+//! A client without a connection, for commands that come from the server's own sources: see
+//! `server::clients::internal`.
 
 use super::{Client, Modes};
 use crate::net::connection::Connection;

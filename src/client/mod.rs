@@ -1,7 +1,7 @@
 //! What a connection is to commands: its database, user, protocol, modes, and what waits for it.
 //!
-//! A client lives in the [`registry`], under a [`ClientKey`](crate::net::ClientKey) that stays the same as long as it is connected. Handlers
-//! reach their own client through the context and others through the registry, one at a time.
+//! A client lives in the [`registry`], under a [`ClientKey`](crate::net::ClientKey) that stays the same as long as it
+//! is connected. Handlers reach their own client through the context and others through the registry, one at a time.
 
 pub mod acl;
 pub mod class;

@@ -1,9 +1,10 @@
 //! What is remembered for CLIENT TRACKING: who has read which key, who wants to know of which prefix.
 //!
 //! By default the server remembers which client has read which key, once: the first change of the key is told to each
-//! of them, and eviction_cursor. A client in broadcast mode is told of all changes of keys with its prefixes instead. A client
-//! that stops tracking, or goes, stays in the memory of keys until they change: its id, which is never used twice, is
-//! passed over then. When nobody tracks any more all is eviction_cursor. The delivery stands in `server::clients::tracking`.
+//! of them, and eviction_cursor. A client in broadcast mode is told of all changes of keys with its prefixes instead. A
+//! client that stops tracking, or goes, stays in the memory of keys until they change: its id, which is never used
+//! twice, is passed over then. When nobody tracks any more all is eviction_cursor. The delivery stands in
+//! `server::clients::tracking`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;

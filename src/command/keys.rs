@@ -4,8 +4,8 @@
 //! keys stand among its options has a function of its own in its row, which looks for words as the handler does: with
 //! the same code. For such a command the rules are only what COMMAND INFO shows.
 //!
-//! Rules may begin at a keyword that is absent (no keys there). No keys at all is a valid answer only for a command that
-//! can do without; the caller decides.
+//! Rules may begin at a keyword that is absent (no keys there). No keys at all is a valid answer only for a command
+//! that can do without; the caller decides.
 
 use super::spec::{Access, Begin, Find, FoundKey, Keys, Spec};
 use super::{Args, Error};

@@ -24,8 +24,8 @@ impl Resolved {
     }
 }
 
-/// Looks up the commands of a batch, hashes their first keys, and has the memory behind them fetched. A SELECT among them
-/// makes that useless for what follows it, but not wrong.
+/// Looks up the commands of a batch, hashes their first keys, and has the memory behind them fetched. A SELECT among
+/// them makes that useless for what follows it, but not wrong.
 #[inline]
 pub fn resolve<'a>(
     commands: &CommandTable,

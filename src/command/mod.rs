@@ -1,8 +1,8 @@
 //! What is known of commands besides what they do; that stands in `commands`, and how they run in `server::execution`.
 //!
-//! [`spec`] is what a row says, [`table`] resolves names to specs, for a whole batch ahead of time with [`lookahead`]. [`args`] is the
-//! cursor over a call's arguments, [`keys`] finds the keys among them, [`docs`] makes COMMAND DOCS of the syntax line, and
-//! [`error`] is what a handler answers instead.
+//! [`spec`] is what a row says, [`table`] resolves names to specs, for a whole batch ahead of time with [`lookahead`].
+//! [`args`] is the cursor over a call's arguments, [`keys`] finds the keys among them, [`docs`] makes COMMAND DOCS of
+//! the syntax line, and [`error`] is what a handler answers instead.
 
 pub mod args;
 pub mod docs;

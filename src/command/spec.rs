@@ -1,7 +1,7 @@
 //! What is known about a command besides what it does.
 //!
-//! Each family file under `commands/` has one table of rows ([`crate::server::execution::Command`]), each a [`Spec`] and
-//! a handler, side by side. Arity checks, gates, COMMAND and its subcommands, ACL categories, key extraction and
+//! Each family file under `commands/` has one table of rows ([`crate::server::execution::Command`]), each a [`Spec`]
+//! and a handler, side by side. Arity checks, gates, COMMAND and its subcommands, ACL categories, key extraction and
 //! statistics all read the spec; nothing about a command stands anywhere else.
 
 use super::Args;

@@ -473,7 +473,8 @@ fn check_prefixes(known: Option<&ClientTracking>, prefixes: &[&[u8]]) -> CmdResu
     let known = known.map(|known| &known.prefixes);
     let first_of_given = first_overlapping(prefixes);
     for (index, prefix) in prefixes.iter().enumerate() {
-        // Those that are known do not overlap, but for an empty one, so only the neighbours in their order can be meant.
+        // Those that are known do not overlap, but for an empty one, so only the neighbours in their order can be
+        // meant.
         let neighbours = known.into_iter().flat_map(|known| {
             let before = known.range::<[u8], _>((Bound::Unbounded, Bound::Excluded(*prefix))).next_back();
             let behind = known.range::<[u8], _>((Bound::Included(*prefix), Bound::Unbounded)).next();

@@ -1,5 +1,5 @@
-//! CLUSTER and what else only nodes of a cluster obey: the rows of Redis, for clients that look for them, and for rights
-//! that name them. Oxidis is no node of any, and each of them says so.
+//! CLUSTER and what else only nodes of a cluster obey: the rows of Redis, for clients that look for them, and for
+//! rights that name them. Oxidis is no node of any, and each of them says so.
 
 use crate::command::error::CmdResult;
 use crate::command::spec::*;

@@ -1,9 +1,8 @@
 //! The commands, a family per file: a table of rows, and the handlers beside it.
 //!
 //! To add a command, add its row to its family's `COMMANDS` and write the handler below it. A new family is listed in
-//! [`FAMILIES`]. Two tests ask for more: the list of commands in
-//! the README is written anew by `OXIDIS_UPDATE_README=1 cargo test readme`, and the differential run needs a row that draws
-//! the command (`tests/differential/families`).
+//! [`FAMILIES`]. Two tests ask for more: the list of commands in the README is written anew by `OXIDIS_UPDATE_README=1
+//! cargo test readme`, and the differential run needs a row that draws the command (`tests/differential/families`).
 
 pub mod acl;
 pub mod bitfield;

@@ -52,8 +52,8 @@ fn encoding(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     Ok(())
 }
 
-/// Nothing is counted here: a value belongs to its key alone. Small integers, which Redis shares unless it needs to know
-/// when each was used, have its number for what is shared without end.
+/// Nothing is counted here: a value belongs to its key alone. Small integers, which Redis shares unless it needs to
+/// know when each was used, have its number for what is shared without end.
 fn refcount(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let config = &cx.server.config;
     let shares = config.maxmemory == 0 || !config.maxmemory_policy.tracks_use();

@@ -195,7 +195,8 @@ pub fn kill(cx: &mut Ctx<'_>, scripts: bool) -> CmdResult {
     Ok(())
 }
 
-/// There is no debugger: scripts run as always, which the client of Redis tells its user as a session that cannot start.
+/// There is no debugger: scripts run as always, which the client of Redis tells its user as a session that cannot
+/// start.
 fn debug(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if !["yes", "sync", "no"].iter().any(|word| args.is(2, word)) {
         return Err(Error::fixed("ERR Use SCRIPT DEBUG YES/SYNC/NO"));

@@ -6,8 +6,9 @@
 //! above this file can let the two differ, and the index never points to an entry that is gone: on that invariant rests
 //! the unsafe code here.
 //!
-//! The other index, the [`ExpirySchedule`], finds keys by their hash. It is brought up to date likewise, but for changes to the
-//! fields of a hash, which go past [`DictSlot::update`]: who gives a field an expiry calls [`DictSlot::plan`].
+//! The other index, the [`ExpirySchedule`], finds keys by their hash. It is brought up to date likewise, but for
+//! changes to the fields of a hash, which go past [`DictSlot::update`]: who gives a field an expiry calls
+//! [`DictSlot::plan`].
 
 // An index entry is a pointer to an entry that the first table owns, which borrows cannot express.
 #![allow(unsafe_code)]

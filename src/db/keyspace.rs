@@ -2,8 +2,8 @@
 //!
 //! A key whose time has come is treated as absent by every lookup and deleted by the first that meets it; the deletion
 //! is noted in a list ([`Databases::take_notes`]) whose consequences — propagation, events, watched keys — are carried
-//! out by `server::execution::changes`. So are, where somebody asked for it, reads in vain and new keys, all in the order in
-//! which they happened. Time stands still during a command: expiry is judged by the time it began.
+//! out by `server::execution::changes`. So are, where somebody asked for it, reads in vain and new keys, all in the
+//! order in which they happened. Time stands still during a command: expiry is judged by the time it began.
 //!
 //! Lookups come in four kinds: [`read`](Databases::read) and [`inspect`](Databases::inspect) for reading commands,
 //! with and without touching the access time ([`peek`](Databases::peek) is no event either);

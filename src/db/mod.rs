@@ -1,8 +1,8 @@
 //! The keyspace: numbered databases of keys with values and expiries.
 //!
 //! [`crate::types::table`] and [`entry`] are the two structures everything rests on, [`dict`] joins them for one
-//! database, and [`keyspace`] is what commands see: lookups that expire keys, count hits and note accesses. [`expire`] and [`evict`]
-//! delete keys nobody asked to be deleted.
+//! database, and [`keyspace`] is what commands see: lookups that expire keys, count hits and note accesses. [`expire`]
+//! and [`evict`] delete keys nobody asked to be deleted.
 
 mod dict;
 pub mod digest;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::util::shrink::shrink;
 
-/// The clients that watch a key. For each it is noted whether the key had expired when it was watched but was not deleted
-/// yet: its deletion is no change.
+/// The clients that watch a key. For each it is noted whether the key had expired when it was watched but was not
+/// deleted yet: its deletion is no change.
 pub type Watchers = BTreeMap<usize, bool>;
 
 /// The watched keys of all databases.

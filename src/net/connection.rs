@@ -5,8 +5,8 @@
 //! framing; from then on the socket is read into `input` until all of it is used up. The buffer is kept for the
 //! next time and given back by the cron when it is idle or larger than needed.
 //!
-//! Nothing leaves but through [`Connection::send`] and [`Connection::flush`], and these take a [`SendPermit`]: the log of
-//! changes is where the configuration promises it before anybody is told of them.
+//! Nothing leaves but through [`Connection::send`] and [`Connection::flush`], and these take a [`SendPermit`]: the log
+//! of changes is where the configuration promises it before anybody is told of them.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,7 +23,8 @@ use crate::resp::request::Progress;
 pub struct SendPermit(());
 
 impl SendPermit {
-    /// For `server::persistence::aof_write::permit_send` alone, which sees to it; the test of the style knows the place.
+    /// For `server::persistence::aof_write::permit_send` alone, which sees to it; the test of the style knows the
+    /// place.
     pub fn granted() -> SendPermit {
         SendPermit(())
     }

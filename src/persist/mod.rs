@@ -1,8 +1,8 @@
 //! Keeping the data: the formats of snapshots and of the log of commands.
 //!
-//! [`rdb`] is the format of snapshots, and knows databases alone. [`aof`] is the log of commands: its files, its writer. [`fork`]
-//! is the one place where processes are made, [`snapshots`] what is known of saves. What the server knows of all that is
-//! [`Persist`]; when something is saved or loaded is decided in `server::persistence`.
+//! [`rdb`] is the format of snapshots, and knows databases alone. [`aof`] is the log of commands: its files, its
+//! writer. [`fork`] is the one place where processes are made, [`snapshots`] what is known of saves. What the server
+//! knows of all that is [`Persist`]; when something is saved or loaded is decided in `server::persistence`.
 
 pub mod aof;
 pub mod fork;

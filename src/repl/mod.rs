@@ -1,11 +1,11 @@
 //! Replication's state: copies of the data set that follow its changes.
 //!
-//! All changes of a data set form one stream of bytes, its history, with a name and an offset ([`History`]). [`outgoing`] is changes
-//! on their way into it, the [`backlog`] keeps the end of it for all who read. [`replica`] is a replica as its primary sees it,
-//! [`primary`] the primary as its replica does; [`link`] and [`receiving`] are a replica's way to its primary and to a data set,
-//! [`transfer`] is a snapshot on its way to replicas, [`failover`] how far a change of places is. A replica passes the stream on to
-//! replicas of its own as it came, so that everybody below one primary has the same history. What is done with all that
-//! stands in `server::replication`.
+//! All changes of a data set form one stream of bytes, its history, with a name and an offset ([`History`]).
+//! [`outgoing`] is changes on their way into it, the [`backlog`] keeps the end of it for all who read. [`replica`] is a
+//! replica as its primary sees it, [`primary`] the primary as its replica does; [`link`] and [`receiving`] are a
+//! replica's way to its primary and to a data set, [`transfer`] is a snapshot on its way to replicas, [`failover`] how
+//! far a change of places is. A replica passes the stream on to replicas of its own as it came, so that everybody below
+//! one primary has the same history. What is done with all that stands in `server::replication`.
 
 pub mod backlog;
 pub mod failover;

@@ -1,7 +1,7 @@
 //! Requests on their way to the append-only file and replicas.
 //!
-//! They are encoded once, when they are noted; everybody who listens takes the same bytes. Several requests of one command,
-//! or of one transaction, leave between MULTI and EXEC, so that nobody ever sees a part of them.
+//! They are encoded once, when they are noted; everybody who listens takes the same bytes. Several requests of one
+//! command, or of one transaction, leave between MULTI and EXEC, so that nobody ever sees a part of them.
 
 use crate::resp::request::{self, ArgView, Batch, Limits, OwnedRequest, Progress};
 

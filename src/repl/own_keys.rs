@@ -37,8 +37,8 @@ impl OwnKeys {
         *self = OwnKeys::default();
     }
 
-    /// Deletes the keys whose time has come and forgets those that do not expire any more, until it has seen each or its
-    /// time is up.
+    /// Deletes the keys whose time has come and forgets those that do not expire any more, until it has seen each or
+    /// its time is up.
     pub fn expire(&mut self, db: &mut Databases, mut out_of_time: impl FnMut() -> bool) {
         let mut left = self.keys.len();
         while left > 0 {

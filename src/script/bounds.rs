@@ -1,8 +1,8 @@
 //! How each function written in C or Rust that a script can call is bounded, in time and in memory.
 //!
 //! While a script runs, others are told that the server is busy, and may end it, only when somebody looks after them
-//! ([`super::lua`]). So each function takes at most a moment, or looks. Tests walk this table: it has every function that
-//! scripts can reach and no other, and each is called with large values until it is ended.
+//! ([`super::lua`]). So each function takes at most a moment, or looks. Tests walk this table: it has every function
+//! that scripts can reach and no other, and each is called with large values until it is ended.
 
 #![allow(dead_code, reason = "each test uses its part: those within the crate the names, those of the server the rest")]
 

@@ -1,16 +1,16 @@
 //! Scripts: EVAL and its kin, and functions.
 //!
-//! A script runs in one of two interpreters ([`interpreter`]) in a closed room ([`sandbox`]), in which some of Lua's own
-//! functions have others in their place ([`mod@calls`], [`tables`], [`text`], [`pattern`]), with the table `redis`
-//! and a few libraries ([`api`], [`json`], [`msgpack`], [`packing`], [`bits`]). What acts on the server (`server::scripting`) is
-//! given from above; [`convert`] turns replies into Lua's values and back. What is known is kept
-//! in the [`cache`] of scripts and in the [`library`] of functions. [`lua`] is the one place that knows Lua's C
+//! A script runs in one of two interpreters ([`interpreter`]) in a closed room ([`sandbox`]), in which some of Lua's
+//! own functions have others in their place ([`mod@calls`], [`tables`], [`text`], [`pattern`]), with the table `redis`
+//! and a few libraries ([`api`], [`json`], [`msgpack`], [`packing`], [`bits`]). What acts on the server
+//! (`server::scripting`) is given from above; [`convert`] turns replies into Lua's values and back. What is known is
+//! kept in the [`cache`] of scripts and in the [`library`] of functions. [`lua`] is the one place that knows Lua's C
 //! interface.
 //!
 //! A script is a unit like a transaction: nobody sees a part of it, blocking commands do not block, time stands still,
 //! and what its commands changed is propagated together, not the script itself. It may run too long: then others are
-//! told that the server is busy, and may end it as long as it has written nothing. That they are told in time is the duty
-//! of every function that a script can call; `bounds` is the table of these.
+//! told that the server is busy, and may end it as long as it has written nothing. That they are told in time is the
+//! duty of every function that a script can call; `bounds` is the table of these.
 
 pub mod api;
 pub mod bits;

@@ -1,8 +1,8 @@
 //! The library `cmsgpack`: MessagePack as the Lua library of that name reads and writes it.
 //!
 //! Written are the shortest forms. A table whose keys are 1 to n is an array, any other a map; what nests deeper than
-//! [`WRITTEN_NESTING_MAX`] becomes nil, and so does what MessagePack has nothing for. Numbers that are integers are written as
-//! such, others as floats where that loses nothing. Binary data and extensions are not read.
+//! [`WRITTEN_NESTING_MAX`] becomes nil, and so does what MessagePack has nothing for. Numbers that are integers are
+//! written as such, others as floats where that loses nothing. Binary data and extensions are not read.
 //!
 //! The marks are those of the crate `rmp`. What they come to in Lua, the bounds and the errors are that library's.
 

@@ -7,8 +7,8 @@
 //! What the server was doing is read in place, in the middle of whatever was being changed. So the parts of the report
 //! come in the order in which they can be relied upon, and each is written before the next is tried.
 //!
-//! Each thread has a second stack for the report on a signal: the first may be full. What fills a stack calls itself, so
-//! of a long trace the middle is left out.
+//! Each thread has a second stack for the report on a signal: the first may be full. What fills a stack calls itself,
+//! so of a long trace the middle is left out.
 #![allow(unsafe_code)]
 
 use std::backtrace::Backtrace;

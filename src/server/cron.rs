@@ -114,8 +114,8 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
     visit_clients(server, now);
 }
 
-/// Has the allocator give memory back that much less is used of than before: what another thread has freed it would keep
-/// for this one.
+/// Has the allocator give memory back that much less is used of than before: what another thread has freed it would
+/// keep for this one.
 fn give_back(high_water: &mut usize, used: usize) {
     *high_water = used.max(*high_water);
     if *high_water - used > (*high_water / 4).max(GIVEN_BACK_BYTES_MIN) {
@@ -124,7 +124,8 @@ fn give_back(high_water: &mut usize, used: usize) {
     }
 }
 
-/// A pause means that the data stands still, a replica leaves it to its primary, and what is being loaded is not there yet.
+/// A pause means that the data stands still, a replica leaves it to its primary, and what is being loaded is not there
+/// yet.
 fn may_expire(server: &Server) -> bool {
     server.active_expire && !server.keeps_expired() && !server.modes.has(ServerModes::LOADING)
 }

@@ -6,8 +6,8 @@
 //! that returns less than it was offered has emptied the socket, so it is not read again for the sake of `EAGAIN`,
 //! and writability matters only after a short write.
 //!
-//! Fairness: a turn reads at most [`pipeline::READ_BYTES`] from a client and runs its commands for at most [`pipeline::SLICE_US`]; what
-//! is left waits for the next turn, in which the poll does not wait.
+//! Fairness: a turn reads at most [`pipeline::READ_BYTES`] from a client and runs its commands for at most
+//! [`pipeline::SLICE_US`]; what is left waits for the next turn, in which the poll does not wait.
 
 pub mod before_replies;
 pub mod busy;

@@ -1,8 +1,8 @@
 //! The server's parts, and the few operations that span several of them.
 //!
 //! [`Server`] owns everything but the databases and the sockets' event loop: a command works on `Databases` and
-//! `Server` side by side (see [`crate::server::execution::Ctx`]), so that a value borrowed from a database leaves the rest of
-//! the server free to be used.
+//! `Server` side by side (see [`crate::server::execution::Ctx`]), so that a value borrowed from a database leaves the
+//! rest of the server free to be used.
 
 pub mod apply;
 pub mod clients;

@@ -1,7 +1,8 @@
 //! Propagation: the changes of a finished command are handed to the append-only file and the backlog.
 //!
-//! What a command changed is noted while it runs (`repl::outgoing`) and handed over when the outermost command is done. What
-//! the server does by itself (keys that expired or were evicted) is no transaction, however much of it comes at once.
+//! What a command changed is noted while it runs (`repl::outgoing`) and handed over when the outermost command is done.
+//! What the server does by itself (keys that expired or were evicted) is no transaction, however much of it comes at
+//! once.
 
 use super::Server;
 use super::effects::Observers;

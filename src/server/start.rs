@@ -59,8 +59,8 @@ pub fn main(families: &[&'static [Command]]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Says what is wrong with the configuration: on standard error, and in the log if that is a file, since a server in the
-/// background has nothing else.
+/// Says what is wrong with the configuration: on standard error, and in the log if that is a file, since a server in
+/// the background has nothing else.
 fn complain(error: &LoadError, logs_to_file: bool) {
     if !error.is_for_log() {
         eprint!("{error}");
@@ -70,8 +70,8 @@ fn complain(error: &LoadError, logs_to_file: bool) {
     }
 }
 
-/// Does what is no server's work where that is asked for, by the first argument or by the name of the program: checks the
-/// files of a data set or the settings of the system, and refuses to be a Sentinel.
+/// Does what is no server's work where that is asked for, by the first argument or by the name of the program: checks
+/// the files of a data set or the settings of the system, and refuses to be a Sentinel.
 fn check(program: &str, args: &[OsString]) -> Option<ExitCode> {
     let asked = |option: &str, name: &str| match args.split_first() {
         Some((first, rest)) if first == option => Some(rest),

@@ -130,8 +130,8 @@ impl SortedSet {
         (set.len() == len).then_some(set)
     }
 
-    /// A set of the members and scores of a listpack, in a form that the limits allow; `None` unless they come in pairs,
-    /// scores are numbers, and no member is there twice.
+    /// A set of the members and scores of a listpack, in a form that the limits allow; `None` unless they come in
+    /// pairs, scores are numbers, and no member is there twice.
     pub fn from_listpack(pack: Listpack, limits: Limits) -> Option<Self> {
         let mut entries = Vec::with_capacity(pack.len() / 2);
         let mut elements = pack.iter();

@@ -33,8 +33,8 @@ impl Histogram {
         self.0.len()
     }
 
-    /// The value that `percent` of all values don't exceed: the upper end of its bucket, the lower one for none of them.
-    /// 0 when nothing was counted.
+    /// The value that `percent` of all values don't exceed: the upper end of its bucket, the lower one for none of
+    /// them. 0 when nothing was counted.
     pub fn percentile(&self, percent: f64) -> u64 {
         if percent <= 0.0 {
             return self.0.value_at_quantile(0.0);

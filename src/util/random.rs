@@ -1,7 +1,7 @@
 //! A fast, seedable generator of pseudo-random numbers: xoshiro256++ (Blackman and Vigna, <https://prng.di.unimi.it>).
 //!
-//! For sampling (eviction, RANDOMKEY, SPOP, expiry), where speed and even spread count. Not for secrets; those come from
-//! [`fill_with_secrets`].
+//! For sampling (eviction, RANDOMKEY, SPOP, expiry), where speed and even spread count. Not for secrets; those come
+//! from [`fill_with_secrets`].
 
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};

@@ -1,7 +1,7 @@
 //! Replacing a file by a new one in one step that a crash can't cut in half.
 //!
-//! The files replaced here hold passwords. So a new one is for its owner alone, until it has got the owner, the group and
-//! the mode of the old one, if there is any.
+//! The files replaced here hold passwords. So a new one is for its owner alone, until it has got the owner, the group
+//! and the mode of the old one, if there is any.
 
 use std::fs;
 use std::io::{self, Write};

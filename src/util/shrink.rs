@@ -1,5 +1,5 @@
-//! Giving back the memory of maps that have lost most of what they held: what many clients left behind would stay in use
-//! for good otherwise.
+//! Giving back the memory of maps that have lost most of what they held: what many clients left behind would stay in
+//! use for good otherwise.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
@@ -9,8 +9,8 @@ const KEPT: usize = 64;
 /// A map is made smaller when it uses less than one part in so many of its room.
 const UNUSED_SHARE: usize = 8;
 
-/// Makes a map smaller if most of its room is unused. Call it after each removal: all together cost no more than a share
-/// of the removals.
+/// Makes a map smaller if most of its room is unused. Call it after each removal: all together cost no more than a
+/// share of the removals.
 pub fn shrink<K: Eq + Hash, V, S: BuildHasher>(map: &mut HashMap<K, V, S>) {
     if map.capacity() > KEPT && map.len() < map.capacity() / UNUSED_SHARE {
         map.shrink_to(map.len() * 2);

@@ -93,8 +93,8 @@ pub fn streams(connection: &mut Connection) -> String {
     all.join("\n")
 }
 
-/// A redis-server 7.0: the one that OXIDIS_DIFFERENTIAL_REDIS names or that of PATH. It may be missing, which is said, but
-/// where OXIDIS_REDIS_REQUIRED is set.
+/// A redis-server 7.0: the one that OXIDIS_DIFFERENTIAL_REDIS names or that of PATH. It may be missing, which is said,
+/// but where OXIDIS_REDIS_REQUIRED is set.
 pub fn redis_7() -> Option<OsString> {
     let found = peer("OXIDIS_DIFFERENTIAL_REDIS", Some("redis-server"), "7.0.");
     if found.is_none() {

@@ -42,8 +42,8 @@ pub enum Check {
     Fields(&'static [&'static str]),
     /// The idle times in XPENDING's list of entries.
     Pending,
-    /// The keys of a PFMERGE without sources, where Redis finds none, and of a GEORADIUS with two destinations, where it
-    /// finds both.
+    /// The keys of a PFMERGE without sources, where Redis finds none, and of a GEORADIUS with two destinations, where
+    /// it finds both.
     KeysOfCall,
 }
 

@@ -130,7 +130,8 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// Of the commands of `families` (all, if it is empty) those that `known` has and that are compared by such a Redis.
+    /// Of the commands of `families` (all, if it is empty) those that `known` has and that are compared by such a
+    /// Redis.
     pub fn new(seed: u64, families: &[String], known: &HashSet<String>, series: Series) -> Generator {
         let chosen = FAMILIES.iter().filter(|family| families.is_empty() || families.iter().any(|f| f == family.name));
         let rows: Vec<(Row, Grammar)> = chosen

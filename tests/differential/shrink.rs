@@ -32,7 +32,8 @@ struct Shrinker<'p> {
     best: Shrunk,
 }
 
-/// Shrinks `units`, whose replay must show a difference like `found`, after none but `known` ones; `None` if it does not.
+/// Shrinks `units`, whose replay must show a difference like `found`, after none but `known` ones; `None` if it does
+/// not.
 pub fn shrink(pair: &mut Pair, units: Vec<Unit>, found: &Difference, known: HashSet<String>) -> Option<Shrunk> {
     let best = Shrunk { units, difference: found.clone() };
     let mut shrinker = Shrinker { pair, signature: found.signature(), known, replays: 0, best };

@@ -1,7 +1,7 @@
 //! Who imports whom: rooms in one order, few and small circles of files, a root that is read at a glance.
 //!
-//! An import is any path in a source that leads to another source of the crate, in a `use` or elsewhere; what only tests
-//! name does not count. Limits are a ratchet: what is listed here may shrink, and then the list has to.
+//! An import is any path in a source that leads to another source of the crate, in a `use` or elsewhere; what only
+//! tests name does not count. Limits are a ratchet: what is listed here may shrink, and then the list has to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -8,7 +8,8 @@ use crate::syntax::Remainder;
 /// Words that are commands of the client itself.
 const OWN_WORDS: &[&str] = &["help", "quit", "exit", "raw", "clear", "connect", ":set hints", ":set nohints"];
 
-/// The words of an unfinished line; `None` while a quote is open. A number in front, which repeats a command, is left out.
+/// The words of an unfinished line; `None` while a quote is open. A number in front, which repeats a command, is left
+/// out.
 fn words(line: &str) -> Option<Vec<String>> {
     let words = split_args(line.as_bytes()).ok()?;
     let mut words: Vec<String> = words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();

@@ -18,7 +18,8 @@ fn raised_flag() -> &'static Arc<AtomicBool> {
 
 /// From now on Ctrl-C only raises a flag; pressed again before anybody has looked, it ends the client.
 pub fn catch() {
-    // In this order: the first looks at what the second has done before. Where they fail, Ctrl-C ends the client anyway.
+    // In this order: the first looks at what the second has done before. Where they fail, Ctrl-C ends the client
+    // anyway.
     let _ = flag::register_conditional_default(SIGINT, Arc::clone(raised_flag()));
     let _ = flag::register(SIGINT, Arc::clone(raised_flag()));
 }

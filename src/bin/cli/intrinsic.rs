@@ -1,5 +1,5 @@
-//! `--intrinsic-latency`: how long the system keeps a program waiting that asks for nothing but the processor. No server
-//! on this machine can answer more evenly than that.
+//! `--intrinsic-latency`: how long the system keeps a program waiting that asks for nothing but the processor. No
+//! server on this machine can answer more evenly than that.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

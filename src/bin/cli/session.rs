@@ -173,8 +173,8 @@ impl Session {
         Ok(link)
     }
 
-    /// Sends a request of our own. A connection that does not answer it is given up, lest the answer be taken for that to
-    /// a later request.
+    /// Sends a request of our own. A connection that does not answer it is given up, lest the answer be taken for that
+    /// to a later request.
     pub fn ask(&mut self, args: &[&[u8]]) -> Option<Value> {
         let link = self.link.as_mut()?;
         let reply = link.call(args);

@@ -69,8 +69,9 @@ fn read_line(link: &mut Connection) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Hands the bytes of a snapshot on as they come; how many they were. Mind that nothing behind the snapshot is read when
-/// its length is known, and that a mark is only looked for at the end of what has come, as the stream pauses there.
+/// Hands the bytes of a snapshot on as they come; how many they were. Mind that nothing behind the snapshot is read
+/// when its length is known, and that a mark is only looked for at the end of what has come, as the stream pauses
+/// there.
 ///
 /// # Errors
 /// When the connection is lost, or whoever takes the bytes gives up.

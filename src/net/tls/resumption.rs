@@ -1,8 +1,8 @@
 //! Sessions that are taken up again without another exchange of certificates.
 //!
 //! Clients are given tickets which hold their session, encrypted, so the server keeps nothing but the key, and that for
-//! `tls-session-cache-timeout` seconds. Clients of TLS 1.2 that take no tickets are remembered, `tls-session-cache-size`
-//! of them at most.
+//! `tls-session-cache-timeout` seconds. Clients of TLS 1.2 that take no tickets are remembered,
+//! `tls-session-cache-size` of them at most.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -3,8 +3,8 @@
 //! rustls reads certificates of version 3 only. Those of version 1, which `openssl x509 -req` makes when it is given
 //! no extensions, are common in private set-ups, so what is needed to check them is read here.
 //!
-//! Own code, on top of the crate `der`: `x509-parser` reads the same parts with 27 crates more, and `x509-cert` does not
-//! keep the bytes that were signed but writes them anew.
+//! Own code, on top of the crate `der`: `x509-parser` reads the same parts with 27 crates more, and `x509-cert` does
+//! not keep the bytes that were signed but writes them anew.
 
 use std::time::Duration;
 

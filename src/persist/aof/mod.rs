@@ -1,8 +1,8 @@
 //! The append-only file: a log of the commands that changed the data.
 //!
 //! It consists of several files in a folder, which the [`manifest`] names: a base (the data set as it was once) and
-//! increments (what happened since). Only the last increment is written. A rewrite (`server::persistence::aof_rewrite`) begins a new
-//! increment and has a child write a new base; what went before is history then, and deleted.
+//! increments (what happened since). Only the last increment is written. A rewrite (`server::persistence::aof_rewrite`)
+//! begins a new increment and has a child write a new base; what went before is history then, and deleted.
 //!
 //! What commands change arrives here encoded ([`Aof::feed`]) and is written before the replies of this turn of the
 //! event loop go out (`server::persistence::aof_write`); [`writer`] has the rules of when it reaches the disk.

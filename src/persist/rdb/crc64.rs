@@ -1,4 +1,5 @@
-//! The checksum of RDB files and of DUMP: CRC-64 with the polynomial of Jones, reflected, beginning at 0 and not inverted.
+//! The checksum of RDB files and of DUMP: CRC-64 with the polynomial of Jones, reflected, beginning at 0 and not
+//! inverted.
 
 use crc_fast::{CrcAlgorithm, Digest};
 

@@ -1,6 +1,6 @@
 //! RDB files: snapshots of the data set, byte for byte those of Redis.
 //!
-//! [`format`] has the numbers, [`write`] and [`read`] the elements, [`save`] and [`load`] the values, one function per
+//! [`mod@format`] has the numbers, [`mod@write`] and [`read`] the elements, [`save`] and [`load`] the values, one function per
 //! type, and the file as a whole. [`payload`] is a single value as DUMP gives it and RESTORE takes it, [`check`] looks
 //! at a file without keeping it. All this is deaf to clients and to the server: it takes databases and settings.
 

@@ -73,7 +73,8 @@ fn model() -> impl Strategy<Value = Model> {
             .prop_map(Model::Set),
         prop::collection::vec((text(), any::<f64>().prop_filter("a number", |score| !score.is_nan())), many.clone())
             .prop_map(Model::SortedSet),
-        // Each field once: a long value that a short one replaced leaves a hash in a bigger form than its file asks for.
+        // Each field once: a long value that a short one replaced leaves a hash in a bigger form than its file asks
+        // for.
         prop::collection::btree_map(text(), (text(), prop_oneof![3 => Just(0), 1 => any::<u16>()]), many.clone())
             .prop_map(|fields| fields.into_iter().map(|(field, (value, time))| (field, value, time)).collect())
             .prop_map(Model::Hash),

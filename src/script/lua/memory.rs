@@ -240,7 +240,8 @@ impl Lua {
     /// Has the hook called as often as the largest block demands.
     pub(super) fn arm(self) {
         let instructions = self.memory().instructions();
-        // SAFETY: the state is alive, and setting a hook raises nothing, nor does it matter what Lua is in the midst of.
+        // SAFETY: the state is alive, and setting a hook raises nothing, nor does it matter what Lua is in the midst
+        // of.
         unsafe {
             if ffi::lua_gethookcount(self.0) != instructions {
                 ffi::lua_sethook(self.0, Some(call_hook), ffi::LUA_MASKCOUNT, instructions);

@@ -40,18 +40,9 @@ impl Ctx<'_> {
         if self.cannot_block(null_array) {
             return Ok(());
         }
-        let blocked = Blocked {
-            reason: BlockedFor::Keys,
-            ticket: self.server.waiters.draw_ticket(),
-            deadline_ms,
-            keys: keys.into_iter().map(|key| key.bytes().into()).collect(),
-            ready: 0,
-            needs_keys: false,
-            db: self.db.selected(),
-            request: OwnedRequest::copy(args),
-            command: self.command,
-            null_array,
-        };
+        let keys = keys.into_iter().map(|key| key.bytes().into()).collect();
+        let waiting = self.waiting(BlockedFor::Keys, OwnedRequest::copy(args));
+        let blocked = Blocked { keys, deadline_ms, null_array, ..waiting };
         self.server.block(self.client, blocked);
         Ok(())
     }
@@ -68,20 +59,26 @@ impl Ctx<'_> {
         if self.cannot_block(true) {
             return Ok(());
         }
-        let blocked = Blocked {
-            reason: BlockedFor::Keys,
+        let keys = keys.into_iter().map(|key| key.bytes().into()).collect();
+        let blocked = Blocked { keys, deadline_ms, needs_keys, ..self.waiting(BlockedFor::Keys, request) };
+        self.server.block(self.client, blocked);
+        Ok(())
+    }
+
+    /// What is known of a client that begins to wait, for no keys and without end, and is answered the null of arrays.
+    fn waiting(&mut self, reason: BlockedFor, request: OwnedRequest) -> Blocked {
+        Blocked {
+            reason,
             ticket: self.server.waiters.draw_ticket(),
-            deadline_ms,
-            keys: keys.into_iter().map(|key| key.bytes().into()).collect(),
+            deadline_ms: None,
+            keys: Vec::new(),
             ready: 0,
-            needs_keys,
+            needs_keys: false,
             db: self.db.selected(),
             request,
             command: self.command,
             null_array: true,
-        };
-        self.server.block(self.client, blocked);
-        Ok(())
+        }
     }
 
     /// Whether nothing is waited for: in a transaction, or by a client that is obeyed.
@@ -118,18 +115,8 @@ impl Ctx<'_> {
 
     /// Keeps a command until something is over that has no keys.
     pub fn postpone(&mut self, args: &Args<'_>, reason: BlockedFor) {
-        let blocked = Blocked {
-            reason,
-            ticket: self.server.waiters.draw_ticket(),
-            deadline_ms: None,
-            keys: Vec::new(),
-            ready: 0,
-            needs_keys: false,
-            db: self.client().db,
-            request: OwnedRequest::copy(args),
-            command: self.command,
-            null_array: false,
-        };
+        let blocked =
+            Blocked { db: self.client().db, null_array: false, ..self.waiting(reason, OwnedRequest::copy(args)) };
         self.server.block(self.client, blocked);
     }
 }
@@ -187,8 +174,8 @@ impl Server {
         self.clients.continue_reading_later(key);
     }
 
-    /// Ends the waiting of a client with an answer; false when it does not wait, or for something that has no answer: the
-    /// end of a pause, or of the server.
+    /// Ends the waiting of a client with an answer; false when it does not wait, or for something that has no answer:
+    /// the end of a pause, or of the server.
     pub fn give_up(&mut self, key: ClientKey, how: UnblockReason) -> bool {
         let waits = |blocked: &Blocked| !matches!(blocked.reason, BlockedFor::Pause | BlockedFor::Shutdown);
         if !self.clients.get(key).is_some_and(|client| client.blocked.as_deref().is_some_and(waits)) {

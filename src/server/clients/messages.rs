@@ -29,8 +29,8 @@ impl Server {
         self.clients.get_mut(target).map(|client| &mut client.output)
     }
 
-    /// Whether something may be written for a client that its command does not write itself. The primary is told nothing,
-    /// and what a replica reads is a stream into which nothing else may come: it is closed instead.
+    /// Whether something may be written for a client that its command does not write itself. The primary is told
+    /// nothing, and what a replica reads is a stream into which nothing else may come: it is closed instead.
     pub fn may_be_told(&mut self, target: ClientKey) -> bool {
         let Some(client) = self.clients.get(target) else { return false };
         let modes = client.modes;

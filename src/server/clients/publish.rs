@@ -1,9 +1,9 @@
 //! Publish/subscribe at work: subscribing, and the delivery of messages.
 //!
-//! The server's maps lead from a channel to its subscribers, a client's own sets back; they change together, here. A message
-//! is encoded once, whoever gets it: the two protocols differ in its first byte only, and a large payload is shared by all
-//! outputs. A client that does not read what it is sent is closed when its output exceeds `client-output-buffer-limit
-//! pubsub`.
+//! The server's maps lead from a channel to its subscribers, a client's own sets back; they change together, here. A
+//! message is encoded once, whoever gets it: the two protocols differ in its first byte only, and a large payload is
+//! shared by all outputs. A client that does not read what it is sent is closed when its output exceeds
+//! `client-output-buffer-limit pubsub`.
 
 use std::sync::Arc;
 

@@ -5,8 +5,8 @@
 //! nothing is remembered; what one turn of the event loop changed is told together. Either way what is told goes to
 //! the client itself as a push of RESP3, or to another one (REDIRECT), which may be a RESP2 client with subscriptions.
 //!
-//! Nobody is told of a key that its user may not read: rights are asked for when something is told. Who loses some of them
-//! is told to forget everything, and may miss changes then without harm.
+//! Nobody is told of a key that its user may not read: rights are asked for when something is told. Who loses some of
+//! them is told to forget everything, and may miss changes then without harm.
 //!
 //! A client that stops tracking, or goes, stays in the memory of keys until they change: its id, which is never used
 //! twice, is passed over then. When nobody tracks any more all is forgotten.

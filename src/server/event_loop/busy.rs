@@ -1,11 +1,11 @@
 //! What the server does for others while a script runs too long: it says that it is busy.
 //!
-//! The event loop stands still meanwhile, deep in the command that runs the script. From time to time the script's
-//! hook comes here. Sockets are asked directly whether they have anything; each client with a complete request is
-//! answered, and what had been answered when the script began is sent as well. The gate lets only commands through that
-//! are allowed now: those that end the script, and a few that touch nothing but their own client. The event loop misses
-//! nothing: what it is told of later has been read already, and a request that is not complete waits in the client's own
-//! buffer as always.
+//! The event loop stands still meanwhile, deep in the command that runs the script. From time to time the script's hook
+//! comes here. Sockets are asked directly whether they have anything; each client with a complete request is answered,
+//! and what had been answered when the script began is sent as well. The gate lets only commands through that are
+//! allowed now: those that end the script, and a few that touch nothing but their own client. The event loop misses
+//! nothing: what it is told of later has been read already, and a request that is not complete waits in the client's
+//! own buffer as always.
 //!
 //! The primary is not answered but obeyed, so what it sends waits for the end of the script, unread.
 

@@ -42,7 +42,8 @@ impl Pace {
         self.heard += u32::from(before_ms != now_ms);
     }
 
-    /// How long to rest before the next wait, after a turn in which `reads` sockets were read and which ended at `now_ms`.
+    /// How long to rest before the next wait, after a turn in which `reads` sockets were read and which ended at
+    /// `now_ms`.
     pub fn rest(&self, reads: u64, now_ms: i64) -> Option<Duration> {
         let current = now_ms - self.now_ms <= 1;
         let crowded = self.heard.max(self.heard_before) >= ACTIVE_CLIENTS_MIN;

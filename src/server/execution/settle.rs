@@ -1,5 +1,5 @@
-//! What follows from a command once the outermost one is done: propagation, keyspace events, messages, and blocked clients
-//! served until none is left. This is the one loop that drains what commands have noted in `Effects`.
+//! What follows from a command once the outermost one is done: propagation, keyspace events, messages, and blocked
+//! clients served until none is left. This is the one loop that drains what commands have noted in `Effects`.
 
 use super::Ctx;
 use crate::client::Modes;

@@ -1,8 +1,8 @@
 //! The system logger, for `syslog-enabled`: a datagram for each message, in the form that syslogd has always taken from
 //! its socket (RFC 3164, without time and host name, which it adds).
 //!
-//! Own code: the crate `syslog` brings nine crates for these twenty lines, waits for a logger that does not keep up, and
-//! stays with its first socket when syslogd is started anew.
+//! Own code: the crate `syslog` brings nine crates for these twenty lines, waits for a logger that does not keep up,
+//! and stays with its first socket when syslogd is started anew.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,8 @@ pub struct Syslog {
 }
 
 impl Syslog {
-    /// The logger by the configuration's name and facility; `None` when it is not asked for or the system gives no socket.
+    /// The logger by the configuration's name and facility; `None` when it is not asked for or the system gives no
+    /// socket.
     pub fn open(config: &Config) -> Option<Syslog> {
         let paths = SOCKETS.iter().map(PathBuf::from).collect();
         if config.syslog_enabled { Syslog::at(paths, config).ok() } else { None }

@@ -19,9 +19,9 @@ fn conditions(server: &Server, force: bool) -> Conditions {
     }
 }
 
-/// The one place that decides whether clients may be told anything: after what they may be told of has been written, and
-/// with `appendfsync always` is on the disk. Where that fails the server ends in here. Whoever sends something to a client
-/// needs a [`SendPermit`] for it, which only this makes: so no way out of the server passes by the log.
+/// The one place that decides whether clients may be told anything: after what they may be told of has been written,
+/// and with `appendfsync always` is on the disk. Where that fails the server ends in here. Whoever sends something to a
+/// client needs a [`SendPermit`] for it, which only this makes: so no way out of the server passes by the log.
 #[inline]
 pub fn permit_send(server: &mut Server) -> SendPermit {
     let aof = &server.persist.aof;

@@ -1,5 +1,5 @@
-//! What loading needs: the files opened, the settings, what is taken over from a snapshot, and the load of DEBUG RELOAD all
-//! at once. The slices between two turns of the event loop stand in [`super::load_step`].
+//! What loading needs: the files opened, the settings, what is taken over from a snapshot, and the load of DEBUG RELOAD
+//! all at once. The slices between two turns of the event loop stand in [`super::load_step`].
 
 use std::fs::File;
 use std::io;

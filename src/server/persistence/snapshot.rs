@@ -1,8 +1,8 @@
 //! Snapshots: when the data set is saved, by whom, and what follows from it.
 //!
-//! SAVE and the end of the server ([`super::final_save`]) save in this process; BGSAVE and the `save` rules have a child do it. A file is
-//! written under another name and takes its own when it is whole and on the disk, so that there is a sound one at any
-//! time.
+//! SAVE and the end of the server ([`super::final_save`]) save in this process; BGSAVE and the `save` rules have a
+//! child do it. A file is written under another name and takes its own when it is whole and on the disk, so that there
+//! is a sound one at any time.
 
 use std::fs::File;
 use std::io;

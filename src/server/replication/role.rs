@@ -1,7 +1,7 @@
 //! The role changes: becoming a replica or a primary, and losing the connection to the primary.
 //!
-//! Keys never expire by themselves on a replica: the primary says when. Until it does they are kept, and nobody is shown
-//! them.
+//! Keys never expire by themselves on a replica: the primary says when. Until it does they are kept, and nobody is
+//! shown them.
 
 use super::{adopt, connect, roster};
 use crate::client::{BlockedFor, Client};

@@ -1,5 +1,5 @@
-//! The stream of the primary is applied: its requests run whatever they are, count for the offset once they have run, and
-//! are appended as they came to the history that replicas of this one are sent.
+//! The stream of the primary is applied: its requests run whatever they are, count for the offset once they have run,
+//! and are appended as they came to the history that replicas of this one are sent.
 
 use super::acks::{logged, write_ack};
 use crate::client::BlockedFor;
@@ -42,8 +42,8 @@ pub fn apply(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>, sent
     cx.server.repl.append(sent);
 }
 
-/// How many bytes of the primary's stream have come that have not run: of a transaction that is open, of a request that a
-/// pause holds, and what is behind that.
+/// How many bytes of the primary's stream have come that have not run: of a transaction that is open, of a request that
+/// a pause holds, and what is behind that.
 pub fn unapplied_bytes(server: &Server) -> usize {
     let Some(primary) = &server.repl.primary else { return 0 };
     let Some(client) = server.clients.get(primary.client) else { return 0 };

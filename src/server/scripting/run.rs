@@ -300,8 +300,8 @@ fn memory_exhausted(server: &Server) -> bool {
     server.modes.has(ServerModes::MEMORY_LIMIT) && server.script.memory_exhausted
 }
 
-/// Calls the function with its keys and arguments, writes its reply, and sees to much garbage: all that takes as long as
-/// the script wants it to. Garbage is collected from so much memory on. The stack is as it was then.
+/// Calls the function with its keys and arguments, writes its reply, and sees to much garbage: all that takes as long
+/// as the script wants it to. Garbage is collected from so much memory on. The stack is as it was then.
 fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start, collect_at: usize) -> Ended {
     // SAFETY: only the lifetime is changed; the run does not outlive this function, nor the arguments.
     let caller = unsafe { std::mem::transmute::<ArgView<'_>, ArgView<'static>>(*args) };

@@ -32,8 +32,8 @@ impl Hash {
         }
     }
 
-    /// A hash from the bytes of a listpack of fields and values, in a form that the limits allow; `None` unless they are
-    /// sound, come in pairs and, with `distinct`, no field is there twice. (Without, that was made sure of before.)
+    /// A hash from the bytes of a listpack of fields and values, in a form that the limits allow; `None` unless they
+    /// are sound, come in pairs and, with `distinct`, no field is there twice. (Without, that was made sure of before.)
     pub fn from_listpack(bytes: Vec<u8>, distinct: bool, limits: HashLimits) -> Option<Self> {
         let pack = ThinListpack::checked(bytes)?;
         let len = pack.len();

@@ -1,7 +1,7 @@
 //! Waiting until what a client wrote is safe: on the disk here, or at replicas.
 //!
-//! How far a client has written is noted when its commands are handed over ([`crate::client::Client::written`]). What is
-//! safe only grows, so those who wait are looked at once before each wait of the event loop.
+//! How far a client has written is noted when its commands are handed over ([`crate::client::Client::written`]). What
+//! is safe only grows, so those who wait are looked at once before each wait of the event loop.
 
 use crate::client::durability::{Durability, Reached, ReplyShape};
 use crate::client::{Blocked, BlockedFor};
@@ -24,18 +24,8 @@ impl Ctx<'_> {
             reached.write(self.reply);
             return Ok(());
         }
-        let blocked = Blocked {
-            reason: BlockedFor::Durability(wanted),
-            ticket: self.server.waiters.draw_ticket(),
-            deadline_ms,
-            keys: Vec::new(),
-            ready: 0,
-            needs_keys: false,
-            db: self.db.selected(),
-            request: OwnedRequest::copy(args),
-            command: self.command,
-            null_array: true,
-        };
+        let waiting = self.waiting(BlockedFor::Durability(wanted), OwnedRequest::copy(args));
+        let blocked = Blocked { deadline_ms, ..waiting };
         self.server.clients.waiting_for_durability.insert(blocked.ticket, self.client);
         self.server.block(self.client, blocked);
         self.server.repl.wants_acks |= wanted.replicas > 0;

@@ -1,8 +1,8 @@
 //! INFO: one function per section, each a list of `field:value` lines.
 //!
-//! Names and order are those of Redis 7.0, since people and tools look for them, with those of Redis 8 between them that
-//! have something to tell here. Left out is what is about a C compiler (`gcc_version`, `atomicvar_api`), and
-//! the resizing of each client's reply buffer (`reply_buffer_shrinks`, `reply_buffer_expands`), which there is none of.
+//! Names and order are those of Redis 7.0, since people and tools look for them, with those of Redis 8 between them
+//! that have something to tell here. Left out is what is about a C compiler (`gcc_version`, `atomicvar_api`), and the
+//! resizing of each client's reply buffer (`reply_buffer_shrinks`, `reply_buffer_expands`), which there is none of.
 
 mod commands;
 mod keysizes;
