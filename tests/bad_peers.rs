@@ -461,7 +461,7 @@ fn reset_is_for_normal_clients() {
     let mut stranger = replica_by_hand(&primary);
     stranger.send(&["RESET"]);
     wait_until("it is closed", || field(&primary, "connected_slaves") == "0");
-    assert!(primary.log().contains("sending an error to its replica: 'ERR can only reset normal client connections'"));
+    primary.await_log("sending an error to its replica: 'ERR can only reset normal client connections'");
     // Whoever gets the place of the stranger is one replica.
     let replica = node(&[]);
     follow(&replica, primary.port());
