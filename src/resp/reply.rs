@@ -51,7 +51,7 @@ pub struct Reply {
     /// Bytes to send at which no memory is added any more; 0 for no limit.
     pub limit: usize,
     /// Where it was cut off.
-    cut: Option<Mark>,
+    cut: Option<Box<Mark>>,
     sent: usize,
     chunks: VecDeque<Chunk>,
     chunk_bytes: usize,
@@ -370,9 +370,9 @@ impl Reply {
     #[cold]
     fn grow(&mut self, bytes: usize) {
         if self.limit != 0 && self.len() >= self.limit {
-            let mark = self.cut.unwrap_or_else(|| self.mark());
+            let mark = self.cut.as_deref().copied().unwrap_or_else(|| self.mark());
             self.truncate(mark);
-            self.cut = Some(mark);
+            self.cut = Some(Box::new(mark));
         }
         self.buf.reserve(bytes);
     }
@@ -380,7 +380,7 @@ impl Reply {
     /// Forgets all that was written since the mark.
     pub fn truncate(&mut self, mark: Mark) {
         // What is left is whole again.
-        self.cut = self.cut.filter(|cut| cut.position < mark.position);
+        self.cut = self.cut.take().filter(|cut| cut.position < mark.position);
         self.buf.truncate(mark.position);
         self.error_starts.truncate(mark.errors);
         self.errors_counted = self.errors_counted.min(mark.errors);

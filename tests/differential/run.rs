@@ -332,10 +332,10 @@ fn key_audit(series: Series, database: usize, key: &[u8], type_name: &[u8]) -> V
         b"set" => units.push(ask(&[b"SMEMBERS", key], Check::Unordered)),
         b"zset" => units.push(ask(&[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"], Check::Scores)),
         b"stream" => {
-            let times = Check::Fields(streams::TIMES);
+            let shown = Check::Fields(streams::RECKONED);
             units.push(ask(&[b"XRANGE", key, b"-", b"+"], Check::Exact));
             match series {
-                Series::Seven => units.push(ask(&[b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"], times)),
+                Series::Seven => units.push(ask(&[b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"], shown)),
                 // Consumers are told of in other words, and deleted entries counted otherwise.
                 Series::Later => {
                     let groups = [&b"g"[..], b"h", b"none"];

@@ -11,6 +11,9 @@ use crate::differential::unit::Cmd;
 
 /// Fields of XINFO that tell times, and how the index of a stream lies in memory.
 pub const TIMES: &[&str] = &["idle", "inactive", "seen-time", "active-time", "radix-tree-nodes"];
+/// These, and how much a group has read and what is left, which later versions than 7.0 reckon in another way.
+pub const RECKONED: &[&str] =
+    &["idle", "inactive", "seen-time", "active-time", "radix-tree-nodes", "entries-read", "lag"];
 
 /// The first milliseconds of identifiers.
 const FIRST: i64 = 5_000_000_000_000;
@@ -45,10 +48,10 @@ pub const ROWS: &[Row] = &[
     row("xgroup|setid", 2, "<stream> <group> (<id>|$|0)"),
     row("xinfo|consumers", 3, "<stream> <group>").check(Check::Fields(TIMES)).only(Series::Seven),
     // Later versions reckon how much was read and what is left in another way, once entries were deleted.
-    row("xinfo|groups", 3, "<stream>").only(Series::Seven),
+    row("xinfo|groups", 3, "<stream>").check(Check::Fields(RECKONED)).only(Series::Seven),
     row("xinfo|help", 1, "").check(Check::Kind),
     // Later versions tell more of consumers, and keep blocks without entries.
-    row("xinfo|stream", 4, "<stream> [FULL [COUNT <few>]]").check(Check::Fields(TIMES)).only(Series::Seven),
+    row("xinfo|stream", 4, "<stream> [FULL [COUNT <few>]]").check(Check::Fields(RECKONED)).only(Series::Seven),
     row("xlen", 4, "<stream>"),
     row("xpending", 3, "<stream> <group>"),
     row("xpending", 4, "<stream> <group> [IDLE <idle>] <range-start> <range-end> <few> [<consumer>]")
