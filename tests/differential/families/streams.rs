@@ -79,7 +79,7 @@ pub const ROWS: &[Row] = &[
     .only(Series::Seven),
     row("xrevrange", 4, "<stream> <range-end> <range-start> [COUNT <count>]"),
     // Later versions compare the identifier with that of the last deleted entry, first of all.
-    row("xsetid", 2, "<stream> (<id>|<new-id>|<new-id>) {ENTRIESADDED <index>; MAXDELETEDID <id>}").only(Series::Seven),
+    row("xsetid", 2, "<stream> (<id>|<new-id>|<new-id>) {ENTRIESADDED <index>; MAXDELETEDID <id>}").only(Series::Later),
     row("xtrim", 3, "<stream> <trim>"),
 ];
 
