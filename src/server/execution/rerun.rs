@@ -10,6 +10,7 @@ use crate::db::waiters::Waiter;
 use crate::db::{Databases, Key};
 use crate::net::ClientKey;
 use crate::server::Server;
+use crate::server::clients::blocking::durability;
 use crate::server::clients::messages;
 
 impl Server {
@@ -29,10 +30,7 @@ impl Server {
             last = ticket;
             self.rerun(db, client, ready);
             crate::server::propagate::propagate(self);
-            if let Some(client) = self.clients.get_mut(client) {
-                client.written = self.persist.aof.fed();
-                client.last_write_offset = self.repl.history.offset;
-            }
+            durability::note_write(self, client);
         }
         db.set_sees_expired(sees_expired);
     }

@@ -8,6 +8,7 @@ use crate::config::NotifyFlags;
 use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::resp::reply::Reply;
+use crate::server::clients::blocking::durability;
 use crate::server::clients::tracking;
 use crate::server::effects::Observers;
 use crate::server::modes::ServerModes;
@@ -40,9 +41,7 @@ fn hand_over(cx: &mut Ctx<'_>) {
         true => propagate::propagate_each(cx.server),
         false => propagate::propagate(cx.server),
     }
-    let (written, offset) = (cx.server.persist.aof.fed(), cx.server.repl.history.offset);
-    let client = cx.client_mut();
-    (client.written, client.last_write_offset) = (written, offset);
+    durability::note_write(cx.server, cx.client);
 }
 
 /// Tells subscribers of noted events and serves blocked clients, until nothing is left. What each of these runs is

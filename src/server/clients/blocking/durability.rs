@@ -33,6 +33,14 @@ impl Ctx<'_> {
     }
 }
 
+/// Notes how far a client has written, once what its command changed has been handed over.
+pub fn note_write(server: &mut Server, key: ClientKey) {
+    if let Some(client) = server.clients.get_mut(key) {
+        client.written = server.persist.aof.fed();
+        client.last_write_offset = server.repl.history.offset;
+    }
+}
+
 /// Answers those who wait and have what they want.
 pub fn serve(server: &mut Server) {
     let waiting: Vec<ClientKey> = server.clients.waiting_for_durability.values().copied().collect();
