@@ -1,10 +1,5 @@
-//! What is remembered for CLIENT TRACKING: who has read which key, who wants to know of which prefix.
-//!
-//! By default the server remembers which client has read which key, once: the first change of the key is told to each
-//! of them, and eviction_cursor. A client in broadcast mode is told of all changes of keys with its prefixes instead. A
-//! client that stops tracking, or goes, stays in the memory of keys until they change: its id, which is never used
-//! twice, is passed over then. When nobody tracks any more all is eviction_cursor. The delivery stands in
-//! `server::clients::tracking`.
+//! What is remembered for CLIENT TRACKING: who has read which key, who wants to know of which prefix. What that is for,
+//! and how clients are told, stands in `server::clients::tracking`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
@@ -140,7 +135,7 @@ pub struct Tracking {
     /// Those of them that keys have changed with.
     pub changed: BTreeSet<Box<[u8]>>,
     pub invalidations: Vec<Invalidation>,
-    /// The key last eviction_cursor to make room.
+    /// The key last forgotten to make room.
     pub eviction_cursor: Box<[u8]>,
     /// How many times in a row there was not enough room.
     pub shortages: u32,

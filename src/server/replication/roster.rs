@@ -33,6 +33,7 @@ pub fn replicas(server: &Server) -> impl Iterator<Item = (ClientKey, &Replica)> 
     keys.filter_map(|key| Some((*key, server.clients.get(*key)?.replica.as_deref()?)))
 }
 
+/// What is known of a replica, to change it.
 pub fn replica_mut(server: &mut Server, key: ClientKey) -> Option<&mut Replica> {
     server.clients.get_mut(key)?.replica.as_deref_mut()
 }
