@@ -144,14 +144,14 @@ fn histogram(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 /// The steps are 1024 ns, doubled each time. They are shown as the end of the bucket they lie in.
 fn distribution(histogram: &Histogram) -> Vec<(i64, u64)> {
     let mut steps = Vec::new();
-    let mut before = 0;
+    let (mut before, total) = (0, histogram.total());
     for step in (0..).map(|power| 1024u64 << power).take(40) {
         let count = histogram.count_up_to(step);
         if count > before {
             steps.push(((histogram.end_of_bucket(step) / 1000) as i64, count));
         }
         before = count;
-        if count == histogram.total() {
+        if count == total {
             break;
         }
     }
