@@ -92,7 +92,9 @@ fn a_chain_of_both_has_one_history() {
 
 #[test]
 fn a_replica_that_is_promoted_keeps_the_others_and_the_old_primary_partially() {
-    let (first, second, third) = (node(&[]), node(&[]), node(&[]));
+    // A PING that one of them has read and the other not is history that the other lacks when it is promoted.
+    let first = node(&["--repl-ping-replica-period", "3600"]);
+    let (second, third) = (node(&[]), node(&[]));
     follow(&second, first.port());
     follow(&third, first.port());
     write_everything(&mut first.connect(), 6, 1000);

@@ -112,6 +112,36 @@ impl<'a> Args<'a> {
     pub fn is(&self, index: usize, word: &str) -> bool {
         self.try_get(index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
     }
+
+    /// The option at argument `index`, and the argument behind what belongs to it. Each row is a word, what it means and
+    /// how many arguments belong to it. `None` when the word is in no row, or too few arguments follow it.
+    pub fn option<W: Copy>(&self, index: usize, rows: &[(&str, W, usize)]) -> Option<(W, usize)> {
+        let &(_, option, operands) = rows.iter().find(|(word, ..)| self.is(index, word))?;
+        let next = index + 1 + operands;
+        (next <= self.len()).then_some((option, next))
+    }
+
+    /// The options from argument `from` on, each behind its place; `read` gives the option at an argument and the
+    /// argument behind what belongs to it. What is no option is passed over.
+    pub fn options<W>(
+        self,
+        from: usize,
+        read: impl Fn(usize) -> Option<(W, usize)>,
+    ) -> impl Iterator<Item = (usize, W)> {
+        let mut next = from;
+        std::iter::from_fn(move || {
+            while next < self.len() {
+                let index = next;
+                let Some((option, behind)) = read(index) else {
+                    next += 1;
+                    continue;
+                };
+                next = behind;
+                return Some((index, option));
+            }
+            None
+        })
+    }
 }
 
 /// An argument as error messages quote it: at most 128 bytes, and no further than a NUL.

@@ -78,27 +78,14 @@ impl Word {
         ("by", Word::By, 1),
         ("get", Word::Get, 1),
     ];
-
-    /// The word at an argument, and the argument behind what belongs to it.
-    fn at(args: &Args<'_>, index: usize) -> Option<(Word, usize)> {
-        let (_, word, operands) = Word::ALL.into_iter().find(|(text, ..)| args.is(index, text))?;
-        let next = index + 1 + operands;
-        (next <= args.len()).then_some((word, next))
-    }
 }
 
 /// The key to be sorted and that of the last STORE. What is no option is passed over: the call will be refused.
 fn sort_keys(args: Args<'_>) -> Option<Vec<FoundKey>> {
-    let (mut found, mut index) = (vec![FoundKey { index: 1, access: READS }], 2);
-    while index < args.len() {
-        let option = Word::at(&args, index);
-        if let Some((Word::Store, _)) = option {
-            found.truncate(1);
-            found.push(FoundKey { index: index + 1, access: STORE.access });
-        }
-        index = option.map_or(index + 1, |(_, next)| next);
-    }
-    Some(found)
+    let options = args.options(2, |index| args.option(index, &Word::ALL));
+    let store = options.filter(|(_, word)| *word == Word::Store).last();
+    let store = store.map(|(index, _)| FoundKey { index: index + 1, access: STORE.access });
+    Some([FoundKey { index: 1, access: READS }].into_iter().chain(store).collect())
 }
 
 /// What an element leads to.
@@ -224,7 +211,7 @@ impl<'a> Request<'a> {
         };
         let mut index = 2;
         while index < args.len() {
-            let (word, next) = Word::at(args, index).ok_or(SYNTAX)?;
+            let (word, next) = args.option(index, &Word::ALL).ok_or(SYNTAX)?;
             match word {
                 Word::Asc => request.descending = false,
                 Word::Desc => request.descending = true,

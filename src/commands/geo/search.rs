@@ -73,52 +73,44 @@ enum Word {
 }
 
 impl Word {
-    /// The words.
-    const ALL: [(&'static str, Word); 13] = [
-        ("WITHDIST", Word::WithDist),
-        ("WITHHASH", Word::WithHash),
-        ("WITHCOORD", Word::WithCoord),
-        ("ANY", Word::Any),
-        ("ASC", Word::Asc),
-        ("DESC", Word::Desc),
-        ("COUNT", Word::Count),
-        ("STORE", Word::Store),
-        ("STOREDIST", Word::StoreDist),
-        ("FROMMEMBER", Word::FromMember),
-        ("FROMLONLAT", Word::FromLonLat),
-        ("BYRADIUS", Word::ByRadius),
-        ("BYBOX", Word::ByBox),
+    /// The words, each with how many arguments belong to it. GEOSEARCHSTORE has its key elsewhere: there none belongs
+    /// to STOREDIST.
+    const ALL: [(&'static str, Word, usize); 13] = [
+        ("WITHDIST", Word::WithDist, 0),
+        ("WITHHASH", Word::WithHash, 0),
+        ("WITHCOORD", Word::WithCoord, 0),
+        ("ANY", Word::Any, 0),
+        ("ASC", Word::Asc, 0),
+        ("DESC", Word::Desc, 0),
+        ("COUNT", Word::Count, 1),
+        ("STORE", Word::Store, 1),
+        ("STOREDIST", Word::StoreDist, 1),
+        ("FROMMEMBER", Word::FromMember, 1),
+        ("FROMLONLAT", Word::FromLonLat, 2),
+        ("BYRADIUS", Word::ByRadius, 2),
+        ("BYBOX", Word::ByBox, 3),
     ];
 
     /// The word at an argument if the form has it and what belongs to it is there, and the argument behind that.
     fn at(args: &Args<'_>, index: usize, form: Form) -> Option<(Word, usize)> {
-        let (_, word) = Word::ALL.into_iter().find(|(text, _)| args.is(index, text))?;
-        let (allowed, operands) = match word {
-            Word::WithDist | Word::WithHash | Word::WithCoord | Word::Any | Word::Asc | Word::Desc => (true, 0),
-            Word::Count => (true, 1),
-            Word::StoreDist if form == Form::SearchStore => (true, 0),
-            Word::Store | Word::StoreDist => (form.takes_store_key(), 1),
-            Word::FromMember => (form.is_search(), 1),
-            Word::FromLonLat | Word::ByRadius => (form.is_search(), 2),
-            Word::ByBox => (form.is_search(), 3),
-        };
-        let next = index + 1 + operands;
-        (allowed && next <= args.len()).then_some((word, next))
+        if form == Form::SearchStore && args.is(index, "STOREDIST") {
+            return Some((Word::StoreDist, index + 1));
+        }
+        args.option(index, &Word::ALL).filter(|(word, _)| match word {
+            Word::WithDist | Word::WithHash | Word::WithCoord | Word::Any => true,
+            Word::Asc | Word::Desc | Word::Count => true,
+            Word::Store | Word::StoreDist => form.takes_store_key(),
+            Word::FromMember | Word::FromLonLat | Word::ByRadius | Word::ByBox => form.is_search(),
+        })
     }
 }
 
 /// The set, and the key of the last STORE or STOREDIST. What is no option is passed over: the call will be refused.
 fn radius_keys(args: &Args<'_>, form: Form) -> Vec<FoundKey> {
-    let (mut found, mut index) = (vec![FoundKey { index: 1, access: READS }], form.options());
-    while index < args.len() {
-        let option = Word::at(args, index, form);
-        if let Some((Word::Store | Word::StoreDist, _)) = option {
-            found.truncate(1);
-            found.push(FoundKey { index: index + 1, access: STORED });
-        }
-        index = option.map_or(index + 1, |(_, next)| next);
-    }
-    found
+    let options = args.options(form.options(), |index| Word::at(args, index, form));
+    let store = options.filter(|(_, word)| matches!(word, Word::Store | Word::StoreDist)).last();
+    let store = store.map(|(index, _)| FoundKey { index: index + 1, access: STORED });
+    [FoundKey { index: 1, access: READS }].into_iter().chain(store).collect()
 }
 
 /// The keys of GEORADIUS.

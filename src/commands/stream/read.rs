@@ -46,25 +46,17 @@ impl Word {
 
     /// The word at an argument, and the argument behind what belongs to it.
     fn at(args: &Args<'_>, index: usize) -> Option<(Word, usize)> {
-        let (_, word, operands) = Word::ALL.into_iter().find(|(text, ..)| args.is(index, text))?;
-        let next = index + 1 + operands;
-        (next <= args.len()).then_some((word, if word == Word::Streams { args.len() } else { next }))
+        let (word, next) = args.option(index, &Word::ALL)?;
+        Some((word, if word == Word::Streams { args.len() } else { next }))
     }
 }
 
 /// The streams of both commands. What is no option is passed over: the call will be refused.
 pub fn streams(args: Args<'_>) -> Option<Vec<FoundKey>> {
-    let mut index = 1;
-    while index < args.len() {
-        let option = Word::at(&args, index);
-        if let Some((Word::Streams, end)) = option {
-            let first = index + 1;
-            let keys = first..first + (end - first) / 2;
-            return Some(keys.map(|index| FoundKey { index, access: READS }).collect());
-        }
-        index = option.map_or(index + 1, |(_, next)| next);
-    }
-    None
+    let (index, _) = args.options(1, |index| Word::at(&args, index)).find(|(_, word)| *word == Word::Streams)?;
+    let first = index + 1;
+    let keys = first..first + (args.len() - first) / 2;
+    Some(keys.map(|index| FoundKey { index, access: READS }).collect())
 }
 
 /// The arguments of both commands.
