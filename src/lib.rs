@@ -52,10 +52,11 @@
 //! - an INFO field: its section's function in `server/observe/info`; what is counted stands in `observe/stats.rs`, or
 //!   in the part that counts it. CONFIG RESETSTAT is `commands/config.rs::reset_stat`.
 //! - a value type: a folder in `types` and its `ValueType`; its kind in `db/entry.rs` and `db/entry/collection.rs`;
-//!   its numbers in `persist/rdb/format.rs`, its forms in `persist/rdb/load/value.rs` and `persist/rdb/save/value.rs`
-//!   (a file of its own beside them if they are long); its commands for the log in `persist/aof/rewrite.rs`; its sizes
-//!   in `observe/info/keysizes.rs`; its group and category in `command/spec.rs`, its letter in `config/notify.rs`; its
-//!   commands in `commands`.
+//!   a file in `persist/rdb/value` that loads and saves it, its name in `values!` there, its number in
+//!   `persist/rdb/format.rs`, a row in `persist/rdb/kinds.rs` and an arm in `persist/rdb/forms.rs`; its commands for the
+//!   log in `persist/aof/rewrite.rs`; its sizes in `observe/info/keysizes.rs`; its group and category in
+//!   `command/spec.rs`, its letter in `config/notify.rs`; its commands in `commands`.
+//! - a form of a value, or what else a newer RDB file has: `persist/rdb/mod.rs` says where.
 //! - something done by time: a step of `cron::tick`, `hz` times a second; ten times a second beside the rates there,
 //!   once a second in `replication/cron.rs`. Before each wait: `cron::before_wait`.
 //! - an outgoing connection: `net/outgoing.rs` for one that a command waits for. Otherwise its state in a room below,

@@ -13,7 +13,7 @@ use crate::command::{Args, Error};
 use crate::config::Rewrite;
 use crate::db::keyspace::NewString;
 use crate::db::{EntryView, Expiry, Key, digest};
-use crate::persist::rdb::save::value::saved_bytes;
+use crate::persist::rdb::save::saved_bytes;
 use crate::repl::outgoing::Outgoing;
 use crate::server::clients::users;
 use crate::server::execution::{Command, Ctx, Handler, changes};

@@ -81,7 +81,7 @@ pub enum Kind {
     SortedSet = 5,
     /// A hash in the slot.
     Hash = 6,
-    /// A stream in the slot.
+    /// A stream in the slot. Types that came after Redis 7.0 stand behind it.
     Stream = 7,
 }
 

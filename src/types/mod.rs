@@ -16,6 +16,7 @@ pub mod set;
 pub mod sorted_set;
 pub mod stream;
 pub mod table;
+pub mod uncommon;
 
 pub use hash::Hash;
 pub use list::List;

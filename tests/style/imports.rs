@@ -26,7 +26,7 @@ const CIRCLES: &[(&str, usize)] = &[
     ("config/directive.rs", 6),
     ("db/evict.rs", 4),
     ("net/tls/ciphers.rs", 6),
-    ("persist/rdb/load/old.rs", 3),
+    ("persist/rdb/load/mod.rs", 2),
     ("resp/decoder.rs", 4),
     ("script/api.rs", 3),
     ("script/lua.rs", 3),

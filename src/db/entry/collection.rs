@@ -6,7 +6,7 @@
 use std::mem::MaybeUninit;
 
 use super::{COLLECTION_BYTES, Entry, EntryView, Kind, Shape, Slot, WORD};
-use crate::types::{Collection, Hash, List, Set, SortedSet, Stream};
+use crate::types::{Collection, Hash, List, Set, SortedSet, Stream, uncommon};
 
 /// A collection that can lie in an entry.
 ///
@@ -30,6 +30,9 @@ in_entry!(List, Set, SortedSet, Hash, Stream);
 
 /// Moves a collection into the form of a slot.
 fn into_slot<T: InEntry>(value: T) -> Slot {
+    if const { T::KIND as u8 > Kind::Stream as u8 } {
+        uncommon::note_made();
+    }
     let mut slot: Slot = [MaybeUninit::uninit(); COLLECTION_BYTES / WORD];
     // SAFETY: the value fits, see `in_entry`, and the slot is aligned to a word.
     unsafe { slot.as_mut_ptr().cast::<T>().write(value) };

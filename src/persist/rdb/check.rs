@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::format::kind;
-use super::load::value::Rules;
+use super::kinds;
 use super::load::{LoadError, Loader, Progress, Seen, Settings};
+use super::value::Rules;
 use crate::db::Databases;
 use crate::util::clock::unix_micros;
 use crate::util::platform::os_error_text;
@@ -91,37 +91,8 @@ fn explain(loader: &Loader, error: &LoadError, out: &mut dyn Write) -> io::Resul
         writeln!(out, "[additional info] Reading key '{}'", key.escape_ascii())?;
     }
     if let Some(kind) = doing.kind {
-        writeln!(out, "[additional info] Reading type {kind} ({})", kind_name(kind))?;
+        let name = kinds::kind(loader.fork(), kind).map_or("unknown", |kind| kind.name);
+        writeln!(out, "[additional info] Reading type {kind} ({name})")?;
     }
     Ok(())
-}
-
-/// What `redis-check-rdb` calls a type.
-fn kind_name(kind: u8) -> &'static str {
-    match kind {
-        kind::STRING => "string",
-        kind::LIST => "list-linked",
-        kind::SET => "set-hashtable",
-        kind::ZSET => "zset-v1",
-        kind::HASH => "hash-hashtable",
-        kind::ZSET_2 => "zset-v2",
-        kind::MODULE => "module-pre-release",
-        kind::MODULE_2 => "module-value",
-        kind::HASH_ZIPMAP => "hash-zipmap",
-        kind::LIST_ZIPLIST => "list-ziplist",
-        kind::SET_INTSET => "set-intset",
-        kind::ZSET_ZIPLIST => "zset-ziplist",
-        kind::HASH_ZIPLIST => "hash-ziplist",
-        kind::LIST_QUICKLIST => "quicklist",
-        kind::STREAM => "stream",
-        kind::HASH_LISTPACK => "hash-listpack",
-        kind::ZSET_LISTPACK => "zset-listpack",
-        kind::LIST_QUICKLIST_2 => "quicklist-v2",
-        kind::STREAM_2 => "stream-v2",
-        kind::SET_LISTPACK => "set-listpack",
-        kind::STREAM_3 => "stream-v3",
-        kind::HASH_FIELD_EXPIRY | kind::HASH_FIELD_EXPIRY_EARLY => "hash-hashtable-md",
-        kind::HASH_LISTPACK_EXPIRY | kind::HASH_LISTPACK_EXPIRY_EARLY => "hash-listpack-md",
-        _ => "unknown",
-    }
 }

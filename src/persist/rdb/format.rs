@@ -1,28 +1,20 @@
 //! The numbers of the RDB format.
 //!
 //! ```text
-//! file     "REDIS" version   [aux…]   [function…]   database…   EOF   checksum
+//! file     magic, version    [aux…]   [function…]   database…   EOF   checksum
 //! database SELECTDB number  RESIZEDB keys expiring  key…
 //! key      [EXPIRETIME_MS time]  [IDLE seconds | FREQ count]  type  key  value
 //! ```
-//! The version is four digits, times are 8 bytes and the checksum is 8 bytes, all little-endian; all else is made of
-//! bytes, lengths and strings. A length says by its first two bits how long it is:
+//! What a file begins with tells whose it is and in which version, see [`super::version`]. Times are 8 bytes and the
+//! checksum is 8 bytes, little-endian; all else is made of bytes, lengths and strings. A length says by its first two bits how long it is:
 //! ```text
 //! 00xxxxxx             6 bits            10000000 +4 bytes    32 bits, big-endian
 //! 01xxxxxx xxxxxxxx    14 bits           10000001 +8 bytes    64 bits, big-endian
 //! 11xxxxxx             no length: a string of another form, see `encoding`
 //! ```
 
-/// What every file begins with.
-pub const SIGNATURE: &[u8; 5] = b"REDIS";
-/// The latest version that can be read.
-pub const VERSION_MAX: u32 = 12;
-/// The version that holds all types whose fields do not expire: that of Redis 7.0.
-pub const VERSION: u32 = 10;
 /// The first version that has a checksum at its end.
 pub const VERSION_CHECKSUM: u32 = 5;
-/// The first version that has hashes with expiring fields: that of Redis 7.4.
-pub const VERSION_FIELD_EXPIRY: u32 = 12;
 
 /// What stands where the type of a value could.
 pub mod opcode {
@@ -104,8 +96,8 @@ pub mod kind {
     pub const HASH_FIELD_EXPIRY: u8 = 24;
     /// The earliest time, and a string that holds a listpack of fields, values and times.
     pub const HASH_LISTPACK_EXPIRY: u8 = 25;
-    /// The last of them.
-    pub const LAST: u8 = HASH_LISTPACK_EXPIRY;
+    /// Valkey: a count, and as many fields with values and times.
+    pub const VALKEY_HASH_EXPIRY: u8 = 22;
 }
 
 /// Forms of strings, in the low six bits of what would be a length.

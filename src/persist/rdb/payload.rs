@@ -5,10 +5,12 @@
 //! ```
 
 use super::crc64::crc64;
-use super::format::{VERSION, VERSION_FIELD_EXPIRY, VERSION_MAX, kind, opcode};
-use super::load::value::{self, Begun, Rules, Value};
+use super::format::opcode;
+use super::forms;
+use super::kinds::{self, Load};
 use super::read::{Cursor, Fault, Reading};
-use super::save::value::{kind_of, save};
+use super::value::{self, Begun, Context, Rules, Value};
+use super::version::Version;
 use super::write::Writer;
 use crate::db::{Entry, EntryView};
 
@@ -18,25 +20,40 @@ const FOOTER_BYTES: usize = 10;
 /// A value as it is handed to another server.
 pub fn dump(entry: EntryView<'_>, compress: bool) -> Vec<u8> {
     let mut out = Writer::in_memory(compress);
-    let kind = kind_of(entry);
-    out.byte(kind);
-    save(entry, &mut out);
-    let version = if kind > kind::STREAM_3 { VERSION_FIELD_EXPIRY } else { VERSION };
-    out.raw(&(version as u16).to_le_bytes());
+    let version = forms::since(entry).version();
+    if let Some(form) = forms::form(entry, version) {
+        out.byte(form.kind);
+        (form.save)(entry, &mut out);
+    }
+    sealed(out, version)
+}
+
+/// A payload with its footer.
+fn sealed(mut out: Writer<'_>, version: Version) -> Vec<u8> {
+    out.raw(&(version.number as u16).to_le_bytes());
     let mut bytes = out.into_bytes();
     let sum = crc64(0, &bytes);
     bytes.extend_from_slice(&sum.to_le_bytes());
     bytes
 }
 
-/// The type and value of a payload whose version is known and whose checksum, unless that does not matter, is right.
-pub fn verified(payload: &[u8], skip_checksum: bool) -> Option<&[u8]> {
-    let (body, footer) = payload.split_at_checked(payload.len().checked_sub(FOOTER_BYTES)?)?;
+/// A payload that was verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Body<'a> {
+    /// The type and the value, or libraries of functions.
+    pub bytes: &'a [u8],
+    /// The version they are in.
+    pub version: Version,
+}
+
+/// The content of a payload whose version is known and whose checksum, unless that does not matter, is right.
+pub fn verified(payload: &[u8], skip_checksum: bool) -> Option<Body<'_>> {
+    let (bytes, footer) = payload.split_at_checked(payload.len().checked_sub(FOOTER_BYTES)?)?;
     let mut footer = Cursor::new(footer);
-    let version = u32::from(footer.byte().ok()?) | u32::from(footer.byte().ok()?) << 8;
+    let version = Version::of_footer(u16::from_le_bytes([footer.byte().ok()?, footer.byte().ok()?]));
     let sum = footer.u64().ok()?;
     let right = skip_checksum || sum == crc64(0, &payload[..payload.len() - 8]);
-    (version <= VERSION_MAX && right).then_some(body)
+    (version.is_known() && right).then_some(Body { bytes, version })
 }
 
 /// Libraries of functions as they are handed to another server.
@@ -46,20 +63,16 @@ pub fn dump_functions(libraries: &[Vec<u8>], compress: bool) -> Vec<u8> {
         out.byte(opcode::FUNCTION);
         out.string(library);
     }
-    out.raw(&(VERSION as u16).to_le_bytes());
-    let mut bytes = out.into_bytes();
-    let sum = crc64(0, &bytes);
-    bytes.extend_from_slice(&sum.to_le_bytes());
-    bytes
+    sealed(out, Version::LOWEST)
 }
 
 /// The libraries in the body of a payload.
 ///
 /// # Errors
 /// Says what is wrong with it.
-pub fn functions(body: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
+pub fn functions(body: Body<'_>) -> Result<Vec<Vec<u8>>, &'static str> {
     const MALFORMED: &str = "failed loading the given functions payload";
-    let mut cursor = Cursor::new(body);
+    let mut cursor = Cursor::new(body.bytes);
     let mut libraries = Vec::new();
     while !cursor.is_at_end() {
         match cursor.byte() {
@@ -93,9 +106,10 @@ impl Restored {
 ///
 /// # Errors
 /// What is wrong with it. An empty collection is wrong, and so is anything behind the value.
-pub fn restore(body: &[u8], rules: &Rules) -> Result<Restored, &'static str> {
-    let mut cursor = Cursor::new(body);
-    match read(&mut cursor, rules) {
+pub fn restore(body: Body<'_>, rules: &Rules) -> Result<Restored, &'static str> {
+    let mut cursor = Cursor::new(body.bytes);
+    let mut cx = Context { rules: *rules, version: body.version };
+    match read(&mut cursor, &mut cx) {
         Ok(restored) if cursor.is_at_end() => Ok(restored),
         Ok(_) => Err("there is something behind the value"),
         Err(Fault::Incomplete(_)) => Err("Short read: the value is not complete"),
@@ -103,16 +117,18 @@ pub fn restore(body: &[u8], rules: &Rules) -> Result<Restored, &'static str> {
     }
 }
 
-fn read(cursor: &mut Cursor<'_>, rules: &Rules) -> Reading<Restored> {
-    let kind = cursor.byte()?;
-    if kind == kind::STRING {
-        return cursor.vec().map(Restored::String);
-    }
-    let value = match value::begin(kind, cursor, rules)? {
+fn read(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Restored> {
+    let kind = kinds::kind(cx.version.fork, cursor.byte()?).ok_or(Fault::Bad("Unknown RDB encoding type"))?;
+    let begin = match kind.load {
+        Load::Text => return cursor.vec().map(Restored::String),
+        Load::Module => return Err(Fault::Bad("the value of a module, and there are no modules")),
+        Load::Collection(begin) => begin,
+    };
+    let value = match begin(cursor, cx)? {
         Begun::Whole(value) => value,
         Begun::Parts(mut build) => {
-            value::go_on(&mut *build, cursor, rules, usize::MAX)?;
-            build.finish(rules)?
+            value::go_on(&mut *build, cursor, cx, usize::MAX)?;
+            build.finish(cx)?
         }
     };
     value.map(Restored::Collection).ok_or(Fault::Bad("an empty collection"))

@@ -4,11 +4,11 @@ use std::io;
 
 use proptest::prelude::*;
 
-use super::load::value::Rules;
+use super::forms;
 use super::load::{Filled, LoadError, Loader, Progress, Settings, Source};
 use super::payload;
-use super::save::value::kind_of;
 use super::save::{self, Options, Usage};
+use super::value::Rules;
 use crate::db::keyspace::NewString;
 use crate::db::{Databases, Entry, Expiry, Key, digest};
 use crate::types::hash::{FieldExpiry, HashLimits};
@@ -256,9 +256,11 @@ proptest! {
         let restored = restored.expect("a sound value");
         prop_assert_eq!(digest::of_value(restored.view()), digest::of_value(entry.view()));
         prop_assert_eq!(restored.view().encoding(), entry.view().encoding());
-        prop_assert_eq!(kind_of(restored.view()), kind_of(entry.view()));
-        for end in 0..body.len() {
-            prop_assert!(payload::restore(&body[..end], &rules).is_err(), "cut at {}", end);
+        let kind = |entry: &Entry| forms::form(entry.view(), forms::since(entry.view()).version()).map(|form| form.kind);
+        prop_assert_eq!(kind(&restored), kind(&entry));
+        for end in 0..body.bytes.len() {
+            let cut = payload::Body { bytes: &body.bytes[..end], ..body };
+            prop_assert!(payload::restore(cut, &rules).is_err(), "cut at {}", end);
         }
         prop_assert!(payload::verified(&dumped[..dumped.len() - 1], false).is_none());
     }
@@ -290,12 +292,13 @@ proptest! {
     ) {
         let rules = rules(size);
         let dumped = payload::dump(model.entry(b"key", None, &rules).view(), false);
-        let mut body = payload::verified(&dumped, false).expect("a sound payload").to_vec();
+        let body = payload::verified(&dumped, false).expect("a sound payload");
+        let mut bytes = body.bytes.to_vec();
         for (at, byte) in damage {
-            let at = at.index(body.len());
-            body[at] = byte;
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
         }
-        if let Ok(restored) = payload::restore(&body, &rules) {
+        if let Ok(restored) = payload::restore(payload::Body { bytes: &bytes, ..body }, &rules) {
             let entry = restored.into_entry(b"key", None, 0);
             let view = entry.view();
             prop_assert!(view.any_collection().is_none_or(|value| !value.is_empty() || view.collection::<Stream>().is_some()));

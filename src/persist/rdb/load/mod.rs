@@ -9,21 +9,21 @@
 //! Keys are not put in one by one but some at a time, after the memory of the places they go to has been asked for.
 
 mod module;
-mod old;
+mod opcodes;
 mod source;
-mod stream;
-pub mod value;
 
 use std::fmt;
 
-use super::format::{self, VERSION_CHECKSUM, VERSION_MAX, kind, opcode};
+use super::format::kind;
+use super::kinds::{self, Kind, Load};
 use super::read::{Cursor, Fault, Text};
+use super::value::{self, Begun, Build, Context, Rules, Value};
+use super::version::{Fork, MAGIC_BYTES, Version};
 use crate::db::{Databases, Entry, hash_key};
 use crate::types::listpack::IntText;
 use source::Input;
 
 pub use source::{Filled, Source};
-use value::{Begun, Build, Rules};
 
 /// Keys put in together.
 const BATCH: usize = 32;
@@ -141,7 +141,8 @@ pub struct Loader {
 struct State {
     settings: Settings,
     stage: Stage,
-    version: u32,
+    /// What values are read with.
+    context: Context,
     database: usize,
     header: Header,
     building: Option<Building>,
@@ -186,7 +187,7 @@ impl Loader {
         let state = State {
             settings,
             stage: Stage::Signature,
-            version: 0,
+            context: Context { rules: settings.rules, version: Version::LOWEST },
             database: 0,
             header: Header::default(),
             building: None,
@@ -206,6 +207,11 @@ impl Loader {
     /// Bytes read so far.
     pub fn offset(&self) -> u64 {
         self.input.offset()
+    }
+
+    /// Whose form the file has, as far as it was read.
+    pub fn fork(&self) -> Fork {
+        self.state.context.version.fork
     }
 
     /// What was counted so far.
@@ -234,19 +240,14 @@ impl Loader {
             }
             (Stage::Items | Stage::Value, _) => {
                 let mut cursor = Cursor::new(self.input.ahead());
-                match cursor.byte() {
-                    Ok(opcode::EXPIRE | opcode::EXPIRE_MS) => doing("read-expire"),
-                    Ok(opcode::SELECT_DB | opcode::RESIZE_DB | opcode::SLOT_INFO) => doing("read-len"),
-                    Ok(opcode::AUX) => doing("read-aux"),
-                    Ok(opcode::MODULE_AUX) => doing("read-module-aux"),
-                    Ok(opcode::FUNCTION | opcode::FUNCTION_EARLY) => doing("read-functions"),
-                    Ok(kind) if kind <= kind::LAST => {
-                        let key = cursor.vec().ok();
-                        let part = if key.is_some() { "read-object-value" } else { "read-key" };
-                        Doing { key, kind: Some(kind), part }
-                    }
-                    Ok(_) | Err(_) => doing("read-type"),
+                let fork = self.state.context.version.fork;
+                let Ok(number) = cursor.byte() else { return doing("read-type") };
+                if kinds::kind(fork, number).is_some() {
+                    let key = cursor.vec().ok();
+                    let part = if key.is_some() { "read-object-value" } else { "read-key" };
+                    return Doing { key, kind: Some(number), part };
                 }
+                doing(opcodes::opcode(fork, number).map_or("read-type", |opcode| opcode.doing))
             }
         }
     }
@@ -334,15 +335,13 @@ impl State {
     }
 
     fn signature(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
-        if cursor.take(format::SIGNATURE.len())? != format::SIGNATURE {
-            return Err(Stop::Bad("Wrong signature trying to load DB from file".to_owned()));
+        const WRONG: &str = "Wrong signature trying to load DB from file";
+        let magic = <[u8; MAGIC_BYTES]>::try_from(cursor.take(MAGIC_BYTES)?).ok();
+        let version = magic.as_ref().and_then(Version::of_magic).ok_or(Stop::Bad(WRONG.to_owned()))?;
+        if !version.is_known() {
+            return Err(Stop::Bad(format!("Can't handle RDB format version {}", version.number)));
         }
-        let digits = std::str::from_utf8(cursor.take(4)?).ok();
-        let version = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
-        if !(1..=VERSION_MAX).contains(&version) {
-            return Err(Stop::Bad(format!("Can't handle RDB format version {version}")));
-        }
-        self.version = version;
+        self.context.version = version;
         self.stage = Stage::Items;
         Ok(())
     }
@@ -387,53 +386,14 @@ impl State {
     }
 
     fn item(&mut self, cursor: &mut Cursor<'_>, db: &mut Databases) -> Result<(), Stop> {
-        let byte = cursor.byte()?;
-        if byte <= kind::LAST {
-            return self.key(byte, cursor, db);
+        let (fork, number) = (self.context.version.fork, cursor.byte()?);
+        if let Some(kind) = kinds::kind(fork, number) {
+            return self.key(kind, cursor, db);
         }
-        match byte {
-            opcode::EXPIRE_MS => self.header.expire = Some(cursor.time_ms()?),
-            opcode::EXPIRE => self.header.expire = Some(i64::from(cursor.u32()?) * 1000),
-            opcode::FREQUENCY => self.header.frequency = Some(cursor.byte()?),
-            opcode::IDLE => self.header.idle_seconds = Some(cursor.length()?),
-            opcode::SELECT_DB => {
-                let number = cursor.count()?;
-                self.put_in(db).map_err(Stop::Bad)?;
-                self.note(cursor, || Seen::Database(number));
-                if number >= db.count() && !self.settings.discard {
-                    return Err(Stop::Bad(format!(
-                        "FATAL: Data file was created with a Redis server configured to handle more than {} databases",
-                        db.count()
-                    )));
-                }
-                self.database = number;
-            }
-            opcode::RESIZE_DB => {
-                let (keys, expiring) = (cursor.length()?, cursor.length()?);
-                if !self.settings.discard {
-                    let (keys, expiring) = (self.grant(keys), self.grant(expiring));
-                    db.database_mut(self.database).dict.reserve(keys, expiring);
-                }
-            }
-            opcode::SLOT_INFO => _ = (cursor.length()?, cursor.length()?, cursor.length()?),
-            opcode::AUX => {
-                let (name, text) = (cursor.vec()?, cursor.vec()?);
-                let name = String::from_utf8_lossy(&name).into_owned();
-                self.note(cursor, || Seen::Aux(name.clone(), text.clone()));
-                self.note_aux(name, text);
-            }
-            opcode::FUNCTION => self.functions.push(cursor.vec()?),
-            opcode::FUNCTION_EARLY => {
-                return Err(Stop::Bad("Pre-release function format not supported.".to_owned()));
-            }
-            opcode::MODULE_AUX => module::skip_aux(cursor)?,
-            opcode::EOF => {
-                self.put_in(db).map_err(Stop::Bad)?;
-                self.stage = if self.version >= VERSION_CHECKSUM { Stage::Checksum } else { Stage::Done };
-            }
-            unknown => return Err(Stop::Bad(format!("Unknown RDB encoding type {unknown}"))),
+        match opcodes::opcode(fork, number) {
+            Some(opcode) => (opcode.read)(self, cursor, db),
+            None => Err(Stop::Bad(format!("Unknown RDB encoding type {number}"))),
         }
-        Ok(())
     }
 
     /// Keeps what a check of the file shows.
@@ -465,32 +425,35 @@ impl State {
     }
 
     /// Reads a key, and its value if that is a string or small.
-    fn key(&mut self, kind: u8, cursor: &mut Cursor<'_>, db: &mut Databases) -> Result<(), Stop> {
+    fn key(&mut self, kind: &Kind, cursor: &mut Cursor<'_>, db: &mut Databases) -> Result<(), Stop> {
         let key = cursor.text()?;
+        match kind.load {
+            Load::Text => self.string(&key, cursor, db),
+            Load::Module => self.module_value(kind.number, cursor),
+            Load::Collection(begin) => match begin(cursor, &mut self.context)? {
+                Begun::Whole(value) => self.complete(db, key.bytes(&mut IntText::new()), value),
+                Begun::Parts(build) => {
+                    self.building = Some(Building { kind: kind.number, key: key.into_vec(), build });
+                    self.stage = Stage::Value;
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    #[inline]
+    fn string(&mut self, key: &Text<'_>, cursor: &mut Cursor<'_>, db: &mut Databases) -> Result<(), Stop> {
+        let value = cursor.text()?;
         let mut room = IntText::new();
-        if kind == kind::STRING {
-            let value = cursor.text()?;
-            let key = key.bytes(&mut room);
-            if self.is_wanted(key) {
-                let (expire, access) = self.take_header(db);
-                let entry = match value {
-                    Text::Bytes(bytes) => Entry::string(key, bytes, expire, access),
-                    Text::Int(value) => Entry::int(key, value, expire, access),
-                    Text::Unpacked(bytes) => Entry::text(key, bytes, false, expire, access),
-                };
-                self.add(db, hash_key(key), entry)?;
-            }
-            return Ok(());
-        }
-        if matches!(kind, kind::MODULE | kind::MODULE_2) {
-            return self.module_value(kind, cursor);
-        }
-        match value::begin(kind, cursor, &self.settings.rules)? {
-            Begun::Whole(value) => self.complete(db, key.bytes(&mut room), value)?,
-            Begun::Parts(build) => {
-                self.building = Some(Building { kind, key: key.into_vec(), build });
-                self.stage = Stage::Value;
-            }
+        let key = key.bytes(&mut room);
+        if self.is_wanted(key) {
+            let (expire, access) = self.take_header(db);
+            let entry = match value {
+                Text::Bytes(bytes) => Entry::string(key, bytes, expire, access),
+                Text::Int(value) => Entry::int(key, value, expire, access),
+                Text::Unpacked(bytes) => Entry::text(key, bytes, false, expire, access),
+            };
+            self.add(db, hash_key(key), entry)?;
         }
         Ok(())
     }
@@ -512,23 +475,22 @@ impl State {
 
     /// Reads on in a collection.
     fn value(&mut self, cursor: &mut Cursor<'_>, db: &mut Databases, budget: usize) -> Result<(), Stop> {
-        let rules = self.settings.rules;
         let Some(building) = &mut self.building else {
             self.stage = Stage::Items;
             return Ok(());
         };
-        if !value::go_on(&mut *building.build, cursor, &rules, budget)? {
+        if !value::go_on(&mut *building.build, cursor, &mut self.context, budget)? {
             return Ok(());
         }
         if let Some(Building { key, build, .. }) = self.building.take() {
-            let value = build.finish(&rules)?;
+            let value = build.finish(&mut self.context)?;
             self.stage = Stage::Items;
             self.complete(db, &key, value)?;
         }
         Ok(())
     }
 
-    fn complete(&mut self, db: &mut Databases, key: &[u8], value: Option<value::Value>) -> Result<(), Stop> {
+    fn complete(&mut self, db: &mut Databases, key: &[u8], value: Option<Value>) -> Result<(), Stop> {
         let Some(value) = value else {
             self.header = Header::default();
             self.counts.empty += 1;

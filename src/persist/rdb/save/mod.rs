@@ -1,15 +1,19 @@
 //! Saving a whole data set.
 //!
-//! The version written is the lowest that holds the data: that of Redis 7.0, unless fields of hashes expire.
-
-mod stream;
-pub mod value;
+//! The version written is the lowest that holds the data, from that of Redis 7.0 on: what is newer than that decides,
+//! see [`super::forms`]. What no fork holds together is written in our own form.
 
 use std::io;
 
-use super::format::{SIGNATURE, VERSION, VERSION_FIELD_EXPIRY, opcode};
+use super::format::opcode;
+use super::forms;
+use super::version::{Since, Version};
 use super::write::{Sink, Writer};
 use crate::db::{Databases, EntryView};
+use crate::types::uncommon;
+
+/// What holds fields that expire: they have a form in each fork.
+const FIELD_EXPIRY: Since = Since::redis(12).or(Since::valkey(80));
 
 /// Keys whose memory is asked for together.
 const BATCH: usize = 32;
@@ -41,6 +45,9 @@ pub struct Options {
     pub compress: bool,
 }
 
+/// How a file is written, and in which version.
+type How<'a> = (&'a Options, Version);
+
 /// Looks on while keys are saved: called after each, with the number of keys so far.
 pub type OnKey<'a> = &'a mut dyn FnMut(u64);
 
@@ -50,8 +57,8 @@ pub type OnKey<'a> = &'a mut dyn FnMut(u64);
 /// Those of the sink.
 pub fn save(db: &Databases, options: &Options, sink: &mut dyn Sink, on_key: OnKey<'_>) -> io::Result<u64> {
     let mut out = Writer::to(sink, options.checksum, options.compress);
-    out.raw(SIGNATURE);
-    out.raw(format!("{:04}", version(db)).as_bytes());
+    let version = lowest(db);
+    out.raw(&version.magic());
     for (name, text) in &options.aux {
         out.byte(opcode::AUX);
         out.string(name.as_bytes());
@@ -63,7 +70,7 @@ pub fn save(db: &Databases, options: &Options, sink: &mut dyn Sink, on_key: OnKe
     }
     let mut saved = 0;
     for index in 0..db.count() {
-        save_database(db, index, options, &mut out, &mut |saved_here| on_key(saved + saved_here));
+        save_database(db, index, (options, version), &mut out, &mut |saved_here| on_key(saved + saved_here));
         saved += db.database(index).dict.len() as u64;
     }
     out.byte(opcode::EOF);
@@ -72,13 +79,21 @@ pub fn save(db: &Databases, options: &Options, sink: &mut dyn Sink, on_key: OnKe
     out.finish()
 }
 
-/// The lowest version that holds the data.
-fn version(db: &Databases) -> u32 {
-    let fields_expire = (0..db.count()).any(|index| db.database(index).dict.planned_len() > 0);
-    if fields_expire { VERSION_FIELD_EXPIRY } else { VERSION }
+/// The lowest version that holds the data. Of all keys that is asked only if something was ever made that is younger
+/// than Redis 7.0, besides fields that expire, which are counted anyway.
+fn lowest(db: &Databases) -> Version {
+    let dicts = || (0..db.count()).map(|index| &db.database(index).dict);
+    let mut since = Since::both(Version::LOWEST.number);
+    if dicts().any(|dict| dict.planned_len() > 0) {
+        since = since.and(FIELD_EXPIRY);
+    }
+    if uncommon::were_made() {
+        since = dicts().flat_map(|dict| dict.iter()).map(forms::since).fold(since, Since::and);
+    }
+    since.version()
 }
 
-fn save_database(db: &Databases, index: usize, options: &Options, out: &mut Writer<'_>, on_key: OnKey<'_>) {
+fn save_database(db: &Databases, index: usize, how: How<'_>, out: &mut Writer<'_>, on_key: OnKey<'_>) {
     let dict = &db.database(index).dict;
     if dict.is_empty() {
         return;
@@ -98,19 +113,20 @@ fn save_database(db: &Databases, index: usize, options: &Options, out: &mut Writ
         }
         batch.iter().for_each(|entry| entry.prefetch());
         for entry in batch.drain(..) {
-            save_key(db, entry, options.usage, out);
+            save_key(db, entry, how, out);
             saved += 1;
             on_key(saved);
         }
     }
 }
 
-fn save_key(db: &Databases, entry: EntryView<'_>, usage: Usage, out: &mut Writer<'_>) {
+fn save_key(db: &Databases, entry: EntryView<'_>, (options, version): How<'_>, out: &mut Writer<'_>) {
+    let Some(form) = forms::form(entry, version) else { return };
     if let Some(at) = entry.expire_at() {
         out.byte(opcode::EXPIRE_MS);
         out.time_ms(at);
     }
-    match usage {
+    match options.usage {
         Usage::None => {}
         Usage::Idle => {
             out.byte(opcode::IDLE);
@@ -121,7 +137,17 @@ fn save_key(db: &Databases, entry: EntryView<'_>, usage: Usage, out: &mut Writer
             out.byte(db.frequency(entry.access()) as u8);
         }
     }
-    out.byte(value::kind_of(entry));
+    out.byte(form.kind);
     out.string(entry.key());
-    value::save(entry, out);
+    (form.save)(entry, out);
+}
+
+/// Bytes of a value in an RDB file, for DEBUG OBJECT.
+pub fn saved_bytes(entry: EntryView<'_>, compress: bool) -> u64 {
+    let mut nowhere = io::sink();
+    let mut out = Writer::to(&mut nowhere, false, compress);
+    if let Some(form) = forms::form(entry, forms::since(entry).version()) {
+        (form.save)(entry, &mut out);
+    }
+    out.finish().unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! Loading a stream: its blocks, its counters, its groups.
+//! Streams in files: blocks, counters, groups.
 //!
 //! The file tells for each group first what is pending, then which consumer has which part of it. So what is pending
 //! waits, without a consumer, until one claims it; nothing may be left then, and nothing be claimed twice.
@@ -7,9 +7,33 @@ use std::collections::BTreeMap;
 
 use super::super::format::kind;
 use super::super::read::{Cursor, Fault, Reading};
-use super::value::{Build, Rules, Value};
+use super::super::version::Since;
+use super::super::write::Writer;
+use super::{Begun, Build, Context, Form, Value};
+use crate::db::EntryView;
 use crate::types::Stream;
-use crate::types::stream::{ConsumerId, Delivery, Log, StreamId};
+use crate::types::stream::{ConsumerId, Delivery, Group, Log, StreamId};
+
+/// How streams are saved.
+pub const FORMS: &[Form] = &[
+    Form { kind: kind::STREAM_2, since: Since::both(10), holds: |_| true, save: save_2 },
+    Form { kind: kind::STREAM, since: Since::both(9), holds: |_| true, save: save_1 },
+];
+
+/// A stream that does not know of its deleted entries.
+pub fn first(cursor: &mut Cursor<'_>, _: &mut Context) -> Reading<Begun> {
+    Begun::parts(Parts::begin(kind::STREAM, cursor)?)
+}
+
+/// A stream that knows of its deleted entries.
+pub fn second(cursor: &mut Cursor<'_>, _: &mut Context) -> Reading<Begun> {
+    Begun::parts(Parts::begin(kind::STREAM_2, cursor)?)
+}
+
+/// A stream whose consumers know when they were last served.
+pub fn third(cursor: &mut Cursor<'_>, _: &mut Context) -> Reading<Begun> {
+    Begun::parts(Parts::begin(kind::STREAM_3, cursor)?)
+}
 
 /// What comes next in the file.
 enum Stage {
@@ -26,7 +50,7 @@ enum Stage {
 }
 
 /// A group that is being loaded.
-struct Group {
+struct LoadingGroup {
     name: Vec<u8>,
     /// Deliveries that nobody has claimed yet: when, and how often.
     unclaimed: BTreeMap<StreamId, (i64, i64)>,
@@ -34,18 +58,18 @@ struct Group {
 }
 
 /// A stream that is being loaded.
-pub struct Parts {
+struct Parts {
     kind: u8,
     stage: Stage,
     blocks: Vec<(StreamId, Vec<u8>)>,
     stream: Stream,
     groups_left: usize,
-    group: Option<Group>,
+    group: Option<LoadingGroup>,
 }
 
 impl Parts {
     /// Begins with the number of blocks.
-    pub fn begin(kind: u8, cursor: &mut Cursor<'_>) -> Reading<Parts> {
+    fn begin(kind: u8, cursor: &mut Cursor<'_>) -> Reading<Parts> {
         let stage = Stage::Blocks(cursor.count()?);
         let (blocks, stream) = (Vec::new(), Stream::default());
         Ok(Parts { kind, stage, blocks, stream, groups_left: 0, group: None })
@@ -94,7 +118,7 @@ impl Parts {
         if groups.create(&name, last_id, read).is_none() {
             return Err(Fault::Bad("Duplicated consumer group name"));
         }
-        self.group = Some(Group { name, unclaimed: BTreeMap::new(), consumers_left: 0 });
+        self.group = Some(LoadingGroup { name, unclaimed: BTreeMap::new(), consumers_left: 0 });
         self.groups_left -= 1;
         Ok(Stage::PendingShutdown(pending))
     }
@@ -168,7 +192,7 @@ impl Build for Parts {
         matches!(self.stage, Stage::Groups(0))
     }
 
-    fn step(&mut self, cursor: &mut Cursor<'_>, _: &Rules) -> Reading<()> {
+    fn step(&mut self, cursor: &mut Cursor<'_>, _: &mut Context) -> Reading<()> {
         self.stage = match self.stage {
             Stage::Blocks(0) => {
                 self.counters(cursor)?;
@@ -195,7 +219,7 @@ impl Build for Parts {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, _: &Rules) -> Reading<Option<Value>> {
+    fn finish(self: Box<Self>, _: &mut Context) -> Reading<Option<Value>> {
         Ok(Some(Value::Stream(self.stream)))
     }
 }
@@ -212,4 +236,66 @@ fn raw_id(cursor: &mut Cursor<'_>) -> Reading<StreamId> {
 fn id_of(bytes: [u8; 16]) -> StreamId {
     let both = u128::from_be_bytes(bytes);
     StreamId::new((both >> 64) as u64, both as u64)
+}
+
+fn save_1(entry: EntryView<'_>, out: &mut Writer<'_>) {
+    entry.collection().into_iter().for_each(|stream| save(stream, kind::STREAM, out));
+}
+
+fn save_2(entry: EntryView<'_>, out: &mut Writer<'_>) {
+    entry.collection().into_iter().for_each(|stream| save(stream, kind::STREAM_2, out));
+}
+
+fn save(stream: &Stream, kind: u8, out: &mut Writer<'_>) {
+    let log = stream.log();
+    out.length(log.block_count() as u64);
+    for (first, pack) in log.blocks() {
+        out.bytes_string(&id_bytes(first));
+        out.bytes_string(pack);
+    }
+    out.length(log.len());
+    save_id(log.last_id, out);
+    if kind != kind::STREAM {
+        save_id(log.first_id(), out);
+        save_id(log.max_deleted_id, out);
+        out.length(log.entries_added);
+    }
+    out.length(stream.groups().len() as u64);
+    for (name, group) in stream.groups().iter() {
+        out.string(name);
+        save_group(group, kind, out);
+    }
+}
+
+fn save_group(group: &Group, kind: u8, out: &mut Writer<'_>) {
+    save_id(group.last_id, out);
+    if kind != kind::STREAM {
+        // Not known is the greatest of all numbers.
+        out.length(group.entries_read.unwrap_or(u64::MAX));
+    }
+    out.length(group.pending_len() as u64);
+    for (entry, delivery) in group.pending(StreamId::MIN) {
+        out.raw(&id_bytes(entry));
+        out.time_ms(delivery.time_ms);
+        out.length(delivery.count as u64);
+    }
+    out.length(group.consumers().len() as u64);
+    for (number, consumer) in group.consumers() {
+        out.string(&consumer.name);
+        out.time_ms(consumer.seen_ms);
+        out.length(consumer.pending_len() as u64);
+        for (entry, _) in group.pending_of(number, StreamId::MIN) {
+            out.raw(&id_bytes(entry));
+        }
+    }
+}
+
+fn save_id(id: StreamId, out: &mut Writer<'_>) {
+    out.length(id.ms);
+    out.length(id.seq);
+}
+
+/// An id in the form that sorts like ids do.
+fn id_bytes(id: StreamId) -> [u8; 16] {
+    (u128::from(id.ms) << 64 | u128::from(id.seq)).to_be_bytes()
 }

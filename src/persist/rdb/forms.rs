@@ -1,0 +1,30 @@
+//! What is saved: the forms of each type of values, and the lowest version that holds some data.
+
+use super::value::{Form, hash, list, set, sorted_set, stream, string};
+use super::version::{Since, Version};
+use crate::db::EntryView;
+use crate::types::ValueType;
+
+/// The forms of a type, those that are preferred first. Of each type one holds everything, in our own version at
+/// least.
+pub fn forms(of: ValueType) -> &'static [Form] {
+    match of {
+        ValueType::String => string::FORMS,
+        ValueType::List => list::FORMS,
+        ValueType::Set => set::FORMS,
+        ValueType::SortedSet => sorted_set::FORMS,
+        ValueType::Hash => hash::FORMS,
+        ValueType::Stream => stream::FORMS,
+    }
+}
+
+/// The form in which a value is saved in a version; `None` if that has none which holds it.
+pub fn form(entry: EntryView<'_>, version: Version) -> Option<&'static Form> {
+    forms(entry.kind().value_type()).iter().find(|form| form.since.allows(version) && (form.holds)(entry))
+}
+
+/// Since which versions a value can be saved.
+pub fn since(entry: EntryView<'_>) -> Since {
+    let forms = forms(entry.kind().value_type()).iter().filter(|form| (form.holds)(entry));
+    forms.map(|form| form.since).fold(Since::OWN, Since::or)
+}

@@ -1,0 +1,215 @@
+//! Hashes in files: fields with values, one by one or in a listpack, and with times if they expire.
+
+use super::super::format::kind;
+use super::super::read::{Cursor, Fault, Reading};
+use super::super::version::Since;
+use super::super::write::Writer;
+use super::{Begun, Build, Context, Form, MEMBER_BYTES, Value, save_element, ziplist};
+use crate::db::EntryView;
+use crate::types::hash::{FieldExpiry, HashBytes};
+use crate::types::listpack::IntText;
+use crate::types::{Collection, Hash};
+
+/// Times of fields have that many bits.
+const TIME_BITS: u32 = 48;
+const BAD_TIME: Fault = Fault::Bad("invalid expireAt time of a field");
+
+/// How hashes are saved. Where fields expire Redis has other forms than Valkey.
+pub const FORMS: &[Form] = &[
+    Form { kind: kind::HASH_LISTPACK, since: Since::both(10), holds: is_packed, save: save_listpack },
+    Form { kind: kind::HASH, since: Since::both(1), holds: never_expires, save: save_pairs },
+    Form {
+        kind: kind::HASH_LISTPACK_EXPIRY,
+        since: Since::redis(12),
+        holds: is_packed_timed,
+        save: save_timed_listpack,
+    },
+    Form { kind: kind::HASH_FIELD_EXPIRY, since: Since::redis(12), holds: |_| true, save: save_timed_pairs },
+    Form { kind: kind::VALKEY_HASH_EXPIRY, since: Since::valkey(80), holds: |_| true, save: save_triples },
+];
+
+fn never_expires(entry: EntryView<'_>) -> bool {
+    entry.collection().is_none_or(|hash: &Hash| hash.next_expiry().is_none())
+}
+
+fn is_packed(entry: EntryView<'_>) -> bool {
+    matches!(entry.collection().map(Hash::bytes), Some(HashBytes::Pack(_)))
+}
+
+fn is_packed_timed(entry: EntryView<'_>) -> bool {
+    matches!(entry.collection().map(Hash::bytes), Some(HashBytes::Timed(_)))
+}
+
+fn save_listpack(entry: EntryView<'_>, out: &mut Writer<'_>) {
+    if let Some(HashBytes::Pack(bytes)) = entry.collection().map(Hash::bytes) {
+        out.string(bytes);
+    }
+}
+
+fn save_pairs(entry: EntryView<'_>, out: &mut Writer<'_>) {
+    let Some(hash) = entry.collection::<Hash>() else { return };
+    out.length(hash.len() as u64);
+    for pair in hash.pairs() {
+        save_element(pair.field, out);
+        save_element(pair.value, out);
+    }
+}
+
+fn save_timed_listpack(entry: EntryView<'_>, out: &mut Writer<'_>) {
+    let Some(hash) = entry.collection::<Hash>() else { return };
+    if let HashBytes::Timed(bytes) = hash.bytes() {
+        out.time_ms(hash.next_expiry().unwrap_or(0));
+        out.string(bytes);
+    }
+}
+
+/// Times count from the first, beginning at 1: 0 is none.
+fn save_timed_pairs(entry: EntryView<'_>, out: &mut Writer<'_>) {
+    let Some(hash) = entry.collection::<Hash>() else { return };
+    let first = hash.next_expiry().unwrap_or(0);
+    out.time_ms(first);
+    out.length(hash.len() as u64);
+    for pair in hash.pairs() {
+        out.length(pair.expiry.map_or(0, |at| (at - first) as u64 + 1));
+        save_element(pair.field, out);
+        save_element(pair.value, out);
+    }
+}
+
+/// Times are those of the clock; -1 is none.
+fn save_triples(entry: EntryView<'_>, out: &mut Writer<'_>) {
+    let Some(hash) = entry.collection::<Hash>() else { return };
+    out.length(hash.len() as u64);
+    for pair in hash.pairs() {
+        save_element(pair.field, out);
+        save_element(pair.value, out);
+        out.time_ms(pair.expiry.unwrap_or(-1));
+    }
+}
+
+/// A count, and as many fields with values.
+pub fn pairs(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
+    begin(Times::None, cursor, cx)
+}
+
+/// A count, and as many times, fields and values, as a release candidate of Redis 7.4 wrote them.
+pub fn early_timed_pairs(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
+    begin(Times::Since(1), cursor, cx)
+}
+
+/// The first time, a count, and as many times that count from it, fields and values.
+pub fn timed_pairs(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
+    let first = cursor.time_ms()?;
+    begin(Times::Since(first), cursor, cx)
+}
+
+/// A count, and as many fields, values and times, as Valkey writes them.
+pub fn triples(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
+    begin(Times::Behind, cursor, cx)
+}
+
+fn begin(times: Times, cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
+    let left = cursor.count()?;
+    let room = left.min(cursor.left() / (2 * MEMBER_BYTES));
+    Begun::parts(Pairs { left, hash: Hash::expecting(left, room, cx.rules.hash), times })
+}
+
+/// A zipmap.
+pub fn zipmap(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
+    Begun::whole(ziplist::hash_zipmap(&cursor.vec()?, cx)?)
+}
+
+/// A ziplist of fields and values.
+pub fn one_ziplist(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
+    Begun::whole(ziplist::hash_ziplist(&cursor.vec()?, cx)?)
+}
+
+/// A listpack of fields and values.
+pub fn one_listpack(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
+    Begun::whole(hash_listpack(cursor.vec()?, cx)?)
+}
+
+/// A listpack of fields, values and times, as a release candidate of Redis 7.4 wrote it.
+pub fn early_timed_listpack(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
+    Begun::whole(timed_hash_listpack(cursor.vec()?, cx)?)
+}
+
+/// The first time, and a listpack of fields, values and times.
+pub fn timed_listpack(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
+    cursor.time_ms()?;
+    early_timed_listpack(cursor, cx)
+}
+
+fn hash_listpack(bytes: Vec<u8>, cx: &mut Context) -> Reading<Hash> {
+    Hash::from_listpack(bytes, cx.rules.deep, cx.rules.hash).ok_or(Fault::Bad("Hash listpack integrity check failed."))
+}
+
+fn timed_hash_listpack(bytes: Vec<u8>, cx: &mut Context) -> Reading<Hash> {
+    Hash::from_timed_listpack(bytes, cx.rules.hash).ok_or(Fault::Bad("Hash listpack integrity check failed."))
+}
+
+/// How the expiry of fields is told.
+#[derive(Clone, Copy)]
+enum Times {
+    /// There is none.
+    None,
+    /// Counted from a time on, beginning at 1; 0 is none.
+    Since(i64),
+    /// Behind the value, by the clock; -1 is none.
+    Behind,
+}
+
+impl Times {
+    /// Reads what stands before the field.
+    fn before(self, cursor: &mut Cursor<'_>) -> Reading<FieldExpiry> {
+        let Times::Since(first) = self else { return Ok(FieldExpiry::Clear) };
+        let Some(later) = cursor.length()?.checked_sub(1) else { return Ok(FieldExpiry::Clear) };
+        let at = i64::try_from(later).ok().and_then(|later| first.checked_add(later));
+        at.ok_or(BAD_TIME).and_then(expiry_at)
+    }
+
+    /// Reads what stands behind the value, where there was nothing before the field.
+    fn behind(self, cursor: &mut Cursor<'_>) -> Reading<Option<FieldExpiry>> {
+        match self {
+            Times::None | Times::Since(_) => Ok(None),
+            Times::Behind => match cursor.time_ms()? {
+                -1 => Ok(None),
+                at => expiry_at(at).map(Some),
+            },
+        }
+    }
+}
+
+fn expiry_at(at: i64) -> Reading<FieldExpiry> {
+    if (1..1 << TIME_BITS).contains(&at) { Ok(FieldExpiry::At(at)) } else { Err(BAD_TIME) }
+}
+
+/// A hash of fields and values.
+struct Pairs {
+    left: usize,
+    hash: Hash,
+    times: Times,
+}
+
+impl Build for Pairs {
+    fn is_complete(&self) -> bool {
+        self.left == 0
+    }
+
+    fn step(&mut self, cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<()> {
+        let before = self.times.before(cursor)?;
+        let (field, value) = (cursor.text()?, cursor.text()?);
+        let expiry = self.times.behind(cursor)?.unwrap_or(before);
+        let (mut field_room, mut value_room) = (IntText::new(), IntText::new());
+        let (field, value) = (field.bytes(&mut field_room), value.bytes(&mut value_room));
+        if !self.hash.set_with(field, value, expiry, cx.rules.hash) {
+            return Err(Fault::Bad("Duplicate hash fields detected"));
+        }
+        self.left -= 1;
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, _: &mut Context) -> Reading<Option<Value>> {
+        Ok(Value::Hash(self.hash).unless_empty())
+    }
+}

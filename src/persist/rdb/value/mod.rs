@@ -1,0 +1,167 @@
+//! Values in files: a file per type, which has what loads it and what saves it, in every form.
+//!
+//! A form is the number of a type in a file, and what stands behind it. [`super::kinds`] is the table of what can be
+//! loaded, by fork and version, each row a function of a file here; [`super::forms`] names the forms in which each type
+//! can be saved, of which the first is taken that the version written has.
+//!
+//! A value that is one string in the file is read at once. One that is many elements is built step by step
+//! ([`Build`]), so that its size is no matter of how long clients wait, and so that no more than one element has to be
+//! in memory beside it. An empty collection is no value; it was never saved by a sound server.
+//!
+//! A type of values joins with its file here, its name in `values!`, its rows in [`super::kinds`], and its forms in
+//! [`super::forms`].
+
+pub mod hash;
+pub mod list;
+pub mod set;
+pub mod sorted_set;
+pub mod stream;
+pub mod string;
+mod ziplist;
+
+use super::read::{Cursor, Fault, Reading};
+use super::version::{Since, Version};
+use super::write::Writer;
+use crate::db::{Entry, EntryView};
+use crate::types::hash::HashLimits;
+use crate::types::listpack::{Element, Listpack};
+use crate::types::set::SetLimits;
+use crate::types::{Collection, Hash, List, Set, SortedSet, Stream, list as lists, sorted_set as sorted_sets};
+
+/// About what a short string takes in a file: there is no room made for more members than may have arrived.
+const MEMBER_BYTES: usize = 4;
+
+/// How values are to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// The nodes of lists.
+    pub list: lists::Limits,
+    /// The forms of sets.
+    pub set: SetLimits,
+    /// The forms of sorted sets.
+    pub sorted_set: sorted_sets::Limits,
+    /// The forms of hashes.
+    pub hash: HashLimits,
+    /// Look for what a sound server would never have saved, even where that takes time.
+    pub deep: bool,
+}
+
+/// What those who read a value are given besides its bytes.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// How values are to be made.
+    pub rules: Rules,
+    /// The version of the format they are in.
+    pub version: Version,
+}
+
+macro_rules! values {
+    ($($type:ident),*) => {
+        /// A collection that was loaded.
+        pub enum Value {
+            $(#[doc = concat!("A `", stringify!($type), "`.")] $type($type),)*
+        }
+
+        impl Value {
+            /// An entry with this value.
+            pub fn into_entry(self, key: &[u8], expire: Option<i64>, access: u32) -> Entry {
+                match self {
+                    $(Value::$type(value) => Entry::collection(key, value, expire, access),)*
+                }
+            }
+
+            fn is_empty(&self) -> bool {
+                match self {
+                    $(Value::$type(value) => value.is_empty(),)*
+                }
+            }
+        }
+
+        $(impl From<$type> for Value {
+            fn from(value: $type) -> Value {
+                Value::$type(value)
+            }
+        })*
+    };
+}
+values!(List, Set, SortedSet, Hash, Stream);
+
+impl Value {
+    /// The value, if it has elements.
+    pub fn unless_empty(self) -> Option<Value> {
+        (!self.is_empty()).then_some(self)
+    }
+}
+
+/// A collection that is being loaded.
+pub trait Build {
+    /// Whether all was read.
+    fn is_complete(&self) -> bool;
+
+    /// Reads one more element. On a fault nothing has changed.
+    fn step(&mut self, cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<()>;
+
+    /// The value; `None` if it is empty.
+    fn finish(self: Box<Self>, cx: &mut Context) -> Reading<Option<Value>>;
+}
+
+/// What came of beginning to read a value.
+pub enum Begun {
+    /// It is there; `None` if it is empty.
+    Whole(Option<Value>),
+    /// It comes element by element.
+    Parts(Box<dyn Build>),
+}
+
+impl Begun {
+    /// A value that is there, unless it is empty.
+    pub fn whole(value: impl Into<Value>) -> Reading<Begun> {
+        Ok(Begun::Whole(value.into().unless_empty()))
+    }
+
+    /// A value that comes element by element.
+    pub fn parts(build: impl Build + 'static) -> Reading<Begun> {
+        Ok(Begun::Parts(Box::new(build)))
+    }
+}
+
+/// Goes on building until the value is complete or the cursor has passed `until`; whether it is complete.
+pub fn go_on(build: &mut dyn Build, cursor: &mut Cursor<'_>, cx: &mut Context, until: usize) -> Reading<bool> {
+    while !build.is_complete() {
+        if cursor.at() >= until {
+            return Ok(false);
+        }
+        let before = cursor.clone();
+        if let Err(fault) = build.step(cursor, cx) {
+            *cursor = before;
+            return Err(fault);
+        }
+    }
+    Ok(true)
+}
+
+/// A form in which values of a type can be saved.
+#[derive(Debug)]
+pub struct Form {
+    /// Its number in files.
+    pub kind: u8,
+    /// The versions that have it.
+    pub since: Since,
+    /// Whether it can hold a value.
+    pub holds: fn(EntryView<'_>) -> bool,
+    /// Saves a value, without the number.
+    pub save: fn(EntryView<'_>, &mut Writer<'_>),
+}
+
+/// A listpack from a file.
+fn listpack(bytes: Vec<u8>, of: &'static str) -> Reading<Listpack> {
+    Listpack::checked(bytes).ok_or(Fault::Bad(of))
+}
+
+/// Saves an element of a collection as a string.
+fn save_element(element: Element<'_>, out: &mut Writer<'_>) {
+    match element {
+        Element::Int(value) => out.int(value),
+        Element::Bytes(bytes) => out.string(bytes),
+    }
+}

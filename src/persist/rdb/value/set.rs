@@ -1,0 +1,105 @@
+//! Sets in files: member by member, an intset, or a listpack.
+
+use super::super::format::kind;
+use super::super::read::{Cursor, Fault, Reading};
+use super::super::version::Since;
+use super::super::write::Writer;
+use super::{Begun, Build, Context, Form, MEMBER_BYTES, Value, listpack, save_element};
+use crate::db::EntryView;
+use crate::types::intset::Intset;
+use crate::types::listpack::IntText;
+use crate::types::set::SetBytes;
+use crate::types::{Collection, Set};
+
+/// How sets are saved. Listpacks came with version 11: they are saved member by member, for older ones to read.
+pub const FORMS: &[Form] = &[
+    Form { kind: kind::SET_INTSET, since: Since::both(1), holds: is_intset, save: save_intset },
+    Form { kind: kind::SET, since: Since::both(1), holds: |_| true, save: save_members },
+];
+
+fn is_intset(entry: EntryView<'_>) -> bool {
+    entry.collection().is_some_and(|set: &Set| matches!(set.bytes(), SetBytes::Intset(_)))
+}
+
+fn save_intset(entry: EntryView<'_>, out: &mut Writer<'_>) {
+    if let Some(SetBytes::Intset(bytes)) = entry.collection().map(Set::bytes) {
+        out.string(bytes);
+    }
+}
+
+fn save_members(entry: EntryView<'_>, out: &mut Writer<'_>) {
+    let Some(set) = entry.collection::<Set>() else { return };
+    out.length(set.len() as u64);
+    set.iter().for_each(|member| save_element(member, out));
+}
+
+/// A count, and as many members.
+pub fn members(cursor: &mut Cursor<'_>, _: &mut Context) -> Reading<Begun> {
+    let count = cursor.count()?;
+    Begun::parts(Members { count, left: count, set: Set::default() })
+}
+
+/// An intset.
+pub fn one_intset(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
+    Begun::whole(intset(cursor.vec()?, cx)?)
+}
+
+/// A listpack of members.
+pub fn one_listpack(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
+    Begun::whole(set_listpack(cursor.vec()?, cx)?)
+}
+
+fn intset(bytes: Vec<u8>, cx: &mut Context) -> Reading<Set> {
+    let ints = Intset::checked(bytes.into_boxed_slice()).ok_or(Fault::Bad("Intset integrity check failed."))?;
+    if ints.len() <= cx.rules.set.intset_entries {
+        return Ok(Set::from(ints));
+    }
+    let mut set = Set::default();
+    let mut room = IntText::new();
+    ints.iter().for_each(|value| _ = set.insert(room.format(value).as_bytes(), &cx.rules.set));
+    Ok(set)
+}
+
+fn set_listpack(bytes: Vec<u8>, cx: &mut Context) -> Reading<Set> {
+    const FAULT: Fault = Fault::Bad("Set listpack integrity check failed.");
+    let pack = listpack(bytes, "Set listpack integrity check failed.")?;
+    let limits = cx.rules.set;
+    if pack.len() <= limits.listpack_entries && pack.iter().all(|text| text.text_len() <= limits.listpack_value) {
+        return Set::from_listpack(pack).ok_or(FAULT);
+    }
+    let (mut set, mut room) = (Set::default(), IntText::new());
+    let distinct = pack.iter().all(|member| set.insert(member.text(&mut room), &limits));
+    distinct.then_some(set).ok_or(FAULT)
+}
+
+/// A set of strings.
+struct Members {
+    count: usize,
+    left: usize,
+    set: Set,
+}
+
+impl Build for Members {
+    fn is_complete(&self) -> bool {
+        self.left == 0
+    }
+
+    fn step(&mut self, cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<()> {
+        let text = cursor.text()?;
+        let mut room = IntText::new();
+        let member = text.bytes(&mut room);
+        if self.left == self.count {
+            self.set.expect(self.count, member, &cx.rules.set);
+            self.set.reserve(self.count.min(cursor.left() / MEMBER_BYTES));
+        }
+        if !self.set.insert(member, &cx.rules.set) {
+            return Err(Fault::Bad("Duplicate set members detected"));
+        }
+        self.left -= 1;
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, _: &mut Context) -> Reading<Option<Value>> {
+        Ok(Value::Set(self.set).unless_empty())
+    }
+}
