@@ -117,6 +117,57 @@ fn a_list_may_be_moved_onto_itself() {
 }
 
 #[test]
+fn who_waits_for_several_elements_gets_all_of_them_at_once() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let commands: &[&[&str]] = &[
+        &["BLMOVEM", "l", "all", "LEFT", "RIGHT", "0", "EXACTLY", "3", "BULK"],
+        &["BLMOVEM", "l", "some", "LEFT", "LEFT", "0", "COUNT", "5", "OBO"],
+    ];
+    let mut waiting = blocked(&server, &mut client, &commands[..1]);
+    client.cmd(&["RPUSH", "l", "1"]);
+    client.cmd(&["RPUSH", "other", "3"]);
+    client.cmd(&["LINSERT", "l", "AFTER", "1", "2"]);
+    wait_for_blocked(&mut client, 1);
+    assert_eq!(client.cmd(&["EXISTS", "all"]), integer(0));
+    assert_eq!(client.cmd(&["LMOVE", "other", "l", "LEFT", "RIGHT"]), Reply::bulk("3"));
+    assert_eq!(waiting[0].read(), Reply::bulks(&["1", "2", "3"]));
+    assert_eq!(client.cmd(&["LRANGE", "all", "0", "-1"]), Reply::bulks(&["1", "2", "3"]));
+    let mut waiting = blocked(&server, &mut client, &commands[1..]);
+    client.cmd(&["RPUSH", "l", "a", "b"]);
+    assert_eq!(waiting[0].read(), Reply::bulks(&["b", "a"]));
+    assert_eq!(client.cmd(&["EXISTS", "l"]), integer(0));
+    let in_time = ["BLMOVEM", "l", "all", "LEFT", "RIGHT", "0.01", "EXACTLY", "3", "BULK"];
+    assert_eq!(client.cmd(&in_time), Reply::NullArray);
+    client.cmd(&["MULTI"]);
+    client.cmd(commands[0]);
+    assert_eq!(client.cmd(&["EXEC"]), Reply::Array(vec![Reply::NullArray]));
+    client.cmd(&["HELLO", "3"]);
+    assert_eq!(client.cmd(&["LMOVEM", "l", "all", "LEFT", "RIGHT", "EXACTLY", "1", "OBO"]), Reply::Null);
+}
+
+#[test]
+fn several_elements_that_were_moved_serve_whoever_waits_for_them_next() {
+    let server = Server::start_with(&["--notify-keyspace-events", "El"]);
+    let mut client = server.connect();
+    let commands: &[&[&str]] = &[
+        &["BLMPOP", "0", "1", "b", "LEFT", "COUNT", "9"],
+        &["BLMOVEM", "a", "b", "RIGHT", "LEFT", "0", "COUNT", "2", "BULK"],
+    ];
+    let mut waiting = blocked(&server, &mut client, commands);
+    let mut listener = server.connect();
+    listener.cmd(&["PSUBSCRIBE", "*"]);
+    client.cmd(&["RPUSH", "a", "1", "2", "3"]);
+    assert_eq!(waiting[1].read(), Reply::bulks(&["2", "3"]));
+    assert_eq!(waiting[0].read(), Reply::Array(vec![Reply::bulk("b"), Reply::bulks(&["2", "3"])]));
+    let events = [("rpush", "a"), ("lpush", "b"), ("rpop", "a"), ("lpop", "b")];
+    for (event, key) in events {
+        let channel = format!("__keyevent@0__:{event}");
+        assert_eq!(listener.read(), Reply::bulks(&["pmessage", "*", &channel, key]));
+    }
+}
+
+#[test]
 fn a_wrong_destination_fails_who_waits_and_leaves_the_source() {
     let server = Server::start();
     let mut client = server.connect();

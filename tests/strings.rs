@@ -228,3 +228,169 @@ fn mget_of_many_keys_answers_each_at_its_place() {
     assert_eq!(client.cmd(&mset), Reply::Integer(0));
     assert_eq!(client.cmd(&["MSET", "a", "1", "b"]), Reply::error("ERR wrong number of arguments for 'mset' command"));
 }
+
+const FAR: &str = "4000000000000";
+
+#[test]
+fn a_set_with_a_condition_happens_only_when_the_value_is_as_told() {
+    let server = Server::start();
+    let mut client = server.connect();
+    expect(&mut client, "SET k v IFEQ v", Reply::Null);
+    expect(&mut client, "SET k v IFDEQ b6acb9d84a38ff74", Reply::Null);
+    expect(&mut client, "EXISTS k", Reply::Integer(0));
+    expect(&mut client, "SET k 12 IFNE v", Reply::ok());
+    expect(&mut client, "SET k v ifeq 12", Reply::ok());
+    expect(&mut client, "SET k w IFNE v", Reply::Null);
+    expect(&mut client, "SET k w IFEQ x GET", Reply::bulk("v"));
+    expect(&mut client, &format!("SET k w GET IFEQ v PXAT {FAR}"), Reply::bulk("v"));
+    expect(&mut client, "SET k v IFEQ w KEEPTTL", Reply::ok());
+    expect(&mut client, "PEXPIRETIME k", Reply::Integer(FAR.parse().expect("a time")));
+    let digest = run(&mut client, "DIGEST k").text();
+    expect(&mut client, &format!("SET k w IFDNE {digest}"), Reply::Null);
+    expect(&mut client, &format!("SET k w IFDEQ {}", digest.to_uppercase()), Reply::ok());
+    expect(&mut client, "PEXPIRETIME k", Reply::Integer(-1));
+    expect(&mut client, "SET fresh v IFDNE 0000000000000000 GET", Reply::Null);
+    expect(&mut client, "GET fresh", Reply::bulk("v"));
+    for digest in ["", "b6acb9d84a38ff7", "b6acb9d84a38ff745"] {
+        let words = ["SET", "k", "v", "IFDEQ", digest];
+        assert_eq!(client.cmd(&words), Reply::error("ERR must be exactly 16 hexadecimal characters"));
+    }
+    for options in ["NX IFEQ w", "IFEQ w XX", "IFEQ w IFEQ w", "IFEQ w IFNE v", "IFEQ", "IFDNE", "EX IFEQ w"] {
+        expect(&mut client, &format!("SET k v {options}"), Reply::error("ERR syntax error"));
+    }
+    expect(&mut client, "LPUSH l v", Reply::Integer(1));
+    let wrong = Reply::error("WRONGTYPE Operation against a key holding the wrong kind of value");
+    for condition in ["IFEQ v", "IFNE v", "IFDEQ 0000000000000000", "IFDNE 0000000000000000 GET"] {
+        expect(&mut client, &format!("SET l v {condition}"), wrong.clone());
+    }
+    expect(&mut client, "TYPE l", Reply::Simple("list".into()));
+}
+
+#[test]
+fn a_key_is_deleted_only_when_its_value_is_as_told() {
+    let server = Server::start();
+    let mut client = server.connect();
+    run(&mut client, "MSET a 1 b 2 c 3");
+    expect(&mut client, "DELEX a IFEQ 2", Reply::Integer(0));
+    expect(&mut client, "DELEX a IFNE 2", Reply::Integer(1));
+    expect(&mut client, "DELEX a IFNE 2", Reply::Integer(0));
+    expect(&mut client, "DELIFEQ b 1", Reply::Integer(0));
+    expect(&mut client, "DELIFEQ b 2", Reply::Integer(1));
+    expect(&mut client, "DELIFEQ b 2", Reply::Integer(0));
+    let digest = run(&mut client, "DIGEST c").text();
+    expect(&mut client, &format!("DELEX c IFDNE {digest}"), Reply::Integer(0));
+    expect(&mut client, "DELEX c IFDEQ x", Reply::error("ERR must be exactly 16 hexadecimal characters"));
+    expect(&mut client, &format!("DELEX c IFDEQ {digest}"), Reply::Integer(1));
+    run(&mut client, "LPUSH l v");
+    let no_string = Reply::error("ERR Key should be of string type if conditions are specified");
+    expect(&mut client, "DELEX l IFEQ v", no_string);
+    let wrong = Reply::error("WRONGTYPE Operation against a key holding the wrong kind of value");
+    expect(&mut client, "DELIFEQ l v", wrong.clone());
+    expect(&mut client, "DIGEST l", wrong);
+    expect(&mut client, "DIGEST missing", Reply::Null);
+    expect(&mut client, "DELEX l", Reply::Integer(1));
+    for command in ["DELEX", "DELEX k IFEQ", "DELEX k IFEQ v more"] {
+        expect(&mut client, command, Reply::error("ERR wrong number of arguments for 'delex' command"));
+    }
+    let invalid = Reply::error("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE");
+    expect(&mut client, "DELEX k EQ v", invalid);
+}
+
+#[test]
+fn conditions_need_the_right_to_read() {
+    let server = Server::start();
+    let mut client = server.connect();
+    run(&mut client, "SET k v");
+    assert_eq!(client.cmd(&["ACL", "SETUSER", "writer", "on", ">pw", "%W~*", "+@all"]), Reply::ok());
+    for command in ["DELEX k", "SET k v", "DELIFEQ k v", "MSETEX 1 k v", "SET k IFEQ NX"] {
+        let dry = [&["ACL", "DRYRUN", "writer"][..], &words(command)].concat();
+        assert_eq!(client.cmd(&dry), Reply::ok(), "{command}");
+    }
+    for command in ["DELEX k IFEQ v", "SET k v IFEQ v", "SET k v GET", "DIGEST k", "INCREX k"] {
+        let dry = [&["ACL", "DRYRUN", "writer"][..], &words(command)].concat();
+        let refusal = "This user has no permissions to access the 'k' key";
+        assert_eq!(client.cmd(&dry).text().replace("User writer", "This user"), refusal, "{command}");
+    }
+}
+
+#[test]
+fn msetex_sets_all_of_its_keys_or_none() {
+    let server = Server::start();
+    let mut client = server.connect();
+    expect(&mut client, "MSETEX 2 a 1 b 2 XX", Reply::Integer(0));
+    expect(&mut client, &format!("MSETEX 2 a 1 b 2 NX PXAT {FAR}"), Reply::Integer(1));
+    expect(&mut client, "MSETEX 2 c 1 b 9 nx", Reply::Integer(0));
+    expect(&mut client, "MSETEX 2 c 1 b 9 EX 100 XX", Reply::Integer(0));
+    expect(&mut client, "MGET a b c", Reply::Array(vec![Reply::bulk("1"), Reply::bulk("2"), Reply::Null]));
+    expect(&mut client, "MSETEX 2 a 3 a 4 KEEPTTL", Reply::Integer(1));
+    expect(&mut client, "PEXPIRETIME a", Reply::Integer(FAR.parse().expect("a time")));
+    expect(&mut client, "MSETEX 1 a KEEPTTL", Reply::Integer(1));
+    expect(&mut client, "PEXPIRETIME a", Reply::Integer(-1));
+    expect(&mut client, "MSETEX 1 a 1 PXAT 1", Reply::Integer(1));
+    expect(&mut client, "EXISTS a", Reply::Integer(0));
+    for count in ["0", "-1", "x", "2147483648", "9223372036854775807", ""] {
+        assert_eq!(client.cmd(&["MSETEX", count, "a", "1"]), Reply::error("ERR invalid numkeys value"), "{count}");
+    }
+    expect(&mut client, "MSETEX 2 a 1 b", Reply::error("ERR wrong number of key-value pairs"));
+    expect(&mut client, "MSETEX 2147483647 a 1", Reply::error("ERR wrong number of key-value pairs"));
+    for options in ["NX XX", "EX 1 PX 1", "EX 1 KEEPTTL", "GET", "IFEQ v", "PERSIST", "EX", "b 2"] {
+        expect(&mut client, &format!("MSETEX 1 a 1 {options}"), Reply::error("ERR syntax error"));
+    }
+    expect(&mut client, "MSETEX 1 a 1 EX 0", Reply::error("ERR invalid expire time in 'msetex' command"));
+    expect(&mut client, "COMMAND GETKEYS MSETEX 2 a 1 b 2 NX", Reply::bulks(&["a", "b"]));
+}
+
+#[test]
+fn conditional_writes_tell_what_they_did() {
+    let server = Server::start_with(&["--notify-keyspace-events", "KEA"]);
+    let (mut client, mut listener) = (server.connect(), server.connect());
+    listener.cmd(&["PSUBSCRIBE", "__keyevent@0__:*"]);
+    let cases: [(&str, &[&str]); 10] = [
+        ("SET k v IFEQ v", &[]),
+        ("SET k v IFNE v EX 100", &["set", "expire"]),
+        ("DELEX k IFEQ w", &[]),
+        ("DELEX k IFEQ v", &["del"]),
+        ("MSETEX 1 k 5 PX 100000", &["set", "expire"]),
+        ("INCREX k PERSIST", &["incrby", "persist"]),
+        ("INCREX k BYFLOAT 1.5 EX 100", &["incrbyfloat", "expire"]),
+        ("INCREX k BYFLOAT 1.5 EX 9 ENX", &["incrbyfloat"]),
+        ("INCREX k BYFLOAT 1 UBOUND 0", &[]),
+        ("INCREX k BYFLOAT 1 EXAT 1", &["del"]),
+    ];
+    for (command, events) in cases {
+        run(&mut client, command);
+        run(&mut client, "PUBLISH __keyevent@0__:over k");
+        let mut seen = Vec::new();
+        loop {
+            let Reply::Array(message) = listener.read() else { panic!("a message") };
+            let event = message[2].text().trim_start_matches("__keyevent@0__:").to_owned();
+            if event == "over" {
+                break;
+            }
+            seen.push(event);
+        }
+        assert_eq!(seen, events, "{command}");
+    }
+}
+
+#[test]
+fn conditional_writes_survive_a_restart_from_the_log() {
+    let server =
+        Server::start_with(&["--appendonly", "yes", "--appendfsync", "always", "--enable-debug-command", "yes"]);
+    let mut client = server.connect();
+    for command in [
+        "SET a v IFNE w",
+        "SET a w IFEQ v GET EX 1000",
+        "MSETEX 2 b 1 c 2 EX 1000 NX",
+        "SET d v",
+        "DELEX d IFEQ v",
+        "INCREX e BYINT 5 UBOUND 3 SATURATE PX 1000000",
+        "INCREX f BYFLOAT 0.1 LBOUND 0",
+    ] {
+        assert!(!matches!(run(&mut client, command), Reply::Error(_)), "{command}");
+    }
+    let before = run(&mut client, "DEBUG DIGEST");
+    expect(&mut client, "DEBUG LOADAOF", Reply::ok());
+    expect(&mut client, "DEBUG DIGEST", before);
+    expect(&mut client, "DBSIZE", Reply::Integer(5));
+}

@@ -142,8 +142,10 @@ fn range(
             let text = args.try_get(begin + usize::from(count)).ok_or(INVALID)?;
             let count = count_of(text).and_then(|count| usize::try_from(count).ok()).ok_or(INVALID)?;
             let first = begin + usize::from(first);
-            let last = first.checked_add(count).and_then(|end| end.checked_sub(1)).ok_or(INVALID)?;
-            Ok((first, last, usize::from(step)))
+            let step = usize::from(step).max(1);
+            let end = count.checked_mul(step).and_then(|all| first.checked_add(all));
+            let last = end.and_then(|end| end.checked_sub(step)).ok_or(INVALID)?;
+            Ok((first, last, step))
         }
         Find::Unknown => Err(INVALID),
     }
@@ -216,6 +218,17 @@ mod tests {
             assert_eq!(indices(&eval, call), [0; 0], "{call}");
         }
         assert_eq!(indices(&eval, "eval script 9223372036854775807 a"), [0; 0]);
+    }
+
+    #[test]
+    fn counted_keys_may_stand_among_their_values() {
+        let find = Find::Count { count: 0, first: 1, step: 2 };
+        let msetex = row(&[Keys { begin: Begin::Index(1), find, access: Access::OW }]);
+        assert_eq!(indices(&msetex, "msetex 2 a 1 b 2 NX"), [2, 4]);
+        assert_eq!(indices(&msetex, "msetex 3 a 1 b 2 c 3"), [2, 4, 6]);
+        for call in ["msetex 0 a 1", "msetex 3 a 1 b 2", "msetex 9223372036854775807 a 1", "msetex x a 1"] {
+            assert_eq!(indices(&msetex, call), [0; 0], "{call}");
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! A command that waits is run again for the key that turned ready, and looks at no other: of several keys that got
 //! elements at once the one that got them first serves it. What it did is propagated as the command that does not wait.
 
+pub mod movem;
+
 use super::list::{limits, push_event, reply_element};
 use crate::command::error::{CmdResult, SYNTAX, WRONG_TYPE};
 use crate::command::spec::*;

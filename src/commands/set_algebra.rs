@@ -7,12 +7,15 @@ use crate::command::{Args, Error};
 use crate::db::Key;
 use crate::server::effects::Event;
 use crate::server::execution::{Command, Ctx, Handler};
+use crate::types::hyperloglog::{Observation, Registers};
 use crate::types::listpack::{Element, IntText};
 use crate::types::set::{SetLimits, difference, intersection, union};
 use crate::types::{Collection, Set};
 
 const READS: Access = Access::RO.and(Access::ACCESS);
 const SOURCES: &[Keys] = &[Keys::range(1, -1, 1, READS)];
+const COUNTED: &[Keys] =
+    &[Keys { begin: Begin::Index(1), find: Find::Count { count: 0, first: 1, step: 1 }, access: READS }];
 const TARGET_AND_SOURCES: &[Keys] = &[Keys::at(1, Access::OW.and(Access::UPDATE)), Keys::range(2, -1, 1, READS)];
 
 /// The rows.
@@ -24,11 +27,21 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[Keys::at(1, Access::RW.and(Access::UPDATE)), Keys::range(2, -1, 1, READS)]),
     store("sunionstore", sunionstore, "Keeps the members that any of the sets has in a key."),
     store("sdiffstore", sdiffstore, "Keeps the members of the first set that no other set has in a key."),
-    Command::new("sintercard", Arity::at_least(3), sintercard)
-        .group(Group::Set)
-        .flags(&[READONLY])
-        .keys(&[Keys { begin: Begin::Index(1), find: Find::Count { count: 0, first: 1, step: 1 }, access: READS }])
-        .docs("7.0.0", "numkeys key [key ...] [LIMIT limit]", "Counts the members that all sets have."),
+    Command::new("sintercard", Arity::at_least(3), sintercard).group(Group::Set).flags(&[READONLY]).keys(COUNTED).docs(
+        "7.0.0",
+        "numkeys key [key ...] [LIMIT limit]",
+        "Counts the members that all sets have.",
+    ),
+    Command::new("sunioncard", Arity::at_least(3), sunioncard).group(Group::Set).flags(&[READONLY]).keys(COUNTED).docs(
+        "8.10.0",
+        "numkeys key [key ...] [APPROX] [LIMIT limit]",
+        "Counts, or estimates, the members that any of the sets has.",
+    ),
+    Command::new("sdiffcard", Arity::at_least(3), sdiffcard).group(Group::Set).flags(&[READONLY]).keys(COUNTED).docs(
+        "8.10.0",
+        "numkeys key [key ...] [LIMIT limit]",
+        "Counts the members of the first set that no other set has.",
+    ),
 ];
 
 const fn answer(name: &'static str, handler: Handler, summary: &'static str) -> Command {
@@ -59,15 +72,17 @@ fn intersect<'c>(sets: Vec<Option<&'c Set>>, visit: impl FnMut(Element<'c>) -> b
     }
 }
 
-fn unite<'c>(sets: &[Option<&'c Set>], emit: impl FnMut(Element<'c>)) {
+/// Calls `visit` for each member that any of the sets has, until it says no.
+fn unite<'c>(sets: &[Option<&'c Set>], visit: impl FnMut(Element<'c>) -> bool) {
     let sets: Vec<&Set> = sets.iter().flatten().copied().collect();
-    union(&sets, emit);
+    union(&sets, visit);
 }
 
-fn subtract<'c>(sets: &[Option<&'c Set>], emit: impl FnMut(Element<'c>)) {
+/// Calls `visit` for each member of the first set that no other has, until it says no.
+fn subtract<'c>(sets: &[Option<&'c Set>], visit: impl FnMut(Element<'c>) -> bool) {
     let [Some(first), others @ ..] = sets else { return };
     let mut others: Vec<&Set> = others.iter().flatten().copied().collect();
-    difference(first, &mut others, emit);
+    difference(first, &mut others, visit);
 }
 
 fn sinter(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
@@ -88,6 +103,7 @@ fn sunion(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     unite(&sets, |member| {
         write_member(cx.reply, member);
         count += 1;
+        true
     });
     cx.reply.finish_set(head, count);
     Ok(())
@@ -99,33 +115,96 @@ fn sdiff(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     subtract(&sets, |member| {
         write_member(cx.reply, member);
         count += 1;
+        true
     });
     cx.reply.finish_set(head, count);
     Ok(())
 }
 
-fn sintercard(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    const NO_KEYS: Error = Error::fixed("ERR numkeys should be greater than 0");
-    const TOO_MANY_KEYS: Error = Error::fixed("ERR Number of keys can't be greater than number of args");
-    const NEGATIVE_LIMIT: Error = Error::fixed("ERR LIMIT can't be negative");
-    let keys = args.integer_in(1, 1..=i64::MAX, NO_KEYS)? as usize;
-    if keys > args.len() - 2 {
-        return Err(TOO_MANY_KEYS);
-    }
-    let mut limit = 0;
-    for index in (2 + keys..args.len()).step_by(2) {
-        if !args.is(index, "limit") || index + 1 == args.len() {
-            return Err(SYNTAX);
+/// What the commands that count members are asked for.
+struct Count<'a> {
+    keys: Vec<Key<'a>>,
+    /// Where counting ends; 0 for nowhere.
+    limit: u64,
+    /// APPROX.
+    estimates: bool,
+}
+
+impl<'a> Count<'a> {
+    fn parse(args: &Args<'a>, may_estimate: bool) -> Result<Count<'a>, Error> {
+        const NO_KEYS: Error = Error::fixed("ERR numkeys should be greater than 0");
+        const TOO_MANY_KEYS: Error = Error::fixed("ERR Number of keys can't be greater than number of args");
+        const NEGATIVE_LIMIT: Error = Error::fixed("ERR LIMIT can't be negative");
+        let keys = args.integer_in(1, 1..=i64::MAX, NO_KEYS)? as usize;
+        if keys > args.len() - 2 {
+            return Err(TOO_MANY_KEYS);
         }
-        limit = args.integer_in(index + 1, 0..=i64::MAX, NEGATIVE_LIMIT)?;
+        let (mut limit, mut estimates) = (0, false);
+        let mut index = 2 + keys;
+        while index < args.len() {
+            if args.is(index, "limit") && index + 1 < args.len() {
+                limit = args.integer_in(index + 1, 0..=i64::MAX, NEGATIVE_LIMIT)? as u64;
+                index += 2;
+            } else if may_estimate && args.is(index, "approx") {
+                estimates = true;
+                index += 1;
+            } else {
+                return Err(SYNTAX);
+            }
+        }
+        Ok(Count { keys: args.keys(2, 1).take(keys).collect(), limit, estimates })
     }
-    let keys: Vec<Key<'_>> = args.keys(2, 1).take(keys).collect();
-    let mut count = 0;
-    intersect(cx.db.collections::<Set>(&keys)?, |_| {
-        count += 1;
-        count != limit
-    });
-    cx.reply.integer(count);
+
+    /// Counts what `visit_all` visits, up to the limit.
+    fn of<'c>(&self, visit_all: impl FnOnce(&mut dyn FnMut(Element<'c>) -> bool)) -> u64 {
+        let mut count = 0;
+        visit_all(&mut |_| {
+            count += 1;
+            count != self.limit
+        });
+        count
+    }
+
+    /// The count, or the limit if that is less.
+    fn limited(&self, count: u64) -> u64 {
+        if self.limit == 0 { count } else { count.min(self.limit) }
+    }
+}
+
+fn sintercard(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let request = Count::parse(&args, false)?;
+    let sets = cx.db.collections::<Set>(&request.keys)?;
+    let count = request.of(|visit| intersect(sets, visit));
+    cx.reply.integer(count as i64);
+    Ok(())
+}
+
+fn sunioncard(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let request = Count::parse(&args, true)?;
+    let sets = cx.db.collections::<Set>(&request.keys)?;
+    let count = match &sets.iter().flatten().collect::<Vec<_>>()[..] {
+        _ if request.estimates => request.limited(estimate(&sets)),
+        [only] => request.limited(only.len() as u64),
+        _ => request.of(|visit| unite(&sets, visit)),
+    };
+    cx.reply.integer(count as i64);
+    Ok(())
+}
+
+/// About how many members sets have together, told by a HyperLogLog.
+fn estimate(sets: &[Option<&Set>]) -> u64 {
+    let (mut registers, mut room) = (Registers::default(), IntText::new());
+    for member in sets.iter().flatten().flat_map(|set| set.iter()) {
+        registers.observe(Observation::of(member.text(&mut room)));
+    }
+    registers.count()
+}
+
+fn sdiffcard(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let request = Count::parse(&args, false)?;
+    let sets = cx.db.collections::<Set>(&request.keys)?;
+    let count = request.of(|visit| subtract(&sets, visit));
+    cx.reply.integer(count as i64);
     Ok(())
 }
 
@@ -168,7 +247,10 @@ fn sunionstore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn sdiffstore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let mut result = Collected::new(cx);
-    subtract(&cx.db.collections::<Set>(&keys_from(args, 2))?, |member| result.add(member));
+    subtract(&cx.db.collections::<Set>(&keys_from(args, 2))?, |member| {
+        result.add(member);
+        true
+    });
     keep(cx, args.key(1), result.set, "sdiffstore");
     Ok(())
 }

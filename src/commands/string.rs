@@ -2,11 +2,18 @@
 //!
 //! SET and its older kin set a key whatever it held and however it expired; only KEEPTTL spares the expiry. A time to
 //! live is propagated as the point of time it means, so that a copy of the data expires when the original does.
-//! Commands that name many keys ask the memory of a batch of them into the cache before they look at the first.
 //!
-//! Numbers, bits and the longest common subsequence have files of their own.
+//! Numbers, bits and the longest common subsequence have files of their own. Conditions on what a key held before are in
+//! [`condition`], commands for many keys in [`many`], counting within bounds in
+//! [`increx`].
+
+pub mod condition;
+pub mod increx;
+pub mod many;
 
 use std::ops::Range;
+
+use condition::Condition;
 
 use super::time_unit::{MILLISECONDS, SECONDS, TimeUnit};
 use crate::command::error::{CmdResult, STRING_TOO_LONG, SYNTAX};
@@ -17,10 +24,6 @@ use crate::db::{Expiry, Key, StringRef};
 use crate::resp::Reply;
 use crate::server::effects::Event;
 use crate::server::execution::{Command, Ctx};
-
-/// Keys whose memory is asked for at once: about as many loads as a processor has under way, and few enough to
-/// stay in its nearest cache until they are used.
-const KEY_BATCH: usize = 32;
 
 const SET_EVENT: Event = Event::string("set");
 const EXPIRE_EVENT: Event = Event::generic("expire");
@@ -44,7 +47,7 @@ pub const COMMANDS: &[Command] = &[
         .find_keys(set_keys)
         .docs(
             "1.0.0",
-            "key value [NX|XX] [GET] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]",
+            "key value [NX|XX|IFEQ ifeq-value|IFNE ifne-value|IFDEQ ifdeq-digest|IFDNE ifdne-digest] [GET] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]",
             "Sets a key to a string, whatever it held.",
         ),
     Command::new("setnx", Arity::exactly(3), setnx)
@@ -82,24 +85,6 @@ pub const COMMANDS: &[Command] = &[
         .flags(&[WRITE, FAST])
         .keys(&[Keys::at(1, Access::RW.and(Access::ACCESS).and(Access::DELETE))])
         .docs("6.2.0", "key", "Returns the string value of a key and deletes the key."),
-    Command::new("mget", Arity::at_least(2), mget)
-        .group(Group::String)
-        .flags(&[READONLY, FAST])
-        .keys(&[Keys::range(1, -1, 1, READS)])
-        .tips(&["request_policy:multi_shard"])
-        .docs("1.0.0", "key [key ...]", "Returns the string values of several keys, null for those without one."),
-    Command::new("mset", Arity::at_least(3), mset)
-        .group(Group::String)
-        .flags(&[WRITE, DENYOOM])
-        .keys(&[Keys::range(1, -1, 2, OVERWRITES)])
-        .tips(&["request_policy:multi_shard", "response_policy:all_succeeded"])
-        .docs("1.0.1", "key value [key value ...]", "Sets several keys to strings."),
-    Command::new("msetnx", Arity::at_least(3), msetnx)
-        .group(Group::String)
-        .flags(&[WRITE, DENYOOM])
-        .keys(&[Keys::range(1, -1, 2, INSERTS)])
-        .tips(&["request_policy:multi_shard", "response_policy:agg_min"])
-        .docs("1.0.1", "key value [key value ...]", "Sets several keys to strings unless one of them exists."),
     Command::new("append", Arity::exactly(3), append)
         .group(Group::String)
         .flags(&[WRITE, DENYOOM, FAST])
@@ -206,33 +191,69 @@ impl Lifetime {
         Ok(Lifetime::Until(unit, index + 1))
     }
 
+    /// What becomes of the expiry of a key that is set.
+    fn expiry(lifetime: Option<Lifetime>, cx: &Ctx<'_>, args: &Args<'_>) -> Result<Expiry, Error> {
+        match lifetime {
+            Some(Lifetime::Until(unit, index)) => Ok(Expiry::At(read_time(cx, args, index, unit)?)),
+            Some(Lifetime::Keep) => Ok(Expiry::Keep),
+            Some(Lifetime::Persist) | None => Ok(Expiry::Clear),
+        }
+    }
+
     /// The word for the same thing again, or for the first time.
     fn parse_word(self, old: Option<Lifetime>) -> Result<Lifetime, Error> {
         if old.is_none_or(|old| old == self) { Ok(self) } else { Err(SYNTAX) }
     }
 }
 
-#[derive(Default)]
-struct SetOptions {
+/// What SET asks of the key before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Demand<'a> {
     /// XX: true, NX: false.
-    must_exist: Option<bool>,
+    Exists(bool),
+    /// A condition on its value, and the argument that has its word.
+    Value(Condition<'a>, usize),
+}
+
+impl Demand<'_> {
+    fn is_met(self, cx: &mut Ctx<'_>, key: &Key<'_>) -> Result<bool, Error> {
+        match self {
+            Demand::Exists(must_exist) => Ok(cx.db.exists(key) == must_exist),
+            Demand::Value(condition, _) => {
+                let slot = cx.db.string_mut(key)?;
+                condition.holds(slot.as_ref().and_then(|slot| slot.view().string()))
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct SetOptions<'a> {
+    demand: Option<Demand<'a>>,
     returns_old: bool,
     lifetime: Option<Lifetime>,
 }
 
-impl SetOptions {
-    fn parse(args: &Args<'_>) -> Result<SetOptions, Error> {
+impl<'a> SetOptions<'a> {
+    fn parse(args: &Args<'a>) -> Result<SetOptions<'a>, Error> {
         let mut options = SetOptions::default();
         let mut index = 3;
         while index < args.len() {
-            if args.is(index, "NX") && options.must_exist != Some(true) {
-                options.must_exist = Some(false);
-            } else if args.is(index, "XX") && options.must_exist != Some(false) {
-                options.must_exist = Some(true);
+            if let Some(must_exist) = existence(args, index) {
+                if options.demand.is_some_and(|demand| demand != Demand::Exists(must_exist)) {
+                    return Err(SYNTAX);
+                }
+                options.demand = Some(Demand::Exists(must_exist));
             } else if args.is(index, "GET") {
                 options.returns_old = true;
             } else if args.is(index, "KEEPTTL") {
                 options.lifetime = Some(Lifetime::Keep.parse_word(options.lifetime)?);
+            } else if let Some(condition) = Condition::parse(args, index) {
+                if options.demand.is_some() {
+                    return Err(SYNTAX);
+                }
+                options.demand = Some(Demand::Value(condition, index));
+                index += 1;
             } else {
                 options.lifetime = Some(Lifetime::parse_time(options.lifetime, args, index)?);
                 index += 1;
@@ -241,20 +262,31 @@ impl SetOptions {
         }
         Ok(options)
     }
+
+    /// Whether an argument is of no use to those the command is propagated to: it was met, or is about the reply.
+    fn is_settled(&self, args: &Args<'_>, index: usize) -> bool {
+        match self.demand {
+            Some(Demand::Value(_, word)) if index == word || index == word + 1 => true,
+            _ => index > 2 && args.is(index, "GET"),
+        }
+    }
+}
+
+/// What the word at `index` says about whether a key must exist: XX and NX.
+fn existence(args: &Args<'_>, index: usize) -> Option<bool> {
+    if args.is(index, "NX") { Some(false) } else { args.is(index, "XX").then_some(true) }
 }
 
 fn set_with_options(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let options = SetOptions::parse(&args)?;
-    let expiry = match options.lifetime {
-        Some(Lifetime::Until(unit, index)) => Expiry::At(read_time(cx, &args, index, unit)?),
-        Some(Lifetime::Keep) => Expiry::Keep,
-        Some(Lifetime::Persist) | None => Expiry::Clear,
-    };
+    let expiry = Lifetime::expiry(options.lifetime, cx, &args)?;
     let key = args.key(1);
     if options.returns_old {
         reply_value(cx, &key)?;
     }
-    if options.must_exist.is_some_and(|must_exist| cx.db.exists(&key) != must_exist) {
+    if let Some(demand) = options.demand
+        && !demand.is_met(cx, &key)?
+    {
         if !options.returns_old {
             cx.reply.null();
         }
@@ -263,9 +295,11 @@ fn set_with_options(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     store(cx, &args, 2, expiry);
     if !options.returns_old {
         cx.reply.ok();
-    } else if cx.server.observers.propagates() && !matches!(expiry, Expiry::At(_)) {
-        let without_get = |index: &usize| *index < 3 || !args.is(*index, "GET");
-        let words: Vec<&[u8]> = (0..args.len()).filter(without_get).map(|index| args.get(index)).collect();
+    }
+    let settled = options.returns_old || matches!(options.demand, Some(Demand::Value(..)));
+    if settled && cx.server.observers.propagates() && !matches!(expiry, Expiry::At(_)) {
+        let words = (0..args.len()).filter(|index| !options.is_settled(&args, *index));
+        let words: Vec<&[u8]> = words.map(|index| args.get(index)).collect();
         cx.propagate_instead(&words);
     }
     Ok(())
@@ -283,9 +317,9 @@ fn store(cx: &mut Ctx<'_>, args: &Args<'_>, value: usize, expiry: Expiry) {
     }
 }
 
-/// SET reads the key only with GET.
+/// SET reads the key only with GET or a condition on its value.
 fn set_keys(args: Args<'_>) -> Option<Vec<FoundKey>> {
-    let reads = (3..args.len()).any(|index| args.is(index, "GET"));
+    let reads = (3..args.len()).any(|index| args.is(index, "GET") || Condition::parse(&args, index).is_some());
     let access = if reads { READS_AND_UPDATES } else { OVERWRITES };
     (args.len() > 2).then(|| vec![FoundKey { index: 1, access }])
 }
@@ -376,67 +410,6 @@ fn getdel(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if reply_value(cx, &key)? {
         delete(cx, &key, cx.server.config.lazyfree_lazy_user_del);
     }
-    Ok(())
-}
-
-/// Calls `run` for the keys at argument 1, 1 + `step` and so on, with the argument's index. Before, the memory of a
-/// batch of keys is asked into the cache.
-fn for_each_key<'a>(cx: &mut Ctx<'_>, args: Args<'a>, step: usize, mut run: impl FnMut(&mut Ctx<'_>, Key<'a>, usize)) {
-    let mut batch = [Key::hashed(&[], 0); KEY_BATCH];
-    let mut indexes = (1..args.len()).step_by(step);
-    loop {
-        let first = indexes.clone();
-        let mut filled = 0;
-        for (slot, index) in batch.iter_mut().zip(indexes.by_ref()) {
-            *slot = args.key(index);
-            filled += 1;
-        }
-        if filled == 0 {
-            return;
-        }
-        let keys = &batch[..filled];
-        cx.db.prefetch(keys);
-        keys.iter().zip(first).for_each(|(key, index)| run(cx, *key, index));
-    }
-}
-
-fn mget(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    cx.reply.array(args.len() - 1);
-    for_each_key(cx, args, 1, |cx, key, _| match cx.db.string(&key) {
-        Ok(Some(value)) => reply_string(cx.reply, value),
-        Ok(None) | Err(_) => cx.reply.null(),
-    });
-    Ok(())
-}
-
-fn check_pairs(cx: &Ctx<'_>, args: &Args<'_>) -> CmdResult {
-    if args.len().is_multiple_of(2) {
-        return Err(Error::wrong_arity(&cx.server.commands.entry(cx.command).full_name));
-    }
-    Ok(())
-}
-
-fn set_pairs(cx: &mut Ctx<'_>, args: Args<'_>) {
-    for_each_key(cx, args, 2, |cx, key, index| {
-        cx.db.set(&key, new_string(&args, index + 1), Expiry::Clear);
-        cx.changed(&key, SET_EVENT);
-    });
-}
-
-fn mset(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    check_pairs(cx, &args)?;
-    set_pairs(cx, args);
-    cx.reply.ok();
-    Ok(())
-}
-
-fn msetnx(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    check_pairs(cx, &args)?;
-    let exists = args.keys(1, 2).any(|key| cx.db.exists(&key));
-    if !exists {
-        set_pairs(cx, args);
-    }
-    cx.reply.integer(i64::from(!exists));
     Ok(())
 }
 
@@ -611,18 +584,6 @@ mod tests {
             }
             assert_eq!(bed.run("mget k k"), format!("*2\r\n{null}{null}"));
         }
-    }
-
-    #[test]
-    fn keys_are_visited_in_order_across_batches() {
-        let mut bed = Testbed::new();
-        let names: Vec<String> = (0..3 * KEY_BATCH + 1).map(|number| format!("key{number}")).collect();
-        let pairs: Vec<String> = names.iter().map(|name| format!("{name} of-{name}")).collect();
-        bed.run(&format!("mset {}", pairs.join(" ")));
-        let values: Vec<String> = names.iter().map(|name| format!("of-{name}")).collect();
-        let reply = bed.run(&format!("mget {}", names.join(" ")));
-        let lines: Vec<&str> = reply.lines().filter(|line| line.starts_with("of-")).collect();
-        assert_eq!(lines, values);
     }
 
     #[test]

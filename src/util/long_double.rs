@@ -67,6 +67,12 @@ pub struct LongDouble {
 }
 
 impl LongDouble {
+    /// The largest finite number.
+    pub const MAX: LongDouble =
+        LongDouble { negative: false, mantissa: u64::MAX, exponent: MAGNITUDE_MAX - PRECISION as i32 };
+    /// The smallest finite number.
+    pub const MIN: LongDouble = LongDouble { negative: true, ..LongDouble::MAX };
+
     /// Reads a decimal or hexadecimal number or an infinity, as C's `strtold` does, but refuses
     /// blanks, trailing bytes, NaN, and numbers too large or too small to tell from infinity or zero.
     pub fn parse(text: &[u8]) -> Option<LongDouble> {
@@ -99,6 +105,27 @@ impl LongDouble {
     /// Whether this is plus or minus infinity.
     pub fn is_infinite(self) -> bool {
         self.exponent == INFINITE
+    }
+
+    /// The same number with the other sign.
+    pub fn negated(self) -> LongDouble {
+        LongDouble { negative: !self.negative, ..self }
+    }
+
+    /// Whether this is less than another.
+    pub fn is_below(self, other: LongDouble) -> bool {
+        let sign = |number: LongDouble| match number {
+            LongDouble { mantissa: 0, .. } => 0,
+            LongDouble { negative, .. } => 1 - 2 * i32::from(negative),
+        };
+        // Numbers below the normal ones have the least exponent, so exponents come first for all.
+        let magnitude = |number: LongDouble| (number.exponent, number.mantissa);
+        match (sign(self), sign(other)) {
+            (one, two) if one != two => one < two,
+            (0, _) => false,
+            (1, _) => magnitude(self) < magnitude(other),
+            _ => magnitude(other) < magnitude(self),
+        }
     }
 
     /// The rounded sum, or `None` where it would be infinite or not a number.
@@ -487,7 +514,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_largest_number_is_that_of_long_double() {
+        let text = LongDouble::MAX.to_text();
+        assert_eq!((&text[..10], text.len()), (&b"1189731495"[..], 4933));
+        assert_eq!(LongDouble::parse(&LongDouble::MIN.to_text()), Some(LongDouble::MIN));
+        assert!(LongDouble::MAX.checked_add(LongDouble::MAX).is_none());
+    }
+
     proptest! {
+        #[test]
+        fn numbers_compare_like_doubles(one: f64, other: f64) {
+            prop_assume!(!one.is_nan() && !other.is_nan());
+            for (one, other) in [(one, other), (one, one), (one, -one), (0.0, -0.0), (other, 0.0)] {
+                prop_assert_eq!(LongDouble::from(one).is_below(other.into()), one < other);
+            }
+        }
+
         #[test]
         fn doubles_convert_exactly(bits: u64) {
             let value = f64::from_bits(bits);

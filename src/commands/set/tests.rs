@@ -56,6 +56,9 @@ fn other_types_are_refused_and_stay_as_they_are() {
         "SUNIONSTORE d str s",
         "SDIFFSTORE d str",
         "SINTERCARD 2 s str",
+        "SUNIONCARD 2 s str",
+        "SUNIONCARD 2 str s APPROX",
+        "SDIFFCARD 2 none str",
         "SSCAN str 0",
     ];
     for command in commands {
@@ -229,4 +232,61 @@ fn a_scan_gives_each_member_once() {
     assert_eq!(found, numbers.into_iter().filter(|number| number.ends_with('5')).collect::<Vec<_>>());
     bed.run("SADD ints 1 2 13");
     assert_eq!(bed.run("SSCAN ints 0 MATCH 1*"), "*2\r\n$1\r\n0\r\n*2\r\n$1\r\n1\r\n$2\r\n13\r\n");
+}
+
+#[test]
+fn unions_and_differences_are_counted_up_to_a_limit() {
+    let mut bed = Testbed::new();
+    bed.run("SADD a 1 2 3 x");
+    bed.run("SADD b 3 4 x y");
+    bed.run("SADD c z");
+    let cases = [
+        ("SUNIONCARD 2 a b", 6),
+        ("SUNIONCARD 3 a b c", 7),
+        ("SUNIONCARD 3 a none a", 4),
+        ("SUNIONCARD 1 none", 0),
+        ("SUNIONCARD 2 a b LIMIT 0", 6),
+        ("SUNIONCARD 2 a b limit 5", 5),
+        ("SUNIONCARD 1 a LIMIT 3", 3),
+        ("SUNIONCARD 3 a b c LIMIT 9223372036854775807", 7),
+        ("SUNIONCARD 3 a b c APPROX", 7),
+        ("SUNIONCARD 3 a b c LIMIT 2 approx", 2),
+        ("SUNIONCARD 3 a b c APPROX LIMIT 100", 7),
+        ("SUNIONCARD 1 none APPROX", 0),
+        ("SDIFFCARD 2 a b", 2),
+        ("SDIFFCARD 1 a", 4),
+        ("SDIFFCARD 2 a a", 0),
+        ("SDIFFCARD 2 none a", 0),
+        ("SDIFFCARD 2 a c LIMIT 3", 3),
+        ("SDIFFCARD 3 a b none LIMIT 0", 2),
+    ];
+    for (command, count) in cases {
+        assert_eq!(bed.run(command), format!(":{count}\r\n"), "{command}");
+    }
+    assert_eq!(bed.run("SUNIONCARD 0 a"), "-ERR numkeys should be greater than 0\r\n");
+    assert_eq!(bed.run("SDIFFCARD x a"), "-ERR numkeys should be greater than 0\r\n");
+    let too_many = "-ERR Number of keys can't be greater than number of args\r\n";
+    assert_eq!(bed.run("SUNIONCARD 9223372036854775807 a"), too_many);
+    assert_eq!(bed.run("SDIFFCARD 2 a"), too_many);
+    assert_eq!(bed.run("SUNIONCARD 1 a LIMIT -1"), "-ERR LIMIT can't be negative\r\n");
+    for options in ["LIMIT", "APPROX x", "b", "LIMIT 1 LIMIT"] {
+        assert_eq!(bed.run(&format!("SUNIONCARD 1 a {options}")), "-ERR syntax error\r\n", "{options}");
+    }
+    assert_eq!(bed.run("SDIFFCARD 1 a APPROX"), "-ERR syntax error\r\n");
+}
+
+#[test]
+fn an_estimated_union_is_near_the_counted_one() {
+    const MEMBERS: usize = 20_000;
+    let mut bed = Testbed::new();
+    for (key, first) in [("a", 0), ("b", MEMBERS / 2)] {
+        let members: Vec<String> = (first..first + MEMBERS).map(|number| format!("member:{number}")).collect();
+        bed.run(&format!("SADD {key} {}", members.join(" ")));
+    }
+    let reply = bed.run("SUNIONCARD 2 a b APPROX");
+    let estimate: f64 = reply.trim_start_matches(':').trim_end().parse().expect("a number");
+    let counted = (MEMBERS + MEMBERS / 2) as f64;
+    // Five times the standard error of so many registers.
+    assert!((estimate - counted).abs() < counted * 0.0405, "{estimate} of {counted}");
+    assert_eq!(bed.run("SUNIONCARD 2 a b"), format!(":{}\r\n", MEMBERS + MEMBERS / 2));
 }

@@ -115,6 +115,12 @@ impl Registers {
         Ok(())
     }
 
+    /// Takes an observation in.
+    pub fn observe(&mut self, seen: Observation) {
+        let register = &mut self.0[usize::from(seen.register)];
+        *register = (*register).max(seen.run);
+    }
+
     /// About how many distinct elements all those that were merged have seen.
     pub fn count(&self) -> u64 {
         let mut tally = Tally::default();

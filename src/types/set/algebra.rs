@@ -28,29 +28,31 @@ pub fn intersection<'a>(sets: &mut [&'a Set], mut visit: impl FnMut(Element<'a>)
     }
 }
 
-/// Calls `emit` once for each member that any of the sets has.
-pub fn union<'a>(sets: &[&'a Set], mut emit: impl FnMut(Element<'a>)) {
+/// Calls `visit` once for each member that any of the sets has, until it says no.
+pub fn union<'a>(sets: &[&'a Set], mut visit: impl FnMut(Element<'a>) -> bool) {
     if let [first, others @ ..] = sets
         && others.len() <= 1
     {
-        first.iter().for_each(&mut emit);
         let new = |member: &Element<'a>| !first.has(*member);
-        others.iter().flat_map(|other| other.iter()).filter(new).for_each(emit);
+        if first.iter().all(&mut visit) {
+            others.iter().flat_map(|other| other.iter()).filter(new).all(visit);
+        }
         return;
     }
     let mut seen = HashSet::new();
     for member in sets.iter().flat_map(|set| set.iter()) {
-        if seen.insert(normal(member)) {
-            emit(member);
+        if seen.insert(normal(member)) && !visit(member) {
+            return;
         }
     }
 }
 
-/// Calls `emit` for each member of the first set that none of the others has. May change the order of the others.
+/// Calls `visit` for each member of the first set that none of the others has, until it says no. May change the order
+/// of the others.
 ///
 /// There are two ways: to look each member up in all the others, the largest first, or to strike out the members of all
 /// the others one by one. Which is taken depends on the sizes: the first does less work for each member it looks at.
-pub fn difference<'a>(first: &'a Set, others: &mut [&'a Set], mut emit: impl FnMut(Element<'a>)) {
+pub fn difference<'a>(first: &'a Set, others: &mut [&'a Set], visit: impl FnMut(Element<'a>) -> bool) {
     if others.iter().any(|other| std::ptr::eq(*other, first)) {
         return;
     }
@@ -58,7 +60,7 @@ pub fn difference<'a>(first: &'a Set, others: &mut [&'a Set], mut emit: impl FnM
     let strikes = others.iter().fold(first.len(), |sum, other| sum.saturating_add(other.len()));
     if lookups / 2 <= strikes {
         others.sort_by_key(|other| std::cmp::Reverse(other.len()));
-        first.iter().filter(|&member| !others.iter().any(|other| other.has(member))).for_each(emit);
+        first.iter().filter(|&member| !others.iter().any(|other| other.has(member))).all(visit);
         return;
     }
     let mut left: HashSet<Element<'a>> = first.iter().map(normal).collect();
@@ -68,5 +70,5 @@ pub fn difference<'a>(first: &'a Set, others: &mut [&'a Set], mut emit: impl FnM
             return;
         }
     }
-    left.into_iter().for_each(&mut emit);
+    left.into_iter().all(visit);
 }

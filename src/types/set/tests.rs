@@ -251,9 +251,26 @@ proptest! {
             all
         };
         let (mut both, mut any, mut rest) = (Vec::new(), Vec::new(), Vec::new());
-        union(&sets, |member| any.push(member.to_vec()));
+        union(&sets, |member| {
+            any.push(member.to_vec());
+            true
+        });
         let (first, others) = sets.split_first().expect("a set");
-        difference(first, &mut others.to_vec(), |member| rest.push(member.to_vec()));
+        difference(first, &mut others.to_vec(), |member| {
+            rest.push(member.to_vec());
+            true
+        });
+        let (mut seen, mut left) = (0, 0);
+        union(&sets, |_| {
+            seen += 1;
+            seen < 3
+        });
+        prop_assert_eq!(seen, any.len().min(3));
+        difference(first, &mut others.to_vec(), |_| {
+            left += 1;
+            left < 3
+        });
+        prop_assert_eq!(left, rest.len().min(3));
         intersection(&mut sets, |member| {
             both.push(member.to_vec());
             true
