@@ -38,6 +38,27 @@ fn served(key: &str, entries: &[Reply]) -> Reply {
     Reply::Array(vec![Reply::Array(vec![Reply::bulk(key), Reply::Array(entries.to_vec())])])
 }
 
+/// What is told in full of the groups of a stream, but for the consumers, who were seen at other times elsewhere.
+fn groups(server: &Server, key: &str) -> Vec<Vec<Reply>> {
+    let told = server.connect().cmd(&["XINFO", "STREAM", key, "FULL"]);
+    let Reply::Array(items) = &told else { panic!("{told:?}") };
+    let at = items.iter().position(|item| *item == Reply::bulk("groups")).expect("groups");
+    let Reply::Array(groups) = &items[at + 1] else { panic!("{told:?}") };
+    let without_consumers = |group: &Reply| match group {
+        Reply::Array(items) => items[..items.len() - 2].to_vec(),
+        other => panic!("{other:?}"),
+    };
+    groups.iter().map(without_consumers).collect()
+}
+
+/// Whether a text stands somewhere in a reply.
+fn mentions(reply: &Reply, text: &str) -> bool {
+    match reply {
+        Reply::Array(items) => items.iter().any(|item| mentions(item, text)),
+        other => *other == Reply::bulk(text),
+    }
+}
+
 #[test]
 fn one_entry_serves_all_who_wait_for_it() {
     let server = Server::start();
@@ -256,4 +277,112 @@ fn how_much_groups_have_read_is_the_same_on_replicas_and_after_a_restart() {
     node.kill();
     node.revive();
     assert_eq!(groups(node.server()), told);
+}
+
+#[test]
+fn who_claims_is_served_when_something_has_been_idle_for_long_enough() {
+    let server = Server::start();
+    let mut client = server.connect();
+    run(&mut client, "XADD s 1-0 f v");
+    run(&mut client, "XGROUP CREATE s g 0");
+    run(&mut client, "XGROUP CREATE other g 0 MKSTREAM");
+    run(&mut client, "XREADGROUP GROUP g one STREAMS s >");
+    let begin = Instant::now();
+    let mut two = blocked(&server, &mut client, 1, "XREADGROUP GROUP g two BLOCK 0 CLAIM 300 STREAMS other s > >");
+    let Reply::Array(streams) = two.read() else { panic!("no streams") };
+    assert!(begin.elapsed() >= Duration::from_millis(200), "{:?}", begin.elapsed());
+    let [Reply::Array(stream)] = &streams[..] else { panic!("{streams:?}") };
+    let Reply::Array(entries) = &stream[1] else { panic!("{stream:?}") };
+    let [Reply::Array(entry)] = &entries[..] else { panic!("{entries:?}") };
+    assert_eq!((&stream[0], &entry[0], &entry[3]), (&Reply::bulk("s"), &Reply::bulk("1-0"), &Reply::Integer(1)));
+    assert!(matches!(entry[2], Reply::Integer(300..)), "{entry:?}");
+    wait_for_blocked(&mut client, 0);
+
+    // Nothing is pending when these begin to wait: the one that comes later claims what the first was given.
+    run(&mut client, "XACK s g 1-0");
+    let command = |name: &str| format!("XREADGROUP GROUP g {name} COUNT 1 BLOCK 0 CLAIM 200 STREAMS s >");
+    let mut first = blocked(&server, &mut client, 1, &command("first"));
+    let mut second = blocked(&server, &mut client, 2, &command("second"));
+    run(&mut client, "XADD s 2-0 f v");
+    first.read();
+    let answer = second.read();
+    assert!(mentions(&answer, "2-0"), "{answer:?}");
+}
+
+#[test]
+fn what_a_claiming_reader_waits_for_may_be_made_idle_by_others() {
+    let server = Server::start();
+    let mut client = server.connect();
+    run(&mut client, "XADD s 1-0 f v");
+    run(&mut client, "XGROUP CREATE s g 0");
+    let mut reader = server.connect();
+    let mut wait = |client: &mut Connection, block: u64| {
+        reader.send(&words(&format!("XREADGROUP GROUP g two BLOCK {block} CLAIM 3600000 STREAMS s >")));
+        wait_for_blocked(client, 1);
+    };
+    run(&mut client, "XREADGROUP GROUP g one STREAMS s >");
+    wait(&mut client, 0);
+    run(&mut client, "XCLAIM s g one 0 1-0 IDLE 7200000");
+    wait_for_blocked(&mut client, 0);
+    // One entry is never idle for long enough while this one waits.
+    wait(&mut client, 50);
+    wait_for_blocked(&mut client, 0);
+    drop(reader);
+    let owners = Reply::Array(vec![Reply::bulks(&["two", "1"])]);
+    let summary = vec![Reply::Integer(1), Reply::bulk("1-0"), Reply::bulk("1-0"), owners];
+    assert_eq!(run(&mut client, "XPENDING s g"), Reply::Array(summary));
+}
+
+#[test]
+fn nothing_is_claimed_while_writes_are_paused() {
+    let server = Server::start();
+    let mut client = server.connect();
+    run(&mut client, "XADD s 1-0 f v");
+    run(&mut client, "XGROUP CREATE s g 0");
+    run(&mut client, "XREADGROUP GROUP g one STREAMS s >");
+    let mut reader = blocked(&server, &mut client, 1, "XREADGROUP GROUP g two BLOCK 0 CLAIM 100 STREAMS s >");
+    let paused = Instant::now();
+    run(&mut client, "CLIENT PAUSE 600 WRITE");
+    reader.read();
+    assert!(paused.elapsed() >= Duration::from_millis(600), "{:?}", paused.elapsed());
+}
+
+#[test]
+fn who_waited_and_named_a_total_count_is_served_no_more() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let mut reader = blocked(&server, &mut client, 1, "XREAD MAXCOUNT 2 BLOCK 0 STREAMS s 0");
+    for command in ["MULTI", "XADD s 1-0 f v", "XADD s 2-0 f v", "XADD s 3-0 f v", "EXEC"] {
+        run(&mut client, command);
+    }
+    assert_eq!(reader.read(), served("s", &[entry("1-0", &["f", "v"]), entry("2-0", &["f", "v"])]));
+}
+
+#[test]
+fn claims_by_reading_are_the_same_on_replicas_and_after_a_restart() {
+    let mut node = Node::start(&binary(), &["appendonly yes", "appendfsync always"]);
+    let replica = Server::start();
+    follow(&replica, node.port());
+    wait_for_link(&replica);
+    let told = |server: &Server| ["s", "other"].map(|key| groups(server, key));
+    let mut client = node.server().connect();
+    for id in 1..=3 {
+        run(&mut client, &format!("XADD s {id}-0 f v"));
+    }
+    run(&mut client, "XGROUP CREATE s g 0 ENTRIESREAD 0");
+    run(&mut client, "XREADGROUP GROUP g one COUNT 2 STREAMS s >");
+    run(&mut client, "XDEL s 1-0");
+    run(&mut client, "XADD other 1-0 f v");
+    run(&mut client, "XGROUP CREATE other g 0");
+    run(&mut client, "XREADGROUP GROUP g one STREAMS other >");
+    let mut reader = blocked(node.server(), &mut client, 1, "XREADGROUP GROUP g two CLAIM 200 BLOCK 0 STREAMS other >");
+    reader.read();
+    run(&mut client, "XREADGROUP GROUP g two CLAIM 0 STREAMS s >");
+    let pending = run(&mut client, "XPENDING s g - + 10 two");
+    assert!(!mentions(&pending, "1-0") && mentions(&pending, "2-0") && mentions(&pending, "3-0"), "{pending:?}");
+    let of_node = told(node.server());
+    wait_until("the replica knows the same", || told(&replica) == of_node);
+    node.kill();
+    node.revive();
+    assert_eq!(told(node.server()), of_node);
 }

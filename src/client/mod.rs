@@ -126,6 +126,24 @@ pub struct Blocked {
     pub command: CommandId,
     /// What is answered when the time is up: the null of RESP2 arrays rather than of bulk strings.
     pub null_array: bool,
+    /// When the command is run again by itself.
+    pub alarm: Option<Alarm>,
+}
+
+impl Blocked {
+    /// When something is to be done about the client, in Unix milliseconds; `None` for never.
+    pub fn due_ms(&self) -> Option<i64> {
+        self.deadline_ms.into_iter().chain(self.alarm.map(|alarm| alarm.at_ms)).min()
+    }
+}
+
+/// A moment from which on a key may be ready though nothing happens to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// In Unix milliseconds.
+    pub at_ms: i64,
+    /// Which of the keys waited for.
+    pub ready: usize,
 }
 
 /// A connected client.

@@ -12,6 +12,7 @@ mod info;
 mod pending;
 mod range;
 mod read;
+mod read_group;
 mod shared;
 
 use super::stream::shared::READS;
@@ -127,17 +128,18 @@ pub const COMMANDS: &[Command] = &[
         .find_keys(read::streams)
         .docs(
             "5.0.0",
-            "[COUNT count] [BLOCK milliseconds] STREAMS <key [key ...] id [id ...]>",
+            "[COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] STREAMS <key [key ...] id [id ...]>",
             "Returns the entries of streams behind the ids given, and may wait for them.",
         ),
-    Command::new("xreadgroup", Arity::at_least(7), read::xreadgroup)
+    Command::new("xreadgroup", Arity::at_least(7), read_group::xreadgroup)
         .group(Group::Stream)
         .flags(&[WRITE, BLOCKING])
         .keys(&[streams(4)])
         .find_keys(read::streams)
         .docs(
             "5.0.0",
-            "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS <key [key ...] id [id ...]>",
+            "GROUP group consumer [COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] \
+             [CLAIM min-idle-time] [NOACK] STREAMS <key [key ...] id [id ...]>",
             "Delivers entries to a consumer of a group, or tells what it has yet to acknowledge.",
         ),
     Command::new("xrevrange", Arity::at_least(4), range::xrevrange)

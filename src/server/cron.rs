@@ -2,7 +2,6 @@
 //!
 //! The steps stand in an order with reasons; add one where its reason holds.
 
-use super::clients::blocking::UnblockReason;
 use super::execution::{changes, settle};
 use super::modes::ServerModes;
 use super::persistence::children;
@@ -61,7 +60,7 @@ pub fn before_wait(server: &mut Server, db: &mut Databases) {
         shutdown::step(server, db);
     }
     // Deadlines first: a client that gives up now must not be served by a key that turns ready below.
-    time_out_blocked(server);
+    server.serve_due(db);
     end_pause(server, db);
     // Stale keys are freed while nobody waits for an answer longer than this takes.
     if server.cron.stale {
@@ -169,14 +168,6 @@ fn expire(server: &mut Server, db: &mut Databases, limit_us: u64) {
     server.stats.expired_stale_percent = percent * 0.05 + server.stats.expired_stale_percent * 0.95;
     let elapsed_ms = server.clock.micros_between(started, ended) / 1000;
     server.latency.sample("expire-cycle", elapsed_ms, server.clock.unix_ms());
-}
-
-/// Answers blocked clients whose time is up.
-fn time_out_blocked(server: &mut Server) {
-    let now = server.clock.unix_ms();
-    while let Some(key) = server.deadlines.take_passed(now) {
-        server.give_up(key, UnblockReason::Timeout);
-    }
 }
 
 /// Lets the clients held by CLIENT PAUSE go on once it is over.

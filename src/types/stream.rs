@@ -8,13 +8,15 @@ mod block;
 mod groups;
 mod id;
 mod log;
+mod pending;
 #[cfg(test)]
 mod tests;
 
 pub use block::{BlockLimits, Entry};
-pub use groups::{ConsumerId, Delivery, Group, Groups};
+pub use groups::{Group, Groups};
 pub use id::{IdText, StreamId};
 pub use log::{Keep, Log, NewId, Refusal, Trim, Trimmed};
+pub use pending::{ConsumerId, Delivery};
 
 use super::Collection;
 use super::digest::Digest;

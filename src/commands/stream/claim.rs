@@ -6,7 +6,7 @@ use super::shared::{Actor, INVALID_ID, Substitutes, interval_start, no_key_or_gr
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::{Args, Error};
 use crate::resp::reply::Reply;
-use crate::server::execution::Ctx;
+use crate::server::execution::{Ctx, changes};
 use crate::types::Stream;
 use crate::types::stream::{Delivery, Entry, StreamId};
 use crate::util::number;
@@ -130,6 +130,10 @@ pub fn xclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     cx.db.dirty += changes;
     actor.report(cx, &key);
     substitutes.propagate(cx);
+    // Somebody may wait for what is idle for long enough, and this says for how long it is.
+    if claimed > 0 {
+        changes::wake(cx, key.bytes());
+    }
     Ok(())
 }
 

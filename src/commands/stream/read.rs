@@ -1,16 +1,11 @@
-//! XREAD and XREADGROUP.
+//! XREAD, and what XREADGROUP has in common with it.
 //!
 //! A reader that finds nothing may wait, and is run again whenever one of its streams has changed. The ids that mean
 //! something only now (`$`, the last one, and `+`, the last entry) are written out for that, so that what came in
 //! between is not missed; and who named no count then gets a bounded number of entries, however far behind it was.
-//!
-//! XREADGROUP cannot go on waiting when its stream or its group is gone, and says so. It is never propagated itself:
-//! each delivery is, as an XCLAIM, and how far the group has read then.
 
-use super::range::reply_entries;
-use super::shared::{Actor, INVALID_ID, READS, Substitutes, reply_entry, reply_id};
-use crate::command::args::until_nul;
-use crate::command::error::{CmdResult, SYNTAX, WRONG_TYPE};
+use super::shared::{INVALID_ID, READS, reply_entry};
+use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::FoundKey;
 use crate::command::{Args, Error};
 use crate::db::Key;
@@ -18,11 +13,11 @@ use crate::resp::reply::{Deferred, Reply};
 use crate::resp::request::OwnedRequest;
 use crate::server::execution::Ctx;
 use crate::types::Stream;
-use crate::types::stream::{Delivery, StreamId};
+use crate::types::stream::StreamId;
 use crate::util::number;
 
 /// The count of those who waited and named none.
-const COUNT_AFTER_WAITING: &[u8] = b"1000";
+const COUNT_AFTER_WAITING: usize = 1000;
 
 /// A word among the options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,17 +25,23 @@ enum Word {
     Streams,
     Block,
     Count,
+    MaxCount,
+    MaxSize,
     Group,
+    Claim,
     NoAck,
 }
 
 impl Word {
     /// The words, each with how many arguments belong to it. To STREAMS belong all the others, too.
-    const ALL: [(&'static str, Word, usize); 5] = [
+    const ALL: [(&'static str, Word, usize); 8] = [
         ("streams", Word::Streams, 1),
         ("block", Word::Block, 1),
         ("count", Word::Count, 1),
+        ("maxcount", Word::MaxCount, 1),
+        ("maxsize", Word::MaxSize, 1),
         ("group", Word::Group, 2),
+        ("claim", Word::Claim, 1),
         ("noack", Word::NoAck, 0),
     ];
 
@@ -61,24 +62,33 @@ pub fn streams(args: Args<'_>) -> Option<Vec<FoundKey>> {
 
 /// The arguments of both commands.
 #[derive(Clone, Copy, Debug, Default)]
-struct Call<'a> {
+pub struct Call<'a> {
     /// Whether to wait, and until when.
     block: Option<Option<i64>>,
     /// At most so many entries of each stream; 0 for all.
     count: usize,
+    /// At most so many entries of all streams.
+    count_max: Option<usize>,
+    /// No further entry once the answer has so many bytes.
+    bytes_max: Option<usize>,
     /// The group and the consumer.
-    group: Option<(&'a [u8], &'a [u8])>,
-    no_ack: bool,
+    pub group: Option<(&'a [u8], &'a [u8])>,
+    /// What has been pending for so many milliseconds is claimed.
+    pub claim: Option<i64>,
+    /// What is new is not to be acknowledged.
+    pub no_ack: bool,
     /// The argument with the first key.
     first: usize,
     /// How many streams.
-    streams: usize,
+    pub streams: usize,
 }
 
 impl<'a> Call<'a> {
-    fn parse(args: &Args<'a>, now_ms: i64, with_group: bool) -> Result<Call<'a>, Error> {
+    pub fn parse(args: &Args<'a>, now_ms: i64, with_group: bool) -> Result<Call<'a>, Error> {
         const GROUP: Error =
             Error::fixed("ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.");
+        const CLAIM: Error =
+            Error::fixed("ERR The CLAIM option is only supported by XREADGROUP. You called XREAD instead.");
         const NO_ACK: Error =
             Error::fixed("ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.");
         const UNBALANCED: Error =
@@ -97,30 +107,38 @@ impl<'a> Call<'a> {
                 }
                 Word::Block => call.block = Some(deadline(args.get(index + 1), now_ms)?),
                 Word::Count => call.count = args.integer(index + 1)?.max(0) as usize,
-                Word::Group | Word::NoAck if !with_group => {
-                    return Err(if word == Word::Group { GROUP } else { NO_ACK });
-                }
+                Word::MaxCount => call.count_max = Some(positive(args, index + 1, "MAXCOUNT")?),
+                Word::MaxSize => call.bytes_max = Some(positive(args, index + 1, "MAXSIZE")?),
+                Word::Group if !with_group => return Err(GROUP),
+                Word::Claim if !with_group => return Err(CLAIM),
+                Word::NoAck if !with_group => return Err(NO_ACK),
                 Word::Group => call.group = Some((args.get(index + 1), args.get(index + 2))),
+                Word::Claim => call.claim = Some(idle_ms(args.get(index + 1))?),
                 Word::NoAck => call.no_ack = true,
             }
             index = next;
         }
-        match call.first {
-            0 => Err(SYNTAX),
-            _ => Ok(call),
+        if call.first == 0 {
+            return Err(SYNTAX);
+        }
+        match call.count_max.is_some_and(|count_max| count_max < call.count) {
+            true => Err(Error::fixed("ERR MAXCOUNT must be greater than or equal to COUNT")),
+            false => Ok(call),
         }
     }
 
-    fn key(&self, args: &Args<'a>, stream: usize) -> Key<'a> {
+    /// The key of a stream.
+    pub fn key(&self, args: &Args<'a>, stream: usize) -> Key<'a> {
         args.key(self.first + stream)
     }
 
-    fn id(&self, args: &Args<'a>, stream: usize) -> &'a [u8] {
+    /// What is wanted of a stream, as it was said.
+    pub fn id(&self, args: &Args<'a>, stream: usize) -> &'a [u8] {
         args.get(self.first + self.streams + stream)
     }
 
     /// Other blocking commands merely do not wait in scripts.
-    fn refuse_waiting_in_scripts(&self, cx: &Ctx<'_>, args: &Args<'_>) -> CmdResult {
+    pub fn refuse_waiting_in_scripts(&self, cx: &Ctx<'_>, args: &Args<'_>) -> CmdResult {
         if self.block.is_none() || !cx.by_script() {
             return Ok(());
         }
@@ -128,12 +146,24 @@ impl<'a> Call<'a> {
         Err(Error::text([b"ERR ", args.get(0), text].concat()))
     }
 
-    fn most(&self) -> usize {
+    /// How many entries of a stream are wanted.
+    pub fn most(&self) -> usize {
         if self.count == 0 { usize::MAX } else { self.count }
     }
 
+    /// Whether it may wait.
+    pub fn waits(&self) -> bool {
+        self.block.is_some()
+    }
+
+    /// What the answer may take.
+    pub fn limits(&self, reply: &Reply) -> Limits {
+        let (entries, bytes) = (self.count_max.unwrap_or(usize::MAX), self.bytes_max.unwrap_or(usize::MAX));
+        Limits { entries, bytes, begun_at: reply.len(), taken: 0 }
+    }
+
     /// Waits for something to read, if that is allowed; `ids` are what is to be read behind.
-    fn wait(&self, cx: &mut Ctx<'_>, args: &Args<'a>, ids: impl FnOnce() -> Vec<Vec<u8>>) -> CmdResult {
+    pub fn wait(&self, cx: &mut Ctx<'_>, args: &Args<'a>, ids: impl FnOnce() -> Vec<Vec<u8>>) -> CmdResult {
         let Some(deadline) = self.block else {
             cx.reply.null_array();
             return Ok(());
@@ -148,12 +178,27 @@ impl<'a> Call<'a> {
     /// The call as it is run again, with these ids.
     fn written_out(&self, args: &Args<'_>, ids: &[Vec<u8>]) -> OwnedRequest {
         let mut words: Vec<&[u8]> = args.rest(0).take(self.first - 1).collect();
+        let count = self.count_max.unwrap_or(usize::MAX).min(COUNT_AFTER_WAITING).to_string();
         if self.count == 0 {
-            words.extend([b"COUNT", COUNT_AFTER_WAITING]);
+            words.extend([b"COUNT", count.as_bytes()]);
         }
         words.extend(args.rest(self.first - 1).take(1 + self.streams));
         words.extend(ids.iter().map(|id| &id[..]));
         OwnedRequest::of(&words)
+    }
+}
+
+fn positive(args: &Args<'_>, index: usize, name: &str) -> Result<usize, Error> {
+    let value = usize::try_from(args.integer(index)?).ok().filter(|value| *value > 0);
+    value.ok_or_else(|| Error::text(format!("ERR {name} must be a positive integer")))
+}
+
+/// For how long something has to be pending.
+fn idle_ms(text: &[u8]) -> Result<i64, Error> {
+    let millis = number::parse_i64(text).ok_or(Error::fixed("ERR min-idle-time is not an integer"))?;
+    match millis {
+        0.. => Ok(millis),
+        _ => Err(Error::fixed("ERR min-idle-time must be a positive integer")),
     }
 }
 
@@ -167,19 +212,42 @@ fn deadline(text: &[u8], now_ms: i64) -> Result<Option<i64>, Error> {
     }
 }
 
+/// What an answer may take, of all streams together.
+#[derive(Debug)]
+pub struct Limits {
+    entries: usize,
+    bytes: usize,
+    /// The length of the output in front of the answer.
+    begun_at: usize,
+    taken: usize,
+}
+
+impl Limits {
+    /// Whether no further entry is to be answered. The first one always is, however long.
+    pub fn are_reached(&self, reply: &Reply) -> bool {
+        self.taken > 0 && (self.taken >= self.entries || reply.len() - self.begun_at >= self.bytes)
+    }
+
+    /// Counts an entry.
+    pub fn take(&mut self) {
+        self.taken += 1;
+    }
+}
+
 /// The answer: streams with their entries, an array of pairs or a map.
-struct Answer {
+pub struct Answer {
     head: Option<Deferred>,
     streams: usize,
 }
 
 impl Answer {
-    fn new() -> Answer {
+    /// One without streams.
+    pub fn new() -> Answer {
         Answer { head: None, streams: 0 }
     }
 
     /// Begins a stream; its entries follow.
-    fn begin(&mut self, reply: &mut Reply, key: &[u8]) {
+    pub fn begin(&mut self, reply: &mut Reply, key: &[u8]) {
         if self.head.is_none() {
             self.head = Some(reply.defer());
         }
@@ -191,7 +259,7 @@ impl Answer {
     }
 
     /// Whether there is any.
-    fn finish(self, reply: &mut Reply) -> bool {
+    pub fn finish(self, reply: &mut Reply) -> bool {
         let Some(head) = self.head else { return false };
         match reply.resp3 {
             true => reply.finish_map(head, self.streams),
@@ -222,7 +290,7 @@ pub fn xread(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         }
         after.push(id?);
     }
-    let mut answer = Answer::new();
+    let (mut answer, mut limits) = (Answer::new(), call.limits(cx.reply));
     for (index, after) in places.zip(&mut after) {
         let key = call.key(&args, index);
         let stream = cx.db.collection::<Stream>(&key)?;
@@ -237,196 +305,22 @@ pub fn xread(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         }
         let Some((log, from)) = log.zip(after.next()).filter(|(log, from)| *from <= log.last_id) else { continue };
         let mut entries = log.range(from, StreamId::MAX).take(call.most()).peekable();
-        if entries.peek().is_some() {
-            answer.begin(cx.reply, key.bytes());
-            reply_entries(cx.reply, entries);
+        if limits.are_reached(cx.reply) || entries.peek().is_none() {
+            continue;
         }
+        answer.begin(cx.reply, key.bytes());
+        let (head, mut len) = (cx.reply.defer(), 0);
+        while let Some(entry) = entries.next_if(|_| !limits.are_reached(cx.reply)) {
+            reply_entry(cx.reply, entry);
+            limits.take();
+            len += 1;
+        }
+        cx.reply.finish_array(head, len);
     }
     if answer.finish(cx.reply) {
         return Ok(());
     }
     call.wait(cx, &args, || after.iter().map(|id| id.to_vec()).collect())
-}
-
-/// What a consumer wants of a stream.
-#[derive(Clone, Copy, Debug)]
-enum Wanted {
-    /// What nobody of its group has read yet.
-    New,
-    /// What it has read behind an id and not acknowledged.
-    History(StreamId),
-}
-
-/// A consumer that reads.
-struct Reader<'a> {
-    call: Call<'a>,
-    group: &'a [u8],
-    actor: Actor<'a>,
-    now_ms: i64,
-    answer: Answer,
-}
-
-pub fn xreadgroup(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let call = Call::parse(&args, cx.clock_ms(), true)?;
-    call.refuse_waiting_in_scripts(cx, &args)?;
-    let (group, consumer) = call.group.ok_or(Error::fixed("ERR Missing GROUP option for XREADGROUP"))?;
-    let mut wanted = Vec::with_capacity(call.streams);
-    for index in cx.places(call.streams) {
-        wanted.push((index, check_stream(cx, &args, &call, group, index)?));
-    }
-    let now_ms = cx.clock_ms();
-    let mut reader = Reader { call, group, actor: Actor::new(consumer), now_ms, answer: Answer::new() };
-    let mut commands = Vec::new();
-    for (index, wanted) in wanted {
-        let key = call.key(&args, index);
-        let mut substitutes = Substitutes::new(cx, key.bytes(), group);
-        reader.actor = Actor::new(consumer);
-        if reader.serve(cx, &key, wanted, &mut substitutes)? {
-            cx.db.dirty += 1;
-            reader.actor.report(cx, &key);
-        }
-        commands.append(&mut substitutes.commands);
-    }
-    if reader.answer.finish(cx.reply) {
-        Substitutes { wanted: true, key: &[], group, commands }.propagate(cx);
-        return Ok(());
-    }
-    call.wait(cx, &args, || (0..call.streams).map(|index| call.id(&args, index).to_vec()).collect())
-}
-
-/// Checks that a stream is there with the group, and reads what is wanted of it.
-fn check_stream<'a>(
-    cx: &mut Ctx<'_>,
-    args: &Args<'a>,
-    call: &Call<'a>,
-    group: &[u8],
-    index: usize,
-) -> Result<Wanted, Error> {
-    const STREAM_GONE: Error = Error::fixed("UNBLOCKED the stream key no longer exists");
-    const GROUP_GONE: Error = Error::fixed("NOGROUP the consumer group this client was blocked on no longer exists");
-    const MEANINGLESS: &str = "ID is meaningless in the context of XREADGROUP: you want to read the history of this \
-                               consumer by specifying a proper ID, or use the > ID to get new messages. The";
-    let (key, again) = (call.key(args, index), cx.is_rerun());
-    let stream = match cx.db.collection::<Stream>(&key) {
-        Err(_) | Ok(None) if again => return Err(STREAM_GONE),
-        Err(_) => return Err(WRONG_TYPE),
-        Ok(stream) => stream,
-    };
-    if stream.and_then(|stream| stream.groups().get(group)).is_none() {
-        if again {
-            return Err(GROUP_GONE);
-        }
-        let (key, group) = (until_nul(key.bytes()), until_nul(group));
-        let line: [&[u8]; 5] =
-            [b"NOGROUP No such key '", key, b"' or consumer group '", group, b"' in XREADGROUP with GROUP option"];
-        return Err(Error::text(line.concat()));
-    }
-    match call.id(args, index) {
-        b">" => Ok(Wanted::New),
-        extreme @ (b"$" | b"+") => {
-            let id = if extreme == b"$" { '$' } else { '+' };
-            Err(Error::text(format!("ERR The {id} {MEANINGLESS} {id} ID would just return an empty result set.")))
-        }
-        text => match StreamId::parse(text, 0).ok_or(INVALID_ID)? {
-            // There is no history behind the last id of all: it means `>`.
-            StreamId::MAX => Ok(Wanted::New),
-            id => Ok(Wanted::History(id)),
-        },
-    }
-}
-
-impl Reader<'_> {
-    /// Answers what there is of one stream; whether there was any, or history was asked for.
-    fn serve(
-        &mut self,
-        cx: &mut Ctx<'_>,
-        key: &Key<'_>,
-        wanted: Wanted,
-        substitutes: &mut Substitutes<'_>,
-    ) -> Result<bool, Error> {
-        let Some(stream) = cx.db.collection_mut::<Stream>(key)? else { return Ok(false) };
-        match wanted {
-            Wanted::New => Ok(self.deliver(cx.reply, key, stream, substitutes)),
-            Wanted::History(after) => {
-                self.tell_history(cx.reply, key, stream, after, substitutes);
-                Ok(true)
-            }
-        }
-    }
-
-    fn deliver(
-        &mut self,
-        reply: &mut Reply,
-        key: &Key<'_>,
-        stream: &mut Stream,
-        substitutes: &mut Substitutes<'_>,
-    ) -> bool {
-        let (groups, log) = stream.groups_mut();
-        let Some(group) = groups.get_mut(self.group) else { return false };
-        let Some(from) = group.last_id.next().filter(|from| *from <= log.last_id) else { return false };
-        let mut entries = log.range(from, StreamId::MAX).take(self.call.most()).peekable();
-        if entries.peek().is_none() {
-            return false;
-        }
-        self.answer.begin(reply, key.bytes());
-        let consumer = self.actor.meet(group, self.now_ms);
-        if self.actor.created && self.call.no_ack {
-            substitutes.created(self.actor.name);
-        }
-        let head = reply.defer();
-        let mut len = 0;
-        for entry in entries {
-            let id = entry.id;
-            reply_entry(reply, entry);
-            len += 1;
-            group.advance(log, id);
-            if !self.call.no_ack {
-                let delivery = Delivery { time_ms: self.now_ms, count: 1, consumer };
-                group.deliver(id, delivery);
-                substitutes.delivered(id, &delivery, group);
-            }
-        }
-        reply.finish_array(head, len);
-        // The claims say how far the group has read, but not how many entries that were.
-        substitutes.read_on(group);
-        true
-    }
-
-    /// Tells what the consumer has pending; entries that are gone have no fields.
-    fn tell_history(
-        &mut self,
-        reply: &mut Reply,
-        key: &Key<'_>,
-        stream: &mut Stream,
-        after: StreamId,
-        substitutes: &mut Substitutes<'_>,
-    ) {
-        let (groups, log) = stream.groups_mut();
-        let Some(group) = groups.get_mut(self.group) else { return };
-        self.answer.begin(reply, key.bytes());
-        let consumer = self.actor.meet(group, self.now_ms);
-        if self.actor.created {
-            substitutes.created(self.actor.name);
-        }
-        let from = after.next().into_iter();
-        let pending = from.flat_map(|from| group.pending_of(consumer, from)).take(self.call.most());
-        let pending: Vec<(StreamId, Delivery)> = pending.map(|(id, delivery)| (id, *delivery)).collect();
-        reply.array(pending.len());
-        for (id, delivery) in pending {
-            match log.get(id) {
-                Some(entry) => {
-                    reply_entry(reply, entry);
-                    let count = delivery.count.saturating_add(1);
-                    group.deliver(id, Delivery { time_ms: self.now_ms, count, consumer });
-                }
-                None => {
-                    reply.array(2);
-                    reply_id(reply, id);
-                    reply.null_array();
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -448,21 +342,46 @@ mod tests {
     }
 
     #[test]
-    fn the_last_id_of_all_asks_for_what_is_new() {
+    fn a_total_count_is_shared_by_the_streams_in_their_order() {
         let mut bed = Testbed::new();
-        bed.run("XADD x 1-1 f v");
-        bed.run("XGROUP CREATE x g 0");
-        let last = "18446744073709551615-18446744073709551615";
-        let entry = "*1\r\n*2\r\n$1\r\nx\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n";
-        assert_eq!(bed.run(&format!("XREADGROUP GROUP g c STREAMS x {last}")), entry);
-        assert_eq!(bed.run(&format!("XREADGROUP GROUP g c STREAMS x {last}")), "*-1\r\n");
+        for key in ["a", "b", "c"] {
+            for id in 1..=3 {
+                bed.run(&format!("XADD {key} {id}-0 f v"));
+            }
+        }
+        let mut count = |command: &str| bed.run(command).matches("-0\r\n").count();
+        assert_eq!(count("XREAD COUNT 2 STREAMS a b c 0 0 0"), 6);
+        assert_eq!(count("XREAD COUNT 2 MAXCOUNT 3 STREAMS a b c 0 0 0"), 3);
+        assert_eq!(count("XREAD MAXCOUNT 4 STREAMS a b c 0 0 0"), 4);
+        assert_eq!(count("XREAD MAXCOUNT 9223372036854775807 STREAMS a b c 0 0 0"), 9);
+        // The entry that reaches the size is the last one, and there always is one.
+        assert_eq!(count("XREAD MAXSIZE 1 STREAMS a b c 0 0 0"), 1);
+        assert_eq!(count("XREAD MAXSIZE 70 STREAMS a b c 0 0 0"), 2);
+        assert_eq!(count("XREAD MAXSIZE 1000 STREAMS a b c 0 0 0"), 9);
+        let two = bed.run("XREAD COUNT 2 MAXCOUNT 3 STREAMS none b a 0 0 0");
+        assert!(two.starts_with("*2\r\n*2\r\n$1\r\nb\r\n*2\r\n"), "{two}");
+        assert_eq!(bed.run("XREAD MAXCOUNT 1 MAXSIZE 1 STREAMS a 3"), "*-1\r\n");
     }
 
     #[test]
-    fn errors_quote_a_key_up_to_a_nul() {
+    fn a_total_count_is_a_positive_number_of_no_less_than_the_count() {
         let mut bed = Testbed::new();
-        let line = "-NOGROUP No such key 'k' or consumer group 'g' in XREADGROUP with GROUP option\r\n";
-        assert_eq!(bed.run("XREADGROUP GROUP g\0h c STREAMS k\0l >"), line);
-        assert_eq!(bed.run("XPENDING k\0l g"), "-NOGROUP No such key 'k' or consumer group 'g'\r\n");
+        for name in ["MAXCOUNT", "MAXSIZE"] {
+            for value in ["0", "-1", "-9223372036854775808"] {
+                let error = format!("-ERR {name} must be a positive integer\r\n");
+                assert_eq!(bed.run(&format!("XREAD {name} {value} STREAMS s 0")), error);
+            }
+            for value in ["x", "1.5", "9223372036854775808"] {
+                let error = "-ERR value is not an integer or out of range\r\n";
+                assert_eq!(bed.run(&format!("XREAD {name} {value} STREAMS s 0")), error);
+            }
+        }
+        let less = "-ERR MAXCOUNT must be greater than or equal to COUNT\r\n";
+        assert_eq!(bed.run("XREAD MAXCOUNT 1 COUNT 2 STREAMS s 0"), less);
+        assert_eq!(bed.run("XREADGROUP GROUP g c COUNT 2 MAXCOUNT 1 STREAMS s >"), less);
+        assert_eq!(bed.run("XREAD COUNT 0 MAXCOUNT 1 STREAMS s 0"), "*-1\r\n");
+        bed.run("SET text v");
+        bed.run("XADD s 1-0 f v");
+        assert!(bed.run("XREAD MAXCOUNT 1 STREAMS s text 0 0").starts_with("-WRONGTYPE"));
     }
 }

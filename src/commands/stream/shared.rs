@@ -75,8 +75,13 @@ pub fn reply_id(reply: &mut Reply, id: StreamId) {
 
 /// Answers an entry: its id, and its fields with their values.
 pub fn reply_entry(reply: &mut Reply, entry: Entry<'_>) {
-    let mut room = IntText::new();
     reply.array(2);
+    reply_entry_items(reply, entry);
+}
+
+/// Answers the two items of an entry, in an array that was begun for them.
+pub fn reply_entry_items(reply: &mut Reply, entry: Entry<'_>) {
+    let mut room = IntText::new();
     reply_id(reply, entry.id);
     reply.array(entry.fields.len() * 2);
     for (name, value) in entry.fields {

@@ -12,7 +12,7 @@ pub mod durability;
 
 use std::ops::Range;
 
-use crate::client::{Blocked, BlockedFor, Modes, reply_mode};
+use crate::client::{Alarm, Blocked, BlockedFor, Modes, reply_mode};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
 use crate::db::waiters::Waiter;
@@ -78,6 +78,20 @@ impl Ctx<'_> {
             request,
             command: self.command,
             null_array: true,
+            alarm: None,
+        }
+    }
+
+    /// Has the command of the client, if it is blocked by it, run again at a time when a key may be ready though
+    /// nothing happens to it. Whoever blocks says so anew each time.
+    pub fn set_alarm(&mut self, alarm: Option<Alarm>) {
+        let now_ms = self.server.clock.unix_ms();
+        let key = self.client;
+        let Some(blocked) = &mut self.client_mut().blocked else { return };
+        blocked.alarm = alarm.map(|alarm| Alarm { at_ms: alarm.at_ms.max(now_ms), ..alarm });
+        match blocked.due_ms() {
+            Some(due_ms) => self.server.deadlines.add(due_ms, key),
+            None => self.server.deadlines.remove(key),
         }
     }
 
@@ -140,8 +154,8 @@ pub enum UnblockReason {
 impl Server {
     /// Blocks a client.
     pub fn block(&mut self, key: ClientKey, blocked: Blocked) {
-        if let Some(deadline) = blocked.deadline_ms {
-            self.deadlines.add(deadline, key);
+        if let Some(due_ms) = blocked.due_ms() {
+            self.deadlines.add(due_ms, key);
         }
         for (index, waited) in blocked.keys.iter().enumerate() {
             let waiter = Waiter { ticket: blocked.ticket, client: key, index };

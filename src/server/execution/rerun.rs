@@ -1,19 +1,56 @@
-//! Commands of blocked clients are run again when a key that they wait for may be ready.
+//! Commands of blocked clients are run again when a key that they wait for may be ready: because something happened to
+//! it, or because a time has come that they have named (see [`Ctx::set_alarm`]).
 
-use super::{Ctx, call, refuse};
+use super::{Ctx, call, gate, refuse};
 use crate::client::acl::Denial;
 use crate::client::acl::log::Context;
-use crate::client::{Modes, reply_mode};
+use crate::client::{Alarm, Modes, reply_mode};
 use crate::command::args::shown;
 use crate::command::{Args, CommandId, Error};
 use crate::db::waiters::Waiter;
 use crate::db::{Databases, Key};
 use crate::net::ClientKey;
 use crate::server::Server;
-use crate::server::clients::blocking::durability;
+use crate::server::clients::blocking::{UnblockReason, durability};
 use crate::server::clients::messages;
 
+/// How long an alarm waits if the command may not be run just now, in milliseconds.
+const PUT_OFF_MS: i64 = 100;
+
 impl Server {
+    /// Looks after blocked clients whose time has come: to look again, or to give up.
+    pub fn serve_due(&mut self, db: &mut Databases) {
+        let now_ms = self.clock.unix_ms();
+        while let Some(key) = self.deadlines.take_passed(now_ms) {
+            self.sound_alarm(db, key, now_ms);
+            let Some(blocked) = self.clients.get(key).and_then(|client| client.blocked.as_deref()) else { continue };
+            if blocked.deadline_ms.is_some_and(|deadline_ms| deadline_ms < now_ms) {
+                self.give_up(key, UnblockReason::Timeout);
+            } else if let Some(due_ms) = blocked.due_ms() {
+                self.deadlines.add(due_ms, key);
+            }
+        }
+    }
+
+    /// Runs the command of a client again if it has asked for that by now. What would be held or refused if it came
+    /// now has to wait.
+    fn sound_alarm(&mut self, db: &mut Databases, key: ClientKey, now_ms: i64) {
+        let Some(blocked) = self.clients.get_mut(key).and_then(|client| client.blocked.as_mut()) else { return };
+        let Some(Alarm { ready, .. }) = blocked.alarm.take_if(|alarm| alarm.at_ms < now_ms) else { return };
+        let flags = self.commands.entry(blocked.command).row.flags;
+        if gate::is_held(self, flags) || gate::refuses_write(self, flags).is_some() {
+            if let Some(blocked) = self.clients.get_mut(key).and_then(|client| client.blocked.as_mut()) {
+                blocked.alarm = Some(Alarm { at_ms: now_ms.saturating_add(PUT_OFF_MS), ready });
+            }
+            return;
+        }
+        let sees_expired = db.set_sees_expired(false);
+        self.rerun(db, key, ready);
+        crate::server::propagate::propagate(self);
+        durability::note_write(self, key);
+        db.set_sees_expired(sees_expired);
+    }
+
     /// Runs the commands of the clients that wait on a key, the longest waiting first, as long as there is something
     /// to be had. When the key is gone, those that need it are run.
     pub fn serve_waiters(&mut self, db: &mut Databases, index: usize, key: &[u8]) {

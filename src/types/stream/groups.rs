@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use slab::Slab;
 
+use super::pending::{ConsumerId, Delivery, Pending};
 use super::{Log, StreamId};
 
 /// The groups of a stream, by name.
@@ -55,13 +56,13 @@ impl Groups {
 
     /// Whether some group has yet to read an entry, or to acknowledge it.
     pub fn need(&self, id: StreamId) -> bool {
-        self.by_name.values().any(|group| id > group.last_id || group.pending.contains_key(&id))
+        self.by_name.values().any(|group| id > group.last_id || group.pending.get(id).is_some())
     }
 
     /// Has all groups forget what is pending of the ids before one.
     pub fn forget_before(&mut self, end: StreamId) {
         for group in self.by_name.values_mut() {
-            let pending: Vec<StreamId> = group.pending.range(..end).map(|(id, _)| *id).collect();
+            let pending: Vec<StreamId> = group.pending.before(end).map(|(id, _)| id).collect();
             pending.into_iter().for_each(|id| _ = group.acknowledge(id));
         }
     }
@@ -74,21 +75,6 @@ impl Groups {
         }
         forgotten
     }
-}
-
-/// The number of a consumer within its group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConsumerId(u32);
-
-/// When an entry was delivered last, how often, and to whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// Unix milliseconds.
-    pub time_ms: i64,
-    /// How often; never negative.
-    pub count: i64,
-    /// Who has to acknowledge it.
-    pub consumer: ConsumerId,
 }
 
 /// A consumer.
@@ -115,7 +101,7 @@ pub struct Group {
     pub last_id: StreamId,
     /// How many entries it has read, counted from the first that the stream ever had; unknown if it has jumped.
     pub entries_read: Option<u64>,
-    pending: BTreeMap<StreamId, Delivery>,
+    pending: Pending,
     consumers: Slab<Consumer>,
     /// The consumers' numbers in the order of their names.
     by_name: Vec<u32>,
@@ -173,7 +159,7 @@ impl Group {
         let number = self.by_name.remove(place);
         let consumer = self.consumers.remove(number as usize);
         for id in &consumer.pending {
-            self.pending.remove(id);
+            self.pending.remove(*id);
         }
         Some(consumer.pending.len())
     }
@@ -185,18 +171,29 @@ impl Group {
 
     /// What is pending, from an id on.
     pub fn pending(&self, from: StreamId) -> impl DoubleEndedIterator<Item = (StreamId, &Delivery)> {
-        self.pending.range(from..).map(|(id, delivery)| (*id, delivery))
+        self.pending.from(from)
     }
 
     /// What a consumer has pending, from an id on.
     pub fn pending_of(&self, consumer: ConsumerId, from: StreamId) -> impl Iterator<Item = (StreamId, &Delivery)> {
         let ids = self.consumer(consumer).pending.range(from..);
-        ids.filter_map(|id| self.pending.get(id).map(|delivery| (*id, delivery)))
+        ids.filter_map(|id| self.pending.get(*id).map(|delivery| (*id, delivery)))
     }
 
     /// How an entry was delivered, if it is pending.
     pub fn delivery(&self, id: StreamId) -> Option<&Delivery> {
-        self.pending.get(&id)
+        self.pending.get(id)
+    }
+
+    /// What has been pending for at least so long, the longest first.
+    pub fn idle(&mut self, idle_ms: i64, now_ms: i64) -> impl Iterator<Item = (StreamId, &Delivery)> {
+        self.pending.sort_by_time();
+        self.pending.idle(now_ms.saturating_sub(idle_ms))
+    }
+
+    /// When [`Group::idle`] will have something to tell, in Unix milliseconds; `None` for never.
+    pub fn next_idle_ms(&self, idle_ms: i64) -> Option<i64> {
+        self.pending.next_idle_ms(idle_ms)
     }
 
     /// Notes a delivery, whether the entry was pending or not.
@@ -213,7 +210,7 @@ impl Group {
 
     /// An entry is pending no more; whether it was.
     pub fn acknowledge(&mut self, id: StreamId) -> bool {
-        let Some(delivery) = self.pending.remove(&id) else { return false };
+        let Some(delivery) = self.pending.remove(id) else { return false };
         self.consumers[delivery.consumer.0 as usize].pending.remove(&id);
         true
     }
@@ -247,8 +244,7 @@ impl Group {
     pub fn heap_bytes(&self) -> usize {
         let consumer_bytes = size_of::<Consumer>() + 2 * size_of::<usize>();
         let names: usize = self.consumers.iter().map(|(_, consumer)| consumer.name.len() + consumer_bytes).sum();
-        let pending = size_of::<(StreamId, Delivery)>() + size_of::<StreamId>();
-        names + self.pending.len() * pending * 3 / 2
+        names + self.pending.heap_bytes() + self.pending.len() * size_of::<StreamId>() * 3 / 2
     }
 }
 
