@@ -155,10 +155,12 @@ fn give_name(cx: &mut Ctx<'_>, args: Args<'_>, replace: bool) -> Result<bool, Er
         return Ok(false);
     }
     let Some(entry) = cx.db.take(&from) else { return Err(NO_SUCH_KEY) };
+    let old = cx.db.value_type(&to);
     cx.db.delete(&to);
     cx.db.put(&to, entry.rename(to.bytes()));
     cx.changed(&from, Event::generic("rename_from"));
     cx.touched(&to, Event::generic("rename_to"));
+    cx.replaced(&to, old);
     Ok(true)
 }
 
@@ -191,8 +193,10 @@ fn copy(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         None => None,
     };
     cx.db.select(target_db);
+    let mut old = None;
     let copied = match copy {
         Some(copy) if replace || !cx.db.exists(&target) => {
+            old = cx.db.value_type(&target);
             cx.db.delete(&target);
             cx.db.put(&target, copy);
             true
@@ -201,6 +205,7 @@ fn copy(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     };
     if copied {
         cx.changed(&target, Event::generic("copy_to"));
+        cx.replaced(&target, old);
     }
     cx.db.select(source_db);
     cx.reply.integer(i64::from(copied));

@@ -101,6 +101,7 @@ fn restore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     let value = value_of(cx, args.get(3))?;
     let now_ms = cx.now_ms();
+    let old = cx.db.value_type(&key);
     let deleted = options.replace && cx.db.delete(&key);
     let expire = match (ttl, options.absolute) {
         (0, _) => None,
@@ -126,6 +127,7 @@ fn restore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         cx.propagate_instead(&words);
     }
     cx.changed(&key, Event::generic("restore"));
+    cx.replaced(&key, old);
     cx.reply.ok();
     Ok(())
 }

@@ -53,6 +53,8 @@ choices! {
         VolatileLru = "volatile-lru",
         /// Least frequently used among those that expire.
         VolatileLfu = "volatile-lfu",
+        /// Least recently changed among those that expire.
+        VolatileLrm = "volatile-lrm",
         /// Any among those that expire.
         VolatileRandom = "volatile-random",
         /// The nearest to expire.
@@ -61,6 +63,8 @@ choices! {
         AllkeysLru = "allkeys-lru",
         /// Least frequently used of all.
         AllkeysLfu = "allkeys-lfu",
+        /// Least recently changed of all.
+        AllkeysLrm = "allkeys-lrm",
         /// Any of all.
         AllkeysRandom = "allkeys-random",
         /// None: writes fail.
@@ -193,12 +197,22 @@ impl ProtectedAction {
 impl MaxmemoryPolicy {
     /// Whether only keys that expire may go.
     pub fn is_volatile(self) -> bool {
-        matches!(self, Self::VolatileLru | Self::VolatileLfu | Self::VolatileRandom | Self::VolatileTtl)
+        match self {
+            Self::VolatileLru | Self::VolatileLfu | Self::VolatileLrm | Self::VolatileRandom | Self::VolatileTtl => {
+                true
+            }
+            Self::AllkeysLru | Self::AllkeysLfu | Self::AllkeysLrm | Self::AllkeysRandom | Self::NoEviction => false,
+        }
     }
 
     /// Whether it matters when each key was used.
     pub fn tracks_use(self) -> bool {
-        self.is_lfu() || matches!(self, Self::VolatileLru | Self::AllkeysLru)
+        self.is_lfu() || self.is_lrm() || matches!(self, Self::VolatileLru | Self::AllkeysLru)
+    }
+
+    /// Whether keys carry the time of their last change in place of that of their last access.
+    pub fn is_lrm(self) -> bool {
+        matches!(self, Self::VolatileLrm | Self::AllkeysLrm)
     }
 
     /// Whether keys carry an access frequency in place of an access time.

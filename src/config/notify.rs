@@ -38,11 +38,18 @@ impl NotifyFlags {
     pub const MODULE: NotifyFlags = NotifyFlags(1 << 13);
     /// `n`: a key was made; not among `A`.
     pub const NEW: NotifyFlags = NotifyFlags(1 << 14);
+    /// `o`: a key's value was replaced; not among `A`.
+    pub const OVERWRITTEN: NotifyFlags = NotifyFlags(1 << 15);
+    /// `c`: a key's value was replaced by one of another type; not among `A`.
+    pub const TYPE_CHANGED: NotifyFlags = NotifyFlags(1 << 16);
     /// `A`: `g$lshzxetd`.
     pub const ALL: NotifyFlags = NotifyFlags(0b10_0111_1111_1100);
 
-    /// Letters in the order CONFIG GET shows them; those before `K` are swallowed by `A`, but `n`.
-    const LETTERS: [(u8, NotifyFlags); 14] = [
+    /// Classes that are not among `A`, but that CONFIG GET does not show beside it.
+    const HIDDEN_BY_ALL: NotifyFlags = NotifyFlags(Self::NEW.0 | Self::OVERWRITTEN.0 | Self::TYPE_CHANGED.0);
+
+    /// Letters in the order CONFIG GET shows them.
+    const LETTERS: [(u8, NotifyFlags); 16] = [
         (b'g', Self::GENERIC),
         (b'$', Self::STRING),
         (b'l', Self::LIST),
@@ -54,6 +61,8 @@ impl NotifyFlags {
         (b't', Self::STREAM),
         (b'd', Self::MODULE),
         (b'n', Self::NEW),
+        (b'o', Self::OVERWRITTEN),
+        (b'c', Self::TYPE_CHANGED),
         (b'K', Self::KEYSPACE),
         (b'E', Self::KEYEVENT),
         (b'm', Self::KEY_MISS),
@@ -72,10 +81,10 @@ impl NotifyFlags {
         Some(flags)
     }
 
-    /// The letters, with `A` for all classes at once. As in Redis `A` hides `n`.
+    /// The letters, with `A` for all classes at once. As in Redis `A` hides `n`, `o` and `c`.
     pub fn letters(self) -> String {
         let all = self.contains(Self::ALL);
-        let hidden = if all { Self::ALL | Self::NEW } else { NotifyFlags::default() };
+        let hidden = if all { Self::ALL | Self::HIDDEN_BY_ALL } else { NotifyFlags::default() };
         let shown = Self::LETTERS.iter().filter(|(_, flag)| self.contains(*flag) && !hidden.contains(*flag));
         all.then_some('A').into_iter().chain(shown.map(|(letter, _)| char::from(*letter))).collect()
     }
@@ -83,6 +92,11 @@ impl NotifyFlags {
     /// Whether all of `other` is set.
     pub fn contains(self, other: NotifyFlags) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` is set.
+    pub fn intersects(self, other: NotifyFlags) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// Whether nothing is published.
@@ -138,5 +152,7 @@ mod tests {
         assert_eq!(shown(b"KEy"), None);
         assert!(!NotifyFlags::ALL.contains(NotifyFlags::KEY_MISS));
         assert!(!NotifyFlags::ALL.contains(NotifyFlags::NEW));
+        assert_eq!(shown(b"KEocAnm").as_deref(), Some("AKEm"));
+        assert_eq!(shown(b"oc").as_deref(), Some("oc"));
     }
 }

@@ -13,6 +13,7 @@
 mod access;
 mod collections;
 mod fields;
+mod noting;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use super::entry::{Entry, EntryView, StringRef};
 use super::evict::EvictionPool;
 use super::expire::ExpireCycle;
 use super::lazyfree::LazyFree;
+use crate::types::ValueType;
 use crate::util::random::Random;
 use crate::util::siphash::HashSeed;
 use access::AccessClock;
@@ -103,6 +105,10 @@ pub enum NoteKind {
     Missed,
     /// It was not there, and is now.
     Created,
+    /// Its value was replaced.
+    Overwritten,
+    /// Its value was replaced by one of another type.
+    TypeChanged,
     /// It was deleted to make room.
     Evicted,
     /// Fields of it were deleted because their time had come.
@@ -146,12 +152,16 @@ pub struct Databases {
     pub stats: KeyspaceStats,
     /// Where big things are freed.
     pub lazyfree: LazyFree,
-    /// Whether the running command notes accesses: not for CLIENT NO-TOUCH.
-    pub touches: bool,
+    /// Whether the running command notes accesses: see [`Databases::set_touches`].
+    touches: bool,
+    /// Whether keys carry the time of their last change rather than that of their last access.
+    notes_changes: bool,
     /// Whether reads in vain are noted for keyspace events.
     pub notes_misses: bool,
     /// Whether new keys are noted for keyspace events.
     pub notes_new: bool,
+    /// Whether replaced values are noted for keyspace events.
+    pub notes_replaced: bool,
     /// Whether expired keys stay where they are, unseen: the data stands still during CLIENT PAUSE.
     pub keeps_expired: bool,
     /// The database where active expiry goes on.
@@ -183,8 +193,10 @@ impl Databases {
             stats: KeyspaceStats::default(),
             lazyfree: LazyFree::default(),
             touches: true,
+            notes_changes: false,
             notes_misses: false,
             notes_new: false,
+            notes_replaced: false,
             keeps_expired: false,
             next_to_expire: 0,
             fields_first: false,
@@ -213,13 +225,6 @@ impl Databases {
     pub fn set_sees_expired(&mut self, sees_expired: bool) -> bool {
         self.now_ms = if sees_expired { 0 } else { self.clock_ms };
         std::mem::replace(&mut self.sees_expired, sees_expired)
-    }
-
-    /// Chooses how accesses are noted: by recency, or by frequency with these parameters.
-    pub fn note_frequency(&mut self, frequency: bool, log_factor: u32, decay_minutes: u32) {
-        self.access.frequency = frequency;
-        self.access.log_factor = log_factor;
-        self.access.decay_minutes = decay_minutes;
     }
 
     /// How many databases there are.
@@ -377,6 +382,11 @@ impl Databases {
         Some(slot)
     }
 
+    /// The type of a key's value, if it is there: neither counted nor noted.
+    pub fn value_type(&self, key: &Key<'_>) -> Option<ValueType> {
+        self.read_only(key).map(|entry| entry.kind().value_type())
+    }
+
     /// Whether a key exists: neither counted nor noted.
     pub fn exists(&mut self, key: &Key<'_>) -> bool {
         self.live(key).is_some()
@@ -428,6 +438,7 @@ impl Databases {
         let slot = self.all[self.selected].dict.probe(key.hash(), key.bytes());
         match slot {
             DictProbe::Found(mut slot) => {
+                let old_type = self.notes_replaced.then(|| slot.view().kind().value_type());
                 if slot.view().any_collection().is_some() {
                     let lazily = self.lazyfree.lazily.server_del;
                     let empty = |entry: &mut Entry| entry.take_collection();
@@ -456,6 +467,8 @@ impl Databases {
                 if due {
                     slot.view().set_access(access.new_key());
                     self.replaced_expired(key);
+                } else if let Some(old) = old_type {
+                    self.note_replaced(key, old, ValueType::String);
                 }
             }
             DictProbe::Vacant(slot) => {
@@ -488,6 +501,15 @@ impl Databases {
         }
     }
 
+    /// The value of a key was replaced by one that may be of another type.
+    #[cold]
+    fn note_replaced(&mut self, key: &Key<'_>, old: ValueType, new: ValueType) {
+        self.note(self.selected, key, NoteKind::Overwritten);
+        if old != new {
+            self.note(self.selected, key, NoteKind::TypeChanged);
+        }
+    }
+
     /// Puts an entry in under its key, in the place of the one that is there.
     pub fn put(&mut self, key: &Key<'_>, entry: Entry) {
         debug_assert_eq!(entry.view().key(), key.bytes());
@@ -495,11 +517,15 @@ impl Databases {
         match self.all[self.selected].dict.probe(key.hash(), key.bytes()) {
             DictProbe::Found(mut slot) => {
                 let due = slot.view().is_due(now_ms);
+                let new_type = entry.view().kind().value_type();
                 let old = slot.update(|old| std::mem::replace(old, entry));
+                let old_type = old.view().kind().value_type();
                 let lazily = self.lazyfree.lazily.server_del;
                 self.lazyfree.dispose(old, lazily);
                 if due {
                     self.replaced_expired(key);
+                } else if self.notes_replaced {
+                    self.note_replaced(key, old_type, new_type);
                 }
             }
             DictProbe::Vacant(slot) => {
@@ -520,12 +546,6 @@ impl Databases {
             DictProbe::Found(mut slot) => drop(slot.update(|old| std::mem::replace(old, entry))),
         }
         Ok(())
-    }
-
-    /// The note of accesses of an entry that was not used for some seconds, or that often; as if just made if that is
-    /// not what is noted.
-    pub fn restored_access(&self, idle_seconds: Option<u64>, frequency: Option<u8>) -> u32 {
-        self.access.restored(idle_seconds, frequency)
     }
 
     /// A copy of a key's entry under another key, as if it had just been made.

@@ -171,6 +171,7 @@ impl Server {
     /// Brings what is derived from directives in line with them.
     pub fn config_changed(&mut self) {
         self.observers.set(Observers::NOTIFY, !self.config.notify_keyspace_events.is_empty());
+        self.observers.set(Observers::EVICTION, self.config.maxmemory_policy.is_lrm());
         self.modes.set(ServerModes::MEMORY_LIMIT, self.config.maxmemory > 0);
         self.slowlog.trim(self.config.slowlog_max_len);
         self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;

@@ -24,6 +24,11 @@ impl Event {
         Event { class: NotifyFlags::GENERIC, name }
     }
 
+    /// The value of a key was replaced.
+    pub const OVERWRITTEN: Event = Event { class: NotifyFlags::OVERWRITTEN, name: "overwritten" };
+    /// The value of a key was replaced by one of another type.
+    pub const TYPE_CHANGED: Event = Event { class: NotifyFlags::TYPE_CHANGED, name: "type_changed" };
+
     /// An event of a string.
     pub const fn string(name: &'static str) -> Event {
         Event { class: NotifyFlags::STRING, name }
@@ -76,6 +81,8 @@ impl Observers {
     pub const TRACKING: Observers = Observers(1 << 6);
     /// This is a replica that its clients may write to.
     pub const OWN_WRITES: Observers = Observers(1 << 7);
+    /// Eviction judges keys by their last change.
+    pub const EVICTION: Observers = Observers(1 << 8);
 
     /// Whether changes are propagated.
     #[inline]

@@ -123,7 +123,10 @@ fn note_excess(server: &mut Server, exceeds: bool) {
 fn policy(server: &Server) -> Option<EvictionPolicy> {
     let judge = match server.config.maxmemory_policy {
         MaxmemoryPolicy::NoEviction => return None,
-        MaxmemoryPolicy::AllkeysLru | MaxmemoryPolicy::VolatileLru => Judge::Recency,
+        MaxmemoryPolicy::AllkeysLru
+        | MaxmemoryPolicy::VolatileLru
+        | MaxmemoryPolicy::AllkeysLrm
+        | MaxmemoryPolicy::VolatileLrm => Judge::Recency,
         MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu => Judge::Frequency,
         MaxmemoryPolicy::VolatileTtl => Judge::TimeToLive,
         MaxmemoryPolicy::AllkeysRandom | MaxmemoryPolicy::VolatileRandom => Judge::Chance,

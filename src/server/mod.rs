@@ -297,12 +297,14 @@ impl Server {
         let told = config.notify_keyspace_events;
         db.notes_misses = told.contains(NotifyFlags::KEY_MISS);
         db.notes_new = told.contains(NotifyFlags::NEW);
+        db.notes_replaced = told.intersects(NotifyFlags::OVERWRITTEN | NotifyFlags::TYPE_CHANGED);
         db.lazyfree.lazily = Lazily {
             expire: config.lazyfree_lazy_expire,
             server_del: config.lazyfree_lazy_server_del,
             eviction: config.lazyfree_lazy_eviction,
         };
         db.note_frequency(config.maxmemory_policy.is_lfu(), config.lfu_log_factor, config.lfu_decay_time);
+        db.note_changes(config.maxmemory_policy.is_lrm());
         self.modes.set(ServerModes::NEW_SETTINGS, false);
     }
 

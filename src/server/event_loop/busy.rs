@@ -53,7 +53,7 @@ impl BusyServer {
         }
         self.looked = Some(now);
         server.clock.read_wall();
-        let (touches, sees_expired) = (db.touches, db.set_sees_expired(false));
+        let (touches, sees_expired) = (db.set_touches(true), db.set_sees_expired(false));
         let (selected, now_ms, current) = (db.selected(), db.now_ms(), server.current);
         let pending = server.observers.has(Observers::PENDING);
         let pushes_after_reply = server.effects.take_pushes_after_reply();
@@ -96,7 +96,7 @@ impl BusyServer {
         server.current = current;
         db.begin_command(selected, now_ms);
         db.set_sees_expired(sees_expired);
-        db.touches = touches;
+        db.set_touches(touches);
     }
 
     /// Reads a client's socket once, and runs what came.

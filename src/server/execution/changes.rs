@@ -9,6 +9,7 @@ use crate::net::ClientKey;
 use crate::server::Server;
 use crate::server::clients::tracked_keys;
 use crate::server::effects::{Event, Observers};
+use crate::types::ValueType;
 
 /// A key changed: see [`Ctx::changed`].
 pub fn touched(cx: &mut Ctx<'_>, db: usize, key: &[u8], event: Event) {
@@ -17,6 +18,9 @@ pub fn touched(cx: &mut Ctx<'_>, db: usize, key: &[u8], event: Event) {
     if cx.server.observers.has(Observers::OWN_WRITES) {
         note_own_write(cx, db, key);
     }
+    if cx.server.observers.has(Observers::EVICTION) {
+        cx.db.note_change(db, key);
+    }
     cx.server.effects.notify(&cx.server.config.notify_keyspace_events, db, key, event);
 }
 
@@ -24,6 +28,9 @@ pub fn touched(cx: &mut Ctx<'_>, db: usize, key: &[u8], event: Event) {
 pub fn key_changed(cx: &mut Ctx<'_>, key: &[u8]) {
     apply_keyspace_notes(cx.server, cx.db);
     mark_touched(cx.server, cx.db.selected(), key, Cause::Client(cx.client));
+    if cx.server.observers.has(Observers::EVICTION) {
+        cx.db.note_change(cx.db.selected(), key);
+    }
 }
 
 /// Has those who wait on a key look again, though it did not change.
@@ -121,6 +128,8 @@ pub fn apply_keyspace_notes(server: &mut Server, db: &mut Databases) {
             NoteKind::Expired => Event { class: NotifyFlags::EXPIRED, name: "expired" },
             NoteKind::Missed => Event { class: NotifyFlags::KEY_MISS, name: "keymiss" },
             NoteKind::Created => Event { class: NotifyFlags::NEW, name: "new" },
+            NoteKind::Overwritten => Event::OVERWRITTEN,
+            NoteKind::TypeChanged => Event::TYPE_CHANGED,
             NoteKind::Evicted => Event { class: NotifyFlags::EVICTED, name: "evicted" },
             NoteKind::FieldsExpired => Event::hash("hexpired"),
             NoteKind::Emptied => Event::generic("del"),
@@ -180,6 +189,19 @@ impl Ctx<'_> {
     pub fn emptied(&mut self, key: &Key<'_>) {
         self.db.delete(key);
         self.touched(key, Event::generic("del"));
+    }
+
+    /// Says that a key took the place of one of type `old`, if there was one, by another way than [`Databases::put`].
+    pub fn replaced(&mut self, key: &Key<'_>, old: Option<ValueType>) {
+        let enabled = self.server.config.notify_keyspace_events;
+        if !enabled.intersects(NotifyFlags::OVERWRITTEN | NotifyFlags::TYPE_CHANGED) {
+            return;
+        }
+        let Some(old) = old else { return };
+        self.notify(key.bytes(), Event::OVERWRITTEN);
+        if self.db.value_type(key) != Some(old) {
+            self.notify(key.bytes(), Event::TYPE_CHANGED);
+        }
     }
 
     /// A keyspace event of a key that did not change.

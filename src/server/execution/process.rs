@@ -86,9 +86,9 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
     }
     cx.db.begin_command(db, cx.server.clock.unix_ms());
     let touches = !cx.client().modes.has(Modes::NO_TOUCH);
-    cx.db.touches = touches;
+    cx.db.set_touches(touches);
     call::call(cx, id, args);
-    cx.db.touches = true;
+    cx.db.set_touches(true);
 }
 
 /// Runs a request of the primary, or keeps it for EXEC: it happened there, so nothing may refuse it. The error it was

@@ -90,10 +90,10 @@ impl Server {
         self.rerunning = Some(blocked);
         // The client whose command brought all this about still waits for its own messages.
         let (outer, outer_messages) = (self.current.replace(key), self.effects.take_pushes_after_reply());
-        let outer_touches = std::mem::replace(&mut db.touches, touches);
+        let outer_touches = db.set_touches(touches);
         let mut cx = Ctx { db, server: self, reply: &mut reply, client: key, command: id };
         call_again(&mut cx, id, Args::from(request.view()));
-        db.touches = outer_touches;
+        db.set_touches(outer_touches);
         self.current = outer;
         let mut messages = self.effects.replace_pushes_after_reply(outer_messages);
         reply.limit = 0;

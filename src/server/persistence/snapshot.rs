@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::config::{Config, MaxmemoryPolicy, OomScoreAdj, REDIS_VERSION};
+use crate::config::{Config, OomScoreAdj, REDIS_VERSION};
 use crate::db::Databases;
 use crate::persist::fork::{self, Purpose};
 use crate::persist::rdb::save::{self, Options, Usage};
@@ -30,8 +30,8 @@ pub fn options(server: &Server) -> Options {
         aux: aux(false).into_iter().chain(server.repl.aux(server.is_replica())).collect(),
         functions: server.script.libraries.dump(),
         usage: match config.maxmemory_policy {
-            MaxmemoryPolicy::AllkeysLru | MaxmemoryPolicy::VolatileLru => Usage::Idle,
-            MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu => Usage::Frequency,
+            policy if policy.is_lfu() => Usage::Frequency,
+            policy if policy.tracks_use() => Usage::Idle,
             _ => Usage::None,
         },
         checksum: config.rdbchecksum,
