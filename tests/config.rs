@@ -97,7 +97,7 @@ fn passwords_are_not_shown_by_the_slow_log() {
     client.cmd(&["CONFIG", "SET", "timeout", "0", "masterauth", "secret"]);
     let Reply::Array(entries) = client.cmd(&["SLOWLOG", "GET", "1"]) else { panic!("no entries") };
     let [Reply::Array(entry)] = &entries[..] else { panic!("{entries:?}") };
-    assert_eq!(entry.len(), 6);
+    assert_eq!(entry.len(), 8);
     assert_eq!(entry[3], Reply::bulks(&["CONFIG", "SET", "timeout", "0", "masterauth", "(redacted)"]));
     assert_eq!(client.cmd(&["SLOWLOG", "RESET"]), Reply::ok());
     assert_eq!(client.cmd(&["SLOWLOG", "LEN"]), Reply::Integer(1), "the RESET itself");

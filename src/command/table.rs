@@ -29,8 +29,30 @@ pub struct CommandStats {
     pub rejected: u64,
     /// Times it answered with an error.
     pub failed: u64,
+    /// What is counted of its calls that entered the slow log, made at the first one.
+    pub slow: Option<Box<SlowCalls>>,
     /// Distribution of its run time in nanoseconds, made at the first call.
     pub latency: Option<Box<Histogram>>,
+}
+
+/// What is counted of calls that entered the slow log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlowCalls {
+    /// How many there were.
+    pub count: u64,
+    /// Time they ran, in microseconds,
+    pub sum_us: u64,
+    /// and the longest.
+    pub max_us: u64,
+}
+
+impl SlowCalls {
+    /// Counts a call.
+    pub fn count(&mut self, micros: u64) {
+        self.count += 1;
+        self.sum_us += micros;
+        self.max_us = self.max_us.max(micros);
+    }
 }
 
 /// A command of the table.

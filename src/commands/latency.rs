@@ -44,16 +44,20 @@ const SUBCOMMANDS: &[Command] = &[
     ),
 ];
 
+/// Behind the four columns of Redis come the sum and the number of all spikes, as Valkey has them: who reads the former
+/// need not know.
 fn latest(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     let events = &cx.server.latency.events;
     cx.reply.array(events.len());
     for (event, series) in events {
         let (time, ms) = series.samples.back().copied().unwrap_or_default();
-        cx.reply.array(4);
+        cx.reply.array(6);
         cx.reply.bulk(event.as_bytes());
         cx.reply.integer(time);
         cx.reply.integer(ms as i64);
         cx.reply.integer(series.worst_ms as i64);
+        cx.reply.integer(series.sum_ms as i64);
+        cx.reply.integer(series.count as i64);
     }
     Ok(())
 }
@@ -167,7 +171,7 @@ fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         "HISTORY <event>",
         "    Time and milliseconds of the spikes of an event.",
         "LATEST",
-        "    The latest spike of each event.",
+        "    The latest spike of each event: time, milliseconds, the worst of all, their sum, their number.",
         "RESET [<event> ...]",
         "    Forget the spikes of these events, of all if none is given.",
         "HISTOGRAM [<command> ...]",

@@ -23,7 +23,7 @@ pub const COMMANDS: &[Command] = &[
     Command::new("bgsave", Arity::at_least(1), bgsave)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING])
-        .docs("1.0.0", "[SCHEDULE]", "Saves the data set in the background."),
+        .docs("1.0.0", "[SCHEDULE | CANCEL]", "Saves the data set in the background."),
     Command::new("bgrewriteaof", Arity::exactly(1), rewrite_log)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING])
@@ -62,6 +62,9 @@ fn child(cx: &Ctx<'_>) -> Option<Purpose> {
 }
 
 fn bgsave(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    if args.len() == 2 && args.is(1, "cancel") {
+        return cancel(cx);
+    }
     let schedule = args.is(1, "schedule");
     if args.len() > 2 || args.len() == 2 && !schedule {
         return Err(SYNTAX);
@@ -81,6 +84,22 @@ fn bgsave(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         }
         _ if snapshot::begin(cx.server, cx.db) => cx.reply.simple("Background saving started"),
         _ => return Err(FAILED),
+    }
+    Ok(())
+}
+
+/// BGSAVE CANCEL: ends a save in the background, or forgets one that waits.
+fn cancel(cx: &mut Ctx<'_>) -> CmdResult {
+    let snapshots = &mut cx.server.persist.snapshots;
+    if matches!(&cx.server.persist.child, Some(child) if child.purpose != Purpose::AofRewrite) {
+        log::info!("Background saving will be aborted due to user request");
+        snapshot::kill_child(cx.server);
+        cx.reply.simple("Background saving cancelled");
+    } else if std::mem::take(&mut snapshots.scheduled) {
+        log::info!("Scheduled background saving will be cancelled due to user request");
+        cx.reply.simple("Scheduled background saving cancelled");
+    } else {
+        return Err(Error::fixed("ERR Background saving is currently not in progress or scheduled"));
     }
     Ok(())
 }

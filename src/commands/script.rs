@@ -84,6 +84,11 @@ const SUBCOMMANDS: &[Command] = &[
         "YES | SYNC | NO",
         "Sets whether scripts are debugged.",
     ),
+    row("show", Arity::exactly(3), show_text).flags(&[NOSCRIPT, STALE]).docs(
+        "8.0.0",
+        "sha1",
+        "Shows the text of a known script.",
+    ),
     row("help", Arity::exactly(2), help).flags(&[LOADING, STALE]).docs("5.0.0", "", "Describes the subcommands."),
 ];
 
@@ -151,6 +156,13 @@ fn run_known(cx: &mut Ctx<'_>, args: Args<'_>, sha: &Sha, keys: usize, read_only
 fn load(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let sha = cx.server.script.add_script(&cx.server.config, args.get(2), false)?;
     cx.reply.bulk(&sha);
+    Ok(())
+}
+
+fn show_text(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    const UNKNOWN: Error = Error::fixed("NOSCRIPT No matching script.");
+    let sha = cache::parse_sha(args.get(2)).ok_or(UNKNOWN)?;
+    cx.reply.bulk(&cx.server.script.cache.peek(&sha).ok_or(UNKNOWN)?.text);
     Ok(())
 }
 
@@ -224,6 +236,8 @@ fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         "    Kill the currently executing Lua script.",
         "LOAD <script>",
         "    Load a script into the scripts cache without executing it.",
+        "SHOW <sha1>",
+        "    Show a script from the scripts cache.",
     ]);
     Ok(())
 }

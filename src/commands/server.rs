@@ -30,7 +30,11 @@ pub const COMMANDS: &[Command] = &[
     Command::new("shutdown", Arity::at_least(1), shut_down)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, LOADING, STALE, NO_MULTI, ALLOW_BUSY])
-        .docs("1.0.0", "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]", "Ends the server, or takes that back."),
+        .docs(
+            "1.0.0",
+            "[NOSAVE | SAVE] [NOW] [FORCE] [SAFE] [FAILOVER] [ABORT]",
+            "Ends the server, or takes that back.",
+        ),
     Command::new("lolwut", Arity::at_least(1), lolwut).group(Group::Server).flags(&[READONLY, FAST]).docs(
         "5.0.0",
         "[VERSION version]",
@@ -56,18 +60,25 @@ fn time(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 /// Nothing is answered: the end of the connection is the answer.
 fn shut_down(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (mut ending, mut now, mut abort) = (ShutdownOptions::default(), false, false);
+    // Both are about the slots of a cluster.
+    let (mut safe, mut failover) = (false, false);
     for index in 1..args.len() {
         match () {
             () if args.is(index, "save") => ending.save = true,
             () if args.is(index, "nosave") => ending.no_save = true,
             () if args.is(index, "now") => now = true,
             () if args.is(index, "force") => ending.force = true,
+            () if args.is(index, "safe") => safe = true,
+            () if args.is(index, "failover") => failover = true,
             () if args.is(index, "abort") => abort = true,
             () => return Err(SYNTAX),
         }
     }
-    if ending.save && ending.no_save || abort && (ending != ShutdownOptions::default() || now) {
+    if ending.save && ending.no_save || abort && (ending != ShutdownOptions::default() || now || safe || failover) {
         return Err(SYNTAX);
+    }
+    if failover {
+        return Err(Error::fixed("ERR SHUTDOWN FAILOVER is only supported in cluster mode."));
     }
     if abort {
         if !shutdown::abort(cx.server, cx.db) {

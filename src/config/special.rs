@@ -191,6 +191,10 @@ pub struct SignalFlags {
     pub now: bool,
     /// Go even when saving fails.
     pub force: bool,
+    /// Don't go where a cluster would lose slots; without a cluster that is no condition.
+    pub safe: bool,
+    /// Hand over to a replica of the cluster first; likewise.
+    pub failover: bool,
 }
 
 /// Words that add up; `default` adds nothing.
@@ -200,7 +204,7 @@ impl Kind for SignalWords {
     type Value = SignalFlags;
 
     fn parse(&self, words: &[Vec<u8>], _: &SignalFlags, _: Occurrence) -> Result<SignalFlags, String> {
-        let unknown = || not_among(["default", "save", "nosave", "now", "force"].into_iter());
+        let unknown = || not_among(["default", "save", "nosave", "now", "force", "safe", "failover"].into_iter());
         if words.is_empty() {
             return Err(unknown());
         }
@@ -212,6 +216,8 @@ impl Kind for SignalWords {
                 b"nosave" => flags.nosave = true,
                 b"now" => flags.now = true,
                 b"force" => flags.force = true,
+                b"safe" => flags.safe = true,
+                b"failover" => flags.failover = true,
                 _ => return Err(unknown()),
             }
         }
@@ -222,7 +228,14 @@ impl Kind for SignalWords {
     }
 
     fn show(&self, value: &SignalFlags) -> Vec<u8> {
-        let flags = [("save", value.save), ("nosave", value.nosave), ("now", value.now), ("force", value.force)];
+        let flags = [
+            ("save", value.save),
+            ("nosave", value.nosave),
+            ("now", value.now),
+            ("force", value.force),
+            ("safe", value.safe),
+            ("failover", value.failover),
+        ];
         let words = join(flags.into_iter().filter(|(_, set)| *set).map(|(word, _)| word.to_owned()));
         if words.is_empty() { b"default".to_vec() } else { words.into() }
     }
@@ -454,7 +467,7 @@ mod tests {
         assert_eq!(shown("NOSAVE force now"), Ok(b"nosave now force".to_vec()));
         assert_eq!(shown("default"), Ok(b"default".to_vec()));
         assert!(shown("save nosave").unwrap_err().contains("simultaneously"));
-        let unknown = "argument(s) must be one of the following: default, save, nosave, now, force";
+        let unknown = "argument(s) must be one of the following: default, save, nosave, now, force, safe, failover";
         assert_eq!(shown("later"), Err(unknown.into()));
         assert_eq!(SignalWords.parse(&[], &SignalFlags::default(), Occurrence::First), Err(unknown.into()));
     }

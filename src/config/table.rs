@@ -551,10 +551,28 @@ directives! {
     "tracking-table-max-keys" => tracking_table_max_keys: usize = 1_000_000,
         Number::between(0, LONG_MAX), MUTABLE;
     /// Microseconds above which a command enters the slow log; -1 for never.
-    "slowlog-log-slower-than" => slowlog_log_slower_than_us: i64 = 10000,
+    "slowlog-log-slower-than" | "commandlog-execution-slower-than" => slowlog_log_slower_than_us: i64 = 10000,
         Number::between(-1, LONG_MAX), MUTABLE;
     /// Entries of the slow log.
-    "slowlog-max-len" => slowlog_max_len: usize = 128, Number::between(0, LONG_MAX), MUTABLE;
+    "slowlog-max-len" | "commandlog-slow-execution-max-len" => slowlog_max_len: usize = 128,
+        Number::between(0, LONG_MAX), MUTABLE;
+    /// Arguments kept of a logged command, one that tells how many are missing included.
+    "slowlog-entry-max-argc" => slowlog_entry_max_argc: usize = 32, Number::between(2, INT_MAX), MUTABLE;
+    /// Bytes kept of each of them.
+    "slowlog-entry-max-string-len" => slowlog_entry_max_string_len: usize = 128,
+        Number::between(1, INT_MAX), MUTABLE;
+    /// Bytes of a request from which on it is logged; -1 for never.
+    "commandlog-request-larger-than" => commandlog_request_larger_than_bytes: i64 = 1 << 20,
+        Number::between(-1, LONG_MAX), MUTABLE;
+    /// Entries of that log.
+    "commandlog-large-request-max-len" => commandlog_large_request_max_len: usize = 128,
+        Number::between(0, LONG_MAX), MUTABLE;
+    /// Bytes of a reply from which on its command is logged; -1 for never.
+    "commandlog-reply-larger-than" => commandlog_reply_larger_than_bytes: i64 = 1 << 20,
+        Number::between(-1, LONG_MAX), MUTABLE;
+    /// Entries of that log.
+    "commandlog-large-reply-max-len" => commandlog_large_reply_max_len: usize = 128,
+        Number::between(0, LONG_MAX), MUTABLE;
     /// Milliseconds above which the latency monitor takes note; 0 for never.
     "latency-monitor-threshold" => latency_monitor_threshold_ms: u64 = 0,
         Number::between(0, LONG_MAX), MUTABLE;

@@ -12,7 +12,7 @@ use super::*;
 const LOCAL: Access = Access { loading: false, local_client: true };
 
 /// Each name with the value CONFIG GET shows on a redis-server 7.0.15 started without arguments; the names it does not
-/// know (`set-max-listpack-…`) with that of 8.2.3. `dir` is missing, since it depends on where that was.
+/// know (`set-max-listpack-…`) with that of 8.2.3, 8.8 or Valkey 9.1.2. `dir` is missing, since it depends on where that was.
 const DEFAULTS: &[(&str, &str)] = &[
     ("acl-pubsub-default", "resetchannels"),
     ("aclfile", ""),
@@ -66,6 +66,12 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("cluster-require-full-coverage", "yes"),
     ("cluster-slave-no-failover", "no"),
     ("cluster-slave-validity-factor", "10"),
+    ("commandlog-execution-slower-than", "10000"),
+    ("commandlog-large-reply-max-len", "128"),
+    ("commandlog-large-request-max-len", "128"),
+    ("commandlog-reply-larger-than", "1048576"),
+    ("commandlog-request-larger-than", "1048576"),
+    ("commandlog-slow-execution-max-len", "128"),
     ("crash-log-enabled", "yes"),
     ("crash-memcheck-enabled", "yes"),
     ("daemonize", "no"),
@@ -171,6 +177,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("slave-read-only", "yes"),
     ("slave-serve-stale-data", "yes"),
     ("slaveof", ""),
+    ("slowlog-entry-max-argc", "32"),
+    ("slowlog-entry-max-string-len", "128"),
     ("slowlog-log-slower-than", "10000"),
     ("slowlog-max-len", "128"),
     ("socket-mark-id", "0"),

@@ -2,3 +2,6 @@
 
 /// The Redis version whose behaviour is reported.
 pub const REDIS_VERSION: &str = "7.0.15";
+
+/// The version of Valkey whose additions are there.
+pub const VALKEY_VERSION: &str = "9.1.2";

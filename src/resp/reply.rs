@@ -401,6 +401,21 @@ impl Reply {
         self.buf.len() != mark.position
     }
 
+    /// A bound on [`Reply::bytes_since`] that is at hand.
+    #[inline]
+    pub fn bytes_at_most_since(&self, mark: Mark) -> usize {
+        match self.chunks.len() > mark.chunks {
+            true => usize::MAX,
+            false => self.buf.len().saturating_sub(mark.position),
+        }
+    }
+
+    /// How many bytes were written since the mark.
+    pub fn bytes_since(&self, mark: Mark) -> usize {
+        let shared: usize = self.chunks.iter().skip(mark.chunks).map(|chunk| chunk.bytes.len()).sum();
+        self.buf.len().saturating_sub(mark.position) + shared
+    }
+
     /// The codes of the errors written since the mark that were not counted yet: the first word of the line, or `ERR`
     /// without one.
     #[inline]

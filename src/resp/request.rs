@@ -33,6 +33,8 @@ const BIG_READ: usize = 256 * 1024;
 const ARGS_KEPT: usize = 64 * 1024;
 /// The longest buffer that can be framed, in bytes: places in it are noted in 32 bits.
 const BUFFER_MAX: usize = u32::MAX as usize - 1;
+/// The most bytes that framing adds to an argument, or puts before the first one.
+const FRAME_BYTES_MAX: usize = 32;
 /// Marks an [`Arg`] that stands in `Batch::big` rather than in the buffer.
 const IN_BIG: u32 = u32::MAX;
 
@@ -166,6 +168,22 @@ impl<'a> ArgView<'a> {
         let mut bytes = Vec::new();
         self.encode(&mut bytes);
         bytes
+    }
+
+    /// A bound on [`ArgView::encoded_bytes`] that is at hand without looking at each argument.
+    #[inline]
+    pub fn bytes_at_most(&self) -> usize {
+        match self.big.is_empty() {
+            true => self.buffer.len() + (self.args.len() + 1) * FRAME_BYTES_MAX,
+            false => usize::MAX,
+        }
+    }
+
+    /// How many bytes the request takes as it is sent.
+    pub fn encoded_bytes(&self) -> usize {
+        let digits = |number: usize| itoa::Buffer::new().format(number).len();
+        let framed = |length: usize| 1 + digits(length) + 2 + length + 2;
+        1 + digits(self.len()) + 2 + (0..self.len()).map(|index| framed(self.get(index).len())).sum::<usize>()
     }
 
     /// Whether an argument has an allocation of its own because it is big.

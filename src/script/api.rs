@@ -1,4 +1,4 @@
-//! The table `redis`, and what else scripts get besides Lua's own functions.
+//! The table `redis`, also called `server`, and what else scripts get besides Lua's own functions.
 
 use sha1::{Digest as _, Sha1};
 
@@ -6,7 +6,7 @@ use super::convert::{line_of, push_error, without_newlines};
 use super::functions::{Functions, Host, add, add_numbers, push, push_library, raise};
 use super::lua::{Kind, Lua, Outcome, function};
 use super::{bits, cache, json, library, msgpack, packing};
-use crate::config::REDIS_VERSION;
+use crate::config::{REDIS_VERSION, VALKEY_VERSION};
 use crate::util::platform::{self, CpuOf, CpuTimes};
 
 const REDIS: Functions = &[
@@ -20,6 +20,8 @@ const REDIS_OF_SCRIPTS: Functions = &[
     ("debug", || function(|_| Ok(0))),
     ("replicate_commands", || function(|lua| push(lua, true))),
 ];
+/// The names of the table: that of Redis, and that of Valkey.
+pub const API_NAMES: [&str; 2] = ["redis", "server"];
 const OS: Functions = &[("clock", || function(processor_seconds))];
 /// What the code of a library has while it is loaded.
 const REDIS_OF_LOADING: Functions = &[("register_function", || function(library::register))];
@@ -37,7 +39,7 @@ const HASHED_BYTE: usize = 4;
 /// What logging a byte costs, likewise, and how many copies of it are made.
 const LOGGED_BYTE: usize = 4;
 
-/// Adds the libraries and the table `redis` to the table of globals on top, each closed by `protect`.
+/// Adds the libraries and the tables `redis` and `server` to the table of globals on top, each closed by `protect`.
 pub fn open(lua: Lua, host: Host, for_scripts: bool, protect: fn(Lua)) {
     let libraries = [
         ("cjson", json::FUNCTIONS, json::complete as fn(Lua)),
@@ -52,31 +54,43 @@ pub fn open(lua: Lua, host: Host, for_scripts: bool, protect: fn(Lua)) {
         protect(lua);
         lua.set_field(-2, name);
     }
-    push_library(lua, REDIS);
-    add(lua, host.redis);
-    if for_scripts {
-        add(lua, REDIS_OF_SCRIPTS);
+    for name in API_NAMES {
+        push_library(lua, REDIS);
+        add(lua, host.redis);
+        if for_scripts {
+            add(lua, REDIS_OF_SCRIPTS);
+        }
+        add_logging_and_versions(lua, name);
+        add_numbers(lua, &PROPAGATION);
+        protect(lua);
+        lua.set_field(-2, name);
     }
-    add_logging_and_version(lua);
-    add_numbers(lua, &PROPAGATION);
-    protect(lua);
-    lua.set_field(-2, "redis");
 }
 
-/// Pushes the table `redis` that the code of a library has while it is loaded.
-pub fn push_for_loading(lua: Lua) {
+/// Pushes the table `redis` or `server` that the code of a library has while it is loaded.
+pub fn push_for_loading(lua: Lua, name: &str) {
     push_library(lua, REDIS_OF_LOADING);
-    add_logging_and_version(lua);
+    add_logging_and_versions(lua, name);
 }
 
-fn add_logging_and_version(lua: Lua) {
+/// Under the name `server` the table tells which Valkey it can do as much as, too; it is no news to scripts for Redis.
+fn add_logging_and_versions(lua: Lua, name: &str) {
     add(lua, LOG);
     add_numbers(lua, &LOG_LEVELS);
-    lua.push_bytes(REDIS_VERSION.as_bytes());
-    lua.set_field(-2, "REDIS_VERSION");
-    let number = REDIS_VERSION.split('.').fold(0_u32, |number, part| number << 8 | part.parse::<u32>().unwrap_or(0));
+    add_version(lua, "REDIS_VERSION", REDIS_VERSION);
+    if name == "server" {
+        add_version(lua, "VALKEY_VERSION", VALKEY_VERSION);
+        lua.push_bytes(b"redis");
+        lua.set_field(-2, "SERVER_NAME");
+    }
+}
+
+fn add_version(lua: Lua, name: &str, version: &str) {
+    lua.push_bytes(version.as_bytes());
+    lua.set_field(-2, name);
+    let number = version.split('.').fold(0_u32, |number, part| number << 8 | part.parse::<u32>().unwrap_or(0));
     lua.push_number(f64::from(number));
-    lua.set_field(-2, "REDIS_VERSION_NUM");
+    lua.set_field(-2, &format!("{name}_NUM"));
 }
 
 fn sha1hex(lua: Lua) -> Outcome {

@@ -206,9 +206,10 @@ pub const LARGE_VALUES: &str = "
     for i = 1, 2000 do W[i] = (i < 8 and (' '):rep(2^20) .. i or W[i - 7]) end
 ";
 
-/// Returns the names of all functions that are not written in Lua, as far as scripts can get hold of them.
+/// Returns the names of all functions that are not written in Lua, as far as scripts can get hold of them. Those of
+/// `server` are those of `redis`.
 pub const WALK: &str = "
-    local names, seen = {}, {}
+    local names, seen = {}, {[server] = true}
     local function walk(name, value)
         local meta = getmetatable(value)
         if type(meta) == 'table' and not seen[meta] then

@@ -27,8 +27,8 @@ pub struct Script {
     pub flags: ScriptFlags,
     /// The function it was compiled into.
     pub function: Reference,
-    /// Length of its text, in bytes.
-    text_bytes: usize,
+    /// Its text.
+    pub text: Box<[u8]>,
     sha: Sha,
     /// Neighbours in the list of those that came with EVAL, and whether it stands there.
     older: Option<usize>,
@@ -111,7 +111,7 @@ impl Cache {
             name: Rc::from(sha),
             flags,
             function,
-            text_bytes: text.len(),
+            text: text.into(),
             sha,
             older: None,
             newer: None,
@@ -139,7 +139,7 @@ impl Cache {
         self.unlink(slot);
         let script = self.slots.remove(slot);
         self.by_sha.remove(&script.sha);
-        self.text_bytes -= script.text_bytes;
+        self.text_bytes -= script.text.len();
         script.function
     }
 

@@ -45,11 +45,13 @@ impl Interpreter {
     pub fn for_functions(host: Host, deprecated: bool) -> Interpreter {
         let interpreter = Interpreter::new(host, deprecated, false);
         let lua = interpreter.lua();
-        lua.new_table(0, 1);
-        api::push_for_loading(lua);
-        sandbox::refuse_unknown(lua);
-        sandbox::protect(lua);
-        lua.set_field(-2, "redis");
+        lua.new_table(0, api::API_NAMES.len());
+        for name in api::API_NAMES {
+            api::push_for_loading(lua, name);
+            sandbox::refuse_unknown(lua);
+            sandbox::protect(lua);
+            lua.set_field(-2, name);
+        }
         sandbox::refuse_unknown(lua);
         interpreter
     }

@@ -173,7 +173,7 @@ impl Server {
         self.observers.set(Observers::NOTIFY, !self.config.notify_keyspace_events.is_empty());
         self.observers.set(Observers::EVICTION, self.config.maxmemory_policy.is_lrm());
         self.modes.set(ServerModes::MEMORY_LIMIT, self.config.maxmemory > 0);
-        self.slowlog.trim(self.config.slowlog_max_len);
+        self.command_log.config_changed(&self.config);
         self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;
         tracked_keys::note_fill(self);
         memory::config_changed(self);

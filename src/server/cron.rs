@@ -92,6 +92,7 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
         return;
     }
     server.clock.calibrate();
+    server.command_log.cpu.read(server.stats.busy_us(&server.clock, server.clock.now()));
     db.begin_command(0, now);
     let used = alloc::used_memory();
     server.stats.peak_memory = server.stats.peak_memory.max(used);

@@ -118,6 +118,7 @@ impl EventLoop {
             let left_over = self.server.clients.take_read_on();
             let reads_before = self.server.stats.reads_processed;
             let started = self.server.clock.now();
+            self.server.stats.turn_started = Some(started);
             for event in &events {
                 match event.token() {
                     SIGNAL_TOKEN => self.signals.handle(&mut self.server),
@@ -144,6 +145,7 @@ impl EventLoop {
             self.server.stats.loop_cycles += 1;
             let ended = self.server.clock.tick();
             self.server.stats.loop_us += self.server.clock.micros_between(started, ended);
+            self.server.stats.turn_started = Some(ended);
             super::cron::tick(&mut self.server, &mut self.db);
         }
     }

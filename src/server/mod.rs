@@ -57,8 +57,8 @@ use crate::script::functions::Host;
 use crate::server::effects::{Effects, Observers};
 use crate::server::execution::row::Rows;
 use crate::server::modes::ServerModes;
+use crate::server::observe::command_log::{self, CommandLog, Kind, LoggedCommand, Measured};
 use crate::server::observe::latency::Latency;
-use crate::server::observe::slowlog::SlowLog;
 use crate::server::observe::stats::Stats;
 use crate::server::pause::Pause;
 use crate::server::persistence::load_state::Loading;
@@ -114,8 +114,8 @@ pub struct Server {
     pub script: Scripting,
     /// What is counted.
     pub stats: Stats,
-    /// SLOWLOG.
-    pub slowlog: SlowLog,
+    /// SLOWLOG and COMMANDLOG.
+    pub command_log: CommandLog,
     /// LATENCY.
     pub latency: Latency,
     /// The client whose command runs, while messages are sent.
@@ -197,7 +197,7 @@ impl Server {
             modes: ServerModes::default(),
             script: Scripting::new(host),
             stats: Stats::default(),
-            slowlog: SlowLog::default(),
+            command_log: CommandLog::default(),
             latency: Latency::default(),
             current: None,
             shutdown: None,
@@ -325,13 +325,30 @@ impl Server {
         self.persist.aof.writer().buffer_bytes() + self.repl.memory().1
     }
 
-    /// Enters a command into the slow log.
-    pub fn log_slow_command(&mut self, client: ClientKey, args: &ArgView<'_>, micros: u64) {
+    /// Enters a command that has ended into those logs whose limits it reached. `measured` is what it took.
+    pub fn log_command(&mut self, client: ClientKey, id: CommandId, args: &ArgView<'_>, measured: &Measured) {
         let redacted = self.redacted_args(args);
         let from = self.clients.at(client);
-        let (peer, name) = (from.connection.peer_name(), from.name.as_deref().unwrap_or_default());
-        let max = self.config.slowlog_max_len;
-        self.slowlog.add(args, &redacted, micros, self.clock.unix_ms() / 1000, &peer, name, max);
+        let micros = measured.nanos / 1000;
+        let is_slow = measured.nanos >= self.command_log.limits.nanos;
+        let busy_before_us = self.stats.busy_us(&self.clock, measured.started);
+        let command = LoggedCommand {
+            id: 0,
+            time: self.clock.unix_ms() / 1000,
+            value: 0,
+            args: command_log::shortened(args, &redacted, &self.config),
+            args_sent: args.len(),
+            cpu_us: if is_slow { self.command_log.cpu.of_command(busy_before_us, micros) } else { 0 },
+            peer: from.connection.peer_name(),
+            client_name: from.name.as_deref().unwrap_or_default().to_vec(),
+        };
+        let log = &mut self.command_log;
+        if is_slow && log.add_if_due(Kind::Slow, &self.config, micros, &command) {
+            self.stats.slow.count(micros);
+            self.commands.stats_mut(id).slow.get_or_insert_default().count(micros);
+        }
+        log.add_if_due(Kind::LargeRequest, &self.config, measured.request_bytes as u64, &command);
+        log.add_if_due(Kind::LargeReply, &self.config, measured.reply_bytes as u64, &command);
     }
 
     /// Which arguments of a call must not be shown, in order: passwords.

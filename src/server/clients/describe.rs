@@ -30,12 +30,9 @@ pub struct Running {
 impl Running {
     /// A request, and the output it is to be answered in.
     pub fn of(args: &Args<'_>, reply: &Reply) -> Running {
-        let digits = |number: usize| itoa::Buffer::new().format(number).len();
-        let framed = |length: usize| 1 + digits(length) + 2 + length + 2;
-        let lengths = || args.rest(0).map(<[u8]>::len);
         Running {
-            request_bytes: 1 + digits(args.len()) + 2 + lengths().map(framed).sum::<usize>(),
-            argument_bytes: lengths().sum(),
+            request_bytes: args.encoded_bytes(),
+            argument_bytes: args.rest(0).map(<[u8]>::len).sum(),
             output_bytes: reply.len(),
             output_memory: reply.memory(),
         }

@@ -1,10 +1,12 @@
-//! A call of a handler: time, statistics, errors, slow log.
+//! A call of a handler: time, statistics, errors, logs of commands.
 
 use super::{Ctx, after_call};
 use crate::command::error::WRONG_TYPE;
 use crate::command::spec::{BLOCKING, SKIP_SLOWLOG};
 use crate::command::{Args, CommandId};
 use crate::resp::reply::Mark;
+use crate::server::observe::command_log::Measured;
+use crate::util::clock::Ticks;
 
 /// A command that took longer than this has the wall clock read anew, in nanoseconds.
 const SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_NS: u64 = 500_000;
@@ -43,21 +45,29 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
         cx.server.clock.read_wall();
         cx.server.latency.sample_command(row.flags, nanos / 1000, cx.server.clock.unix_ms());
     }
-    let limit_us = cx.server.config.slowlog_log_slower_than_us;
-    if ends && nanos as i64 >= limit_us.saturating_mul(1000) {
-        log_if_slow(cx, id, &args, nanos);
+    let limits = cx.server.command_log.limits;
+    let is_large = (args.bytes_at_most() >= limits.request) | (cx.reply.bytes_at_most_since(mark) >= limits.reply);
+    if ends && ((nanos >= limits.nanos) | is_large) {
+        log_command(cx, id, &args, started, nanos, mark);
     }
     if cx.server.observers.any() {
         after_call::after_call(cx, id, &args, cx.db.dirty > dirty, again);
     }
 }
 
-/// Enters a command that took long enough into the slow log, unless that is switched off or not for this command.
+/// Enters a command that may have taken long or been large into the logs, unless these are not for it. What a script
+/// calls was not sent by anybody.
 #[cold]
-fn log_if_slow(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, nanos: u64) {
-    let allowed = !cx.server.commands.entry(id).row.flags.has(SKIP_SLOWLOG);
-    if allowed && cx.server.config.slowlog_log_slower_than_us >= 0 {
-        cx.server.log_slow_command(cx.client, args, nanos / 1000);
+fn log_command(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, started: Ticks, nanos: u64, mark: Mark) {
+    if cx.server.commands.entry(id).row.flags.has(SKIP_SLOWLOG) {
+        return;
+    }
+    let request_bytes = if cx.by_script() { 0 } else { args.encoded_bytes() };
+    let reply_bytes = cx.reply.bytes_since(mark);
+    let limits = cx.server.command_log.limits;
+    if nanos >= limits.nanos || request_bytes >= limits.request || reply_bytes >= limits.reply {
+        let measured = Measured { started, nanos, request_bytes, reply_bytes };
+        cx.server.log_command(cx.client, id, args, &measured);
     }
 }
 

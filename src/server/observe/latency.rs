@@ -17,6 +17,10 @@ pub struct Series {
     pub samples: std::collections::VecDeque<(i64, u64)>,
     /// The worst ever, in milliseconds.
     pub worst_ms: u64,
+    /// All spikes together, in milliseconds,
+    pub sum_ms: u64,
+    /// and how many there were.
+    pub count: u64,
 }
 
 /// All events with spikes.
@@ -47,6 +51,8 @@ impl Latency {
         }
         let series = self.events.entry(event).or_default();
         series.worst_ms = series.worst_ms.max(ms);
+        series.sum_ms = series.sum_ms.saturating_add(ms);
+        series.count += 1;
         let second = now_ms / 1000;
         match series.samples.back_mut() {
             Some((last, worst)) if *last == second => *worst = ms.max(*worst),
@@ -74,7 +80,7 @@ mod tests {
             latency.sample("command", ms, at);
         }
         let (name, series) = latency.find(b"command").unwrap();
-        assert_eq!((name, series.worst_ms), ("command", 300));
+        assert_eq!((name, series.worst_ms, series.sum_ms, series.count), ("command", 300, 750, 4));
         assert_eq!(series.samples, [(1, 300), (2, 150)]);
     }
 }

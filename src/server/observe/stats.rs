@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::command::table::SlowCalls;
+use crate::util::clock::{Clock, Ticks};
+
 /// Error codes told apart; further ones are not counted by themselves.
 const ERROR_CODES_MAX: usize = 128;
 
@@ -67,6 +70,10 @@ pub struct Stats {
     pub loop_cycles: u64,
     /// Time in turns of the event loop, in microseconds.
     pub loop_us: u64,
+    /// When the turn began that is not yet part of it.
+    pub turn_started: Option<Ticks>,
+    /// Commands that entered the slow log.
+    pub slow: SlowCalls,
 }
 
 impl Stats {
@@ -84,6 +91,11 @@ impl Stats {
     /// Starts counting anew. The peak of memory use stays.
     pub fn reset(&mut self) {
         *self = Stats { peak_memory: self.peak_memory, ..Stats::default() };
+    }
+
+    /// How long the loop has been busy until a reading of the clock, in microseconds.
+    pub fn busy_us(&self, clock: &Clock, until: Ticks) -> u64 {
+        self.loop_us + self.turn_started.map_or(0, |started| clock.micros_between(started, until))
     }
 
     /// Takes a sample of the rates at a point of time, in Unix milliseconds.

@@ -15,10 +15,14 @@ pub fn calls(source: &Source<'_>, section: &mut Section<'_>) {
             continue;
         }
         let per_call = if stats.calls == 0 { 0.0 } else { stats.nanos as f64 / 1000.0 / stats.calls as f64 };
+        let slow = stats.slow.as_deref().map_or_else(String::new, |slow| {
+            let (sum, max) = (slow.sum_us as f64 / 1000.0, slow.max_us as f64 / 1000.0);
+            format!(",slowlog_count={},slowlog_time_ms_sum={sum:.2},slowlog_time_ms_max={max:.2}", slow.count)
+        });
         section.field(
             format_args!("cmdstat_{}", safe(&entry.full_name)),
             format_args!(
-                "calls={},usec={},usec_per_call={per_call:.2},rejected_calls={},failed_calls={}",
+                "calls={},usec={},usec_per_call={per_call:.2},rejected_calls={},failed_calls={}{slow}",
                 stats.calls,
                 stats.nanos / 1000,
                 stats.rejected,

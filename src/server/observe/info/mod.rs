@@ -178,6 +178,9 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("tracking_total_keys", tracking.keys());
     section.field("tracking_total_items", tracking.items());
     section.field("tracking_total_prefixes", tracking.prefixes());
+    section.field("slowlog_commands_count", stats.slow.count);
+    section.field("slowlog_commands_time_ms_max", format_args!("{:.2}", stats.slow.max_us as f64 / 1000.0));
+    section.field("slowlog_commands_time_ms_sum", format_args!("{:.2}", stats.slow.sum_us as f64 / 1000.0));
     section.field("unexpected_error_replies", stats.unexpected_error_replies);
     section.field("total_error_replies", stats.error_replies);
     section.field("dump_payload_sanitizations", stats.sanitizations);

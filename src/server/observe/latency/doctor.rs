@@ -138,7 +138,7 @@ mod tests {
 
     fn series(samples: &[(i64, u64)]) -> Series {
         let worst_ms = samples.iter().map(|(_, ms)| *ms).max().unwrap_or(0);
-        Series { samples: samples.iter().copied().collect(), worst_ms }
+        Series { samples: samples.iter().copied().collect(), worst_ms, ..Series::default() }
     }
 
     #[test]
