@@ -5,17 +5,18 @@
 //! expiry, counting it up does not. When fields expire stands in [`super::hash_expiry`],
 //! HRANDFIELD in [`super::hash_sample`].
 
+use super::part_expiry::{Parts, Words, plan, removed};
 use super::scan::{self, Walk};
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
-use crate::db::Key;
+use crate::config::Config;
 use crate::resp::Reply;
 use crate::server::effects::Event;
 use crate::server::execution::{Command, Ctx};
-use crate::types::Collection;
 use crate::types::hash::{FieldExpiry, Found, Hash, HashLimits, Pair};
 use crate::types::listpack::{Element, IntText};
+use crate::types::{Collection, ExpiringParts};
 use crate::util::long_double::LongDouble;
 
 pub(super) const HSET_EVENT: Event = Event::hash("hset");
@@ -114,8 +115,36 @@ pub const COMMANDS: &[Command] = &[
         ),
 ];
 
+impl Parts for Hash {
+    const WORDS: Words = Words {
+        keyword: "FIELDS",
+        missing: Error::fixed("ERR Mandatory argument FIELDS is missing or not at the right position"),
+        not_a_count: Error::fixed("ERR Number of fields must be a positive integer"),
+        miscounted: Error::fixed("ERR The `numfields` parameter must match the number of arguments"),
+        set_time: "HPEXPIREAT",
+        removal: "HDEL",
+        removed: HDEL_EVENT,
+        expires: Event::hash("hexpire"),
+        persists: Event::hash("hpersist"),
+    };
+
+    type Limits = HashLimits;
+
+    fn limits(config: &Config) -> HashLimits {
+        HashLimits { entries: config.hash_max_listpack_entries, value: config.hash_max_listpack_value }
+    }
+
+    fn set_time(&mut self, field: &[u8], at: Option<i64>, _: HashLimits) {
+        self.set_expiry(field, at);
+    }
+
+    fn expect_times(&mut self) {
+        Hash::expect_times(self);
+    }
+}
+
 pub(super) fn limits(cx: &Ctx<'_>) -> HashLimits {
-    HashLimits { entries: cx.server.config.hash_max_listpack_entries, value: cx.server.config.hash_max_listpack_value }
+    Hash::limits(&cx.server.config)
 }
 
 #[inline]
@@ -123,14 +152,6 @@ pub(super) fn write(reply: &mut Reply, element: Element<'_>) {
     match element {
         Element::Int(value) => reply.bulk_int(value),
         Element::Bytes(bytes) => reply.bulk(bytes),
-    }
-}
-
-/// Has active expiry know when fields have got an expiry, or the last of them has lost its own.
-#[inline]
-pub(super) fn plan(cx: &mut Ctx<'_>, key: &Key<'_>, fits: bool) {
-    if !fits {
-        cx.db.plan_fields(key);
     }
 }
 
@@ -246,21 +267,8 @@ fn hdel(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let deleted = args.rest(2).filter(|field| hash.remove(field)).count();
     let (fits, emptied) = (hash.plan_fits(), hash.is_empty());
     cx.reply.integer(deleted as i64);
-    removed(cx, &key, deleted, fits, emptied);
+    removed::<Hash>(cx, &key, deleted, fits, emptied);
     Ok(())
-}
-
-/// What follows from the removal of so many fields.
-pub(super) fn removed(cx: &mut Ctx<'_>, key: &Key<'_>, count: usize, fits: bool, emptied: bool) {
-    if count == 0 {
-        return;
-    }
-    plan(cx, key, fits);
-    cx.db.dirty += count as u64;
-    cx.touched(key, HDEL_EVENT);
-    if emptied {
-        cx.emptied(key);
-    }
 }
 
 fn hlen(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {

@@ -7,6 +7,7 @@ use crate::command::{Args, Error};
 use crate::db::Key;
 use crate::resp::Reply;
 use crate::server::execution::{Command, Ctx};
+use crate::types::ExpiringParts;
 use crate::types::hash::{Hash, Pair};
 
 /// Fields whose time has come that one call deletes at most.
@@ -43,7 +44,7 @@ fn hrandfield(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 fn delete_due(cx: &mut Ctx<'_>, key: &Key<'_>) {
     let now_ms = cx.now_ms();
     if cx.db.peek(key).and_then(|entry| entry.collection::<Hash>()).is_some_and(|hash| hash.has_due(now_ms)) {
-        cx.db.expire_fields(key, EXPIRED_AT_ONCE);
+        cx.db.expire_parts(key, EXPIRED_AT_ONCE);
     }
 }
 

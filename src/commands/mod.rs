@@ -34,6 +34,7 @@ pub mod memory;
 pub mod migrate;
 pub mod module;
 pub mod object;
+mod part_expiry;
 pub mod persistence;
 pub mod pubsub;
 pub mod replication;
@@ -42,6 +43,7 @@ pub mod script;
 pub mod server;
 pub mod set;
 pub mod set_algebra;
+pub mod set_expiry;
 pub mod slowlog;
 pub mod sort;
 pub mod sorted_set;
@@ -90,6 +92,7 @@ pub const FAMILIES: &[&[Command]] = &[
     server::COMMANDS,
     set::COMMANDS,
     set_algebra::COMMANDS,
+    set_expiry::COMMANDS,
     slowlog::COMMANDS,
     sort::COMMANDS,
     sorted_set::COMMANDS,

@@ -1,16 +1,19 @@
-//! Intersection, union and difference of sets, returned, counted or kept. A key that is not there is an empty set.
+//! Intersection, union and difference of sets, returned, counted or kept. A key that is not there is an empty set, and
+//! a member whose time has come is not there.
+//!
+//! What is kept expires when it does in the sets it comes from: of several times the earliest counts.
 
 use super::set::{limits, write_member};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
-use crate::db::Key;
+use crate::db::{Databases, EntryView, Key};
 use crate::server::effects::Event;
 use crate::server::execution::{Command, Ctx, Handler};
 use crate::types::hyperloglog::{Observation, Registers};
 use crate::types::listpack::{Element, IntText};
-use crate::types::set::{SetLimits, difference, intersection, union};
-use crate::types::{Collection, Set};
+use crate::types::set::{Live, SetLimits, difference, intersection, union};
+use crate::types::{Collection, ExpiringParts, Set};
 
 const READS: Access = Access::RO.and(Access::ACCESS);
 const SOURCES: &[Keys] = &[Keys::range(1, -1, 1, READS)];
@@ -65,28 +68,47 @@ fn keys_from(args: Args<'_>, from: usize) -> Vec<Key<'_>> {
     args.keys(from, 1).collect()
 }
 
+/// The sets of keys; a missing one is `None`.
+fn look_up<'d>(db: &'d mut Databases, keys: &[Key<'_>]) -> Result<Vec<Option<Live<'d>>>, Error> {
+    let now_ms = db.now_ms();
+    let sets = db.collections::<Set>(keys)?;
+    Ok(sets.into_iter().map(|set| set.map(|set| set.live(now_ms))).collect())
+}
+
+/// The sets of keys, for what will be kept: see [`Databases::expire_all_parts_of`].
+fn look_up_to_keep<'d>(db: &'d mut Databases, keys: &[Key<'_>]) -> Result<Vec<Option<Live<'d>>>, Error> {
+    let now_ms = db.now_ms();
+    for key in keys {
+        if db.collection::<Set>(key)?.is_some_and(|set| set.has_due(now_ms)) {
+            db.expire_parts(key, usize::MAX);
+        }
+    }
+    let find = |key: &Key<'_>| db.read_only(key).and_then(EntryView::collection::<Set>);
+    Ok(keys.iter().map(|key| find(key).map(|set| set.live(now_ms))).collect())
+}
+
 /// Calls `visit` for each member that all sets have, until it says no.
-fn intersect<'c>(sets: Vec<Option<&'c Set>>, visit: impl FnMut(Element<'c>) -> bool) {
+fn intersect<'c>(sets: Vec<Option<Live<'c>>>, visit: impl FnMut(Element<'c>) -> bool) {
     if let Some(mut sets) = sets.into_iter().collect::<Option<Vec<_>>>() {
         intersection(&mut sets, visit);
     }
 }
 
 /// Calls `visit` for each member that any of the sets has, until it says no.
-fn unite<'c>(sets: &[Option<&'c Set>], visit: impl FnMut(Element<'c>) -> bool) {
-    let sets: Vec<&Set> = sets.iter().flatten().copied().collect();
+fn unite<'c>(sets: &[Option<Live<'c>>], visit: impl FnMut(Element<'c>) -> bool) {
+    let sets: Vec<Live<'_>> = sets.iter().flatten().copied().collect();
     union(&sets, visit);
 }
 
 /// Calls `visit` for each member of the first set that no other has, until it says no.
-fn subtract<'c>(sets: &[Option<&'c Set>], visit: impl FnMut(Element<'c>) -> bool) {
+fn subtract<'c>(sets: &[Option<Live<'c>>], visit: impl FnMut(Element<'c>) -> bool) {
     let [Some(first), others @ ..] = sets else { return };
-    let mut others: Vec<&Set> = others.iter().flatten().copied().collect();
-    difference(first, &mut others, visit);
+    let mut others: Vec<Live<'_>> = others.iter().flatten().copied().collect();
+    difference(*first, &mut others, visit);
 }
 
 fn sinter(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let sets = cx.db.collections::<Set>(&keys_from(args, 1))?;
+    let sets = look_up(cx.db, &keys_from(args, 1))?;
     let (head, mut count) = (cx.reply.defer(), 0);
     intersect(sets, |member| {
         write_member(cx.reply, member);
@@ -98,7 +120,7 @@ fn sinter(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn sunion(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let sets = cx.db.collections::<Set>(&keys_from(args, 1))?;
+    let sets = look_up(cx.db, &keys_from(args, 1))?;
     let (head, mut count) = (cx.reply.defer(), 0);
     unite(&sets, |member| {
         write_member(cx.reply, member);
@@ -110,7 +132,7 @@ fn sunion(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn sdiff(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let sets = cx.db.collections::<Set>(&keys_from(args, 1))?;
+    let sets = look_up(cx.db, &keys_from(args, 1))?;
     let (head, mut count) = (cx.reply.defer(), 0);
     subtract(&sets, |member| {
         write_member(cx.reply, member);
@@ -173,7 +195,7 @@ impl<'a> Count<'a> {
 
 fn sintercard(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let request = Count::parse(&args, false)?;
-    let sets = cx.db.collections::<Set>(&request.keys)?;
+    let sets = look_up(cx.db, &request.keys)?;
     let count = request.of(|visit| intersect(sets, visit));
     cx.reply.integer(count as i64);
     Ok(())
@@ -181,7 +203,7 @@ fn sintercard(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn sunioncard(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let request = Count::parse(&args, true)?;
-    let sets = cx.db.collections::<Set>(&request.keys)?;
+    let sets = look_up(cx.db, &request.keys)?;
     let count = match &sets.iter().flatten().collect::<Vec<_>>()[..] {
         _ if request.estimates => request.limited(estimate(&sets)),
         [only] => request.limited(only.len() as u64),
@@ -192,7 +214,7 @@ fn sunioncard(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 /// About how many members sets have together, told by a HyperLogLog.
-fn estimate(sets: &[Option<&Set>]) -> u64 {
+fn estimate(sets: &[Option<Live<'_>>]) -> u64 {
     let (mut registers, mut room) = (Registers::default(), IntText::new());
     for member in sets.iter().flatten().flat_map(|set| set.iter()) {
         registers.observe(Observation::of(member.text(&mut room)));
@@ -202,7 +224,7 @@ fn estimate(sets: &[Option<&Set>]) -> u64 {
 
 fn sdiffcard(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let request = Count::parse(&args, false)?;
-    let sets = cx.db.collections::<Set>(&request.keys)?;
+    let sets = look_up(cx.db, &request.keys)?;
     let count = request.of(|visit| subtract(&sets, visit));
     cx.reply.integer(count as i64);
     Ok(())
@@ -220,37 +242,52 @@ impl Collected {
         Collected { set: Set::default(), limits: limits(&cx.server.config), room: IntText::new() }
     }
 
-    fn add(&mut self, member: Element<'_>) {
+    /// Adds a member, and wants more.
+    fn add(&mut self, member: Element<'_>) -> bool {
         self.set.insert(member.text(&mut self.room), &self.limits);
+        true
+    }
+
+    /// Gives the members the times they have in a set.
+    fn add_times(&mut self, set: Live<'_>) {
+        for (member, at) in set.expiring() {
+            let member = member.text(&mut self.room);
+            if let Some(old) = self.set.expiry(member)
+                && old.is_none_or(|old| at < old)
+            {
+                self.set.set_expiry(member, Some(at), &self.limits);
+            }
+        }
     }
 }
 
 fn sinterstore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let mut result = Collected::new(cx);
-    intersect(cx.db.collections::<Set>(&keys_from(args, 2))?, |member| {
-        result.add(member);
-        true
-    });
+    let sets = look_up_to_keep(cx.db, &keys_from(args, 2))?;
+    intersect(sets.clone(), |member| result.add(member));
+    sets.into_iter().flatten().for_each(|set| result.add_times(set));
     keep(cx, args.key(1), result.set, "sinterstore");
     Ok(())
 }
 
 fn sunionstore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let mut result = Collected::new(cx);
-    let sets = cx.db.collections::<Set>(&keys_from(args, 2))?;
+    let sets = look_up_to_keep(cx.db, &keys_from(args, 2))?;
     let largest = sets.iter().flatten().map(|set| set.len()).max();
     result.set = Set::with_room(largest.unwrap_or(0), &result.limits);
-    sets.into_iter().flatten().for_each(|set| set.iter().for_each(|member| result.add(member)));
+    for member in sets.iter().flatten().flat_map(|set| set.iter()) {
+        result.add(member);
+    }
+    sets.into_iter().flatten().for_each(|set| result.add_times(set));
     keep(cx, args.key(1), result.set, "sunionstore");
     Ok(())
 }
 
 fn sdiffstore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let mut result = Collected::new(cx);
-    subtract(&cx.db.collections::<Set>(&keys_from(args, 2))?, |member| {
-        result.add(member);
-        true
-    });
+    let sets = look_up_to_keep(cx.db, &keys_from(args, 2))?;
+    subtract(&sets, |member| result.add(member));
+    sets.into_iter().take(1).flatten().for_each(|set| result.add_times(set));
     keep(cx, args.key(1), result.set, "sdiffstore");
     Ok(())
 }

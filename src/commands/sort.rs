@@ -254,7 +254,7 @@ impl<'a> Request<'a> {
     }
 
     /// Copies the elements of a value: where they stay in their order only those that are wanted.
-    fn load(&mut self, entry: Option<EntryView<'_>>, by_script: bool) -> Result<Texts, Error> {
+    fn load(&mut self, entry: Option<EntryView<'_>>, now_ms: i64, by_script: bool) -> Result<Texts, Error> {
         let mut texts = Texts::default();
         let Some(entry) = entry else { return Ok(texts) };
         if let Some(list) = entry.collection::<List>() {
@@ -273,7 +273,7 @@ impl<'a> Request<'a> {
             if self.keeps_order && (self.store.is_some() || by_script) {
                 (self.keeps_order, self.alphabetic, self.by) = (false, true, None);
             }
-            set.iter().for_each(|element| texts.push_element(element));
+            set.live(now_ms).iter().for_each(|element| texts.push_element(element));
         } else if let Some(sorted_set) = entry.collection::<SortedSet>() {
             let len = sorted_set.len();
             let range = if self.keeps_order { self.take_range(len) } else { 0..len };
@@ -394,7 +394,11 @@ fn sort_ro(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn sort_by(cx: &mut Ctx<'_>, args: Args<'_>, may_store: bool) -> CmdResult {
     let mut request = Request::read(&args, may_store, cx.may_read_all_keys(&args))?;
-    let elements = request.load(cx.db.read(&args.key(1)), cx.server.script.calls())?;
+    let (key, now_ms) = (args.key(1), cx.now_ms());
+    if request.store.is_some() {
+        cx.db.expire_all_parts_of(&key);
+    }
+    let elements = request.load(cx.db.read(&key), now_ms, cx.server.script.calls())?;
     let order = request.order(cx.db, &elements)?;
     if let Some(key) = request.store {
         return keep(cx, &request, &elements, &order, &key);

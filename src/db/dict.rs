@@ -1,4 +1,4 @@
-//! The keys of a database, and two indexes kept in step: of those that expire, and of hashes with fields that do.
+//! The keys of a database, and two indexes kept in step: of those that expire, and of collections with parts that do.
 //!
 //! The index is a second table whose items point to entries of the first. Active expiry and the volatile eviction
 //! policies sample from it, however few of the keys expire. Every change to an entry goes through
@@ -7,8 +7,8 @@
 //! the unsafe code here.
 //!
 //! The other index, the [`ExpirySchedule`], finds keys by their hash. It is brought up to date likewise, but for
-//! changes to the fields of a hash, which go past [`DictSlot::update`]: who gives a field an expiry calls
-//! [`DictSlot::plan`].
+//! changes to the fields of a hash or the members of a set, which go past [`DictSlot::update`]: who gives one an expiry
+//! calls [`DictSlot::plan`].
 
 // An index entry is a pointer to an entry that the first table owns, which borrows cannot express.
 #![allow(unsafe_code)]
@@ -22,7 +22,7 @@ use std::ptr::NonNull;
 
 use super::entry::{Entry, EntryRef, EntryView, InEntry};
 use super::expiry_schedule::ExpirySchedule;
-use crate::types::Hash;
+use crate::types::ExpiringParts;
 use crate::types::table::{Probe, SlotMut, Statistics, Table, VacantSlot};
 use crate::util::random::Random;
 use crate::util::siphash::HashSeed;
@@ -37,7 +37,7 @@ pub struct Dict {
 struct Indexes {
     /// One item for each entry of `keys` that has an expiry, under the same hash.
     expires: Table<EntryRef>,
-    /// One item for each hash that has fields with an expiry, and perhaps for such that had.
+    /// One item for each collection that has parts with an expiry, and perhaps for such that had.
     expiry_schedule: ExpirySchedule,
 }
 
@@ -65,19 +65,19 @@ impl Dict {
         self.indexes.expires.len()
     }
 
-    /// The number of hashes with fields that expire.
+    /// The number of collections with parts that expire.
     pub fn planned_len(&self) -> usize {
         self.indexes.expiry_schedule.len()
     }
 
-    /// When the first field of a hash may expire, and the hash of its key.
+    /// When the first part of a collection may expire, and the hash of its key.
     pub fn next_planned(&self) -> Option<(i64, u64)> {
         self.indexes.expiry_schedule.first()
     }
 
     /// The entry that is planned under a time and the hash of its key.
     pub fn find_planned(&mut self, at: i64, hash: u64) -> Option<DictSlot<'_>> {
-        let slot = self.keys.find_matching(hash, |entry| planned(entry) == Some(at))?;
+        let slot = self.keys.find_matching(hash, |entry| entry.planned() == Some(at))?;
         Some(DictSlot { slot, indexes: &mut self.indexes, hash })
     }
 
@@ -247,7 +247,7 @@ impl<'a> DictSlot<'a> {
                 self.0.replan(self.2);
             }
         }
-        let (before, plan) = (self.indexed_address(), planned(self.view()));
+        let (before, plan) = (self.indexed_address(), self.view().planned());
         Reindex(self, before, plan).0.slot.update(change)
     }
 
@@ -259,27 +259,33 @@ impl<'a> DictSlot<'a> {
         unsafe { self.slot.into_view().collection_mut::<T>() }
     }
 
+    /// The collection in the entry, to be changed, if it is one whose parts may expire.
+    pub fn into_parts(self) -> Option<&'a mut dyn ExpiringParts> {
+        // SAFETY: as above.
+        unsafe { self.slot.into_view().parts_mut() }
+    }
+
     /// Takes the entry out.
     #[inline]
     pub fn remove(mut self) -> Entry {
         if let Some(address) = self.indexed_address() {
             self.unindex(address);
         }
-        if let Some(at) = planned(self.view()) {
+        if let Some(at) = self.view().planned() {
             self.indexes.expiry_schedule.remove(at, self.hash);
         }
         self.slot.remove()
     }
 
-    /// Plans when to look for fields whose time has come if the entry is a hash and its plan too late or in vain.
+    /// Plans when to look for parts whose time has come if the entry may have such and its plan is too late or in vain.
     pub fn plan(&mut self) {
-        self.replan(planned(self.view()));
+        self.replan(self.view().planned());
     }
 
-    /// Plans it anew, for the time when the first field expires: the hash has been looked at.
+    /// Plans it anew, for the time when the first part expires: the collection has been looked at.
     pub fn plan_anew(&mut self) {
-        let next = self.view().collection::<Hash>().and_then(Hash::next_expiry);
-        let before = planned(self.view());
+        let next = self.next_expiry();
+        let before = self.view().planned();
         if before != next {
             self.set_plan(before, next);
         }
@@ -324,18 +330,17 @@ impl<'a> DictSlot<'a> {
         slot.map(SlotMut::remove);
     }
 
+    fn next_expiry(&self) -> Option<i64> {
+        self.view().parts().and_then(|parts| parts.next_expiry())
+    }
+
     /// Brings the agenda up to date with an entry that stood there under `before`. What a new entry says of its plan
-    /// means nothing: it may be that of the hash it was copied from.
+    /// means nothing: it may be that of the collection it was copied from.
     #[inline(always)]
     fn replan(&mut self, before: Option<i64>) {
-        let Some(hash) = self.view().collection::<Hash>() else {
-            if let Some(before) = before {
-                self.indexes.expiry_schedule.remove(before, self.hash);
-            }
-            return;
-        };
-        if hash.planned() != before || !hash.plan_fits() {
-            self.set_plan(before, hash.next_expiry());
+        let view = self.view();
+        if view.planned() != before || !view.plan_fits() {
+            self.set_plan(before, self.next_expiry());
         }
     }
 
@@ -345,12 +350,6 @@ impl<'a> DictSlot<'a> {
             self.indexes.expiry_schedule.remove(before, self.hash);
         }
         let plan = next.map(|next| self.indexes.expiry_schedule.add(next, self.hash));
-        self.slot.update(|entry| entry.collection_mut::<Hash>().map(|hash| hash.set_planned(plan)));
+        self.slot.update(|entry| entry.parts_mut().map(|parts| parts.set_planned(plan)));
     }
-}
-
-/// The time that an entry stands under in the agenda.
-#[inline(always)]
-fn planned(entry: EntryView<'_>) -> Option<i64> {
-    entry.collection::<Hash>().and_then(Hash::planned)
 }

@@ -99,6 +99,11 @@ impl Kind {
     }
 
     #[inline(always)]
+    const fn is_string(self) -> bool {
+        matches!(self, Self::Int | Self::Inline | Self::Shared)
+    }
+
+    #[inline(always)]
     const fn slot_bytes(self) -> usize {
         match self {
             Self::Inline => 0,

@@ -6,8 +6,8 @@
 //! run: a slow one from the cron, bounded by a share of the processor's time, and a fast one before waiting for
 //! sockets, when the slow one left stale keys.
 //!
-//! Fields of hashes expire in the same cycles, all of them in the order of their times, which the agenda of each
-//! database tells. Keys and fields take turns in who comes first, so that neither waits for ever.
+//! Fields of hashes and members of sets expire in the same cycles, all of them in the order of their times, which the
+//! agenda of each database tells. Keys and such parts take turns in who comes first, so that neither waits for ever.
 
 use super::Key;
 use super::keyspace::{Databases, Db, NoteKind};
@@ -18,8 +18,8 @@ const KEYS_PER_LOOP: usize = 20;
 const ACCEPTABLE_STALE_PERCENT: usize = 10;
 /// Loops between two looks at the clock.
 const LOOPS_PER_CLOCK: u32 = 16;
-/// Fields deleted from one hash before another look at the clock.
-const FIELDS_PER_STEP: usize = 64;
+/// Parts deleted from one collection before another look at the clock.
+const PARTS_PER_STEP: usize = 64;
 
 /// What a database remembers of its cycle.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,13 +44,13 @@ impl Databases {
     /// Runs a cycle over all databases. `effort` is `active-expire-effort`, 1 to 10; `out_of_time` is asked now and
     /// then.
     pub fn expire_cycle(&mut self, effort: u32, mut out_of_time: impl FnMut() -> bool) -> CycleReport {
-        self.fields_first = !self.fields_first;
-        if self.fields_first && self.expire_all_fields(&mut out_of_time) {
+        self.parts_first = !self.parts_first;
+        if self.parts_first && self.expire_all_parts(&mut out_of_time) {
             return CycleReport { out_of_time: true, ..CycleReport::default() };
         }
         let mut report = self.expire_keys(effort, &mut out_of_time);
-        if !self.fields_first && !report.out_of_time {
-            report.out_of_time = self.expire_all_fields(&mut out_of_time);
+        if !self.parts_first && !report.out_of_time {
+            report.out_of_time = self.expire_all_parts(&mut out_of_time);
         }
         report
     }
@@ -73,11 +73,11 @@ impl Databases {
         self.note(db, key, NoteKind::Expired);
     }
 
-    /// Deletes all fields whose time has come; whether time ran out before.
-    fn expire_all_fields(&mut self, out_of_time: &mut impl FnMut() -> bool) -> bool {
+    /// Deletes all fields and members whose time has come; whether time ran out before.
+    fn expire_all_parts(&mut self, out_of_time: &mut impl FnMut() -> bool) -> bool {
         let mut steps = 0;
         for db in 0..self.count() {
-            while self.expire_planned(db, FIELDS_PER_STEP) {
+            while self.expire_planned(db, PARTS_PER_STEP) {
                 steps += 1;
                 if steps % LOOPS_PER_CLOCK == 0 && out_of_time() {
                     return true;

@@ -1,12 +1,12 @@
-//! When to look at which hash for fields whose time has come.
+//! When to look at which collection for parts whose time has come.
 //!
-//! Each hash that has fields with an expiry stands here under a time no later than the first of them, and under the
-//! hash of its key, which suffices to find it again. The hash bears the same time as a note
-//! ([`crate::types::Hash::planned`]); [`super::dict`] keeps the two in step, so that a key that goes takes its item
-//! with it. A field that goes early leaves the plan as it is: looking in vain costs little, and then the plan is set
-//! right.
+//! Each hash that has fields with an expiry, and each set that has such members, stands here under a time no later than
+//! the first of them, and under the hash of its key, which suffices to find it again. The collection bears the same
+//! time as a note ([`crate::types::ExpiringParts::planned`]); [`super::dict`] keeps the two in step, so that a key that
+//! goes takes its item with it. A part that goes early leaves the plan as it is: looking in vain costs little, and then
+//! the plan is set right.
 //!
-//! It takes no memory while no field expires.
+//! It takes no memory while no part expires.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 pub struct ExpirySchedule(BTreeSet<(i64, u64)>);
 
 impl ExpirySchedule {
-    /// The number of hashes to look at.
+    /// The number of collections to look at.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -25,7 +25,7 @@ impl ExpirySchedule {
         self.0.first().copied()
     }
 
-    /// Plans to look at a hash; returns the time it stands under. That is a little earlier if two keys have one hash.
+    /// Plans to look at a collection; returns the time it stands under. That is a little earlier if two keys have one hash.
     pub fn add(&mut self, mut at: i64, hash: u64) -> i64 {
         while !self.0.insert((at, hash)) {
             at -= 1;
@@ -36,7 +36,7 @@ impl ExpirySchedule {
     /// Takes an item off.
     pub fn remove(&mut self, at: i64, hash: u64) {
         let removed = self.0.remove(&(at, hash));
-        debug_assert!(removed, "a hash that was not planned");
+        debug_assert!(removed, "a collection that was not planned");
     }
 }
 

@@ -12,8 +12,8 @@
 
 mod access;
 mod collections;
-mod fields;
 mod noting;
+mod parts;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -92,8 +92,8 @@ pub struct KeyspaceStats {
     pub misses: u64,
     /// Keys deleted because their time had come.
     pub expired: u64,
-    /// Fields of hashes deleted because their time had come.
-    pub expired_fields: u64,
+    /// Fields of hashes and members of sets deleted because their time had come.
+    pub expired_parts: u64,
 }
 
 /// What happened to a key besides what a command did to it.
@@ -111,8 +111,10 @@ pub enum NoteKind {
     TypeChanged,
     /// It was deleted to make room.
     Evicted,
-    /// Fields of it were deleted because their time had come.
+    /// Fields of it, a hash, were deleted because their time had come.
     FieldsExpired,
+    /// Members of it, a set, were deleted because their time had come.
+    MembersExpired,
     /// It was deleted because nothing was left in it.
     Emptied,
 }
@@ -126,14 +128,14 @@ pub struct Note {
     pub key: Box<[u8]>,
     /// What happened.
     pub kind: NoteKind,
-    /// The fields it happened to, where it was not the whole key.
-    pub fields: Box<[Box<[u8]>]>,
+    /// The fields or members it happened to, where it was not the whole key.
+    pub parts: Box<[Box<[u8]>]>,
 }
 
 impl Note {
     #[cold]
     fn new(db: usize, key: &Key<'_>, kind: NoteKind) -> Note {
-        Note { db, key: key.bytes().into(), kind, fields: Box::default() }
+        Note { db, key: key.bytes().into(), kind, parts: Box::default() }
     }
 }
 
@@ -166,8 +168,8 @@ pub struct Databases {
     pub keeps_expired: bool,
     /// The database where active expiry goes on.
     pub(super) next_to_expire: usize,
-    /// Whether the next cycle of active expiry begins with the fields of hashes.
-    pub(super) fields_first: bool,
+    /// Whether the next cycle of active expiry begins with the parts of collections.
+    pub(super) parts_first: bool,
     /// The database where random eviction goes on.
     pub(super) next_to_evict: usize,
     /// Candidates for eviction.
@@ -199,7 +201,7 @@ impl Databases {
             notes_replaced: false,
             keeps_expired: false,
             next_to_expire: 0,
-            fields_first: false,
+            parts_first: false,
             next_to_evict: 0,
             eviction_pool: EvictionPool::default(),
             access: AccessClock::default(),

@@ -18,7 +18,7 @@ pub mod watch;
 pub use dict::DictSlot;
 #[cfg(test)]
 pub use dict::asked;
-pub use entry::{Entry, EntryView, StringRef};
+pub use entry::{Entry, EntryView, InEntry, StringRef};
 pub use keyspace::{Databases, Expiry, WrongType};
 
 use crate::util::siphash::HashSeed;

@@ -11,8 +11,7 @@
 //! A field whose time has come stays until it is removed. [`Hash::find`] tells it from one that lives, and
 //! [`Pair::is_due`] where fields are walked; changing and counting take it like any other.
 //!
-//! A hash of the latter forms carries a note for the keyspace: when the keyspace plans to look for fields whose time
-//! has come ([`Hash::planned`]). The hash itself makes nothing of it.
+//! A hash of the latter forms carries a note for the keyspace, see [`ExpiringParts`].
 
 mod big;
 mod field;
@@ -22,10 +21,10 @@ mod saved;
 mod tests;
 mod timed;
 
-use super::Collection;
 use super::digest::Digest;
 use super::listpack::{Element, Elements, IntText, ThinListpack};
 use super::table::Statistics;
+use super::{Collection, ExpiringParts};
 use crate::util::alloc::size_class;
 use crate::util::random::{Random, Selection};
 use big::{BigHash, BigPairs};
@@ -147,65 +146,9 @@ impl Hash {
         }
     }
 
-    /// When a field expires, if at all; `None` if it is not there.
-    pub fn expiry(&self, field: &[u8]) -> Option<Option<i64>> {
-        match self.0.view() {
-            FormRef::Pack(pack) => pack_value(pack, field).map(|_| None),
-            FormRef::Timed(pack) => pack.get(field).map(|pair| pair.expiry),
-            FormRef::Big(big) => big.get(field).map(|field| field.expiry()),
-        }
-    }
-
-    /// When the first of the fields that expire does so.
-    #[inline]
-    pub fn next_expiry(&self) -> Option<i64> {
-        match self.0.view() {
-            FormRef::Pack(_) => None,
-            FormRef::Timed(pack) => pack.next_expiry(),
-            FormRef::Big(big) => big.next_expiry(),
-        }
-    }
-
-    /// Whether it has fields whose time has come.
-    #[inline]
-    pub fn has_due(&self, now_ms: i64) -> bool {
-        self.next_expiry().is_some_and(|at| at < now_ms)
-    }
-
     /// How many of its fields live. Takes a walk if some have expired.
     pub fn live_len(&self, now_ms: i64) -> usize {
         if self.has_due(now_ms) { self.live_pairs(now_ms).count() } else { self.len() }
-    }
-
-    /// See the [module](self). None for a hash none of whose fields ever expired.
-    #[inline]
-    pub fn planned(&self) -> Option<i64> {
-        let planned = match self.0.view() {
-            FormRef::Pack(_) => None,
-            FormRef::Timed(pack) => pack.planned,
-            FormRef::Big(big) => big.planned,
-        };
-        planned.map(NonZeroI64::get)
-    }
-
-    /// Whether the keyspace plans to look soon enough, and not in vain.
-    #[inline]
-    pub fn plan_fits(&self) -> bool {
-        match (self.planned(), self.next_expiry()) {
-            (None, None) => true,
-            (Some(planned), Some(next)) => planned <= next,
-            (Some(_), None) | (None, Some(_)) => false,
-        }
-    }
-
-    /// Sets the keyspace's note. A plain listpack has no place for one: it needs none.
-    pub fn set_planned(&mut self, planned: Option<i64>) {
-        let planned = planned.and_then(NonZeroI64::new);
-        match self.0.view_mut() {
-            FormMut::Pack(_) => {}
-            FormMut::Timed(pack) => pack.planned = planned,
-            FormMut::Big(big) => big.planned = planned,
-        }
     }
 
     /// Sets a field, which does not expire then; whether it is new.
@@ -239,27 +182,6 @@ impl Hash {
             }
             FormMut::Timed(pack) => pack.set_expiry(field, expiry),
             FormMut::Big(big) => big.set_expiry(field, expiry),
-        }
-    }
-
-    /// Removes a field; whether it was there.
-    pub fn remove(&mut self, field: &[u8]) -> bool {
-        match self.0.view_mut() {
-            FormMut::Pack(pack) => {
-                let found = pack.first().and_then(|first| pack.find(field, first, PARTS));
-                found.map(|at| pack.remove_many(at, PARTS)).is_some()
-            }
-            FormMut::Timed(pack) => pack.remove(field),
-            FormMut::Big(big) => big.remove(field),
-        }
-    }
-
-    /// Removes fields whose time has come, the first of them first and at most as many; their names go to `removed`.
-    pub fn remove_due(&mut self, now_ms: i64, most: usize, removed: impl FnMut(&[u8])) {
-        match self.0.view_mut() {
-            FormMut::Pack(_) => {}
-            FormMut::Timed(pack) => pack.remove_due(now_ms, most, removed),
-            FormMut::Big(big) => big.remove_due(now_ms, most, removed),
         }
     }
 
@@ -423,6 +345,63 @@ fn timed_set(
     let may = fits(field, value, limits, |bytes| pack.has_room_for(bytes))
         && (pack.len() < limits.entries || pack.len() == limits.entries && pack.get(field).is_some());
     may.then(|| pack.set(field, value, expiry))
+}
+
+impl ExpiringParts for Hash {
+    fn expiry(&self, field: &[u8]) -> Option<Option<i64>> {
+        match self.0.view() {
+            FormRef::Pack(pack) => pack_value(pack, field).map(|_| None),
+            FormRef::Timed(pack) => pack.get(field).map(|pair| pair.expiry),
+            FormRef::Big(big) => big.get(field).map(|field| field.expiry()),
+        }
+    }
+
+    #[inline]
+    fn next_expiry(&self) -> Option<i64> {
+        match self.0.view() {
+            FormRef::Pack(_) => None,
+            FormRef::Timed(pack) => pack.next_expiry(),
+            FormRef::Big(big) => big.next_expiry(),
+        }
+    }
+
+    #[inline]
+    fn planned(&self) -> Option<i64> {
+        let planned = match self.0.view() {
+            FormRef::Pack(_) => None,
+            FormRef::Timed(pack) => pack.planned,
+            FormRef::Big(big) => big.planned,
+        };
+        planned.map(NonZeroI64::get)
+    }
+
+    fn set_planned(&mut self, planned: Option<i64>) {
+        let planned = planned.and_then(NonZeroI64::new);
+        match self.0.view_mut() {
+            FormMut::Pack(_) => {}
+            FormMut::Timed(pack) => pack.planned = planned,
+            FormMut::Big(big) => big.planned = planned,
+        }
+    }
+
+    fn remove(&mut self, field: &[u8]) -> bool {
+        match self.0.view_mut() {
+            FormMut::Pack(pack) => {
+                let found = pack.first().and_then(|first| pack.find(field, first, PARTS));
+                found.map(|at| pack.remove_many(at, PARTS)).is_some()
+            }
+            FormMut::Timed(pack) => pack.remove(field),
+            FormMut::Big(big) => big.remove(field),
+        }
+    }
+
+    fn remove_due(&mut self, now_ms: i64, most: usize, removed: &mut dyn FnMut(&[u8])) {
+        match self.0.view_mut() {
+            FormMut::Pack(_) => {}
+            FormMut::Timed(pack) => pack.remove_due(now_ms, most, removed),
+            FormMut::Big(big) => big.remove_due(now_ms, most, removed),
+        }
+    }
 }
 
 impl Collection for Hash {

@@ -92,3 +92,44 @@ pub trait Collection {
     /// Adds its elements to the digest of a value.
     fn digest(&self, digest: &mut Digest);
 }
+
+/// A collection whose parts may expire, each by itself: the fields of a hash, the members of a set.
+///
+/// A part whose time has come stays until it is removed; whoever looks at parts has to tell such from those that live.
+/// The collection carries a note for the keyspace: when that plans to look for parts whose time has come. The
+/// collection itself makes nothing of it.
+pub trait ExpiringParts: Collection {
+    /// When a part expires, in Unix milliseconds, if at all; `None` if it is not there.
+    fn expiry(&self, part: &[u8]) -> Option<Option<i64>>;
+
+    /// When the first of the parts that expire does so.
+    fn next_expiry(&self) -> Option<i64>;
+
+    /// The keyspace's note. None if no part ever expired.
+    fn planned(&self) -> Option<i64>;
+
+    /// Sets the keyspace's note. A form without times has no place for one: it needs none.
+    fn set_planned(&mut self, planned: Option<i64>);
+
+    /// Removes a part; whether it was there.
+    fn remove(&mut self, part: &[u8]) -> bool;
+
+    /// Removes parts whose time has come, the first of them first and at most as many; their names go to `removed`.
+    fn remove_due(&mut self, now_ms: i64, most: usize, removed: &mut dyn FnMut(&[u8]));
+
+    /// Whether it has parts whose time has come.
+    #[inline]
+    fn has_due(&self, now_ms: i64) -> bool {
+        self.next_expiry().is_some_and(|at| at < now_ms)
+    }
+
+    /// Whether the keyspace plans to look soon enough, and not in vain.
+    #[inline]
+    fn plan_fits(&self) -> bool {
+        match (self.planned(), self.next_expiry()) {
+            (None, None) => true,
+            (Some(planned), Some(next)) => planned <= next,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+}

@@ -4,28 +4,38 @@
 //! an intset up to a number of members; the first member that is none makes it a listpack if it is small enough for
 //! that; what is too large or has too long a member becomes a table. Where listpacks are not allowed (no members at
 //! all) this is the behaviour of Redis 7.0, which has none for sets.
+//!
+//! The first member that is given a time makes the set one with times, which it then remains: see `timed`. Commands see
+//! a set as it is at their time ([`Set::live`]); what is asked of the set itself is about all members, those included
+//! whose time has come.
 
 mod algebra;
+mod live;
 mod small;
 #[cfg(test)]
 mod tests;
+mod timed;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
-use super::Collection;
 use super::digest::Digest;
+use super::hash::{self, FieldExpiry};
 use super::intset::Intset;
 use super::item::Item;
 use super::listpack::{Element, Elements, IntText, Listpack};
 use super::table::{self, Probe, Table};
+use super::uncommon;
+use super::{Collection, ExpiringParts};
 use crate::util::alloc::size_class;
-use crate::util::random::{Random, Selection};
+use crate::util::random::Random;
 use crate::util::siphash::HashSeed;
 use small::{Small, View};
+use timed::TimedSet;
 
 pub use algebra::{difference, intersection, union};
+pub use live::Live;
 
 /// Up to which size a set takes its compact forms.
 #[derive(Clone, Copy, Debug)]
@@ -42,9 +52,34 @@ pub struct SetLimits {
 #[derive(Clone)]
 pub struct Set(Form);
 
+#[derive(Clone)]
 enum Form {
     Small(Small),
-    Table(Box<Table<Item>>),
+    Big(Box<Big>),
+}
+
+/// What is kept in a box.
+enum Big {
+    Table(Table<Item>),
+    Timed(TimedSet),
+}
+
+// A set without times pays nothing for those that have them.
+const _: () = assert!(size_of::<Big>() == size_of::<Table<Item>>());
+
+/// A form, borrowed.
+#[derive(Clone, Copy)]
+enum FormRef<'a> {
+    Small(&'a Small),
+    Table(&'a Table<Item>),
+    Timed(&'a TimedSet),
+}
+
+/// A form, to be changed.
+enum FormMut<'a> {
+    Small(&'a mut Small),
+    Table(&'a mut Table<Item>),
+    Timed(&'a mut TimedSet),
 }
 
 /// The form of a set, with its bytes where it is a compact one: what RDB files contain.
@@ -56,12 +91,12 @@ pub enum SetBytes<'a> {
     Listpack(&'a [u8]),
     /// A hash table: member by member.
     Table,
+    /// A set with times: member by member.
+    Timed,
 }
 
 /// How many members a removal must leave, as a part of those it takes, to take them one by one.
 const REMAINING_SHARE: usize = 5;
-/// From which part of a set on a choice of members is made by looking at all of them.
-const SAMPLED_SHARE: usize = 3;
 
 impl Default for Set {
     fn default() -> Self {
@@ -69,12 +104,18 @@ impl Default for Set {
     }
 }
 
-impl Clone for Form {
+impl Clone for Big {
     fn clone(&self) -> Self {
         match self {
-            Self::Small(small) => Self::Small(small.clone()),
-            Self::Table(table) => Self::Table(Box::new(table.copied(Item::new))),
+            Self::Table(table) => Self::Table(table.copied(Item::new)),
+            Self::Timed(timed) => Self::Timed(timed.clone()),
         }
+    }
+}
+
+impl Form {
+    fn table(table: Table<Item>) -> Self {
+        Self::Big(Box::new(Big::Table(table)))
     }
 }
 
@@ -102,15 +143,44 @@ impl Set {
         distinct.then(|| Self(Form::Small(pack.into())))
     }
 
-    /// How it is kept.
-    pub fn bytes(&self) -> SetBytes<'_> {
+    #[inline(always)]
+    fn form(&self) -> FormRef<'_> {
         match &self.0 {
-            Form::Small(small) => small.bytes(),
-            Form::Table(_) => SetBytes::Table,
+            Form::Small(small) => FormRef::Small(small),
+            Form::Big(big) => match &**big {
+                Big::Table(table) => FormRef::Table(table),
+                Big::Timed(timed) => FormRef::Timed(timed),
+            },
         }
     }
 
-    /// Puts a member in; false if it is there already.
+    #[inline(always)]
+    fn form_mut(&mut self) -> FormMut<'_> {
+        match &mut self.0 {
+            Form::Small(small) => FormMut::Small(small),
+            Form::Big(big) => match &mut **big {
+                Big::Table(table) => FormMut::Table(table),
+                Big::Timed(timed) => FormMut::Timed(timed),
+            },
+        }
+    }
+
+    /// How it is kept.
+    pub fn bytes(&self) -> SetBytes<'_> {
+        match self.form() {
+            FormRef::Small(small) => small.bytes(),
+            FormRef::Table(_) => SetBytes::Table,
+            FormRef::Timed(_) => SetBytes::Timed,
+        }
+    }
+
+    /// The set as it is at a time.
+    #[inline]
+    pub fn live(&self, now_ms: i64) -> Live<'_> {
+        Live::new(self, now_ms)
+    }
+
+    /// Puts a member in; false if it is there already, and then it keeps its time.
     #[inline]
     pub fn insert(&mut self, text: &[u8], limits: &SetLimits) -> bool {
         if let Form::Small(small) = &mut self.0 {
@@ -119,13 +189,60 @@ impl Set {
                 None => self.make_table(),
             }
         }
-        let Form::Table(table) = &mut self.0 else { return false };
+        let table = match self.form_mut() {
+            FormMut::Small(_) => return false,
+            FormMut::Table(table) => table,
+            FormMut::Timed(timed) => return timed.insert(text, FieldExpiry::Keep, limits),
+        };
         match table.probe(table.hash(text), text) {
             Probe::Found(_) => false,
             Probe::Vacant(slot) => {
                 slot.insert(Item::new(text));
                 true
             }
+        }
+    }
+
+    /// Puts a member in, with a time or without; false if it is there already.
+    pub fn insert_with(&mut self, text: &[u8], expiry: FieldExpiry, limits: &SetLimits) -> bool {
+        if let FieldExpiry::At(_) = expiry {
+            self.expect_times(limits);
+        }
+        match self.form_mut() {
+            FormMut::Timed(timed) => timed.insert(text, expiry, limits),
+            FormMut::Small(_) | FormMut::Table(_) => self.insert(text, limits),
+        }
+    }
+
+    /// Gives a member a time, or takes its time, if it is there. (48 bits, and above 0.)
+    pub fn set_expiry(&mut self, text: &[u8], expiry: Option<i64>, limits: &SetLimits) {
+        if expiry.is_some() {
+            self.expect_times(limits);
+        }
+        if let FormMut::Timed(timed) = self.form_mut() {
+            timed.hash_mut().set_expiry(text, expiry);
+        }
+    }
+
+    /// Makes it a set with times: a small one if it has a compact form whose members a listpack may have.
+    #[cold]
+    fn make_timed(&mut self, limits: &SetLimits) {
+        let may_be_small = match &self.0 {
+            Form::Small(small) => match small.view() {
+                View::Ints(_) => limits.listpack_value >= small::INT_TEXT_MAX,
+                View::Pack(_) => true,
+            },
+            Form::Big(_) => false,
+        };
+        uncommon::note_made();
+        let timed = TimedSet::of(self.iter(), self.len(), may_be_small, limits);
+        self.0 = Form::Big(Box::new(Big::Timed(timed)));
+    }
+
+    /// Makes it a set with times, unless it is one.
+    pub fn expect_times(&mut self, limits: &SetLimits) {
+        if !matches!(self.form(), FormRef::Timed(_)) {
+            self.make_timed(limits);
         }
     }
 
@@ -165,7 +282,7 @@ impl Set {
 
     /// Makes room for so many members in an empty table.
     pub fn reserve(&mut self, members: usize) {
-        if let Form::Table(table) = &mut self.0 {
+        if let FormMut::Table(table) = self.form_mut() {
             table.reserve(members);
         }
     }
@@ -173,86 +290,44 @@ impl Set {
     #[cold]
     fn make_table(&mut self) {
         if let Form::Small(small) = &self.0 {
-            self.0 = Form::Table(Box::new(table_of(small.view().members())));
+            self.0 = Form::table(table_of(small.view().members()));
         }
     }
 
-    /// Takes a member out; false if it is not there.
-    #[inline]
-    pub fn remove(&mut self, text: &[u8]) -> bool {
-        match &mut self.0 {
-            Form::Small(small) => small.remove(text),
-            Form::Table(table) => table.find_mut(table.hash(text), text).map(|slot| slot.remove()).is_some(),
-        }
-    }
-
-    /// Whether a member is in the set.
-    #[inline]
-    pub fn contains(&self, text: &[u8]) -> bool {
-        self.has(Element::Bytes(text))
-    }
-
-    /// Whether a member of another set is in this one, too.
-    #[inline]
-    pub fn has(&self, member: Element<'_>) -> bool {
-        match &self.0 {
-            Form::Small(small) => small.view().contains(member),
-            Form::Table(table) => {
-                let mut room = IntText::new();
-                let text = member.text(&mut room);
-                table.find(table.hash(text), text).is_some()
-            }
-        }
-    }
-
-    /// Its members: integers in ascending order, those of a listpack in the order in which they came.
-    #[inline]
+    /// All its members, those whose time has come included: integers in ascending order, those of a listpack in the
+    /// order in which they came.
     pub fn iter(&self) -> Members<'_> {
-        match &self.0 {
-            Form::Small(small) => small.view().members(),
-            Form::Table(table) => Members::Table(table.iter()),
-        }
+        self.members(0)
     }
 
-    /// A member chosen at random, each with the same probability.
-    pub fn random(&self, random: &mut Random) -> Option<Element<'_>> {
-        match &self.0 {
-            Form::Small(small) => small.view().random(random),
-            Form::Table(table) => table.random(random).map(Element::Bytes),
-        }
-    }
-
-    /// Calls `emit` for members chosen at random, all different, each choice as likely as any other. `count` is less
-    /// than there are.
-    pub fn sample(&self, count: usize, random: &mut Random, mut emit: impl FnMut(Element<'_>)) {
-        match &self.0 {
-            Form::Table(table) if count.saturating_mul(SAMPLED_SHARE) <= table.len() => {
-                let mut seen = HashSet::with_capacity(count);
-                while seen.len() < count {
-                    // Members that are not the same don't have the same address.
-                    let Some(member) = table.random(random) else { return };
-                    if seen.insert(member.as_ptr()) {
-                        emit(Element::Bytes(member));
-                    }
-                }
-            }
-            Form::Small(_) | Form::Table(_) => {
-                let mut selection = Selection::new(self.len(), count);
-                self.iter().filter(|_| selection.picks(random)).for_each(emit);
-            }
-        }
-    }
-
-    /// Calls `emit` for a member chosen at random and takes it out; false if there is none.
+    /// Its members that live at a time.
     #[inline]
-    pub fn pop(&mut self, random: &mut Random, emit: impl FnOnce(Element<'_>)) -> bool {
-        match &mut self.0 {
-            Form::Small(small) if small.view().len() == 0 => false,
-            Form::Small(small) => {
+    fn members(&self, now_ms: i64) -> Members<'_> {
+        match self.form() {
+            FormRef::Small(small) => small.view().members(),
+            FormRef::Table(table) => Members::Table(table.iter()),
+            FormRef::Timed(timed) => Members::Timed(timed.hash().pairs(), now_ms),
+        }
+    }
+
+    /// All its members, and when they expire.
+    pub fn with_times(&self) -> impl Iterator<Item = (Element<'_>, Option<i64>)> {
+        let timed = if let FormRef::Timed(timed) = self.form() { Some(timed.hash()) } else { None };
+        let plain = if timed.is_none() { Some(self.iter()) } else { None };
+        let pairs = timed.into_iter().flat_map(hash::Hash::pairs).map(|pair| (pair.field, pair.expiry));
+        pairs.chain(plain.into_iter().flatten().map(|member| (member, None)))
+    }
+
+    /// Calls `emit` for a member that lives, chosen at random, and takes it out; false if there is none.
+    #[inline]
+    pub fn pop(&mut self, now_ms: i64, random: &mut Random, emit: impl FnOnce(Element<'_>)) -> bool {
+        match self.form_mut() {
+            FormMut::Small(small) if small.view().len() == 0 => false,
+            FormMut::Small(small) => {
                 small.pop(random, emit);
                 true
             }
-            Form::Table(table) => match table.random_mut(random) {
+            FormMut::Table(table) => match table.random_mut(random) {
                 None => false,
                 Some(slot) => {
                     emit(Element::Bytes(slot.view()));
@@ -260,22 +335,24 @@ impl Set {
                     true
                 }
             },
+            FormMut::Timed(timed) => timed.pop(now_ms, random, emit),
         }
     }
 
-    /// Calls `emit` for members chosen at random and takes them out. `count` is less than there are.
+    /// Calls `emit` for members that live, chosen at random, and takes them out. `count` is less than there are.
     ///
     /// If few remain, it is those that are chosen, and they make a set of their own.
     pub fn pop_many(
         &mut self,
-        count: usize,
+        (count, now_ms): (usize, i64),
         random: &mut Random,
         limits: &SetLimits,
         mut emit: impl FnMut(Element<'_>),
     ) {
-        let table = match &mut self.0 {
-            Form::Small(small) => return small.pop_many(count, random, emit),
-            Form::Table(table) => table,
+        let table = match self.form_mut() {
+            FormMut::Small(small) => return small.pop_many(count, random, emit),
+            FormMut::Table(table) => table,
+            FormMut::Timed(timed) => return timed.pop_many((count, now_ms), random, emit),
         };
         let remaining = table.len().saturating_sub(count);
         if remaining.saturating_mul(REMAINING_SHARE) > count {
@@ -295,23 +372,12 @@ impl Set {
         *self = kept;
     }
 
-    /// One step of an iteration: calls `emit` for some members and returns the cursor for the next step; 0 begins and
-    /// 0 ends. See [`Table::scan`] for what it guarantees; a compact set is emitted in one step.
-    pub fn scan<'a>(&'a self, cursor: u64, mut emit: impl FnMut(Element<'a>)) -> u64 {
-        match &self.0 {
-            Form::Small(small) => {
-                small.view().members().for_each(emit);
-                0
-            }
-            Form::Table(table) => table.scan(cursor, |member| emit(Element::Bytes(member))),
-        }
-    }
-
     /// The figures of its table, if it has one.
     pub fn statistics(&self) -> Option<table::Statistics> {
-        match &self.0 {
-            Form::Small(_) => None,
-            Form::Table(table) => Some(table.statistics()),
+        match self.form() {
+            FormRef::Small(_) => None,
+            FormRef::Table(table) => Some(table.statistics()),
+            FormRef::Timed(timed) => timed.hash().statistics(),
         }
     }
 }
@@ -324,6 +390,8 @@ pub enum Members<'a> {
     Pack(Elements<'a>),
     /// Of a table.
     Table(table::Iter<'a, Item, HashSeed>),
+    /// Of a set with times: those that live at one.
+    Timed(hash::Pairs<'a>, i64),
 }
 
 impl<'a> Iterator for Members<'a> {
@@ -335,6 +403,53 @@ impl<'a> Iterator for Members<'a> {
             Self::Ints(ints, indices) => indices.next().map(|index| Element::Int(ints.get(index))),
             Self::Pack(elements) => elements.next(),
             Self::Table(items) => items.next().map(Element::Bytes),
+            Self::Timed(pairs, now_ms) => pairs.find(|pair| !pair.is_due(*now_ms)).map(|pair| pair.field),
+        }
+    }
+}
+
+impl ExpiringParts for Set {
+    fn expiry(&self, member: &[u8]) -> Option<Option<i64>> {
+        match self.form() {
+            FormRef::Timed(timed) => timed.hash().expiry(member),
+            FormRef::Small(_) | FormRef::Table(_) => self.live(0).contains(member).then_some(None),
+        }
+    }
+
+    #[inline]
+    fn next_expiry(&self) -> Option<i64> {
+        match self.form() {
+            FormRef::Small(_) | FormRef::Table(_) => None,
+            FormRef::Timed(timed) => timed.hash().next_expiry(),
+        }
+    }
+
+    #[inline]
+    fn planned(&self) -> Option<i64> {
+        match self.form() {
+            FormRef::Small(_) | FormRef::Table(_) => None,
+            FormRef::Timed(timed) => timed.hash().planned(),
+        }
+    }
+
+    fn set_planned(&mut self, planned: Option<i64>) {
+        if let FormMut::Timed(timed) = self.form_mut() {
+            timed.hash_mut().set_planned(planned);
+        }
+    }
+
+    #[inline]
+    fn remove(&mut self, text: &[u8]) -> bool {
+        match self.form_mut() {
+            FormMut::Small(small) => small.remove(text),
+            FormMut::Table(table) => table.find_mut(table.hash(text), text).map(|slot| slot.remove()).is_some(),
+            FormMut::Timed(timed) => timed.hash_mut().remove(text),
+        }
+    }
+
+    fn remove_due(&mut self, now_ms: i64, most: usize, removed: &mut dyn FnMut(&[u8])) {
+        if let FormMut::Timed(timed) = self.form_mut() {
+            timed.hash_mut().remove_due(now_ms, most, removed);
         }
     }
 }
@@ -342,41 +457,55 @@ impl<'a> Iterator for Members<'a> {
 impl Collection for Set {
     #[inline]
     fn len(&self) -> usize {
-        match &self.0 {
-            Form::Small(small) => small.view().len(),
-            Form::Table(table) => table.len(),
+        match self.form() {
+            FormRef::Small(small) => small.view().len(),
+            FormRef::Table(table) => table.len(),
+            FormRef::Timed(timed) => timed.hash().len(),
         }
     }
 
     fn encoding(&self) -> &'static str {
-        match self.bytes() {
-            SetBytes::Intset(_) => "intset",
-            SetBytes::Listpack(_) => "listpack",
-            SetBytes::Table => "hashtable",
+        match self.form() {
+            FormRef::Small(small) => match small.view() {
+                View::Ints(_) => "intset",
+                View::Pack(_) => "listpack",
+            },
+            FormRef::Table(_) => "hashtable",
+            FormRef::Timed(timed) => timed.hash().encoding(),
         }
     }
 
     fn heap_bytes(&self, samples: usize) -> usize {
-        let table = match &self.0 {
-            Form::Small(small) => return small.heap_bytes(),
-            Form::Table(table) => table,
+        let table = match self.form() {
+            FormRef::Small(small) => return small.heap_bytes(),
+            FormRef::Table(table) => table,
+            FormRef::Timed(timed) => return size_class(size_of::<Big>()) + timed.hash().heap_bytes(samples),
         };
         let samples = if samples == 0 { table.len() } else { samples.min(table.len()) };
         let sampled: usize = table.iter().take(samples).map(|member| Item::heap_bytes(member.len())).sum();
         let members = if samples == 0 { 0 } else { (sampled as f64 / samples as f64 * table.len() as f64) as usize };
-        size_class(size_of::<Table<Item>>()) + table.overhead_bytes() + members
+        size_class(size_of::<Big>()) + table.overhead_bytes() + members
     }
 
     fn free_effort(&self) -> usize {
-        match &self.0 {
-            Form::Small(_) => 1,
-            Form::Table(table) => table.len(),
+        match self.form() {
+            FormRef::Small(_) => 1,
+            FormRef::Table(table) => table.len(),
+            FormRef::Timed(timed) => timed.hash().free_effort(),
         }
     }
 
     fn digest(&self, digest: &mut Digest) {
         let mut room = IntText::new();
-        self.iter().for_each(|member| digest.add(member.text(&mut room)));
+        for (member, expiry) in self.with_times() {
+            let member = member.text(&mut room);
+            digest.add(member);
+            if expiry.is_some() {
+                let mut timed = Digest::of(member);
+                timed.add(b"!!sexpire!!");
+                digest.add_digest(timed);
+            }
+        }
     }
 }
 

@@ -12,7 +12,7 @@ fn make_due(bed: &mut Testbed, fields: &[&str]) {
     let key = Key::new(b"h");
     let hash = bed.db.collection_mut::<Hash>(&key).expect("a hash").expect("a key");
     fields.iter().for_each(|field| hash.set_expiry(field.as_bytes(), Some(1)));
-    bed.db.plan_fields(&key);
+    bed.db.plan_parts(&key);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn a_field_whose_time_has_come_is_deleted_by_whom_asks_for_it_by_name() {
             make_due(&mut bed, &["a", "b", "c"]);
             assert_eq!(bed.propagated(command), propagated, "{command}");
             assert_eq!(
-                bed.db.stats.expired_fields,
+                bed.db.stats.expired_parts,
                 propagated.iter().filter(|line| line.starts_with("HDEL")).count() as u64
             );
             let mut bed = Testbed::new();

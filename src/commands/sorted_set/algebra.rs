@@ -12,6 +12,7 @@ use crate::db::{Databases, EntryView, Key};
 use crate::server::effects::Event;
 use crate::server::execution::{Command, Ctx, Handler};
 use crate::types::listpack::{Element, IntText};
+use crate::types::set::Live;
 use crate::types::sorted_set::sort;
 use crate::types::{Collection, Set, SortedSet};
 use crate::util::number;
@@ -192,17 +193,18 @@ impl Request {
 #[derive(Clone, Copy)]
 struct Source<'a> {
     sorted: Option<&'a SortedSet>,
-    plain: Option<&'a Set>,
+    plain: Option<Live<'a>>,
     weight: f64,
 }
 
 impl<'a> Source<'a> {
-    fn new(entry: Option<EntryView<'a>>, weight: f64) -> Self {
-        Self { sorted: entry.and_then(EntryView::collection), plain: entry.and_then(EntryView::collection), weight }
+    fn new(entry: Option<EntryView<'a>>, weight: f64, now_ms: i64) -> Self {
+        let plain = entry.and_then(EntryView::collection::<Set>).map(|set| set.live(now_ms));
+        Self { sorted: entry.and_then(EntryView::collection), plain, weight }
     }
 
     fn len(self) -> usize {
-        self.sorted.map_or(0, Collection::len) + self.plain.map_or(0, Collection::len)
+        self.sorted.map_or(0, Collection::len) + self.plain.map_or(0, Live::len)
     }
 
     /// The score of a member, not weighed.
@@ -214,7 +216,7 @@ impl<'a> Source<'a> {
     /// Its elements, scores not weighed.
     fn iter(self) -> impl Iterator<Item = (Element<'a>, f64)> {
         let sorted = self.sorted.into_iter().flat_map(SortedSet::iter).map(|entry| (entry.member, entry.score()));
-        sorted.chain(self.plain.into_iter().flat_map(Set::iter).map(|member| (member, 1.0)))
+        sorted.chain(self.plain.into_iter().flat_map(Live::iter).map(|member| (member, 1.0)))
     }
 }
 
@@ -234,7 +236,7 @@ fn check_types(db: &mut Databases, keys: &[Key<'_>]) -> CmdResult {
 /// The sets of keys that were checked.
 fn look_up<'d>(db: &'d Databases, keys: &[Key<'_>], weights: &[f64]) -> Vec<Source<'d>> {
     let weights = weights.iter().copied().chain(std::iter::repeat(1.0));
-    keys.iter().zip(weights).map(|(key, weight)| Source::new(db.read_only(key), weight)).collect()
+    keys.iter().zip(weights).map(|(key, weight)| Source::new(db.read_only(key), weight, db.now_ms())).collect()
 }
 
 /// Elements of a result, in no order.
@@ -345,6 +347,9 @@ fn combine(cx: &mut Ctx<'_>, args: Args<'_>, request: Request) -> CmdResult {
     let keys: Vec<Key<'_>> = args.keys(request.numkeys + 1, 1).take(count).collect();
     check_types(cx.db, &keys)?;
     let options = request.options(args, count)?;
+    if request.purpose == Purpose::Store {
+        keys.iter().for_each(|key| cx.db.expire_all_parts_of(key));
+    }
     let sources = look_up(cx.db, &keys, &options.weights);
     let mut found = Vec::new();
     match (request.operation, request.purpose) {

@@ -6,7 +6,7 @@
 use std::mem::MaybeUninit;
 
 use super::{COLLECTION_BYTES, Entry, EntryView, Kind, Shape, Slot, WORD};
-use crate::types::{Collection, Hash, List, Set, SortedSet, Stream, uncommon};
+use crate::types::{Collection, ExpiringParts, Hash, List, Set, SortedSet, Stream, uncommon};
 
 /// A collection that can lie in an entry.
 ///
@@ -68,6 +68,25 @@ macro_rules! with_collection {
     };
 }
 
+/// Does something with the slot of an entry as the type its kind tells, if that is one whose parts may expire: gives
+/// `None` otherwise. Strings are told from all else by one comparison.
+macro_rules! with_parts {
+    ($view:expr, $type:ident => $action:expr) => {
+        match $view.kind() {
+            kind if kind.is_string() => None,
+            Kind::Hash => {
+                type $type = Hash;
+                $action
+            }
+            Kind::Set => {
+                type $type = Set;
+                $action
+            }
+            Kind::Int | Kind::Inline | Kind::Shared | Kind::List | Kind::SortedSet | Kind::Stream => None,
+        }
+    };
+}
+
 impl Entry {
     /// An entry with a collection.
     pub fn collection<T: InEntry>(key: &[u8], value: T, expire: Option<i64>, access: u32) -> Self {
@@ -82,10 +101,10 @@ impl Entry {
         taken
     }
 
-    /// The collection, to be changed, if the entry has one of this type.
-    pub fn collection_mut<T: InEntry>(&mut self) -> Option<&mut T> {
+    /// The collection, to be changed, if it is one whose parts may expire.
+    pub fn parts_mut(&mut self) -> Option<&mut dyn ExpiringParts> {
         // SAFETY: the entry is mutably borrowed for as long as the collection.
-        unsafe { self.view().collection_mut() }
+        unsafe { self.view().parts_mut() }
     }
 
     /// Drops the collection in the slot. The caller gives the entry another shape right away, or frees it.
@@ -119,6 +138,32 @@ impl<'a> EntryView<'a> {
     pub unsafe fn collection_mut<T: InEntry>(self) -> Option<&'a mut T> {
         // SAFETY: the kind tells that such a value is in the slot; that it is not shared is the caller's promise.
         (self.kind() == T::KIND).then(|| unsafe { self.slot_address().cast::<T>().as_mut() })
+    }
+
+    /// The collection, if it is one whose parts may expire.
+    pub fn parts(self) -> Option<&'a dyn ExpiringParts> {
+        with_parts!(self, T => self.collection::<T>().map(|value| value as &dyn ExpiringParts))
+    }
+
+    /// The same, to be changed.
+    ///
+    /// # Safety
+    /// That of [`EntryView::collection_mut`].
+    pub unsafe fn parts_mut(self) -> Option<&'a mut dyn ExpiringParts> {
+        // SAFETY: by contract.
+        with_parts!(self, T => unsafe { self.collection_mut::<T>() }.map(|value| value as &mut dyn ExpiringParts))
+    }
+
+    /// When the keyspace plans to look for parts whose time has come; see [`ExpiringParts::planned`].
+    #[inline(always)]
+    pub fn planned(self) -> Option<i64> {
+        with_parts!(self, T => self.collection::<T>().and_then(T::planned))
+    }
+
+    /// Whether that is soon enough, and not in vain.
+    #[inline(always)]
+    pub fn plan_fits(self) -> bool {
+        with_parts!(self, T => self.collection::<T>().map(T::plan_fits)).unwrap_or(true)
     }
 
     /// The collection, whatever its type; `None` for strings.

@@ -152,7 +152,27 @@ impl Script<'_> {
     }
 
     fn set(&mut self, key: &[u8], set: &Set) -> io::Result<()> {
-        self.portions(&[b"SADD", key], set.iter(), Self::element)
+        self.portions(&[b"SADD", key], set.iter(), Self::element)?;
+        self.times(&[b"SPEXPIREAT", key], b"MEMBERS", set.with_times())
+    }
+
+    /// Writes a command for each part that expires.
+    fn times<'e>(
+        &mut self,
+        head: &[&[u8]],
+        keyword: &[u8],
+        parts: impl Iterator<Item = (Element<'e>, Option<i64>)>,
+    ) -> io::Result<()> {
+        for (part, expiry) in parts {
+            if let Some(at) = expiry {
+                self.words(head);
+                self.number(at);
+                self.words(&[keyword, b"1"]);
+                self.element(part);
+                self.end()?;
+            }
+        }
+        Ok(())
     }
 
     fn sorted_set(&mut self, key: &[u8], set: &SortedSet) -> io::Result<()> {
@@ -169,16 +189,7 @@ impl Script<'_> {
             script.element(pair.field);
             script.element(pair.value);
         })?;
-        for pair in hash.pairs() {
-            if let Some(at) = pair.expiry {
-                self.words(&[b"HPEXPIREAT", key]);
-                self.number(at);
-                self.words(&[b"FIELDS", b"1"]);
-                self.element(pair.field);
-                self.end()?;
-            }
-        }
-        Ok(())
+        self.times(&[b"HPEXPIREAT", key], b"FIELDS", hash.pairs().map(|pair| (pair.field, pair.expiry)))
     }
 
     fn stream(&mut self, key: &[u8], stream: &Stream) -> io::Result<()> {

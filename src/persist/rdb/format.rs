@@ -98,6 +98,9 @@ pub mod kind {
     pub const HASH_LISTPACK_EXPIRY: u8 = 25;
     /// Valkey: a count, and as many fields with values and times.
     pub const VALKEY_HASH_EXPIRY: u8 = 22;
+    /// Ours: the earliest time, a count, and as many relative times with members: a set whose members expire. Redis has
+    /// a form for such from version 16 on, of which nothing is known.
+    pub const SET_MEMBER_EXPIRY: u8 = 200;
 }
 
 /// Forms of strings, in the low six bits of what would be a length.

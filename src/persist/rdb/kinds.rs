@@ -73,6 +73,7 @@ const KINDS: &[Kind] = {
         Kind::new(kind::HASH_LISTPACK_EXPIRY_EARLY, "hash-listpack-md", Since::redis(12), Collection(hash::early_timed_listpack)),
         Kind::new(kind::HASH_FIELD_EXPIRY, "hash-hashtable-md", Since::redis(12), Collection(hash::timed_pairs)),
         Kind::new(kind::HASH_LISTPACK_EXPIRY, "hash-listpack-md", Since::redis(12), Collection(hash::timed_listpack)),
+        Kind::new(kind::SET_MEMBER_EXPIRY, "set-md", Since::OWN, Collection(set::timed_members)),
         Kind::new(kind::VALKEY_HASH_EXPIRY, "hash-hashtable-v2", Since::valkey(80), Collection(hash::triples)),
     ]
 };

@@ -48,6 +48,7 @@ enum Model {
     Text(Vec<u8>),
     List(Vec<Vec<u8>>),
     Set(Vec<Vec<u8>>),
+    TimedSet(Vec<(Vec<u8>, u16)>),
     SortedSet(Vec<(Vec<u8>, f64)>),
     Hash(Vec<(Vec<u8>, Vec<u8>, u16)>),
     Stream(Vec<(u8, u8)>),
@@ -71,6 +72,8 @@ fn model() -> impl Strategy<Value = Model> {
         prop::collection::vec(text(), many.clone()).prop_map(Model::Set),
         prop::collection::vec(any::<i32>().prop_map(|value| value.to_string().into_bytes()), many.clone())
             .prop_map(Model::Set),
+        prop::collection::btree_map(text(), prop_oneof![1 => Just(0), 2 => any::<u16>()], many.clone())
+            .prop_map(|members| Model::TimedSet(members.into_iter().collect())),
         prop::collection::vec((text(), any::<f64>().prop_filter("a number", |score| !score.is_nan())), many.clone())
             .prop_map(Model::SortedSet),
         // Each field once: a long value that a short one replaced leaves a hash in a bigger form than its file asks
@@ -96,6 +99,13 @@ impl Model {
                 texts.iter().for_each(|text| _ = set.insert(text, &rules.set));
                 Entry::collection(key, set, expire, 0)
             }
+            Model::TimedSet(members) => {
+                let mut set = Set::default();
+                for (member, time) in members {
+                    set.insert_with(member, expiry_of(*time), &rules.set);
+                }
+                Entry::collection(key, set, expire, 0)
+            }
             Model::SortedSet(entries) => {
                 let mut set = SortedSet::default();
                 entries.iter().for_each(|(member, score)| _ = set.insert(member, *score, rules.sorted_set));
@@ -104,15 +114,18 @@ impl Model {
             Model::Hash(fields) => {
                 let mut hash = Hash::default();
                 for (field, value, time) in fields {
-                    let expiry =
-                        if *time == 0 { FieldExpiry::Clear } else { FieldExpiry::At(NOW_MS + i64::from(*time)) };
-                    hash.set_with(field, value, expiry, rules.hash);
+                    hash.set_with(field, value, expiry_of(*time), rules.hash);
                 }
                 Entry::collection(key, hash, expire, 0)
             }
             Model::Stream(steps) => Entry::collection(key, stream(steps), expire, 0),
         }
     }
+}
+
+/// The expiry that a number stands for; 0 is none.
+fn expiry_of(time: u16) -> FieldExpiry {
+    if time == 0 { FieldExpiry::Clear } else { FieldExpiry::At(NOW_MS + i64::from(time)) }
 }
 
 /// A stream that has seen something: entries added and deleted, groups that have read.
@@ -319,6 +332,7 @@ fn a_file_cut_anywhere_or_with_a_bit_flipped_is_refused() {
         (Model::Text(b"hello".to_vec()), None),
         (Model::List(vec![b"a".to_vec(), vec![b'x'; 300]]), Some(7)),
         (Model::Set(vec![b"1".to_vec(), b"2".to_vec()]), None),
+        (Model::TimedSet(vec![(b"m".to_vec(), 3), (b"n".to_vec(), 0)]), None),
         (Model::SortedSet(vec![(b"m".to_vec(), 1.5)]), None),
         (Model::Hash(vec![(b"f".to_vec(), b"v".to_vec(), 3)]), None),
         (Model::Stream(vec![(0, 1), (5, 2), (10, 1)]), None),
@@ -378,9 +392,9 @@ fn a_key_that_comes_twice_is_a_fault_unless_it_may_replace() {
 #[test]
 fn the_version_is_the_lowest_that_holds_the_data() {
     let rules = rules(4);
-    let version = |time| {
-        let model = Model::Hash(vec![(b"f".to_vec(), b"v".to_vec(), time)]);
-        saved(&databases(&[(model, None)], &rules))[5..9].to_vec()
-    };
-    assert_eq!((version(0), version(9)), (b"0010".to_vec(), b"0012".to_vec()));
+    let version = |model| saved(&databases(&[(model, None)], &rules))[5..9].to_vec();
+    let hash = |time| version(Model::Hash(vec![(b"f".to_vec(), b"v".to_vec(), time)]));
+    let set = |time| version(Model::TimedSet(vec![(b"m".to_vec(), time)]));
+    assert_eq!((hash(0), hash(9)), (b"0010".to_vec(), b"0012".to_vec()));
+    assert_eq!((set(0), set(9)), (b"0010".to_vec(), b"0016".to_vec()));
 }

@@ -123,7 +123,7 @@ pub fn all_keys_gone(server: &mut Server) {
 /// told.
 pub fn apply_keyspace_notes(server: &mut Server, db: &mut Databases) {
     let enabled = server.config.notify_keyspace_events;
-    for Note { db, key, kind, fields } in db.take_notes() {
+    for Note { db, key, kind, parts } in db.take_notes() {
         let event = match kind {
             NoteKind::Expired => Event { class: NotifyFlags::EXPIRED, name: "expired" },
             NoteKind::Missed => Event { class: NotifyFlags::KEY_MISS, name: "keymiss" },
@@ -132,13 +132,15 @@ pub fn apply_keyspace_notes(server: &mut Server, db: &mut Databases) {
             NoteKind::TypeChanged => Event::TYPE_CHANGED,
             NoteKind::Evicted => Event { class: NotifyFlags::EVICTED, name: "evicted" },
             NoteKind::FieldsExpired => Event::hash("hexpired"),
+            NoteKind::MembersExpired => Event::set("sexpired"),
             NoteKind::Emptied => Event::generic("del"),
         };
-        if !fields.is_empty() {
+        if !parts.is_empty() {
             mark_touched(server, db, &key, Cause::Server);
             if server.observers.propagates() {
+                let removal: &[u8] = if kind == NoteKind::MembersExpired { b"SREM" } else { b"HDEL" };
                 let outgoing = &mut server.effects.outgoing;
-                fields.iter().for_each(|field| outgoing.push_words(db, &[b"HDEL", &key[..], field]));
+                parts.iter().for_each(|part| outgoing.push_words(db, &[removal, &key[..], part]));
             }
         }
         if matches!(kind, NoteKind::Expired | NoteKind::Evicted) {

@@ -20,7 +20,7 @@ const INDEX_ENTRY_BYTES: usize = 24;
 pub struct BigHash {
     fields: Table<Field>,
     by_expiry: BTreeSet<(i64, u64)>,
-    /// The keyspace's note; see [`super::Hash::planned`].
+    /// The keyspace's note; see [`crate::types::ExpiringParts`].
     pub planned: Option<NonZeroI64>,
 }
 

@@ -69,7 +69,7 @@ fn apply(hash: &mut Hash, naive: &mut Naive, change: Change) {
             let due = |expiry: Option<i64>| expiry.is_some_and(|at| at < now);
             let expected = naive.values().filter(|(_, expiry)| due(*expiry)).count().min(most);
             let mut removed = 0;
-            hash.remove_due(now, most, |field| {
+            hash.remove_due(now, most, &mut |field| {
                 removed += 1;
                 let (_, expiry) = naive.remove(field).expect("a field that was there");
                 assert!(due(expiry));
@@ -190,11 +190,11 @@ fn fields_of_one_time_all_go_when_it_comes() {
     let mut hash = of(1000, "1");
     (0..1000).for_each(|number| hash.set_expiry(format!("field:{number}").as_bytes(), Some(5)));
     let mut removed = 0;
-    hash.remove_due(5, 2000, |_| removed += 1);
+    hash.remove_due(5, 2000, &mut |_| removed += 1);
     assert_eq!(removed, 0, "a field lives through its last millisecond");
-    hash.remove_due(6, 600, |_| removed += 1);
+    hash.remove_due(6, 600, &mut |_| removed += 1);
     assert_eq!((removed, hash.len()), (600, 400));
-    hash.remove_due(6, 600, |_| removed += 1);
+    hash.remove_due(6, 600, &mut |_| removed += 1);
     assert_eq!((removed, hash.len(), hash.next_expiry()), (1000, 0, None));
 }
 

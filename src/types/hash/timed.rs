@@ -19,7 +19,7 @@ const NEVER: i64 = 0;
 #[derive(Clone, Debug, Default)]
 pub struct TimedPack {
     triples: ThinListpack,
-    /// The keyspace's note; see [`super::Hash::planned`].
+    /// The keyspace's note; see [`crate::types::ExpiringParts`].
     pub planned: Option<NonZeroI64>,
 }
 

@@ -3,8 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::Set;
-use crate::types::Collection;
+use super::Live;
 use crate::types::listpack::Element;
 
 /// An integer is the same member whether a set keeps it as one or as its text.
@@ -17,11 +16,11 @@ pub(super) fn normal(member: Element<'_>) -> Element<'_> {
 
 /// Calls `visit` for each member that all sets have, until it says no. Puts the sets in the order of their sizes: the
 /// members of the smallest are looked up in the others.
-pub fn intersection<'a>(sets: &mut [&'a Set], mut visit: impl FnMut(Element<'a>) -> bool) {
+pub fn intersection<'a>(sets: &mut [Live<'a>], mut visit: impl FnMut(Element<'a>) -> bool) {
     sets.sort_by_key(|set| set.len());
     let Some((&smallest, others)) = sets.split_first() else { return };
     for member in smallest.iter() {
-        let in_all = others.iter().all(|other| std::ptr::eq(*other, smallest) || other.has(member));
+        let in_all = others.iter().all(|other| other.is(smallest) || other.has(member));
         if in_all && !visit(member) {
             return;
         }
@@ -29,7 +28,7 @@ pub fn intersection<'a>(sets: &mut [&'a Set], mut visit: impl FnMut(Element<'a>)
 }
 
 /// Calls `visit` once for each member that any of the sets has, until it says no.
-pub fn union<'a>(sets: &[&'a Set], mut visit: impl FnMut(Element<'a>) -> bool) {
+pub fn union<'a>(sets: &[Live<'a>], mut visit: impl FnMut(Element<'a>) -> bool) {
     if let [first, others @ ..] = sets
         && others.len() <= 1
     {
@@ -52,8 +51,8 @@ pub fn union<'a>(sets: &[&'a Set], mut visit: impl FnMut(Element<'a>) -> bool) {
 ///
 /// There are two ways: to look each member up in all the others, the largest first, or to strike out the members of all
 /// the others one by one. Which is taken depends on the sizes: the first does less work for each member it looks at.
-pub fn difference<'a>(first: &'a Set, others: &mut [&'a Set], visit: impl FnMut(Element<'a>) -> bool) {
-    if others.iter().any(|other| std::ptr::eq(*other, first)) {
+pub fn difference<'a>(first: Live<'a>, others: &mut [Live<'a>], visit: impl FnMut(Element<'a>) -> bool) {
+    if others.iter().any(|other| other.is(first)) {
         return;
     }
     let lookups = first.len().saturating_mul(others.len() + 1);

@@ -11,7 +11,7 @@ use crate::util::random::{Random, Selection};
 /// Redis's own bound of intsets, whatever the directive says.
 const INTS_MAX: usize = 1 << 30;
 /// No integer has a longer text.
-const INT_TEXT_MAX: usize = 20;
+pub const INT_TEXT_MAX: usize = 20;
 
 /// The bytes of an intset or of a listpack; none at all are an empty intset.
 #[derive(Clone, Default)]

@@ -1,5 +1,7 @@
 //! Sets against a naive twin, in all forms and on the way from one to another.
 
+mod timed;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -106,7 +108,7 @@ fn a_listpack_from_elsewhere_must_not_have_a_member_twice() {
         pack
     };
     let set = Set::from_listpack(pack(&[b"1", b"x"])).expect("a set");
-    assert!(set.contains(b"1") && set.contains(b"x") && !set.contains(b"y"));
+    assert!(set.live(0).contains(b"1") && set.live(0).contains(b"x") && !set.live(0).contains(b"y"));
     assert!(Set::from_listpack(pack(&[b"1", b"x", b"1"])).is_none());
     assert_eq!(Set::from_listpack(Listpack::new()).map(|set| set.encoding()), Some("listpack"));
 }
@@ -137,23 +139,23 @@ fn random_members_are_spread_evenly_in_every_form() {
         };
         let mut counts = BTreeMap::new();
         for _ in 0..draws {
-            let member = set.random(&mut random).expect("a member");
+            let member = set.live(0).random(&mut random).expect("a member");
             *counts.entry(member.to_vec()).or_insert(0) += 1;
         }
         assert!(spread(&counts) < limit, "random, seed {seed}: {counts:?}");
         let mut counts = BTreeMap::new();
         for _ in 0..draws / 2 {
-            set.sample(2, &mut random, |member| *counts.entry(member.to_vec()).or_insert(0) += 1);
+            set.live(0).sample(2, &mut random, |member| *counts.entry(member.to_vec()).or_insert(0) += 1);
         }
         assert!(spread(&counts) < limit, "sampled, seed {seed}: {counts:?}");
         let mut counts = BTreeMap::new();
         for _ in 0..draws / 10 {
             let mut popped = set.clone();
-            popped.pop(&mut random, |member| *counts.entry(member.to_vec()).or_insert(0) += 10);
+            popped.pop(0, &mut random, |member| *counts.entry(member.to_vec()).or_insert(0) += 10);
         }
         assert!(spread(&counts) < limit * 10.0, "popped, seed {seed}: {counts:?}");
     }
-    assert!(Set::default().random(&mut random).is_none());
+    assert!(Set::default().live(0).random(&mut random).is_none());
 }
 
 /// Members of few different texts, so that they meet again: short and long integers, words short and too long.
@@ -193,21 +195,21 @@ proptest! {
                 0 => prop_assert_eq!(set.remove(&text), twin.remove(&text)),
                 1 => {
                     let mut popped = None;
-                    let any = set.pop(&mut random, |member| popped = Some(member.to_vec()));
+                    let any = set.pop(0, &mut random, |member| popped = Some(member.to_vec()));
                     prop_assert_eq!(any, !twin.is_empty());
                     prop_assert!(popped.is_none_or(|member| twin.remove(&member)));
                 }
                 _ => prop_assert_eq!(set.insert(&text, &limits), twin.insert(text.clone())),
             }
-            prop_assert_eq!(set.contains(&text), twin.contains(&text));
+            prop_assert_eq!(set.live(0).contains(&text), twin.contains(&text));
             prop_assert_eq!(&texts(&set), &twin);
         }
         prop_assert_eq!(&texts(&set.clone()), &twin);
         prop_assert_eq!(set.clone().encoding(), set.encoding());
         let mut scanned = Vec::new();
-        let mut cursor = set.scan(0, |member| scanned.push(member.to_vec()));
+        let mut cursor = set.live(0).scan(0, |member| scanned.push(member.to_vec()));
         while cursor != 0 {
-            cursor = set.scan(cursor, |member| scanned.push(member.to_vec()));
+            cursor = set.live(0).scan(cursor, |member| scanned.push(member.to_vec()));
         }
         scanned.sort();
         prop_assert!(scanned.iter().eq(&twin));
@@ -223,12 +225,12 @@ proptest! {
         let ((mut set, twin), mut random) = (build(&members, &limits), Random::from_seed(seed));
         let count = (twin.len() as f64 * share) as usize;
         let mut sampled = Vec::new();
-        set.sample(count, &mut random, |member| sampled.push(member.to_vec()));
+        set.live(0).sample(count, &mut random, |member| sampled.push(member.to_vec()));
         let distinct: BTreeSet<Vec<u8>> = sampled.iter().cloned().collect();
         prop_assert_eq!((sampled.len(), distinct.len()), (count, count));
         prop_assert!(distinct.is_subset(&twin));
         let mut popped = BTreeSet::new();
-        set.pop_many(count, &mut random, &limits, |member| _ = popped.insert(member.to_vec()));
+        set.pop_many((count, 0), &mut random, &limits, |member| _ = popped.insert(member.to_vec()));
         prop_assert_eq!(popped.len(), count);
         let left: BTreeSet<Vec<u8>> = twin.difference(&popped).cloned().collect();
         prop_assert_eq!(texts(&set), left);
@@ -240,7 +242,7 @@ proptest! {
         same in any::<bool>(),
     ) {
         let built: Vec<_> = members.iter().map(|(members, limits)| build(members, limits)).collect();
-        let mut sets: Vec<&Set> = built.iter().map(|(set, _)| set).collect();
+        let mut sets: Vec<Live<'_>> = built.iter().map(|(set, _)| set.live(0)).collect();
         let mut twins: Vec<&BTreeSet<Vec<u8>>> = built.iter().map(|(_, twin)| twin).collect();
         if same {
             sets.push(sets[0]);
@@ -256,7 +258,7 @@ proptest! {
             true
         });
         let (first, others) = sets.split_first().expect("a set");
-        difference(first, &mut others.to_vec(), |member| {
+        difference(*first, &mut others.to_vec(), |member| {
             rest.push(member.to_vec());
             true
         });
@@ -266,7 +268,7 @@ proptest! {
             seen < 3
         });
         prop_assert_eq!(seen, any.len().min(3));
-        difference(first, &mut others.to_vec(), |_| {
+        difference(*first, &mut others.to_vec(), |_| {
             left += 1;
             left < 3
         });

@@ -4,15 +4,11 @@ use super::super::format::kind;
 use super::super::read::{Cursor, Fault, Reading};
 use super::super::version::Since;
 use super::super::write::Writer;
-use super::{Begun, Build, Context, Form, MEMBER_BYTES, Value, save_element, ziplist};
+use super::{Begun, Build, Context, Form, MEMBER_BYTES, Value, save_element, timed, ziplist};
 use crate::db::EntryView;
 use crate::types::hash::{FieldExpiry, HashBytes};
 use crate::types::listpack::IntText;
-use crate::types::{Collection, Hash};
-
-/// Times of fields have that many bits.
-const TIME_BITS: u32 = 48;
-const BAD_TIME: Fault = Fault::Bad("invalid expireAt time of a field");
+use crate::types::{Collection, ExpiringParts, Hash};
 
 /// How hashes are saved. Where fields expire Redis has other forms than Valkey.
 pub const FORMS: &[Form] = &[
@@ -63,14 +59,13 @@ fn save_timed_listpack(entry: EntryView<'_>, out: &mut Writer<'_>) {
     }
 }
 
-/// Times count from the first, beginning at 1: 0 is none.
 fn save_timed_pairs(entry: EntryView<'_>, out: &mut Writer<'_>) {
     let Some(hash) = entry.collection::<Hash>() else { return };
     let first = hash.next_expiry().unwrap_or(0);
     out.time_ms(first);
     out.length(hash.len() as u64);
     for pair in hash.pairs() {
-        out.length(pair.expiry.map_or(0, |at| (at - first) as u64 + 1));
+        timed::save(pair.expiry, first, out);
         save_element(pair.field, out);
         save_element(pair.value, out);
     }
@@ -162,10 +157,7 @@ enum Times {
 impl Times {
     /// Reads what stands before the field.
     fn before(self, cursor: &mut Cursor<'_>) -> Reading<FieldExpiry> {
-        let Times::Since(first) = self else { return Ok(FieldExpiry::Clear) };
-        let Some(later) = cursor.length()?.checked_sub(1) else { return Ok(FieldExpiry::Clear) };
-        let at = i64::try_from(later).ok().and_then(|later| first.checked_add(later));
-        at.ok_or(BAD_TIME).and_then(expiry_at)
+        if let Times::Since(first) = self { timed::read(first, cursor) } else { Ok(FieldExpiry::Clear) }
     }
 
     /// Reads what stands behind the value, where there was nothing before the field.
@@ -174,14 +166,10 @@ impl Times {
             Times::None | Times::Since(_) => Ok(None),
             Times::Behind => match cursor.time_ms()? {
                 -1 => Ok(None),
-                at => expiry_at(at).map(Some),
+                at => timed::expiry_at(at).map(Some),
             },
         }
     }
-}
-
-fn expiry_at(at: i64) -> Reading<FieldExpiry> {
-    if (1..1 << TIME_BITS).contains(&at) { Ok(FieldExpiry::At(at)) } else { Err(BAD_TIME) }
 }
 
 /// A hash of fields and values.

@@ -17,6 +17,7 @@ pub mod set;
 pub mod sorted_set;
 pub mod stream;
 pub mod string;
+mod timed;
 mod ziplist;
 
 use super::read::{Cursor, Fault, Reading};

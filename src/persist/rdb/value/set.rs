@@ -4,21 +4,27 @@ use super::super::format::kind;
 use super::super::read::{Cursor, Fault, Reading};
 use super::super::version::Since;
 use super::super::write::Writer;
-use super::{Begun, Build, Context, Form, MEMBER_BYTES, Value, listpack, save_element};
+use super::{Begun, Build, Context, Form, MEMBER_BYTES, Value, listpack, save_element, timed};
 use crate::db::EntryView;
 use crate::types::intset::Intset;
 use crate::types::listpack::IntText;
 use crate::types::set::SetBytes;
-use crate::types::{Collection, Set};
+use crate::types::{Collection, ExpiringParts, Set};
 
-/// How sets are saved. Listpacks came with version 11: they are saved member by member, for older ones to read.
+/// How sets are saved. Listpacks came with version 11: they are saved member by member, for older ones to read. Where
+/// members expire no other server has a form that we know.
 pub const FORMS: &[Form] = &[
     Form { kind: kind::SET_INTSET, since: Since::both(1), holds: is_intset, save: save_intset },
-    Form { kind: kind::SET, since: Since::both(1), holds: |_| true, save: save_members },
+    Form { kind: kind::SET, since: Since::both(1), holds: never_expires, save: save_members },
+    Form { kind: kind::SET_MEMBER_EXPIRY, since: Since::OWN, holds: |_| true, save: save_timed_members },
 ];
 
 fn is_intset(entry: EntryView<'_>) -> bool {
     entry.collection().is_some_and(|set: &Set| matches!(set.bytes(), SetBytes::Intset(_)))
+}
+
+fn never_expires(entry: EntryView<'_>) -> bool {
+    entry.collection().is_none_or(|set: &Set| set.next_expiry().is_none())
 }
 
 fn save_intset(entry: EntryView<'_>, out: &mut Writer<'_>) {
@@ -31,6 +37,25 @@ fn save_members(entry: EntryView<'_>, out: &mut Writer<'_>) {
     let Some(set) = entry.collection::<Set>() else { return };
     out.length(set.len() as u64);
     set.iter().for_each(|member| save_element(member, out));
+}
+
+fn save_timed_members(entry: EntryView<'_>, out: &mut Writer<'_>) {
+    let Some(set) = entry.collection::<Set>() else { return };
+    let first = set.next_expiry().unwrap_or(0);
+    out.time_ms(first);
+    out.length(set.len() as u64);
+    for (member, expiry) in set.with_times() {
+        timed::save(expiry, first, out);
+        save_element(member, out);
+    }
+}
+
+/// The first time, a count, and as many times that count from it with members.
+pub fn timed_members(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
+    let (first, left) = (cursor.time_ms()?, cursor.count()?);
+    let mut set = Set::default();
+    set.expect_times(&cx.rules.set);
+    Begun::parts(TimedMembers { first, left, set })
 }
 
 /// A count, and as many members.
@@ -93,6 +118,33 @@ impl Build for Members {
             self.set.reserve(self.count.min(cursor.left() / MEMBER_BYTES));
         }
         if !self.set.insert(member, &cx.rules.set) {
+            return Err(Fault::Bad("Duplicate set members detected"));
+        }
+        self.left -= 1;
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, _: &mut Context) -> Reading<Option<Value>> {
+        Ok(Value::Set(self.set).unless_empty())
+    }
+}
+
+/// A set some of whose members expire.
+struct TimedMembers {
+    first: i64,
+    left: usize,
+    set: Set,
+}
+
+impl Build for TimedMembers {
+    fn is_complete(&self) -> bool {
+        self.left == 0
+    }
+
+    fn step(&mut self, cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<()> {
+        let expiry = timed::read(self.first, cursor)?;
+        let text = cursor.text()?;
+        if !self.set.insert_with(text.bytes(&mut IntText::new()), expiry, &cx.rules.set) {
             return Err(Fault::Bad("Duplicate set members detected"));
         }
         self.left -= 1;

@@ -148,7 +148,7 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("sync_full", repl.full);
     section.field("sync_partial_ok", repl.partial);
     section.field("sync_partial_err", repl.refused);
-    section.field("expired_subkeys", keys.expired_fields);
+    section.field("expired_subkeys", keys.expired_parts);
     section.field("expired_keys", keys.expired);
     section.field("expired_stale_perc", format_args!("{:.2}", stats.expired_stale_percent));
     section.field("expired_time_cap_reached_count", stats.expired_time_cap_reached);

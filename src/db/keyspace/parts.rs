@@ -1,82 +1,94 @@
-//! Fields of hashes whose time has come.
+//! Fields of hashes and members of sets whose time has come.
 //!
-//! Unlike keys they are not deleted by the first lookup that meets their hash: commands see them as absent and delete
-//! the one they were asked for, the rest goes by active expiry. A hash left empty is deleted with its last field. What
-//! happened is noted, as it is for keys.
+//! Unlike keys they are not deleted by the first lookup that meets their collection: commands see them as absent and
+//! delete the one they were asked for, the rest goes by active expiry. A collection left empty is deleted with its last
+//! part. What happened is noted, as it is for keys.
 
 use super::{Databases, Note, NoteKind};
-use crate::db::Key;
-use crate::types::{Collection, Hash};
+use crate::db::{EntryView, Key};
+use crate::types::{Collection, ExpiringParts, Hash};
 
 impl Databases {
-    /// Plans active expiry for a hash in which a field may now expire earlier than any before, or none does any more.
-    pub fn plan_fields(&mut self, key: &Key<'_>) {
+    /// Plans active expiry for a collection in which a part may now expire earlier than any before, or none does any
+    /// more.
+    pub fn plan_parts(&mut self, key: &Key<'_>) {
         if let Some(mut slot) = self.all[self.selected].dict.find_mut(key.hash(), key.bytes()) {
             slot.plan();
         }
     }
 
-    /// Deletes those of the fields named whose time has come.
+    /// Deletes those of the parts named whose time has come.
     #[cold]
-    pub fn expire_named<'f>(&mut self, key: &Key<'_>, named: impl IntoIterator<Item = &'f [u8]>) {
+    pub fn expire_named<'p>(&mut self, key: &Key<'_>, named: impl IntoIterator<Item = &'p [u8]>) {
         let (db, now_ms, frozen) = (self.selected, self.now_ms, self.keeps_expired);
-        let Some(hash) = self.hash_in(db, key).filter(|_| !frozen) else { return };
-        let mut fields: Vec<Box<[u8]>> = Vec::new();
-        for field in named {
-            if hash.expiry(field).flatten().is_some_and(|at| at < now_ms) && hash.remove(field) {
-                fields.push(field.into());
+        let Some(collection) = self.parts_in(db, key).filter(|_| !frozen) else { return };
+        let mut expired: Vec<Box<[u8]>> = Vec::new();
+        for part in named {
+            if collection.expiry(part).flatten().is_some_and(|at| at < now_ms) && collection.remove(part) {
+                expired.push(part.into());
             }
         }
-        if !fields.is_empty() {
-            self.fields_expired(db, key, fields);
+        if !expired.is_empty() {
+            self.parts_expired(db, key, expired);
         }
     }
 
-    /// Deletes fields of a hash whose time has come, at most as many.
+    /// Deletes parts of a collection whose time has come, at most as many.
     #[cold]
-    pub fn expire_fields(&mut self, key: &Key<'_>, most: usize) {
+    pub fn expire_parts(&mut self, key: &Key<'_>, most: usize) {
         if !self.keeps_expired {
-            self.expire_fields_in(self.selected, key, most);
+            self.expire_parts_in(self.selected, key, most);
         }
     }
 
-    /// Looks after the hash whose plan comes first, if it is due, and deletes at most as many of its fields. False if
-    /// nothing is due.
+    /// Deletes all parts of a collection whose time has come, for a command whose outcome is kept: who runs it again, a
+    /// replica or a server that loads its log, has no time to judge by.
+    pub fn expire_all_parts_of(&mut self, key: &Key<'_>) {
+        let now_ms = self.now_ms;
+        if self.read_only(key).and_then(EntryView::parts).is_some_and(|parts| parts.has_due(now_ms)) {
+            self.expire_parts(key, usize::MAX);
+        }
+    }
+
+    /// Looks after the collection whose plan comes first, if it is due, and deletes at most as many of its parts. False
+    /// if nothing is due.
     pub(in crate::db) fn expire_planned(&mut self, db: usize, most: usize) -> bool {
         let now_ms = self.now_ms;
         let dict = &mut self.all[db].dict;
         let Some((at, hash)) = dict.next_planned().filter(|(at, _)| *at < now_ms) else { return false };
         let Some(slot) = dict.find_planned(at, hash) else { return false };
         let key = slot.view().key().to_vec();
-        self.expire_fields_in(db, &Key::hashed(&key, hash), most);
+        self.expire_parts_in(db, &Key::hashed(&key, hash), most);
         true
     }
 
-    fn hash_in(&mut self, db: usize, key: &Key<'_>) -> Option<&mut Hash> {
-        self.all[db].dict.find_mut(key.hash(), key.bytes())?.into_collection()
+    fn parts_in(&mut self, db: usize, key: &Key<'_>) -> Option<&mut dyn ExpiringParts> {
+        self.all[db].dict.find_mut(key.hash(), key.bytes())?.into_parts()
     }
 
-    fn expire_fields_in(&mut self, db: usize, key: &Key<'_>, most: usize) {
+    fn expire_parts_in(&mut self, db: usize, key: &Key<'_>, most: usize) {
         let now_ms = self.now_ms;
-        let Some(hash) = self.hash_in(db, key) else { return };
-        let mut fields: Vec<Box<[u8]>> = Vec::new();
-        hash.remove_due(now_ms, most, |field| fields.push(field.into()));
-        self.fields_expired(db, key, fields);
+        let Some(collection) = self.parts_in(db, key) else { return };
+        let mut expired: Vec<Box<[u8]>> = Vec::new();
+        collection.remove_due(now_ms, most, &mut |part| expired.push(part.into()));
+        self.parts_expired(db, key, expired);
     }
 
-    /// What follows from the deletion of fields: the plan for the rest, or the end of the hash.
-    fn fields_expired(&mut self, db: usize, key: &Key<'_>, fields: Vec<Box<[u8]>>) {
+    /// What follows from the deletion of parts: the plan for the rest, or the end of the collection.
+    fn parts_expired(&mut self, db: usize, key: &Key<'_>, parts: Vec<Box<[u8]>>) {
         let Some(mut slot) = self.all[db].dict.find_mut(key.hash(), key.bytes()) else { return };
-        let emptied = slot.view().collection::<Hash>().is_some_and(Hash::is_empty);
+        let emptied = slot.view().any_collection().is_some_and(Collection::is_empty);
+        let is_hash = slot.view().collection::<Hash>().is_some();
+        let kind = if is_hash { NoteKind::FieldsExpired } else { NoteKind::MembersExpired };
         if emptied {
             let lazily = self.lazyfree.lazily.expire;
             self.lazyfree.dispose(slot.remove(), lazily);
         } else {
             slot.plan_anew();
         }
-        if !fields.is_empty() {
-            self.stats.expired_fields += fields.len() as u64;
-            self.notes.push(Note { fields: fields.into(), ..Note::new(db, key, NoteKind::FieldsExpired) });
+        if !parts.is_empty() {
+            self.stats.expired_parts += parts.len() as u64;
+            self.notes.push(Note { parts: parts.into(), ..Note::new(db, key, kind) });
         }
         if emptied {
             self.notes.push(Note::new(db, key, NoteKind::Emptied));
@@ -157,14 +169,14 @@ mod tests {
                     let hash = db.collection_mut::<Hash>(&key).expect("a hash").expect("a key");
                     hash.remove(b"f0");
                     hash.set_expiry(b"f1", None);
-                    db.plan_fields(&key);
+                    db.plan_parts(&key);
                 }
             }
             assert_eq!(db.dict().planned_len(), 0, "{end}");
             cycle(&mut db, 100);
             db.begin_command(0, 1);
         }
-        assert_eq!((fields(&mut db, "a"), db.stats.expired_fields), (1, 0));
+        assert_eq!((fields(&mut db, "a"), db.stats.expired_parts), (1, 0));
     }
 
     #[test]
@@ -178,10 +190,10 @@ mod tests {
         assert_eq!(fields(&mut db, "a"), 2, "the third is not due");
         db.take_notes();
         cycle(&mut db, 30);
-        let told: Vec<_> = db.take_notes().iter().map(|note| (note.kind, note.fields.len())).collect();
+        let told: Vec<_> = db.take_notes().iter().map(|note| (note.kind, note.parts.len())).collect();
         assert_eq!(told, [(NoteKind::FieldsExpired, 2), (NoteKind::Emptied, 0)]);
         assert!(!db.exists(&key));
-        assert_eq!(db.stats.expired_fields, 3);
+        assert_eq!(db.stats.expired_parts, 3);
     }
 
     #[test]
@@ -192,7 +204,7 @@ mod tests {
         put(&mut db, "a", &[50, 0]);
         let set = |db: &mut Databases, at| {
             db.collection_mut::<Hash>(&key).expect("a hash").expect("a key").set_expiry(b"f0", Some(at));
-            db.plan_fields(&key);
+            db.plan_parts(&key);
         };
         set(&mut db, 20);
         assert_eq!(db.dict().next_planned().map(|(at, _)| at), Some(20));
