@@ -19,6 +19,7 @@ pub mod geo;
 pub mod hash;
 pub mod hash_expiry;
 pub mod hash_sample;
+pub mod hotkeys;
 pub mod hyperloglog;
 #[cfg(test)]
 mod key_agreement;
@@ -73,6 +74,7 @@ pub const FAMILIES: &[&[Command]] = &[
     hash::COMMANDS,
     hash_expiry::COMMANDS,
     hash_sample::COMMANDS,
+    hotkeys::COMMANDS,
     hyperloglog::COMMANDS,
     keys::COMMANDS,
     latency::COMMANDS,

@@ -83,6 +83,8 @@ impl Observers {
     pub const OWN_WRITES: Observers = Observers(1 << 7);
     /// Eviction judges keys by their last change.
     pub const EVICTION: Observers = Observers(1 << 8);
+    /// Somebody wants to know which keys are hot: HOTKEYS.
+    pub const HOTKEYS: Observers = Observers(1 << 9);
 
     /// Whether changes are propagated.
     #[inline]

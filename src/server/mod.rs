@@ -58,6 +58,7 @@ use crate::server::effects::{Effects, Observers};
 use crate::server::execution::row::Rows;
 use crate::server::modes::ServerModes;
 use crate::server::observe::command_log::{self, CommandLog, Kind, LoggedCommand, Measured};
+use crate::server::observe::hotkeys::Hotkeys;
 use crate::server::observe::latency::Latency;
 use crate::server::observe::stats::Stats;
 use crate::server::pause::Pause;
@@ -116,6 +117,8 @@ pub struct Server {
     pub stats: Stats,
     /// SLOWLOG and COMMANDLOG.
     pub command_log: CommandLog,
+    /// HOTKEYS.
+    pub hotkeys: Hotkeys,
     /// LATENCY.
     pub latency: Latency,
     /// The client whose command runs, while messages are sent.
@@ -198,6 +201,7 @@ impl Server {
             script: Scripting::new(host),
             stats: Stats::default(),
             command_log: CommandLog::default(),
+            hotkeys: Hotkeys::default(),
             latency: Latency::default(),
             current: None,
             shutdown: None,

@@ -20,3 +20,4 @@ pub mod replace_file;
 pub mod shrink;
 pub mod siphash;
 pub mod time;
+pub mod top_keys;

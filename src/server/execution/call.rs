@@ -2,10 +2,12 @@
 
 use super::{Ctx, after_call};
 use crate::command::error::WRONG_TYPE;
-use crate::command::spec::{BLOCKING, SKIP_SLOWLOG};
-use crate::command::{Args, CommandId};
+use crate::command::spec::{BLOCKING, RUNS_SCRIPT, SKIP_SLOWLOG};
+use crate::command::{Args, CommandId, keys};
 use crate::resp::reply::Mark;
+use crate::server::effects::Observers;
 use crate::server::observe::command_log::Measured;
+use crate::server::observe::hotkeys::Observed;
 use crate::util::clock::Ticks;
 
 /// A command that took longer than this has the wall clock read anew, in nanoseconds.
@@ -51,6 +53,9 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
         log_command(cx, id, &args, started, nanos, mark);
     }
     if cx.server.observers.any() {
+        if ends && cx.server.observers.has(Observers::HOTKEYS) {
+            note_hot_keys(cx, id, args, nanos, mark);
+        }
         after_call::after_call(cx, id, &args, cx.db.dirty > dirty, again);
     }
 }
@@ -68,6 +73,18 @@ fn log_command(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, started: Ticks,
     if nanos >= limits.nanos || request_bytes >= limits.request || reply_bytes >= limits.reply {
         let measured = Measured { started, nanos, request_bytes, reply_bytes };
         cx.server.log_command(cx.client, id, args, &measured);
+    }
+}
+
+/// Counts a command for each of its keys. What only runs others has none of its own.
+fn note_hot_keys(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>, nanos: u64, mark: Mark) {
+    let row = cx.server.commands.entry(id).row;
+    let bytes = args.rest(0).map(<[u8]>::len).sum::<usize>() + cx.reply.bytes_since(mark);
+    let command = Observed { nanos, bytes: bytes as u64, nested: cx.by_script() || cx.server.in_exec };
+    if cx.server.hotkeys.observe(command) && !row.flags.has(RUNS_SCRIPT) {
+        for key in keys::find(row, args) {
+            cx.server.hotkeys.note_key(args.get(key.index), command);
+        }
     }
 }
 

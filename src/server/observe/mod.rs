@@ -1,6 +1,7 @@
 //! What is counted, noted and shown of the server: statistics, INFO, slow commands, latency, the log.
 
 pub mod command_log;
+pub mod hotkeys;
 pub mod info;
 pub mod latency;
 pub mod log_format;

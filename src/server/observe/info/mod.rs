@@ -51,6 +51,7 @@ const SECTIONS: &[Row] = &[
     Row { name: "latencystats", title: "Latencystats", shown: Shown::All, write: commands::latencies },
     Row { name: "cluster", title: "Cluster", shown: Shown::Default, write: cluster },
     Row { name: "keyspace", title: "Keyspace", shown: Shown::Default, write: keyspace },
+    Row { name: "hotkeys", title: "Hotkeys", shown: Shown::All, write: hotkeys },
     Row { name: "keysizes", title: "Keysizes", shown: Shown::All, write: keysizes::section },
 ];
 
@@ -212,6 +213,15 @@ fn modules(_: &Source<'_>, _: &mut Section<'_>) {}
 
 fn cluster(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("cluster_enabled", u8::from(source.server.config.cluster_enabled));
+}
+
+fn hotkeys(source: &Source<'_>, section: &mut Section<'_>) {
+    let hotkeys = &source.server.hotkeys;
+    if let Some(session) = hotkeys.session() {
+        section.field("tracking_active", u8::from(session.is_active()));
+        section.field("used_memory", hotkeys.memory());
+        section.field("cpu_time", session.nanos / 1000);
+    }
 }
 
 fn keyspace(source: &Source<'_>, section: &mut Section<'_>) {
