@@ -67,7 +67,7 @@
 //!   listens.
 //!
 //! Circles: files that import one another are few. Those of more than three files, and the one around the server:
-//! - `config`: a directive reads and writes the `Config` that the table makes of the directives' rows (six files).
+//! - `config`: a directive reads and writes the `Config` that the table makes of the directives' rows (seven files).
 //! - `net::tls`: settings, files, ciphers and sessions share the error and the settings of `net::tls` (six files).
 //! - `types::listpack` and its encodings (four), `db`'s keyspace with expiry and eviction, parts of one `impl` (four),
 //!   `resp`'s reader and writer of one set of values (four).

@@ -153,7 +153,7 @@ fn restore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         }
     };
     idle(cx)?;
-    let body = payload::verified(args.get(2), false);
+    let body = payload::verified(args.get(2), false, false);
     let body = body.ok_or(Error::fixed("ERR DUMP payload version or checksum are wrong"))?;
     let texts = payload::functions(body).map_err(|fault| Error::text(format!("ERR {fault}")))?;
     cx.server.script.restore_libraries(&cx.server.config, &texts, how)?;

@@ -6,7 +6,7 @@
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
-use crate::config::SanitizeDumpPayload;
+use crate::config::{SanitizeDumpPayload, VersionCheck};
 use crate::persist::rdb::payload::{self, Restored};
 use crate::server::effects::Event;
 use crate::server::execution::{Command, Ctx, changes};
@@ -134,7 +134,8 @@ fn restore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn value_of(cx: &mut Ctx<'_>, payload: &[u8]) -> Result<Restored, Error> {
     const WRONG: Error = Error::fixed("ERR DUMP payload version or checksum are wrong");
-    let body = payload::verified(payload, cx.server.persist.skips_checksums).ok_or(WRONG)?;
+    let any_version = cx.server.config.rdb_version_check == VersionCheck::Relaxed;
+    let body = payload::verified(payload, cx.server.persist.skips_checksums, any_version).ok_or(WRONG)?;
     let rules = loading::rules(&cx.server.config, cx.server.plain_from, true);
     cx.server.stats.sanitizations += u64::from(cx.server.config.sanitize_dump_payload != SanitizeDumpPayload::No);
     payload::restore(body, &rules).map_err(|reason| {

@@ -154,6 +154,13 @@ choices! {
         /// For clients without the `skip-sanitize-payload` right.
         Clients = "clients",
     }
+    /// `rdb-version-check`: files and payloads of versions that are not known.
+    VersionCheck {
+        /// Are refused.
+        Strict = "strict",
+        /// Are tried.
+        Relaxed = "relaxed",
+    }
     /// Who may do something dangerous.
     ProtectedAction {
         /// Nobody.

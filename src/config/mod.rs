@@ -38,6 +38,7 @@ mod proc_title;
 mod rewrite;
 mod special;
 mod table;
+mod target;
 mod version;
 
 pub use change::{Access, Changes, SetError};

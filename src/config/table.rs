@@ -19,6 +19,7 @@ use super::load::Statement;
 use super::notify::{NotifyFlags, NotifyLetters};
 use super::proc_title::valid_proc_title;
 use super::special::*;
+use super::target::{SavedFor, TargetServer};
 
 /// Fewer bytes of the stream of commands are of no use to a replica that comes back.
 const BACKLOG_MIN: i128 = 16 << 10;
@@ -376,6 +377,12 @@ directives! {
     /// Check values deeply before taking them over.
     "sanitize-dump-payload" => sanitize_dump_payload: SanitizeDumpPayload = SanitizeDumpPayload::No,
         OneOf::names(), MUTABLE;
+    /// What becomes of snapshots and payloads of versions that are not known. Of Valkey.
+    "rdb-version-check" => rdb_version_check: VersionCheck = VersionCheck::Strict, OneOf::names(), MUTABLE;
+    /// Leave out keys whose values are those of modules, rather than refuse the file. Ours.
+    "rdb-load-skip-unknown-modules" => rdb_load_skip_unknown_modules: bool = false, YES_NO, MUTABLE;
+    /// The server that is to load the snapshots; none for the lowest version that holds the data. Ours.
+    "rdb-save-for" => rdb_save_for: Option<TargetServer> = None, SavedFor, MUTABLE;
     /// Microseconds to sleep per key while saving; negative for a fraction. For tests.
     "rdb-key-save-delay" => rdb_key_save_delay_us: i32 = 0,
         Number::between(INT_MIN, INT_MAX), HIDDEN;

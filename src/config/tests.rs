@@ -135,7 +135,10 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("proto-max-bulk-len", "536870912"),
     ("rdb-del-sync-files", "no"),
     ("rdb-key-save-delay", "0"),
+    ("rdb-load-skip-unknown-modules", "no"),
+    ("rdb-save-for", ""),
     ("rdb-save-incremental-fsync", "yes"),
+    ("rdb-version-check", "strict"),
     ("rdbchecksum", "yes"),
     ("rdbcompression", "yes"),
     ("repl-backlog-size", "1048576"),
@@ -306,6 +309,9 @@ const SAMPLES: &[&str] = &[
     "local",
     "hostname",
     "panic-on-replicas",
+    "relaxed",
+    "7.0",
+    "valkey-9.1",
 ];
 
 /// Sets a text; when it is taken, checks that it survives CONFIG GET and CONFIG REWRITE. True when

@@ -8,6 +8,7 @@
 //! An integer too wide for the others is less or greater than all of them, so widening never has to search. Removal
 //! does not narrow. An empty set has no memory at all.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 const HEAD: usize = 8;
@@ -35,6 +36,13 @@ fn width_of(value: i64) -> usize {
 fn write_head(bytes: &mut [u8], width: usize, len: usize) {
     bytes[..4].copy_from_slice(&(width as u32).to_le_bytes());
     bytes[4..HEAD].copy_from_slice(&(len as u32).to_le_bytes());
+}
+
+/// Whether bytes begin with a width and a length, and have as many as that asks for.
+fn is_sized(bytes: &[u8]) -> bool {
+    let Some((&[a, b, c, d, e, f, g, h], rest)) = bytes.split_first_chunk::<HEAD>() else { return false };
+    let (width, len) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+    matches!(width, 2 | 4 | 8) && len > 0 && (width as usize).checked_mul(len as usize) == Some(rest.len())
 }
 
 impl<'a> Intset<&'a [u8]> {
@@ -117,13 +125,26 @@ impl<S: AsRef<[u8]>> Intset<S> {
 
 impl Intset {
     /// One from bytes of unknown origin; `None` unless they are a valid set of at least one integer.
-    pub fn checked(bytes: Box<[u8]>) -> Option<Self> {
-        let (&[a, b, c, d, e, f, g, h], rest) = bytes.split_first_chunk::<HEAD>()?;
-        let (width, len) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
-        let sized = matches!(width, 2 | 4 | 8) && len > 0 && (width as usize).checked_mul(len as usize)? == rest.len();
+    pub fn checked(bytes: Box<[u8]>) -> Result<Self, Box<[u8]>> {
+        if !is_sized(&bytes) {
+            return Err(bytes);
+        }
         let set = Self { storage: bytes };
-        let ascending = |set: &Self| (1..set.len()).all(|index| set.get(index - 1) < set.get(index));
-        (sized && ascending(&set)).then_some(set)
+        let ascending = (1..set.len()).all(|index| set.get(index - 1) < set.get(index));
+        if ascending { Ok(set) } else { Err(set.storage) }
+    }
+
+    /// One from bytes whose integers are in no order, or are there more than once; `None` unless all else is sound.
+    pub fn sorted(bytes: Box<[u8]>) -> Option<Self> {
+        if !is_sized(&bytes) {
+            return None;
+        }
+        let unsorted = Self { storage: bytes };
+        let ints: BTreeSet<i64> = (0..unsorted.len()).map(|index| unsorted.get(index)).collect();
+        let (width, mut bytes) = (unsorted.width(), vec![0; HEAD]);
+        write_head(&mut bytes, width, ints.len());
+        ints.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()[..width]));
+        Some(Self { storage: bytes.into_boxed_slice() })
     }
 
     /// One from bytes that [`Intset::into_bytes`] gave, or none.
@@ -258,7 +279,7 @@ mod tests {
 
     #[test]
     fn malformed_bytes_are_refused() {
-        let check = |bytes: &[u8]| Intset::checked(bytes.into()).is_some();
+        let check = |bytes: &[u8]| Intset::checked(bytes.into()).is_ok();
         assert!(check(&[2, 0, 0, 0, 2, 0, 0, 0, 1, 0, 2, 0]));
         let wrong: &[&[u8]] = &[
             b"",
@@ -295,7 +316,7 @@ mod tests {
             }
             prop_assert!(set.iter().eq(twin.iter().copied()));
             prop_assert!(Intset::of(set.bytes()).iter().rev().eq(twin.iter().rev().copied()));
-            prop_assert_eq!(Intset::checked(set.bytes().into()).is_some(), !twin.is_empty());
+            prop_assert_eq!(Intset::checked(set.bytes().into()).is_ok(), !twin.is_empty());
         }
 
         #[test]
@@ -313,7 +334,7 @@ mod tests {
 
         #[test]
         fn no_bytes_at_all_bring_it_down(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
-            if let Some(mut set) = Intset::checked(bytes.into()) {
+            if let Ok(mut set) = Intset::checked(bytes.into()) {
                 prop_assert!(set.insert(7) || set.contains(7));
                 prop_assert!(set.remove(7));
             }

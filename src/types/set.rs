@@ -136,11 +136,14 @@ impl From<Intset> for Set {
 }
 
 impl Set {
-    /// A set of the elements of a listpack; `None` if any of them is there twice.
-    pub fn from_listpack(pack: Listpack) -> Option<Self> {
+    /// A set of the elements of a listpack.
+    ///
+    /// # Errors
+    /// Gives the listpack back if any of them is there twice.
+    pub fn from_listpack(pack: Listpack) -> Result<Self, Listpack> {
         let mut seen = HashSet::new();
         let distinct = pack.iter().all(|member| seen.insert(algebra::normal(member)));
-        distinct.then(|| Self(Form::Small(pack.into())))
+        if distinct { Ok(Self(Form::Small(pack.into()))) } else { Err(pack) }
     }
 
     #[inline(always)]

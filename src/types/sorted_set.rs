@@ -112,34 +112,44 @@ impl SortedSet {
         Self { form }
     }
 
-    /// Like [`SortedSet::from_entries`], of entries that somebody else made: `None` if a member is there twice or a
-    /// score is NaN.
-    pub fn checked<M: AsRef<[u8]>>(entries: Vec<(M, f64)>, limits: Limits) -> Option<Self> {
+    /// Like [`SortedSet::from_entries`], of entries that somebody else made: `None` if a score is NaN. If a member is
+    /// there twice `on_doubled` is asked whether one of its scores is to count (the first, while the set is small); else
+    /// that is `None`, too.
+    pub fn checked<M: AsRef<[u8]>>(
+        mut entries: Vec<(M, f64)>,
+        limits: Limits,
+        on_doubled: &mut dyn FnMut() -> bool,
+    ) -> Option<Self> {
         if entries.iter().any(|(_, score)| score.is_nan()) {
             return None;
         }
-        let len = entries.len();
-        if len <= limits.entries {
-            let mut seen = HashSet::with_capacity(len);
-            if !entries.iter().all(|(member, _)| seen.insert(member.as_ref())) {
-                return None;
+        if entries.len() <= limits.entries {
+            let mut seen = HashSet::with_capacity(entries.len());
+            let new: Vec<bool> = entries.iter().map(|(member, _)| seen.insert(member.as_ref())).collect();
+            if new.contains(&false) {
+                if !on_doubled() {
+                    return None;
+                }
+                let mut new = new.into_iter();
+                entries.retain(|_| new.next().unwrap_or(true));
             }
         }
+        let len = entries.len();
         // Tables of members take none twice.
         let set = Self::from_entries(entries, limits);
-        (set.len() == len).then_some(set)
+        (set.len() == len || on_doubled()).then_some(set)
     }
 
     /// A set of the members and scores of a listpack, in a form that the limits allow; `None` unless they come in
-    /// pairs, scores are numbers, and no member is there twice.
-    pub fn from_listpack(pack: Listpack, limits: Limits) -> Option<Self> {
+    /// pairs and scores are numbers. If a member is there twice `on_doubled` is asked as by [`SortedSet::checked`].
+    pub fn from_listpack(pack: Listpack, limits: Limits, on_doubled: &mut dyn FnMut() -> bool) -> Option<Self> {
         let mut entries = Vec::with_capacity(pack.len() / 2);
         let mut elements = pack.iter();
         while let Some(member) = elements.next() {
             entries.push((member.to_vec(), packed::checked_score(elements.next()?)?));
         }
         // As in Redis, long members that are packed already stay so.
-        Self::checked(entries, Limits { value: usize::MAX, ..limits })
+        Self::checked(entries, Limits { value: usize::MAX, ..limits }, on_doubled)
     }
 
     /// The listpack of a small set, as RDB files contain it.

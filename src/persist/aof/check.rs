@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::manifest::{Manifest, Part};
 use super::scan::Scan;
+use crate::persist::rdb::version::{self, MAGIC_BYTES};
 use crate::util::platform::os_error_text;
 
 /// Checks a snapshot at the beginning of a file, to be shown by a name, and reports; how many bytes it has if it is
@@ -95,7 +96,7 @@ fn check(console: &mut Console<'_>, task: Task, path: &Path, snapshot: CheckSnap
     let cannot_open = |error| Abort(format!("Cannot open file {shown}: {}", os_error_text(&error)));
     File::open(path).map_err(cannot_open)?.take(1 << 20).read_to_end(&mut head)?;
     let mut lines = head.split(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"#"));
-    if lines.any(|line| line.starts_with(b"file")) && !head.starts_with(b"REDIS") && !head.starts_with(b"*") {
+    if lines.any(|line| line.starts_with(b"file")) && !version::is_snapshot(&head) && !head.starts_with(b"*") {
         let manifest = Manifest::parse(&head).map_err(|error| Abort(error.to_string()))?;
         return check_parts(console, task, path.parent().unwrap_or(Path::new("")), &manifest, snapshot);
     }
@@ -147,8 +148,8 @@ fn cannot_open(path: &Path, error: &io::Error) -> Abort {
 
 fn is_snapshot(path: &Path) -> Result<bool, Abort> {
     let mut magic = Vec::new();
-    File::open(path).map_err(|error| cannot_open(path, &error))?.take(5).read_to_end(&mut magic)?;
-    Ok(magic == b"REDIS")
+    File::open(path).map_err(|error| cannot_open(path, &error))?.take(MAGIC_BYTES as u64).read_to_end(&mut magic)?;
+    Ok(version::is_snapshot(&magic))
 }
 
 /// How far a file is good, and what stands there instead of more.

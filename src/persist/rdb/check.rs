@@ -18,6 +18,8 @@ fn settings(rules: Rules, present_bytes: u64) -> Settings {
     Settings {
         rules,
         checksum: true,
+        any_version: false,
+        skips_modules: true,
         expired_before_ms: Some(unix_micros() / 1000),
         names_expired: false,
         may_replace: true,

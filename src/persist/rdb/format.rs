@@ -15,9 +15,23 @@
 
 /// The first version that has a checksum at its end.
 pub const VERSION_CHECKSUM: u32 = 5;
+/// The first version that tells of itself, and how many keys a database has: that of Redis 3.2.
+pub const VERSION_AUX: u32 = 7;
+/// The first version that tells how keys were used: that of Redis 5.0.
+pub const VERSION_USAGE: u32 = 9;
+/// The first version that has libraries of functions: that of Redis 7.0.
+pub const VERSION_FUNCTIONS: u32 = 10;
 
 /// What stands where the type of a value could.
 pub mod opcode {
+    /// The next key is not to be evicted.
+    pub const KEY_NO_EVICT: u8 = 241;
+    /// The fields of hashes that follow: a number for them, a count, and as many names.
+    pub const HASH_TEMPLATE: u8 = 242;
+    /// What modules have attached to the next key: a count, and as many times four bytes and marked pieces.
+    pub const KEY_META: u8 = 243;
+    /// Valkey: slots that are on their way to this node: a name, a count, and as many first and last slots.
+    pub const VALKEY_SLOT_IMPORT: u8 = 243;
     /// Numbers of a slot of a cluster: the slot, its keys, those that expire.
     pub const SLOT_INFO: u8 = 244;
     /// A library of functions.
@@ -96,6 +110,14 @@ pub mod kind {
     pub const HASH_FIELD_EXPIRY: u8 = 24;
     /// The earliest time, and a string that holds a listpack of fields, values and times.
     pub const HASH_LISTPACK_EXPIRY: u8 = 25;
+    /// Names of fields, and a listpack of their values.
+    pub const HASH_TEMPLATE_PACK: u8 = 29;
+    /// A listpack of the number of a template, and of values.
+    pub const HASH_TEMPLATE_PACK_REF: u8 = 30;
+    /// A count, and as many fields with values, of which others have the same.
+    pub const HASH_TEMPLATE_ARRAY: u8 = 31;
+    /// The number of a template, and values.
+    pub const HASH_TEMPLATE_ARRAY_REF: u8 = 32;
     /// Valkey: a count, and as many fields with values and times.
     pub const VALKEY_HASH_EXPIRY: u8 = 22;
     /// Ours: the earliest time, a count, and as many relative times with members: a set whose members expire. Redis has

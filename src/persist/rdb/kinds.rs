@@ -10,7 +10,7 @@
 
 use super::format::kind;
 use super::read::{Cursor, Reading};
-use super::value::{Begun, Context, hash, list, set, sorted_set, stream};
+use super::value::{Begun, Context, hash, list, set, sorted_set, stream, template};
 use super::version::{Fork, Since};
 
 /// How a value is loaded.
@@ -74,6 +74,10 @@ const KINDS: &[Kind] = {
         Kind::new(kind::HASH_FIELD_EXPIRY, "hash-hashtable-md", Since::redis(12), Collection(hash::timed_pairs)),
         Kind::new(kind::HASH_LISTPACK_EXPIRY, "hash-listpack-md", Since::redis(12), Collection(hash::timed_listpack)),
         Kind::new(kind::SET_MEMBER_EXPIRY, "set-md", Since::OWN, Collection(set::timed_members)),
+        Kind::new(kind::HASH_TEMPLATE_PACK, "hash-template-lp", Since::redis(15), Collection(template::packed)),
+        Kind::new(kind::HASH_TEMPLATE_PACK_REF, "hash-template-lp-ref", Since::redis(15), Collection(template::packed_by_reference)),
+        Kind::new(kind::HASH_TEMPLATE_ARRAY, "hash-template-array", Since::redis(15), Collection(template::array)),
+        Kind::new(kind::HASH_TEMPLATE_ARRAY_REF, "hash-template-array-ref", Since::redis(15), Collection(template::array_by_reference)),
         Kind::new(kind::VALKEY_HASH_EXPIRY, "hash-hashtable-v2", Since::valkey(80), Collection(hash::triples)),
     ]
 };

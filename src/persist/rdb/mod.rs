@@ -13,7 +13,7 @@
 //! - a further form of a type that is there: a row in its `FORMS` and one in [`kinds`]. If Redis 7.0 has no form that
 //!   holds a value, whoever makes it says so to [`crate::types::uncommon`].
 //! - an opcode: a row and its function in `load/opcodes.rs`.
-//! - what a newer file has to say before a key is saved in `save::save_key`.
+//! - what a newer file has to say before a key is saved in `save.rs`.
 
 pub mod check;
 pub mod crc64;

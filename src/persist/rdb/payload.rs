@@ -46,14 +46,16 @@ pub struct Body<'a> {
     pub version: Version,
 }
 
-/// The content of a payload whose version is known and whose checksum, unless that does not matter, is right.
-pub fn verified(payload: &[u8], skip_checksum: bool) -> Option<Body<'_>> {
+/// The content of a payload whose version is known, or later where any is tried, and whose checksum, unless that does
+/// not matter or was left out, is right.
+pub fn verified(payload: &[u8], skip_checksum: bool, any_version: bool) -> Option<Body<'_>> {
     let (bytes, footer) = payload.split_at_checked(payload.len().checked_sub(FOOTER_BYTES)?)?;
     let mut footer = Cursor::new(footer);
     let version = Version::of_footer(u16::from_le_bytes([footer.byte().ok()?, footer.byte().ok()?]));
     let sum = footer.u64().ok()?;
-    let right = skip_checksum || sum == crc64(0, &payload[..payload.len() - 8]);
-    (version.is_known() && right).then_some(Body { bytes, version })
+    // Redis 8.10 sends values to its replicas without a checksum.
+    let right = skip_checksum || sum == 0 || sum == crc64(0, &payload[..payload.len() - 8]);
+    (version.is_tried(any_version) && right).then_some(Body { bytes, version })
 }
 
 /// Libraries of functions as they are handed to another server.
@@ -108,7 +110,7 @@ impl Restored {
 /// What is wrong with it. An empty collection is wrong, and so is anything behind the value.
 pub fn restore(body: Body<'_>, rules: &Rules) -> Result<Restored, &'static str> {
     let mut cursor = Cursor::new(body.bytes);
-    let mut cx = Context { rules: *rules, version: body.version };
+    let mut cx = Context::new(*rules, body.version);
     match read(&mut cursor, &mut cx) {
         Ok(restored) if cursor.is_at_end() => Ok(restored),
         Ok(_) => Err("there is something behind the value"),

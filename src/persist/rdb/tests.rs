@@ -1,5 +1,7 @@
 //! Round trips of values and files, and what becomes of damaged ones.
 
+mod files;
+
 use std::io;
 
 use proptest::prelude::*;
@@ -25,7 +27,7 @@ fn rules(size: usize) -> Rules {
         set: SetLimits { intset_entries: size, listpack_entries: 0, listpack_value: 64 },
         sorted_set: sorted_set::Limits { entries: size, value: 64 },
         hash: HashLimits { entries: size, value: 64 },
-        deep: true,
+        strict: true,
     }
 }
 
@@ -33,6 +35,8 @@ fn settings(rules: Rules) -> Settings {
     Settings {
         rules,
         checksum: true,
+        any_version: false,
+        skips_modules: false,
         expired_before_ms: None,
         names_expired: false,
         may_replace: false,
@@ -264,7 +268,7 @@ proptest! {
         let rules = rules(size);
         let entry = model.entry(b"key", None, &rules);
         let dumped = payload::dump(entry.view(), true);
-        let body = payload::verified(&dumped, false).expect("a sound payload");
+        let body = payload::verified(&dumped, false, false).expect("a sound payload");
         let restored = payload::restore(body, &rules).map(|restored| restored.into_entry(b"key", None, 0));
         let restored = restored.expect("a sound value");
         prop_assert_eq!(digest::of_value(restored.view()), digest::of_value(entry.view()));
@@ -275,7 +279,7 @@ proptest! {
             let cut = payload::Body { bytes: &body.bytes[..end], ..body };
             prop_assert!(payload::restore(cut, &rules).is_err(), "cut at {}", end);
         }
-        prop_assert!(payload::verified(&dumped[..dumped.len() - 1], false).is_none());
+        prop_assert!(payload::verified(&dumped[..dumped.len() - 1], false, false).is_none());
     }
 
     #[test]
@@ -289,8 +293,8 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        for deep in [false, true] {
-            let settings = Settings { checksum: false, ..settings(Rules { deep, ..rules }) };
+        for strict in [false, true] {
+            let settings = Settings { checksum: false, ..settings(Rules { strict, ..rules }) };
             if let Ok((db, _)) = load(io::Cursor::new(bytes.clone()), settings, budget) {
                 // What has got in can be walked, and saved again.
                 digest::of_databases(&db);
@@ -305,7 +309,7 @@ proptest! {
     ) {
         let rules = rules(size);
         let dumped = payload::dump(model.entry(b"key", None, &rules).view(), false);
-        let body = payload::verified(&dumped, false).expect("a sound payload");
+        let body = payload::verified(&dumped, false, false).expect("a sound payload");
         let mut bytes = body.bytes.to_vec();
         for (at, byte) in damage {
             let at = at.index(bytes.len());
@@ -318,7 +322,7 @@ proptest! {
             let _ = digest::of_value(view);
             // What was taken in can be handed out again, and taken in once more.
             let again = payload::dump(view, true);
-            let body = payload::verified(&again, false).expect("a sound payload");
+            let body = payload::verified(&again, false, false).expect("a sound payload");
             let again = payload::restore(body, &rules).map(|restored| restored.into_entry(b"key", None, 0));
             prop_assert_eq!(digest::of_value(again.expect("a sound value").view()), digest::of_value(view));
         }

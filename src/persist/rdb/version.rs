@@ -7,6 +7,8 @@
 //! "VALKEY" and three digits  Valkey from 80 on; it leaves 12–79 to Redis
 //! ```
 
+use std::fmt;
+
 /// Whose form a file has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fork {
@@ -17,6 +19,16 @@ pub enum Fork {
     /// One that only this server reads: the latest of Redis, with types that Redis does not have. It is written when
     /// there is nobody who could hold all of the data.
     Own,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.fork {
+            Fork::Redis => write!(f, "version {} of Redis", self.number),
+            Fork::Valkey => write!(f, "version {} of Valkey", self.number),
+            Fork::Own => write!(f, "version {} of Redis with types of our own", self.number),
+        }
+    }
 }
 
 /// A version of the format.
@@ -38,6 +50,23 @@ const REDIS_MAX: u32 = 16;
 const VALKEY_MIN: u32 = 80;
 /// The latest version of Valkey that is known, that of Valkey 9.2.
 const VALKEY_MAX: u32 = 81;
+
+/// The first servers of Redis that wrote each version.
+const REDIS_SERVERS: &[((u32, u32), u32)] = &[
+    ((2, 6), 6),
+    ((3, 2), 7),
+    ((4, 0), 8),
+    ((5, 0), 9),
+    ((7, 0), 10),
+    ((7, 2), 11),
+    ((7, 4), 12),
+    ((8, 6), 13),
+    ((8, 8), 14),
+    ((8, 10), 15),
+    ((8, 12), 16),
+];
+/// The first servers of Valkey that wrote each version.
+const VALKEY_SERVERS: &[((u32, u32), u32)] = &[((7, 2), 11), ((9, 0), 80), ((9, 2), 81)];
 
 impl Version {
     /// The lowest version that is written unless another is asked for: that of Redis 7.0.
@@ -93,10 +122,35 @@ impl Version {
         }
     }
 
+    /// Whether files of this version are read: it is known, or later if any is to be tried.
+    pub fn is_tried(self, any: bool) -> bool {
+        self.is_known() || any && self.is_later()
+    }
+
+    /// Whether it came after all those that are known.
+    fn is_later(self) -> bool {
+        match self.fork {
+            Fork::Redis | Fork::Own => self.number > REDIS_MAX && self.number < VALKEY_MIN,
+            Fork::Valkey => self.number > VALKEY_MAX,
+        }
+    }
+
+    /// The version of the format that a server writes, by its major and minor version.
+    pub fn of_server(is_valkey: bool, server: (u32, u32)) -> Version {
+        let versions = if is_valkey { VALKEY_SERVERS } else { REDIS_SERVERS };
+        let number = versions.iter().rev().find(|(first, _)| *first <= server).map_or(1, |(_, number)| *number);
+        Version::valkey(number)
+    }
+
     /// Whether the format is that of this version of Redis or later. What Valkey has by itself came after 11.
     pub fn is_from(self, redis: u32) -> bool {
         self.fork == Fork::Valkey || self.number >= redis
     }
+}
+
+/// Whether a file that begins like this is a snapshot rather than a log of commands.
+pub fn is_snapshot(head: &[u8]) -> bool {
+    head.starts_with(REDIS) || head.starts_with(VALKEY)
 }
 
 /// Since which versions something is in the format.

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use super::crc64::crc64;
 use super::format::{LENGTH_32, LENGTH_64, encoding};
 use crate::types::lzf;
-use crate::util::number::parse_i64;
+use crate::util::number::{append_f64, parse_i64};
 use crate::util::platform;
 
 /// What is handed on at a time, in bytes.
@@ -115,6 +115,11 @@ impl<'s> Writer<'s> {
     /// Whether an error has made further work useless.
     pub fn has_failed(&self) -> bool {
         self.error.is_some()
+    }
+
+    /// Has all that is still to be written be useless: the writer fails with this error.
+    pub fn fail(&mut self, error: io::Error) {
+        self.error.get_or_insert(error);
     }
 
     /// Bytes written so far.
@@ -267,6 +272,20 @@ impl<'s> Writer<'s> {
     fn verbatim(&mut self, text: &[u8]) {
         self.length(text.len() as u64);
         self.raw(text);
+    }
+
+    /// Writes a floating-point number in the old form, which is a byte for the length of its text, and the text.
+    pub fn double_text(&mut self, value: f64) {
+        match value {
+            f64::INFINITY => self.byte(254),
+            f64::NEG_INFINITY => self.byte(255),
+            _ => {
+                let mut text = Vec::new();
+                append_f64(&mut text, value);
+                self.byte(text.len() as u8);
+                self.raw(&text);
+            }
+        }
     }
 
     /// Writes a floating-point number in 8 bytes.

@@ -19,6 +19,7 @@ use crate::db::Databases;
 use crate::persist::aof::reader::{Found, Reader};
 use crate::persist::aof::{Failed, failed};
 use crate::persist::rdb::load::{Loader, Progress};
+use crate::persist::rdb::version::{self, MAGIC_BYTES};
 use crate::resp::reply::Reply;
 use crate::script::library::Restore;
 use crate::server::Server;
@@ -175,7 +176,7 @@ impl LogLoader {
             let path = aof_folder::path(&server.config, &part.name);
             let opened = File::open(&path).and_then(|mut file| {
                 let mut magic = Vec::new();
-                file.by_ref().take(5).read_to_end(&mut magic)?;
+                file.by_ref().take(MAGIC_BYTES as u64).read_to_end(&mut magic)?;
                 file.seek(SeekFrom::Start(0))?;
                 Ok((file, magic))
             });
@@ -186,7 +187,7 @@ impl LogLoader {
             if magic.is_empty() {
                 continue;
             }
-            let content = match magic == b"REDIS" {
+            let content = match version::is_snapshot(&magic) {
                 true => {
                     match part.name == server.config.appendfilename {
                         true => log::info!("Reading RDB preamble from AOF file..."),

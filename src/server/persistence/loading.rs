@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::load_state::{Loading, Origin, Place};
-use crate::config::{Config, SanitizeDumpPayload};
+use crate::config::{Config, SanitizeDumpPayload, VersionCheck};
 use crate::db::Databases;
 use crate::persist::aof::Failed;
 use crate::persist::rdb::check;
@@ -23,7 +23,7 @@ use crate::util::clock::unix_micros;
 use crate::util::platform;
 
 /// How values are made by the present directives; elements of lists of `plain_from` bytes stand alone.
-pub fn rules(config: &Config, plain_from: Option<usize>, deep: bool) -> Rules {
+pub fn rules(config: &Config, plain_from: Option<usize>, strict: bool) -> Rules {
     Rules {
         list: list::Limits::new(config.list_max_listpack_size, config.list_compress_depth, plain_from),
         set: SetLimits {
@@ -36,7 +36,7 @@ pub fn rules(config: &Config, plain_from: Option<usize>, deep: bool) -> Rules {
             value: config.zset_max_listpack_value,
         },
         hash: HashLimits { entries: config.hash_max_listpack_entries, value: config.hash_max_listpack_value },
-        deep,
+        strict,
     }
 }
 
@@ -46,6 +46,8 @@ pub fn settings(server: &Server, present_bytes: u64, may_replace: bool) -> Setti
     Settings {
         rules: rules(config, server.plain_from, config.sanitize_dump_payload == SanitizeDumpPayload::Yes),
         checksum: config.rdbchecksum,
+        any_version: config.rdb_version_check == VersionCheck::Relaxed,
+        skips_modules: config.rdb_load_skip_unknown_modules,
         // Whether keys have expired is for the primary to say, where there is one.
         expired_before_ms: (!server.is_replica()).then(|| unix_micros() / 1000),
         names_expired: false,
@@ -137,6 +139,10 @@ pub fn note_loaded(server: &mut Server, loader: &mut Loader, how: Restore) -> Re
         _ => {
             log::info!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}, empty keys skipped: {empty}.")
         }
+    }
+    if counts.corrected > 0 || counts.skipped > 0 {
+        let Counts { corrected, skipped, .. } = counts;
+        log::warn!("Values corrected while loading: {corrected}; keys with values of modules skipped: {skipped}.");
     }
     server.persist.last_load = counts;
     let functions = loader.take_functions();

@@ -13,6 +13,7 @@ use crate::config::{Config, OomScoreAdj, REDIS_VERSION};
 use crate::db::Databases;
 use crate::persist::fork::{self, Purpose};
 use crate::persist::rdb::save::{self, Options, Usage};
+use crate::persist::rdb::version::Version;
 use crate::persist::rdb::write::FileSink;
 use crate::server::Server;
 use crate::server::modes::ServerModes;
@@ -36,7 +37,14 @@ pub fn options(server: &Server) -> Options {
         },
         checksum: config.rdbchecksum,
         compress: config.rdbcompression,
+        version: None,
     }
+}
+
+/// What the file of the data set contains, for the server that is to load it.
+pub fn file_options(server: &Server) -> Options {
+    let version = server.config.rdb_save_for.map(|target| Version::of_server(target.is_valkey, target.version));
+    Options { version, ..options(server) }
 }
 
 /// What a file tells of itself; `aof_base` if an append-only file begins with it.
@@ -53,7 +61,7 @@ pub fn aux(aof_base: bool) -> Vec<(&'static str, String)> {
 /// Saves the data set, here and now; false if that failed.
 pub fn save_now(server: &mut Server, db: &mut Databases) -> bool {
     server.persist.snapshots.saves += 1;
-    let (options, delay_us) = (options(server), server.config.rdb_key_save_delay_us);
+    let (options, delay_us) = (file_options(server), server.config.rdb_key_save_delay_us);
     let interrupted = server.persist.interrupted.clone();
     let temporary = temporary(&server.config, std::process::id() as i32);
     let mut on_key = |keys: u64| {
@@ -143,7 +151,7 @@ pub fn begin(server: &mut Server, db: &mut Databases) -> bool {
     server.persist.snapshots.is_for_replicas = false;
     server.persist.snapshots.dirty_before = db.dirty;
     server.persist.snapshots.last_try = unix_seconds();
-    let options = options(server);
+    let options = file_options(server);
     let keys: u64 = (0..db.count()).map(|index| db.database(index).dict.len() as u64).sum();
     let forked = fork_child(server, db, Purpose::Rdb, &[], |server, db, reporter| {
         let delay_us = server.config.rdb_key_save_delay_us;

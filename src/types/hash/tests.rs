@@ -132,7 +132,7 @@ fn a_value_set_anew_obeys_a_limit_that_was_lowered() {
 fn a_saved_listpack_stays_one_unless_it_has_too_many_fields() {
     let hash = of(2, "v");
     let HashBytes::Pack(bytes) = hash.bytes() else { panic!("a small hash") };
-    let loaded = |entries| Hash::from_listpack(bytes.to_vec(), true, HashLimits { entries, value: 0 });
+    let loaded = |entries| Hash::from_listpack(bytes.to_vec(), HashLimits { entries, value: 0 }, &mut || false);
     assert_eq!(loaded(2).map(|hash| hash.encoding()), Some("listpack"));
     assert_eq!(loaded(1).map(|hash| hash.encoding()), Some("hashtable"));
 }

@@ -31,6 +31,8 @@ const BATCH: usize = 32;
 const KEY_BYTES_MIN: u64 = 4;
 /// Keys that were skipped because there was nothing in them, up to which each is named.
 const EMPTY_NAMED_MAX: u64 = 10;
+/// Keys that were corrected or skipped, up to which each is named.
+const NAMED_MAX: u64 = 1000;
 
 /// How a data set is to be loaded.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +41,10 @@ pub struct Settings {
     pub rules: Rules,
     /// Compare the checksum.
     pub checksum: bool,
+    /// Try files of versions that are not known.
+    pub any_version: bool,
+    /// Leave out values of modules, rather than refuse them.
+    pub skips_modules: bool,
     /// The time before which keys have expired, and are left out; `None` keeps them.
     pub expired_before_ms: Option<i64>,
     /// Those left out are kept by name, for [`Loader::take_expired`].
@@ -65,6 +71,10 @@ pub struct Counts {
     pub empty: u64,
     /// Keys met that expire at some time, those that have included.
     pub expiring: u64,
+    /// Keys whose value was wrong and has been put right.
+    pub corrected: u64,
+    /// Keys left out because their values are those of modules.
+    pub skipped: u64,
 }
 
 /// How far loading has come.
@@ -187,7 +197,7 @@ impl Loader {
         let state = State {
             settings,
             stage: Stage::Signature,
-            context: Context { rules: settings.rules, version: Version::LOWEST },
+            context: Context::new(settings.rules, Version::LOWEST),
             database: 0,
             header: Header::default(),
             building: None,
@@ -338,7 +348,7 @@ impl State {
         const WRONG: &str = "Wrong signature trying to load DB from file";
         let magic = <[u8; MAGIC_BYTES]>::try_from(cursor.take(MAGIC_BYTES)?).ok();
         let version = magic.as_ref().and_then(Version::of_magic).ok_or(Stop::Bad(WRONG.to_owned()))?;
-        if !version.is_known() {
+        if !version.is_tried(self.settings.any_version) {
             return Err(Stop::Bad(format!("Can't handle RDB format version {}", version.number)));
         }
         self.context.version = version;
@@ -429,7 +439,7 @@ impl State {
         let key = cursor.text()?;
         match kind.load {
             Load::Text => self.string(&key, cursor, db),
-            Load::Module => self.module_value(kind.number, cursor),
+            Load::Module => self.module_value(kind.number, &key.into_vec(), cursor),
             Load::Collection(begin) => match begin(cursor, &mut self.context)? {
                 Begun::Whole(value) => self.complete(db, key.bytes(&mut IntText::new()), value),
                 Begun::Parts(build) => {
@@ -459,14 +469,25 @@ impl State {
     }
 
     /// A value of a module can be passed over, but nobody knows what it is.
-    fn module_value(&mut self, kind: u8, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
-        let id = cursor.length()?;
-        if !self.settings.discard || kind == kind::MODULE {
-            let name = module::name(id);
-            let text = format!("The RDB file contains module data I can't load: no matching module type '{name}'");
-            return Err(Stop::Bad(text));
+    fn module_value(&mut self, kind: u8, key: &[u8], cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+        let name = module::name(cursor.length()?);
+        let Settings { discard, skips_modules, .. } = self.settings;
+        if !discard && !skips_modules || kind == kind::MODULE {
+            let key = key.escape_ascii();
+            return Err(Stop::Bad(format!(
+                "The RDB file contains module data I can't load: no matching module type '{name}' (key '{key}')"
+            )));
         }
         module::skip(cursor)?;
+        if !discard {
+            self.header = Header::default();
+            self.counts.skipped += 1;
+            if self.counts.skipped <= NAMED_MAX {
+                let (key, database) = (key.escape_ascii(), self.database);
+                log::warn!("Skipping key '{key}' in DB {database}: its value is of module type '{name}'");
+            }
+            return Ok(());
+        }
         // Where this is passed over nothing is kept, nor named.
         self.is_wanted(b"");
         self.header = Header::default();
@@ -491,6 +512,14 @@ impl State {
     }
 
     fn complete(&mut self, db: &mut Databases, key: &[u8], value: Option<Value>) -> Result<(), Stop> {
+        let corrected = self.context.take_corrected();
+        if !corrected.is_empty() {
+            self.counts.corrected += 1;
+            if self.counts.corrected <= NAMED_MAX {
+                let (key, database, what) = (key.escape_ascii(), self.database, corrected.join("; "));
+                log::warn!("The value of key '{key}' in DB {database} was not sound and has been corrected: {what}");
+            }
+        }
         let Some(value) = value else {
             self.header = Header::default();
             self.counts.empty += 1;

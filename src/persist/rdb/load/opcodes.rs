@@ -2,6 +2,7 @@
 
 use super::super::format::{VERSION_CHECKSUM, opcode};
 use super::super::read::Cursor;
+use super::super::value::template;
 use super::super::version::{Fork, Since};
 use super::{Seen, Stage, State, Stop, module};
 use crate::db::Databases;
@@ -27,6 +28,10 @@ impl Opcode {
 }
 
 const OPCODES: &[Opcode] = &[
+    Opcode::new(opcode::KEY_NO_EVICT, "read-type", Since::redis(16), key_no_evict),
+    Opcode::new(opcode::HASH_TEMPLATE, "read-hash-template", Since::redis(15), hash_template),
+    Opcode::new(opcode::KEY_META, "read-key-meta", Since::redis(13), key_meta),
+    Opcode::new(opcode::VALKEY_SLOT_IMPORT, "read-slot-import", Since::valkey(80), slot_import),
     Opcode::new(opcode::SLOT_INFO, "read-len", Since::redis(12).or(Since::valkey(80)), slot_info),
     Opcode::new(opcode::FUNCTION, "read-functions", Since::both(10), function),
     Opcode::new(opcode::FUNCTION_EARLY, "read-functions", Since::both(10), function_early),
@@ -114,6 +119,34 @@ fn resize_db(state: &mut State, cursor: &mut Cursor<'_>, db: &mut Databases) -> 
 /// Numbers of a slot of a cluster: the slot, its keys, those that expire.
 fn slot_info(_: &mut State, cursor: &mut Cursor<'_>, _: &mut Databases) -> Result<(), Stop> {
     _ = (cursor.length()?, cursor.length()?, cursor.length()?);
+    Ok(())
+}
+
+/// Keys are evicted alike here.
+fn key_no_evict(_: &mut State, _: &mut Cursor<'_>, _: &mut Databases) -> Result<(), Stop> {
+    Ok(())
+}
+
+fn hash_template(state: &mut State, cursor: &mut Cursor<'_>, _: &mut Databases) -> Result<(), Stop> {
+    Ok(template::read(cursor, &mut state.context)?)
+}
+
+/// There are no modules, so that what they have attached is left out.
+fn key_meta(_: &mut State, cursor: &mut Cursor<'_>, _: &mut Databases) -> Result<(), Stop> {
+    for _ in 0..cursor.count()? {
+        cursor.u32()?;
+        module::skip(cursor)?;
+    }
+    Ok(())
+}
+
+/// There is no cluster: slots that were on their way elsewhere are not there.
+fn slot_import(_: &mut State, cursor: &mut Cursor<'_>, _: &mut Databases) -> Result<(), Stop> {
+    let name = cursor.vec()?;
+    for _ in 0..cursor.count()? {
+        _ = (cursor.length()?, cursor.length()?);
+    }
+    log::warn!("The RDB file contains slots being imported by job '{}'. Skipped.", name.escape_ascii());
     Ok(())
 }
 

@@ -4,11 +4,13 @@ use super::super::format::kind;
 use super::super::read::{Cursor, Fault, Reading};
 use super::super::version::Since;
 use super::super::write::Writer;
-use super::{Begun, Build, Context, Form, MEMBER_BYTES, Value, save_element, timed, ziplist};
+use super::{Begun, Build, Context, DOUBLED_FIELDS, Form, MEMBER_BYTES, Value, save_element, timed, ziplist};
 use crate::db::EntryView;
 use crate::types::hash::{FieldExpiry, HashBytes};
 use crate::types::listpack::IntText;
 use crate::types::{Collection, ExpiringParts, Hash};
+
+const BAD_PACK: Fault = Fault::Bad("Hash listpack integrity check failed.");
 
 /// How hashes are saved. Where fields expire Redis has other forms than Valkey.
 pub const FORMS: &[Form] = &[
@@ -121,26 +123,22 @@ pub fn one_ziplist(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> 
 
 /// A listpack of fields and values.
 pub fn one_listpack(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
-    Begun::whole(hash_listpack(cursor.vec()?, cx)?)
+    let (bytes, limits) = (cursor.vec()?, cx.rules.hash);
+    let mut on_doubled = || cx.correct(DOUBLED_FIELDS).is_ok();
+    Begun::whole(Hash::from_listpack(bytes, limits, &mut on_doubled).ok_or(BAD_PACK)?)
 }
 
 /// A listpack of fields, values and times, as a release candidate of Redis 7.4 wrote it.
 pub fn early_timed_listpack(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
-    Begun::whole(timed_hash_listpack(cursor.vec()?, cx)?)
+    let (bytes, limits) = (cursor.vec()?, cx.rules.hash);
+    let mut on_doubled = || cx.correct(DOUBLED_FIELDS).is_ok();
+    Begun::whole(Hash::from_timed_listpack(bytes, limits, &mut on_doubled).ok_or(BAD_PACK)?)
 }
 
 /// The first time, and a listpack of fields, values and times.
 pub fn timed_listpack(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
     cursor.time_ms()?;
     early_timed_listpack(cursor, cx)
-}
-
-fn hash_listpack(bytes: Vec<u8>, cx: &mut Context) -> Reading<Hash> {
-    Hash::from_listpack(bytes, cx.rules.deep, cx.rules.hash).ok_or(Fault::Bad("Hash listpack integrity check failed."))
-}
-
-fn timed_hash_listpack(bytes: Vec<u8>, cx: &mut Context) -> Reading<Hash> {
-    Hash::from_timed_listpack(bytes, cx.rules.hash).ok_or(Fault::Bad("Hash listpack integrity check failed."))
 }
 
 /// How the expiry of fields is told.
@@ -191,7 +189,7 @@ impl Build for Pairs {
         let (mut field_room, mut value_room) = (IntText::new(), IntText::new());
         let (field, value) = (field.bytes(&mut field_room), value.bytes(&mut value_room));
         if !self.hash.set_with(field, value, expiry, cx.rules.hash) {
-            return Err(Fault::Bad("Duplicate hash fields detected"));
+            cx.correct(DOUBLED_FIELDS)?;
         }
         self.left -= 1;
         Ok(())

@@ -17,8 +17,12 @@ pub mod set;
 pub mod sorted_set;
 pub mod stream;
 pub mod string;
+pub mod template;
 mod timed;
 mod ziplist;
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::read::{Cursor, Fault, Reading};
 use super::version::{Since, Version};
@@ -43,9 +47,19 @@ pub struct Rules {
     pub sorted_set: sorted_sets::Limits,
     /// The forms of hashes.
     pub hash: HashLimits,
-    /// Look for what a sound server would never have saved, even where that takes time.
-    pub deep: bool,
+    /// Refuse what a sound server would never have saved, rather than put it right where that can be done.
+    pub strict: bool,
 }
+
+/// Names of the fields that hashes have in common.
+pub type FieldNames = Arc<[Box<[u8]>]>;
+
+/// What is said of fields of a hash that are there twice,
+const DOUBLED_FIELDS: &str = "Duplicate hash fields detected";
+/// of members of a set,
+const DOUBLED_MEMBERS: &str = "Duplicate set members detected";
+/// and of a sorted set.
+const DOUBLED_SCORES: &str = "Zset dup fields detected";
 
 /// What those who read a value are given besides its bytes.
 #[derive(Clone, Debug)]
@@ -54,6 +68,37 @@ pub struct Context {
     pub rules: Rules,
     /// The version of the format they are in.
     pub version: Version,
+    /// Names of fields that hashes refer to.
+    pub templates: HashMap<u64, FieldNames>,
+    /// What was wrong with the value, and has been put right.
+    corrected: Vec<&'static str>,
+}
+
+impl Context {
+    /// What values of a file, or of a payload, are read with.
+    pub fn new(rules: Rules, version: Version) -> Context {
+        Context { rules, version, templates: HashMap::new(), corrected: Vec::new() }
+    }
+
+    /// Notes that something is wrong with the value which the caller is about to put right.
+    ///
+    /// # Errors
+    /// If that is not wanted.
+    pub fn correct(&mut self, what: &'static str) -> Reading<()> {
+        if self.rules.strict {
+            return Err(Fault::Bad(what));
+        }
+        if !self.corrected.contains(&what) {
+            self.corrected.push(what);
+        }
+        Ok(())
+    }
+
+    /// What was wrong with the value that has been read.
+    #[inline]
+    pub fn take_corrected(&mut self) -> Vec<&'static str> {
+        std::mem::take(&mut self.corrected)
+    }
 }
 
 macro_rules! values {

@@ -4,7 +4,7 @@ use super::super::format::kind;
 use super::super::read::{Cursor, Fault, Reading};
 use super::super::version::Since;
 use super::super::write::Writer;
-use super::{Begun, Build, Context, Form, MEMBER_BYTES, Value, listpack, save_element, timed};
+use super::{Begun, Build, Context, DOUBLED_MEMBERS, Form, MEMBER_BYTES, Value, listpack, save_element, timed};
 use crate::db::EntryView;
 use crate::types::intset::Intset;
 use crate::types::listpack::IntText;
@@ -75,7 +75,15 @@ pub fn one_listpack(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun>
 }
 
 fn intset(bytes: Vec<u8>, cx: &mut Context) -> Reading<Set> {
-    let ints = Intset::checked(bytes.into_boxed_slice()).ok_or(Fault::Bad("Intset integrity check failed."))?;
+    const FAULT: &str = "Intset integrity check failed.";
+    let ints = match Intset::checked(bytes.into_boxed_slice()) {
+        Ok(ints) => ints,
+        Err(bytes) => {
+            let sorted = Intset::sorted(bytes).ok_or(Fault::Bad(FAULT))?;
+            cx.correct(FAULT)?;
+            sorted
+        }
+    };
     if ints.len() <= cx.rules.set.intset_entries {
         return Ok(Set::from(ints));
     }
@@ -86,15 +94,21 @@ fn intset(bytes: Vec<u8>, cx: &mut Context) -> Reading<Set> {
 }
 
 fn set_listpack(bytes: Vec<u8>, cx: &mut Context) -> Reading<Set> {
-    const FAULT: Fault = Fault::Bad("Set listpack integrity check failed.");
-    let pack = listpack(bytes, "Set listpack integrity check failed.")?;
+    let mut pack = listpack(bytes, "Set listpack integrity check failed.")?;
     let limits = cx.rules.set;
     if pack.len() <= limits.listpack_entries && pack.iter().all(|text| text.text_len() <= limits.listpack_value) {
-        return Set::from_listpack(pack).ok_or(FAULT);
+        match Set::from_listpack(pack) {
+            Ok(set) => return Ok(set),
+            Err(doubled) => pack = doubled,
+        }
     }
     let (mut set, mut room) = (Set::default(), IntText::new());
-    let distinct = pack.iter().all(|member| set.insert(member.text(&mut room), &limits));
-    distinct.then_some(set).ok_or(FAULT)
+    for member in pack.iter() {
+        if !set.insert(member.text(&mut room), &limits) {
+            cx.correct(DOUBLED_MEMBERS)?;
+        }
+    }
+    Ok(set)
 }
 
 /// A set of strings.
@@ -118,7 +132,7 @@ impl Build for Members {
             self.set.reserve(self.count.min(cursor.left() / MEMBER_BYTES));
         }
         if !self.set.insert(member, &cx.rules.set) {
-            return Err(Fault::Bad("Duplicate set members detected"));
+            cx.correct(DOUBLED_MEMBERS)?;
         }
         self.left -= 1;
         Ok(())
@@ -145,7 +159,7 @@ impl Build for TimedMembers {
         let expiry = timed::read(self.first, cursor)?;
         let text = cursor.text()?;
         if !self.set.insert_with(text.bytes(&mut IntText::new()), expiry, &cx.rules.set) {
-            return Err(Fault::Bad("Duplicate set members detected"));
+            cx.correct(DOUBLED_MEMBERS)?;
         }
         self.left -= 1;
         Ok(())

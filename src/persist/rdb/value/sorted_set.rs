@@ -4,7 +4,7 @@ use super::super::format::kind;
 use super::super::read::{Cursor, Fault, Reading};
 use super::super::version::Since;
 use super::super::write::Writer;
-use super::{Begun, Build, Context, Form, Value, listpack, save_element, ziplist};
+use super::{Begun, Build, Context, DOUBLED_SCORES, Form, Value, listpack, save_element, ziplist};
 use crate::db::EntryView;
 use crate::types::{Collection, SortedSet};
 
@@ -12,6 +12,7 @@ use crate::types::{Collection, SortedSet};
 pub const FORMS: &[Form] = &[
     Form { kind: kind::ZSET_LISTPACK, since: Since::both(10), holds: is_packed, save: save_listpack },
     Form { kind: kind::ZSET_2, since: Since::both(8), holds: |_| true, save: save_members },
+    Form { kind: kind::ZSET, since: Since::both(1), holds: |_| true, save: save_members_and_texts },
 ];
 
 fn is_packed(entry: EntryView<'_>) -> bool {
@@ -31,6 +32,15 @@ fn save_members(entry: EntryView<'_>, out: &mut Writer<'_>) {
     for entry in set.iter().rev() {
         save_element(entry.member, out);
         out.double(entry.score());
+    }
+}
+
+fn save_members_and_texts(entry: EntryView<'_>, out: &mut Writer<'_>) {
+    let Some(set) = entry.collection::<SortedSet>() else { return };
+    out.length(set.len() as u64);
+    for entry in set.iter().rev() {
+        save_element(entry.member, out);
+        out.double_text(entry.score());
     }
 }
 
@@ -55,8 +65,9 @@ pub fn one_listpack(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun>
 }
 
 fn sorted_set_listpack(bytes: Vec<u8>, cx: &mut Context) -> Reading<SortedSet> {
-    let pack = listpack(bytes, "Zset listpack integrity check failed.")?;
-    SortedSet::from_listpack(pack, cx.rules.sorted_set).ok_or(Fault::Bad("Zset listpack integrity check failed."))
+    const FAULT: &str = "Zset listpack integrity check failed.";
+    let (pack, limits) = (listpack(bytes, FAULT)?, cx.rules.sorted_set);
+    SortedSet::from_listpack(pack, limits, &mut || cx.correct(DOUBLED_SCORES).is_ok()).ok_or(Fault::Bad(FAULT))
 }
 
 /// A sorted set of members and scores. They are put in order when all are there.
@@ -84,7 +95,8 @@ impl Build for Scores {
     }
 
     fn finish(self: Box<Self>, cx: &mut Context) -> Reading<Option<Value>> {
-        let set = SortedSet::checked(self.entries, cx.rules.sorted_set);
-        Ok(Value::SortedSet(set.ok_or(Fault::Bad("Zset dup fields detected"))?).unless_empty())
+        let limits = cx.rules.sorted_set;
+        let set = SortedSet::checked(self.entries, limits, &mut || cx.correct(DOUBLED_SCORES).is_ok());
+        Ok(Value::SortedSet(set.ok_or(Fault::Bad(DOUBLED_SCORES))?).unless_empty())
     }
 }

@@ -83,7 +83,7 @@ impl Parts {
         Ok(())
     }
 
-    fn counters(&mut self, cursor: &mut Cursor<'_>) -> Reading<()> {
+    fn counters(&mut self, cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<()> {
         let length = cursor.length()?;
         let last_id = id(cursor)?;
         let known = self.kind != kind::STREAM;
@@ -95,12 +95,13 @@ impl Parts {
         // All has been read: from here on there is no way back.
         let mut log = Log::checked(std::mem::take(&mut self.blocks))
             .ok_or(Fault::Bad("Stream listpack integrity check failed."))?;
-        if log.len() != length || added < length || log.last_live_id().is_some_and(|last| last > last_id) {
-            return Err(Fault::Bad("Stream integrity check failed: its counters contradict its entries."));
+        let last_live_id = log.last_live_id().unwrap_or_default();
+        if log.len() != length || added < length || last_live_id > last_id {
+            cx.correct("Stream integrity check failed: its counters contradict its entries.")?;
         }
-        log.last_id = last_id;
+        log.last_id = last_id.max(last_live_id);
         log.max_deleted_id = max_deleted_id;
-        log.entries_added = added;
+        log.entries_added = added.max(log.len());
         self.stream = Stream::new(log);
         self.groups_left = groups;
         Ok(())
@@ -164,7 +165,7 @@ impl Parts {
     }
 
     /// Goes past what has nothing left, to what is to be read next.
-    fn settle(&mut self, cursor: &mut Cursor<'_>) -> Reading<()> {
+    fn settle(&mut self, cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<()> {
         loop {
             self.stage = match &self.stage {
                 Stage::PendingShutdown(0) => {
@@ -177,7 +178,7 @@ impl Parts {
                 Stage::Claims(_, 0) => Stage::Consumers(self.group.as_ref().map_or(0, |group| group.consumers_left)),
                 Stage::Consumers(0) => {
                     if self.group.take().is_some_and(|group| !group.unclaimed.is_empty()) {
-                        return Err(Fault::Bad("NACK entry without consumer"));
+                        cx.correct("NACK entry without consumer")?;
                     }
                     Stage::Groups(self.groups_left)
                 }
@@ -192,10 +193,10 @@ impl Build for Parts {
         matches!(self.stage, Stage::Groups(0))
     }
 
-    fn step(&mut self, cursor: &mut Cursor<'_>, _: &mut Context) -> Reading<()> {
+    fn step(&mut self, cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<()> {
         self.stage = match self.stage {
             Stage::Blocks(0) => {
-                self.counters(cursor)?;
+                self.counters(cursor, cx)?;
                 Stage::Groups(self.groups_left)
             }
             Stage::Blocks(left) => {
@@ -204,12 +205,12 @@ impl Build for Parts {
             }
             Stage::Groups(_) => self.begin_group(cursor)?,
             // The number of consumers follows what is pending; it is an element of its own.
-            Stage::PendingShutdown(0) => return self.settle(cursor),
+            Stage::PendingShutdown(0) => return self.settle(cursor, cx),
             Stage::PendingShutdown(left) => {
                 self.pending(cursor)?;
                 Stage::PendingShutdown(left - 1)
             }
-            Stage::Consumers(0) | Stage::Claims(_, 0) => return self.settle(cursor),
+            Stage::Consumers(0) | Stage::Claims(_, 0) => return self.settle(cursor, cx),
             Stage::Consumers(_) => self.consumer(cursor)?,
             Stage::Claims(consumer, left) => {
                 self.claim(cursor, consumer)?;

@@ -13,7 +13,7 @@
 //! ```
 
 use super::super::read::{Fault, Reading};
-use super::Context;
+use super::{Context, DOUBLED_FIELDS, DOUBLED_SCORES};
 use crate::types::hash::FieldExpiry;
 use crate::types::list::End;
 use crate::types::listpack::{Element, IntText, Listpack, RoomyListpack};
@@ -86,7 +86,7 @@ fn read_entry(bytes: &[u8]) -> Option<(Element<'_>, usize)> {
 }
 
 /// A list from a ziplist.
-pub fn list(bytes: &[u8], cx: &Context) -> Reading<List> {
+pub fn list(bytes: &[u8], cx: &mut Context) -> Reading<List> {
     let (mut list, mut room) = (List::default(), IntText::new());
     for element in entries(bytes).ok_or(Fault::Bad("List ziplist integrity check failed."))? {
         list.push(End::Tail, element.text(&mut room), &cx.rules.list);
@@ -111,7 +111,7 @@ pub fn repack(bytes: &[u8]) -> Reading<Listpack> {
 }
 
 /// A sorted set from a ziplist of members and scores.
-pub fn sorted_set(bytes: &[u8], cx: &Context) -> Reading<SortedSet> {
+pub fn sorted_set(bytes: &[u8], cx: &mut Context) -> Reading<SortedSet> {
     const BAD: Fault = Fault::Bad("Zset ziplist integrity check failed.");
     let elements = entries(bytes).ok_or(BAD)?;
     let (pairs, rest) = elements.as_chunks::<2>();
@@ -120,31 +120,37 @@ pub fn sorted_set(bytes: &[u8], cx: &Context) -> Reading<SortedSet> {
         Element::Bytes(text) => number::parse_f64(text),
     };
     let pairs: Option<Vec<_>> = pairs.iter().map(|[member, value]| Some((member.to_vec(), score(*value)?))).collect();
-    let set = pairs.filter(|_| rest.is_empty()).and_then(|pairs| SortedSet::checked(pairs, cx.rules.sorted_set));
-    set.ok_or(BAD)
+    let (pairs, limits) = (pairs.filter(|_| rest.is_empty()).ok_or(BAD)?, cx.rules.sorted_set);
+    SortedSet::checked(pairs, limits, &mut || cx.correct(DOUBLED_SCORES).is_ok()).ok_or(BAD)
 }
 
 /// A hash from a ziplist of fields and values.
-pub fn hash_ziplist(bytes: &[u8], cx: &Context) -> Reading<Hash> {
+pub fn hash_ziplist(bytes: &[u8], cx: &mut Context) -> Reading<Hash> {
     const BAD: Fault = Fault::Bad("Hash ziplist integrity check failed.");
     let elements = entries(bytes).ok_or(BAD)?;
     let (pairs, rest) = elements.as_chunks::<2>();
     let (mut field_room, mut value_room) = (IntText::new(), IntText::new());
     let pairs = pairs.iter().map(|[field, value]| (field.text(&mut field_room).to_vec(), *value));
-    let hash = hash(pairs.map(|(field, value)| (field, value.text(&mut value_room).to_vec())), cx);
-    hash.filter(|_| rest.is_empty()).ok_or(BAD)
+    if !rest.is_empty() {
+        return Err(BAD);
+    }
+    hash(pairs.map(|(field, value)| (field, value.text(&mut value_room).to_vec())), cx)
 }
 
-/// A hash of fields and values; `None` if a field comes twice.
-fn hash(mut pairs: impl Iterator<Item = (Vec<u8>, Vec<u8>)>, cx: &Context) -> Option<Hash> {
+/// A hash of fields and values. Of a field that comes twice the last value counts.
+fn hash(pairs: impl Iterator<Item = (Vec<u8>, Vec<u8>)>, cx: &mut Context) -> Reading<Hash> {
     let mut hash = Hash::default();
-    pairs.all(|(field, value)| hash.set_with(&field, &value, FieldExpiry::Clear, cx.rules.hash)).then_some(hash)
+    for (field, value) in pairs {
+        if !hash.set_with(&field, &value, FieldExpiry::Clear, cx.rules.hash) {
+            cx.correct(DOUBLED_FIELDS)?;
+        }
+    }
+    Ok(hash)
 }
 
 /// A hash from a zipmap.
-pub fn hash_zipmap(bytes: &[u8], cx: &Context) -> Reading<Hash> {
-    let pairs = zipmap(bytes).ok_or(BAD_ZIPMAP)?;
-    hash(pairs.into_iter(), cx).ok_or(Fault::Bad("Hash zipmap with dup elements, or big length (0)"))
+pub fn hash_zipmap(bytes: &[u8], cx: &mut Context) -> Reading<Hash> {
+    hash(zipmap(bytes).ok_or(BAD_ZIPMAP)?.into_iter(), cx)
 }
 
 fn zipmap(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {

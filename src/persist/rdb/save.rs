@@ -1,0 +1,235 @@
+//! Saving a whole data set.
+//!
+//! The version written is the lowest that holds the data, from that of Redis 7.0 on: what is newer than that decides,
+//! see [`super::forms`]. What no fork holds together is written in our own form. If the file is for a certain server
+//! it has that one's version, and what that cannot hold is left out or makes the save fail.
+
+use std::io;
+
+use super::format::{VERSION_AUX, VERSION_CHECKSUM, VERSION_FUNCTIONS, VERSION_USAGE, opcode};
+use super::forms;
+use super::version::{Since, Version};
+use super::write::{Sink, Writer};
+use crate::db::{Databases, EntryView};
+use crate::types::uncommon;
+
+/// What holds fields that expire: they have a form in each fork.
+const FIELD_EXPIRY: Since = Since::redis(12).or(Since::valkey(80));
+/// Keys whose memory is asked for together.
+const BATCH: usize = 32;
+
+/// What is noted of the use of keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Usage {
+    /// Nothing.
+    #[default]
+    None,
+    /// How long each was not used.
+    Idle,
+    /// How often each is used.
+    Frequency,
+}
+
+/// What a file contains besides keys, and how it is written.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Information about the file: names and texts.
+    pub aux: Vec<(&'static str, String)>,
+    /// Libraries of functions.
+    pub functions: Vec<Vec<u8>>,
+    /// What is noted of the use of keys.
+    pub usage: Usage,
+    /// End with a checksum.
+    pub checksum: bool,
+    /// Compress strings.
+    pub compress: bool,
+    /// The version of the file; without one the lowest that holds the data.
+    pub version: Option<Version>,
+}
+
+/// Looks on while keys are saved: called after each, with the number of keys so far.
+pub type OnKey<'a> = &'a mut dyn FnMut(u64);
+
+/// Something that the version of a file cannot hold.
+pub enum Refused<'a> {
+    /// The key with a value, and its database.
+    Key(usize, EntryView<'a>),
+    /// A library of functions.
+    Library(&'a [u8]),
+}
+
+/// Is told what a file cannot hold; whether that is to be left out.
+pub type OnRefused<'a> = &'a mut dyn FnMut(&Refused<'_>) -> bool;
+
+impl Refused<'_> {
+    /// What it is, and why it is refused.
+    pub fn reason(&self, version: Version) -> String {
+        match self {
+            Refused::Key(database, entry) => {
+                let (key, kind) = (entry.key().escape_ascii(), entry.kind().value_type().name());
+                let needs = forms::since(*entry).version();
+                format!("key '{key}' in DB {database}: a {kind} like this needs {needs}, not {version}")
+            }
+            Refused::Library(code) => {
+                let head = code.split(|byte| *byte == b'\n').next().unwrap_or_default().escape_ascii();
+                format!("library '{head}': functions need {}, not {version}", Version::redis(VERSION_FUNCTIONS))
+            }
+        }
+    }
+}
+
+/// Writes all databases to a sink; how many bytes that took.
+///
+/// # Errors
+/// Those of the sink, and if there is something that the version asked for cannot hold.
+pub fn save(db: &Databases, options: &Options, sink: &mut dyn Sink, on_key: OnKey<'_>) -> io::Result<u64> {
+    save_some(db, options, sink, on_key, &mut |_| false)
+}
+
+/// Writes all that the version holds to a sink, as long as the rest is to be left out; how many bytes that took.
+///
+/// # Errors
+/// Those of the sink, and if something is not to be left out which the version cannot hold.
+pub fn save_some(
+    db: &Databases,
+    options: &Options,
+    sink: &mut dyn Sink,
+    on_key: OnKey<'_>,
+    on_refused: OnRefused<'_>,
+) -> io::Result<u64> {
+    let version = options.version.unwrap_or_else(|| lowest(db));
+    let mut file = File {
+        db,
+        options,
+        version,
+        out: Writer::to(sink, options.checksum && version.is_from(VERSION_CHECKSUM), options.compress),
+        on_refused,
+    };
+    file.head();
+    let mut saved = 0;
+    for index in 0..db.count() {
+        file.database(index, &mut |saved_here| on_key(saved + saved_here));
+        saved += db.database(index).dict.len() as u64;
+    }
+    file.out.byte(opcode::EOF);
+    if version.is_from(VERSION_CHECKSUM) {
+        let sum = file.out.checksum();
+        file.out.raw(&sum.to_le_bytes());
+    }
+    file.out.finish()
+}
+
+/// The lowest version that holds the data. Of all keys that is asked only if something was ever made that is younger
+/// than Redis 7.0, besides fields that expire, which are counted anyway.
+fn lowest(db: &Databases) -> Version {
+    let dicts = || (0..db.count()).map(|index| &db.database(index).dict);
+    let mut since = Since::both(Version::LOWEST.number);
+    if dicts().any(|dict| dict.planned_len() > 0) {
+        since = since.and(FIELD_EXPIRY);
+    }
+    if uncommon::were_made() {
+        since = dicts().flat_map(|dict| dict.iter()).map(forms::since).fold(since, Since::and);
+    }
+    since.version()
+}
+
+/// A file that is being written.
+struct File<'a> {
+    db: &'a Databases,
+    options: &'a Options,
+    version: Version,
+    out: Writer<'a>,
+    on_refused: OnRefused<'a>,
+}
+
+impl File<'_> {
+    fn head(&mut self) {
+        self.out.raw(&self.version.magic());
+        let options = self.options;
+        if self.version.is_from(VERSION_AUX) {
+            for (name, text) in &options.aux {
+                self.out.byte(opcode::AUX);
+                self.out.string(name.as_bytes());
+                self.out.string(text.as_bytes());
+            }
+        }
+        for library in &options.functions {
+            if self.version.is_from(VERSION_FUNCTIONS) {
+                self.out.byte(opcode::FUNCTION);
+                self.out.string(library);
+            } else {
+                self.refuse(&Refused::Library(library));
+            }
+        }
+    }
+
+    fn refuse(&mut self, what: &Refused<'_>) {
+        if !(self.on_refused)(what) {
+            self.out.fail(io::Error::other(what.reason(self.version)));
+        }
+    }
+
+    fn database(&mut self, index: usize, on_key: OnKey<'_>) {
+        let dict = &self.db.database(index).dict;
+        if dict.is_empty() {
+            return;
+        }
+        self.out.byte(opcode::SELECT_DB);
+        self.out.length(index as u64);
+        if self.version.is_from(VERSION_AUX) {
+            self.out.byte(opcode::RESIZE_DB);
+            self.out.length(dict.len() as u64);
+            self.out.length(dict.expires_len() as u64);
+        }
+        let mut entries = dict.iter();
+        let mut batch: Vec<EntryView<'_>> = Vec::with_capacity(BATCH);
+        let mut saved = 0;
+        loop {
+            batch.extend(entries.by_ref().take(BATCH));
+            if batch.is_empty() || self.out.has_failed() {
+                return;
+            }
+            batch.iter().for_each(|entry| entry.prefetch());
+            for entry in batch.drain(..) {
+                self.key(index, entry);
+                saved += 1;
+                on_key(saved);
+            }
+        }
+    }
+
+    fn key(&mut self, database: usize, entry: EntryView<'_>) {
+        let Some(form) = forms::form(entry, self.version) else {
+            return self.refuse(&Refused::Key(database, entry));
+        };
+        let out = &mut self.out;
+        if let Some(at) = entry.expire_at() {
+            out.byte(opcode::EXPIRE_MS);
+            out.time_ms(at);
+        }
+        match self.options.usage {
+            Usage::Idle if self.version.is_from(VERSION_USAGE) => {
+                out.byte(opcode::IDLE);
+                out.length(u64::from(self.db.idle_seconds(entry.access())));
+            }
+            Usage::Frequency if self.version.is_from(VERSION_USAGE) => {
+                out.byte(opcode::FREQUENCY);
+                out.byte(self.db.frequency(entry.access()) as u8);
+            }
+            Usage::None | Usage::Idle | Usage::Frequency => {}
+        }
+        out.byte(form.kind);
+        out.string(entry.key());
+        (form.save)(entry, out);
+    }
+}
+
+/// Bytes of a value in an RDB file, for DEBUG OBJECT.
+pub fn saved_bytes(entry: EntryView<'_>, compress: bool) -> u64 {
+    let mut nowhere = io::sink();
+    let mut out = Writer::to(&mut nowhere, false, compress);
+    if let Some(form) = forms::form(entry, forms::since(entry).version()) {
+        (form.save)(entry, &mut out);
+    }
+    out.finish().unwrap_or(0)
+}
