@@ -45,9 +45,9 @@
 //!
 //! Where to add what:
 //! - a command: a row and its handler in a file of `commands`; a new file is listed in `commands::FAMILIES`.
-//! - a directive: a row in `config/table.rs`. A value that is derived from it, at start too, belongs into
-//!   `Server::config_changed` (`server/apply.rs`); an action when CONFIG SET changes it is an `Effect`
-//!   (`config/directive.rs`) and its arm in `apply::apply_effect`; what the databases must know, into
+//! - a directive: a row in `config/table.rs`, or in `config/kept.rs` if nothing follows from it. A value that is derived
+//!   from it, at start too, belongs into `Server::config_changed` (`server/apply.rs`); an action when CONFIG SET changes
+//!   it is an `Effect` (`config/directive.rs`) and its arm in `apply::apply_effect`; what the databases must know, into
 //!   `Server::sync_settings`.
 //! - an INFO field: its section's function in `server/observe/info`; what is counted stands in `observe/stats.rs`, or
 //!   in the part that counts it. CONFIG RESETSTAT is `commands/config.rs::reset_stat`.
@@ -67,7 +67,7 @@
 //!   listens.
 //!
 //! Circles: files that import one another are few. Those of more than three files, and the one around the server:
-//! - `config`: a directive reads and writes the `Config` that the table makes of the directives' rows (seven files).
+//! - `config`: a directive reads and writes the `Config` that the tables make of the directives' rows (eight files).
 //! - `net::tls`: settings, files, ciphers and sessions share the error and the settings of `net::tls` (six files).
 //! - `types::listpack` and its encodings (four), `db`'s keyspace with expiry and eviction, parts of one `impl` (four),
 //!   `resp`'s reader and writer of one set of values (four).

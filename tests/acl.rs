@@ -8,8 +8,15 @@ use std::path::Path;
 
 use common::{Connection, Reply, Server, wait_until};
 
-fn refusal(what: &str) -> Reply {
-    Reply::error(&format!("NOPERM this user has no permissions to {what}"))
+fn refusal(user: &str, command: &str) -> Reply {
+    Reply::error(&format!("NOPERM User {user} has no permissions to run the '{command}' command"))
+}
+
+const NAME_ERROR: &str = "ERR Client names cannot contain spaces, newlines or special characters.";
+const PASSWORD_ERROR: &str = "WRONGPASS invalid username-password pair or user is disabled.";
+
+fn key_refusal() -> Reply {
+    Reply::error("NOPERM No permissions to access a key")
 }
 
 fn as_user(server: &Server, name: &str) -> Connection {
@@ -72,7 +79,7 @@ fn a_user_without_rights_can_run_nothing() {
     let mut nobody = as_user(&server, "nobody");
     for (name, words, needs_no_right) in calls(&mut admin) {
         if !needs_no_right {
-            let refusal = format!("NOPERM this user has no permissions to run the '{name}' command");
+            let refusal = format!("NOPERM User nobody has no permissions to run the '{name}' command");
             assert_eq!(nobody.cmd(&words), refused(&name, &refusal), "{words:?}");
         }
     }
@@ -85,7 +92,7 @@ fn a_user_with_commands_alone_can_touch_no_key_and_no_channel() {
     let mut admin = server.connect();
     assert_eq!(admin.cmd(&["ACL", "SETUSER", "keyless", "on", "nopass", "+@all"]), Reply::ok());
     let mut keyless = as_user(&server, "keyless");
-    let key = refusal("access one of the keys used as arguments");
+    let key = key_refusal();
     for (_, words, _) in calls(&mut admin) {
         let mut ask = vec!["COMMAND".to_owned(), "GETKEYS".to_owned()];
         ask.extend(words.clone());
@@ -93,7 +100,7 @@ fn a_user_with_commands_alone_can_touch_no_key_and_no_channel() {
             assert_eq!(keyless.cmd(&words), key, "{words:?}");
         }
     }
-    let channel = refusal("access one of the channels used as arguments");
+    let channel = Reply::error("NOPERM No permissions to access a channel");
     for words in [&["PUBLISH", "c", "x"][..], &["SPUBLISH", "c", "x"], &["SUBSCRIBE", "c"], &["PSUBSCRIBE", "c"]] {
         assert_eq!(keyless.cmd(words), channel, "{words:?}");
     }
@@ -138,15 +145,15 @@ fn rights_change_under_the_feet_of_connected_clients() {
     let mut user = as_user(&server, "u");
     assert_eq!(user.cmd(&["SET", "a", "1"]), Reply::ok());
     assert_eq!(admin.cmd(&["ACL", "SETUSER", "u", "-set"]), Reply::ok());
-    assert_eq!(user.cmd(&["SET", "a", "1"]), refusal("run the 'set' command"));
+    assert_eq!(user.cmd(&["SET", "a", "1"]), refusal("u", "set"));
     assert_eq!(admin.cmd(&["ACL", "SETUSER", "u", "+set"]), Reply::ok());
     assert_eq!(user.cmd(&["SET", "a", "1"]), Reply::ok());
     // The default user's rights are as mutable as any other's.
     assert_eq!(admin.cmd(&["ACL", "SETUSER", "default", "-get"]), Reply::ok());
-    assert_eq!(admin.cmd(&["GET", "a"]), refusal("run the 'get' command"));
-    assert_eq!(server.connect().cmd(&["GET", "a"]), refusal("run the 'get' command"));
+    assert_eq!(admin.cmd(&["GET", "a"]), refusal("default", "get"));
+    assert_eq!(server.connect().cmd(&["GET", "a"]), refusal("default", "get"));
     assert_eq!(user.cmd(&["RESET"]), Reply::Simple("RESET".into()));
-    assert_eq!(user.cmd(&["GET", "a"]), refusal("run the 'get' command"));
+    assert_eq!(user.cmd(&["GET", "a"]), refusal("default", "get"));
 }
 
 #[test]
@@ -156,8 +163,8 @@ fn a_transaction_is_checked_when_it_is_queued_and_when_it_runs() {
     assert_eq!(admin.cmd(&["ACL", "SETUSER", "u", "on", "nopass", "~a", "+@all", "-get"]), Reply::ok());
     let mut user = as_user(&server, "u");
     user.cmd(&["MULTI"]);
-    assert_eq!(user.cmd(&["GET", "a"]), refusal("run the 'get' command"));
-    assert_eq!(user.cmd(&["SET", "b", "1"]), refusal("access one of the keys used as arguments"));
+    assert_eq!(user.cmd(&["GET", "a"]), refusal("u", "get"));
+    assert_eq!(user.cmd(&["SET", "b", "1"]), key_refusal());
     assert!(user.cmd(&["EXEC"]).into_error().starts_with("EXECABORT"));
     user.cmd(&["MULTI"]);
     user.cmd(&["SET", "a", "1"]);
@@ -175,6 +182,15 @@ fn a_transaction_is_checked_when_it_is_queued_and_when_it_runs() {
         .collect();
     assert_eq!(shown, ["multi command set u", "multi key b u", "multi command get u"]);
     assert!(field(&entries[0], "client-info").text().contains(" user=u "));
+    let times = ["timestamp-created", "timestamp-last-updated"].map(|name| field(&entries[1], name).clone());
+    assert!(matches!(times[0], Reply::Integer(ms) if ms > 1_700_000_000_000) && times[0] == times[1], "{times:?}");
+    assert_eq!(user.cmd(&["GET", "b"]), refusal("u", "get"));
+    assert_eq!(user.cmd(&["GET", "b"]), refusal("u", "get"));
+    let log = admin.cmd(&["ACL", "LOG"]);
+    let Reply::Array(entries) = &log else { panic!("{log:?}") };
+    let ids: Vec<&Reply> = entries.iter().map(|entry| field(entry, "entry-id")).collect();
+    assert_eq!(ids, [&Reply::Integer(3), &Reply::Integer(2), &Reply::Integer(1), &Reply::Integer(0)]);
+    assert_eq!(field(&entries[0], "count"), &Reply::Integer(2));
     assert_eq!(admin.cmd(&["ACL", "LOG", "RESET"]), Reply::ok());
     assert_eq!(admin.cmd(&["ACL", "LOG"]), Reply::Array(vec![]));
 }
@@ -295,8 +311,61 @@ fn users_come_from_the_acl_file_all_of_them_or_none() {
     assert_eq!(bob.cmd(&["PING"]), Reply::Simple("PONG".into()));
     fs::write(&path, &saved).unwrap();
     assert_eq!(admin.cmd(&["ACL", "LOAD"]), Reply::ok());
-    assert!(bob.is_closed());
+    assert_eq!(bob.cmd(&["PING"]), Reply::Simple("PONG".into()));
     assert_eq!(admin.cmd(&["ACL", "LIST"]), Reply::Array(saved.lines().map(Reply::bulk).collect()));
+}
+
+#[test]
+fn loading_users_closes_those_that_are_gone_and_subscribers_that_may_not_listen() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("users.acl");
+    let line = |name: &str, rules: &str| format!("user {name} on nopass ~* +@all {rules}\n");
+    let before = ["gone", "changed", "heard", "deaf"].map(|name| line(name, "resetchannels &news"));
+    fs::write(&path, before.concat()).unwrap();
+    let server = Server::start_with(&["--aclfile", path.to_str().unwrap()]);
+    let mut admin = server.connect();
+    let mut gone = as_user(&server, "gone");
+    let mut changed = as_user(&server, "changed");
+    let subscribed = |name: &str| {
+        let mut client = as_user(&server, name);
+        client.cmd(&["SUBSCRIBE", "news"]);
+        client
+    };
+    let (mut heard, mut deaf) = (subscribed("heard"), subscribed("deaf"));
+    let after = [line("changed", "-set &none"), line("heard", "-get &news"), line("deaf", "resetchannels &other")];
+    fs::write(&path, after.concat()).unwrap();
+    assert_eq!(admin.cmd(&["ACL", "LOAD"]), Reply::ok());
+    assert!(gone.is_closed() && deaf.is_closed());
+    assert_eq!(changed.cmd(&["SET", "a", "1"]), refusal("changed", "set"));
+    assert!(matches!(heard.cmd(&["PING"]), Reply::Array(_)));
+    // Without a line of its own the default user is what it was at first.
+    assert_eq!(admin.cmd(&["SET", "a", "1"]), Reply::ok());
+}
+
+#[test]
+fn hello_changes_nothing_unless_all_of_it_is_valid() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.cmd(&["ACL", "SETUSER", "u", "on", ">secret", "+@all", "~*"]);
+    let state = |client: &mut Connection| {
+        let name = client.cmd(&["CLIENT", "GETNAME"]);
+        (client.cmd(&["ACL", "WHOAMI"]).text(), name)
+    };
+    let syntax = Reply::error("ERR Syntax error in HELLO option 'NOSUCH'");
+    let calls = [
+        ("HELLO 3 AUTH u secret SETNAME mine NOSUCH", syntax),
+        ("HELLO 3 AUTH u secret SETNAME mi\tne", Reply::error(NAME_ERROR)),
+        ("HELLO 3 AUTH u wrong SETNAME mi\tne", Reply::error(NAME_ERROR)),
+        ("HELLO 3 SETNAME mine AUTH u wrong", Reply::error(PASSWORD_ERROR)),
+        ("HELLO 3 AUTH u secret AUTH u wrong", Reply::error(PASSWORD_ERROR)),
+    ];
+    for (call, error) in calls {
+        assert_eq!(client.cmd(&call.split(' ').collect::<Vec<_>>()), error, "{call:?}");
+        assert_eq!(state(&mut client), ("default".to_owned(), Reply::Null), "{call:?}");
+    }
+    let call = ["HELLO", "2", "AUTH", "u", "wrong", "SETNAME", "one", "AUTH", "u", "secret", "SETNAME", "two"];
+    assert!(matches!(client.cmd(&call), Reply::Array(_)));
+    assert_eq!(state(&mut client), ("u".to_owned(), Reply::bulk("two")));
 }
 
 #[test]
@@ -464,7 +533,7 @@ fn keys_among_options_are_checked_whatever_they_are_called() {
     let mine = ["~k", "~by", "~ok", "~STORE", "~STREAMS", "~streams", "~COUNT"];
     admin.cmd(&[&["ACL", "SETUSER", "u", "on", "nopass", "+@all"][..], &mine].concat());
     admin.cmd(&["SET", "secret", "untouched"]);
-    let refused = Reply::error("NOPERM this user has no permissions to access one of the keys used as arguments");
+    let refused = Reply::error("NOPERM No permissions to access a key");
     let mut user = as_user(&server, "u");
     for call in [
         "SORT k STORE by STORE secret",
@@ -481,7 +550,7 @@ fn keys_among_options_are_checked_whatever_they_are_called() {
         let words: Vec<&str> = call.split(' ').collect();
         assert_eq!(user.cmd(&words), refused, "{call}");
         let dry = [&["ACL", "DRYRUN", "u"][..], &words].concat();
-        let told = "This user has no permissions to access the 'secret' key";
+        let told = "User u has no permissions to access the 'secret' key";
         assert_eq!(admin.cmd(&dry), Reply::bulk(told), "{call}");
     }
     assert_eq!(admin.cmd(&["GET", "secret"]), Reply::bulk("untouched"));

@@ -19,7 +19,7 @@ fn config_get_answers_a_map_of_all_matches() {
     let server = Server::start();
     let mut client = server.connect();
     assert_eq!(
-        client.cmd(&["CONFIG", "GET", "maxmemory-s*", "hz"]),
+        client.cmd(&["CONFIG", "GET", "maxmemory-sa*", "hz"]),
         Reply::bulks(&["maxmemory-samples", "5", "hz", "10"])
     );
     assert_eq!(client.cmd(&["CONFIG", "GET", "nosuch"]), Reply::Array(Vec::new()));

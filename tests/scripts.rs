@@ -33,6 +33,25 @@ fn busy_server(command: &[&str]) -> (Server, Connection, Connection) {
 }
 
 #[test]
+fn commands_that_wait_answer_at_once_in_scripts() {
+    let server = Server::start();
+    let mut client = server.connect();
+    for call in [
+        "'BLPOP', 'a', 'b', 0",
+        "'BRPOP', 'a', 0",
+        "'BLMOVE', 'a', 'b', 'LEFT', 'LEFT', 0",
+        "'BRPOPLPUSH', 'a', 'b', 0",
+        "'BZPOPMIN', 'a', 0",
+        "'BZPOPMAX', 'a', 0",
+    ] {
+        let reply = client.cmd(&["EVAL", &format!("return redis.call({call})"), "0"]);
+        assert!(matches!(reply, Reply::Null | Reply::NullArray), "{call}: {reply:?}");
+    }
+    client.cmd(&["RPUSH", "a", "x"]);
+    assert_eq!(client.cmd(&["EVAL", "return redis.call('BLPOP', 'a', 0)", "0"]), Reply::bulks(&["a", "x"]));
+}
+
+#[test]
 fn values_go_both_ways() {
     let server = Server::start();
     let mut client = server.connect();

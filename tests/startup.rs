@@ -25,7 +25,7 @@ fn text(bytes: &[u8]) -> String {
 fn the_version_is_that_of_redis() {
     let output = run(&["--version"]);
     assert!(output.status.success());
-    assert!(text(&output.stdout).starts_with("Redis server v=7.0.15 sha="));
+    assert!(text(&output.stdout).starts_with("Redis server v=8.2.3 sha="));
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn bad_arguments_end_the_process_with_the_line_in_question() {
     let output = run(&["--port", "6380", "--loglevel"]);
     assert_eq!(output.status.code(), Some(1));
     let message = text(&output.stderr);
-    assert!(message.contains("FATAL CONFIG FILE ERROR (Redis 7.0.15)"), "{message}");
+    assert!(message.contains("FATAL CONFIG FILE ERROR (Redis 8.2.3)"), "{message}");
     assert!(message.contains(">>> 'loglevel'\nwrong number of arguments"), "{message}");
 }
 
@@ -142,7 +142,7 @@ fn the_log_has_the_lines_that_tools_wait_for() {
     let pid = server.pid();
     for line in [
         format!("{pid}:C "),
-        "# Redis version=7.0.15, bits=64, ".to_owned(),
+        "# Redis version=8.2.3, bits=64, ".to_owned(),
         format!("* Running mode=standalone, port={}.", server.port()),
         "# Server initialized".to_owned(),
         "* Ready to accept connections".to_owned(),

@@ -289,7 +289,7 @@ fn broadcasts_name_only_keys_that_the_user_may_read() {
 fn prefixes_without_a_key_that_the_user_may_read_are_refused() {
     let server = Server::start();
     let mut admin = server.connect();
-    let refused = "NOPERM this user has no permissions to access one of the keys used as arguments";
+    let refused = "NOPERM No permissions to access a key";
     let mut client = restricted(&server, &["~app:*", "%R~lone", "%W~write*"]);
     for prefix in ["secret", "b", "apq", "lone2", "write", "write:1"] {
         admin.cmd(&["ACL", "LOG", "RESET"]);

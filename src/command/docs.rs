@@ -12,10 +12,13 @@
 //! What the line does not say follows from conventions: names of values tell their types (`seconds` is an integer,
 //! `newkey` a key), and groups are called after their members.
 
-use super::spec::{BLOCKING, Group, Spec};
+use super::spec::{BLOCKING, Begin, Group, Keys, Spec};
 
 /// The longest name made of the members' names, in bytes; longer ones help nobody.
 const GROUP_NAME_MAX: usize = 32;
+
+/// The token that has no letters.
+const EMPTY: &str = "\"\"";
 
 /// What an argument is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +88,10 @@ impl Argument {
     }
 
     fn pure_token(word: &str) -> Argument {
+        if word == EMPTY {
+            let empty = Argument::new("empty-string".into(), Kind::PureToken, Vec::new());
+            return empty.with_token("");
+        }
         Argument { token: Some(word.into()), ..Argument::new(word.to_lowercase(), Kind::PureToken, Vec::new()) }
     }
 
@@ -138,15 +145,23 @@ pub fn arguments(row: &Spec) -> Result<Vec<Argument>, BadSyntax> {
     }
     let mut arguments = level.arguments;
     let mut keys_seen = 0;
-    arguments.iter_mut().for_each(|argument| number_keys(argument, row.keys.len(), &mut keys_seen));
+    arguments.iter_mut().for_each(|argument| number_keys(argument, row.keys, &mut keys_seen));
     Ok(arguments)
 }
 
-/// Tells the keys their rules: one after the other, the last rule taking all that remain.
-fn number_keys(argument: &mut Argument, rules: usize, seen: &mut usize) {
-    if argument.kind == Kind::Key && rules > 0 {
-        argument.key_rule = Some((*seen).min(rules - 1));
-        *seen += 1;
+/// Tells the keys their rules: one after the other, the last rule taking all that remain. Patterns that keys are made of
+/// share the first rule that says of itself that it can tell nothing.
+fn number_keys(argument: &mut Argument, rules: &[Keys], seen: &mut usize) {
+    match argument.kind {
+        Kind::Key if !rules.is_empty() => {
+            argument.key_rule = Some((*seen).min(rules.len() - 1));
+            *seen += 1;
+        }
+        Kind::Pattern => {
+            argument.key_rule = rules.iter().position(|rule| rule.begin == Begin::Unknown);
+            *seen = argument.key_rule.map_or(*seen, |rule| rule + 1);
+        }
+        _ => {}
     }
     argument.arguments.iter_mut().for_each(|member| number_keys(member, rules, seen));
 }
@@ -369,12 +384,15 @@ const INTEGERS: &[&str] = &[
     "bit",
     "bits",
     "client-id",
+    "cluster-bus-port",
+    "config-epoch",
     "count",
     "cursor",
     "db",
     "decrement",
     "destination-db",
     "end",
+    "end-slot",
     "entries_added",
     "entries_read",
     "frequency",
@@ -384,19 +402,24 @@ const INTEGERS: &[&str] = &[
     "index2",
     "len",
     "limit",
+    "maxage",
     "milliseconds",
     "min-match-len",
     "ms",
     "num-matches",
+    "numfields",
     "numids",
     "numkeys",
+    "numlocal",
     "numreplicas",
     "offset",
     "port",
     "protover",
     "rank",
     "seconds",
+    "slot",
     "start",
+    "start-slot",
     "stop",
     "timeout",
     "ttl",
@@ -413,6 +436,8 @@ fn kind_of(name: &str, row: &Spec) -> Kind {
         "value" if row.group == Group::Bitmap => Kind::Integer,
         // They are ids.
         "start" | "end" if row.group == Group::Stream => Kind::String,
+        // Of a range by names, too.
+        "min" | "max" | "start" | "stop" if row.name.contains("lex") || row.syntax.contains("BYLEX") => Kind::String,
         // Who waits for keys may wait for fractions of a second.
         "timeout" if row.flags.has(BLOCKING) && row.takes_keys() => Kind::Double,
         _ if name.starts_with("unix-time") => Kind::UnixTime,
@@ -465,7 +490,7 @@ mod tests {
         assert_eq!(tree("key unix-time-seconds"), "key:key0 unix-time-seconds:unix-time");
         assert_eq!(tree("[AUTH username password]"), "AUTH=username_password:block(username:string password:string)?");
         assert_eq!(tree("[MATCH pattern]"), "MATCH=pattern:pattern?");
-        assert_eq!(tree("key \"\""), "key:key0 \"\"=\"\":pure-token");
+        assert_eq!(tree("key \"\""), "key:key0 =empty-string:pure-token");
     }
 
     #[test]

@@ -111,9 +111,10 @@ pub const ARBITRARY_KEYS: Flags = Flags(1 << 31);
 /// Flags that always bring a command before the gate.
 pub const ALWAYS_CHECKED: Flags = Flags(GUARDED_DEBUG.0 | GUARDED_MODULES.0);
 
-/// ACL categories, one bit each.
+/// ACL categories, one bit each. The last are those of the modules that Redis 8 comes with, so that rules about them
+/// are understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Categories(pub u32);
+pub struct Categories(pub u64);
 
 macro_rules! categories {
     ($($name:ident = $bit:expr, $shown:expr;)*) => {
@@ -146,6 +147,14 @@ categories! {
     CONNECTION = 18, "connection";
     TRANSACTION = 19, "transaction";
     SCRIPTING = 20, "scripting";
+    BLOOM = 21, "bloom";
+    CUCKOO = 22, "cuckoo";
+    CMS = 23, "cms";
+    TOPK = 24, "topk";
+    TDIGEST = 25, "tdigest";
+    SEARCH = 26, "search";
+    TIMESERIES = 27, "timeseries";
+    JSON = 28, "json";
 }
 
 impl Categories {
@@ -379,6 +388,12 @@ pub struct Spec {
     pub summary: &'static str,
     /// The Redis version since which another command is preferred, and which one.
     pub deprecated: Option<(&'static str, &'static str)>,
+    /// Of use to servers and test suites, not to applications.
+    pub for_systems: bool,
+    /// What a call costs, in the notation of the Redis documentation; see [`Spec::cost`].
+    complexity: &'static str,
+    /// What changed since it came, with the Redis version of each change.
+    pub history: &'static [(&'static str, &'static str)],
     /// Which arguments are secrets, in order, not to be shown by MONITOR or SLOWLOG.
     pub secrets: fn(&ArgView<'_>) -> Vec<usize>,
     /// Hints to clients, as COMMAND INFO shows them.
@@ -429,6 +444,9 @@ impl Spec {
             syntax: "",
             summary: "",
             deprecated: None,
+            for_systems: false,
+            complexity: "",
+            history: &[],
             secrets: |_| Vec::new(),
             tips: &[],
             extra_categories: Categories(0),
@@ -456,6 +474,37 @@ impl Spec {
     pub const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Spec {
         self.deprecated = Some((since, replaced_by));
         self
+    }
+
+    /// Says that it is of use to servers and test suites alone.
+    pub const fn for_systems(mut self) -> Spec {
+        self.for_systems = true;
+        self
+    }
+
+    /// Says what a call costs, where that is neither constant time nor up to a subcommand.
+    pub const fn complexity(mut self, complexity: &'static str) -> Spec {
+        self.complexity = complexity;
+        self
+    }
+
+    /// Lists what changed since the command came, with the Redis version of each change.
+    pub const fn history(mut self, history: &'static [(&'static str, &'static str)]) -> Spec {
+        self.history = history;
+        self
+    }
+
+    /// What a call costs. A row that says nothing and is fast takes constant time; of a container each subcommand says
+    /// so for itself.
+    pub const fn cost(&self) -> Option<&'static str> {
+        if !self.complexity.is_empty() {
+            return Some(self.complexity);
+        }
+        match () {
+            () if self.flags.has(FAST) => Some("O(1)"),
+            () if self.has_subcommands => Some("Depends on the subcommand."),
+            () => None,
+        }
     }
 
     /// Adds flags.
@@ -610,57 +659,4 @@ impl Spec {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ONE: Keys = Keys::at(1, Access::RO);
-    const TWO: Keys = Keys::at(2, Access::RO);
-    const UNKNOWN: Keys = Keys { begin: Begin::Unknown, find: Find::Unknown, access: Access::RO };
-    const NUMBERED: Keys =
-        Keys { begin: Begin::Index(2), find: Find::Count { count: 0, first: 1, step: 1 }, access: Access::RO };
-    const WORD: Keys = Keys {
-        begin: Begin::Keyword("KEYS", -2),
-        find: Find::Range { last: -1, step: 1, limit: 0 },
-        access: Access(Access::RO.0 | Access::INCOMPLETE.0),
-    };
-    const INCOMPLETE: Keys = Keys::at(3, Access(Access::RO.0 | Access::INCOMPLETE.0));
-
-    /// Rules, and the first, last, step and movable keys that a real server derives from them.
-    type Case = (&'static [Keys], (i64, i64, i64), bool);
-
-    const CASES: &[Case] = &[
-        (&[], (0, 0, 0), false),
-        (&[ONE], (1, 1, 1), false),
-        (&[Keys::range(1, 1, 1, Access::RO)], (1, 2, 1), false),
-        (&[Keys::range(1, -1, 2, Access::RO)], (1, -1, 2), false),
-        (&[Keys::range(1, -2, 1, Access::RO)], (1, -2, 1), false),
-        (&[ONE, TWO], (1, 2, 1), false),
-        (&[TWO, Keys::range(3, -1, 1, Access::RO)], (2, -1, 1), false),
-        (&[ONE, UNKNOWN, UNKNOWN], (1, 1, 1), true),
-        (&[NUMBERED], (0, 0, 0), true),
-        (&[ONE, NUMBERED], (1, 1, 1), true),
-        (&[INCOMPLETE, WORD], (3, 3, 1), true),
-        (&[INCOMPLETE], (3, 3, 1), true),
-        (&[ONE, Keys::at(4, Access::RO)], (1, 1, 1), true),
-    ];
-
-    #[test]
-    fn key_rules_fold_into_first_last_step_as_in_redis() {
-        for (keys, (first, last, step), movable) in CASES {
-            let row = Spec::new("x", Arity::at_least(2)).keys(keys);
-            assert_eq!(row.key_range(), KeyRange { first: *first, last: *last, step: *step }, "{keys:?}");
-            assert_eq!(row.shown_flags().has(MOVABLE_KEYS), *movable, "{keys:?}");
-        }
-    }
-
-    #[test]
-    fn categories_follow_from_group_and_flags() {
-        let row = |flags: &[Flags]| Spec::new("x", Arity::at_least(2)).group(Group::String).flags(flags).categories();
-        let string = Categories::STRING.0;
-        assert_eq!(row(&[READONLY, FAST]).0, string | Categories::READ.0 | Categories::FAST.0);
-        assert_eq!(row(&[WRITE]).0, string | Categories::WRITE.0 | Categories::SLOW.0);
-        let admin = Categories::ADMIN.0 | Categories::DANGEROUS.0 | Categories::SLOW.0;
-        assert_eq!(row(&[ADMIN]).0, string | admin);
-        assert_eq!(Spec::container("x").group(Group::String).categories(), Categories::SLOW);
-    }
-}
+mod tests;

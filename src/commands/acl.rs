@@ -5,7 +5,7 @@ use crate::client::acl::{Acl, Call, DEFAULT_NAME, Denial, Selector, describe, di
 use crate::command::args::shown;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
-use crate::command::{Args, CommandTable, Error};
+use crate::command::{Args, Error};
 use crate::resp::reply::Reply;
 use crate::server::clients::users;
 use crate::server::execution::{Command, Ctx, Handler};
@@ -19,36 +19,65 @@ pub const COMMANDS: &[Command] = &[Command::container("acl", SUBCOMMANDS).group(
     "Carries the commands about users and their rights.",
 )];
 
+/// Hints that a client sends it to every node of a cluster.
+const EVERYWHERE: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
+
 const SUBCOMMANDS: &[Command] = &[
-    open("cat", Arity::at_least(2), cat).docs("6.0.0", "[category]", "Lists categories, or the commands of one."),
-    admin("deluser", Arity::at_least(3), deluser).docs(
-        "6.0.0",
-        "username [username ...]",
-        "Deletes users and closes their connections.",
-    ),
-    admin("dryrun", Arity::at_least(4), dryrun).docs(
-        "7.0.0",
-        "username command [arg [arg ...]]",
-        "Tells whether a user could run a command, without running it.",
-    ),
-    open("genpass", Arity::at_least(2), genpass).docs("6.0.0", "[bits]", "Makes up a password that can't be guessed."),
-    admin("getuser", Arity::exactly(3), getuser).docs("6.0.0", "username", "Tells the rules of a user."),
-    Command::new("help", Arity::exactly(2), help).group(Group::Server).flags(&[LOADING, STALE]).docs(
-        "6.0.0",
-        "",
-        "Lists the subcommands.",
-    ),
-    admin("list", Arity::exactly(2), list).docs("6.0.0", "", "Lists the users with their rules."),
-    admin("load", Arity::exactly(2), load).docs("6.0.0", "", "Reads the users from the ACL file."),
-    admin("log", Arity::at_least(2), log).docs("6.0.0", "[count | RESET]", "Lists what was refused, or forgets it."),
-    admin("save", Arity::exactly(2), save).docs("6.0.0", "", "Writes the users to the ACL file."),
-    admin("setuser", Arity::at_least(3), setuser).secrets(|args| (2..args.len()).collect()).docs(
-        "6.0.0",
-        "username [rule [rule ...]]",
-        "Makes a user or changes its rules.",
-    ),
-    admin("users", Arity::exactly(2), users).docs("6.0.0", "", "Lists the names of the users."),
-    open("whoami", Arity::exactly(2), whoami).docs("6.0.0", "", "Tells the user of this connection."),
+    open("cat", Arity::at_least(2), cat)
+        .docs("6.0.0", "[category]", "Lists categories, or the commands of one.")
+        .complexity("O(1)"),
+    admin("deluser", Arity::at_least(3), deluser)
+        .tips(EVERYWHERE)
+        .docs("6.0.0", "username [username ...]", "Deletes users and closes their connections.")
+        .complexity("O(1)"),
+    admin("dryrun", Arity::at_least(4), dryrun)
+        .docs(
+            "7.0.0",
+            "username command [arg [arg ...]]",
+            "Tells whether a user could run a command, without running it.",
+        )
+        .complexity("O(1)"),
+    open("genpass", Arity::at_least(2), genpass)
+        .docs("6.0.0", "[bits]", "Makes up a password that can't be guessed.")
+        .complexity("O(1)"),
+    admin("getuser", Arity::exactly(3), getuser)
+        .docs("6.0.0", "username", "Tells the rules of a user.")
+        .complexity("O(N) for N rules of the user.")
+        .history(&[("6.2.0", "Patterns of channels."), ("7.0.0", "Selectors; patterns are shown as rules.")]),
+    Command::new("help", Arity::exactly(2), help)
+        .group(Group::Server)
+        .flags(&[LOADING, STALE])
+        .docs("6.0.0", "", "Lists the subcommands.")
+        .complexity("O(1)"),
+    admin("list", Arity::exactly(2), list)
+        .docs("6.0.0", "", "Lists the users with their rules.")
+        .complexity("O(N) for N users."),
+    admin("load", Arity::exactly(2), load)
+        .docs("6.0.0", "", "Reads the users from the ACL file.")
+        .complexity("O(N) for N users."),
+    admin("log", Arity::at_least(2), log)
+        .docs("6.0.0", "[count | RESET]", "Lists what was refused, or forgets it.")
+        .complexity("O(N) for N entries shown.")
+        .history(&[("7.2.0", "`entry-id`, `timestamp-created` and `timestamp-last-updated`.")]),
+    admin("save", Arity::exactly(2), save)
+        .tips(EVERYWHERE)
+        .docs("6.0.0", "", "Writes the users to the ACL file.")
+        .complexity("O(N) for N users."),
+    admin("setuser", Arity::at_least(3), setuser)
+        .tips(EVERYWHERE)
+        .secrets(|args| (2..args.len()).collect())
+        .docs("6.0.0", "username [rule [rule ...]]", "Makes a user or changes its rules.")
+        .complexity("O(N) for N rules given.")
+        .history(&[
+            ("6.2.0", "Patterns of channels."),
+            ("7.0.0", "Selectors, and rights to keys for reading or writing."),
+        ]),
+    admin("users", Arity::exactly(2), users)
+        .docs("6.0.0", "", "Lists the names of the users.")
+        .complexity("O(N) for N users."),
+    open("whoami", Arity::exactly(2), whoami)
+        .docs("6.0.0", "", "Tells the user of this connection.")
+        .complexity("O(1)"),
 ];
 
 const fn open(name: &'static str, arity: Arity, handler: Handler) -> Command {
@@ -109,7 +138,7 @@ fn getuser(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         cx.reply.null();
         return Ok(());
     };
-    let (user, table, reply) = (acl.user(id), &cx.server.commands, &mut *cx.reply);
+    let (user, reply) = (acl.user(id), &mut *cx.reply);
     let flags = describe::flags(user);
     reply.map(6);
     reply.bulk(b"flags");
@@ -118,20 +147,20 @@ fn getuser(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     reply.bulk(b"passwords");
     reply.array(user.passwords.len());
     user.passwords.iter().for_each(|password| reply.bulk(password.digits()));
-    reply_selector(reply, table, &user.root);
+    reply_selector(reply, &user.root);
     reply.bulk(b"selectors");
     reply.array(user.selectors.len());
     for selector in &user.selectors {
         reply.map(3);
-        reply_selector(reply, table, selector);
+        reply_selector(reply, selector);
     }
     Ok(())
 }
 
 /// Three fields of a map.
-fn reply_selector(reply: &mut Reply, table: &CommandTable, selector: &Selector) {
+fn reply_selector(reply: &mut Reply, selector: &Selector) {
     reply.bulk(b"commands");
-    reply.bulk(describe::commands(table, selector).as_bytes());
+    reply.bulk(&describe::commands(selector));
     reply.bulk(b"keys");
     reply.bulk(&describe::keys(selector));
     reply.bulk(b"channels");
@@ -141,7 +170,7 @@ fn reply_selector(reply: &mut Reply, table: &CommandTable, selector: &Selector) 
 fn list(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     let users = cx.server.acl.users();
     cx.reply.array(users.len());
-    users.for_each(|user| cx.reply.bulk(&describe::line(&cx.server.commands, user)));
+    users.for_each(|user| cx.reply.bulk(&describe::line(user)));
     Ok(())
 }
 
@@ -179,7 +208,7 @@ fn load(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 fn save(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     needs_file(cx)?;
     let path = &cx.server.config.aclfile;
-    if let Err(error) = file::save(&cx.server.acl, &cx.server.commands, path) {
+    if let Err(error) = file::save(&cx.server.acl, path) {
         log::warn!("Writing the ACL file: {}", os_error_text(&error));
         return Err(Error::fixed(
             "ERR There was an error trying to save the ACLs. Please check the server logs for more information",
@@ -236,7 +265,7 @@ fn log(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn reply_log_entry(reply: &mut Reply, entry: &Entry, now_ms: i64) {
-    reply.map(7);
+    reply.map(10);
     reply.bulk(b"count");
     reply.integer(entry.count as i64);
     reply.bulk(b"reason");
@@ -251,6 +280,11 @@ fn reply_log_entry(reply: &mut Reply, entry: &Entry, now_ms: i64) {
     reply.double((now_ms - entry.at_ms) as f64 / 1000.0);
     reply.bulk(b"client-info");
     reply.bulk(&entry.client);
+    let times = [("timestamp-created", entry.created_ms), ("timestamp-last-updated", entry.at_ms)];
+    for (field, value) in [("entry-id", entry.id as i64)].into_iter().chain(times) {
+        reply.bulk(field.as_bytes());
+        reply.integer(value);
+    }
 }
 
 fn dryrun(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
@@ -274,7 +308,7 @@ fn dryrun(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         Denial::Key(index) => (b"access", call.get(index), b"key"),
         Denial::Channel(index) => (b"access", call.get(index), b"channel"),
     };
-    cx.reply.bulk(&[b"This user has no permissions to ", act, b" the '", object, b"' ", kind].concat());
+    cx.reply.bulk(&[b"User ", args.get(2), b" has no permissions to ", act, b" the '", object, b"' ", kind].concat());
     Ok(())
 }
 

@@ -31,7 +31,7 @@ pub const COMMANDS: &[Command] = &[
             "3.2.0",
             "key [<GET encoding offset|<[OVERFLOW WRAP|SAT|FAIL] <SET encoding offset value|INCRBY encoding offset increment>>> ...]",
             "Reads and changes integers of any width in a string.",
-        ),
+        ).complexity("O(1) for each operation."),
     Command::new("bitfield_ro", Arity::at_least(2), bitfield_ro)
         .group(Group::Bitmap)
         .flags(&[READONLY, FAST])
@@ -40,7 +40,7 @@ pub const COMMANDS: &[Command] = &[
             "6.0.0",
             "key [GET encoding offset [GET encoding offset ...]]",
             "Reads integers of any width in a string.",
-        ),
+        ).complexity("O(1) for each operation."),
 ];
 
 /// What happens to a value that does not fit its field.

@@ -26,7 +26,8 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Bitmap)
         .flags(&[WRITE, DENYOOM])
         .keys(&[Keys::at(1, Access::RW.and(Access::ACCESS).and(Access::UPDATE))])
-        .docs("2.2.0", "key offset value", "Sets or clears one bit of a string and returns what it was."),
+        .docs("2.2.0", "key offset value", "Sets or clears one bit of a string and returns what it was.")
+        .complexity("O(1)"),
     Command::new("getbit", Arity::exactly(3), getbit)
         .group(Group::Bitmap)
         .flags(&[READONLY, FAST])
@@ -36,12 +37,16 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Bitmap)
         .flags(&[READONLY])
         .keys(&[Keys::at(1, READS)])
-        .docs("2.6.0", "key [start end [BYTE|BIT]]", "Counts the bits that are set in a string or a part of it."),
+        .docs("2.6.0", "key [start end [BYTE|BIT]]", "Counts the bits that are set in a string or a part of it.")
+        .complexity("O(N)")
+        .history(&[("7.0.0", "`BYTE` and `BIT`.")]),
     Command::new("bitpos", Arity::at_least(3), bitpos)
         .group(Group::Bitmap)
         .flags(&[READONLY])
         .keys(&[Keys::at(1, READS)])
-        .docs("2.8.7", "key bit [start [end [BYTE|BIT]]]", "Finds the first bit that is set, or that is not."),
+        .docs("2.8.7", "key bit [start [end [BYTE|BIT]]]", "Finds the first bit that is set, or that is not.")
+        .complexity("O(N)")
+        .history(&[("7.0.0", "`BYTE` and `BIT`.")]),
     Command::new("bitop", Arity::at_least(4), bitop)
         .group(Group::Bitmap)
         .flags(&[WRITE, DENYOOM])
@@ -50,7 +55,8 @@ pub const COMMANDS: &[Command] = &[
             "2.6.0",
             "AND|OR|XOR|NOT|DIFF|DIFF1|ANDOR|ONE destkey key [key ...]",
             "Combines the bits of several strings and keeps the result.",
-        ),
+        )
+        .complexity("O(N)"),
 ];
 
 /// Reads the number of a bit. One that begins with `#` is multiplied by the width, if there is one.

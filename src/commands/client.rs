@@ -23,72 +23,76 @@ pub const COMMANDS: &[Command] = &[Command::container("client", SUBCOMMANDS)
     .outside_group_category()
     .docs("2.4.0", "", "Carries the commands about client connections.")];
 
+/// Hints that a client sends it to every node of a cluster.
+const EVERYWHERE: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
+
 const SUBCOMMANDS: &[Command] = &[
     own("caching", Arity::exactly(3), caching).docs(
         "6.0.0",
         "YES|NO",
         "Says whether the keys of the next command are tracked.",
-    ),
-    own("getname", Arity::exactly(2), getname).docs("2.6.9", "", "Returns the connection's name."),
+    ).complexity("O(1)"),
+    own("getname", Arity::exactly(2), getname).docs("2.6.9", "", "Returns the connection's name.").complexity("O(1)"),
     own("getredir", Arity::exactly(2), getredir).docs(
         "6.0.0",
         "",
         "Returns the id of the client that invalidations are sent to.",
-    ),
+    ).complexity("O(1)"),
     Command::new("help", Arity::exactly(2), help)
         .group(Group::Connection)
         .flags(&[LOADING, STALE, KEEPS_CACHING])
-        .docs("5.0.0", "", "Lists the subcommands."),
-    own("id", Arity::exactly(2), id).docs("5.0.0", "", "Returns the connection's number, which is never used twice."),
+        .docs("5.0.0", "", "Lists the subcommands.").complexity("O(1)"),
+    own("id", Arity::exactly(2), id).docs("5.0.0", "", "Returns the connection's number, which is never used twice.").complexity("O(1)"),
     own("info", Arity::exactly(2), info).tips(&["nondeterministic_output"]).docs(
         "6.2.0",
         "",
         "Describes the connection.",
-    ),
+    ).complexity("O(1)"),
     admin("kill", Arity::at_least(3), kill).docs(
         "2.4.0",
-        "old-format|new-format [new-format ...]",
+        "<ip:port | <[ID client-id] | [TYPE NORMAL|MASTER|SLAVE|REPLICA|PUBSUB] | [USER username] | [ADDR ip:port] | [LADDR \
+         ip:port] | [SKIPME YES|NO] | [MAXAGE maxage] ...>>",
         "Closes connections.",
-    ),
+    ).complexity("O(N) for N connections.").history(&[("2.8.12", "Filters."), ("2.8.12", "`ID`."), ("3.2.0", "`TYPE` takes `master`."), ("5.0.0", "`TYPE` takes `replica` as well as `slave`."), ("6.2.0", "`LADDR`."), ("7.4.0", "`MAXAGE`.")]),
     admin("list", Arity::at_least(2), list).tips(&["nondeterministic_output"]).docs(
         "2.4.0",
         "[TYPE NORMAL|MASTER|REPLICA|PUBSUB] [ID client-id [client-id ...]]",
         "Describes the connections.",
-    ),
+    ).complexity("O(N) for N connections.").history(&[("2.8.12", "`id` is shown."), ("5.0.0", "`TYPE`."), ("6.0.0", "`user` is shown."), ("6.2.0", "`ID`; `argv-mem`, `tot-mem`, `laddr` and `redir` are shown."), ("7.0.0", "`resp`, `multi-mem`, `rbs` and `rbp` are shown."), ("7.0.3", "`ssub` is shown."), ("7.2.0", "`lib-name` and `lib-ver` are shown."), ("7.4.0", "`watch` is shown."), ("8.0.0", "`io-thread` is shown.")]),
     admin("no-evict", Arity::exactly(3), no_evict).docs(
         "7.0.0",
         "ON|OFF",
         "Excludes the connection from those closed for lack of memory.",
-    ),
+    ).complexity("O(1)"),
     own("no-touch", Arity::exactly(3), no_touch).docs(
         "7.2.0",
         "ON|OFF",
         "Has the connection's commands leave the access time of keys alone.",
-    ),
+    ).complexity("O(1)"),
     admin("pause", Arity::at_least(3), pause).docs(
-        "2.9.50",
+        "3.0.0",
         "timeout [WRITE|ALL]",
         "Holds the commands of all connections, or those that may change something, for a time.",
-    ),
-    own("reply", Arity::exactly(3), reply).docs("3.2.0", "ON|OFF|SKIP", "Says whether replies are sent."),
-    own("setinfo", Arity::exactly(4), setinfo).docs(
+    ).complexity("O(1)").history(&[("6.2.0", "`WRITE` and `ALL`.")]),
+    own("reply", Arity::exactly(3), reply).docs("3.2.0", "ON|OFF|SKIP", "Says whether replies are sent.").complexity("O(1)"),
+    own("setinfo", Arity::exactly(4), setinfo).tips(EVERYWHERE).docs(
         "7.2.0",
         "LIB-NAME libname|LIB-VER libver",
         "Names the client library that uses the connection.",
-    ),
-    own("setname", Arity::exactly(3), setname).docs("2.6.9", "connection-name", "Names the connection."),
+    ).complexity("O(1)"),
+    own("setname", Arity::exactly(3), setname).tips(EVERYWHERE).docs("2.6.9", "connection-name", "Names the connection.").complexity("O(1)"),
     own("tracking", Arity::at_least(3), tracking).docs(
         "6.0.0",
         "ON|OFF [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
         "Says whether the keys the connection reads are tracked.",
-    ),
-    own("trackinginfo", Arity::exactly(2), trackinginfo).docs("6.2.0", "", "Describes the connection's tracking."),
+    ).complexity("O(1), and more with some options."),
+    own("trackinginfo", Arity::exactly(2), trackinginfo).docs("6.2.0", "", "Describes the connection's tracking.").complexity("O(1)"),
     admin("unblock", Arity::at_least(3), unblock).docs(
         "5.0.0",
         "client-id [TIMEOUT|ERROR]",
         "Ends the waiting of a blocked connection.",
-    ),
-    admin("unpause", Arity::exactly(2), unpause).docs("6.2.0", "", "Lets the connections held by a pause go on."),
+    ).complexity("O(log N) for N connections."),
+    admin("unpause", Arity::exactly(2), unpause).docs("6.2.0", "", "Lets the connections held by a pause go on.").complexity("O(N) for N connections that were held."),
 ];
 
 const fn own(name: &'static str, arity: Arity, handler: Handler) -> Command {
@@ -124,11 +128,20 @@ fn setname(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 /// # Errors
 /// The name would break the format of CLIENT LIST.
 pub fn set_name(cx: &mut Ctx<'_>, name: &[u8]) -> CmdResult {
-    if !name.iter().all(u8::is_ascii_graphic) {
-        return Err(Error::fixed("ERR Client names cannot contain spaces, newlines or special characters."));
-    }
+    check_name(name)?;
     cx.client_mut().name = (!name.is_empty()).then(|| name.into());
     Ok(())
+}
+
+/// Whether a client may be called so.
+///
+/// # Errors
+/// The name would break the format of CLIENT LIST.
+pub fn check_name(name: &[u8]) -> CmdResult {
+    if name.iter().all(u8::is_ascii_graphic) {
+        return Ok(());
+    }
+    Err(Error::fixed("ERR Client names cannot contain spaces, newlines or special characters."))
 }
 
 fn setinfo(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {

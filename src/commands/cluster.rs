@@ -23,53 +23,102 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 const SUBCOMMANDS: &[Command] = &[
-    change("addslots", Arity::at_least(3)).docs("3.0.0", "slot [slot ...]", "Gives slots to this node."),
-    change("addslotsrange", Arity::at_least(4)).docs(
-        "7.0.0",
-        "start-slot end-slot [start-slot end-slot ...]",
-        "Gives ranges of slots to this node.",
-    ),
-    change("bumpepoch", Arity::exactly(2)).tips(VARIES).docs("3.0.0", "", "Raises the epoch of the configuration."),
-    survey("count-failure-reports", Arity::exactly(3)).docs(
-        "3.0.0",
-        "node-id",
-        "Counts the reports that a node failed.",
-    ),
-    question("countkeysinslot", Arity::exactly(3)).docs("3.0.0", "slot", "Counts the keys of a slot."),
-    change("delslots", Arity::at_least(3)).docs("3.0.0", "slot [slot ...]", "Takes slots from this node."),
-    change("delslotsrange", Arity::at_least(4)).docs(
-        "7.0.0",
-        "start-slot end-slot [start-slot end-slot ...]",
-        "Takes ranges of slots from this node.",
-    ),
-    change("failover", Arity::at_least(2)).docs("3.0.0", "[FORCE|TAKEOVER]", "Has a replica take its primary's place."),
-    change("flushslots", Arity::exactly(2)).docs("3.0.0", "", "Takes all slots from this node."),
-    change("forget", Arity::exactly(3)).docs("3.0.0", "node-id", "Takes a node off the list of nodes."),
-    question("getkeysinslot", Arity::exactly(4)).tips(VARIES).docs("3.0.0", "slot count", "Returns keys of a slot."),
-    subcommand("help", Arity::exactly(2)).flags(&[LOADING, STALE]).docs("5.0.0", "", "Shows the subcommands."),
-    question("info", Arity::exactly(2)).tips(VARIES).docs("3.0.0", "", "Tells the state of the cluster."),
-    question("keyslot", Arity::exactly(3)).docs("3.0.0", "key", "Tells the slot of a key."),
-    question("links", Arity::exactly(2)).tips(VARIES).docs("7.0.0", "", "Lists the links to other nodes."),
-    change("meet", Arity::at_least(4)).docs("3.0.0", "ip port [cluster_bus_port]", "Makes another node known."),
-    question("myid", Arity::exactly(2)).docs("3.0.0", "", "Tells the id of this node."),
-    question("nodes", Arity::exactly(2)).tips(VARIES).docs("3.0.0", "", "Lists the nodes with their slots."),
-    survey("replicas", Arity::exactly(3)).docs("5.0.0", "node-id", "Lists the replicas of a node."),
-    change("replicate", Arity::exactly(3)).docs("3.0.0", "node-id", "Makes this node a replica of another one."),
-    subcommand("reset", Arity::at_least(2)).flags(&[ADMIN, NOSCRIPT, STALE]).docs(
-        "3.0.0",
-        "[HARD|SOFT]",
-        "Has this node forget its cluster.",
-    ),
-    change("saveconfig", Arity::exactly(2)).docs("3.0.0", "", "Saves what this node knows of the cluster."),
-    change("set-config-epoch", Arity::exactly(3)).docs("3.0.0", "config-epoch", "Sets the epoch of a new node."),
-    change("setslot", Arity::at_least(4)).docs(
-        "3.0.0",
-        "slot <IMPORTING node-id|MIGRATING node-id|NODE node-id|STABLE>",
-        "Says where a slot is, or is going.",
-    ),
-    question("shards", Arity::exactly(2)).tips(VARIES).docs("7.0.0", "", "Lists the slots with the nodes of each."),
-    survey("slaves", Arity::exactly(3)).docs("3.0.0", "node-id", "Lists the replicas of a node."),
-    question("slots", Arity::exactly(2)).tips(VARIES).docs("3.0.0", "", "Lists the slots with the nodes of each."),
+    change("addslots", Arity::at_least(3))
+        .docs("3.0.0", "slot [slot ...]", "Gives slots to this node.")
+        .complexity("O(N) for N slots named."),
+    change("addslotsrange", Arity::at_least(4))
+        .docs("7.0.0", "start-slot end-slot [start-slot end-slot ...]", "Gives ranges of slots to this node.")
+        .complexity("O(N) for N slots in the ranges."),
+    change("bumpepoch", Arity::exactly(2))
+        .tips(VARIES)
+        .docs("3.0.0", "", "Raises the epoch of the configuration.")
+        .complexity("O(1)"),
+    survey("count-failure-reports", Arity::exactly(3))
+        .docs("3.0.0", "node-id", "Counts the reports that a node failed.")
+        .complexity("O(N) for N reports."),
+    question("countkeysinslot", Arity::exactly(3))
+        .docs("3.0.0", "slot", "Counts the keys of a slot.")
+        .complexity("O(1)"),
+    change("delslots", Arity::at_least(3))
+        .docs("3.0.0", "slot [slot ...]", "Takes slots from this node.")
+        .complexity("O(N) for N slots named."),
+    change("delslotsrange", Arity::at_least(4))
+        .docs("7.0.0", "start-slot end-slot [start-slot end-slot ...]", "Takes ranges of slots from this node.")
+        .complexity("O(N) for N slots in the ranges."),
+    change("failover", Arity::at_least(2))
+        .docs("3.0.0", "[FORCE|TAKEOVER]", "Has a replica take its primary's place.")
+        .complexity("O(1)"),
+    change("flushslots", Arity::exactly(2)).docs("3.0.0", "", "Takes all slots from this node.").complexity("O(1)"),
+    change("forget", Arity::exactly(3))
+        .docs("3.0.0", "node-id", "Takes a node off the list of nodes.")
+        .complexity("O(1)"),
+    question("getkeysinslot", Arity::exactly(4))
+        .tips(VARIES)
+        .docs("3.0.0", "slot count", "Returns keys of a slot.")
+        .complexity("O(N) for N keys asked for."),
+    subcommand("help", Arity::exactly(2))
+        .flags(&[LOADING, STALE])
+        .docs("5.0.0", "", "Shows the subcommands.")
+        .complexity("O(1)"),
+    question("info", Arity::exactly(2))
+        .tips(VARIES)
+        .docs("3.0.0", "", "Tells the state of the cluster.")
+        .complexity("O(1)"),
+    question("keyslot", Arity::exactly(3))
+        .docs("3.0.0", "key", "Tells the slot of a key.")
+        .complexity("O(N) for N bytes of the key."),
+    question("links", Arity::exactly(2))
+        .tips(VARIES)
+        .docs("7.0.0", "", "Lists the links to other nodes.")
+        .complexity("O(N) for N nodes."),
+    change("meet", Arity::at_least(4))
+        .docs("3.0.0", "ip port [cluster-bus-port]", "Makes another node known.")
+        .complexity("O(1)")
+        .history(&[("4.0.0", "The port of the bus may be given.")]),
+    question("myid", Arity::exactly(2)).docs("3.0.0", "", "Tells the id of this node.").complexity("O(1)"),
+    question("nodes", Arity::exactly(2))
+        .tips(VARIES)
+        .docs("3.0.0", "", "Lists the nodes with their slots.")
+        .complexity("O(N) for N nodes."),
+    survey("replicas", Arity::exactly(3))
+        .docs("5.0.0", "node-id", "Lists the replicas of a node.")
+        .complexity("O(N) for N replicas."),
+    change("replicate", Arity::exactly(3))
+        .docs("3.0.0", "node-id", "Makes this node a replica of another one.")
+        .complexity("O(1)"),
+    subcommand("reset", Arity::at_least(2))
+        .flags(&[ADMIN, NOSCRIPT, STALE])
+        .docs("3.0.0", "[HARD|SOFT]", "Has this node forget its cluster.")
+        .complexity("O(N) for N nodes; it may flush the data."),
+    change("saveconfig", Arity::exactly(2))
+        .docs("3.0.0", "", "Saves what this node knows of the cluster.")
+        .complexity("O(1)"),
+    change("set-config-epoch", Arity::exactly(3))
+        .docs("3.0.0", "config-epoch", "Sets the epoch of a new node.")
+        .complexity("O(1)"),
+    change("setslot", Arity::at_least(4))
+        .docs(
+            "3.0.0",
+            "slot <IMPORTING node-id|MIGRATING node-id|NODE node-id|STABLE>",
+            "Says where a slot is, or is going.",
+        )
+        .complexity("O(1)"),
+    question("shards", Arity::exactly(2))
+        .flags(&[LOADING])
+        .tips(VARIES)
+        .docs("7.0.0", "", "Lists the slots with the nodes of each.")
+        .complexity("O(N) for N nodes."),
+    survey("slaves", Arity::exactly(3))
+        .deprecated("5.0.0", "`CLUSTER REPLICAS`")
+        .docs("3.0.0", "node-id", "Lists the replicas of a node.")
+        .complexity("O(N) for N replicas."),
+    question("slots", Arity::exactly(2))
+        .flags(&[LOADING])
+        .tips(VARIES)
+        .deprecated("7.0.0", "`CLUSTER SHARDS`")
+        .docs("3.0.0", "", "Lists the slots with the nodes of each.")
+        .complexity("O(N) for N nodes.")
+        .history(&[("4.0.0", "Ids of nodes."), ("7.0.0", "More about the addresses of nodes.")]),
 ];
 
 const VARIES: &[&str] = &["nondeterministic_output"];

@@ -14,40 +14,47 @@ use crate::util::glob;
 const VARIES: &[&str] = &["nondeterministic_output_order"];
 
 const SUBCOMMANDS: &[Command] = &[
-    subcommand("count", Arity::exactly(2), count).docs("2.8.13", "", "Counts the commands."),
-    subcommand("docs", Arity::at_least(2), docs).tips(VARIES).docs(
-        "7.0.0",
-        "[command-name [command-name ...]]",
-        "Describes commands and their arguments.",
-    ),
-    subcommand("getkeys", Arity::at_least(4), getkeys).docs(
-        "2.8.13",
-        "command [arg [arg ...]]",
-        "Returns the keys among the arguments of a call.",
-    ),
-    subcommand("getkeysandflags", Arity::at_least(4), getkeysandflags).docs(
-        "7.0.0",
-        "command [arg [arg ...]]",
-        "Returns the keys among the arguments of a call, and what it does with them.",
-    ),
-    subcommand("help", Arity::exactly(2), help).docs("5.0.0", "", "Shows the subcommands."),
-    subcommand("info", Arity::at_least(2), info).tips(VARIES).docs(
-        "2.8.13",
-        "[command-name [command-name ...]]",
-        "Returns the facts clients need about commands: arity, flags, keys.",
-    ),
-    subcommand("list", Arity::at_least(2), list).tips(VARIES).docs(
-        "7.0.0",
-        "[FILTERBY <MODULE module-name|ACLCAT category|PATTERN pattern>]",
-        "Lists the names of commands and subcommands.",
-    ),
+    subcommand("count", Arity::exactly(2), count).docs("2.8.13", "", "Counts the commands.").complexity("O(1)"),
+    subcommand("docs", Arity::at_least(2), docs)
+        .tips(VARIES)
+        .docs("7.0.0", "[command-name [command-name ...]]", "Describes commands and their arguments.")
+        .complexity("O(N) for N commands asked for."),
+    subcommand("getkeys", Arity::at_least(3), getkeys)
+        .docs("2.8.13", "command [arg [arg ...]]", "Returns the keys among the arguments of a call.")
+        .complexity("O(N) for N arguments of the call."),
+    subcommand("getkeysandflags", Arity::at_least(3), getkeysandflags)
+        .docs(
+            "7.0.0",
+            "command [arg [arg ...]]",
+            "Returns the keys among the arguments of a call, and what it does with them.",
+        )
+        .complexity("O(N) for N arguments of the call."),
+    subcommand("help", Arity::exactly(2), help).docs("5.0.0", "", "Shows the subcommands.").complexity("O(1)"),
+    subcommand("info", Arity::at_least(2), info)
+        .tips(VARIES)
+        .docs(
+            "2.8.13",
+            "[command-name [command-name ...]]",
+            "Returns the facts clients need about commands: arity, flags, keys.",
+        )
+        .complexity("O(N) for N commands asked for.")
+        .history(&[("7.0.0", "Without names it tells about all commands.")]),
+    subcommand("list", Arity::at_least(2), list)
+        .tips(VARIES)
+        .docs(
+            "7.0.0",
+            "[FILTERBY <MODULE module-name|ACLCAT category|PATTERN pattern>]",
+            "Lists the names of commands and subcommands.",
+        )
+        .complexity("O(N) for N commands there are."),
 ];
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[subcommand("command", Arity::at_least(1), all)
     .subcommands(SUBCOMMANDS)
     .tips(VARIES)
-    .docs("2.8.13", "", "Returns the facts clients need about all commands.")];
+    .docs("2.8.13", "", "Returns the facts clients need about all commands.")
+    .complexity("O(N) for N commands there are.")];
 
 /// What COMMAND and its subcommands have in common.
 const fn subcommand(name: &'static str, arity: Arity, handler: Handler) -> Command {
@@ -277,24 +284,40 @@ fn reply_docs(reply: &mut Reply, table: &CommandTable, id: CommandId) {
     let row = table.entry(id).row;
     let arguments = docs::arguments(row).unwrap_or_default();
     let subcommands = table.subcommands(id).count();
-    let deprecated = if row.deprecated.is_some() { 3 } else { 0 };
-    reply.map(3 + deprecated + usize::from(!arguments.is_empty()) + usize::from(subcommands > 0));
-    for (field, text) in [("summary", row.summary), ("since", row.since), ("group", row.group.name())] {
+    let head = reply.defer();
+    let mut fields = 0;
+    let mut text = |reply: &mut Reply, field: &str, text: &str| {
         reply.bulk(field.as_bytes());
         reply.bulk(text.as_bytes());
+        fields += 1;
+    };
+    text(reply, "summary", row.summary);
+    text(reply, "since", row.since);
+    text(reply, "group", row.group.name());
+    if let Some(cost) = row.cost() {
+        text(reply, "complexity", cost);
+    }
+    let mut flagged = 0;
+    let flags = [(row.deprecated.is_some(), "deprecated"), (row.for_systems, "syscmd")];
+    let flags = flags.iter().filter(|(set, _)| *set).map(|(_, name)| *name);
+    if flags.clone().next().is_some() {
+        reply.bulk(b"doc_flags");
+        reply_flags(reply, flags);
+        flagged = 1;
     }
     if let Some((since, replaced_by)) = row.deprecated {
-        reply.bulk(b"doc_flags");
-        reply.set(1);
-        reply.simple("deprecated");
-        reply.bulk(b"deprecated_since");
-        reply.bulk(since.as_bytes());
-        reply.bulk(b"replaced_by");
-        reply.bulk(replaced_by.as_bytes());
+        text(reply, "deprecated_since", since);
+        text(reply, "replaced_by", replaced_by);
+    }
+    if !row.history.is_empty() {
+        reply.bulk(b"history");
+        reply_history(reply, row.history);
+        fields += 1;
     }
     if !arguments.is_empty() {
         reply.bulk(b"arguments");
         reply_arguments(reply, &arguments);
+        fields += 1;
     }
     if subcommands > 0 {
         reply.bulk(b"subcommands");
@@ -303,6 +326,18 @@ fn reply_docs(reply: &mut Reply, table: &CommandTable, id: CommandId) {
             reply.bulk(table.entry(sub).full_name.as_bytes());
             reply_docs(reply, table, sub);
         }
+        fields += 1;
+    }
+    reply.finish_map(head, fields + flagged);
+}
+
+/// Pairs of a version and what it changed.
+fn reply_history(reply: &mut Reply, history: &[(&str, &str)]) {
+    reply.set(history.len());
+    for (version, change) in history {
+        reply.array(2);
+        reply.bulk(version.as_bytes());
+        reply.bulk(change.as_bytes());
     }
 }
 
@@ -316,12 +351,17 @@ fn reply_arguments(reply: &mut Reply, arguments: &[Argument]) {
         ];
         let flags = flags.iter().filter(|(set, _)| *set).map(|(_, name)| *name);
         let group = matches!(argument.kind, Kind::OneOf | Kind::Block);
-        let further = [argument.key_rule.is_some(), argument.token.is_some(), flags.clone().next().is_some(), group];
+        let has_flags = flags.clone().next().is_some();
+        let further = [!group, argument.key_rule.is_some(), argument.token.is_some(), has_flags, group];
         reply.map(2 + further.iter().filter(|present| **present).count());
         reply.bulk(b"name");
         reply.bulk(argument.name.as_bytes());
         reply.bulk(b"type");
         reply.bulk(argument.kind.name().as_bytes());
+        if !group {
+            reply.bulk(b"display_text");
+            reply.bulk(argument.name.as_bytes());
+        }
         if let Some(rule) = argument.key_rule {
             reply.bulk(b"key_spec_index");
             reply.integer(rule as i64);
@@ -330,7 +370,7 @@ fn reply_arguments(reply: &mut Reply, arguments: &[Argument]) {
             reply.bulk(b"token");
             reply.bulk(token.as_bytes());
         }
-        if flags.clone().next().is_some() {
+        if has_flags {
             reply.bulk(b"flags");
             reply_flags(reply, flags);
         }
@@ -363,7 +403,11 @@ mod tests {
                     find: Find::Count { count: 0, first: 1, step: 2 },
                     access: Access::OW,
                 }])
-                .docs("7.0.0", "", "Subs.")],
+                .deprecated("8.0.0", "`GET`")
+                .for_systems()
+                .docs("7.0.0", "", "Subs.")
+                .complexity("O(N)")
+                .history(&[("7.2.0", "More.")])],
         )
         .group(Group::Server)
         .docs("7.0.0", "", "Boxes."),
@@ -393,12 +437,15 @@ mod tests {
     }
 
     #[test]
-    fn docs_have_the_shape_of_redis_7() {
-        let get = "%4 $7 summary $5 Gets. $5 since $5 1.0.0 $5 group $6 string $9 arguments *2 %3 $4 name $3 key $4 type $3 \
-                   key $14 key_spec_index :0 %4 $4 name $7 seconds $4 type $7 integer $5 token $2 EX $5 flags ~1 +optional ";
+    fn docs_have_the_shape_of_redis() {
+        let get = "%5 $7 summary $5 Gets. $5 since $5 1.0.0 $5 group $6 string $10 complexity $4 O(1) $9 arguments *2 %4 \
+                   $4 name $3 key $4 type $3 key $12 display_text $3 key $14 key_spec_index :0 %5 $4 name $7 seconds $4 type \
+                   $7 integer $12 display_text $7 seconds $5 token $2 EX $5 flags ~1 +optional ";
         assert_eq!(shown(Protocol::Resp3, "get", reply_docs), get);
-        let container = "%4 $7 summary $6 Boxes. $5 since $5 7.0.0 $5 group $6 server $11 subcommands %1 $7 box|sub %3 $7 \
-                         summary $5 Subs. $5 since $5 7.0.0 $5 group $6 server ";
+        let container = "%5 $7 summary $6 Boxes. $5 since $5 7.0.0 $5 group $6 server $10 complexity $26 Depends on the \
+                         subcommand. $11 subcommands %1 $7 box|sub %8 $7 summary $5 Subs. $5 since $5 7.0.0 $5 group $6 server \
+                         $10 complexity $4 O(N) $9 doc_flags ~2 +deprecated +syscmd $16 deprecated_since $5 8.0.0 $11 \
+                         replaced_by $5 `GET` $7 history ~1 *2 $5 7.2.0 $5 More. ";
         assert_eq!(shown(Protocol::Resp3, "box", reply_docs), container);
     }
 }

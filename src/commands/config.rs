@@ -17,31 +17,41 @@ pub const COMMANDS: &[Command] = &[Command::container("config", SUBCOMMANDS).gro
     "Reads and changes the server's configuration.",
 )];
 
+/// Hints that a client sends it to every node of a cluster.
+const EVERYWHERE: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
+
 const SUBCOMMANDS: &[Command] = &[
-    Command::new("get", Arity::at_least(3), get).group(Group::Server).flags(&[ADMIN, NOSCRIPT, LOADING, STALE]).docs(
-        "2.0.0",
-        "parameter [parameter ...]",
-        "Tells the values of the directives that match patterns.",
-    ),
+    Command::new("get", Arity::at_least(3), get)
+        .group(Group::Server)
+        .flags(&[ADMIN, NOSCRIPT, LOADING, STALE])
+        .docs("2.0.0", "parameter [parameter ...]", "Tells the values of the directives that match patterns.")
+        .complexity("O(N) for N directives.")
+        .history(&[("7.0.0", "Several patterns.")]),
     Command::new("set", Arity::at_least(4), set)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, LOADING, STALE])
         .secrets(secret_values)
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
-        .docs("2.0.0", "parameter value [parameter value ...]", "Gives directives new values, all of them or none."),
+        .docs("2.0.0", "parameter value [parameter value ...]", "Gives directives new values, all of them or none.")
+        .complexity("O(N) for N directives.")
+        .history(&[("7.0.0", "Several directives.")]),
     Command::new("resetstat", Arity::exactly(2), reset_stat)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, LOADING, STALE])
-        .docs("2.0.0", "", "Has the statistics that INFO shows start at zero again."),
+        .tips(EVERYWHERE)
+        .docs("2.0.0", "", "Has the statistics that INFO shows start at zero again.")
+        .complexity("O(1)"),
     Command::new("rewrite", Arity::exactly(2), rewrite)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, LOADING, STALE])
-        .docs("2.8.0", "", "Writes the present configuration to the configuration file."),
-    Command::new("help", Arity::exactly(2), help).group(Group::Server).flags(&[LOADING, STALE]).docs(
-        "5.0.0",
-        "",
-        "Describes the subcommands.",
-    ),
+        .tips(EVERYWHERE)
+        .docs("2.8.0", "", "Writes the present configuration to the configuration file.")
+        .complexity("O(1)"),
+    Command::new("help", Arity::exactly(2), help)
+        .group(Group::Server)
+        .flags(&[LOADING, STALE])
+        .docs("5.0.0", "", "Describes the subcommands.")
+        .complexity("O(1)"),
 ];
 
 fn get(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {

@@ -31,12 +31,15 @@ pub const COMMANDS: &[Command] = &[
     Command::new("quit", Arity::at_least(1), quit)
         .group(Group::Connection)
         .flags(&[ALLOW_BUSY, NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, NO_QUEUE, IN_SUBSCRIPTION])
+        .deprecated("7.2.0", "closing the connection")
         .docs("1.0.0", "", "Closes the connection."),
     Command::new("auth", Arity::at_least(2), auth)
         .group(Group::Connection)
         .flags(&[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY])
         .secrets(|args| (1..args.len()).collect())
-        .docs("1.0.0", "[username] password", "Authenticates the connection."),
+        .docs("1.0.0", "[username] password", "Authenticates the connection.")
+        .complexity("O(N) for N passwords of the user.")
+        .history(&[("6.0.0", "A user name may be given.")]),
     Command::new("hello", Arity::at_least(1), hello)
         .group(Group::Connection)
         .flags(&[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY])
@@ -45,7 +48,8 @@ pub const COMMANDS: &[Command] = &[
             "6.0.0",
             "[protover [AUTH username password] [SETNAME clientname]]",
             "Greets the server and chooses the version of the protocol.",
-        ),
+        )
+        .history(&[("6.2.0", "Without a version it only tells.")]),
     Command::new("reset", Arity::exactly(1), reset)
         .group(Group::Connection)
         .flags(&[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY, NO_QUEUE, IN_SUBSCRIPTION])
@@ -126,7 +130,7 @@ fn hello_secrets(args: &ArgView<'_>) -> Vec<usize> {
     secrets.flat_map(|index| [index + 1, index + 2]).filter(|index| *index < args.len()).collect()
 }
 
-/// Options take effect in their order, even if a later one is refused.
+/// All arguments are read before anything changes; of repeated options the last one counts.
 fn hello(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     const NOT_A_VERSION: Error = Error::fixed("ERR Protocol version is not an integer or out of range");
     let version = match args.try_get(1) {
@@ -137,25 +141,33 @@ fn hello(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if !(2..=3).contains(&version) {
         return Err(Error::fixed("NOPROTO unsupported protocol version"));
     }
+    let (mut credentials, mut name) = (None, None);
     let mut index = 2;
     while index < args.len() {
         let more = args.len() - 1 - index;
         if args.is(index, "auth") && more >= 2 {
-            authenticate(cx, &args, args.get(index + 1), args.get(index + 2))?;
+            credentials = Some((args.get(index + 1), args.get(index + 2)));
             index += 3;
         } else if args.is(index, "setname") && more >= 1 {
-            super::client::set_name(cx, args.get(index + 1))?;
+            super::client::check_name(args.get(index + 1))?;
+            name = Some(args.get(index + 1));
             index += 2;
         } else {
             let option = String::from_utf8_lossy(args.get(index));
             return Err(Error::text(format!("ERR Syntax error in HELLO option '{option}'")));
         }
     }
+    if let Some((user, password)) = credentials {
+        authenticate(cx, &args, user, password)?;
+    }
     if cx.client().modes.has(Modes::UNAUTHENTICATED) && cx.server.acl.needs_password() {
         return Err(Error::fixed(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> \
              option can be used to authenticate the client and select the RESP protocol version at the same time",
         ));
+    }
+    if let Some(name) = name {
+        super::client::set_name(cx, name)?;
     }
     cx.client_mut().resp3 = version == 3;
     cx.reply.resp3 = version == 3;
@@ -175,7 +187,9 @@ fn greet(cx: &mut Ctx<'_>, version: i64) {
         reply.bulk(field.as_bytes());
         reply.integer(value);
     }
-    for (field, value) in [("mode", "standalone"), ("role", "master")] {
+    let mode = if cx.server.config.cluster_enabled { "cluster" } else { "standalone" };
+    let role = if cx.server.is_replica() { "replica" } else { "master" };
+    for (field, value) in [("mode", mode), ("role", role)] {
         reply.bulk(field.as_bytes());
         reply.bulk(value.as_bytes());
     }

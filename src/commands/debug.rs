@@ -26,7 +26,9 @@ use crate::util::number;
 pub const COMMANDS: &[Command] = &[Command::new("debug", Arity::at_least(2), debug)
     .group(Group::Server)
     .flags(&[ADMIN, NOSCRIPT, LOADING, STALE, GUARDED_DEBUG])
-    .docs("1.0.0", "", "Carries the commands that test suites use to look into the server.")];
+    .for_systems()
+    .docs("1.0.0", "", "Carries the commands that test suites use to look into the server.")
+    .complexity("Depends on the subcommand.")];
 
 /// Name, number of arguments from and to (DEBUG and the name counted), and what it does.
 type Subcommand = (&'static str, usize, usize, Handler);

@@ -19,15 +19,18 @@ pub const COMMANDS: &[Command] = &[
     Command::new("expire", Arity::at_least(3), |cx, args| set_expiry(cx, args, SECONDS))
         .flags(&[WRITE, FAST])
         .keys(SET)
-        .docs("1.0.0", "key seconds [NX|XX|GT|LT]", "Has a key expire after some seconds."),
+        .docs("1.0.0", "key seconds [NX|XX|GT|LT]", "Has a key expire after some seconds.")
+        .history(&[("7.0.0", "`NX`, `XX`, `GT` and `LT`.")]),
     Command::new("pexpire", Arity::at_least(3), |cx, args| set_expiry(cx, args, MILLISECONDS))
         .flags(&[WRITE, FAST])
         .keys(SET)
-        .docs("2.6.0", "key milliseconds [NX|XX|GT|LT]", "Has a key expire after some milliseconds."),
+        .docs("2.6.0", "key milliseconds [NX|XX|GT|LT]", "Has a key expire after some milliseconds.")
+        .history(&[("7.0.0", "`NX`, `XX`, `GT` and `LT`.")]),
     Command::new("expireat", Arity::at_least(3), |cx, args| set_expiry(cx, args, UNIX_SECONDS))
         .flags(&[WRITE, FAST])
         .keys(SET)
-        .docs("1.2.0", "key unix-time-seconds [NX|XX|GT|LT]", "Has a key expire at a point of time in Unix seconds."),
+        .docs("1.2.0", "key unix-time-seconds [NX|XX|GT|LT]", "Has a key expire at a point of time in Unix seconds.")
+        .history(&[("7.0.0", "`NX`, `XX`, `GT` and `LT`.")]),
     Command::new("pexpireat", Arity::at_least(3), |cx, args| set_expiry(cx, args, UNIX_MILLISECONDS))
         .flags(&[WRITE, FAST])
         .keys(SET)
@@ -35,17 +38,20 @@ pub const COMMANDS: &[Command] = &[
             "2.6.0",
             "key unix-time-milliseconds [NX|XX|GT|LT]",
             "Has a key expire at a point of time in Unix milliseconds.",
-        ),
+        )
+        .history(&[("7.0.0", "`NX`, `XX`, `GT` and `LT`.")]),
     Command::new("ttl", Arity::exactly(2), ttl)
         .flags(&[READONLY, FAST])
         .keys(ASK)
         .tips(&["nondeterministic_output"])
-        .docs("1.0.0", "key", "Returns how long a key has yet to live, in seconds."),
+        .docs("1.0.0", "key", "Returns how long a key has yet to live, in seconds.")
+        .history(&[("2.8.0", "A missing key is told by -2.")]),
     Command::new("pttl", Arity::exactly(2), pttl)
         .flags(&[READONLY, FAST])
         .keys(ASK)
         .tips(&["nondeterministic_output"])
-        .docs("2.6.0", "key", "Returns how long a key has yet to live, in milliseconds."),
+        .docs("2.6.0", "key", "Returns how long a key has yet to live, in milliseconds.")
+        .history(&[("2.8.0", "A missing key is told by -2.")]),
     Command::new("expiretime", Arity::exactly(2), expiretime).flags(&[READONLY, FAST]).keys(ASK).docs(
         "7.0.0",
         "key",

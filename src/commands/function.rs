@@ -22,53 +22,63 @@ pub const COMMANDS: &[Command] = &[
         .flags(RUNS)
         .keys(ANY_USE)
         .call_flags(flags_of_call)
-        .docs("7.0.0", "function numkeys [key [key ...]] [arg [arg ...]]", "Calls a function."),
+        .docs("7.0.0", "function numkeys [key [key ...]] [arg [arg ...]]", "Calls a function.")
+        .complexity("Depends on the function."),
     row("fcall_ro", Arity::at_least(3), |cx, args| fcall(cx, args, true))
         .flags(RUNS_READ_ONLY)
         .keys(READ)
         .call_flags(flags_of_call)
-        .docs("7.0.0", "function numkeys [key [key ...]] [arg [arg ...]]", "Calls a function that writes nothing."),
+        .docs("7.0.0", "function numkeys [key [key ...]] [arg [arg ...]]", "Calls a function that writes nothing.")
+        .complexity("Depends on the function."),
     Command::container("function", SUBCOMMANDS).group(Group::Scripting).docs("7.0.0", "", "Manages functions."),
 ];
 
 const EVERYWHERE: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
 
 const SUBCOMMANDS: &[Command] = &[
-    row("load", Arity::at_least(3), load).flags(&[NOSCRIPT, WRITE, DENYOOM]).tips(EVERYWHERE).docs(
-        "7.0.0",
-        "[REPLACE] function-code",
-        "Loads a library.",
-    ),
-    row("delete", Arity::exactly(3), delete).flags(&[NOSCRIPT, WRITE]).tips(EVERYWHERE).docs(
-        "7.0.0",
-        "library-name",
-        "Deletes a library with its functions.",
-    ),
-    row("flush", Arity::at_least(2), flush).flags(&[NOSCRIPT, WRITE]).tips(EVERYWHERE).docs(
-        "7.0.0",
-        "[ASYNC | SYNC]",
-        "Deletes all libraries.",
-    ),
-    row("restore", Arity::at_least(3), restore).flags(&[NOSCRIPT, WRITE, DENYOOM]).tips(EVERYWHERE).docs(
-        "7.0.0",
-        "serialized-value [FLUSH | APPEND | REPLACE]",
-        "Loads the libraries of a payload.",
-    ),
-    row("dump", Arity::exactly(2), dump).flags(&[NOSCRIPT]).docs("7.0.0", "", "Makes a payload of all libraries."),
-    row("list", Arity::at_least(2), list).flags(&[NOSCRIPT]).tips(&["nondeterministic_output_order"]).docs(
-        "7.0.0",
-        "[LIBRARYNAME library-name-pattern] [WITHCODE]",
-        "Lists libraries and their functions.",
-    ),
+    row("load", Arity::at_least(3), load)
+        .flags(&[NOSCRIPT, WRITE, DENYOOM])
+        .tips(EVERYWHERE)
+        .docs("7.0.0", "[REPLACE] function-code", "Loads a library.")
+        .complexity("O(1), the compilation aside."),
+    row("delete", Arity::exactly(3), delete)
+        .flags(&[NOSCRIPT, WRITE])
+        .tips(EVERYWHERE)
+        .docs("7.0.0", "library-name", "Deletes a library with its functions.")
+        .complexity("O(1)"),
+    row("flush", Arity::at_least(2), flush)
+        .flags(&[NOSCRIPT, WRITE])
+        .tips(EVERYWHERE)
+        .docs("7.0.0", "[ASYNC | SYNC]", "Deletes all libraries.")
+        .complexity("O(N) for N functions."),
+    row("restore", Arity::at_least(3), restore)
+        .flags(&[NOSCRIPT, WRITE, DENYOOM])
+        .tips(EVERYWHERE)
+        .docs("7.0.0", "serialized-value [FLUSH | APPEND | REPLACE]", "Loads the libraries of a payload.")
+        .complexity("O(N) for N functions of the payload."),
+    row("dump", Arity::exactly(2), dump)
+        .flags(&[NOSCRIPT])
+        .docs("7.0.0", "", "Makes a payload of all libraries.")
+        .complexity("O(N) for N functions."),
+    row("list", Arity::at_least(2), list)
+        .flags(&[NOSCRIPT])
+        .tips(&["nondeterministic_output_order"])
+        .docs("7.0.0", "[LIBRARYNAME library-name-pattern] [WITHCODE]", "Lists libraries and their functions.")
+        .complexity("O(N) for N functions."),
     row("stats", Arity::exactly(2), stats)
         .flags(&[NOSCRIPT, ALLOW_BUSY])
         .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
-        .docs("7.0.0", "", "Tells what runs, and how many functions there are."),
+        .docs("7.0.0", "", "Tells what runs, and how many functions there are.")
+        .complexity("O(1)"),
     row("kill", Arity::exactly(2), |cx, _| kill(cx, false))
         .flags(&[NOSCRIPT, ALLOW_BUSY])
         .tips(&["request_policy:all_shards", "response_policy:one_succeeded"])
-        .docs("7.0.0", "", "Ends the function that runs."),
-    row("help", Arity::exactly(2), help).flags(&[LOADING, STALE]).docs("7.0.0", "", "Describes the subcommands."),
+        .docs("7.0.0", "", "Ends the function that runs.")
+        .complexity("O(1)"),
+    row("help", Arity::exactly(2), help)
+        .flags(&[LOADING, STALE])
+        .docs("7.0.0", "", "Describes the subcommands.")
+        .complexity("O(1)"),
 ];
 
 const fn row(name: &'static str, arity: Arity, handler: Handler) -> Command {

@@ -42,32 +42,32 @@ pub const COMMANDS: &[Command] = &[
             "3.2.0",
             "key [NX|XX] [CH] longitude latitude member [longitude latitude member ...]",
             "Adds members with their places, or moves them.",
-        ),
+        ).complexity("O(log(N)) for each member, in a sorted set of N.").history(&[("6.2.0", "`CH`, `NX` and `XX`.")]),
     Command::new("geopos", Arity::at_least(2), geopos).group(Group::Geo).flags(&[READONLY]).keys(READ).docs(
         "3.2.0",
         "key [member [member ...]]",
         "Returns longitude and latitude of members.",
-    ),
+    ).complexity("O(1) for each member."),
     Command::new("geodist", Arity::at_least(4), geodist).group(Group::Geo).flags(&[READONLY]).keys(READ).docs(
         "3.2.0",
         "key member1 member2 [M|KM|FT|MI]",
         "Returns the distance between two members.",
-    ),
+    ).complexity("O(1)"),
     Command::new("geohash", Arity::at_least(2), geohash).group(Group::Geo).flags(&[READONLY]).keys(READ).docs(
         "3.2.0",
         "key [member [member ...]]",
         "Returns the places of members as geohashes.",
-    ),
+    ).complexity("O(1) for each member."),
     Command::new("geosearch", Arity::at_least(7), search::geosearch)
         .group(Group::Geo)
         .flags(&[READONLY])
         .keys(READ)
         .docs(
             "6.2.0",
-            "key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius M|KM|FT|MI | BYBOX width height \
+            "key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius M|KM|FT|MI | BYBOX <width> height \
              M|KM|FT|MI> [ASC|DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
             "Returns the members in a circle or a box.",
-        ),
+        ).complexity("O(N+log(M)) for N members in the grid's cells around the area, and M in the area.").history(&[("7.0.0", "Units in capital letters.")]),
     Command::new("geosearchstore", Arity::at_least(8), search::geosearchstore)
         .group(Group::Geo)
         .flags(&[WRITE, DENYOOM])
@@ -75,9 +75,9 @@ pub const COMMANDS: &[Command] = &[
         .docs(
             "6.2.0",
             "destination source <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius M|KM|FT|MI | BYBOX \
-             width height M|KM|FT|MI> [ASC|DESC] [COUNT count [ANY]] [STOREDIST]",
+             <width> height M|KM|FT|MI> [ASC|DESC] [COUNT count [ANY]] [STOREDIST]",
             "Keeps the members in a circle or a box in another key.",
-        ),
+        ).complexity("O(N+log(M)) for N members in the grid's cells around the area, and M in the area.").history(&[("7.0.0", "Units in capital letters.")]),
     Command::new("georadius", Arity::at_least(6), search::georadius)
         .group(Group::Geo)
         .flags(&[WRITE, DENYOOM])
@@ -87,9 +87,9 @@ pub const COMMANDS: &[Command] = &[
         .docs(
             "3.2.0",
             "key longitude latitude radius M|KM|FT|MI [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC|DESC] \
-             [STORE key] [STOREDIST key]",
+             [STORE key|STOREDIST key]",
             "Returns, or keeps, the members in a circle around a place.",
-        ),
+        ).complexity("O(N+log(M)) for N members in the square around the circle, and M in the index.").history(&[("6.2.0", "`ANY`."), ("7.0.0", "Units in capital letters.")]),
     Command::new("georadius_ro", Arity::at_least(6), search::georadius_ro)
         .group(Group::Geo)
         .flags(&[READONLY])
@@ -99,7 +99,7 @@ pub const COMMANDS: &[Command] = &[
             "3.2.10",
             "key longitude latitude radius M|KM|FT|MI [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC|DESC]",
             "Returns the members in a circle around a place.",
-        ),
+        ).complexity("O(N+log(M)) for N members in the square around the circle, and M in the index.").history(&[("6.2.0", "`ANY`."), ("7.0.0", "Units in capital letters.")]),
     Command::new("georadiusbymember", Arity::at_least(5), search::georadiusbymember)
         .group(Group::Geo)
         .flags(&[WRITE, DENYOOM])
@@ -108,10 +108,10 @@ pub const COMMANDS: &[Command] = &[
         .deprecated("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS` and `FROMMEMBER`")
         .docs(
             "3.2.0",
-            "key member radius M|KM|FT|MI [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC|DESC] [STORE key] \
-             [STOREDIST key]",
+            "key member radius M|KM|FT|MI [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC|DESC] [STORE key|STOREDIST \
+             key]",
             "Returns, or keeps, the members in a circle around one of them.",
-        ),
+        ).complexity("O(N+log(M)) for N members in the square around the circle, and M in the index.").history(&[("6.2.0", "`ANY`."), ("7.0.0", "Units in capital letters.")]),
     Command::new("georadiusbymember_ro", Arity::at_least(5), search::georadiusbymember_ro)
         .group(Group::Geo)
         .flags(&[READONLY])
@@ -121,7 +121,7 @@ pub const COMMANDS: &[Command] = &[
             "3.2.10",
             "key member radius M|KM|FT|MI [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC|DESC]",
             "Returns the members in a circle around one of them.",
-        ),
+        ).complexity("O(N+log(M)) for N members in the square around the circle, and M in the index.").history(&[("6.2.0", "`ANY`."), ("7.0.0", "Units in capital letters.")]),
 ];
 
 /// Arguments `index` and the next as longitude and latitude.

@@ -33,13 +33,16 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Hash)
         .flags(&[WRITE, DENYOOM, FAST])
         .keys(UPDATES)
-        .docs("2.0.0", "key field value [field value ...]", "Sets fields of a hash; returns how many of them are new."),
+        .docs("2.0.0", "key field value [field value ...]", "Sets fields of a hash; returns how many of them are new.")
+        .complexity("O(1) for each field, so O(N) for N.")
+        .history(&[("4.0.0", "Several fields.")]),
     Command::new("hmset", Arity::at_least(4), hmset)
         .group(Group::Hash)
         .flags(&[WRITE, DENYOOM, FAST])
         .keys(UPDATES)
         .deprecated("4.0.0", "`HSET`")
-        .docs("2.0.0", "key field value [field value ...]", "Sets fields of a hash."),
+        .docs("2.0.0", "key field value [field value ...]", "Sets fields of a hash.")
+        .complexity("O(N) for N fields."),
     Command::new("hsetnx", Arity::exactly(4), hsetnx)
         .group(Group::Hash)
         .flags(&[WRITE, DENYOOM, FAST])
@@ -50,16 +53,19 @@ pub const COMMANDS: &[Command] = &[
         "key field",
         "Returns the value of a field.",
     ),
-    Command::new("hmget", Arity::at_least(3), hmget).group(Group::Hash).flags(&[READONLY, FAST]).keys(READS).docs(
-        "2.0.0",
-        "key field [field ...]",
-        "Returns the values of fields, null for those that are not there.",
-    ),
+    Command::new("hmget", Arity::at_least(3), hmget)
+        .group(Group::Hash)
+        .flags(&[READONLY, FAST])
+        .keys(READS)
+        .docs("2.0.0", "key field [field ...]", "Returns the values of fields, null for those that are not there.")
+        .complexity("O(N) for N fields."),
     Command::new("hdel", Arity::at_least(3), hdel)
         .group(Group::Hash)
         .flags(&[WRITE, FAST])
         .keys(&[Keys::at(1, Access::RW.and(Access::DELETE))])
-        .docs("2.0.0", "key field [field ...]", "Deletes fields of a hash, and the hash with the last of them."),
+        .docs("2.0.0", "key field [field ...]", "Deletes fields of a hash, and the hash with the last of them.")
+        .complexity("O(N) for N fields.")
+        .history(&[("2.4.0", "Several fields.")]),
     Command::new("hlen", Arity::exactly(2), hlen).group(Group::Hash).flags(&[READONLY, FAST]).keys(LOOKS).docs(
         "2.0.0",
         "key",
@@ -80,19 +86,22 @@ pub const COMMANDS: &[Command] = &[
         .flags(&[READONLY])
         .keys(READS)
         .tips(&["nondeterministic_output_order"])
-        .docs("2.0.0", "key", "Returns all fields of a hash."),
+        .docs("2.0.0", "key", "Returns all fields of a hash.")
+        .complexity("O(N) for a hash of N fields."),
     Command::new("hvals", Arity::exactly(2), |cx, args| reply_all(cx, args, Part::Values))
         .group(Group::Hash)
         .flags(&[READONLY])
         .keys(READS)
         .tips(&["nondeterministic_output_order"])
-        .docs("2.0.0", "key", "Returns all values of a hash."),
+        .docs("2.0.0", "key", "Returns all values of a hash.")
+        .complexity("O(N) for a hash of N fields."),
     Command::new("hgetall", Arity::exactly(2), |cx, args| reply_all(cx, args, Part::Both))
         .group(Group::Hash)
         .flags(&[READONLY])
         .keys(READS)
         .tips(&["nondeterministic_output_order"])
-        .docs("2.0.0", "key", "Returns all fields of a hash with their values."),
+        .docs("2.0.0", "key", "Returns all fields of a hash with their values.")
+        .complexity("O(N) for a hash of N fields."),
     Command::new("hincrby", Arity::exactly(4), hincrby)
         .group(Group::Hash)
         .flags(&[WRITE, DENYOOM, FAST])
@@ -112,7 +121,8 @@ pub const COMMANDS: &[Command] = &[
             "2.8.0",
             "key cursor [MATCH pattern] [COUNT count] [NOVALUES]",
             "Returns some fields of a hash with their values, and where to go on.",
-        ),
+        )
+        .complexity("O(1) for each call, O(N) for all that it takes to see N elements."),
 ];
 
 impl Parts for Hash {

@@ -28,36 +28,36 @@ pub const COMMANDS: &[Command] = &[
         .keys(SETS)
         .docs(
             "7.4.0",
-            "key seconds [NX|XX|GT|LT] <FIELDS numfields field [field ...]>",
+            "key seconds [NX|XX|GT|LT] FIELDS <numfields field [field ...]>",
             "Has fields of a hash expire after some seconds.",
-        ),
+        ).complexity("O(N) for N fields."),
     Command::new("hpexpire", Arity::at_least(6), |cx, args| hexpire(cx, args, MILLISECONDS))
         .group(Group::Hash)
         .flags(&[WRITE, FAST])
         .keys(SETS)
         .docs(
             "7.4.0",
-            "key milliseconds [NX|XX|GT|LT] <FIELDS numfields field [field ...]>",
+            "key milliseconds [NX|XX|GT|LT] FIELDS <numfields field [field ...]>",
             "Has fields of a hash expire after some milliseconds.",
-        ),
+        ).complexity("O(N) for N fields."),
     Command::new("hexpireat", Arity::at_least(6), |cx, args| hexpire(cx, args, UNIX_SECONDS))
         .group(Group::Hash)
         .flags(&[WRITE, FAST])
         .keys(SETS)
         .docs(
             "7.4.0",
-            "key unix-time-seconds [NX|XX|GT|LT] <FIELDS numfields field [field ...]>",
+            "key unix-time-seconds [NX|XX|GT|LT] FIELDS <numfields field [field ...]>",
             "Has fields of a hash expire at a point of time in Unix seconds.",
-        ),
+        ).complexity("O(N) for N fields."),
     Command::new("hpexpireat", Arity::at_least(6), |cx, args| hexpire(cx, args, UNIX_MILLISECONDS))
         .group(Group::Hash)
         .flags(&[WRITE, FAST])
         .keys(SETS)
         .docs(
             "7.4.0",
-            "key unix-time-milliseconds [NX|XX|GT|LT] <FIELDS numfields field [field ...]>",
+            "key unix-time-milliseconds [NX|XX|GT|LT] FIELDS <numfields field [field ...]>",
             "Has fields of a hash expire at a point of time in Unix milliseconds.",
-        ),
+        ).complexity("O(N) for N fields."),
     Command::new("httl", Arity::at_least(5), |cx, args| reply_times::<Hash>(cx, args, seconds_left))
         .group(Group::Hash)
         .flags(&[READONLY, FAST])
@@ -65,9 +65,9 @@ pub const COMMANDS: &[Command] = &[
         .tips(TTL_TIPS)
         .docs(
             "7.4.0",
-            "key <FIELDS numfields field [field ...]>",
+            "key FIELDS <numfields field [field ...]>",
             "Returns how long fields have yet to live, in seconds.",
-        ),
+        ).complexity("O(N) for N fields."),
     Command::new("hpttl", Arity::at_least(5), |cx, args| reply_times::<Hash>(cx, args, |at, now| at - now))
         .group(Group::Hash)
         .flags(&[READONLY, FAST])
@@ -75,30 +75,30 @@ pub const COMMANDS: &[Command] = &[
         .tips(TTL_TIPS)
         .docs(
             "7.4.0",
-            "key <FIELDS numfields field [field ...]>",
+            "key FIELDS <numfields field [field ...]>",
             "Returns how long fields have yet to live, in milliseconds.",
-        ),
+        ).complexity("O(N) for N fields."),
     Command::new("hexpiretime", Arity::at_least(5), |cx, args| reply_times::<Hash>(cx, args, unix_seconds))
         .group(Group::Hash)
         .flags(&[READONLY, FAST])
         .keys(ASKS)
-        .docs("7.4.0", "key <FIELDS numfields field [field ...]>", "Returns when fields expire, in Unix seconds."),
+        .docs("7.4.0", "key FIELDS <numfields field [field ...]>", "Returns when fields expire, in Unix seconds.").complexity("O(N) for N fields."),
     Command::new("hpexpiretime", Arity::at_least(5), |cx, args| reply_times::<Hash>(cx, args, |at, _| at))
         .group(Group::Hash)
         .flags(&[READONLY, FAST])
         .keys(ASKS)
-        .docs("7.4.0", "key <FIELDS numfields field [field ...]>", "Returns when fields expire, in Unix milliseconds."),
+        .docs("7.4.0", "key FIELDS <numfields field [field ...]>", "Returns when fields expire, in Unix milliseconds.").complexity("O(N) for N fields."),
     Command::new("hpersist", Arity::at_least(5), persist::<Hash>)
         .group(Group::Hash)
         .flags(&[WRITE, FAST])
         .keys(SETS)
-        .docs("7.4.0", "key <FIELDS numfields field [field ...]>", "Removes the expiry of fields."),
-    Command::new("hgetex", Arity::at_least(5), hgetex).group(Group::Hash).flags(&[WRITE, FAST]).keys(SETS).docs(
+        .docs("7.4.0", "key FIELDS <numfields field [field ...]>", "Removes the expiry of fields.").complexity("O(N) for N fields."),
+    Command::new("hgetex", Arity::at_least(5), hgetex).group(Group::Hash).flags(&[WRITE, FAST]).keys(&[Keys::at(1, Access::RW.and(Access::ACCESS).and(Access::UPDATE))]).docs(
         "8.0.0",
-        "key [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|PERSIST] <FIELDS numfields \
+        "key [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|PERSIST] FIELDS <numfields \
          field [field ...]>",
         "Returns the values of fields and sets or removes their expiry.",
-    ),
+    ).complexity("O(N) for N fields."),
     Command::new("hsetex", Arity::at_least(6), hsetex)
         .group(Group::Hash)
         .flags(&[WRITE, DENYOOM, FAST])
@@ -106,14 +106,14 @@ pub const COMMANDS: &[Command] = &[
         .docs(
             "8.0.0",
             "key [FNX|FXX] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL] \
-             <FIELDS numfields field value [field value ...]>",
+             FIELDS <numfields field value [field value ...]>",
             "Sets fields of a hash and their expiry.",
-        ),
+        ).complexity("O(N) for N fields."),
     Command::new("hgetdel", Arity::at_least(5), hgetdel)
         .group(Group::Hash)
         .flags(&[WRITE, FAST])
         .keys(&[Keys::at(1, Access::RW.and(Access::ACCESS).and(Access::DELETE))])
-        .docs("8.0.0", "key <FIELDS numfields field [field ...]>", "Returns the values of fields and deletes them."),
+        .docs("8.0.0", "key FIELDS <numfields field [field ...]>", "Returns the values of fields and deletes them.").complexity("O(N) for N fields."),
 ];
 
 fn hexpire(cx: &mut Ctx<'_>, args: Args<'_>, unit: TimeUnit) -> CmdResult {

@@ -23,7 +23,8 @@ pub const COMMANDS: &[Command] = &[Command::new("hrandfield", Arity::at_least(2)
         "6.2.0",
         "key [count [WITHVALUES]]",
         "Returns fields of a hash chosen at random; with a negative count the same one may come several times.",
-    )];
+    )
+    .complexity("O(N) for N fields returned.")];
 
 fn hrandfield(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if args.len() > 2 {

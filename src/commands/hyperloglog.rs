@@ -25,12 +25,14 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Hyperloglog)
         .flags(&[WRITE, DENYOOM, FAST])
         .keys(&[Keys::at(1, Access::RW.and(Access::INSERT))])
-        .docs("2.8.9", "key [element [element ...]]", "Adds elements to a HyperLogLog, which is made if need be."),
+        .docs("2.8.9", "key [element [element ...]]", "Adds elements to a HyperLogLog, which is made if need be.")
+        .complexity("O(1) for each element."),
     Command::new("pfcount", Arity::at_least(2), pfcount)
         .group(Group::Hyperloglog)
         .flags(&[READONLY, MAY_REPLICATE])
         .keys(&[Keys::range(1, -1, 1, Access::RW.and(Access::ACCESS))])
-        .docs("2.8.9", "key [key ...]", "Estimates how many distinct elements HyperLogLogs have seen together."),
+        .docs("2.8.9", "key [key ...]", "Estimates how many distinct elements HyperLogLogs have seen together.")
+        .complexity("O(1) for one key; O(N) for N keys, and much slower."),
     Command::new("pfmerge", Arity::at_least(2), pfmerge)
         .group(Group::Hyperloglog)
         .flags(&[WRITE, DENYOOM])
@@ -38,17 +40,21 @@ pub const COMMANDS: &[Command] = &[
             Keys::at(1, Access::RW.and(Access::ACCESS).and(Access::INSERT)),
             Keys::range(2, -1, 1, Access::RO.and(Access::ACCESS)),
         ])
-        .docs("2.8.9", "destkey [sourcekey [sourcekey ...]]", "Merges HyperLogLogs into one."),
+        .docs("2.8.9", "destkey [sourcekey [sourcekey ...]]", "Merges HyperLogLogs into one.")
+        .complexity("O(N) for N HyperLogLogs, slow for each."),
     Command::new("pfdebug", Arity::exactly(3), pfdebug)
         .group(Group::Hyperloglog)
         .flags(&[WRITE, DENYOOM, ADMIN])
         .keys(&[Keys::at(2, Access::RW.and(Access::ACCESS))])
-        .docs("2.8.9", "subcommand key", "Shows the inside of a HyperLogLog."),
-    Command::new("pfselftest", Arity::exactly(1), pfselftest).group(Group::Hyperloglog).flags(&[ADMIN]).docs(
-        "2.8.9",
-        "",
-        "Tests HyperLogLogs with random elements.",
-    ),
+        .for_systems()
+        .docs("2.8.9", "subcommand key", "Shows the inside of a HyperLogLog.")
+        .complexity("N/A"),
+    Command::new("pfselftest", Arity::exactly(1), pfselftest)
+        .group(Group::Hyperloglog)
+        .flags(&[ADMIN])
+        .for_systems()
+        .docs("2.8.9", "", "Tests HyperLogLogs with random elements.")
+        .complexity("N/A"),
 ];
 
 impl From<Corrupted> for Error {

@@ -23,22 +23,27 @@ pub const COMMANDS: &[Command] = &[
         .flags(&[WRITE])
         .keys(&[Keys::range(1, -1, 1, Access::RM.and(Access::DELETE))])
         .tips(PER_SHARD_SUM)
-        .docs("1.0.0", "key [key ...]", "Deletes keys."),
+        .docs("1.0.0", "key [key ...]", "Deletes keys.")
+        .complexity("O(N) for N keys, and O(M) for each collection of M elements among them."),
     Command::new("unlink", Arity::at_least(2), unlink)
         .flags(&[WRITE, FAST])
         .keys(&[Keys::range(1, -1, 1, Access::RM.and(Access::DELETE))])
         .tips(PER_SHARD_SUM)
-        .docs("4.0.0", "key [key ...]", "Deletes keys, freeing the memory of big ones in the background."),
+        .docs("4.0.0", "key [key ...]", "Deletes keys, freeing the memory of big ones in the background.")
+        .complexity("O(1) for each key; what they held, O(N) allocations, is freed by a thread."),
     Command::new("exists", Arity::at_least(2), exists)
         .flags(&[READONLY, FAST])
         .keys(&[Keys::range(1, -1, 1, Access::RO)])
         .tips(PER_SHARD_SUM)
-        .docs("1.0.0", "key [key ...]", "Counts how many of the keys named exist."),
+        .docs("1.0.0", "key [key ...]", "Counts how many of the keys named exist.")
+        .complexity("O(N) for N keys.")
+        .history(&[("3.0.3", "Several keys.")]),
     Command::new("touch", Arity::at_least(2), touch)
         .flags(&[READONLY, FAST])
         .keys(&[Keys::range(1, -1, 1, Access::RO)])
         .tips(PER_SHARD_SUM)
-        .docs("3.2.1", "key [key ...]", "Counts the keys that exist, and marks them as used now."),
+        .docs("3.2.1", "key [key ...]", "Counts the keys that exist, and marks them as used now.")
+        .complexity("O(N) for N keys."),
     Command::new("type", Arity::exactly(2), type_of).flags(&[READONLY, FAST]).keys(&[Keys::at(1, Access::RO)]).docs(
         "1.0.0",
         "key",
@@ -50,26 +55,30 @@ pub const COMMANDS: &[Command] = &[
             Keys::at(1, Access::RW.and(Access::ACCESS).and(Access::DELETE)),
             Keys::at(2, Access::OW.and(Access::UPDATE)),
         ])
-        .docs("1.0.0", "key newkey", "Gives a key another name, in the place of whatever had it."),
+        .docs("1.0.0", "key newkey", "Gives a key another name, in the place of whatever had it.")
+        .complexity("O(1)"),
     Command::new("renamenx", Arity::exactly(3), renamenx)
         .flags(&[WRITE, FAST])
         .keys(&[
             Keys::at(1, Access::RW.and(Access::ACCESS).and(Access::DELETE)),
             Keys::at(2, Access::OW.and(Access::INSERT)),
         ])
-        .docs("1.0.0", "key newkey", "Gives a key another name that is still free."),
+        .docs("1.0.0", "key newkey", "Gives a key another name that is still free.")
+        .history(&[("3.2.0", "Source and destination may be the same.")]),
     Command::new("copy", Arity::at_least(3), copy)
         .flags(&[WRITE, DENYOOM])
         .keys(&[Keys::at(1, Access::RO.and(Access::ACCESS)), Keys::at(2, Access::OW.and(Access::UPDATE))])
-        .docs("6.2.0", "source destination [DB destination-db] [REPLACE]", "Copies a value to another key."),
+        .docs("6.2.0", "source destination [DB destination-db] [REPLACE]", "Copies a value to another key.")
+        .complexity("O(N) at worst for a collection of N elements, O(1) for a string."),
     Command::new("move", Arity::exactly(3), move_key)
         .flags(&[WRITE, FAST])
         .keys(&[Keys::at(1, Access::RW.and(Access::ACCESS).and(Access::UPDATE))])
         .docs("1.0.0", "key db", "Moves a key to another database."),
     Command::new("randomkey", Arity::exactly(1), randomkey)
         .flags(&[READONLY, ARBITRARY_KEYS])
-        .tips(&["request_policy:all_shards", "nondeterministic_output"])
-        .docs("1.0.0", "", "Returns a key chosen at random."),
+        .tips(&["request_policy:all_shards", "response_policy:special", "nondeterministic_output"])
+        .docs("1.0.0", "", "Returns a key chosen at random.")
+        .complexity("O(1)"),
     Command::new("dbsize", Arity::exactly(1), dbsize)
         .group(Group::Server)
         .flags(&[READONLY, FAST])
@@ -80,19 +89,24 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Server)
         .flags(&[WRITE, FAST])
         .acl(Categories(Categories::KEYSPACE.0 | Categories::DANGEROUS.0))
-        .docs("4.0.0", "index1 index2", "Exchanges the content of two databases."),
+        .docs("4.0.0", "index1 index2", "Exchanges the content of two databases.")
+        .complexity("O(N) for N clients that watch or wait for keys of either."),
     Command::new("flushdb", Arity::at_least(1), flushdb)
         .group(Group::Server)
         .flags(&[WRITE])
         .acl(Categories(Categories::KEYSPACE.0 | Categories::DANGEROUS.0))
         .tips(ALL_SHARDS_SUCCEED)
-        .docs("1.0.0", "[ASYNC|SYNC]", "Deletes all keys of the database."),
+        .docs("1.0.0", "[ASYNC|SYNC]", "Deletes all keys of the database.")
+        .complexity("O(N) for N keys of the database.")
+        .history(&[("4.0.0", "`ASYNC`."), ("6.2.0", "`SYNC`.")]),
     Command::new("flushall", Arity::at_least(1), flushall)
         .group(Group::Server)
         .flags(&[WRITE])
         .acl(Categories(Categories::KEYSPACE.0 | Categories::DANGEROUS.0))
         .tips(ALL_SHARDS_SUCCEED)
-        .docs("1.0.0", "[ASYNC|SYNC]", "Deletes all keys of all databases."),
+        .docs("1.0.0", "[ASYNC|SYNC]", "Deletes all keys of all databases.")
+        .complexity("O(N) for N keys of all databases.")
+        .history(&[("4.0.0", "`ASYNC`."), ("6.2.0", "`SYNC`.")]),
 ];
 
 fn del(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {

@@ -25,23 +25,30 @@ const fn subcommand(name: &'static str, arity: Arity, handler: Handler) -> Comma
 }
 
 const SUBCOMMANDS: &[Command] = &[
-    subcommand("latest", Arity::exactly(2), latest).docs("2.8.13", "", "Tells each event's latest spike."),
-    subcommand("history", Arity::exactly(3), history).docs("2.8.13", "event", "Tells the spikes of an event."),
-    subcommand("graph", Arity::exactly(3), graph).docs("2.8.13", "event", "Draws the spikes of an event."),
-    subcommand("doctor", Arity::exactly(2), examine).docs("2.8.13", "", "Explains the spikes in words."),
-    subcommand("histogram", Arity::at_least(2), histogram).docs(
-        "7.0.0",
-        "[command [command ...]]",
-        "Tells how the run times of commands are distributed.",
-    ),
+    subcommand("latest", Arity::exactly(2), latest)
+        .docs("2.8.13", "", "Tells each event's latest spike.")
+        .complexity("O(1)"),
+    subcommand("history", Arity::exactly(3), history)
+        .docs("2.8.13", "event", "Tells the spikes of an event.")
+        .complexity("O(1)"),
+    subcommand("graph", Arity::exactly(3), graph)
+        .docs("2.8.13", "event", "Draws the spikes of an event.")
+        .complexity("O(1)"),
+    subcommand("doctor", Arity::exactly(2), examine)
+        .docs("2.8.13", "", "Explains the spikes in words.")
+        .complexity("O(1)"),
+    subcommand("histogram", Arity::at_least(2), histogram)
+        .docs("7.0.0", "[command [command ...]]", "Tells how the run times of commands are distributed.")
+        .complexity("O(N) for N commands shown."),
     subcommand("reset", Arity::at_least(2), reset)
-        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
-        .docs("2.8.13", "[event [event ...]]", "Forgets the spikes of some events, or all."),
-    Command::new("help", Arity::exactly(2), help).group(Group::Server).flags(&[LOADING, STALE]).docs(
-        "2.8.13",
-        "",
-        "Describes the subcommands.",
-    ),
+        .tips(&["request_policy:all_nodes", "response_policy:agg_sum"])
+        .docs("2.8.13", "[event [event ...]]", "Forgets the spikes of some events, or all.")
+        .complexity("O(1)"),
+    Command::new("help", Arity::exactly(2), help)
+        .group(Group::Server)
+        .flags(&[LOADING, STALE])
+        .docs("2.8.13", "", "Describes the subcommands.")
+        .complexity("O(1)"),
 ];
 
 /// Behind the four columns of Redis come the sum and the number of all spikes, as Valkey has them: who reads the former

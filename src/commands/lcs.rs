@@ -20,7 +20,8 @@ pub const COMMANDS: &[Command] = &[Command::new("lcs", Arity::at_least(3), lcs)
         "7.0.0",
         "key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]",
         "Finds the longest subsequence that two strings have in common.",
-    )];
+    )
+    .complexity("O(N*M) for strings of N and M bytes.")];
 
 #[derive(Default)]
 struct Options {

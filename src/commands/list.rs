@@ -22,60 +22,56 @@ const DELETES: &[Keys] = &[Keys::at(1, Access::RW.and(Access::DELETE))];
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[
-    row("lpush", Arity::at_least(3), |cx, args| push(cx, args, End::Head), &[WRITE, DENYOOM, FAST], INSERTS).docs(
-        "1.0.0",
-        "key element [element ...]",
-        "Puts elements at the head of a list, one before the other.",
-    ),
-    row("rpush", Arity::at_least(3), |cx, args| push(cx, args, End::Tail), &[WRITE, DENYOOM, FAST], INSERTS).docs(
-        "1.0.0",
-        "key element [element ...]",
-        "Puts elements at the tail of a list.",
-    ),
+    row("lpush", Arity::at_least(3), |cx, args| push(cx, args, End::Head), &[WRITE, DENYOOM, FAST], INSERTS)
+        .docs("1.0.0", "key element [element ...]", "Puts elements at the head of a list, one before the other.")
+        .complexity("O(1) for each element, so O(N) for N.")
+        .history(&[("2.4.0", "Several elements.")]),
+    row("rpush", Arity::at_least(3), |cx, args| push(cx, args, End::Tail), &[WRITE, DENYOOM, FAST], INSERTS)
+        .docs("1.0.0", "key element [element ...]", "Puts elements at the tail of a list.")
+        .complexity("O(1) for each element, so O(N) for N.")
+        .history(&[("2.4.0", "Several elements.")]),
     row("lpushx", Arity::at_least(3), |cx, args| push_existing(cx, args, End::Head), &[WRITE, DENYOOM, FAST], INSERTS)
-        .docs("2.2.0", "key element [element ...]", "Puts elements at the head of a list if the list exists."),
+        .docs("2.2.0", "key element [element ...]", "Puts elements at the head of a list if the list exists.")
+        .complexity("O(1) for each element, so O(N) for N.")
+        .history(&[("4.0.0", "Several elements.")]),
     row("rpushx", Arity::at_least(3), |cx, args| push_existing(cx, args, End::Tail), &[WRITE, DENYOOM, FAST], INSERTS)
-        .docs("2.2.0", "key element [element ...]", "Puts elements at the tail of a list if the list exists."),
+        .docs("2.2.0", "key element [element ...]", "Puts elements at the tail of a list if the list exists.")
+        .complexity("O(1) for each element, so O(N) for N.")
+        .history(&[("4.0.0", "Several elements.")]),
     row("llen", Arity::exactly(2), llen, &[READONLY, FAST], LOOKS).docs(
         "1.0.0",
         "key",
         "Returns the number of elements of a list.",
     ),
-    row("lrange", Arity::exactly(4), lrange, &[READONLY], READS).docs(
-        "1.0.0",
-        "key start stop",
-        "Returns the elements of a list from one index to another.",
-    ),
-    row("lindex", Arity::exactly(3), lindex, &[READONLY], READS).docs(
-        "1.0.0",
-        "key index",
-        "Returns the element of a list at an index.",
-    ),
-    row("lset", Arity::exactly(4), lset, &[WRITE, DENYOOM], UPDATES).docs(
-        "1.0.0",
-        "key index element",
-        "Replaces the element of a list at an index.",
-    ),
-    row("linsert", Arity::exactly(5), linsert, &[WRITE, DENYOOM], INSERTS).docs(
-        "2.2.0",
-        "key BEFORE|AFTER pivot element",
-        "Inserts an element before or behind the first one of another text.",
-    ),
-    row("lrem", Arity::exactly(4), lrem, &[WRITE], DELETES).docs(
-        "1.0.0",
-        "key count element",
-        "Removes elements of a text from a list, and counts them.",
-    ),
-    row("ltrim", Arity::exactly(4), ltrim, &[WRITE], DELETES).docs(
-        "1.0.0",
-        "key start stop",
-        "Removes the elements of a list that lie outside a range of indices.",
-    ),
-    row("lpos", Arity::at_least(3), lpos, &[READONLY], READS).docs(
-        "6.0.6",
-        "key element [RANK rank] [COUNT num-matches] [MAXLEN len]",
-        "Returns the index of the elements of a text in a list.",
-    ),
+    row("lrange", Arity::exactly(4), lrange, &[READONLY], READS)
+        .docs("1.0.0", "key start stop", "Returns the elements of a list from one index to another.")
+        .complexity("O(S+N) for N elements that begin S from the nearer end."),
+    row("lindex", Arity::exactly(3), lindex, &[READONLY], READS)
+        .docs("1.0.0", "key index", "Returns the element of a list at an index.")
+        .complexity("O(N) for N elements between the end and the index; O(1) at both ends."),
+    row("lset", Arity::exactly(4), lset, &[WRITE, DENYOOM], UPDATES)
+        .docs("1.0.0", "key index element", "Replaces the element of a list at an index.")
+        .complexity("O(N) for a list of N elements; O(1) at both ends."),
+    row("linsert", Arity::exactly(5), linsert, &[WRITE, DENYOOM], INSERTS)
+        .docs(
+            "2.2.0",
+            "key BEFORE|AFTER pivot element",
+            "Inserts an element before or behind the first one of another text.",
+        )
+        .complexity("O(N) for N elements in front of the pivot; O(1) at the head."),
+    row("lrem", Arity::exactly(4), lrem, &[WRITE], DELETES)
+        .docs("1.0.0", "key count element", "Removes elements of a text from a list, and counts them.")
+        .complexity("O(N+M) for a list of N elements, of which M go."),
+    row("ltrim", Arity::exactly(4), ltrim, &[WRITE], DELETES)
+        .docs("1.0.0", "key start stop", "Removes the elements of a list that lie outside a range of indices.")
+        .complexity("O(N) for N elements removed."),
+    row("lpos", Arity::at_least(3), lpos, &[READONLY], READS)
+        .docs(
+            "6.0.6",
+            "key element [RANK rank] [COUNT num-matches] [MAXLEN len]",
+            "Returns the index of the elements of a text in a list.",
+        )
+        .complexity("O(N) for a list of N elements; less with MAXLEN, or near an end."),
 ];
 
 const fn row(name: &'static str, arity: Arity, handler: Handler, flags: &[Flags], keys: &'static [Keys]) -> Command {

@@ -30,22 +30,36 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::List)
         .flags(&[WRITE, FAST])
         .keys(&[Keys::at(1, POPS)])
-        .docs("1.0.0", "key [count]", "Takes elements from the head of a list and returns them."),
+        .docs("1.0.0", "key [count]", "Takes elements from the head of a list and returns them.")
+        .complexity("O(N) for N elements returned.")
+        .history(&[("6.2.0", "A count.")]),
     Command::new("rpop", Arity::at_least(2), |cx, args| pop(cx, args, End::Tail))
         .group(Group::List)
         .flags(&[WRITE, FAST])
         .keys(&[Keys::at(1, POPS)])
-        .docs("1.0.0", "key [count]", "Takes elements from the tail of a list and returns them."),
-    Command::new("lmpop", Arity::at_least(4), lmpop).group(Group::List).flags(&[WRITE]).keys(&[counted(1)]).docs(
-        "7.0.0",
-        "numkeys key [key ...] LEFT|RIGHT [COUNT count]",
-        "Takes elements from an end of the first of several lists that has any.",
-    ),
-    Command::new("lmove", Arity::exactly(5), lmove).group(Group::List).flags(&[WRITE, DENYOOM]).keys(MOVES).docs(
-        "6.2.0",
-        "source destination LEFT|RIGHT LEFT|RIGHT",
-        "Moves an element from an end of a list to an end of another, and returns it.",
-    ),
+        .docs("1.0.0", "key [count]", "Takes elements from the tail of a list and returns them.")
+        .complexity("O(N) for N elements returned.")
+        .history(&[("6.2.0", "A count.")]),
+    Command::new("lmpop", Arity::at_least(4), lmpop)
+        .group(Group::List)
+        .flags(&[WRITE])
+        .keys(&[counted(1)])
+        .docs(
+            "7.0.0",
+            "numkeys key [key ...] LEFT|RIGHT [COUNT count]",
+            "Takes elements from an end of the first of several lists that has any.",
+        )
+        .complexity("O(N+M) for N keys, and M elements popped."),
+    Command::new("lmove", Arity::exactly(5), lmove)
+        .group(Group::List)
+        .flags(&[WRITE, DENYOOM])
+        .keys(MOVES)
+        .docs(
+            "6.2.0",
+            "source destination LEFT|RIGHT LEFT|RIGHT",
+            "Moves an element from an end of a list to an end of another, and returns it.",
+        )
+        .complexity("O(1)"),
     Command::new("rpoplpush", Arity::exactly(3), rpoplpush)
         .group(Group::List)
         .flags(&[WRITE, DENYOOM])
@@ -55,36 +69,44 @@ pub const COMMANDS: &[Command] = &[
             "1.2.0",
             "source destination",
             "Moves an element from the tail of a list to the head of another, and returns it.",
-        ),
+        )
+        .complexity("O(1)"),
     Command::new("blpop", Arity::at_least(3), |cx, args| blocking_pop(cx, args, End::Head))
         .group(Group::List)
-        .flags(&[WRITE, NOSCRIPT, BLOCKING])
+        .flags(&[WRITE, BLOCKING])
         .keys(&[Keys::range(1, -2, 1, POPS)])
-        .docs("2.0.0", "key [key ...] timeout", "Takes an element from the head of a list, or waits until one comes."),
+        .docs("2.0.0", "key [key ...] timeout", "Takes an element from the head of a list, or waits until one comes.")
+        .complexity("O(N) for N keys.")
+        .history(&[("6.0.0", "Fractions of seconds.")]),
     Command::new("brpop", Arity::at_least(3), |cx, args| blocking_pop(cx, args, End::Tail))
         .group(Group::List)
-        .flags(&[WRITE, NOSCRIPT, BLOCKING])
+        .flags(&[WRITE, BLOCKING])
         .keys(&[Keys::range(1, -2, 1, POPS)])
-        .docs("2.0.0", "key [key ...] timeout", "Takes an element from the tail of a list, or waits until one comes."),
+        .docs("2.0.0", "key [key ...] timeout", "Takes an element from the tail of a list, or waits until one comes.")
+        .complexity("O(N) for N keys.")
+        .history(&[("6.0.0", "Fractions of seconds.")]),
     Command::new("blmove", Arity::exactly(6), blmove)
         .group(Group::List)
-        .flags(&[WRITE, DENYOOM, NOSCRIPT, BLOCKING])
+        .flags(&[WRITE, DENYOOM, BLOCKING])
         .keys(MOVES)
         .docs(
             "6.2.0",
             "source destination LEFT|RIGHT LEFT|RIGHT timeout",
             "Moves an element from an end of a list to an end of another, or waits until one comes.",
-        ),
+        )
+        .complexity("O(1)"),
     Command::new("brpoplpush", Arity::exactly(4), brpoplpush)
         .group(Group::List)
-        .flags(&[WRITE, DENYOOM, NOSCRIPT, BLOCKING])
+        .flags(&[WRITE, DENYOOM, BLOCKING])
         .keys(MOVES)
         .deprecated("6.2.0", "`BLMOVE` with `RIGHT` and `LEFT`")
         .docs(
             "2.2.0",
             "source destination timeout",
             "Moves an element from the tail of a list to the head of another, or waits until one comes.",
-        ),
+        )
+        .complexity("O(1)")
+        .history(&[("6.0.0", "Fractions of seconds.")]),
     Command::new("blmpop", Arity::at_least(5), blmpop)
         .group(Group::List)
         .flags(&[WRITE, BLOCKING])
@@ -93,7 +115,8 @@ pub const COMMANDS: &[Command] = &[
             "7.0.0",
             "timeout numkeys key [key ...] LEFT|RIGHT [COUNT count]",
             "Takes elements from an end of the first of several lists that has any, or waits until some come.",
-        ),
+        )
+        .complexity("O(N+M) for N keys, and M elements popped."),
 ];
 
 fn pop_event(end: End) -> Event {

@@ -22,31 +22,33 @@ const SUBCOMMANDS: &[Command] = &[
         .group(Group::Server)
         .flags(&[READONLY])
         .keys(&[Keys::at(2, Access::RO)])
-        .docs("4.0.0", "key [SAMPLES count]", "Tells how many bytes a key and its value take."),
-    Command::new("stats", Arity::exactly(2), stats).group(Group::Server).tips(NONDETERMINISTIC).docs(
-        "4.0.0",
-        "",
-        "Tells how many bytes each part of the server takes.",
-    ),
-    Command::new("doctor", Arity::exactly(2), doctor).group(Group::Server).tips(NONDETERMINISTIC).docs(
-        "4.0.0",
-        "",
-        "Names problems with the memory in words.",
-    ),
+        .docs("4.0.0", "key [SAMPLES count]", "Tells how many bytes a key and its value take.")
+        .complexity("O(N) for N samples."),
+    Command::new("stats", Arity::exactly(2), stats)
+        .group(Group::Server)
+        .tips(NONDETERMINISTIC)
+        .docs("4.0.0", "", "Tells how many bytes each part of the server takes.")
+        .complexity("O(1)"),
+    Command::new("doctor", Arity::exactly(2), doctor)
+        .group(Group::Server)
+        .tips(NONDETERMINISTIC)
+        .docs("4.0.0", "", "Names problems with the memory in words.")
+        .complexity("O(1)"),
     Command::new("purge", Arity::exactly(2), purge)
         .group(Group::Server)
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
-        .docs("4.0.0", "", "Has the allocator return memory to the system."),
-    Command::new("malloc-stats", Arity::exactly(2), malloc_stats).group(Group::Server).tips(NONDETERMINISTIC).docs(
-        "4.0.0",
-        "",
-        "Tells what the allocator reports about itself.",
-    ),
-    Command::new("help", Arity::exactly(2), help).group(Group::Server).flags(&[LOADING, STALE]).docs(
-        "4.0.0",
-        "",
-        "Describes the subcommands.",
-    ),
+        .docs("4.0.0", "", "Has the allocator return memory to the system.")
+        .complexity("Depends on how much memory is allocated; can be slow."),
+    Command::new("malloc-stats", Arity::exactly(2), malloc_stats)
+        .group(Group::Server)
+        .tips(NONDETERMINISTIC)
+        .docs("4.0.0", "", "Tells what the allocator reports about itself.")
+        .complexity("Depends on how much memory is allocated; can be slow."),
+    Command::new("help", Arity::exactly(2), help)
+        .group(Group::Server)
+        .flags(&[LOADING, STALE])
+        .docs("4.0.0", "", "Describes the subcommands.")
+        .complexity("O(1)"),
 ];
 
 /// A key's share of the table, in bytes: a 64-byte bucket has seven places.

@@ -44,7 +44,9 @@ pub const COMMANDS: &[Command] = &[Command::new("migrate", Arity::at_least(6), m
         "host port <key|\"\"> destination-db timeout [COPY] [REPLACE] [AUTH password|AUTH2 username password] \
          [KEYS key [key ...]]",
         "Moves keys to another server.",
-    )];
+    )
+    .complexity("What DUMP and DEL cost here and RESTORE there, and O(N) for N bytes sent.")
+    .history(&[("3.0.0", "`COPY` and `REPLACE`."), ("3.0.6", "`KEYS`."), ("4.0.7", "`AUTH`."), ("6.0.0", "`AUTH2`.")])];
 
 /// A word among the options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

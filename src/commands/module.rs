@@ -18,19 +18,24 @@ const SUBCOMMANDS: &[Command] = &[
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT])
         .tips(&["nondeterministic_output_order"])
-        .docs("4.0.0", "", "Lists the modules."),
-    change("load", Arity::at_least(3), load).docs("4.0.0", "path [arg [arg ...]]", "Loads a module."),
-    change("loadex", Arity::at_least(3), load).docs(
-        "7.0.0",
-        "path [CONFIG name value [CONFIG name value ...]] [ARGS args [args ...]]",
-        "Loads a module that is given settings.",
-    ),
-    change("unload", Arity::exactly(3), unload).docs("4.0.0", "name", "Unloads a module."),
-    Command::new("help", Arity::exactly(2), help).group(Group::Server).flags(&[LOADING, STALE]).docs(
-        "5.0.0",
-        "",
-        "Describes the subcommands.",
-    ),
+        .docs("4.0.0", "", "Lists the modules.")
+        .complexity("O(N) for N modules."),
+    change("load", Arity::at_least(3), load)
+        .docs("4.0.0", "path [arg [arg ...]]", "Loads a module.")
+        .complexity("O(1)"),
+    change("loadex", Arity::at_least(3), load)
+        .docs(
+            "7.0.0",
+            "path [CONFIG name value [CONFIG name value ...]] [ARGS args [args ...]]",
+            "Loads a module that is given settings.",
+        )
+        .complexity("O(1)"),
+    change("unload", Arity::exactly(3), unload).docs("4.0.0", "name", "Unloads a module.").complexity("O(1)"),
+    Command::new("help", Arity::exactly(2), help)
+        .group(Group::Server)
+        .flags(&[LOADING, STALE])
+        .docs("5.0.0", "", "Describes the subcommands.")
+        .complexity("O(1)"),
 ];
 
 const fn change(name: &'static str, arity: Arity, handler: Handler) -> Command {

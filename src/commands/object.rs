@@ -17,31 +17,34 @@ pub const COMMANDS: &[Command] = &[Command::container("object", SUBCOMMANDS).out
 )];
 
 const SUBCOMMANDS: &[Command] = &[
-    Command::new("encoding", Arity::exactly(3), encoding).flags(&[READONLY]).keys(KEY).tips(TIPS).docs(
-        "2.2.3",
-        "key",
-        "Tells in which form a value is kept.",
-    ),
-    Command::new("freq", Arity::exactly(3), freq).flags(&[READONLY]).keys(KEY).tips(TIPS).docs(
-        "4.0.0",
-        "key",
-        "Returns the logarithmic counter of how often a key was used lately.",
-    ),
-    Command::new("help", Arity::exactly(2), help).flags(&[LOADING, STALE]).docs(
-        "6.2.0",
-        "",
-        "Describes the subcommands.",
-    ),
-    Command::new("idletime", Arity::exactly(3), idletime).flags(&[READONLY]).keys(KEY).tips(TIPS).docs(
-        "2.2.3",
-        "key",
-        "Returns the seconds since a key was last used.",
-    ),
-    Command::new("refcount", Arity::exactly(3), refcount).flags(&[READONLY]).keys(KEY).tips(TIPS).docs(
-        "2.2.3",
-        "key",
-        "Returns the number of references to a value.",
-    ),
+    Command::new("encoding", Arity::exactly(3), encoding)
+        .flags(&[READONLY])
+        .keys(KEY)
+        .tips(TIPS)
+        .docs("2.2.3", "key", "Tells in which form a value is kept.")
+        .complexity("O(1)"),
+    Command::new("freq", Arity::exactly(3), freq)
+        .flags(&[READONLY])
+        .keys(KEY)
+        .tips(TIPS)
+        .docs("4.0.0", "key", "Returns the logarithmic counter of how often a key was used lately.")
+        .complexity("O(1)"),
+    Command::new("help", Arity::exactly(2), help)
+        .flags(&[LOADING, STALE])
+        .docs("6.2.0", "", "Describes the subcommands.")
+        .complexity("O(1)"),
+    Command::new("idletime", Arity::exactly(3), idletime)
+        .flags(&[READONLY])
+        .keys(KEY)
+        .tips(TIPS)
+        .docs("2.2.3", "key", "Returns the seconds since a key was last used.")
+        .complexity("O(1)"),
+    Command::new("refcount", Arity::exactly(3), refcount)
+        .flags(&[READONLY])
+        .keys(KEY)
+        .tips(TIPS)
+        .docs("2.2.3", "key", "Returns the number of references to a value.")
+        .complexity("O(1)"),
 ];
 
 fn encoding(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {

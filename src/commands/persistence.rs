@@ -19,15 +19,19 @@ pub const COMMANDS: &[Command] = &[
     Command::new("save", Arity::exactly(1), save)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, NO_MULTI])
-        .docs("1.0.0", "", "Saves the data set while everybody waits."),
+        .docs("1.0.0", "", "Saves the data set while everybody waits.")
+        .complexity("O(N) for N keys of all databases."),
     Command::new("bgsave", Arity::at_least(1), bgsave)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING])
-        .docs("1.0.0", "[SCHEDULE | CANCEL]", "Saves the data set in the background."),
+        .docs("1.0.0", "[SCHEDULE | CANCEL]", "Saves the data set in the background.")
+        .complexity("O(1)")
+        .history(&[("3.2.2", "`SCHEDULE`.")]),
     Command::new("bgrewriteaof", Arity::exactly(1), rewrite_log)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING])
-        .docs("1.0.0", "", "Rewrites the append-only file in the background."),
+        .docs("1.0.0", "", "Rewrites the append-only file in the background.")
+        .complexity("O(1)"),
     Command::new("lastsave", Arity::exactly(1), last_save)
         .group(Group::Server)
         .flags(&[LOADING, STALE, FAST])
@@ -37,13 +41,15 @@ pub const COMMANDS: &[Command] = &[
     Command::new("waitaof", Arity::exactly(4), wait_aof)
         .group(Group::Generic)
         .flags(&[BLOCKING])
-        .acl(Categories(Categories::CONNECTION.0 | Categories::BLOCKING.0))
+        .acl(Categories::CONNECTION)
+        .outside_group_category()
         .tips(&["request_policy:all_shards", "response_policy:agg_min"])
         .docs(
             "7.2.0",
             "numlocal numreplicas timeout",
             "Waits until earlier writes are on the disk, here and at replicas.",
-        ),
+        )
+        .complexity("O(1)"),
 ];
 
 fn save(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {

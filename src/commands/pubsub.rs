@@ -13,50 +13,46 @@ use crate::util::glob;
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[
-    subscriber("subscribe", Arity::at_least(2), subscribe).channels(Channels::Subscribe).docs(
-        "2.0.0",
-        "channel [channel ...]",
-        "Has the messages of channels sent to this connection.",
-    ),
-    subscriber("unsubscribe", Arity::at_least(1), unsubscribe).docs(
-        "2.0.0",
-        "[channel [channel ...]]",
-        "Ends subscriptions to channels, or to all of them.",
-    ),
-    subscriber("psubscribe", Arity::at_least(2), psubscribe).channels(Channels::SubscribePatterns).docs(
-        "2.0.0",
-        "pattern [pattern ...]",
-        "Has the messages of all channels that match a pattern sent to this connection.",
-    ),
-    subscriber("punsubscribe", Arity::at_least(1), punsubscribe).docs(
-        "2.0.0",
-        "[pattern [pattern ...]]",
-        "Ends subscriptions to patterns, or to all of them.",
-    ),
+    subscriber("subscribe", Arity::at_least(2), subscribe)
+        .channels(Channels::Subscribe)
+        .docs("2.0.0", "channel [channel ...]", "Has the messages of channels sent to this connection.")
+        .complexity("O(N) for N channels."),
+    subscriber("unsubscribe", Arity::at_least(1), unsubscribe)
+        .docs("2.0.0", "[channel [channel ...]]", "Ends subscriptions to channels, or to all of them.")
+        .complexity("O(N) for N channels."),
+    subscriber("psubscribe", Arity::at_least(2), psubscribe)
+        .channels(Channels::SubscribePatterns)
+        .docs(
+            "2.0.0",
+            "pattern [pattern ...]",
+            "Has the messages of all channels that match a pattern sent to this connection.",
+        )
+        .complexity("O(N) for N patterns."),
+    subscriber("punsubscribe", Arity::at_least(1), punsubscribe)
+        .docs("2.0.0", "[pattern [pattern ...]]", "Ends subscriptions to patterns, or to all of them.")
+        .complexity("O(N) for N patterns."),
     subscriber("ssubscribe", Arity::at_least(2), ssubscribe)
         .keys(&[Keys::range(1, -1, 1, Access::NOT_KEY)])
         .channels(Channels::Subscribe)
-        .docs(
-            "7.0.0",
-            "shardchannel [shardchannel ...]",
-            "Has the messages of shard channels sent to this connection.",
-        ),
-    subscriber("sunsubscribe", Arity::at_least(1), sunsubscribe).keys(&[Keys::range(1, -1, 1, Access::NOT_KEY)]).docs(
-        "7.0.0",
-        "[shardchannel [shardchannel ...]]",
-        "Ends subscriptions to shard channels, or to all of them.",
-    ),
+        .docs("7.0.0", "shardchannel [shardchannel ...]", "Has the messages of shard channels sent to this connection.")
+        .complexity("O(N) for N shard channels."),
+    subscriber("sunsubscribe", Arity::at_least(1), sunsubscribe)
+        .keys(&[Keys::range(1, -1, 1, Access::NOT_KEY)])
+        .docs("7.0.0", "[shardchannel [shardchannel ...]]", "Ends subscriptions to shard channels, or to all of them.")
+        .complexity("O(N) for N shard channels."),
     Command::new("publish", Arity::exactly(3), publish)
         .group(Group::Pubsub)
         .flags(&[PUBSUB, LOADING, STALE, FAST, MAY_REPLICATE])
         .channels(Channels::Publish)
-        .docs("2.0.0", "channel message", "Sends a message to all who listen to a channel."),
+        .docs("2.0.0", "channel message", "Sends a message to all who listen to a channel.")
+        .complexity("O(N+M) for N subscribers of the channel, and M patterns of all clients."),
     Command::new("spublish", Arity::exactly(3), spublish)
         .group(Group::Pubsub)
         .flags(&[PUBSUB, LOADING, STALE, FAST, MAY_REPLICATE])
         .keys(&[Keys::at(1, Access::NOT_KEY)])
         .channels(Channels::Publish)
-        .docs("7.0.0", "shardchannel message", "Sends a message to all who listen to a shard channel."),
+        .docs("7.0.0", "shardchannel message", "Sends a message to all who listen to a shard channel.")
+        .complexity("O(N) for N subscribers of the channel."),
     Command::container("pubsub", INTROSPECTION).group(Group::Pubsub).outside_group_category().docs(
         "2.8.0",
         "",
@@ -65,32 +61,27 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 const INTROSPECTION: &[Command] = &[
-    introspection("channels", Arity::at_least(2), channels).docs(
-        "2.8.0",
-        "[pattern]",
-        "Lists the channels that somebody listens to.",
-    ),
+    introspection("channels", Arity::at_least(2), channels)
+        .docs("2.8.0", "[pattern]", "Lists the channels that somebody listens to.")
+        .complexity("O(N) for N channels that have subscribers."),
     Command::new("help", Arity::exactly(2), help)
         .group(Group::Pubsub)
         .outside_group_category()
         .flags(&[LOADING, STALE])
-        .docs("6.2.0", "", "Lists the subcommands."),
-    introspection("numpat", Arity::exactly(2), numpat).docs("2.8.0", "", "Counts the patterns that are subscribed to."),
-    introspection("numsub", Arity::at_least(2), numsub).docs(
-        "2.8.0",
-        "[channel [channel ...]]",
-        "Counts the subscribers of channels.",
-    ),
-    introspection("shardchannels", Arity::at_least(2), shardchannels).docs(
-        "7.0.0",
-        "[pattern]",
-        "Lists the shard channels that somebody listens to.",
-    ),
-    introspection("shardnumsub", Arity::at_least(2), shardnumsub).docs(
-        "7.0.0",
-        "[shardchannel [shardchannel ...]]",
-        "Counts the subscribers of shard channels.",
-    ),
+        .docs("6.2.0", "", "Lists the subcommands.")
+        .complexity("O(1)"),
+    introspection("numpat", Arity::exactly(2), numpat)
+        .docs("2.8.0", "", "Counts the patterns that are subscribed to.")
+        .complexity("O(1)"),
+    introspection("numsub", Arity::at_least(2), numsub)
+        .docs("2.8.0", "[channel [channel ...]]", "Counts the subscribers of channels.")
+        .complexity("O(N) for N channels asked for."),
+    introspection("shardchannels", Arity::at_least(2), shardchannels)
+        .docs("7.0.0", "[pattern]", "Lists the shard channels that somebody listens to.")
+        .complexity("O(N) for N shard channels that have subscribers."),
+    introspection("shardnumsub", Arity::at_least(2), shardnumsub)
+        .docs("7.0.0", "[shardchannel [shardchannel ...]]", "Counts the subscribers of shard channels.")
+        .complexity("O(N) for N shard channels asked for."),
 ];
 
 const fn subscriber(name: &'static str, arity: Arity, handler: Handler) -> Command {

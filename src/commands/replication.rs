@@ -21,9 +21,10 @@ pub const COMMANDS: &[Command] = &[
         .flags(&[ADMIN, NOSCRIPT, STALE])
         .docs(
             "6.2.0",
-            "[TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]",
+            "[TO <host port [FORCE]>] [ABORT] [TIMEOUT milliseconds]",
             "Has a replica take this primary's place, which becomes its replica.",
-        ),
+        )
+        .complexity("O(1)"),
     Command::new("psync", Arity::at_least(3), psync)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, NO_MULTI])
@@ -31,11 +32,14 @@ pub const COMMANDS: &[Command] = &[
     Command::new("replconf", Arity::at_least(1), replconf)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, LOADING, STALE, ALLOW_BUSY])
-        .docs("3.0.0", "", "Tells things between a primary and its replicas; made for them."),
+        .for_systems()
+        .docs("3.0.0", "", "Tells things between a primary and its replicas; made for them.")
+        .complexity("O(1)"),
     Command::new("replicaof", Arity::exactly(3), replicaof)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, STALE, NO_ASYNC_LOADING])
-        .docs("5.0.0", "host port", "Makes the server a replica of another one, or a primary: NO ONE."),
+        .docs("5.0.0", "<host port | NO ONE>", "Makes the server a replica of another one, or a primary: NO ONE.")
+        .complexity("O(1)"),
     Command::new("role", Arity::exactly(1), role)
         .group(Group::Server)
         .flags(&[NOSCRIPT, LOADING, STALE, FAST])
@@ -45,18 +49,20 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, STALE, NO_ASYNC_LOADING])
         .deprecated("5.0.0", "`REPLICAOF`")
-        .docs("1.0.0", "host port", "Makes the server a replica of another one, or a primary: NO ONE."),
+        .docs("1.0.0", "<host port | NO ONE>", "Makes the server a replica of another one, or a primary: NO ONE.")
+        .complexity("O(1)"),
     Command::new("sync", Arity::exactly(1), sync)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, NO_MULTI])
         .docs("1.0.0", "", "Asks for the data set and the stream of changes; made for replicas."),
     Command::new("wait", Arity::exactly(3), wait)
         .group(Group::Generic)
-        .flags(&[NOSCRIPT])
+        .flags(&[BLOCKING])
         .acl(Categories::CONNECTION)
         .outside_group_category()
         .tips(&["request_policy:all_shards", "response_policy:agg_min"])
-        .docs("3.0.0", "numreplicas timeout", "Waits until what the client wrote has reached replicas."),
+        .docs("3.0.0", "numreplicas timeout", "Waits until what the client wrote has reached replicas.")
+        .complexity("O(1)"),
 ];
 
 fn failover_command(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {

@@ -23,15 +23,18 @@ pub const COMMANDS: &[Command] = &[
         .flags(&[READONLY])
         .acl(Categories::DANGEROUS)
         .tips(&["request_policy:all_shards", "nondeterministic_output_order"])
-        .docs("1.0.0", "pattern", "Returns all keys that match a pattern."),
+        .docs("1.0.0", "pattern", "Returns all keys that match a pattern.")
+        .complexity("O(N) for N keys of the database."),
     Command::new("scan", Arity::at_least(2), scan)
         .flags(&[READONLY, ARBITRARY_KEYS])
-        .tips(&["nondeterministic_output", "request_policy:special"])
+        .tips(&["nondeterministic_output", "request_policy:special", "response_policy:special"])
         .docs(
             "2.8.0",
             "cursor [MATCH pattern] [COUNT count] [TYPE type]",
             "Returns some of the keys, and where to go on.",
-        ),
+        )
+        .complexity("O(1) for each call, O(N) for all that it takes to see N elements.")
+        .history(&[("6.0.0", "`TYPE`.")]),
 ];
 
 /// What a walk lets through.

@@ -39,17 +39,20 @@ pub const COMMANDS: &[Command] = &[
         .flags(RUNS)
         .keys(ANY_USE)
         .call_flags(flags_of_eval)
-        .docs("2.6.0", "script numkeys [key [key ...]] [arg [arg ...]]", "Runs a script."),
+        .docs("2.6.0", "script numkeys [key [key ...]] [arg [arg ...]]", "Runs a script.")
+        .complexity("Depends on the script."),
     row("evalsha", Arity::at_least(3), |cx, args| evalsha(cx, args, false))
         .flags(RUNS)
         .keys(ANY_USE)
         .call_flags(flags_of_evalsha)
-        .docs("2.6.0", "sha1 numkeys [key [key ...]] [arg [arg ...]]", "Runs a script that is known by its digest."),
+        .docs("2.6.0", "sha1 numkeys [key [key ...]] [arg [arg ...]]", "Runs a script that is known by its digest.")
+        .complexity("Depends on the script."),
     row("eval_ro", Arity::at_least(3), |cx, args| eval(cx, args, true))
         .flags(RUNS_READ_ONLY)
         .keys(READ)
         .call_flags(flags_of_eval)
-        .docs("7.0.0", "script numkeys [key [key ...]] [arg [arg ...]]", "Runs a script that writes nothing."),
+        .docs("7.0.0", "script numkeys [key [key ...]] [arg [arg ...]]", "Runs a script that writes nothing.")
+        .complexity("Depends on the script."),
     row("evalsha_ro", Arity::at_least(3), |cx, args| evalsha(cx, args, true))
         .flags(RUNS_READ_ONLY)
         .keys(READ)
@@ -58,7 +61,8 @@ pub const COMMANDS: &[Command] = &[
             "7.0.0",
             "sha1 numkeys [key [key ...]] [arg [arg ...]]",
             "Runs a script that writes nothing and is known by its digest.",
-        ),
+        )
+        .complexity("Depends on the script."),
     Command::container("script", SUBCOMMANDS).group(Group::Scripting).docs("2.6.0", "", "Manages known scripts."),
 ];
 
@@ -66,30 +70,37 @@ const SUBCOMMANDS: &[Command] = &[
     row("load", Arity::exactly(3), load)
         .flags(&[NOSCRIPT, STALE])
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
-        .docs("2.6.0", "script", "Has a script known without running it."),
+        .docs("2.6.0", "script", "Has a script known without running it.")
+        .complexity("O(N) for N bytes of the script."),
     row("exists", Arity::at_least(3), exists)
         .flags(&[NOSCRIPT])
         .tips(&["request_policy:all_shards", "response_policy:agg_logical_and"])
-        .docs("2.6.0", "sha1 [sha1 ...]", "Tells which scripts are known."),
+        .docs("2.6.0", "sha1 [sha1 ...]", "Tells which scripts are known.")
+        .complexity("O(N) for N scripts asked for."),
     row("flush", Arity::at_least(2), flush)
         .flags(&[NOSCRIPT])
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
-        .docs("2.6.0", "[ASYNC | SYNC]", "Forgets all scripts."),
+        .docs("2.6.0", "[ASYNC | SYNC]", "Forgets all scripts.")
+        .complexity("O(N) for N scripts kept.")
+        .history(&[("6.2.0", "`ASYNC` and `SYNC`.")]),
     row("kill", Arity::exactly(2), |cx, _| kill(cx, true))
         .flags(&[NOSCRIPT, ALLOW_BUSY])
         .tips(&["request_policy:all_shards", "response_policy:one_succeeded"])
-        .docs("2.6.0", "", "Ends the script that runs."),
-    row("debug", Arity::exactly(3), debug).flags(&[NOSCRIPT]).docs(
-        "3.2.0",
-        "YES | SYNC | NO",
-        "Sets whether scripts are debugged.",
-    ),
+        .docs("2.6.0", "", "Ends the script that runs.")
+        .complexity("O(1)"),
+    row("debug", Arity::exactly(3), debug)
+        .flags(&[NOSCRIPT])
+        .docs("3.2.0", "YES | SYNC | NO", "Sets whether scripts are debugged.")
+        .complexity("O(1)"),
     row("show", Arity::exactly(3), show_text).flags(&[NOSCRIPT, STALE]).docs(
         "8.0.0",
         "sha1",
         "Shows the text of a known script.",
     ),
-    row("help", Arity::exactly(2), help).flags(&[LOADING, STALE]).docs("5.0.0", "", "Describes the subcommands."),
+    row("help", Arity::exactly(2), help)
+        .flags(&[LOADING, STALE])
+        .docs("5.0.0", "", "Describes the subcommands.")
+        .complexity("O(1)"),
 ];
 
 const NO_SCRIPT: Error = Error::fixed("NOSCRIPT No matching script. Please use EVAL.");

@@ -21,7 +21,9 @@ pub const COMMANDS: &[Command] = &[
         .flags(&[LOADING, STALE])
         .acl(Categories::DANGEROUS)
         .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
-        .docs("1.0.0", "[section [section ...]]", "Tells facts and statistics about the server."),
+        .docs("1.0.0", "[section [section ...]]", "Tells facts and statistics about the server.")
+        .complexity("O(1)")
+        .history(&[("7.0.0", "Several sections.")]),
     Command::new("time", Arity::exactly(1), time)
         .group(Group::Server)
         .flags(&[LOADING, STALE, FAST])
@@ -34,7 +36,9 @@ pub const COMMANDS: &[Command] = &[
             "1.0.0",
             "[NOSAVE | SAVE] [NOW] [FORCE] [SAFE] [FAILOVER] [ABORT]",
             "Ends the server, or takes that back.",
-        ),
+        )
+        .complexity("O(N) for N keys to be saved, otherwise O(1).")
+        .history(&[("7.0.0", "`NOW`, `FORCE` and `ABORT`.")]),
     Command::new("lolwut", Arity::at_least(1), lolwut).group(Group::Server).flags(&[READONLY, FAST]).docs(
         "5.0.0",
         "[VERSION version]",

@@ -36,22 +36,21 @@ const READS: Access = Access::RO.and(Access::ACCESS);
 /// The rows.
 pub const COMMANDS: &[Command] = &[
     row("sadd", Arity::at_least(3), sadd, &[WRITE, DENYOOM, FAST], &[Keys::at(1, Access::RW.and(Access::INSERT))])
-        .docs("1.0.0", "key member [member ...]", "Adds members to a set, and counts those that are new."),
-    row("srem", Arity::at_least(3), srem, &[WRITE, FAST], &[Keys::at(1, Access::RW.and(Access::DELETE))]).docs(
-        "1.0.0",
-        "key member [member ...]",
-        "Removes members from a set, and counts those that were there.",
-    ),
+        .docs("1.0.0", "key member [member ...]", "Adds members to a set, and counts those that are new.")
+        .complexity("O(1) for each element, so O(N) for N.")
+        .history(&[("2.4.0", "Several members.")]),
+    row("srem", Arity::at_least(3), srem, &[WRITE, FAST], &[Keys::at(1, Access::RW.and(Access::DELETE))])
+        .docs("1.0.0", "key member [member ...]", "Removes members from a set, and counts those that were there.")
+        .complexity("O(N) for N members removed.")
+        .history(&[("2.4.0", "Several members.")]),
     row("sismember", Arity::exactly(3), sismember, &[READONLY, FAST], &[Keys::at(1, Access::RO)]).docs(
         "1.0.0",
         "key member",
         "Tells whether a set has a member.",
     ),
-    row("smismember", Arity::at_least(3), smismember, &[READONLY, FAST], &[Keys::at(1, READS)]).docs(
-        "6.2.0",
-        "key member [member ...]",
-        "Tells of each of several members whether a set has it.",
-    ),
+    row("smismember", Arity::at_least(3), smismember, &[READONLY, FAST], &[Keys::at(1, READS)])
+        .docs("6.2.0", "key member [member ...]", "Tells of each of several members whether a set has it.")
+        .complexity("O(N) for N members asked for."),
     row("scard", Arity::exactly(2), scard, &[READONLY, FAST], &[Keys::at(1, Access::RO)]).docs(
         "1.0.0",
         "key",
@@ -59,7 +58,8 @@ pub const COMMANDS: &[Command] = &[
     ),
     row("smembers", Arity::exactly(2), smembers, &[READONLY], &[Keys::at(1, READS)])
         .tips(&["nondeterministic_output_order"])
-        .docs("1.0.0", "key", "Returns all members of a set."),
+        .docs("1.0.0", "key", "Returns all members of a set.")
+        .complexity("O(N) for a set of N members."),
     row(
         "spop",
         Arity::at_least(2),
@@ -68,14 +68,18 @@ pub const COMMANDS: &[Command] = &[
         &[Keys::at(1, Access::RW.and(Access::ACCESS).and(Access::DELETE))],
     )
     .tips(&["nondeterministic_output"])
-    .docs("1.0.0", "key [count]", "Takes members chosen at random out of a set and returns them."),
+    .docs("1.0.0", "key [count]", "Takes members chosen at random out of a set and returns them.")
+    .complexity("O(1); with a count O(N) for N of it.")
+    .history(&[("3.2.0", "A count.")]),
     row("srandmember", Arity::at_least(2), srandmember, &[READONLY], &[Keys::at(1, READS)])
         .tips(&["nondeterministic_output"])
         .docs(
             "1.0.0",
             "key [count]",
             "Returns members of a set chosen at random; with a negative count the same one may come several times.",
-        ),
+        )
+        .complexity("O(1); with a count O(N) for N of it.")
+        .history(&[("2.6.0", "A count.")]),
     Command::new("smove", Arity::exactly(4), smove)
         .group(Group::Set)
         .flags(&[WRITE, FAST])
@@ -90,7 +94,8 @@ pub const COMMANDS: &[Command] = &[
             "2.8.0",
             "key cursor [MATCH pattern] [COUNT count]",
             "Returns some of the members of a set, and where to go on.",
-        ),
+        )
+        .complexity("O(1) for each call, O(N) for all that it takes to see N elements."),
 ];
 
 const fn row(name: &'static str, arity: Arity, handler: Handler, flags: &[Flags], keys: &'static [Keys]) -> Command {

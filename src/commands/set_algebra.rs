@@ -21,30 +21,46 @@ const COUNTED: &[Keys] =
     &[Keys { begin: Begin::Index(1), find: Find::Count { count: 0, first: 1, step: 1 }, access: READS }];
 const TARGET_AND_SOURCES: &[Keys] = &[Keys::at(1, Access::OW.and(Access::UPDATE)), Keys::range(2, -1, 1, READS)];
 
+const ALL: &str = "O(N) for N members of all sets together.";
+const COMMON: &str = "O(N*M) at worst for M sets, of which the smallest has N members.";
+
 /// The rows.
 pub const COMMANDS: &[Command] = &[
-    answer("sinter", sinter, "Returns the members that all sets have."),
-    answer("sunion", sunion, "Returns the members that any of the sets has."),
-    answer("sdiff", sdiff, "Returns the members of the first set that no other set has."),
+    answer("sinter", sinter, "Returns the members that all sets have.").complexity(COMMON),
+    answer("sunion", sunion, "Returns the members that any of the sets has.").complexity(ALL),
+    answer("sdiff", sdiff, "Returns the members of the first set that no other set has.").complexity(ALL),
     store("sinterstore", sinterstore, "Keeps the members that all sets have in a key.")
-        .keys(&[Keys::at(1, Access::RW.and(Access::UPDATE)), Keys::range(2, -1, 1, READS)]),
-    store("sunionstore", sunionstore, "Keeps the members that any of the sets has in a key."),
-    store("sdiffstore", sdiffstore, "Keeps the members of the first set that no other set has in a key."),
-    Command::new("sintercard", Arity::at_least(3), sintercard).group(Group::Set).flags(&[READONLY]).keys(COUNTED).docs(
-        "7.0.0",
-        "numkeys key [key ...] [LIMIT limit]",
-        "Counts the members that all sets have.",
-    ),
-    Command::new("sunioncard", Arity::at_least(3), sunioncard).group(Group::Set).flags(&[READONLY]).keys(COUNTED).docs(
-        "8.10.0",
-        "numkeys key [key ...] [APPROX] [LIMIT limit]",
-        "Counts, or estimates, the members that any of the sets has.",
-    ),
-    Command::new("sdiffcard", Arity::at_least(3), sdiffcard).group(Group::Set).flags(&[READONLY]).keys(COUNTED).docs(
-        "8.10.0",
-        "numkeys key [key ...] [LIMIT limit]",
-        "Counts the members of the first set that no other set has.",
-    ),
+        .complexity(COMMON)
+        .keys(&[Keys::at(1, Access::OW.and(Access::UPDATE)), Keys::range(2, -1, 1, READS)]),
+    store("sunionstore", sunionstore, "Keeps the members that any of the sets has in a key.").complexity(ALL),
+    store("sdiffstore", sdiffstore, "Keeps the members of the first set that no other set has in a key.")
+        .complexity(ALL),
+    Command::new("sintercard", Arity::at_least(3), sintercard)
+        .group(Group::Set)
+        .flags(&[READONLY])
+        .keys(COUNTED)
+        .docs("7.0.0", "numkeys key [key ...] [LIMIT limit]", "Counts the members that all sets have.")
+        .complexity(COMMON),
+    Command::new("sunioncard", Arity::at_least(3), sunioncard)
+        .group(Group::Set)
+        .flags(&[READONLY])
+        .keys(COUNTED)
+        .docs(
+            "8.10.0",
+            "numkeys key [key ...] [APPROX] [LIMIT limit]",
+            "Counts, or estimates, the members that any of the sets has.",
+        )
+        .complexity(ALL),
+    Command::new("sdiffcard", Arity::at_least(3), sdiffcard)
+        .group(Group::Set)
+        .flags(&[READONLY])
+        .keys(COUNTED)
+        .docs(
+            "8.10.0",
+            "numkeys key [key ...] [LIMIT limit]",
+            "Counts the members of the first set that no other set has.",
+        )
+        .complexity(ALL),
 ];
 
 const fn answer(name: &'static str, handler: Handler, summary: &'static str) -> Command {

@@ -26,49 +26,44 @@ const LEN_TIPS: &[&str] = &["request_policy:all_nodes", "response_policy:agg_sum
 const RESET_TIPS: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 
 const SLOWLOG: &[Command] = &[
-    row("get", Arity::at_least(2), slowlog_get).tips(GET_TIPS).docs(
-        "2.2.12",
-        "[count]",
-        "Tells the latest slow commands.",
-    ),
-    row("len", Arity::exactly(2), |cx, _| count(cx, Kind::Slow)).tips(LEN_TIPS).docs(
-        "2.2.12",
-        "",
-        "Counts the slow commands that are kept.",
-    ),
-    row("reset", Arity::exactly(2), |cx, _| forget(cx, Kind::Slow)).tips(RESET_TIPS).docs(
-        "2.2.12",
-        "",
-        "Forgets the slow commands.",
-    ),
-    Command::new("help", Arity::exactly(2), slowlog_help).group(Group::Server).flags(&[LOADING, STALE]).docs(
-        "6.2.0",
-        "",
-        "Describes the subcommands.",
-    ),
+    row("get", Arity::at_least(2), slowlog_get)
+        .tips(GET_TIPS)
+        .docs("2.2.12", "[count]", "Tells the latest slow commands.")
+        .complexity("O(N) for N entries returned.")
+        .history(&[("4.0.0", "Address and name of the client.")]),
+    row("len", Arity::exactly(2), |cx, _| count(cx, Kind::Slow))
+        .tips(LEN_TIPS)
+        .docs("2.2.12", "", "Counts the slow commands that are kept.")
+        .complexity("O(1)"),
+    row("reset", Arity::exactly(2), |cx, _| forget(cx, Kind::Slow))
+        .tips(RESET_TIPS)
+        .docs("2.2.12", "", "Forgets the slow commands.")
+        .complexity("O(N) for N entries."),
+    Command::new("help", Arity::exactly(2), slowlog_help)
+        .group(Group::Server)
+        .flags(&[LOADING, STALE])
+        .docs("6.2.0", "", "Describes the subcommands.")
+        .complexity("O(1)"),
 ];
 
 const COMMANDLOG: &[Command] = &[
-    row("get", Arity::exactly(4), commandlog_get).tips(GET_TIPS).docs(
-        "8.1.0",
-        "count SLOW|LARGE-REQUEST|LARGE-REPLY",
-        "Tells the latest commands of a log.",
-    ),
-    row("len", Arity::exactly(3), |cx, args| count(cx, kind(args.get(2))?)).tips(LEN_TIPS).docs(
-        "8.1.0",
-        "SLOW|LARGE-REQUEST|LARGE-REPLY",
-        "Counts the commands that a log keeps.",
-    ),
-    row("reset", Arity::exactly(3), |cx, args| forget(cx, kind(args.get(2))?)).tips(RESET_TIPS).docs(
-        "8.1.0",
-        "SLOW|LARGE-REQUEST|LARGE-REPLY",
-        "Forgets the commands of a log.",
-    ),
-    Command::new("help", Arity::exactly(2), commandlog_help).group(Group::Server).flags(&[LOADING, STALE]).docs(
-        "8.1.0",
-        "",
-        "Describes the subcommands.",
-    ),
+    row("get", Arity::exactly(4), commandlog_get)
+        .tips(GET_TIPS)
+        .docs("8.1.0", "count SLOW|LARGE-REQUEST|LARGE-REPLY", "Tells the latest commands of a log.")
+        .complexity("O(N) for N entries returned."),
+    row("len", Arity::exactly(3), |cx, args| count(cx, kind(args.get(2))?))
+        .tips(LEN_TIPS)
+        .docs("8.1.0", "SLOW|LARGE-REQUEST|LARGE-REPLY", "Counts the commands that a log keeps.")
+        .complexity("O(1)"),
+    row("reset", Arity::exactly(3), |cx, args| forget(cx, kind(args.get(2))?))
+        .tips(RESET_TIPS)
+        .docs("8.1.0", "SLOW|LARGE-REQUEST|LARGE-REPLY", "Forgets the commands of a log.")
+        .complexity("O(N) for N entries."),
+    Command::new("help", Arity::exactly(2), commandlog_help)
+        .group(Group::Server)
+        .flags(&[LOADING, STALE])
+        .docs("8.1.0", "", "Describes the subcommands.")
+        .complexity("O(1)"),
 ];
 
 const fn row(name: &'static str, arity: Arity, handler: Handler) -> Command {

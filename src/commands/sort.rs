@@ -41,7 +41,7 @@ pub const COMMANDS: &[Command] = &[
             "1.0.0",
             "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC|DESC] [ALPHA] [STORE destination]",
             "Sorts the elements of a list, set or sorted set, and returns or keeps the result.",
-        ),
+        ).complexity("O(N+M*log(M)) for N elements and M returned; O(N) where nothing is sorted."),
     Command::new("sort_ro", Arity::at_least(2), sort_ro)
         .flags(&[READONLY])
         .keys(&[Keys::at(1, READS), BY_AND_GET])
@@ -52,7 +52,7 @@ pub const COMMANDS: &[Command] = &[
             "7.0.0",
             "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC|DESC] [ALPHA]",
             "Sorts the elements of a list, set or sorted set, and returns the result.",
-        ),
+        ).complexity("O(N+M*log(M)) for N elements and M returned; O(N) where nothing is sorted."),
 ];
 
 /// A word among the options.

@@ -40,16 +40,24 @@ pub const COMMANDS: &[Command] = &[
             "1.2.0",
             "key [NX|XX] [GT|LT] [CH] [INCR] score member [score member ...]",
             "Adds members with their scores, or changes the scores of members.",
-        ),
+        )
+        .complexity("O(log(N)) for each member, in a sorted set of N.")
+        .history(&[
+            ("2.4.0", "Several members."),
+            ("3.0.2", "`XX`, `NX`, `CH` and `INCR`."),
+            ("6.2.0", "`GT` and `LT`."),
+        ]),
     row("zincrby", Arity::exactly(4), zincrby)
         .flags(&[WRITE, DENYOOM, FAST])
         .keys(&[Keys::at(1, Access::RW.and(Access::ACCESS).and(Access::UPDATE))])
-        .docs("1.2.0", "key increment member", "Adds to the score of a member."),
-    row("zrem", Arity::at_least(3), zrem).flags(&[WRITE, FAST]).keys(DELETES).docs(
-        "1.2.0",
-        "key member [member ...]",
-        "Removes members.",
-    ),
+        .docs("1.2.0", "key increment member", "Adds to the score of a member.")
+        .complexity("O(log(N)) for a sorted set of N members."),
+    row("zrem", Arity::at_least(3), zrem)
+        .flags(&[WRITE, FAST])
+        .keys(DELETES)
+        .docs("1.2.0", "key member [member ...]", "Removes members.")
+        .complexity("O(M*log(N)) for M members removed of N.")
+        .history(&[("2.4.0", "Several members.")]),
     row("zcard", Arity::exactly(2), zcard).flags(&[READONLY, FAST]).keys(&[Keys::at(1, Access::RO)]).docs(
         "1.2.0",
         "key",
@@ -60,31 +68,39 @@ pub const COMMANDS: &[Command] = &[
         "key member",
         "Returns the score of a member.",
     ),
-    row("zmscore", Arity::at_least(3), zmscore).flags(&[READONLY, FAST]).keys(READS).docs(
-        "6.2.0",
-        "key member [member ...]",
-        "Returns the scores of members.",
-    ),
-    row("zrank", Arity::at_least(3), zrank).flags(&[READONLY, FAST]).keys(READS).docs(
-        "2.0.0",
-        "key member [WITHSCORE]",
-        "Returns the place of a member, the lowest score coming first.",
-    ),
-    row("zrevrank", Arity::at_least(3), zrevrank).flags(&[READONLY, FAST]).keys(READS).docs(
-        "2.0.0",
-        "key member [WITHSCORE]",
-        "Returns the place of a member, the highest score coming first.",
-    ),
+    row("zmscore", Arity::at_least(3), zmscore)
+        .flags(&[READONLY, FAST])
+        .keys(READS)
+        .docs("6.2.0", "key member [member ...]", "Returns the scores of members.")
+        .complexity("O(N) for N members asked for."),
+    row("zrank", Arity::at_least(3), zrank)
+        .flags(&[READONLY, FAST])
+        .keys(READS)
+        .docs("2.0.0", "key member [WITHSCORE]", "Returns the place of a member, the lowest score coming first.")
+        .complexity("O(log(N)) for a sorted set of N members.")
+        .history(&[("7.2.0", "`WITHSCORE`.")]),
+    row("zrevrank", Arity::at_least(3), zrevrank)
+        .flags(&[READONLY, FAST])
+        .keys(READS)
+        .docs("2.0.0", "key member [WITHSCORE]", "Returns the place of a member, the highest score coming first.")
+        .complexity("O(log(N)) for a sorted set of N members.")
+        .history(&[("7.2.0", "`WITHSCORE`.")]),
     row("zrandmember", Arity::at_least(2), zrandmember)
         .flags(&[READONLY])
         .keys(READS)
         .tips(&["nondeterministic_output"])
-        .docs("6.2.0", "key [count [WITHSCORES]]", "Returns members chosen at random."),
-    row("zscan", Arity::at_least(3), zscan).flags(&[READONLY]).keys(READS).tips(&["nondeterministic_output"]).docs(
-        "2.8.0",
-        "key cursor [MATCH pattern] [COUNT count]",
-        "Returns some of the members with their scores, and where to go on.",
-    ),
+        .docs("6.2.0", "key [count [WITHSCORES]]", "Returns members chosen at random.")
+        .complexity("O(N) for N members returned."),
+    row("zscan", Arity::at_least(3), zscan)
+        .flags(&[READONLY])
+        .keys(READS)
+        .tips(&["nondeterministic_output"])
+        .docs(
+            "2.8.0",
+            "key cursor [MATCH pattern] [COUNT count]",
+            "Returns some of the members with their scores, and where to go on.",
+        )
+        .complexity("O(1) for each call, O(N) for all that it takes to see N elements."),
 ];
 
 const fn row(name: &'static str, arity: Arity, handler: Handler) -> Command {

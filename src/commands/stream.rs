@@ -35,7 +35,7 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::Stream)
         .flags(&[WRITE, FAST])
         .keys(UPDATE)
-        .docs("5.0.0", "key group id [id ...]", "Acknowledges entries that were delivered to a consumer group."),
+        .docs("5.0.0", "key group id [id ...]", "Acknowledges entries that were delivered to a consumer group.").complexity("O(1) for each id."),
     Command::new("xackdel", Arity::at_least(6), delete::xackdel)
         .group(Group::Stream)
         .flags(&[WRITE, FAST])
@@ -44,7 +44,7 @@ pub const COMMANDS: &[Command] = &[
             "8.2.0",
             "key group [KEEPREF|DELREF|ACKED] IDS <numids id [id ...]>",
             "Acknowledges entries for a consumer group and deletes them.",
-        ),
+        ).complexity("O(1) for each id."),
     Command::new("xadd", Arity::at_least(5), add::xadd)
         .group(Group::Stream)
         .flags(&[WRITE, DENYOOM, FAST])
@@ -55,7 +55,7 @@ pub const COMMANDS: &[Command] = &[
             "key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [<MAXLEN|MINID> [=|~] threshold [LIMIT count]] <*|id> \
              field value [field value ...]",
             "Adds an entry at the end of a stream.",
-        ),
+        ).complexity("O(1), and O(N) for N entries trimmed.").history(&[("6.2.0", "`NOMKSTREAM`, `MINID` and `LIMIT`."), ("7.0.0", "Ids `<ms>-*`."), ("8.2.0", "`KEEPREF`, `DELREF` and `ACKED`.")]),
     Command::new("xautoclaim", Arity::at_least(6), claim::xautoclaim)
         .group(Group::Stream)
         .flags(&[WRITE, FAST])
@@ -65,7 +65,7 @@ pub const COMMANDS: &[Command] = &[
             "6.2.0",
             "key group consumer min-idle-time start [COUNT count] [JUSTID]",
             "Hands over to a consumer what others have left pending for too long.",
-        ),
+        ).complexity("O(1) for small counts.").history(&[("7.0.0", "Entries that are gone are told.")]),
     Command::new("xclaim", Arity::at_least(6), claim::xclaim)
         .group(Group::Stream)
         .flags(&[WRITE, FAST])
@@ -76,12 +76,12 @@ pub const COMMANDS: &[Command] = &[
             "key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count] \
              [FORCE] [JUSTID] [LASTID lastid]",
             "Hands pending entries over to a consumer.",
-        ),
+        ).complexity("O(log N) for N pending entries of the group."),
     Command::new("xdel", Arity::at_least(3), delete::xdel)
         .group(Group::Stream)
         .flags(&[WRITE, FAST])
         .keys(DELETE)
-        .docs("5.0.0", "key id [id ...]", "Deletes entries of a stream."),
+        .docs("5.0.0", "key id [id ...]", "Deletes entries of a stream.").complexity("O(1) for each entry, however long the stream is."),
     Command::new("xdelex", Arity::at_least(5), delete::xdelex)
         .group(Group::Stream)
         .flags(&[WRITE, FAST])
@@ -90,7 +90,7 @@ pub const COMMANDS: &[Command] = &[
             "8.2.0",
             "key [KEEPREF|DELREF|ACKED] IDS <numids id [id ...]>",
             "Deletes entries of a stream with regard to consumer groups that they are pending in.",
-        ),
+        ).complexity("O(1) for each entry, however long the stream is."),
     Command::container("xgroup", GROUP_SUBCOMMANDS).group(Group::Stream).docs(
         "5.0.0",
         "",
@@ -113,14 +113,14 @@ pub const COMMANDS: &[Command] = &[
         .tips(NOT_REPEATABLE)
         .docs(
             "5.0.0",
-            "key group [[IDLE min-idle-time] start end count [consumer]]",
+            "key group [[IDLE milliseconds] start end count [consumer]]",
             "Tells which entries a consumer group has yet to acknowledge.",
-        ),
+        ).complexity("O(N) for N entries returned, O(M) for M looked at with IDLE; the summary is O(1) plus O(N) for N consumers.").history(&[("6.2.0", "`IDLE`, and ranges without their ends.")]),
     Command::new("xrange", Arity::at_least(4), range::xrange).group(Group::Stream).flags(&[READONLY]).keys(READ).docs(
         "5.0.0",
         "key start end [COUNT count]",
         "Returns the entries of a stream from one id to another.",
-    ),
+    ).complexity("O(N) for N entries returned.").history(&[("6.2.0", "Ranges without their ends.")]),
     Command::new("xread", Arity::at_least(4), read::xread)
         .group(Group::Stream)
         .flags(&[READONLY, BLOCKING])
@@ -141,7 +141,7 @@ pub const COMMANDS: &[Command] = &[
             "GROUP group consumer [COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] \
              [CLAIM min-idle-time] [NOACK] STREAMS <key [key ...] id [id ...]>",
             "Delivers entries to a consumer of a group, or tells what it has yet to acknowledge.",
-        ),
+        ).complexity("O(M) for M entries returned of each stream; XADD pays O(N) for N clients that wait."),
     Command::new("xrevrange", Arity::at_least(4), range::xrevrange)
         .group(Group::Stream)
         .flags(&[READONLY])
@@ -150,7 +150,7 @@ pub const COMMANDS: &[Command] = &[
             "5.0.0",
             "key end start [COUNT count]",
             "Returns the entries of a stream between two ids, the last first.",
-        ),
+        ).complexity("O(N) for N entries returned.").history(&[("6.2.0", "Ranges without their ends.")]),
     Command::new("xsetid", Arity::at_least(3), add::xsetid)
         .group(Group::Stream)
         .flags(&[WRITE, DENYOOM, FAST])
@@ -159,7 +159,7 @@ pub const COMMANDS: &[Command] = &[
             "5.0.0",
             "key last-id [ENTRIESADDED entries_added] [MAXDELETEDID max_deleted_entry_id]",
             "Sets the last id of a stream; made for replication.",
-        ),
+        ).history(&[("7.0.0", "`ENTRIESADDED` and `MAXDELETEDID`.")]),
     Command::new("xtrim", Arity::at_least(4), add::xtrim)
         .group(Group::Stream)
         .flags(&[WRITE])
@@ -167,9 +167,9 @@ pub const COMMANDS: &[Command] = &[
         .tips(NOT_REPEATABLE)
         .docs(
             "5.0.0",
-            "key <<MAXLEN|MINID> [=|~] threshold [LIMIT count]> [KEEPREF|DELREF|ACKED]",
+            "key <<MAXLEN|MINID> [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]>",
             "Removes the oldest entries of a stream.",
-        ),
+        ).complexity("O(N) for N entries trimmed, whole nodes at a time.").history(&[("6.2.0", "`MINID` and `LIMIT`."), ("8.2.0", "`KEEPREF`, `DELREF` and `ACKED`.")]),
 ];
 
 const fn streams(from: i16) -> Keys {
@@ -182,32 +182,39 @@ const GROUP_SUBCOMMANDS: &[Command] = &[
         .group(Group::Stream)
         .flags(&[WRITE, DENYOOM])
         .keys(&[Keys::at(2, INSERTS)])
-        .docs("5.0.0", "key groupname <id|$> [MKSTREAM] [ENTRIESREAD entries_read]", "Creates a consumer group."),
+        .docs("5.0.0", "key groupname <id|$> [MKSTREAM] [ENTRIESREAD entries_read]", "Creates a consumer group.")
+        .complexity("O(1)")
+        .history(&[("7.0.0", "`ENTRIESREAD`.")]),
     Command::new("createconsumer", Arity::exactly(5), group::createconsumer)
         .group(Group::Stream)
         .flags(&[WRITE, DENYOOM])
         .keys(&[Keys::at(2, INSERTS)])
-        .docs("6.2.0", "key groupname consumername", "Creates a consumer in a group."),
+        .docs("6.2.0", "key groupname consumername", "Creates a consumer in a group.")
+        .complexity("O(1)"),
     Command::new("delconsumer", Arity::exactly(5), group::delconsumer)
         .group(Group::Stream)
         .flags(&[WRITE])
         .keys(&[Keys::at(2, DELETES)])
-        .docs("5.0.0", "key groupname consumername", "Removes a consumer from a group, with all it has pending."),
+        .docs("5.0.0", "key groupname consumername", "Removes a consumer from a group, with all it has pending.")
+        .complexity("O(1)"),
     Command::new("destroy", Arity::exactly(4), group::destroy)
         .group(Group::Stream)
         .flags(&[WRITE])
         .keys(&[Keys::at(2, DELETES)])
-        .docs("5.0.0", "key groupname", "Removes a consumer group."),
-    Command::new("help", Arity::exactly(2), group::help).group(Group::Stream).flags(&[LOADING, STALE]).docs(
-        "5.0.0",
-        "",
-        "Describes the subcommands.",
-    ),
+        .docs("5.0.0", "key groupname", "Removes a consumer group.")
+        .complexity("O(N) for N pending entries of the group."),
+    Command::new("help", Arity::exactly(2), group::help)
+        .group(Group::Stream)
+        .flags(&[LOADING, STALE])
+        .docs("5.0.0", "", "Describes the subcommands.")
+        .complexity("O(1)"),
     Command::new("setid", Arity::at_least(5), group::setid)
         .group(Group::Stream)
         .flags(&[WRITE])
         .keys(&[Keys::at(2, UPDATES)])
-        .docs("5.0.0", "key groupname <id|$> [ENTRIESREAD entries_read]", "Sets how far a consumer group has read."),
+        .docs("5.0.0", "key groupname <id|$> [ENTRIESREAD entries_read]", "Sets how far a consumer group has read.")
+        .complexity("O(1)")
+        .history(&[("7.0.0", "`ENTRIESREAD`.")]),
 ];
 
 const INFO_SUBCOMMANDS: &[Command] = &[
@@ -216,22 +223,32 @@ const INFO_SUBCOMMANDS: &[Command] = &[
         .flags(&[READONLY])
         .keys(&[Keys::at(2, READS)])
         .tips(NOT_REPEATABLE)
-        .docs("5.0.0", "key groupname", "Tells of the consumers of a group."),
+        .docs("5.0.0", "key groupname", "Tells of the consumers of a group.")
+        .complexity("O(1)")
+        .history(&[("7.2.0", "`inactive`; `idle` counts attempts, too.")]),
     Command::new("groups", Arity::exactly(3), info::groups)
         .group(Group::Stream)
         .flags(&[READONLY])
         .keys(&[Keys::at(2, READS)])
-        .docs("5.0.0", "key", "Tells of the consumer groups of a stream."),
-    Command::new("help", Arity::exactly(2), info::help).group(Group::Stream).flags(&[LOADING, STALE]).docs(
-        "5.0.0",
-        "",
-        "Describes the subcommands.",
-    ),
+        .docs("5.0.0", "key", "Tells of the consumer groups of a stream.")
+        .complexity("O(1)")
+        .history(&[("7.0.0", "`entries-read` and `lag`.")]),
+    Command::new("help", Arity::exactly(2), info::help)
+        .group(Group::Stream)
+        .flags(&[LOADING, STALE])
+        .docs("5.0.0", "", "Describes the subcommands.")
+        .complexity("O(1)"),
     Command::new("stream", Arity::at_least(3), info::stream)
         .group(Group::Stream)
         .flags(&[READONLY])
         .keys(&[Keys::at(2, READS)])
-        .docs("5.0.0", "key [FULL [COUNT count]]", "Tells of a stream."),
+        .docs("5.0.0", "key [FULL [COUNT count]]", "Tells of a stream.")
+        .complexity("O(1)")
+        .history(&[
+            ("6.0.0", "`FULL`."),
+            ("7.0.0", "`max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, `entries-read` and `lag`."),
+            ("7.2.0", "`active-time`; `seen-time` counts attempts, too."),
+        ]),
 ];
 
 #[cfg(test)]

@@ -24,16 +24,19 @@ pub const COMMANDS: &[Command] = &[
     Command::new("exec", Arity::exactly(1), exec_queue)
         .group(Group::Transactions)
         .flags(&[NOSCRIPT, LOADING, STALE, SKIP_SLOWLOG, NO_QUEUE, RUNS_QUEUE])
-        .docs("1.2.0", "", "Runs the commands of a transaction."),
+        .docs("1.2.0", "", "Runs the commands of a transaction.")
+        .complexity("Depends on the commands queued."),
     Command::new("discard", Arity::exactly(1), discard)
         .group(Group::Transactions)
         .flags(&[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY, NO_QUEUE])
-        .docs("2.0.0", "", "Forgets a transaction."),
+        .docs("2.0.0", "", "Forgets a transaction.")
+        .complexity("O(N) for N commands queued."),
     Command::new("watch", Arity::at_least(2), watch)
         .group(Group::Transactions)
         .flags(&[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY, NO_QUEUE])
         .keys(&[Keys::range(1, -1, 1, Access::RO)])
-        .docs("2.2.0", "key [key ...]", "Has the next transaction fail if one of these keys changes before it."),
+        .docs("2.2.0", "key [key ...]", "Has the next transaction fail if one of these keys changes before it.")
+        .complexity("O(1) for each key."),
     Command::new("unwatch", Arity::exactly(1), unwatch)
         .group(Group::Transactions)
         .flags(&[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY])

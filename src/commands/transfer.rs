@@ -20,7 +20,8 @@ pub const COMMANDS: &[Command] = &[
         .flags(&[READONLY])
         .keys(&[Keys::at(1, Access::RO.and(Access::ACCESS))])
         .tips(&["nondeterministic_output"])
-        .docs("2.6.0", "key", "Returns a value in the form that RESTORE takes."),
+        .docs("2.6.0", "key", "Returns a value in the form that RESTORE takes.")
+        .complexity("O(1) for the key and O(N*M) for N elements of M bytes."),
     Command::new("restore", Arity::at_least(4), restore)
         .flags(&[WRITE, DENYOOM])
         .keys(RESTORED)
@@ -29,17 +30,22 @@ pub const COMMANDS: &[Command] = &[
             "2.6.0",
             "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
             "Sets a key to a value that DUMP returned.",
-        ),
+        )
+        .complexity("O(1) for the key and O(N*M) for N elements of M bytes; for a sorted set O(N*M*log(N)).")
+        .history(&[("3.0.0", "`REPLACE`."), ("5.0.0", "`ABSTTL`."), ("5.0.0", "`IDLETIME` and `FREQ`.")]),
     Command::new("restore-asking", Arity::at_least(4), restore)
         .group(Group::Server)
         .flags(&[WRITE, DENYOOM, ASKING])
         .keys(RESTORED)
         .acl(Categories(Categories::KEYSPACE.0 | Categories::DANGEROUS.0))
+        .for_systems()
         .docs(
             "3.0.0",
             "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
             "Sets a key that is being moved to this node of a cluster.",
-        ),
+        )
+        .complexity("O(1) for the key and O(N*M) for N elements of M bytes; for a sorted set O(N*M*log(N)).")
+        .history(&[("3.0.0", "`REPLACE`."), ("5.0.0", "`ABSTTL`."), ("5.0.0", "`IDLETIME` and `FREQ`.")]),
 ];
 
 fn dump(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {

@@ -102,7 +102,7 @@ impl Config {
                 }
                 continue;
             }
-            for directive in super::table::DIRECTIVES.iter().filter(|directive| !directive.is(flags::HIDDEN)) {
+            for directive in Directive::all().filter(|directive| !directive.is(flags::HIDDEN)) {
                 for name in directive.names() {
                     if glob::matches_ignore_case(pattern, name.as_bytes()) {
                         add(name.as_bytes(), directive);
@@ -195,6 +195,7 @@ mod tests {
             "maxmemory-policy",
             "maxmemory-samples",
             "maxmemory-eviction-tenacity",
+            "maxmemory-scripts",
             "bind",
             "replicaof",
             "slaveof",

@@ -119,6 +119,8 @@ choices! {
         OnEmptyDb = "on-empty-db",
         /// From the socket, with the old data kept aside.
         SwapDb = "swapdb",
+        /// From the socket, with the old data dropped before.
+        FlushDb = "flushdb" | "flush-before-load",
     }
     /// `tls-auth-clients`: whether clients must show a certificate.
     TlsAuthClients {
@@ -169,15 +171,6 @@ choices! {
         Yes = "yes",
         /// Clients of this machine.
         Local = "local",
-    }
-    /// `cluster-preferred-endpoint-type`: how redirections name a node.
-    ClusterEndpointType {
-        /// By address.
-        Ip = "ip",
-        /// By announced name.
-        Hostname = "hostname",
-        /// Not at all: same address, other port.
-        UnknownEndpoint = "unknown-endpoint",
     }
     /// `propagation-error-behavior`: what an error on a replicated command means.
     PropagationErrorBehavior {

@@ -286,7 +286,7 @@ mod tests {
             CommandLine::Run(_) => panic!("{args:?} runs"),
         };
         for option in ["-v", "--version"] {
-            assert!(answer(&[option]).0.starts_with("Redis server v=7.0.15 sha="));
+            assert!(answer(&[option]).0.starts_with("Redis server v=8.2.3 sha="));
         }
         for option in ["-h", "--help"] {
             let (text, code) = answer(&[option]);

@@ -34,10 +34,6 @@ pub enum Effect {
     Bind,
     /// Start or stop accounting for the memory of clients.
     ClientMemory,
-    /// Announce another address to the cluster.
-    ClusterAnnounce,
-    /// Announce other flags to the cluster.
-    ClusterFlags,
     /// Install or remove the handlers that write a report on a crash.
     CrashLog,
     /// Change the working directory.
@@ -66,8 +62,6 @@ pub enum Effect {
     Tls,
     /// Listen on another TLS port.
     TlsPort,
-    /// Change the period of the watchdog.
-    Watchdog,
 }
 
 /// Whether a directive was met before while loading.
@@ -100,9 +94,14 @@ pub struct Directive {
 }
 
 impl Directive {
+    /// All rows.
+    pub fn all() -> impl Iterator<Item = &'static Directive> {
+        super::table::DIRECTIVES.iter().chain(super::kept::DIRECTIVES)
+    }
+
     /// Finds a directive by name or alias, in any case, with the name that matched.
     pub fn find(name: &[u8]) -> Option<(&'static Directive, &'static str)> {
-        super::table::DIRECTIVES.iter().find_map(|directive| {
+        Directive::all().find_map(|directive| {
             let matched = directive.names().find(|known| known.as_bytes().eq_ignore_ascii_case(name))?;
             Some((directive, matched))
         })

@@ -138,6 +138,46 @@ impl<T: Choice> Kind for OneOf<T> {
     }
 }
 
+/// One of some words, where nothing follows from which.
+pub(super) struct WordOf(pub &'static [&'static str]);
+
+impl WordOf {
+    fn read(&self, word: &[u8]) -> Result<&'static str, String> {
+        let found = self.0.iter().find(|name| name.as_bytes().eq_ignore_ascii_case(word));
+        found.copied().ok_or_else(|| not_among(self.0.iter().copied()))
+    }
+}
+
+impl Kind for WordOf {
+    type Value = &'static str;
+
+    fn parse(&self, words: &[Vec<u8>], _: &&'static str, _: Occurrence) -> Result<&'static str, String> {
+        self.read(single(words)?)
+    }
+
+    fn show(&self, value: &&'static str) -> Vec<u8> {
+        value.as_bytes().to_vec()
+    }
+}
+
+/// Some of these words, where nothing follows from which.
+pub(super) struct WordsOf(pub &'static [&'static str]);
+
+impl Kind for WordsOf {
+    type Value = Vec<String>;
+
+    fn parse(&self, words: &[Vec<u8>], _: &Vec<String>, _: Occurrence) -> Result<Vec<String>, String> {
+        if words.is_empty() {
+            return Err("wrong number of arguments".into());
+        }
+        words.iter().map(|word| WordOf(self.0).read(word).map(str::to_owned)).collect()
+    }
+
+    fn show(&self, value: &Vec<String>) -> Vec<u8> {
+        value.join(" ").into_bytes()
+    }
+}
+
 /// Integer types that hold a [`Number`].
 pub(super) trait Integer: Copy + PartialEq {
     fn from_wide(wide: i128) -> Option<Self>;

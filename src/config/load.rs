@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn errors_name_line_text_and_reason() {
         let error = refused("# comment\n  bogus 1  \n");
-        let expected = "\n*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\n\
+        let expected = "\n*** FATAL CONFIG FILE ERROR (Redis 8.2.3) ***\n\
                         Reading the configuration file, at line 2\n\
                         >>> 'bogus 1'\n\
                         Bad directive or wrong number of arguments\n";
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn the_whole_is_checked_after_the_lines() {
         let error = refused("replicaof a 1\ncluster-enabled yes\n");
-        assert!(error.ends_with("7.0.15) ***\nreplicaof directive not allowed in cluster mode\n"));
+        assert!(error.ends_with("8.2.3) ***\nreplicaof directive not allowed in cluster mode\n"));
         let error = refused("logfile /nonexistent/folder/file");
         assert!(error.ends_with("Can't open the log file: No such file or directory\n"), "{error}");
     }

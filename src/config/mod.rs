@@ -31,6 +31,7 @@ mod change;
 mod choices;
 mod cli;
 mod directive;
+mod kept;
 mod kinds;
 mod load;
 mod notify;

@@ -13,7 +13,7 @@ use std::{fs, io};
 
 use super::directive::Directive;
 use super::kinds::Line;
-use super::table::{Config, DIRECTIVES};
+use super::table::Config;
 use crate::util::quote;
 use crate::util::replace_file::replace_file;
 
@@ -47,7 +47,7 @@ impl Rewrite<'_> {
     pub fn text(self, config: &Config, old: &[u8]) -> Vec<u8> {
         let default = Config::default();
         let mut sheet = Sheet::read(old);
-        for directive in DIRECTIVES {
+        for directive in Directive::all() {
             if config.included.contains(directive.name) {
                 sheet.give_up_places_before_includes(directive.name);
                 sheet.place(directive.name, (directive.overruling_lines)(config, &default), self.force_all);

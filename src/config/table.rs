@@ -5,7 +5,7 @@
 //! "name" | "older-name" => field: type = default, kind, flags, Effect;
 //! ```
 //!
-//! Alias and effect may be missing. Names, ranges and defaults are those of Redis 7.0; fields carry
+//! Directives without any effect stand in `kept.rs`. Alias and effect may be missing. Names, ranges and defaults are those of Redis 7.0; fields carry
 //! the directive's name, with its unit where the name leaves that open.
 
 use std::collections::BTreeSet;
@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use super::choices::*;
 use super::directive::flags::*;
 use super::directive::{Directive, Effect};
+use super::kept::{Kept, optional};
 use super::kinds::*;
 use super::load::Statement;
 use super::notify::{NotifyFlags, NotifyLetters};
@@ -23,15 +24,6 @@ use super::target::{SavedFor, TargetServer};
 
 /// Fewer bytes of the stream of commands are of no use to a replica that comes back.
 const BACKLOG_MIN: i128 = 16 << 10;
-
-macro_rules! optional {
-    () => {
-        None
-    };
-    ($value:expr) => {
-        Some($value)
-    };
-}
 
 macro_rules! directives {
     ($(
@@ -55,6 +47,8 @@ macro_rules! directives {
             pub modules: Vec<Statement>,
             /// `module.directive` lines.
             pub module_directives: Vec<Statement>,
+            /// Directives without effect.
+            pub kept: Kept,
         }
 
         impl Default for Config {
@@ -67,11 +61,12 @@ macro_rules! directives {
                     users: Vec::new(),
                     modules: Vec::new(),
                     module_directives: Vec::new(),
+                    kept: Kept::default(),
                 }
             }
         }
 
-        /// All rows.
+        /// The rows of directives that have an effect.
         pub static DIRECTIVES: &[Directive] = &[$(
             Directive {
                 name: $name,
@@ -108,10 +103,14 @@ directives! {
     "unixsocket" => unixsocket: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
     /// Its permission bits; 0 leaves them to the umask.
     "unixsocketperm" => unixsocketperm: u32 = 0, Number::octal(0, 0o777), IMMUTABLE;
-    /// Mark for the firewall on listening sockets; 0 for none.
-    "socket-mark-id" => socket_mark_id: u32 = 0, Number::between(0, UINT_MAX), IMMUTABLE;
     /// Connections at a time.
     "maxclients" => maxclients: u32 = 10000, Number::between(1, UINT_MAX), MUTABLE, MaxClients;
+    /// Connections accepted in one turn of the event loop; 0 for no limit.
+    "max-new-connections-per-cycle" => max_new_connections_per_cycle: u32 = 10,
+        Number::between(0, INT_MAX), MUTABLE;
+    /// Of these, on the TLS port.
+    "max-new-tls-connections-per-cycle" => max_new_tls_connections_per_cycle: u32 = 1,
+        Number::between(0, INT_MAX), MUTABLE;
     /// Unread output allowed per class of clients.
     "client-output-buffer-limit" => client_output_buffer_limit: OutputLimits = OutputLimits::DEFAULT,
         OutputLimitsByClass, MULTI_ARG;
@@ -124,10 +123,6 @@ directives! {
     /// Memory of all clients together.
     "maxmemory-clients" => maxmemory_clients: MemoryShare = MemoryShare::Bytes(0),
         BytesOrPercent, MUTABLE, ClientMemory;
-    /// Threads that write to sockets.
-    "io-threads" => io_threads: u32 = 1, Number::between(1, 128), IMMUTABLE;
-    /// Whether those threads read, too.
-    "io-threads-do-reads" => io_threads_do_reads: bool = false, YES_NO, IMMUTABLE;
 
     // TLS
 
@@ -199,8 +194,8 @@ directives! {
         OneOf::names(), IMMUTABLE;
     /// Write a report on a crash.
     "crash-log-enabled" => crash_log_enabled: bool = true, YES_NO, MUTABLE, CrashLog;
-    /// Check the memory in that report.
-    "crash-memcheck-enabled" => crash_memcheck_enabled: bool = true, YES_NO, MUTABLE;
+    /// Leave keys, values and arguments out of the log and of reports on a crash.
+    "hide-user-data-from-log" => hide_user_data_from_log: bool = false, YES_NO, MUTABLE;
     /// Exit rather than abort on a panic.
     "use-exit-on-panic" => use_exit_on_panic: bool = false, YES_NO, HIDDEN;
     /// Number of databases.
@@ -212,8 +207,6 @@ directives! {
     /// What to show there.
     "proc-title-template" => proc_title_template: String = "{title} {listen-addr} {server-mode}".into(),
         Text(Some(valid_proc_title)), MUTABLE, ProcTitle;
-    /// Warnings about the system that don't keep the server from starting.
-    "ignore-warnings" => ignore_warnings: String = String::new(), TEXT, MUTABLE;
     /// Turn transparent huge pages off.
     "disable-thp" => disable_thp: bool = true, YES_NO, IMMUTABLE;
     /// Whether to tell the kernel whom to kill first when memory runs out.
@@ -222,20 +215,10 @@ directives! {
     /// Scores of a primary, a replica, a saving child.
     "oom-score-adj-values" => oom_score_adj_values: [i32; 3] = [0, 200, 800],
         OomScores, MULTI_ARG, OomScore;
-    /// Processors for the server.
-    "server_cpulist" => server_cpulist: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
-    /// Processors for helper threads.
-    "bio_cpulist" => bio_cpulist: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
-    /// Processors for the child that rewrites the append-only file.
-    "aof_rewrite_cpulist" => aof_rewrite_cpulist: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
-    /// Processors for the child that saves.
-    "bgsave_cpulist" => bgsave_cpulist: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
     /// Turns of periodic work in a second, from 1 to 500.
     "hz" => hz: u32 = 10, Number::between(0, INT_MAX).clamped(1, 500), MUTABLE, Hz;
     /// More turns while there are many clients.
     "dynamic-hz" => dynamic_hz: bool = true, YES_NO, MUTABLE;
-    /// Milliseconds after which a stuck server logs where; 0 for never.
-    "watchdog-period" => watchdog_period_ms: u32 = 0, Number::between(0, INT_MAX), HIDDEN, Watchdog;
     /// Seconds to wait at shutdown for replicas to catch up.
     "shutdown-timeout" => shutdown_timeout: u32 = 10, Number::between(0, INT_MAX), MUTABLE;
     /// How to shut down on SIGINT.
@@ -296,26 +279,8 @@ directives! {
     "lazyfree-lazy-user-flush" => lazyfree_lazy_user_flush: bool = false, YES_NO, MUTABLE;
     /// Rehash while idle.
     "activerehashing" => activerehashing: bool = true, YES_NO, MUTABLE;
-    /// Return memory to the system on a thread.
-    "jemalloc-bg-thread" => jemalloc_bg_thread: bool = true, YES_NO, MUTABLE;
     /// Move values together while running.
     "activedefrag" => activedefrag: bool = false, YesNo(Some(no_defragmentation)), MUTABLE;
-    /// Least processor time for that, in percent.
-    "active-defrag-cycle-min" => active_defrag_cycle_min: u32 = 1, Number::between(1, 99), MUTABLE;
-    /// Most processor time for that, in percent.
-    "active-defrag-cycle-max" => active_defrag_cycle_max: u32 = 25, Number::between(1, 99), MUTABLE;
-    /// Percent of fragmentation at which it starts.
-    "active-defrag-threshold-lower" => active_defrag_threshold_lower: u32 = 10,
-        Number::between(0, 1000), MUTABLE;
-    /// Percent of fragmentation at which it does its most.
-    "active-defrag-threshold-upper" => active_defrag_threshold_upper: u32 = 100,
-        Number::between(0, 1000), MUTABLE;
-    /// Bytes of fragmentation at which it starts.
-    "active-defrag-ignore-bytes" => active_defrag_ignore_bytes: usize = 100 << 20,
-        Number::bytes(1, LONG_MAX), MUTABLE;
-    /// Fields above which a value is moved bit by bit.
-    "active-defrag-max-scan-fields" => active_defrag_max_scan_fields: usize = 1000,
-        Number::between(1, LONG_MAX), MUTABLE;
 
     // Encodings of values
 
@@ -428,9 +393,9 @@ directives! {
     /// The server to copy.
     "replicaof" | "slaveof" => replicaof: Option<ReplicaOf> = None, Primary, IMMUTABLE | MULTI_ARG;
     /// User to log in to it as.
-    "masteruser" => masteruser: Option<String> = None, OPTIONAL_TEXT, SENSITIVE;
+    "masteruser" | "primaryuser" => masteruser: Option<String> = None, OPTIONAL_TEXT, SENSITIVE;
     /// Password for that.
-    "masterauth" => masterauth: Option<Vec<u8>> = None, OptionalBytes, SENSITIVE;
+    "masterauth" | "primaryauth" => masterauth: Option<Vec<u8>> = None, OptionalBytes, SENSITIVE;
     /// Answer reads while cut off from the primary.
     "replica-serve-stale-data" | "slave-serve-stale-data" => replica_serve_stale_data: bool = true,
         YES_NO, MUTABLE;
@@ -441,9 +406,6 @@ directives! {
         YES_NO, MUTABLE;
     /// Drop the old data on a helper thread before a full sync.
     "replica-lazy-flush" | "slave-lazy-flush" => replica_lazy_flush: bool = false, YES_NO, MUTABLE;
-    /// Go on when writing to disk fails.
-    "replica-ignore-disk-write-errors" => replica_ignore_disk_write_errors: bool = false,
-        YES_NO, MUTABLE;
     /// Rank for promotion, lowest first; 0 for never.
     "replica-priority" | "slave-priority" => replica_priority: u32 = 100,
         Number::between(0, INT_MAX), MUTABLE;
@@ -492,53 +454,6 @@ directives! {
 
     /// Be a node of a cluster.
     "cluster-enabled" => cluster_enabled: bool = false, YES_NO, IMMUTABLE;
-    /// File the node keeps its view of the cluster in.
-    "cluster-config-file" => cluster_config_file: String = "nodes.conf".into(), TEXT, IMMUTABLE;
-    /// Port of the bus; 0 for 10000 above the client port.
-    "cluster-port" => cluster_port: u16 = 0, Number::between(0, 65535), IMMUTABLE;
-    /// Milliseconds of silence after which a node is failing.
-    "cluster-node-timeout" => cluster_node_timeout_ms: u64 = 15000,
-        Number::between(0, LONG_MAX), MUTABLE;
-    /// How stale a replica may be and still stand for election.
-    "cluster-replica-validity-factor" | "cluster-slave-validity-factor" => cluster_replica_validity_factor: u32 = 10,
-        Number::between(0, INT_MAX), MUTABLE;
-    /// Never stand for election.
-    "cluster-replica-no-failover" | "cluster-slave-no-failover" => cluster_replica_no_failover: bool = false,
-        YES_NO, MUTABLE, ClusterFlags;
-    /// Replicas a primary keeps when one of them moves to another.
-    "cluster-migration-barrier" => cluster_migration_barrier: u32 = 1,
-        Number::between(0, INT_MAX), MUTABLE;
-    /// Whether replicas move at all.
-    "cluster-allow-replica-migration" => cluster_allow_replica_migration: bool = true,
-        YES_NO, MUTABLE;
-    /// Stop serving when a slot has no node.
-    "cluster-require-full-coverage" => cluster_require_full_coverage: bool = true, YES_NO, MUTABLE;
-    /// Answer reads while the cluster is down.
-    "cluster-allow-reads-when-down" => cluster_allow_reads_when_down: bool = false, YES_NO, MUTABLE;
-    /// Serve shard channels while the cluster is down.
-    "cluster-allow-pubsubshard-when-down" => cluster_allow_pubsubshard_when_down: bool = true,
-        YES_NO, MUTABLE;
-    /// Bytes a link of the bus may pile up; 0 for no limit.
-    "cluster-link-sendbuf-limit" => cluster_link_sendbuf_limit: u64 = 0,
-        Number::bytes(0, ULONG_MAX), MUTABLE;
-    /// Address to be known by.
-    "cluster-announce-ip" => cluster_announce_ip: Option<String> = None,
-        OPTIONAL_TEXT, MUTABLE, ClusterAnnounce;
-    /// Name to be known by.
-    "cluster-announce-hostname" => cluster_announce_hostname: Option<String> = None,
-        OptionalText(Some(valid_hostname)), MUTABLE, ClusterAnnounce;
-    /// Port to be known by; 0 for the real one.
-    "cluster-announce-port" => cluster_announce_port: u16 = 0,
-        Number::between(0, 65535), MUTABLE, ClusterAnnounce;
-    /// TLS port to be known by; 0 for the real one.
-    "cluster-announce-tls-port" => cluster_announce_tls_port: u16 = 0,
-        Number::between(0, 65535), MUTABLE, ClusterAnnounce;
-    /// Bus port to be known by; 0 for the real one.
-    "cluster-announce-bus-port" => cluster_announce_bus_port: u16 = 0,
-        Number::between(0, 65535), MUTABLE, ClusterAnnounce;
-    /// How redirections name a node.
-    "cluster-preferred-endpoint-type" => cluster_preferred_endpoint_type: ClusterEndpointType =
-        ClusterEndpointType::Ip, OneOf::names(), MUTABLE;
 
     // Scripts
 
@@ -622,16 +537,6 @@ fn valid_append_folder(name: &str) -> Result<(), &'static str> {
         _ if !is_base_name(name) => Err("appenddirname can't be a path, just a dirname"),
         _ => Ok(()),
     }
-}
-
-fn valid_hostname(name: &str) -> Result<(), &'static str> {
-    if name.len() >= 256 {
-        return Err("Hostnames must be less than 256 characters");
-    }
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)) {
-        return Err("Hostnames may only contain alphanumeric characters, hyphens or dots");
-    }
-    Ok(())
 }
 
 fn no_defragmentation(enabled: &bool) -> Result<(), &'static str> {

@@ -96,7 +96,7 @@ fn apply_effect(server: &mut Server, db: &mut Databases, effect: Effect) -> Resu
             server.resize_backlog();
             Ok(())
         }
-        Effect::ClientMemory | Effect::ClusterAnnounce | Effect::ClusterFlags | Effect::Watchdog => Ok(()),
+        Effect::ClientMemory => Ok(()),
     }
 }
 

@@ -23,7 +23,7 @@ const FOLDERS_MAX: usize = 14;
 const CIRCLES: &[(&str, usize)] = &[
     ("command/mod.rs", 3),
     ("commands/geo.rs", 2),
-    ("config/directive.rs", 7),
+    ("config/directive.rs", 8),
     ("db/evict.rs", 4),
     ("net/tls/ciphers.rs", 6),
     ("persist/rdb/load/mod.rs", 2),

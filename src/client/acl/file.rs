@@ -7,7 +7,6 @@ use std::path::Path;
 use super::rules::{RuleError, Rulebook, has_spaces, join_selectors};
 use super::user::User;
 use super::{Acl, describe};
-use crate::command::CommandTable;
 use crate::util::platform::os_error_text;
 use crate::util::replace_file::replace_file;
 
@@ -97,10 +96,10 @@ fn read_line(
 }
 
 /// Writes all users to a file, in one step.
-pub fn save(acl: &Acl, table: &CommandTable, path: &str) -> io::Result<()> {
+pub fn save(acl: &Acl, path: &str) -> io::Result<()> {
     let mut text = Vec::new();
     for user in acl.users() {
-        text.extend(describe::line(table, user));
+        text.extend(describe::line(user));
         text.push(b'\n');
     }
     replace_file(Path::new(path), &text)

@@ -71,6 +71,10 @@ pub struct Entry {
     pub object: Vec<u8>,
     /// The user.
     pub user: Vec<u8>,
+    /// The number of the entry; the log gives it.
+    pub id: u64,
+    /// When it happened first, in Unix milliseconds.
+    pub created_ms: i64,
     /// When it happened last, in Unix milliseconds.
     pub at_ms: i64,
     /// The client, the last one of several, as in CLIENT LIST.
@@ -91,6 +95,8 @@ impl Entry {
 #[derive(Debug, Default)]
 pub struct AclLog {
     entries: VecDeque<Entry>,
+    /// The number of the next entry. Clearing does not begin anew.
+    next_id: u64,
 }
 
 impl AclLog {
@@ -99,8 +105,11 @@ impl AclLog {
         let alike = self.entries.iter().take(COMPARED).position(|known| known.is_like(&entry));
         if let Some(known) = alike.and_then(|place| self.entries.remove(place)) {
             entry.count += known.count;
+            (entry.id, entry.created_ms) = (known.id, known.created_ms);
             self.entries.push_front(entry);
         } else {
+            entry.id = self.next_id;
+            self.next_id += 1;
             self.entries.push_front(entry);
             self.entries.truncate(max);
         }
@@ -128,6 +137,8 @@ mod tests {
             context: Context::TopLevel,
             object: object.into(),
             user: b"u".to_vec(),
+            id: 0,
+            created_ms: at_ms,
             at_ms,
             client: Vec::new(),
         }

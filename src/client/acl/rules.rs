@@ -2,7 +2,7 @@
 
 use super::command_set::CommandSet;
 use super::password::PasswordHash;
-use super::selector::{FirstArg, KeyPattern, KeyRights, Selector};
+use super::selector::{CommandRule, FirstArg, KeyPattern, KeyRights, Selector};
 use super::user::User;
 use crate::command::spec::CATEGORY_NAMES;
 use crate::command::{CommandId, CommandTable};
@@ -101,8 +101,8 @@ impl Rulebook<'_> {
         match rule.to_ascii_lowercase().as_slice() {
             b"on" => user.enabled = true,
             b"off" => user.enabled = false,
-            b"skip-sanitize-payload" => user.sanitizes = Some(false),
-            b"sanitize-payload" => user.sanitizes = Some(true),
+            b"skip-sanitize-payload" => user.sanitizes = false,
+            b"sanitize-payload" => user.sanitizes = true,
             b"nopass" => {
                 user.no_password = true;
                 user.passwords.clear();
@@ -112,10 +112,7 @@ impl Rulebook<'_> {
                 user.passwords.clear();
             }
             b"clearselectors" => user.selectors.clear(),
-            b"reset" => {
-                let fresh = User::new(&user.name, self.all_channels);
-                *user = User { sanitizes: Some(true), ..fresh };
-            }
+            b"reset" => *user = User::new(&user.name, self.all_channels),
             _ => match rule {
                 [] => {}
                 [b'>', password @ ..] => add_password(user, PasswordHash::of(password)),
@@ -165,13 +162,17 @@ impl Rulebook<'_> {
                     add_keys(selector, rights, rest.get(end + 1..).unwrap_or_default())?;
                 }
                 [b'&', pattern @ ..] => add_channels(selector, pattern)?,
-                [sign @ (b'+' | b'-'), b'@', name @ ..] => {
-                    self.change_category(selector, name, *sign == b'+')?;
-                }
-                [b'+', name @ ..] => self.allow(selector, name)?,
-                [b'-', name @ ..] => {
-                    let id = self.table.find_original(name).ok_or(RuleError::UnknownCommand)?;
-                    self.change(selector, id, false);
+                [sign @ (b'+' | b'-'), name @ ..] => {
+                    let allowed = *sign == b'+';
+                    match name {
+                        [b'@', category @ ..] => self.change_category(selector, category, allowed)?,
+                        _ if allowed => self.allow(selector, name)?,
+                        _ => {
+                            let id = self.table.find_original(name).ok_or(RuleError::UnknownCommand)?;
+                            self.change(selector, id, false);
+                        }
+                    }
+                    note_rule(selector, name, allowed);
                 }
                 _ => return Err(RuleError::Syntax),
             },
@@ -199,12 +200,12 @@ impl Rulebook<'_> {
             self.change(selector, id, true);
             return Ok(());
         }
-        selector.first_args.add(FirstArg { id, word: word.into() });
+        selector.first_args.add(FirstArg { id, word: word.to_ascii_lowercase().into() });
         Ok(())
     }
 
     /// Allows or forbids a command with all its subcommands.
-    pub fn change(&self, selector: &mut Selector, id: CommandId, allowed: bool) {
+    fn change(&self, selector: &mut Selector, id: CommandId, allowed: bool) {
         selector.commands.set(id, allowed);
         selector.first_args.retain(|first| first.id != id);
         for sub in self.table.subcommands(id) {
@@ -245,6 +246,19 @@ fn set_commands(selector: &mut Selector, commands: CommandSet, future: bool) {
     selector.commands = commands;
     selector.future_commands = future;
     selector.first_args.clear();
+    selector.rules.clear();
+}
+
+/// Keeps a rule about commands in the place of those it overrules: about the same, and about its subcommands and first
+/// arguments.
+fn note_rule(selector: &mut Selector, name: &[u8], allowed: bool) {
+    let name: Box<[u8]> = name.to_ascii_lowercase().into();
+    selector.rules.remove(&name);
+    if !name.contains(&b'|') {
+        let is_part = |rule: &CommandRule| rule.name.strip_prefix(&*name).is_some_and(|rest| rest.starts_with(b"|"));
+        selector.rules.retain(|rule| !is_part(rule));
+    }
+    selector.rules.add(CommandRule { allowed, name });
 }
 
 /// The letters between `%` and `~`, each at most once.

@@ -66,13 +66,28 @@ impl Named for KeyPattern {
 pub struct FirstArg {
     /// The command.
     pub id: CommandId,
-    /// The word.
+    /// The word, in small letters.
     pub word: Box<[u8]>,
 }
 
 impl Named for FirstArg {
     fn name(&self) -> Cow<'_, [u8]> {
-        Cow::Owned([&self.id.index().to_le_bytes()[..], &self.word.to_ascii_lowercase()].concat())
+        Cow::Owned([&self.id.index().to_le_bytes()[..], &self.word].concat())
+    }
+}
+
+/// What a rule about commands said: `+get`, `-@write`, `+config|get`. It is told as it was given, in small letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandRule {
+    /// It allows rather than forbids.
+    pub allowed: bool,
+    /// The command or, with `@`, the category.
+    pub name: Box<[u8]>,
+}
+
+impl Named for CommandRule {
+    fn name(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.name)
     }
 }
 
@@ -85,6 +100,9 @@ pub struct Selector {
     pub future_commands: bool,
     /// Commands allowed with these words as their first argument only.
     pub first_args: Unique<FirstArg>,
+    /// The rules that made the three above since all commands, or none, were allowed; in their order, without those that
+    /// a later one has overruled.
+    pub rules: Unique<CommandRule>,
     /// All keys are allowed.
     pub all_keys: bool,
     /// The keys allowed.
@@ -177,7 +195,10 @@ impl Selector {
 
     fn allows_first_arg(&self, id: CommandId, args: Args<'_>) -> bool {
         let given = args.try_get(1).filter(|_| !self.first_args.is_empty());
-        given.is_some_and(|given| self.first_args.find(&FirstArg { id, word: given.into() }.name()).is_some())
+        given.is_some_and(|given| {
+            let first = FirstArg { id, word: given.to_ascii_lowercase().into() };
+            self.first_args.find(&first.name()).is_some()
+        })
     }
 
     fn allows_key(&self, key: &[u8], access: Access) -> bool {

@@ -16,8 +16,8 @@ pub struct User {
     pub no_password: bool,
     /// Its passwords.
     pub passwords: Unique<PasswordHash>,
-    /// Whether what it restores is looked through, where a rule has said so.
-    pub sanitizes: Option<bool>,
+    /// What it restores is looked through.
+    pub sanitizes: bool,
     /// The permissions of the user itself.
     pub root: Selector,
     /// Further permissions, each of which holds by itself.
@@ -32,7 +32,7 @@ impl User {
             enabled: false,
             no_password: false,
             passwords: Unique::default(),
-            sanitizes: None,
+            sanitizes: true,
             root: Selector { all_channels, ..Selector::default() },
             selectors: Vec::new(),
         }

@@ -23,41 +23,59 @@ const NEGATIVE_LIMIT: Error = Error::fixed("ERR LIMIT can't be negative");
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[
-    reader("zunion", zunion).docs(
-        "6.2.0",
-        "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX] [WITHSCORES]",
-        "Returns the members that any of the sorted sets has.",
-    ),
-    reader("zinter", zinter).docs(
-        "6.2.0",
-        "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX] [WITHSCORES]",
-        "Returns the members that all sorted sets have.",
-    ),
-    reader("zdiff", zdiff).docs(
-        "6.2.0",
-        "numkeys key [key ...] [WITHSCORES]",
-        "Returns the members of the first sorted set that no other has.",
-    ),
-    reader("zintercard", zintercard).docs(
-        "7.0.0",
-        "numkeys key [key ...] [LIMIT limit]",
-        "Counts the members that all sorted sets have.",
-    ),
-    store("zunionstore", zunionstore).docs(
-        "2.0.0",
-        "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX]",
-        "Keeps the members that any of the sorted sets has in a key.",
-    ),
-    store("zinterstore", zinterstore).docs(
-        "2.0.0",
-        "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX]",
-        "Keeps the members that all sorted sets have in a key.",
-    ),
-    store("zdiffstore", zdiffstore).docs(
-        "6.2.0",
-        "destination numkeys key [key ...]",
-        "Keeps the members of the first sorted set that no other has in a key.",
-    ),
+    reader("zunion", zunion)
+        .docs(
+            "6.2.0",
+            "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX] [WITHSCORES]",
+            "Returns the members that any of the sorted sets has.",
+        )
+        .complexity("O(N)+O(M*log(M)) for N members of all sets together, and M of the result."),
+    reader("zinter", zinter)
+        .docs(
+            "6.2.0",
+            "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX] [WITHSCORES]",
+            "Returns the members that all sorted sets have.",
+        )
+        .complexity(
+            "O(N*K)+O(M*log(M)) at worst for K sets, of which the smallest has N members, and M in the result.",
+        ),
+    reader("zdiff", zdiff)
+        .docs(
+            "6.2.0",
+            "numkeys key [key ...] [WITHSCORES]",
+            "Returns the members of the first sorted set that no other has.",
+        )
+        .complexity(
+            "O(L + (N-K)log(N)) at worst for L members of all sets together, N of the first, and K of the result.",
+        ),
+    reader("zintercard", zintercard)
+        .docs("7.0.0", "numkeys key [key ...] [LIMIT limit]", "Counts the members that all sorted sets have.")
+        .complexity("O(N*K) at worst for K sets, of which the smallest has N members."),
+    store("zunionstore", zunionstore)
+        .docs(
+            "2.0.0",
+            "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX]",
+            "Keeps the members that any of the sorted sets has in a key.",
+        )
+        .complexity("O(N)+O(M log(M)) for N members of all sets together, and M of the result."),
+    store("zinterstore", zinterstore)
+        .docs(
+            "2.0.0",
+            "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX]",
+            "Keeps the members that all sorted sets have in a key.",
+        )
+        .complexity(
+            "O(N*K)+O(M*log(M)) at worst for K sets, of which the smallest has N members, and M in the result.",
+        ),
+    store("zdiffstore", zdiffstore)
+        .docs(
+            "6.2.0",
+            "destination numkeys key [key ...]",
+            "Keeps the members of the first sorted set that no other has in a key.",
+        )
+        .complexity(
+            "O(L + (N-K)log(N)) at worst for L members of all sets together, N of the first, and K of the result.",
+        ),
 ];
 
 const ANSWERED: &[Keys] = &[counted(1)];

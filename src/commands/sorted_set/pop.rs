@@ -24,32 +24,32 @@ pub const COMMANDS: &[Command] = &[
         "5.0.0",
         "key [count]",
         "Removes and returns the members with the lowest scores.",
-    ),
+    ).complexity("O(log(N)*M) for M members popped of N."),
     row("zpopmax", Arity::at_least(2), zpopmax).flags(&[WRITE, FAST]).keys(&[Keys::at(1, POPS)]).docs(
         "5.0.0",
         "key [count]",
         "Removes and returns the members with the highest scores.",
-    ),
+    ).complexity("O(log(N)*M) for M members popped of N."),
     row("zmpop", Arity::at_least(4), zmpop).flags(&[WRITE]).keys(&[counted(1)]).docs(
         "7.0.0",
         "numkeys key [key ...] MIN|MAX [COUNT count]",
         "Removes and returns the members with the lowest or highest scores of the first set that has any.",
-    ),
-    row("bzpopmin", Arity::at_least(3), bzpopmin).flags(&[WRITE, NOSCRIPT, BLOCKING, FAST]).keys(WAITED).docs(
+    ).complexity("O(K) + O(M*log(N)) for K keys, and M members popped of N."),
+    row("bzpopmin", Arity::at_least(3), bzpopmin).flags(&[WRITE, BLOCKING, FAST]).keys(WAITED).docs(
         "5.0.0",
         "key [key ...] timeout",
         "Removes and returns the member with the lowest score of the first set that has any; waits for one if need be.",
-    ),
-    row("bzpopmax", Arity::at_least(3), bzpopmax).flags(&[WRITE, NOSCRIPT, BLOCKING, FAST]).keys(WAITED).docs(
+    ).complexity("O(log(N)) for a sorted set of N members.").history(&[("6.0.0", "Fractions of seconds.")]),
+    row("bzpopmax", Arity::at_least(3), bzpopmax).flags(&[WRITE, BLOCKING, FAST]).keys(WAITED).docs(
         "5.0.0",
         "key [key ...] timeout",
         "Removes and returns the member with the highest score of the first set that has any; waits for one if need be.",
-    ),
+    ).complexity("O(log(N)) for a sorted set of N members.").history(&[("6.0.0", "Fractions of seconds.")]),
     row("bzmpop", Arity::at_least(5), bzmpop).flags(&[WRITE, BLOCKING]).keys(&[counted(2)]).docs(
         "7.0.0",
         "timeout numkeys key [key ...] MIN|MAX [COUNT count]",
         "Does as ZMPOP; waits for members if need be.",
-    ),
+    ).complexity("O(K) + O(M*log(N)) for K keys, and M members popped of N."),
 ];
 
 const fn counted(index: u16) -> Keys {

@@ -20,11 +20,14 @@ const NOT_A_LEX_RANGE: Error = Error::fixed("ERR min or max not valid string ran
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[
-    reader("zrange", zrange).docs(
-        "1.2.0",
-        "key start stop [BYSCORE|BYLEX] [REV] [LIMIT offset count] [WITHSCORES]",
-        "Returns the members in a range of places, scores or members.",
-    ),
+    reader("zrange", zrange)
+        .docs(
+            "1.2.0",
+            "key start stop [BYSCORE|BYLEX] [REV] [LIMIT offset count] [WITHSCORES]",
+            "Returns the members in a range of places, scores or members.",
+        )
+        .complexity("O(log(N)+M) for M members returned of N.")
+        .history(&[("6.2.0", "`REV`, `BYSCORE`, `BYLEX` and `LIMIT`.")]),
     row("zrangestore", Arity::at_least(5), zrangestore)
         .flags(&[WRITE, DENYOOM])
         .keys(&[Keys::at(1, Access::OW.and(Access::UPDATE)), Keys::at(2, Access::RO.and(Access::ACCESS))])
@@ -32,57 +35,65 @@ pub const COMMANDS: &[Command] = &[
             "6.2.0",
             "dst src min max [BYSCORE|BYLEX] [REV] [LIMIT offset count]",
             "Keeps the members in a range in another key.",
-        ),
-    reader("zrevrange", zrevrange).deprecated("6.2.0", "`ZRANGE` with `REV`").docs(
-        "1.2.0",
-        "key start stop [WITHSCORES]",
-        "Returns the members in a range of places, the highest score coming first.",
-    ),
-    reader("zrangebyscore", zrangebyscore).deprecated("6.2.0", "`ZRANGE` with `BYSCORE`").docs(
-        "1.0.5",
-        "key min max [WITHSCORES] [LIMIT offset count]",
-        "Returns the members in a range of scores.",
-    ),
-    reader("zrevrangebyscore", zrevrangebyscore).deprecated("6.2.0", "`ZRANGE` with `REV` and `BYSCORE`").docs(
-        "2.2.0",
-        "key max min [WITHSCORES] [LIMIT offset count]",
-        "Returns the members in a range of scores, the highest coming first.",
-    ),
-    reader("zrangebylex", zrangebylex).deprecated("6.2.0", "`ZRANGE` with `BYLEX`").docs(
-        "2.8.9",
-        "key min max [LIMIT offset count]",
-        "Returns the members in a range of members, if all scores are the same.",
-    ),
-    reader("zrevrangebylex", zrevrangebylex).deprecated("6.2.0", "`ZRANGE` with `REV` and `BYLEX`").docs(
-        "2.8.9",
-        "key max min [LIMIT offset count]",
-        "Returns the members in a range of members from its end, if all scores are the same.",
-    ),
-    row("zcount", Arity::exactly(4), zcount).flags(&[READONLY, FAST]).keys(READS).docs(
-        "2.0.0",
-        "key min max",
-        "Counts the members in a range of scores.",
-    ),
-    row("zlexcount", Arity::exactly(4), zlexcount).flags(&[READONLY, FAST]).keys(READS).docs(
-        "2.8.9",
-        "key min max",
-        "Counts the members in a range of members, if all scores are the same.",
-    ),
-    remover("zremrangebyrank", zremrangebyrank).docs(
-        "2.0.0",
-        "key start stop",
-        "Removes the members in a range of places.",
-    ),
-    remover("zremrangebyscore", zremrangebyscore).docs(
-        "1.2.0",
-        "key min max",
-        "Removes the members in a range of scores.",
-    ),
-    remover("zremrangebylex", zremrangebylex).docs(
-        "2.8.9",
-        "key min max",
-        "Removes the members in a range of members, if all scores are the same.",
-    ),
+        )
+        .complexity("O(log(N)+M) for M members kept of N."),
+    reader("zrevrange", zrevrange)
+        .deprecated("6.2.0", "`ZRANGE` with `REV`")
+        .docs(
+            "1.2.0",
+            "key start stop [WITHSCORES]",
+            "Returns the members in a range of places, the highest score coming first.",
+        )
+        .complexity("O(log(N)+M) for M members returned of N."),
+    reader("zrangebyscore", zrangebyscore)
+        .deprecated("6.2.0", "`ZRANGE` with `BYSCORE`")
+        .docs("1.0.5", "key min max [WITHSCORES] [LIMIT offset count]", "Returns the members in a range of scores.")
+        .complexity("O(log(N)+M) for M members returned of N.")
+        .history(&[("2.0.0", "`WITHSCORES`.")]),
+    reader("zrevrangebyscore", zrevrangebyscore)
+        .deprecated("6.2.0", "`ZRANGE` with `REV` and `BYSCORE`")
+        .docs(
+            "2.2.0",
+            "key max min [WITHSCORES] [LIMIT offset count]",
+            "Returns the members in a range of scores, the highest coming first.",
+        )
+        .complexity("O(log(N)+M) for M members returned of N.")
+        .history(&[("2.1.6", "Ranges without their ends.")]),
+    reader("zrangebylex", zrangebylex)
+        .deprecated("6.2.0", "`ZRANGE` with `BYLEX`")
+        .docs(
+            "2.8.9",
+            "key min max [LIMIT offset count]",
+            "Returns the members in a range of members, if all scores are the same.",
+        )
+        .complexity("O(log(N)+M) for M members returned of N."),
+    reader("zrevrangebylex", zrevrangebylex)
+        .deprecated("6.2.0", "`ZRANGE` with `REV` and `BYLEX`")
+        .docs(
+            "2.8.9",
+            "key max min [LIMIT offset count]",
+            "Returns the members in a range of members from its end, if all scores are the same.",
+        )
+        .complexity("O(log(N)+M) for M members returned of N."),
+    row("zcount", Arity::exactly(4), zcount)
+        .flags(&[READONLY, FAST])
+        .keys(READS)
+        .docs("2.0.0", "key min max", "Counts the members in a range of scores.")
+        .complexity("O(log(N)) for a sorted set of N members."),
+    row("zlexcount", Arity::exactly(4), zlexcount)
+        .flags(&[READONLY, FAST])
+        .keys(READS)
+        .docs("2.8.9", "key min max", "Counts the members in a range of members, if all scores are the same.")
+        .complexity("O(log(N)) for a sorted set of N members."),
+    remover("zremrangebyrank", zremrangebyrank)
+        .docs("2.0.0", "key start stop", "Removes the members in a range of places.")
+        .complexity("O(log(N)+M) for M members removed of N."),
+    remover("zremrangebyscore", zremrangebyscore)
+        .docs("1.2.0", "key min max", "Removes the members in a range of scores.")
+        .complexity("O(log(N)+M) for M members removed of N."),
+    remover("zremrangebylex", zremrangebylex)
+        .docs("2.8.9", "key min max", "Removes the members in a range of members, if all scores are the same.")
+        .complexity("O(log(N)+M) for M members removed of N."),
 ];
 
 const fn reader(name: &'static str, handler: Handler) -> Command {

@@ -28,19 +28,21 @@ pub const COMMANDS: &[Command] = &[
         .flags(&[READONLY, FAST])
         .keys(&[Keys::range(1, -1, 1, READS)])
         .tips(&["request_policy:multi_shard"])
-        .docs("1.0.0", "key [key ...]", "Returns the string values of several keys, null for those without one."),
+        .docs("1.0.0", "key [key ...]", "Returns the string values of several keys, null for those without one.")
+        .complexity("O(N) for N keys."),
     Command::new("mset", Arity::at_least(3), mset)
         .group(Group::String)
         .flags(&[WRITE, DENYOOM])
         .keys(&[Keys::range(1, -1, 2, OVERWRITES)])
         .tips(&["request_policy:multi_shard", "response_policy:all_succeeded"])
-        .docs("1.0.1", "key value [key value ...]", "Sets several keys to strings."),
+        .docs("1.0.1", "key value [key value ...]", "Sets several keys to strings.")
+        .complexity("O(N) for N keys."),
     Command::new("msetnx", Arity::at_least(3), msetnx)
         .group(Group::String)
         .flags(&[WRITE, DENYOOM])
         .keys(&[Keys::range(1, -1, 2, INSERTS)])
-        .tips(&["request_policy:multi_shard", "response_policy:agg_min"])
-        .docs("1.0.1", "key value [key value ...]", "Sets several keys to strings unless one of them exists."),
+        .docs("1.0.1", "key value [key value ...]", "Sets several keys to strings unless one of them exists.")
+        .complexity("O(N) for N keys."),
     Command::new("msetex", Arity::at_least(4), msetex)
         .group(Group::String)
         .flags(&[WRITE, DENYOOM])
@@ -48,7 +50,8 @@ pub const COMMANDS: &[Command] = &[
         .tips(&["request_policy:multi_shard", "response_policy:all_succeeded"])
         .docs(
             "8.4.0",
-            "numkeys key value [key value ...] [NX|XX] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]",
+            "numkeys key value [key value ...] [NX|XX] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT \
+             unix-time-milliseconds|KEEPTTL]",
             "Sets several keys to strings that expire at the same time, if wanted only when all or none of them exist.",
         ),
 ];

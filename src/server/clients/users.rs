@@ -11,11 +11,14 @@ use crate::client::acl::unique::Unique;
 use crate::client::acl::{Call, DEFAULT_NAME, Denial, User, UserId, describe, file, has_spaces};
 use crate::client::pubsub::Kind;
 use crate::client::{Client, Modes};
-use crate::command::{Args, CmdResult, CommandId};
+use crate::command::args::shown;
+use crate::command::{Args, CmdResult, CommandId, Error};
 use crate::config::{AclPubsubDefault, LoadError, Statement};
 use crate::net::ClientKey;
 use crate::server::Server;
-use crate::server::execution::{Ctx, gate};
+use crate::server::execution::Ctx;
+
+const KEY_DENIED: &[u8] = b"No permissions to access a key";
 
 impl Ctx<'_> {
     /// Whether the client's user may run a call.
@@ -37,6 +40,22 @@ impl Ctx<'_> {
         let user = self.server.acl.user(client.user);
         !client.modes.has(Modes::RESTRICTED)
             || user.may_read_all(&mut Call::new(&self.server.commands, self.command, *args))
+    }
+
+    /// What the client is told of a refused call.
+    pub fn denial_text(&self, id: CommandId, denial: Denial) -> Vec<u8> {
+        let user = shown(&self.server.acl.user(self.client().user).name);
+        let name = self.server.commands.entry(id).full_name.as_bytes();
+        match denial {
+            Denial::Command => [b"User ", user, b" has no permissions to run the '", name, b"' command"].concat(),
+            Denial::Key(_) => KEY_DENIED.to_vec(),
+            Denial::Channel(_) => b"No permissions to access a channel".to_vec(),
+        }
+    }
+
+    /// The error of a refused call.
+    pub fn denial_error(&self, id: CommandId, denial: Denial) -> Error {
+        Error::text([b"NOPERM ", &*self.denial_text(id, denial)].concat())
     }
 
     /// Enters a refused call into ACL LOG.
@@ -63,7 +82,7 @@ impl Ctx<'_> {
         let (object, user) = (prefix.to_vec(), user.name.to_vec());
         let context = if self.server.in_exec { Context::Multi } else { Context::TopLevel };
         self.log_refusal(args, Refusal { reason: Reason::Key, object, user, context });
-        Err(gate::KEY_DENIED)
+        Err(Error::text([b"NOPERM ", KEY_DENIED].concat()))
     }
 
     /// Has the client act as a user, if the password is right; otherwise enters that into ACL LOG.
@@ -85,7 +104,7 @@ impl Ctx<'_> {
         let client = line(self.server, self.client(), Some(Running::of(args, self.reply)));
         let at_ms = self.server.clock.unix_ms();
         self.server.stats.denials[reason as usize] += 1;
-        let entry = Entry { count: 1, reason, context, object, user, at_ms, client };
+        let entry = Entry { count: 1, reason, context, object, user, id: 0, created_ms: at_ms, at_ms, client };
         self.server.acl.log.add(entry, self.server.config.acllog_max_len);
     }
 }
@@ -194,25 +213,26 @@ pub fn delete_users<'n>(server: &mut Server, names: impl Iterator<Item = &'n [u8
     deleted.len()
 }
 
-/// Puts the users of the ACL file in the place of all there are. The clients of those there were are closed, but for
-/// the default user's.
+/// Puts the users of the ACL file in the place of all there are. Closed are the clients of those that are gone, and
+/// subscribers who may not listen any more.
 ///
 /// # Errors
 /// Tells what is wrong with the file; nothing has changed then.
 pub fn load_file(server: &mut Server) -> Result<(), Vec<u8>> {
     let users = file::load(&rulebook(server), &server.config.aclfile)?;
-    let old: Vec<Box<[u8]>> = server.acl.users().map(|user| user.name.clone()).collect();
-    delete_users(server, old.iter().map(|name| &**name));
-    let mut default = server.acl.fresh_default_user();
+    let stay: HashSet<&[u8]> = users.iter().map(|user| &*user.name).collect();
+    let gone = server.acl.users().map(|user| user.name.clone()).filter(|name| !stay.contains(&**name));
+    let gone: Vec<Box<[u8]>> = gone.collect();
+    delete_users(server, gone.iter().map(|name| &**name));
+    if !stay.contains(DEFAULT_NAME) {
+        replace_user(server, UserId::DEFAULT, server.acl.fresh_default_user());
+    }
     for user in users {
-        match &*user.name {
-            DEFAULT_NAME => default = user,
-            _ => {
-                server.acl.insert(user);
-            }
+        match server.acl.find(&user.name) {
+            Some(id) => replace_user(server, id, user),
+            None => _ = server.acl.insert(user),
         }
     }
-    replace_user(server, UserId::DEFAULT, default);
     Ok(())
 }
 
@@ -225,14 +245,14 @@ pub fn config_lines(server: &Server) -> Result<Vec<Vec<u8>>, String> {
     let outside = &server.acl.outside;
     let changed = outside.iter().find(|(name, line)| {
         let user = server.acl.find(name).map(|id| server.acl.user(id));
-        user.is_none_or(|user| describe::line(&server.commands, user) != *line)
+        user.is_none_or(|user| describe::line(user) != *line)
     });
     if let Some((name, _)) = changed {
         let name = String::from_utf8_lossy(name);
         return Err(format!("user '{name}' has changed, but is defined in an included file or on the command line"));
     }
     let line = |user: &User| {
-        let line = describe::line(&server.commands, user);
+        let line = describe::line(user);
         line.strip_prefix(b"user ").unwrap_or(&line).to_vec()
     };
     let in_file = |user: &&User| !outside.iter().any(|(name, _)| *name == user.name);
@@ -283,9 +303,6 @@ fn configured_users(server: &mut Server, statements: &[Statement]) -> Result<(),
         let rules = join_selectors(rules).map_err(|word| wrong(&word, RuleError::Syntax.text()))?;
         let rulebook = rulebook(server);
         let mut user = User::new(name, rulebook.all_channels);
-        if name == DEFAULT_NAME {
-            user.sanitizes = Some(true);
-        }
         for rule in &rules {
             rulebook.apply(&mut user, rule).map_err(|error| match error {
                 RuleError::UnknownCommand => LoadError::Unusable(format!(
@@ -304,7 +321,7 @@ fn configured_users(server: &mut Server, statements: &[Statement]) -> Result<(),
             );
         }
         if statement.is_outside {
-            let line = describe::line(&server.commands, &user);
+            let line = describe::line(&user);
             server.acl.outside.push((user.name.clone(), line));
         }
         match server.acl.find(name) {

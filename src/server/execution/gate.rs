@@ -3,7 +3,6 @@
 
 use super::Ctx;
 use crate::client::Modes;
-use crate::client::acl::Denial;
 use crate::client::acl::log::Context;
 use crate::command::spec::{
     ADMIN, ALLOW_BUSY, DENYOOM, GUARDED_DEBUG, GUARDED_MODULES, IN_SUBSCRIPTION, LOADING, MAY_REPLICATE,
@@ -40,9 +39,6 @@ pub const MASTER_DOWN: Error =
     Error::fixed("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
 /// Too few replicas follow for writes to be taken.
 pub const FEW_REPLICAS: Error = Error::fixed("NOREPLICAS Not enough good replicas to write.");
-/// A key is not allowed.
-pub const KEY_DENIED: Error =
-    Error::fixed("NOPERM this user has no permissions to access one of the keys used as arguments");
 const LOADING_ERROR: Error = Error::fixed("LOADING Redis is loading the dataset in memory");
 
 /// Decides about a command whose name and arity are right.
@@ -67,7 +63,7 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
     if let Err(denial) = cx.check_rights(id, args) {
         let context = if modes.has(Modes::MULTI) { Context::Multi } else { Context::TopLevel };
         cx.log_denial(id, args, denial, context);
-        return Verdict::Refuse(denial_error(denial, &cx.server.commands.entry(id).full_name));
+        return Verdict::Refuse(cx.denial_error(id, denial));
     }
     if cx.server.modes.has(ServerModes::CLIENT_MEMORY_LIMIT) {
         memory::count(cx.server, cx.client, Some(&Running::of(args, cx.reply)));
@@ -143,16 +139,6 @@ pub fn refuses_write(server: &Server, flags: Flags) -> Option<Error> {
     }
     let follows = modes.has(ServerModes::REPLICA) && server.config.replica_read_only;
     (follows && flags.has(WRITE)).then_some(Error::fixed("READONLY You can't write against a read only replica."))
-}
-
-fn denial_error(denial: Denial, name: &str) -> Error {
-    match denial {
-        Denial::Command => Error::text(format!("NOPERM this user has no permissions to run the '{name}' command")),
-        Denial::Key(_) => KEY_DENIED,
-        Denial::Channel(_) => {
-            Error::fixed("NOPERM this user has no permissions to access one of the channels used as arguments")
-        }
-    }
 }
 
 /// The error of a command that the configuration does not allow this client.

@@ -2,11 +2,9 @@
 //! it, or because a time has come that they have named (see [`Ctx::set_alarm`]).
 
 use super::{Ctx, call, gate, refuse};
-use crate::client::acl::Denial;
 use crate::client::acl::log::Context;
 use crate::client::{Alarm, Modes, reply_mode};
-use crate::command::args::shown;
-use crate::command::{Args, CommandId, Error};
+use crate::command::{Args, CommandId};
 use crate::db::waiters::Waiter;
 use crate::db::{Databases, Key};
 use crate::net::ClientKey;
@@ -118,19 +116,10 @@ impl Server {
     }
 }
 
-/// Calls the command of a client that was blocked again, unless its user has lost the right to it meanwhile. Redis 7.0
-/// does not look, so that the refusal has the words of later versions.
+/// Calls the command of a client that was blocked again, unless its user has lost the right to it meanwhile.
 fn call_again(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
     let Err(denial) = cx.check_rights(id, &args) else { return call::call(cx, id, args) };
     cx.log_denial(id, &args, denial, Context::TopLevel);
-    let error = match denial {
-        Denial::Command => {
-            let user = shown(&cx.server.acl.user(cx.client().user).name);
-            let name = cx.server.commands.entry(id).full_name.as_bytes();
-            Error::text([b"NOPERM User ", user, b" has no permissions to run the '", name, b"' command"].concat())
-        }
-        Denial::Key(_) => Error::fixed("NOPERM No permissions to access a key"),
-        Denial::Channel(_) => Error::fixed("NOPERM No permissions to access a channel"),
-    };
+    let error = cx.denial_error(id, denial);
     refuse::refuse(cx, Some(id), error);
 }

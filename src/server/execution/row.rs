@@ -64,6 +64,12 @@ impl Command {
         group(group: Group);
         /// Says since which version there is a better way, and which.
         deprecated(since: &'static str, replaced_by: &'static str);
+        /// Says that it is of use to servers and test suites alone.
+        for_systems();
+        /// Says what a call costs, where that is neither constant time nor up to a subcommand.
+        complexity(complexity: &'static str);
+        /// Lists what changed since the command came, with the Redis version of each change.
+        history(history: &'static [(&'static str, &'static str)]);
         /// Adds flags.
         flags(flags: &[Flags]);
         /// Sets the rules that find the keys.

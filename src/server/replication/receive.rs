@@ -49,7 +49,7 @@ pub fn begin(server: &mut Server, db: &Databases) -> Result<Receiving, String> {
 fn loads_from_socket(server: &Server, db: &Databases) -> bool {
     match server.config.repl_diskless_load {
         ReplDisklessLoad::Disabled => false,
-        ReplDisklessLoad::SwapDb => true,
+        ReplDisklessLoad::SwapDb | ReplDisklessLoad::FlushDb => true,
         ReplDisklessLoad::OnEmptyDb => (0..db.count()).all(|index| db.database(index).dict.is_empty()),
     }
 }

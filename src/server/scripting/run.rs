@@ -11,8 +11,8 @@ use std::cell::Cell;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
+use crate::client::acl::Call;
 use crate::client::acl::log::Context;
-use crate::client::acl::{Call, Denial};
 use crate::command::error::CmdResult;
 use crate::command::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE};
 use crate::command::{Args, CommandId, Error};
@@ -517,7 +517,8 @@ impl Run {
         let mut cx = Ctx { db, server, reply, client: self.client, command: id };
         if let Err(denial) = cx.check_rights(id, &args) {
             cx.log_denial(id, &args, denial, Context::Script);
-            refuse(lua, server, Some(id), &denial_error(denial));
+            let error = Error::text([b"ERR ACL failure in script: ", &*cx.denial_text(id, denial)].concat());
+            refuse(lua, server, Some(id), &error);
             return Ok(false);
         }
         if let Err(error) = self.limits.check(&mut cx) {
@@ -628,16 +629,6 @@ fn push_number(number: f64, request: &mut OwnedRequest) {
     let mut text = Vec::with_capacity(32);
     append_f64(&mut text, number);
     request.push(&text);
-}
-
-fn denial_error(denial: Denial) -> Error {
-    Error::fixed(match denial {
-        Denial::Command => "ERR The user executing the script can't run this command or subcommand",
-        Denial::Key(_) => {
-            "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments"
-        }
-        Denial::Channel(_) => "ERR The user executing the script can't publish to the channel mentioned in the command",
-    })
 }
 
 fn push_converted(lua: Lua, reply: &[u8]) -> Result<bool, Exit> {

@@ -212,7 +212,7 @@ const STRANGE: &[&str] = &[
     "return redis.acl_check_cmd('SET', 'x', 1)",
     "return redis.acl_check_cmd('NOSUCH')",
     "return redis.acl_check_cmd()",
-    "return redis.REDIS_VERSION_NUM",
+    "return type(redis.REDIS_VERSION_NUM)",
     "return redis.LOG_WARNING",
     "return redis.log()",
     "return redis.log(9, 'x')",

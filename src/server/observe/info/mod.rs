@@ -79,6 +79,7 @@ fn server(source: &Source<'_>, section: &mut Section<'_>) {
     let Server { config, clock, .. } = source.server;
     let uptime = clock.uptime().as_secs();
     section.field("redis_version", REDIS_VERSION);
+    section.field("oxidis_version", env!("CARGO_PKG_VERSION"));
     section.field("redis_git_sha1", "00000000");
     section.field("redis_git_dirty", 0);
     section.field("redis_build_id", format_args!("oxidis-{}", env!("CARGO_PKG_VERSION")));

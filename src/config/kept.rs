@@ -1,0 +1,316 @@
+//! Directives that have no effect here: configurations of any version load, CONFIG GET shows what was set, CONFIG
+//! REWRITE writes it. Each paragraph says why.
+//!
+//! Rows are as in `table.rs`; the defaults are those of the server that has the directive.
+
+use super::directive::Directive;
+use super::directive::flags::*;
+use super::kinds::*;
+
+macro_rules! optional {
+    () => {
+        None
+    };
+    ($value:expr) => {
+        Some($value)
+    };
+}
+
+pub(super) use optional;
+
+macro_rules! kept {
+    ($(
+        $(#[$doc:meta])*
+        $name:literal $(| $alias:literal)? => $field:ident : $type:ty = $default:expr, $kind:expr, $flags:expr;
+    )*) => {
+        /// The values of directives without effect.
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct Kept {
+            $( $(#[$doc])* $field: $type, )*
+        }
+
+        impl Default for Kept {
+            fn default() -> Kept {
+                Kept { $( $field: $default, )* }
+            }
+        }
+
+        /// The rows.
+        pub(super) static DIRECTIVES: &[Directive] = &[$(
+            Directive {
+                name: $name,
+                alias: optional!($($alias)?),
+                flags: $flags,
+                effect: None,
+                get: |config| $kind.show(&config.kept.$field),
+                set: |config, words, occurrence| set_field($kind, &mut config.kept.$field, words, occurrence),
+                lines: |config, default| $kind.lines($name, &config.kept.$field, &default.kept.$field),
+                overruling_lines: |config, default| {
+                    $kind.overruling_lines($name, &config.kept.$field, &default.kept.$field)
+                },
+            },
+        )*];
+    };
+}
+
+kept! {
+    // Cluster: there is none.
+
+    /// File the node keeps its view of the cluster in.
+    "cluster-config-file" => cluster_config_file: String = "nodes.conf".into(), TEXT, IMMUTABLE;
+    /// Port of the bus; 0 for 10000 above the client port.
+    "cluster-port" => cluster_port: u16 = 0, Number::between(0, 65535), IMMUTABLE;
+    /// Milliseconds of silence after which a node is failing.
+    "cluster-node-timeout" => cluster_node_timeout_ms: u64 = 15000,
+        Number::between(0, LONG_MAX), MUTABLE;
+    /// How stale a replica may be and still stand for election.
+    "cluster-replica-validity-factor" | "cluster-slave-validity-factor" => cluster_replica_validity_factor: u32 = 10,
+        Number::between(0, INT_MAX), MUTABLE;
+    /// Never stand for election.
+    "cluster-replica-no-failover" | "cluster-slave-no-failover" => cluster_replica_no_failover: bool = false,
+        YES_NO, MUTABLE;
+    /// Replicas a primary keeps when one of them moves to another.
+    "cluster-migration-barrier" => cluster_migration_barrier: u32 = 1,
+        Number::between(0, INT_MAX), MUTABLE;
+    /// Whether replicas move at all.
+    "cluster-allow-replica-migration" => cluster_allow_replica_migration: bool = true,
+        YES_NO, MUTABLE;
+    /// Stop serving when a slot has no node.
+    "cluster-require-full-coverage" => cluster_require_full_coverage: bool = true, YES_NO, MUTABLE;
+    /// Answer reads while the cluster is down.
+    "cluster-allow-reads-when-down" => cluster_allow_reads_when_down: bool = false, YES_NO, MUTABLE;
+    /// Serve shard channels while the cluster is down.
+    "cluster-allow-pubsubshard-when-down" => cluster_allow_pubsubshard_when_down: bool = true,
+        YES_NO, MUTABLE;
+    /// Bytes a link of the bus may pile up; 0 for no limit.
+    "cluster-link-sendbuf-limit" => cluster_link_sendbuf_limit: u64 = 0,
+        Number::bytes(0, ULONG_MAX), MUTABLE;
+    /// Address to be known by.
+    "cluster-announce-ip" => cluster_announce_ip: Option<String> = None,
+        OPTIONAL_TEXT, MUTABLE;
+    /// Name to be known by.
+    "cluster-announce-hostname" => cluster_announce_hostname: Option<String> = None,
+        OptionalText(Some(valid_hostname)), MUTABLE;
+    /// Port to be known by; 0 for the real one.
+    "cluster-announce-port" => cluster_announce_port: u16 = 0,
+        Number::between(0, 65535), MUTABLE;
+    /// TLS port to be known by; 0 for the real one.
+    "cluster-announce-tls-port" => cluster_announce_tls_port: u16 = 0,
+        Number::between(0, 65535), MUTABLE;
+    /// Bus port to be known by; 0 for the real one.
+    "cluster-announce-bus-port" => cluster_announce_bus_port: u16 = 0,
+        Number::between(0, 65535), MUTABLE;
+    /// How redirections name a node.
+    "cluster-preferred-endpoint-type" => cluster_preferred_endpoint_type: &'static str = "ip",
+        WordOf(&["ip", "hostname", "unknown-endpoint"]), MUTABLE;
+    /// Name of the node for people.
+    "cluster-announce-human-nodename" => cluster_announce_human_nodename: Option<String> = None, OPTIONAL_TEXT, MUTABLE;
+    /// Percent of commands looked at whether they would work in a cluster.
+    "cluster-compatibility-sample-ratio" => cluster_compatibility_sample_ratio: u32 = 0,
+        Number::between(0, 100), MUTABLE;
+    /// What is counted for each slot.
+    "cluster-slot-stats-enabled" => cluster_slot_stats_enabled: Vec<String> = vec!["no".into()],
+        WordsOf(&["no", "yes", "cpu", "net", "mem"]), MULTI_ARG;
+    /// Bytes of lag at which a slot that moves is handed over.
+    "cluster-slot-migration-handoff-max-lag-bytes" => cluster_slot_migration_handoff_max_lag_bytes: u64 = 1 << 20,
+        Number::bytes(0, LONG_MAX), MUTABLE;
+    /// Milliseconds that writes are held meanwhile.
+    "cluster-slot-migration-write-pause-timeout" => cluster_slot_migration_write_pause_timeout_ms: u64 = 10000,
+        Number::between(0, LONG_MAX), MUTABLE;
+    /// Moves that are remembered.
+    "cluster-slot-migration-log-max-len" => cluster_slot_migration_log_max_len: u64 = 1000,
+        Number::between(0, LONG_MAX), MUTABLE;
+    /// Bytes a replica may lag behind when its primary moves a slot.
+    "slot-migration-max-failover-repl-bytes" => slot_migration_max_failover_repl_bytes: i64 = 0,
+        Number::bytes(-1, LONG_MAX), MUTABLE;
+    /// Refuse strangers on the port of the bus.
+    "cluster-bus-port-protected-mode" => cluster_bus_port_protected_mode: bool = false, YES_NO, MUTABLE;
+    /// Addresses and ports that clients are told.
+    "cluster-announce-client-ipv4" => cluster_announce_client_ipv4: Option<String> = None, OPTIONAL_TEXT, MUTABLE;
+    /// The same.
+    "cluster-announce-client-ipv6" => cluster_announce_client_ipv6: Option<String> = None, OPTIONAL_TEXT, MUTABLE;
+    /// The same.
+    "cluster-announce-client-port" => cluster_announce_client_port: u16 = 0, Number::between(0, 65535), MUTABLE;
+    /// The same.
+    "cluster-announce-client-tls-port" => cluster_announce_client_tls_port: u16 = 0,
+        Number::between(0, 65535), MUTABLE;
+    /// Seconds a node that was forgotten stays so.
+    "cluster-blacklist-ttl" => cluster_blacklist_ttl: u32 = 60, Number::between(0, INT_MAX), MUTABLE;
+    /// What a failure to save the view of the cluster means.
+    "cluster-config-save-behavior" => cluster_config_save_behavior: &'static str = "sync",
+        WordOf(&["sync", "best-effort"]), MUTABLE;
+    /// Databases of a cluster.
+    "cluster-databases" => cluster_databases: u32 = 1, Number::between(1, INT_MAX), IMMUTABLE;
+    /// Milliseconds a manual failover may take.
+    "cluster-manual-failover-timeout" => cluster_manual_failover_timeout_ms: u32 = 5000,
+        Number::between(1, INT_MAX), MUTABLE;
+
+    // Defragmentation: the allocator is not jemalloc.
+
+    /// Return memory to the system on a thread.
+    "jemalloc-bg-thread" => jemalloc_bg_thread: bool = true, YES_NO, MUTABLE;
+    /// Least processor time for that, in percent.
+    "active-defrag-cycle-min" => active_defrag_cycle_min: u32 = 1, Number::between(1, 99), MUTABLE;
+    /// Most processor time for that, in percent.
+    "active-defrag-cycle-max" => active_defrag_cycle_max: u32 = 25, Number::between(1, 99), MUTABLE;
+    /// Percent of fragmentation at which it starts.
+    "active-defrag-threshold-lower" => active_defrag_threshold_lower: u32 = 10,
+        Number::between(0, 1000), MUTABLE;
+    /// Percent of fragmentation at which it does its most.
+    "active-defrag-threshold-upper" => active_defrag_threshold_upper: u32 = 100,
+        Number::between(0, 1000), MUTABLE;
+    /// Bytes of fragmentation at which it starts.
+    "active-defrag-ignore-bytes" => active_defrag_ignore_bytes: usize = 100 << 20,
+        Number::bytes(1, LONG_MAX), MUTABLE;
+    /// Fields above which a value is moved bit by bit.
+    "active-defrag-max-scan-fields" => active_defrag_max_scan_fields: usize = 1000,
+        Number::between(1, LONG_MAX), MUTABLE;
+    /// Microseconds of it at a time.
+    "active-defrag-cycle-us" => active_defrag_cycle_us: u32 = 500, Number::between(0, 100_000), MUTABLE;
+
+    // Threads and processors: commands have one thread, which reads and writes as well.
+
+    /// Mark for the firewall on listening sockets; 0 for none.
+    "socket-mark-id" => socket_mark_id: u32 = 0, Number::between(0, UINT_MAX), IMMUTABLE;
+    /// Threads that write to sockets.
+    "io-threads" => io_threads: u32 = 1, Number::between(1, 128), IMMUTABLE;
+    /// Whether those threads read, too.
+    "io-threads-do-reads" => io_threads_do_reads: bool = false, YES_NO, IMMUTABLE;
+    /// Check the memory in that report.
+    "crash-memcheck-enabled" => crash_memcheck_enabled: bool = true, YES_NO, MUTABLE;
+    /// Warnings about the system that don't keep the server from starting.
+    "ignore-warnings" => ignore_warnings: String = String::new(), TEXT, MUTABLE;
+    /// Milliseconds after which a stuck server logs where; 0 for never.
+    "watchdog-period" => watchdog_period_ms: u32 = 0, Number::between(0, INT_MAX), HIDDEN;
+    /// Go on when writing to disk fails.
+    "replica-ignore-disk-write-errors" => replica_ignore_disk_write_errors: bool = false,
+        YES_NO, MUTABLE;
+    /// Processors for the server.
+    "server-cpulist" | "server_cpulist" => server_cpulist: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
+    /// Processors for helper threads.
+    "bio-cpulist" | "bio_cpulist" => bio_cpulist: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
+    /// Processors for the child that rewrites the append-only file.
+    "aof-rewrite-cpulist" | "aof_rewrite_cpulist" => aof_rewrite_cpulist: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
+    /// Processors for the child that saves.
+    "bgsave-cpulist" | "bgsave_cpulist" => bgsave_cpulist: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
+    /// Commands whose keys are looked up ahead at a time: the server does that anyway.
+    "prefetch-batch-max-size" => prefetch_batch_max_size: u32 = 16, Number::between(0, 128), MUTABLE;
+    /// Commands read ahead for each client, which it does as well.
+    "lookahead" => lookahead: u32 = 16, Number::between(1, INT_MAX), MUTABLE;
+    /// Have similarity searches run on the thread of commands.
+    "vset-force-single-threaded-execution" => vset_force_single_threaded_execution: bool = false, YES_NO, MUTABLE;
+
+    // Replication: one connection carries the snapshot and what follows, as it is.
+
+    /// A second connection for the snapshot.
+    "repl-rdb-channel" => repl_rdb_channel: bool = true, YES_NO, HIDDEN;
+    /// The same.
+    "dual-channel-replication-enabled" => dual_channel_replication_enabled: bool = false, YES_NO, MUTABLE;
+    /// Bytes kept meanwhile; 0 for the limit of replicas' output.
+    "replica-full-sync-buffer-limit" => replica_full_sync_buffer_limit: u64 = 0, Number::bytes(0, ULONG_MAX), MUTABLE;
+    /// Level at which what is sent is compressed; 0 for not at all.
+    "repl-compression" => repl_compression: u32 = 0, Number::between(0, 22), IMMUTABLE;
+    /// Milliseconds that may wait for it.
+    "repl-compression-max-latency" => repl_compression_max_latency_ms: u32 = 100,
+        Number::between(0, INT_MAX), MUTABLE;
+    /// Slow clients down when replicas lag.
+    "repl-throttling-enabled" => repl_throttling_enabled: bool = false, YES_NO, MUTABLE;
+    /// Several network paths to replicas.
+    "repl-mptcp" => repl_mptcp: bool = false, YES_NO, MUTABLE;
+
+    // Network
+
+    /// Several network paths for clients.
+    "mptcp" => mptcp: bool = false, YES_NO, IMMUTABLE;
+    /// Remote memory access.
+    "rdma-bind" => rdma_bind: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
+    /// The same.
+    "rdma-port" => rdma_port: u16 = 0, Number::between(0, 65535), MUTABLE;
+    /// The same.
+    "rdma-rx-size" => rdma_rx_size: u32 = 1 << 20, Number::bytes(64 << 10, 16 << 20), IMMUTABLE;
+    /// The same.
+    "rdma-completion-vector" => rdma_completion_vector: i32 = -1, Number::between(-1, 1024), IMMUTABLE;
+    /// Group of the Unix socket: it stays that of the process.
+    "unixsocketgroup" => unixsocketgroup: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
+    /// Connections kept free for addresses of certain networks.
+    "maxclients-reserved" => maxclients_reserved: u32 = 0, Number::between(0, UINT_MAX), MUTABLE;
+    /// These networks.
+    "priority-subnets" => priority_subnets: Option<String> = None, OPTIONAL_TEXT, MUTABLE;
+    /// Where the server runs.
+    "availability-zone" => availability_zone: String = String::new(), TEXT, MUTABLE;
+
+    // TLS: clients log in by passwords, files are read again by CONFIG SET, curves and names are not chosen.
+
+    /// Part of a certificate that names the user.
+    "tls-auth-clients-user" => tls_auth_clients_user: &'static str = "off", WordOf(&["off", "CN", "URI"]), MUTABLE;
+    /// Seconds after which files are read again.
+    "tls-auto-reload-interval" => tls_auto_reload_interval: u32 = 0, Number::between(0, INT_MAX), MUTABLE;
+    /// Name that other servers' certificates must have.
+    "tls-expected-peer-name" => tls_expected_peer_name: Option<String> = None, OPTIONAL_TEXT, MUTABLE;
+    /// Curves.
+    "tls-groups" => tls_groups: Option<String> = None, OPTIONAL_TEXT, MUTABLE;
+    /// A second certificate.
+    "tls-alt-cert-file" => tls_alt_cert_file: Option<String> = None, OPTIONAL_TEXT, MUTABLE;
+    /// Its private key.
+    "tls-alt-key-file" => tls_alt_key_file: Option<String> = None, OPTIONAL_TEXT, MUTABLE;
+    /// The password of that key.
+    "tls-alt-key-file-pass" => tls_alt_key_file_pass: Option<String> = None, OPTIONAL_TEXT, SENSITIVE;
+
+    // Data and files
+
+    /// Language by which SORT ALPHA compares: it compares bytes.
+    "locale-collate" => locale_collate: String = String::new(), TEXT, MUTABLE;
+    /// Sizes in bytes beside those in elements in INFO keysizes.
+    "key-memory-histograms" => key_memory_histograms: bool = false, YES_NO, MUTABLE;
+    /// Expire keys in commands that name none.
+    "lazyexpire-nested-arbitrary-keys" => lazyexpire_nested_arbitrary_keys: bool = true, YES_NO, HIDDEN;
+    /// Bytes of a damaged end of the log that may be cut off.
+    "aof-load-corrupt-tail-max-size" => aof_load_corrupt_tail_max_size: u64 = 0, Number::bytes(0, LONG_MAX), MUTABLE;
+    /// Commands to run at start.
+    "preload-file" => preload_file: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
+    /// Hashes with the same fields share their names: from this many on,
+    "hash-min-template-entries" => hash_min_template_entries: u64 = 0, Number::between(0, LONG_MAX), MUTABLE;
+    /// up to this many,
+    "hash-max-template-entries" => hash_max_template_entries: u64 = 0, Number::between(0, LONG_MAX), MUTABLE;
+    /// and when loaded.
+    "hash-rdb-load-min-template-entries" => hash_rdb_load_min_template_entries: u64 = 0,
+        Number::between(0, LONG_MAX), MUTABLE;
+    /// The same.
+    "hash-rdb-load-max-template-entries" => hash_rdb_load_max_template_entries: u64 = 0,
+        Number::between(0, LONG_MAX), MUTABLE;
+    /// The same.
+    "hash-rdb-load-template-disassembly-threshold" => hash_rdb_load_template_disassembly_threshold: u64 = 0,
+        Number::between(0, LONG_MAX), MUTABLE;
+    /// Seconds a backup is kept.
+    "backup-sealed-ttl" => backup_sealed_ttl: u64 = 0, Number::between(0, LONG_MAX), MUTABLE;
+    /// Folder for backups.
+    "backupdirname" => backupdirname: String = "backupdir".into(), TEXT, IMMUTABLE;
+    /// Snapshots without a child: they are made by one.
+    "forkless-infrastructure-enabled" => forkless_infrastructure_enabled: bool = false, YES_NO, IMMUTABLE;
+    /// How BGSAVE saves.
+    "bgsave-default-method" => bgsave_default_method: &'static str = "fork", WordOf(&["fork", "forkless"]), MUTABLE;
+    /// Seed of the hash function: it is drawn at each start.
+    "hash-seed" => hash_seed: String = String::new(), TEXT, IMMUTABLE;
+    /// Bytes of scripts that are kept.
+    "maxmemory-scripts" => maxmemory_scripts: u64 = 0, Number::bytes(0, ULONG_MAX), MUTABLE;
+
+    // Log
+
+    /// Shape of the lines.
+    "log-format" => log_format: &'static str = "legacy", WordOf(&["legacy", "logfmt", "json"]), MUTABLE;
+    /// Shape of times in them.
+    "log-timestamp-format" => log_timestamp_format: &'static str = "legacy",
+        WordOf(&["legacy", "iso8601", "milliseconds"]), MUTABLE;
+    /// Names that scripts and clients are told.
+    "extended-redis-compatibility" => extended_redis_compatibility: bool = false, YES_NO, MUTABLE;
+}
+
+fn valid_hostname(name: &str) -> Result<(), &'static str> {
+    if name.len() >= 256 {
+        return Err("Hostnames must be less than 256 characters");
+    }
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)) {
+        return Err("Hostnames may only contain alphanumeric characters, hyphens or dots");
+    }
+    Ok(())
+}
