@@ -8,7 +8,9 @@ mod add;
 mod claim;
 mod delete;
 mod group;
+mod idempotent;
 mod info;
+mod nack;
 mod pending;
 mod range;
 mod read;
@@ -52,10 +54,10 @@ pub const COMMANDS: &[Command] = &[
         .tips(NOT_REPEATABLE)
         .docs(
             "5.0.0",
-            "key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [<MAXLEN|MINID> [=|~] threshold [LIMIT count]] <*|id> \
-             field value [field value ...]",
+            "key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [<IDMPAUTO pid>|<IDMP pid iid>] \
+             [<MAXLEN|MINID> [=|~] threshold [LIMIT count]] <*|id> field value [field value ...]",
             "Adds an entry at the end of a stream.",
-        ).complexity("O(1), and O(N) for N entries trimmed.").history(&[("6.2.0", "`NOMKSTREAM`, `MINID` and `LIMIT`."), ("7.0.0", "Ids `<ms>-*`."), ("8.2.0", "`KEEPREF`, `DELREF` and `ACKED`.")]),
+        ).complexity("O(1), and O(N) for N entries trimmed.").history(&[("6.2.0", "`NOMKSTREAM`, `MINID` and `LIMIT`."), ("7.0.0", "Ids `<ms>-*`."), ("8.2.0", "`KEEPREF`, `DELREF` and `ACKED`."), ("8.6.0", "`IDMP` and `IDMPAUTO`.")]),
     Command::new("xautoclaim", Arity::at_least(6), claim::xautoclaim)
         .group(Group::Stream)
         .flags(&[WRITE, FAST])
@@ -66,6 +68,16 @@ pub const COMMANDS: &[Command] = &[
             "key group consumer min-idle-time start [COUNT count] [JUSTID]",
             "Hands over to a consumer what others have left pending for too long.",
         ).complexity("O(1) for small counts.").history(&[("7.0.0", "Entries that are gone are told.")]),
+    Command::new("xcfgset", Arity::at_least(2), idempotent::xcfgset)
+        .group(Group::Stream)
+        .flags(&[WRITE, FAST])
+        .keys(UPDATE)
+        .docs(
+            "8.6.0",
+            "key [IDMP-DURATION idmp-duration] [IDMP-MAXSIZE idmp-maxsize]",
+            "Sets for how long, and how much, a stream remembers of what its producers have added.",
+        )
+        .complexity("O(1), and O(N) for N names that are forgotten."),
     Command::new("xclaim", Arity::at_least(6), claim::xclaim)
         .group(Group::Stream)
         .flags(&[WRITE, FAST])
@@ -96,6 +108,16 @@ pub const COMMANDS: &[Command] = &[
         "",
         "Carries the commands that manage consumer groups.",
     ),
+    Command::new("xidmprecord", Arity::exactly(5), idempotent::xidmprecord)
+        .group(Group::Stream)
+        .flags(&[WRITE, DENYOOM, FAST])
+        .keys(UPDATE)
+        .docs(
+            "8.6.2",
+            "key pid iid stream-id",
+            "Has a stream remember that a producer has added an entry; made for the append-only file.",
+        )
+        .complexity("O(log N) for N names of the producer."),
     Command::container("xinfo", INFO_SUBCOMMANDS).group(Group::Stream).docs(
         "5.0.0",
         "",
@@ -106,6 +128,16 @@ pub const COMMANDS: &[Command] = &[
         .flags(&[READONLY, FAST])
         .keys(&[Keys::at(1, Access::RO)])
         .docs("5.0.0", "key", "Returns the number of entries of a stream."),
+    Command::new("xnack", Arity::at_least(7), nack::xnack)
+        .group(Group::Stream)
+        .flags(&[WRITE, FAST])
+        .keys(UPDATE)
+        .docs(
+            "8.8.0",
+            "key group <SILENT|FAIL|FATAL> IDS <numids id [id ...]> [RETRYCOUNT count] [FORCE]",
+            "Hands pending entries back to a consumer group, for any consumer to claim.",
+        )
+        .complexity("O(log N) for each id and N pending entries of the group."),
     Command::new("xpending", Arity::at_least(3), pending::xpending)
         .group(Group::Stream)
         .flags(&[READONLY])
@@ -130,7 +162,9 @@ pub const COMMANDS: &[Command] = &[
             "5.0.0",
             "[COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] STREAMS <key [key ...] id [id ...]>",
             "Returns the entries of streams behind the ids given, and may wait for them.",
-        ),
+        )
+        .complexity("O(M) for M entries returned of each stream; XADD pays O(N) for N clients that wait.")
+        .history(&[("7.4.0", "The id `+`."), ("8.10.0", "`MAXCOUNT` and `MAXSIZE`.")]),
     Command::new("xreadgroup", Arity::at_least(7), read_group::xreadgroup)
         .group(Group::Stream)
         .flags(&[WRITE, BLOCKING])
@@ -141,7 +175,9 @@ pub const COMMANDS: &[Command] = &[
             "GROUP group consumer [COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] \
              [CLAIM min-idle-time] [NOACK] STREAMS <key [key ...] id [id ...]>",
             "Delivers entries to a consumer of a group, or tells what it has yet to acknowledge.",
-        ).complexity("O(M) for M entries returned of each stream; XADD pays O(N) for N clients that wait."),
+        )
+        .complexity("O(M) for M entries returned of each stream; XADD pays O(N) for N clients that wait.")
+        .history(&[("8.4.0", "`CLAIM`."), ("8.10.0", "`MAXCOUNT` and `MAXSIZE`.")]),
     Command::new("xrevrange", Arity::at_least(4), range::xrevrange)
         .group(Group::Stream)
         .flags(&[READONLY])

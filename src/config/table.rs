@@ -319,6 +319,10 @@ directives! {
     /// Entries of a stream node; 0 for no limit.
     "stream-node-max-entries" => stream_node_max_entries: u64 = 100,
         Number::between(0, LONG_MAX), MUTABLE;
+    /// Seconds for which a stream remembers what a producer has added, unless XCFGSET says otherwise.
+    "stream-idmp-duration" => stream_idmp_duration: u32 = 100, Number::between(1, 86_400), MUTABLE;
+    /// Entries of each producer that a stream remembers, unless XCFGSET says otherwise.
+    "stream-idmp-maxsize" => stream_idmp_maxsize: u32 = 100, Number::between(1, 10_000), MUTABLE;
 
     // Snapshots
 

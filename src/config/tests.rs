@@ -250,6 +250,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("stop-writes-on-bgsave-error", "yes"),
     ("stream-node-max-bytes", "4096"),
     ("stream-node-max-entries", "100"),
+    ("stream-idmp-duration", "100"),
+    ("stream-idmp-maxsize", "100"),
     ("supervised", "no"),
     ("syslog-enabled", "no"),
     ("syslog-facility", "local0"),

@@ -9,6 +9,7 @@ mod groups;
 mod id;
 mod log;
 mod pending;
+mod producers;
 #[cfg(test)]
 mod tests;
 
@@ -17,10 +18,11 @@ pub use groups::{Group, Groups};
 pub use id::{IdText, StreamId};
 pub use log::{Keep, Log, NewId, Refusal, Trim, Trimmed};
 pub use pending::{ConsumerId, Delivery};
+pub use producers::{ProducerSettings, Producers};
 
-use super::Collection;
 use super::digest::Digest;
 use super::listpack::IntText;
+use super::{Collection, uncommon};
 
 /// A stream.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +32,8 @@ pub struct Stream(Box<Parts>);
 struct Parts {
     log: Log,
     groups: Groups,
+    /// As long as no producer was heard of there is nothing to know.
+    producers: Option<Box<Producers>>,
 }
 
 /// What becomes of pending deliveries of an entry that is to be deleted.
@@ -58,7 +62,7 @@ pub enum Deletion {
 impl Stream {
     /// A stream of these entries, without groups.
     pub fn new(log: Log) -> Stream {
-        Stream(Box::new(Parts { log, groups: Groups::default() }))
+        Stream(Box::new(Parts { log, ..Parts::default() }))
     }
 
     /// The entries.
@@ -83,9 +87,25 @@ impl Stream {
         (&mut self.0.groups, &self.0.log)
     }
 
+    /// What is known of producers, if anything.
+    pub fn producers(&self) -> Option<&Producers> {
+        self.0.producers.as_deref()
+    }
+
+    /// What is known of producers, to change it.
+    pub fn producers_mut(&mut self) -> Option<&mut Producers> {
+        self.0.producers.as_deref_mut()
+    }
+
+    /// What is known of producers, to change it; `settings` hold if that is nothing yet.
+    pub fn producers_or_new(&mut self, settings: ProducerSettings) -> &mut Producers {
+        uncommon::note_made();
+        self.0.producers.get_or_insert_with(|| Box::new(Producers::new(settings)))
+    }
+
     /// Deletes an entry.
     pub fn delete(&mut self, id: StreamId, references: References) -> Deletion {
-        let Parts { log, groups } = &mut *self.0;
+        let Parts { log, groups, .. } = &mut *self.0;
         let forgotten = match references {
             References::Keep => false,
             References::Delete => groups.forget(id),
@@ -97,7 +117,7 @@ impl Stream {
 
     /// Removes the oldest entries.
     pub fn trim(&mut self, trim: Trim, references: References) -> Trimmed {
-        let Parts { log, groups } = &mut *self.0;
+        let Parts { log, groups, .. } = &mut *self.0;
         match references {
             References::Keep => log.trim(trim, None),
             References::Respect => log.trim(trim, Some(&mut |id| groups.need(id))),
@@ -124,12 +144,14 @@ impl Collection for Stream {
 
     fn heap_bytes(&self, samples: usize) -> usize {
         let groups = self.groups().iter().map(|(name, group)| name.len() + size_of::<Group>() + group.heap_bytes());
-        size_of::<Parts>() + self.log().heap_bytes(samples) + groups.sum::<usize>()
+        let producers = self.producers().map_or(0, |producers| size_of::<Producers>() + producers.heap_bytes());
+        size_of::<Parts>() + self.log().heap_bytes(samples) + groups.sum::<usize>() + producers
     }
 
     fn free_effort(&self) -> usize {
         let groups = self.groups().iter().map(|(_, group)| 1 + group.pending_len() / 8);
-        self.log().block_count() + groups.sum::<usize>()
+        let records = self.producers().map_or(0, |producers| producers.records() / 8);
+        self.log().block_count() + groups.sum::<usize>() + records
     }
 
     fn digest(&self, digest: &mut Digest) {
@@ -139,6 +161,17 @@ impl Collection for Stream {
             for (name, value) in entry.fields {
                 digest.append(name.text(&mut text));
                 digest.append(value.text(&mut text));
+            }
+        }
+        // Groups have no part in it, as in Redis; but whether something would be added twice has. What is too old by
+        // the time of the last entry may be gone already.
+        let now_ms = i64::try_from(self.log().last_id.ms).unwrap_or(i64::MAX);
+        for (producer, records) in self.producers().iter().flat_map(|producers| producers.iter()) {
+            let records = records.filter(|(_, id)| self.producers().is_some_and(|all| !all.is_over(*id, now_ms)));
+            for (name, id) in records {
+                digest.append(producer);
+                digest.append(name);
+                digest.append(id.text(&mut IdText::default()));
             }
         }
     }

@@ -4,6 +4,7 @@
 //! are propagated as they turned out.
 
 use super::delete::references;
+use super::idempotent::{self, Origin};
 use super::shared::{INVALID_ID, id};
 use crate::command::error::{CmdResult, NO_SUCH_KEY, SYNTAX};
 use crate::command::{Args, Error};
@@ -36,6 +37,8 @@ struct Options {
     limit: Option<u64>,
     references: Option<References>,
     no_create: bool,
+    /// What the entry comes from.
+    origin: Option<Origin>,
     /// The argument that ended them.
     end: usize,
 }
@@ -59,6 +62,9 @@ impl Options {
             } else if is_add && args.is(at, "nomkstream") {
                 options.no_create = true;
                 options.end += 1;
+            } else if is_add && let Some((origin, taken)) = Origin::parse(args, at, options.origin)? {
+                options.origin = Some(origin);
+                options.end += taken;
             } else if let Some(references) = references(word)
                 && options.references.is_none()
             {
@@ -137,6 +143,9 @@ pub fn xadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         Some(text) => new_id(text)?,
         None => return Err(Error::wrong_arity("xadd")),
     };
+    if options.origin.is_some() && !matches!(wanted, NewId::Now(_)) && !cx.must_obey() {
+        return Err(Error::fixed("ERR IDMP/IDMPAUTO can be used only with auto-generated IDs"));
+    }
     let trim = options.trim(limits, true, cx.must_obey())?;
     let first = options.end + 1;
     if args.len() < first + 2 || !(args.len() - first).is_multiple_of(2) {
@@ -146,6 +155,8 @@ pub fn xadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return Err(Error::fixed("ERR The ID specified in XADD must be greater than 0-0"));
     }
 
+    let (settings, now_ms, must_obey) = (idempotent::default_settings(cx), cx.clock_ms(), cx.must_obey());
+    let origin = options.origin.map(|origin| (origin.producer(&args), origin.name(&args, first)));
     let key = args.key(1);
     let stream = match options.no_create {
         false => cx.db.collection_or_new::<Stream>(&key)?,
@@ -157,6 +168,13 @@ pub fn xadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             }
         },
     };
+    let mut room = IdText::default();
+    if let Some((producer, name)) = &origin
+        && let Some(id) = idempotent::find_duplicate(stream, (producer, name), now_ms, must_obey)
+    {
+        cx.reply.bulk(id.text(&mut room));
+        return Ok(());
+    }
     let log = stream.log_mut();
     let added = log.new_id(wanted).and_then(|id| {
         log.push(id, (first..args.len()).map(|index| args.get(index)), limits)?;
@@ -172,7 +190,9 @@ pub fn xadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             return Err(refused(refusal));
         }
     };
-    let mut room = IdText::default();
+    if let Some((producer, name)) = &origin {
+        stream.producers_or_new(settings).record(producer, name, id, now_ms);
+    }
     let id_text = id.text(&mut room);
     cx.reply.bulk(id_text);
 
@@ -180,7 +200,8 @@ pub fn xadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let depends = options.roughly || wanted != NewId::Exactly(id);
     if depends && cx.server.observers.propagates() {
         let threshold = options.roughly.then(|| exact_threshold(stream, &options, trimmed));
-        propagate_exactly(cx, &args, &options, threshold, Some(id_text));
+        let name = origin.as_ref().map(|(_, name)| &name[..]);
+        propagate_exactly(cx, &args, &options, threshold, Some((id_text, name)));
     }
     cx.changed(&key, Event::stream("xadd"));
     if trimmed.count > 0 {
@@ -219,21 +240,24 @@ fn exact_threshold(stream: &Stream, options: &Options, trimmed: Trimmed) -> Vec<
     }
 }
 
-/// Has the command propagated with the threshold and the id that it came to.
+/// Has the command propagated with the threshold, the id and the name of the entry that it came to.
 fn propagate_exactly(
     cx: &mut Ctx<'_>,
     args: &Args<'_>,
     options: &Options,
     threshold: Option<Vec<u8>>,
-    id: Option<&[u8]>,
+    entry: Option<(&[u8], Option<&[u8]>)>,
 ) {
     let mut words: Vec<&[u8]> = args.rest(0).collect();
     if let Some(threshold) = &threshold {
         words[options.threshold_at - 1] = b"=";
         words[options.threshold_at] = threshold;
     }
-    if let Some(id) = id {
+    if let Some((id, name)) = entry {
         words[options.end] = id;
+        if let Some((origin, name)) = options.origin.zip(name) {
+            origin.write_out(&mut words, name);
+        }
     }
     cx.propagate_instead(&words);
 }

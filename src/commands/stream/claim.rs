@@ -61,9 +61,9 @@ fn integer(args: &Args<'_>, index: usize, error: &'static str) -> Result<i64, Er
     number::parse_i64(args.get(index)).ok_or(Error::fixed(error))
 }
 
-/// Whether an entry has been pending for long enough.
+/// Whether an entry has been pending for long enough. One that was handed back always has.
 fn is_due(delivery: &Delivery, idle_ms_min: i64, now_ms: i64) -> bool {
-    idle_ms_min == 0 || now_ms.saturating_sub(delivery.time_ms) >= idle_ms_min
+    idle_ms_min == 0 || delivery.consumer.is_none() || now_ms.saturating_sub(delivery.time_ms) >= idle_ms_min
 }
 
 /// Answers an entry that was claimed, or its id.
@@ -101,7 +101,7 @@ pub fn xclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         let before = group.delivery(id).copied();
         let Some(entry) = log.get(id) else {
             if let Some(delivery) = before {
-                substitutes.delivered(id, &delivery, group);
+                substitutes.forgotten(id, &delivery, group);
                 group.acknowledge(id);
                 changes += 1;
             }
@@ -111,7 +111,7 @@ pub fn xclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         if !ready {
             continue;
         }
-        let consumer = actor.meet(group, now_ms);
+        let consumer = Some(actor.meet(group, now_ms));
         let delivered = before.map_or(1, |delivery| delivery.count);
         let counted = delivered.saturating_add(i64::from(!options.just_ids));
         let delivery = Delivery { time_ms, count: options.count.unwrap_or(counted), consumer };
@@ -190,7 +190,7 @@ pub fn xautoclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         let Some((id, before)) = pending.map(|(id, delivery)| (id, *delivery)) else { break };
         next = id.next();
         let Some(entry) = finder.get(id) else {
-            substitutes.delivered(id, &before, group);
+            substitutes.forgotten(id, &before, group);
             group.acknowledge(id);
             deleted.push(id);
             continue;
@@ -198,7 +198,7 @@ pub fn xautoclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         if !is_due(&before, sweep.idle_ms_min, now_ms) {
             continue;
         }
-        let consumer = actor.meet(group, now_ms);
+        let consumer = Some(actor.meet(group, now_ms));
         let count = before.count.saturating_add(i64::from(!sweep.just_ids));
         let delivery = Delivery { time_ms: now_ms, count, consumer };
         group.deliver(id, delivery);

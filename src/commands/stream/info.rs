@@ -1,5 +1,6 @@
 //! XINFO.
 
+use super::idempotent;
 use super::range::reply_entries;
 use super::shared::{no_group, reply_entry, reply_id};
 use crate::command::error::{CmdResult, NO_SUCH_KEY};
@@ -7,7 +8,7 @@ use crate::command::{Args, Error};
 use crate::resp::reply::Reply;
 use crate::server::execution::Ctx;
 use crate::types::Stream;
-use crate::types::stream::{ConsumerId, Entry, Group, Log, StreamId};
+use crate::types::stream::{ConsumerId, Entry, Group, Log, ProducerSettings, Producers, StreamId};
 
 /// So many entries of everything are listed where nothing is said.
 const COUNT: usize = 10;
@@ -16,10 +17,12 @@ pub fn stream(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let key = args.key(2);
     cx.db.collection::<Stream>(&key)?.ok_or(NO_SUCH_KEY)?;
     let count = parse_count(cx, &args)?;
+    let (settings, now_ms) = (idempotent::default_settings(cx), cx.clock_ms());
     let stream = cx.db.collection::<Stream>(&key)?.ok_or(NO_SUCH_KEY)?;
     let reply = &mut *cx.reply;
-    reply.map(if count.is_some() { 9 } else { 10 });
+    reply.map(if count.is_some() { 15 } else { 16 });
     reply_log(reply, stream.log());
+    reply_producers(reply, stream.producers(), settings, now_ms);
     match count {
         None => {
             reply.bulk(b"groups");
@@ -76,6 +79,24 @@ fn reply_log(reply: &mut Reply, log: &Log) {
     reply_id(reply, log.first_id());
 }
 
+/// What is known of producers; `settings` are those of streams that have none of their own.
+fn reply_producers(reply: &mut Reply, producers: Option<&Producers>, settings: ProducerSettings, now_ms: i64) {
+    let settings = producers.map_or(settings, Producers::settings);
+    let (tracked, records) = producers.map_or((0, 0), |producers| producers.tracked(now_ms));
+    let (added, duplicates) = producers.map_or((0, 0), |producers| (producers.added, producers.duplicates));
+    for (name, value) in [
+        ("idmp-duration", i64::from(settings.duration_s)),
+        ("idmp-maxsize", i64::from(settings.records_max)),
+        ("pids-tracked", tracked as i64),
+        ("iids-tracked", records as i64),
+        ("iids-added", added as i64),
+        ("iids-duplicates", duplicates as i64),
+    ] {
+        reply.bulk(name.as_bytes());
+        reply.integer(value);
+    }
+}
+
 fn reply_entry_or_null(reply: &mut Reply, entry: Option<Entry<'_>>) {
     match entry {
         Some(entry) => reply_entry(reply, entry),
@@ -101,18 +122,20 @@ fn reply_progress(reply: &mut Reply, group: &Group, log: &Log) {
 }
 
 fn reply_full_group(reply: &mut Reply, name: &[u8], group: &Group, log: &Log, count: usize) {
-    reply.map(7);
+    reply.map(8);
     reply.bulk(b"name");
     reply.bulk(name);
     reply_progress(reply, group, log);
     reply.bulk(b"pel-count");
     reply.integer(group.pending_len() as i64);
+    reply.bulk(b"nacked-count");
+    reply.integer(group.nacked_len() as i64);
     reply.bulk(b"pending");
     reply.array(group.pending_len().min(count));
     for (id, delivery) in group.pending(StreamId::MIN).take(count) {
         reply.array(4);
         reply_id(reply, id);
-        reply.bulk(&group.consumer(delivery.consumer).name);
+        reply.bulk(group.owner(delivery));
         reply.integer(delivery.time_ms);
         reply.integer(delivery.count);
     }

@@ -74,7 +74,10 @@ fn reply_summary(reply: &mut Reply, group: &Group) {
 
 fn reply_list(reply: &mut Reply, group: &Group, filter: &Filter<'_>, now_ms: i64) {
     let idle = |delivery: &Delivery| now_ms.saturating_sub(delivery.time_ms);
-    let is_wanted = |delivery: &Delivery| filter.idle_ms_min == 0 || idle(delivery) >= filter.idle_ms_min;
+    // What was handed back is idle without end, which is told as -1.
+    let is_wanted = |delivery: &Delivery| {
+        filter.idle_ms_min == 0 || delivery.consumer.is_none() || idle(delivery) >= filter.idle_ms_min
+    };
     let head = reply.defer();
     let mut len = 0;
     let mut list = |pending: &mut dyn Iterator<Item = (StreamId, &Delivery)>| {
@@ -82,8 +85,8 @@ fn reply_list(reply: &mut Reply, group: &Group, filter: &Filter<'_>, now_ms: i64
         for (id, delivery) in in_range.filter(|(_, delivery)| is_wanted(delivery)).take(filter.count) {
             reply.array(4);
             reply_id(reply, id);
-            reply.bulk(&group.consumer(delivery.consumer).name);
-            reply.integer(idle(delivery).max(0));
+            reply.bulk(group.owner(delivery));
+            reply.integer(delivery.consumer.map_or(-1, |_| idle(delivery).max(0)));
             reply.integer(delivery.count);
             len += 1;
         }

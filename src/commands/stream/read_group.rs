@@ -1,6 +1,6 @@
 //! XREADGROUP.
 //!
-//! With CLAIM a consumer first gets what others have left pending for too long, then what is new; each entry comes with
+//! With CLAIM a consumer first gets what others have handed back or left pending for too long, then what is new; each entry comes with
 //! how long it was idle and how often it was delivered before, zeros if it is new. While it waits, an entry may come to
 //! have been idle for long enough though nothing happens to the stream: the first such moment is its alarm.
 //!
@@ -191,11 +191,11 @@ impl Reader<'_> {
             }
         }
         for (id, before) in &deleted {
-            substitutes.delivered(*id, before, group);
+            substitutes.forgotten(*id, before, group);
             group.acknowledge(*id);
         }
         for (id, count) in claimed {
-            let consumer = self.actor.meet(group, self.now_ms);
+            let consumer = Some(self.actor.meet(group, self.now_ms));
             let delivery = Delivery { time_ms: self.now_ms, count: count.saturating_add(1), consumer };
             group.deliver(id, delivery);
             substitutes.delivered(id, &delivery, group);
@@ -228,7 +228,7 @@ impl Reader<'_> {
             self.list(reply, key, list, entry, self.call.claim.map(|_| (0, 0)));
             group.advance(log, id);
             if !self.call.no_ack {
-                let delivery = Delivery { time_ms: self.now_ms, count: 1, consumer };
+                let delivery = Delivery { time_ms: self.now_ms, count: 1, consumer: Some(consumer) };
                 group.deliver(id, delivery);
                 substitutes.delivered(id, &delivery, group);
             }
@@ -296,7 +296,7 @@ impl Reader<'_> {
                 Some(entry) => {
                     reply_entry(reply, entry);
                     let count = delivery.count.saturating_add(1);
-                    group.deliver(id, Delivery { time_ms: self.now_ms, count, consumer });
+                    group.deliver(id, Delivery { time_ms: self.now_ms, count, consumer: Some(consumer) });
                 }
                 None => {
                     reply.array(2);

@@ -1,5 +1,7 @@
 //! What the commands of streams have in common: ids, bounds, errors, replies, and what is propagated in their place.
 
+use std::ops::Range;
+
 use crate::command::args::until_nul;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
@@ -30,7 +32,12 @@ pub fn id_or_extreme(text: &[u8], missing_seq: u64) -> Result<StreamId, Error> {
 
 /// The arguments from `from` on as ids.
 pub fn ids(args: &Args<'_>, from: usize) -> Result<Vec<StreamId>, Error> {
-    (from..args.len()).map(|index| id(args, index)).collect()
+    ids_in(args, from..args.len())
+}
+
+/// Some arguments as ids.
+pub fn ids_in(args: &Args<'_>, range: Range<usize>) -> Result<Vec<StreamId>, Error> {
+    range.map(|index| id(args, index)).collect()
 }
 
 /// An argument as the start of an interval; behind `(` the one right behind it.
@@ -110,7 +117,7 @@ impl<'a> Substitutes<'a> {
     /// A delivery: XCLAIM has the same result wherever and however often it is carried out.
     pub fn delivered(&mut self, id: StreamId, delivery: &Delivery, group: &ConsumerGroup) {
         if self.wanted {
-            let consumer = &group.consumer(delivery.consumer).name;
+            let consumer = group.owner(delivery);
             let (time, count) = (delivery.time_ms.to_string(), delivery.count.to_string());
             let (id, last_id) = (id.to_vec(), group.last_id.to_vec());
             self.push(&[
@@ -129,6 +136,15 @@ impl<'a> Substitutes<'a> {
                 b"LASTID",
                 &last_id,
             ]);
+        }
+    }
+
+    /// A delivery that is forgotten because its entry is gone, as it is wherever it is noted again.
+    pub fn forgotten(&mut self, id: StreamId, delivery: &Delivery, group: &ConsumerGroup) {
+        match delivery.consumer {
+            Some(_) => self.delivered(id, delivery, group),
+            None if self.wanted => self.push(&[b"XACK", self.key, self.group, &id.to_vec()]),
+            None => {}
         }
     }
 

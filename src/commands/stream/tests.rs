@@ -108,8 +108,8 @@ fn replies_are_arrays_in_resp2_and_maps_in_resp3() {
     let groups = "*1 %6 $4 name $1 g $9 consumers :0 $7 pending :0 $17 last-delivered-id $3 0-0 $12 entries-read _ \
                   $3 lag :1";
     assert_eq!(line(&mut bed, "xinfo groups s"), groups);
-    assert!(line(&mut bed, "xinfo stream s").starts_with("%10 $6 length :1 $15 radix-tree-keys :1 "));
-    assert!(line(&mut bed, "xinfo stream s full").starts_with("%9 $6 length :1 "));
+    assert!(line(&mut bed, "xinfo stream s").starts_with("%16 $6 length :1 $15 radix-tree-keys :1 "));
+    assert!(line(&mut bed, "xinfo stream s full").starts_with("%15 $6 length :1 "));
 }
 
 #[test]

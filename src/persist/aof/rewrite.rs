@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use crate::db::{Databases, EntryView};
 use crate::types::list::End;
 use crate::types::listpack::{Element, IntText};
-use crate::types::stream::{Group, StreamId};
+use crate::types::stream::{Group, Producers, StreamId};
 use crate::types::{Hash, List, Set, SortedSet, Stream, ValueType};
 use crate::util::number::append_f64;
 
@@ -220,6 +220,23 @@ impl Script<'_> {
         for (name, group) in stream.groups().iter() {
             self.group(key, name, group)?;
         }
+        stream.producers().map_or(Ok(()), |producers| self.producers(key, producers))
+    }
+
+    /// The settings come first, since all is forgotten when they change.
+    fn producers(&mut self, key: &[u8], producers: &Producers) -> io::Result<()> {
+        self.words(&[b"XCFGSET", key, b"IDMP-DURATION"]);
+        self.number(producers.settings().duration_s);
+        self.word(b"IDMP-MAXSIZE");
+        self.number(producers.settings().records_max);
+        self.end()?;
+        for (producer, records) in producers.iter() {
+            for (name, id) in records {
+                self.words(&[b"XIDMPRECORD", key, producer, name]);
+                self.id(id);
+                self.end()?;
+            }
+        }
         Ok(())
     }
 
@@ -236,13 +253,29 @@ impl Script<'_> {
             self.command(&[b"XGROUP", b"CREATECONSUMER", key, name, &consumer.name])?;
         }
         for (id, delivery) in group.pending(StreamId::MIN) {
-            self.words(&[b"XCLAIM", key, name, &group.consumer(delivery.consumer).name, b"0"]);
+            let Some(consumer) = delivery.consumer else { continue };
+            self.words(&[b"XCLAIM", key, name, &group.consumer(consumer).name, b"0"]);
             self.id(id);
             self.word(b"TIME");
             self.number(delivery.time_ms);
             self.word(b"RETRYCOUNT");
             self.number(delivery.count);
             self.command(&[b"JUSTID", b"FORCE"])?;
+        }
+        self.nacked(key, name, group)
+    }
+
+    /// What was handed back, in that order: as much with one command as was delivered equally often.
+    fn nacked(&mut self, key: &[u8], name: &[u8], group: &Group) -> io::Result<()> {
+        let nacked: Vec<_> = group.nacked().map(|(id, delivery)| (id, delivery.count)).collect();
+        let alike = nacked.chunk_by(|(_, one), (_, other)| one == other);
+        for portion in alike.flat_map(|alike| alike.chunks(ITEMS_MAX)) {
+            self.words(&[b"XNACK", key, name, b"FAIL", b"IDS"]);
+            self.number(portion.len());
+            portion.iter().for_each(|(id, _)| self.id(*id));
+            self.word(b"RETRYCOUNT");
+            portion.first().into_iter().for_each(|(_, count)| self.number(*count));
+            self.command(&[b"FORCE"])?;
         }
         Ok(())
     }

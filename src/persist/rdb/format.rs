@@ -118,6 +118,10 @@ pub mod kind {
     pub const HASH_TEMPLATE_ARRAY: u8 = 31;
     /// The number of a template, and values.
     pub const HASH_TEMPLATE_ARRAY_REF: u8 = 32;
+    /// A stream that knows what its producers have added.
+    pub const STREAM_4: u8 = 26;
+    /// A stream whose groups know what was handed back to them.
+    pub const STREAM_5: u8 = 27;
     /// Valkey: a count, and as many fields with values and times.
     pub const VALKEY_HASH_EXPIRY: u8 = 22;
     /// Ours: the earliest time, a count, and as many relative times with members: a set whose members expire. Redis has

@@ -78,6 +78,8 @@ const KINDS: &[Kind] = {
         Kind::new(kind::HASH_TEMPLATE_PACK_REF, "hash-template-lp-ref", Since::redis(15), Collection(template::packed_by_reference)),
         Kind::new(kind::HASH_TEMPLATE_ARRAY, "hash-template-array", Since::redis(15), Collection(template::array)),
         Kind::new(kind::HASH_TEMPLATE_ARRAY_REF, "hash-template-array-ref", Since::redis(15), Collection(template::array_by_reference)),
+        Kind::new(kind::STREAM_4, "stream-v4", Since::redis(13), Collection(stream::fourth)),
+        Kind::new(kind::STREAM_5, "stream-v5", Since::redis(14), Collection(stream::fifth)),
         Kind::new(kind::VALKEY_HASH_EXPIRY, "hash-hashtable-v2", Since::valkey(80), Collection(hash::triples)),
     ]
 };

@@ -11,12 +11,13 @@ use super::load::{Filled, LoadError, Loader, Progress, Settings, Source};
 use super::payload;
 use super::save::{self, Options, Usage};
 use super::value::Rules;
+use super::version::Version;
 use crate::db::keyspace::NewString;
 use crate::db::{Databases, Entry, Expiry, Key, digest};
 use crate::types::hash::{FieldExpiry, HashLimits};
 use crate::types::list::{End, Limits};
 use crate::types::set::SetLimits;
-use crate::types::stream::{BlockLimits, Delivery, StreamId};
+use crate::types::stream::{BlockLimits, Delivery, ProducerSettings, StreamId};
 use crate::types::{Hash, List, Set, SortedSet, Stream, sorted_set};
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -56,6 +57,8 @@ enum Model {
     SortedSet(Vec<(Vec<u8>, f64)>),
     Hash(Vec<(Vec<u8>, Vec<u8>, u16)>),
     Stream(Vec<(u8, u8)>),
+    /// With producers, and with what was handed back.
+    NewerStream(Vec<(u8, u8)>, bool),
 }
 
 fn text() -> impl Strategy<Value = Vec<u8>> {
@@ -85,7 +88,9 @@ fn model() -> impl Strategy<Value = Model> {
         prop::collection::btree_map(text(), (text(), prop_oneof![3 => Just(0), 1 => any::<u16>()]), many.clone())
             .prop_map(|fields| fields.into_iter().map(|(field, (value, time))| (field, value, time)).collect())
             .prop_map(Model::Hash),
-        prop::collection::vec(any::<(u8, u8)>(), many).prop_map(Model::Stream),
+        prop::collection::vec(any::<(u8, u8)>(), many.clone()).prop_map(Model::Stream),
+        (prop::collection::vec(any::<(u8, u8)>(), many), any::<bool>())
+            .prop_map(|(steps, nacked)| Model::NewerStream(steps, nacked)),
     ]
 }
 
@@ -123,6 +128,7 @@ impl Model {
                 Entry::collection(key, hash, expire, 0)
             }
             Model::Stream(steps) => Entry::collection(key, stream(steps), expire, 0),
+            Model::NewerStream(steps, nacked) => Entry::collection(key, newer_stream(steps, *nacked), expire, 0),
         }
     }
 }
@@ -149,8 +155,22 @@ fn stream(steps: &[(u8, u8)]) -> Stream {
         }
         if let Some(group) = groups.get_mut(&[*name % 4]) {
             let (consumer, _) = group.meet(&[*step % 3], NOW_MS - i64::from(*step));
-            group.deliver(id, Delivery { time_ms: NOW_MS, count: i64::from(*step), consumer });
+            group.deliver(id, Delivery { time_ms: NOW_MS, count: i64::from(*step), consumer: Some(consumer) });
             group.advance(log, id);
+        }
+    }
+    stream
+}
+
+/// A stream whose producers name their entries, and whose groups may have been handed something back.
+fn newer_stream(steps: &[(u8, u8)], nacked: bool) -> Stream {
+    let mut stream = stream(steps);
+    let settings = ProducerSettings { duration_s: 10, records_max: 5 };
+    for (number, (step, name)) in steps.iter().enumerate() {
+        let id = StreamId::new(number as u64 + 1, u64::from(*name));
+        stream.producers_or_new(settings).record(&[b'p', *name % 3], &[*step], id, NOW_MS);
+        if let Some(group) = stream.groups_mut().0.get_mut(&[*name % 4]).filter(|_| nacked && step % 3 == 0) {
+            group.nack(id, i64::from(*step));
         }
     }
     stream
@@ -166,16 +186,19 @@ fn stream_state(stream: &Stream) -> String {
         .map(|(name, group)| {
             let pending: Vec<_> = group
                 .pending(StreamId::MIN)
-                .map(|(id, delivery)| {
-                    (id, delivery.time_ms, delivery.count, group.consumer(delivery.consumer).name.clone())
-                })
+                .map(|(id, delivery)| (id, delivery.time_ms, delivery.count, group.owner(delivery).to_vec()))
                 .collect();
             let consumers: Vec<_> = group.consumers().map(|(_, consumer)| (&consumer.name, consumer.seen_ms)).collect();
-            format!("{name:?} {:?} {:?} {pending:?} {consumers:?}", group.last_id, group.entries_read)
+            let nacked: Vec<_> = group.nacked().map(|(id, _)| id).collect();
+            format!("{name:?} {:?} {:?} {pending:?} {consumers:?} {nacked:?}", group.last_id, group.entries_read)
         })
         .collect();
     let numbers = (log.len(), log.last_id, log.first_id(), log.max_deleted_id, log.entries_added);
-    format!("{blocks:?} {numbers:?} {groups:?}")
+    let producers = stream.producers().map(|producers| {
+        let records: Vec<_> = producers.iter().map(|(name, records)| (name, records.collect::<Vec<_>>())).collect();
+        format!("{:?} {records:?} {} {}", producers.settings(), producers.added, producers.duplicates)
+    });
+    format!("{blocks:?} {numbers:?} {groups:?} {producers:?}")
 }
 
 fn databases(models: &[(Model, Option<u16>)], rules: &Rules) -> Databases {
@@ -340,6 +363,7 @@ fn a_file_cut_anywhere_or_with_a_bit_flipped_is_refused() {
         (Model::SortedSet(vec![(b"m".to_vec(), 1.5)]), None),
         (Model::Hash(vec![(b"f".to_vec(), b"v".to_vec(), 3)]), None),
         (Model::Stream(vec![(0, 1), (5, 2), (10, 1)]), None),
+        (Model::NewerStream(vec![(0, 1), (15, 1)], true), None),
     ];
     let bytes = saved(&databases(&models, &rules));
     for end in 0..bytes.len() {
@@ -401,4 +425,60 @@ fn the_version_is_the_lowest_that_holds_the_data() {
     let set = |time| version(Model::TimedSet(vec![(b"m".to_vec(), time)]));
     assert_eq!((hash(0), hash(9)), (b"0010".to_vec(), b"0012".to_vec()));
     assert_eq!((set(0), set(9)), (b"0010".to_vec(), b"0016".to_vec()));
+    let steps = vec![(0, 1), (15, 1)];
+    assert_eq!(version(Model::Stream(steps.clone())), b"0010");
+    assert_eq!(version(Model::NewerStream(steps.clone(), false)), b"0013");
+    assert_eq!(version(Model::NewerStream(steps, true)), b"0014");
+}
+
+#[test]
+fn streams_with_producers_and_with_what_was_handed_back_are_those_of_redis() {
+    // Without entries, as read from the description of the format.
+    let begin: &[u8] = &[0, 0, 5, 0, 0, 0, 0, 0, 1];
+    let producers: &[u8] = &[
+        60, 7, // seconds, records
+        1, 1, b'p', 2, 1, b'a', 3, 0, 0xc0, 9, 4, 1, // the records "a" and 9 of the producer "p"
+        2, 8, // added, duplicates
+    ];
+    let one = StreamId::new(3, 0);
+    let id = |ms: u8| [[0; 7].as_slice(), &[ms], &[0; 8]].concat();
+    let fourth = [&[26], begin, &[0], producers].concat();
+    let pending = [&id(3)[..], &[9; 8], &[2], &id(4), &[0; 8], &[6]].concat();
+    let consumer = [&[1, 1, b'c'][..], &[8; 8], &[8; 8], &[1], &id(3)].concat();
+    let nacked = [&[1][..], &id(4)].concat();
+    let fifth = [&[27], begin, &[1, 1, b'g', 4, 0, 2, 2][..], &pending, &consumer, &nacked, producers].concat();
+    for (bytes, version) in [(fourth, 13), (fifth.clone(), 14)] {
+        let body = payload::Body { bytes: &bytes, version: Version::redis(version) };
+        let entry = payload::restore(body, &rules(4)).map(|restored| restored.into_entry(b"key", None, 0));
+        let entry = entry.expect("a sound value");
+        let stream = entry.view().collection::<Stream>().expect("a stream");
+        let known = stream.producers().expect("producers");
+        assert_eq!((known.find(b"p", b"a", 0), known.find(b"p", b"9", 0)), (Some(one), Some(StreamId::new(4, 1))));
+        assert_eq!(known.settings(), ProducerSettings { duration_s: 60, records_max: 7 });
+        assert_eq!((known.added, known.duplicates), (2, 8));
+        let again = payload::dump(entry.view(), true);
+        assert_eq!(again[..again.len() - 10], bytes, "version {version}");
+    }
+    // What nobody has must be what nobody had claimed, and all of that.
+    let refused = |damage: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = fifth.clone();
+        damage(&mut bytes);
+        let body = payload::Body { bytes: &bytes, version: Version::redis(14) };
+        payload::restore(body, &rules(4)).err()
+    };
+    let last_nacked = fifth.len() - producers.len() - 9;
+    assert_eq!(refused(&|_| {}), None);
+    let not_pending = "NACK zone entry not found among unowned ones";
+    assert_eq!(refused(&|bytes| bytes[last_nacked] = 5), Some(not_pending));
+    assert_eq!(refused(&|bytes| bytes[last_nacked] = 3), Some(not_pending));
+    let none = |bytes: &mut Vec<u8>| {
+        bytes[last_nacked - 8] = 0;
+        bytes.drain(last_nacked - 7..last_nacked + 9);
+    };
+    assert_eq!(refused(&none), Some("NACK entry without consumer"));
+    let twice = |bytes: &mut Vec<u8>| {
+        let at = bytes.len() - 6;
+        bytes.splice(at..at + 2, [1, b'a']);
+    };
+    assert_eq!(refused(&twice), Some("Duplicate idempotent ID of a stream producer"));
 }

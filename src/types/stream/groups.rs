@@ -10,6 +10,7 @@ use slab::Slab;
 
 use super::pending::{ConsumerId, Delivery, Pending};
 use super::{Log, StreamId};
+use crate::types::uncommon;
 
 /// The groups of a stream, by name.
 #[derive(Clone, Debug, Default)]
@@ -185,7 +186,7 @@ impl Group {
         self.pending.get(id)
     }
 
-    /// What has been pending for at least so long, the longest first.
+    /// What was handed back, and what has been pending for at least so long, the longest first.
     pub fn idle(&mut self, idle_ms: i64, now_ms: i64) -> impl Iterator<Item = (StreamId, &Delivery)> {
         self.pending.sort_by_time();
         self.pending.idle(now_ms.saturating_sub(idle_ms))
@@ -199,19 +200,46 @@ impl Group {
     /// Notes a delivery, whether the entry was pending or not.
     pub fn deliver(&mut self, id: StreamId, delivery: Delivery) {
         let before = self.pending.insert(id, delivery);
-        if before.is_some_and(|before| before.consumer == delivery.consumer) {
+        let owner = before.and_then(|before| before.consumer);
+        if owner == delivery.consumer {
             return;
         }
-        if let Some(before) = before {
-            self.consumers[before.consumer.0 as usize].pending.remove(&id);
+        if let Some(owner) = owner {
+            self.consumers[owner.0 as usize].pending.remove(&id);
         }
-        self.consumers[delivery.consumer.0 as usize].pending.insert(id);
+        if let Some(owner) = delivery.consumer {
+            self.consumers[owner.0 as usize].pending.insert(id);
+        }
+    }
+
+    /// Notes that an entry was handed back, whether it was pending or not: it belongs to no consumer and waits for the
+    /// next one, as one that was delivered so often.
+    pub fn nack(&mut self, id: StreamId, count: i64) {
+        uncommon::note_made();
+        self.deliver(id, Delivery { time_ms: 0, count, consumer: None });
+    }
+
+    /// How many entries were handed back.
+    pub fn nacked_len(&self) -> usize {
+        self.pending.nacked_len()
+    }
+
+    /// What was handed back, in that order.
+    pub fn nacked(&self) -> impl Iterator<Item = (StreamId, &Delivery)> {
+        self.pending.nacked()
+    }
+
+    /// The name of the consumer that a delivery belongs to; that of nobody is empty.
+    pub fn owner(&self, delivery: &Delivery) -> &[u8] {
+        delivery.consumer.map_or(b"", |consumer| &self.consumer(consumer).name)
     }
 
     /// An entry is pending no more; whether it was.
     pub fn acknowledge(&mut self, id: StreamId) -> bool {
         let Some(delivery) = self.pending.remove(id) else { return false };
-        self.consumers[delivery.consumer.0 as usize].pending.remove(&id);
+        if let Some(owner) = delivery.consumer {
+            self.consumers[owner.0 as usize].pending.remove(&id);
+        }
         true
     }
 

@@ -19,16 +19,40 @@ pub struct Delivery {
     pub time_ms: i64,
     /// How often; never negative.
     pub count: i64,
-    /// Who has to acknowledge it.
-    pub consumer: ConsumerId,
+    /// Who has to acknowledge it; `None` if it was handed back, and nobody has to.
+    pub consumer: Option<ConsumerId>,
 }
 
 /// Deliveries by the ids of their entries.
 #[derive(Clone, Debug, Default)]
 pub struct Pending {
     by_id: BTreeMap<StreamId, Delivery>,
-    /// When each was delivered last, once that was asked for.
+    /// When each that has a consumer was delivered last, once that was asked for.
     by_time: Option<BTreeSet<(i64, StreamId)>>,
+    nacked: Nacked,
+}
+
+/// What has no consumer, in the order in which it lost it.
+#[derive(Clone, Debug, Default)]
+struct Nacked {
+    ids: BTreeMap<u64, StreamId>,
+    places: BTreeMap<StreamId, u64>,
+    /// The place of the next one.
+    next: u64,
+}
+
+impl Nacked {
+    fn push(&mut self, id: StreamId) {
+        self.ids.insert(self.next, id);
+        self.places.insert(id, self.next);
+        self.next += 1;
+    }
+
+    fn remove(&mut self, id: StreamId) {
+        if let Some(place) = self.places.remove(&id) {
+            self.ids.remove(&place);
+        }
+    }
 }
 
 impl Pending {
@@ -55,11 +79,13 @@ impl Pending {
     /// Sets that of an entry; returns the one it had before.
     pub fn insert(&mut self, id: StreamId, delivery: Delivery) -> Option<Delivery> {
         let before = self.by_id.insert(id, delivery);
-        if let Some(by_time) = &mut self.by_time {
-            if let Some(before) = &before {
-                by_time.remove(&(before.time_ms, id));
-            }
-            by_time.insert((delivery.time_ms, id));
+        if let Some(before) = &before {
+            self.take_from_order(id, before);
+        }
+        match (delivery.consumer, &mut self.by_time) {
+            (None, _) => self.nacked.push(id),
+            (Some(_), Some(by_time)) => _ = by_time.insert((delivery.time_ms, id)),
+            (Some(_), None) => {}
         }
         before
     }
@@ -67,26 +93,46 @@ impl Pending {
     /// Takes that of an entry.
     pub fn remove(&mut self, id: StreamId) -> Option<Delivery> {
         let delivery = self.by_id.remove(&id)?;
-        if let Some(by_time) = &mut self.by_time {
-            by_time.remove(&(delivery.time_ms, id));
-        }
+        self.take_from_order(id, &delivery);
         Some(delivery)
+    }
+
+    fn take_from_order(&mut self, id: StreamId, delivery: &Delivery) {
+        match (delivery.consumer, &mut self.by_time) {
+            (None, _) => self.nacked.remove(id),
+            (Some(_), Some(by_time)) => _ = by_time.remove(&(delivery.time_ms, id)),
+            (Some(_), None) => {}
+        }
+    }
+
+    /// How many have no consumer.
+    pub fn nacked_len(&self) -> usize {
+        self.nacked.ids.len()
+    }
+
+    /// Those without a consumer, the one that lost it first in front.
+    pub fn nacked(&self) -> impl Iterator<Item = (StreamId, &Delivery)> {
+        self.nacked.ids.values().filter_map(|id| Some((*id, self.by_id.get(id)?)))
     }
 
     /// Sorts by time, as [`Pending::idle`] needs it.
     pub fn sort_by_time(&mut self) {
-        let by_id = &self.by_id;
-        self.by_time.get_or_insert_with(|| by_id.iter().map(|(id, delivery)| (delivery.time_ms, *id)).collect());
+        let owned = self.by_id.iter().filter(|(_, delivery)| delivery.consumer.is_some());
+        self.by_time.get_or_insert_with(|| owned.map(|(id, delivery)| (delivery.time_ms, *id)).collect());
     }
 
-    /// Those that were delivered last at `until_ms` or before, the earliest first.
+    /// Those without a consumer, and those that were delivered last at `until_ms` or before, the earliest first.
     pub fn idle(&self, until_ms: i64) -> impl Iterator<Item = (StreamId, &Delivery)> {
         let by_time = self.by_time.iter().flat_map(move |by_time| by_time.range(..=(until_ms, StreamId::MAX)));
-        by_time.filter_map(|(_, id)| Some((*id, self.by_id.get(id)?)))
+        let owned = by_time.filter_map(|(_, id)| Some((*id, self.by_id.get(id)?)));
+        self.nacked().chain(owned)
     }
 
     /// When the first of all will have been idle for so long, in Unix milliseconds; `None` for never.
     pub fn next_idle_ms(&self, idle_ms: i64) -> Option<i64> {
+        if self.nacked_len() > 0 {
+            return Some(0);
+        }
         let earliest = match &self.by_time {
             Some(by_time) => by_time.first().map(|(time_ms, _)| *time_ms),
             None => self.by_id.values().map(|delivery| delivery.time_ms).min(),
@@ -97,6 +143,7 @@ impl Pending {
     /// The memory it owns, about.
     pub fn heap_bytes(&self) -> usize {
         let sorted = self.by_time.as_ref().map_or(0, |by_time| by_time.len() * size_of::<(i64, StreamId)>());
-        (self.by_id.len() * size_of::<(StreamId, Delivery)>() + sorted) * 3 / 2
+        let nacked = self.nacked_len() * 2 * size_of::<(u64, StreamId)>();
+        (self.by_id.len() * size_of::<(StreamId, Delivery)>() + sorted + nacked) * 3 / 2
     }
 }

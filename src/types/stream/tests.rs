@@ -191,38 +191,65 @@ proptest! {
     }
 
     #[test]
-    fn what_is_pending_is_pending_in_the_group_and_with_one_consumer(
-        steps in prop::collection::vec((0u64..12, 0usize..4, 0u8..8), 0..60),
+    fn what_is_pending_is_pending_in_the_group_and_with_one_consumer_or_nobody(
+        steps in prop::collection::vec((0u64..12, 0usize..4, 0u8..10, 0i64..6), 0..60),
+        sorted_from in 0usize..60,
     ) {
         const NAMES: [&[u8]; 4] = [b"d", b"a", b"c", b"b"];
         let mut group = Group::default();
-        let mut naive: BTreeMap<u64, usize> = BTreeMap::new();
-        for (ms, who, what) in steps {
+        let mut naive: BTreeMap<u64, (usize, i64)> = BTreeMap::new();
+        // What nobody has, in its order.
+        let mut nacked: Vec<u64> = Vec::new();
+        for (number, (ms, who, what, time_ms)) in steps.into_iter().enumerate() {
             let id = StreamId::new(ms, 0);
             match what {
                 0..=3 => {
                     let (consumer, _) = group.meet(NAMES[who], 1);
-                    group.deliver(id, Delivery { time_ms: 1, count: 1, consumer });
-                    naive.insert(ms, who);
+                    group.deliver(id, Delivery { time_ms, count: 1, consumer: Some(consumer) });
+                    naive.insert(ms, (who, time_ms));
+                    nacked.retain(|other| *other != ms);
                 }
-                4..=6 => prop_assert_eq!(group.acknowledge(id), naive.remove(&ms).is_some()),
+                4..=5 => {
+                    let was_nacked = nacked.contains(&ms);
+                    nacked.retain(|other| *other != ms);
+                    prop_assert_eq!(group.acknowledge(id), naive.remove(&ms).is_some() || was_nacked);
+                }
+                6..=7 => {
+                    group.nack(id, 1);
+                    naive.remove(&ms);
+                    nacked.retain(|other| *other != ms);
+                    nacked.push(ms);
+                }
                 _ => {
-                    let share = naive.values().filter(|owner| **owner == who).count();
+                    let share = naive.values().filter(|(owner, _)| *owner == who).count();
                     let known = group.consumer_id(NAMES[who]).is_some();
                     prop_assert_eq!(group.delete_consumer(NAMES[who]), known.then_some(share));
-                    naive.retain(|_, owner| *owner != who);
+                    naive.retain(|_, (owner, _)| *owner != who);
                 }
             }
             let ids: Vec<_> = group.pending(StreamId::MIN).map(|(id, _)| id.ms).collect();
-            prop_assert_eq!(ids, naive.keys().copied().collect::<Vec<_>>());
+            let all: BTreeSet<_> = naive.keys().chain(&nacked).copied().collect();
+            prop_assert_eq!(ids, all.into_iter().collect::<Vec<_>>());
             let names: Vec<_> = group.consumers().map(|(_, consumer)| consumer.name.to_vec()).collect();
             prop_assert!(names.is_sorted());
             for (who, name) in NAMES.iter().enumerate() {
                 let Some(consumer) = group.consumer_id(name) else { continue };
                 let ids: BTreeSet<_> = group.pending_of(consumer, StreamId::MIN).map(|(id, _)| id.ms).collect();
-                let share: BTreeSet<_> = naive.iter().filter(|(_, owner)| **owner == who).map(|(ms, _)| *ms).collect();
+                let own = naive.iter().filter(|(_, (owner, _))| *owner == who);
+                let share: BTreeSet<_> = own.map(|(ms, _)| *ms).collect();
                 prop_assert_eq!(group.consumer(consumer).pending_len(), share.len());
                 prop_assert_eq!(ids, share);
+            }
+            prop_assert_eq!(group.nacked().map(|(id, _)| id.ms).collect::<Vec<_>>(), nacked.clone());
+            let earliest = naive.values().map(|(_, time_ms)| *time_ms).min();
+            let next = if nacked.is_empty() { earliest.map(|time_ms| time_ms + 2) } else { Some(0) };
+            prop_assert_eq!(group.next_idle_ms(2), next);
+            if number >= sorted_from {
+                let idle: Vec<_> = group.idle(2, 5).map(|(id, _)| id.ms).collect();
+                let mut owned: Vec<_> = naive.iter().filter(|(_, (_, time_ms))| *time_ms <= 3).collect();
+                owned.sort_by_key(|(ms, (_, time_ms))| (*time_ms, **ms));
+                let expected: Vec<_> = nacked.iter().copied().chain(owned.into_iter().map(|(ms, _)| *ms)).collect();
+                prop_assert_eq!(idle, expected);
             }
         }
     }
@@ -309,7 +336,7 @@ fn needed_entries_survive_trimming_and_deletion() {
     let group = groups.create(b"g", log.last_id, None).expect("a new group");
     let (consumer, _) = group.meet(b"c", 1);
     for ms in [1, 2, 3, 6] {
-        group.deliver(StreamId::new(ms, 0), Delivery { time_ms: 1, count: 1, consumer });
+        group.deliver(StreamId::new(ms, 0), Delivery { time_ms: 1, count: 1, consumer: Some(consumer) });
     }
     let exactly = |keep| Trim { keep, roughly: false, limit: 0 };
     assert_eq!(stream.delete(StreamId::new(2, 0), References::Respect), Deletion::Needed);
@@ -332,7 +359,7 @@ fn pending_but_for(acknowledged: &[u64]) -> Stream {
     let group = groups.create(b"g", log.last_id, None).expect("a new group");
     let (consumer, _) = group.meet(b"c", 1);
     for ms in (1..=12).filter(|ms| !acknowledged.contains(ms)) {
-        group.deliver(StreamId::new(ms, 0), Delivery { time_ms: 1, count: 1, consumer });
+        group.deliver(StreamId::new(ms, 0), Delivery { time_ms: 1, count: 1, consumer: Some(consumer) });
     }
     stream
 }

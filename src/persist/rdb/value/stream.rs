@@ -1,9 +1,22 @@
-//! Streams in files: blocks, counters, groups.
+//! Streams in files: blocks, counters, groups, producers.
+//!
+//! ```text
+//! stream    blocks: count, (id, listpack)…   counters   groups: count, group…   [producers]
+//! counters  entries, last id   [first id, greatest deleted id, entries ever added]            in the brackets: since
+//! group     name, last id, [entries read], pending: count, (id, time, deliveries)…,           form 2
+//!           consumers: count, (name, seen, [active], pending: count, id…)…,                   form 3
+//!           [nacked: count, id…]                                                              form 5
+//! producers seconds, records at most, producers: count, (name, records: count, (name, id)…)…,
+//!           records ever added, entries not added twice                                       form 4
+//! ```
+//! The ids of blocks and of what is pending are 16 bytes, big-endian, others two lengths; times are 8 bytes.
 //!
 //! The file tells for each group first what is pending, then which consumer has which part of it. So what is pending
-//! waits, without a consumer, until one claims it; nothing may be left then, and nothing be claimed twice.
+//! waits, without a consumer, until one claims it; nothing may be left then but what was handed back, and nothing be
+//! claimed twice.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use super::super::format::kind;
 use super::super::read::{Cursor, Fault, Reading};
@@ -12,13 +25,25 @@ use super::super::write::Writer;
 use super::{Begun, Build, Context, Form, Value};
 use crate::db::EntryView;
 use crate::types::Stream;
-use crate::types::stream::{ConsumerId, Delivery, Group, Log, StreamId};
+use crate::types::stream::{ConsumerId, Delivery, Group, Log, ProducerSettings, Producers, StreamId};
 
 /// How streams are saved.
 pub const FORMS: &[Form] = &[
-    Form { kind: kind::STREAM_2, since: Since::both(10), holds: |_| true, save: save_2 },
-    Form { kind: kind::STREAM, since: Since::both(9), holds: |_| true, save: save_1 },
+    Form { kind: kind::STREAM_2, since: Since::both(10), holds: is_plain, save: save_2 },
+    Form { kind: kind::STREAM, since: Since::both(9), holds: is_plain, save: save_1 },
+    Form { kind: kind::STREAM_4, since: Since::redis(13), holds: is_owned, save: save_4 },
+    Form { kind: kind::STREAM_5, since: Since::redis(14), holds: |_| true, save: save_5 },
 ];
+
+/// Whether nothing was handed back to any group.
+fn is_owned(entry: EntryView<'_>) -> bool {
+    entry.collection().is_none_or(|stream: &Stream| stream.groups().iter().all(|(_, group)| group.nacked_len() == 0))
+}
+
+/// Whether nothing is known of producers either.
+fn is_plain(entry: EntryView<'_>) -> bool {
+    is_owned(entry) && entry.collection().is_none_or(|stream: &Stream| stream.producers().is_none())
+}
 
 /// A stream that does not know of its deleted entries.
 pub fn first(cursor: &mut Cursor<'_>, _: &mut Context) -> Reading<Begun> {
@@ -35,6 +60,16 @@ pub fn third(cursor: &mut Cursor<'_>, _: &mut Context) -> Reading<Begun> {
     Begun::parts(Parts::begin(kind::STREAM_3, cursor)?)
 }
 
+/// A stream that knows what its producers have added.
+pub fn fourth(cursor: &mut Cursor<'_>, _: &mut Context) -> Reading<Begun> {
+    Begun::parts(Parts::begin(kind::STREAM_4, cursor)?)
+}
+
+/// A stream whose groups know what was handed back to them.
+pub fn fifth(cursor: &mut Cursor<'_>, _: &mut Context) -> Reading<Begun> {
+    Begun::parts(Parts::begin(kind::STREAM_5, cursor)?)
+}
+
 /// What comes next in the file.
 enum Stage {
     /// Blocks, and how many; then the counters.
@@ -47,6 +82,16 @@ enum Stage {
     Consumers(usize),
     /// Ids of what the consumer has pending, and how many.
     Claims(ConsumerId, usize),
+    /// How much was handed back to the group.
+    NackedCount,
+    /// Ids of that, and how many.
+    Nacked(usize),
+    /// Producers, and how many; then what was counted of them.
+    Producers(usize),
+    /// Records of a producer, and how many; then so many producers.
+    Records(usize, usize),
+    /// Nothing.
+    End,
 }
 
 /// A group that is being loaded.
@@ -65,14 +110,20 @@ struct Parts {
     stream: Stream,
     groups_left: usize,
     group: Option<LoadingGroup>,
+    producers: Producers,
+    /// The name of the producer whose records come.
+    producer: Vec<u8>,
 }
+
+const BROKEN: Fault = Fault::Bad("Stream integrity check failed.");
 
 impl Parts {
     /// Begins with the number of blocks.
     fn begin(kind: u8, cursor: &mut Cursor<'_>) -> Reading<Parts> {
         let stage = Stage::Blocks(cursor.count()?);
         let (blocks, stream) = (Vec::new(), Stream::default());
-        Ok(Parts { kind, stage, blocks, stream, groups_left: 0, group: None })
+        let producers = Producers::new(ProducerSettings::DEFAULT);
+        Ok(Parts { kind, stage, blocks, stream, groups_left: 0, group: None, producers, producer: Vec::new() })
     }
 
     fn block(&mut self, cursor: &mut Cursor<'_>) -> Reading<()> {
@@ -128,7 +179,7 @@ impl Parts {
         let id = raw_id(cursor)?;
         let (time_ms, count) = (cursor.time_ms()?, cursor.length()?);
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let group = self.group.as_mut().ok_or(Fault::Bad("Stream integrity check failed."))?;
+        let group = self.group.as_mut().ok_or(BROKEN)?;
         match group.unclaimed.insert(id, (time_ms, count)) {
             None => Ok(()),
             Some(_) => Err(Fault::Bad("Duplicated global PEL entry loading stream consumer group")),
@@ -137,12 +188,12 @@ impl Parts {
 
     fn consumer(&mut self, cursor: &mut Cursor<'_>) -> Reading<Stage> {
         let (name, seen_ms) = (cursor.vec()?, cursor.time_ms()?);
-        if self.kind == kind::STREAM_3 {
+        if self.kind >= kind::STREAM_3 {
             cursor.time_ms()?;
         }
         let claims = cursor.count()?;
         let Parts { group, stream, .. } = self;
-        let group = group.as_mut().ok_or(Fault::Bad("Stream integrity check failed."))?;
+        let group = group.as_mut().ok_or(BROKEN)?;
         let made = stream.groups_mut().0.get_mut(&group.name).and_then(|made| made.create_consumer(&name, seen_ms));
         let consumer = made.ok_or(Fault::Bad("Duplicate stream consumer detected"))?;
         group.consumers_left -= 1;
@@ -152,15 +203,57 @@ impl Parts {
     fn claim(&mut self, cursor: &mut Cursor<'_>, consumer: ConsumerId) -> Reading<()> {
         let id = raw_id(cursor)?;
         let Parts { group, stream, .. } = self;
-        let group = group.as_mut().ok_or(Fault::Bad("Stream integrity check failed."))?;
-        let made = stream.groups_mut().0.get_mut(&group.name).ok_or(Fault::Bad("Stream integrity check failed."))?;
+        let group = group.as_mut().ok_or(BROKEN)?;
+        let made = stream.groups_mut().0.get_mut(&group.name).ok_or(BROKEN)?;
         let Some((time_ms, count)) = group.unclaimed.remove(&id) else {
             return Err(match made.delivery(id) {
                 Some(_) => Fault::Bad("Stream consumer PEL entry already has a consumer assigned"),
                 None => Fault::Bad("Consumer entry not found in group global PEL"),
             });
         };
-        made.deliver(id, Delivery { time_ms, count, consumer });
+        made.deliver(id, Delivery { time_ms, count, consumer: Some(consumer) });
+        Ok(())
+    }
+
+    fn nacked(&mut self, cursor: &mut Cursor<'_>) -> Reading<()> {
+        let id = raw_id(cursor)?;
+        let Parts { group, stream, .. } = self;
+        let group = group.as_mut().ok_or(BROKEN)?;
+        let made = stream.groups_mut().0.get_mut(&group.name).ok_or(BROKEN)?;
+        let (_, count) =
+            group.unclaimed.remove(&id).ok_or(Fault::Bad("NACK zone entry not found among unowned ones"))?;
+        made.nack(id, count);
+        Ok(())
+    }
+
+    fn begin_producers(&mut self, cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Stage> {
+        let (duration_s, records_max) = (cursor.length()?, cursor.length()?);
+        let producers = cursor.count()?;
+        let mut within = |value: u64, range: RangeInclusive<u32>| {
+            let value = u32::try_from(value).unwrap_or(u32::MAX);
+            if !range.contains(&value) {
+                cx.correct("Stream idempotency settings are out of range")?;
+            }
+            Ok(value.clamp(*range.start(), *range.end()))
+        };
+        self.producers.set(ProducerSettings {
+            duration_s: within(duration_s, ProducerSettings::DURATION_S)?,
+            records_max: within(records_max, ProducerSettings::RECORDS_MAX)?,
+        });
+        Ok(Stage::Producers(producers))
+    }
+
+    fn record(&mut self, cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<()> {
+        let (name, id) = (cursor.vec()?, id(cursor)?);
+        match self.producers.restore(&self.producer, &name, id) {
+            true => Ok(()),
+            false => cx.correct("Duplicate idempotent ID of a stream producer"),
+        }
+    }
+
+    fn count_producers(&mut self, cursor: &mut Cursor<'_>) -> Reading<()> {
+        let (added, duplicates) = (cursor.length()?, cursor.length()?);
+        (self.producers.added, self.producers.duplicates) = (added, duplicates);
         Ok(())
     }
 
@@ -176,7 +269,8 @@ impl Parts {
                     Stage::Consumers(consumers)
                 }
                 Stage::Claims(_, 0) => Stage::Consumers(self.group.as_ref().map_or(0, |group| group.consumers_left)),
-                Stage::Consumers(0) => {
+                Stage::Consumers(0) if self.kind >= kind::STREAM_5 && self.group.is_some() => Stage::NackedCount,
+                Stage::Consumers(0) | Stage::Nacked(0) => {
                     if self.group.take().is_some_and(|group| !group.unclaimed.is_empty()) {
                         cx.correct("NACK entry without consumer")?;
                     }
@@ -190,7 +284,11 @@ impl Parts {
 
 impl Build for Parts {
     fn is_complete(&self) -> bool {
-        matches!(self.stage, Stage::Groups(0))
+        match self.stage {
+            Stage::Groups(0) => self.kind < kind::STREAM_4,
+            Stage::End => true,
+            _ => false,
+        }
     }
 
     fn step(&mut self, cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<()> {
@@ -203,6 +301,7 @@ impl Build for Parts {
                 self.block(cursor)?;
                 Stage::Blocks(left - 1)
             }
+            Stage::Groups(0) => self.begin_producers(cursor, cx)?,
             Stage::Groups(_) => self.begin_group(cursor)?,
             // The number of consumers follows what is pending; it is an element of its own.
             Stage::PendingShutdown(0) => return self.settle(cursor, cx),
@@ -210,18 +309,42 @@ impl Build for Parts {
                 self.pending(cursor)?;
                 Stage::PendingShutdown(left - 1)
             }
-            Stage::Consumers(0) | Stage::Claims(_, 0) => return self.settle(cursor, cx),
+            Stage::Consumers(0) | Stage::Claims(_, 0) | Stage::Nacked(0) => return self.settle(cursor, cx),
             Stage::Consumers(_) => self.consumer(cursor)?,
             Stage::Claims(consumer, left) => {
                 self.claim(cursor, consumer)?;
                 Stage::Claims(consumer, left - 1)
             }
+            Stage::NackedCount => Stage::Nacked(cursor.count()?),
+            Stage::Nacked(left) => {
+                self.nacked(cursor)?;
+                Stage::Nacked(left - 1)
+            }
+            Stage::Producers(0) => {
+                self.count_producers(cursor)?;
+                Stage::End
+            }
+            Stage::Producers(left) => {
+                let (name, records) = (cursor.vec()?, cursor.count()?);
+                self.producer = name;
+                Stage::Records(records, left - 1)
+            }
+            Stage::Records(0, left) => Stage::Producers(left),
+            Stage::Records(records, left) => {
+                self.record(cursor, cx)?;
+                Stage::Records(records - 1, left)
+            }
+            Stage::End => Stage::End,
         };
         Ok(())
     }
 
     fn finish(self: Box<Self>, _: &mut Context) -> Reading<Option<Value>> {
-        Ok(Some(Value::Stream(self.stream)))
+        let Parts { mut stream, producers, .. } = *self;
+        if !producers.are_unheard_of() {
+            *stream.producers_or_new(ProducerSettings::DEFAULT) = producers;
+        }
+        Ok(Some(Value::Stream(stream)))
     }
 }
 
@@ -247,6 +370,14 @@ fn save_2(entry: EntryView<'_>, out: &mut Writer<'_>) {
     entry.collection().into_iter().for_each(|stream| save(stream, kind::STREAM_2, out));
 }
 
+fn save_4(entry: EntryView<'_>, out: &mut Writer<'_>) {
+    entry.collection().into_iter().for_each(|stream| save(stream, kind::STREAM_4, out));
+}
+
+fn save_5(entry: EntryView<'_>, out: &mut Writer<'_>) {
+    entry.collection().into_iter().for_each(|stream| save(stream, kind::STREAM_5, out));
+}
+
 fn save(stream: &Stream, kind: u8, out: &mut Writer<'_>) {
     let log = stream.log();
     out.length(log.block_count() as u64);
@@ -266,6 +397,26 @@ fn save(stream: &Stream, kind: u8, out: &mut Writer<'_>) {
         out.string(name);
         save_group(group, kind, out);
     }
+    if kind >= kind::STREAM_4 {
+        save_producers(stream.producers(), out);
+    }
+}
+
+fn save_producers(producers: Option<&Producers>, out: &mut Writer<'_>) {
+    let settings = producers.map_or(ProducerSettings::DEFAULT, Producers::settings);
+    out.length(u64::from(settings.duration_s));
+    out.length(u64::from(settings.records_max));
+    out.length(producers.map_or(0, Producers::len) as u64);
+    for (producer, records) in producers.iter().flat_map(|producers| producers.iter()) {
+        out.string(producer);
+        out.length(records.len() as u64);
+        for (name, id) in records {
+            out.string(name);
+            save_id(id, out);
+        }
+    }
+    out.length(producers.map_or(0, |producers| producers.added));
+    out.length(producers.map_or(0, |producers| producers.duplicates));
 }
 
 fn save_group(group: &Group, kind: u8, out: &mut Writer<'_>) {
@@ -284,8 +435,18 @@ fn save_group(group: &Group, kind: u8, out: &mut Writer<'_>) {
     for (number, consumer) in group.consumers() {
         out.string(&consumer.name);
         out.time_ms(consumer.seen_ms);
+        if kind >= kind::STREAM_3 {
+            // When it was served last is not known apart.
+            out.time_ms(consumer.seen_ms);
+        }
         out.length(consumer.pending_len() as u64);
         for (entry, _) in group.pending_of(number, StreamId::MIN) {
+            out.raw(&id_bytes(entry));
+        }
+    }
+    if kind >= kind::STREAM_5 {
+        out.length(group.nacked_len() as u64);
+        for (entry, _) in group.nacked() {
             out.raw(&id_bytes(entry));
         }
     }
