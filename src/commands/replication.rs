@@ -7,6 +7,7 @@ use crate::command::error::{CmdResult, NOT_AN_INTEGER, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::config::ReplicaOf;
+use crate::persist::rdb::version::Version;
 use crate::server::execution::{Command, Ctx};
 use crate::server::replication::{acks, failover, primary, role, roster, sync};
 use crate::util::{number, quote};
@@ -158,6 +159,11 @@ fn replconf(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
                 cx.client_mut().replica.get_or_insert_default().snapshot_only = only;
             }
             b"rdb-filter-only" => filter(cx, value)?,
+            b"version" => {
+                let unknown = || Error::text([b"ERR Unrecognized version format: ", value].concat());
+                let version = valkey_version(value).ok_or_else(unknown)?;
+                cx.client_mut().replica.get_or_insert_default().filter.version = Some(version);
+            }
             other => {
                 return Err(Error::text([b"ERR Unrecognized REPLCONF option: ", other].concat()));
             }
@@ -176,11 +182,20 @@ fn note_ack(cx: &mut Ctx<'_>, args: &Args<'_>, index: usize) {
     primary::note_ack(cx.server, cx.client, offset, log);
 }
 
+/// The version of snapshots that a Valkey reads, by its own version.
+fn valkey_version(text: &[u8]) -> Option<Version> {
+    let mut parts =
+        text.split(|byte| *byte == b'.').map(|part| number::parse_i64(part).and_then(|part| u32::try_from(part).ok()));
+    let (major, minor) = (parts.next()??, parts.next()??);
+    Some(Version::of_server(true, (major, minor)))
+}
+
 /// All is left out but what is named.
 fn filter(cx: &mut Ctx<'_>, value: &[u8]) -> CmdResult {
     let names = quote::split_args(value).map_err(|_| Error::fixed("ERR Missing rdb-filter-only values"))?;
     let replica = cx.client_mut().replica.get_or_insert_default();
-    replica.filter = crate::repl::replica::Filter { no_data: true, no_functions: true };
+    replica.filter.no_data = true;
+    replica.filter.no_functions = true;
     for name in names {
         if !name.eq_ignore_ascii_case(b"functions") {
             return Err(Error::text([b"ERR Unsupported rdb-filter-only option: ", &name[..]].concat()));

@@ -34,6 +34,8 @@ pub enum Step {
     Address,
     /// The answer to REPLCONF capa.
     Capabilities,
+    /// The answer to REPLCONF version.
+    Version,
     /// The answer to PSYNC.
     Psync,
 }

@@ -118,6 +118,8 @@ pub struct Replication {
     pub file_is_for_replicas: bool,
     /// The way to the primary, until it is a client.
     pub link: Link,
+    /// The primary has broken off while it gave a snapshot: the next time it is told which Valkey this one is like.
+    pub tells_version: bool,
     /// When it was begun last, in Unix milliseconds.
     pub tried_ms: i64,
     /// The primary, while there is a connection.
@@ -155,6 +157,7 @@ impl Replication {
             transfer: None,
             file_is_for_replicas: false,
             link: Link::default(),
+            tells_version: false,
             tried_ms: 0,
             primary: None,
             cached: None,

@@ -2,6 +2,8 @@
 
 use std::fs::File;
 
+use crate::persist::rdb::version::Version;
+
 /// What a replica is being given.
 #[derive(Debug, Default)]
 pub enum Stage {
@@ -27,19 +29,21 @@ pub enum Stage {
     Served,
 }
 
-/// What a replica leaves out of its snapshot.
+/// What a replica leaves out of its snapshot, and in which version of the format it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// All keys.
     pub no_data: bool,
     /// The libraries of functions.
     pub no_functions: bool,
+    /// The version that the replica reads, if it has told what it is: those of Valkey do.
+    pub version: Option<Version>,
 }
 
 impl Filter {
     /// Whether anything is left out.
     pub fn is_any(self) -> bool {
-        self != Filter::default()
+        self.no_data || self.no_functions
     }
 }
 

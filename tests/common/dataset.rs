@@ -1,5 +1,6 @@
 //! A data set with keys of every type in every encoding, what two servers are compared by, and the other servers.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::Command;
@@ -111,6 +112,89 @@ pub fn redis_8() -> Option<OsString> {
         skip("OXIDIS_REDIS8 names no redis-server 8.x");
     }
     found
+}
+
+/// A valkey-server 9, where OXIDIS_VALKEY9 names it.
+pub fn valkey_9() -> Option<OsString> {
+    let found = peer("OXIDIS_VALKEY9", None, "9.");
+    if found.is_none() {
+        skip("OXIDIS_VALKEY9 names no valkey-server 9.x");
+    }
+    found
+}
+
+/// All that can be asked of the keys of the data set and of its functions, for servers whose digests differ.
+pub fn content(connection: &mut Connection) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for db in [0, 3] {
+        connection.cmd(&["select", &db.to_string()]);
+        let Reply::Array(keys) = connection.cmd(&["keys", "*"]) else { panic!("no keys") };
+        for key in keys.iter().map(Reply::text) {
+            let value = value(connection, &key);
+            let expiry = connection.cmd(&["pexpiretime", &key]);
+            all.insert(format!("{db} {key}"), format!("{expiry:?} {value}"));
+        }
+    }
+    all.insert("functions".to_owned(), format!("{:?}", connection.cmd(&["fcall_ro", "answer", "0"])));
+    all
+}
+
+/// What the value of a key is made of, whatever the form it has.
+fn value(connection: &mut Connection, key: &str) -> String {
+    let texts = |reply: Reply| match reply {
+        Reply::Array(items) => items.iter().map(Reply::text).collect::<Vec<_>>(),
+        other => panic!("{key}: {other:?}"),
+    };
+    match connection.cmd(&["type", key]).text().as_str() {
+        "string" => connection.cmd(&["get", key]).text(),
+        "list" => texts(connection.cmd(&["lrange", key, "0", "-1"])).join(" "),
+        "set" => {
+            let mut members = texts(connection.cmd(&["smembers", key]));
+            members.sort();
+            members.join(" ")
+        }
+        "zset" => {
+            let flat = texts(connection.cmd(&["zrange", key, "0", "-1", "withscores"]));
+            // Digits of scores differ between the versions.
+            let score = |text: &String| text.parse::<f64>().expect("a score");
+            flat.chunks(2).map(|pair| format!("{} {:?} ", pair[0], score(&pair[1]))).collect()
+        }
+        "hash" => {
+            let flat = texts(connection.cmd(&["hgetall", key]));
+            let mut pairs: Vec<String> = flat.chunks(2).map(|pair| pair.join("=")).collect();
+            pairs.sort();
+            for field in ["a", "2", "word:1"] {
+                // A server that does not know the command has no such times either.
+                if let Reply::Array(at) = connection.cmd(&["hpexpiretime", key, "fields", "1", field]) {
+                    pairs.extend(
+                        at.into_iter().filter(|at| matches!(at, Reply::Integer(1..))).map(|at| format!("{at:?}")),
+                    );
+                }
+            }
+            pairs.join(" ")
+        }
+        "stream" => {
+            let mut parts = vec![format!("{:?}", connection.cmd(&["xrange", key, "-", "+"]))];
+            let known = ["length", "last-generated-id", "max-deleted-entry-id", "entries-added"];
+            if let Reply::Array(fields) = connection.cmd(&["xinfo", "stream", key]) {
+                let fields = fields.chunks(2).filter(|pair| known.contains(&pair[0].text().as_str()));
+                parts.extend(fields.map(|pair| format!("{pair:?}")));
+            }
+            parts.push(format!("{:?}", connection.cmd(&["xinfo", "groups", key])));
+            for group in ["readers", "idle"] {
+                let Reply::Array(pending) = connection.cmd(&["xpending", key, group, "-", "+", "100"]) else {
+                    continue;
+                };
+                // How long ago is another matter.
+                parts.extend(pending.into_iter().map(|entry| match entry {
+                    Reply::Array(fields) => format!("{:?} {:?} {:?}", fields[0], fields[1], fields[3]),
+                    other => format!("{other:?}"),
+                }));
+            }
+            parts.join(" ")
+        }
+        other => panic!("{key}: a {other}"),
+    }
 }
 
 /// Says it where it is seen: what a test prints by `eprintln` is shown only when it fails.

@@ -10,6 +10,7 @@
 //! [`super::adopt`]).
 
 use super::{adopt, connect, receive};
+use crate::config::VALKEY_VERSION;
 use crate::db::Databases;
 use crate::repl::link::{State, Step};
 use crate::repl::{ID_CHARS, OFFSET_MAX};
@@ -125,6 +126,10 @@ fn answer(server: &mut Server, db: &mut Databases, step: Step, line: &str) -> Re
         }
         Step::Capabilities => {
             note_refusal("capa", line);
+            if server.repl.tells_version { Step::Version } else { Step::Psync }
+        }
+        Step::Version => {
+            note_refusal("version", line);
             Step::Psync
         }
         // A sign of life.
@@ -166,6 +171,7 @@ fn begin_step(server: &mut Server, step: Step) {
             link.say(&["REPLCONF", "ip-address", address]);
         }
         Step::Capabilities => link.say(&["REPLCONF", "capa", "eof", "capa", "psync2"]),
+        Step::Version => link.say(&["REPLCONF", "version", VALKEY_VERSION]),
         Step::Psync => request_sync(server),
     }
 }

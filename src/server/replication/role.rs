@@ -62,6 +62,7 @@ pub fn become_replica(server: &mut Server, db: &mut Databases, primary: ReplicaO
     }
     server.config.replicaof = Some(primary);
     connect::drop_link(server, db, false);
+    server.repl.tells_version = false;
     if was_primary {
         log::info!(
             "Before turning into a replica, using my own master parameters to synthesize a cached master: I may be \

@@ -20,7 +20,7 @@ use crate::command::{Args, Error};
 use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::persist::fork::Purpose;
-use crate::repl::replica::{Replica, Stage};
+use crate::repl::replica::{Filter, Replica, Stage};
 use crate::server::execution::Ctx;
 use crate::server::modes::ServerModes;
 use crate::server::persistence::snapshot;
@@ -208,7 +208,8 @@ fn begin_snapshot(server: &mut Server, db: &mut Databases) {
     let Some(filter) = waiting.first().and_then(|key| Some(server.clients.get(*key)?.replica.as_ref()?.filter)) else {
         return;
     };
-    let streamed = (server.config.repl_diskless_sync || filter.is_any()) && all(|replica| replica.takes_streams);
+    let plain = filter == Filter::default();
+    let streamed = (server.config.repl_diskless_sync || !plain) && all(|replica| replica.takes_streams);
     log::info!("Starting BGSAVE for SYNC with target: {}", if streamed { "replicas sockets" } else { "disk" });
     let position = server.repl.history.offset;
     // The stream that follows begins with the choice of a database, and the snapshot says so.

@@ -59,6 +59,7 @@ fn fork(server: &mut Server, db: &mut Databases, filter: Filter) -> io::Result<(
     server.listeners.registry().register(&mut pipe, PIPE_TOKEN, Interest::READABLE)?;
     let mark = crate::repl::new_id(&mut server.random);
     let mut options = snapshot::options(server);
+    options.version = filter.version;
     if filter.no_functions {
         options.functions.clear();
     }
@@ -78,8 +79,9 @@ fn fork(server: &mut Server, db: &mut Databases, filter: Filter) -> io::Result<(
             save::save(db, &options, &mut sink, &mut on_key)?;
             sink.take(mark.as_bytes())
         });
-        if sent.is_ok() {
-            reporter.finish();
+        match &sent {
+            Ok(()) => reporter.finish(),
+            Err(error) => log::warn!("Error sending the RDB to replicas: {}", platform::os_error_text(error)),
         }
         sent.is_ok()
     })?;
