@@ -155,6 +155,7 @@ categories! {
     SEARCH = 26, "search";
     TIMESERIES = 27, "timeseries";
     JSON = 28, "json";
+    ARRAY = 29, "array";
 }
 
 impl Categories {
@@ -168,6 +169,7 @@ impl Categories {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Group {
+    Array,
     Bitmap,
     Cluster,
     Connection,
@@ -190,6 +192,7 @@ impl Group {
     /// Its name in COMMAND DOCS.
     pub const fn name(self) -> &'static str {
         match self {
+            Group::Array => "array",
             Group::Bitmap => "bitmap",
             Group::Cluster => "cluster",
             Group::Connection => "connection",
@@ -212,6 +215,7 @@ impl Group {
     /// The ACL category all its commands are in.
     const fn category(self) -> Categories {
         match self {
+            Group::Array => Categories::ARRAY,
             Group::Bitmap => Categories::BITMAP,
             Group::Connection => Categories::CONNECTION,
             Group::Generic => Categories::KEYSPACE,

@@ -5,6 +5,7 @@
 //! cargo test readme`, and the differential run needs a row that draws the command (`tests/differential/families`).
 
 pub mod acl;
+pub mod array;
 pub mod bitfield;
 pub mod bits;
 pub mod client;
@@ -60,6 +61,7 @@ use crate::server::execution::Command;
 /// All families.
 pub const FAMILIES: &[&[Command]] = &[
     acl::COMMANDS,
+    array::COMMANDS,
     bitfield::COMMANDS,
     bits::COMMANDS,
     client::COMMANDS,

@@ -30,6 +30,12 @@ pub enum Effect {
     AofHistory,
     /// Start or stop the append-only file.
     AppendOnly,
+    /// Refuse a minimum of dense slices that is not below the maximum of sparse ones.
+    ArrayDenseMin,
+    /// Refuse slices of a size that is no power of two.
+    ArraySliceSize,
+    /// Refuse a maximum of sparse slices that is not above the minimum of dense ones.
+    ArraySparseMax,
     /// Listen on other addresses.
     Bind,
     /// Start or stop accounting for the memory of clients.

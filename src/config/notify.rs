@@ -42,14 +42,16 @@ impl NotifyFlags {
     pub const OVERWRITTEN: NotifyFlags = NotifyFlags(1 << 15);
     /// `c`: a key's value was replaced by one of another type; not among `A`.
     pub const TYPE_CHANGED: NotifyFlags = NotifyFlags(1 << 16);
-    /// `A`: `g$lshzxetd`.
-    pub const ALL: NotifyFlags = NotifyFlags(0b10_0111_1111_1100);
+    /// `a`: arrays.
+    pub const ARRAY: NotifyFlags = NotifyFlags(1 << 21);
+    /// `A`: `g$lshzxetda`.
+    pub const ALL: NotifyFlags = NotifyFlags(Self::ARRAY.0 | 0b10_0111_1111_1100);
 
     /// Classes that are not among `A`, but that CONFIG GET does not show beside it.
     const HIDDEN_BY_ALL: NotifyFlags = NotifyFlags(Self::NEW.0 | Self::OVERWRITTEN.0 | Self::TYPE_CHANGED.0);
 
     /// Letters in the order CONFIG GET shows them.
-    const LETTERS: [(u8, NotifyFlags); 16] = [
+    const LETTERS: [(u8, NotifyFlags); 17] = [
         (b'g', Self::GENERIC),
         (b'$', Self::STRING),
         (b'l', Self::LIST),
@@ -60,6 +62,7 @@ impl NotifyFlags {
         (b'e', Self::EVICTED),
         (b't', Self::STREAM),
         (b'd', Self::MODULE),
+        (b'a', Self::ARRAY),
         (b'n', Self::NEW),
         (b'o', Self::OVERWRITTEN),
         (b'c', Self::TYPE_CHANGED),
@@ -125,7 +128,8 @@ impl Kind for NotifyLetters {
     type Value = NotifyFlags;
 
     fn parse(&self, words: &[Vec<u8>], _: &NotifyFlags, _: Occurrence) -> Result<NotifyFlags, String> {
-        NotifyFlags::parse(single(words)?).ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into())
+        NotifyFlags::parse(single(words)?)
+            .ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdna'.".into())
     }
 
     fn show(&self, value: &NotifyFlags) -> Vec<u8> {
@@ -145,7 +149,7 @@ mod tests {
     fn event_classes_are_shown_in_redis_order() {
         let shown = |letters: &[u8]| NotifyFlags::parse(letters).map(NotifyFlags::letters);
         assert_eq!(shown(b"KEA").as_deref(), Some("AKE"));
-        assert_eq!(shown(b"g$lshzxetdKE").as_deref(), Some("AKE"));
+        assert_eq!(shown(b"g$lshzxetdaKE").as_deref(), Some("AKE"));
         assert_eq!(shown(b"AnKEm").as_deref(), Some("AKEm"));
         assert_eq!(shown(b"mEKndtexzhsl$").as_deref(), Some("$lshzxetdnKEm"));
         assert_eq!(shown(b"").as_deref(), Some(""));

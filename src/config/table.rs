@@ -323,6 +323,15 @@ directives! {
     "stream-idmp-duration" => stream_idmp_duration: u32 = 100, Number::between(1, 86_400), MUTABLE;
     /// Entries of each producer that a stream remembers, unless XCFGSET says otherwise.
     "stream-idmp-maxsize" => stream_idmp_maxsize: u32 = 100, Number::between(1, 10_000), MUTABLE;
+    /// Elements that a slice of a new array may have.
+    "array-slice-size" => array_slice_size: usize = 4096,
+        Number::between(256, 65536), MUTABLE, ArraySliceSize;
+    /// Elements of a sparse slice; 0 for no sparse slices.
+    "array-sparse-kmax" => array_sparse_kmax: usize = 10,
+        Number::between(0, UINT_MAX), MUTABLE, ArraySparseMax;
+    /// Elements below which a dense slice becomes sparse; 0 for never.
+    "array-sparse-kmin" => array_sparse_kmin: usize = 5,
+        Number::between(0, UINT_MAX), MUTABLE, ArrayDenseMin;
 
     // Snapshots
 

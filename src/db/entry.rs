@@ -83,6 +83,8 @@ pub enum Kind {
     Hash = 6,
     /// A stream in the slot. Types that came after Redis 7.0 stand behind it.
     Stream = 7,
+    /// An array in the slot.
+    Array = 8,
 }
 
 impl Kind {
@@ -95,6 +97,7 @@ impl Kind {
             Self::SortedSet => ValueType::SortedSet,
             Self::Hash => ValueType::Hash,
             Self::Stream => ValueType::Stream,
+            Self::Array => ValueType::Array,
         }
     }
 
@@ -107,7 +110,7 @@ impl Kind {
     const fn slot_bytes(self) -> usize {
         match self {
             Self::Inline => 0,
-            Self::Int | Self::Shared | Self::Hash => WORD,
+            Self::Int | Self::Shared | Self::Hash | Self::Array => WORD,
             Self::List | Self::Set | Self::SortedSet | Self::Stream => COLLECTION_BYTES,
         }
     }
@@ -325,7 +328,9 @@ impl Entry {
         match self.view().kind() {
             Kind::Int | Kind::Inline => {}
             Kind::Shared => drop(ManuallyDrop::into_inner(self.shared_arc())),
-            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream => self.drop_collection(),
+            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream | Kind::Array => {
+                self.drop_collection()
+            }
         }
     }
 
@@ -376,7 +381,9 @@ impl Entry {
             Kind::Int => word_slot(view.slot()),
             Kind::Inline => word_slot(0),
             Kind::Shared => word_slot(Arc::into_raw(view.shared().to_arc()).expose_provenance() as u64),
-            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream => self.copy_of_collection(),
+            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream | Kind::Array => {
+                self.copy_of_collection()
+            }
         };
         Self::build(key, view.inline_value(), view.access(), Shape { slot, ..self.shape() })
     }
@@ -397,7 +404,7 @@ impl Entry {
     /// The string is "raw" to OBJECT ENCODING afterwards.
     pub fn bytes_mut(&mut self) -> Option<&mut [u8]> {
         match self.view().kind() {
-            Kind::Int | Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream => None,
+            Kind::Int | Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream | Kind::Array => None,
             Kind::Shared => Some(self.shared_vec()),
             Kind::Inline => {
                 let header = Header(self.view().header().0 | RAW << 8);
@@ -414,7 +421,14 @@ impl Entry {
     /// Changes the bytes of a string in any way; of another value it makes a string. The string is "raw" to OBJECT ENCODING afterwards.
     pub fn modify_bytes<R>(&mut self, change: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         match self.view().kind() {
-            Kind::Int | Kind::Inline | Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream => {
+            Kind::Int
+            | Kind::Inline
+            | Kind::List
+            | Kind::Set
+            | Kind::SortedSet
+            | Kind::Hash
+            | Kind::Stream
+            | Kind::Array => {
                 let mut bytes = self.view().string().map(StringRef::to_vec).unwrap_or_default();
                 let result = change(&mut bytes);
                 self.set_text(bytes, true);
@@ -449,7 +463,7 @@ impl Entry {
     /// The string is "raw" to OBJECT ENCODING afterwards.
     pub fn bytes_grown(&mut self, len_min: usize) -> &mut [u8] {
         let fits = match self.view().kind() {
-            Kind::Int | Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream => false,
+            Kind::Int | Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream | Kind::Array => false,
             Kind::Inline => self.view().header().value_len() >= len_min,
             Kind::Shared => self.view().shared().bytes().len() >= len_min,
         };

@@ -272,7 +272,7 @@ impl Reader {
         let value = match kind {
             b'+' => Value::SimpleString(line.to_vec()),
             b'-' => Value::Error(line.to_vec()),
-            b':' => Value::Integer(integer(line)?),
+            b':' => integer(line).map(Value::Integer).or_else(|_| big_integer(line).map(Value::BigNumber))?,
             b',' => Value::Double { value: double(line)?, text: line.to_vec() },
             b'#' => Value::Boolean(boolean(line)?),
             b'(' => Value::BigNumber(big_number(line)?),
@@ -362,6 +362,12 @@ fn bulk_value(kind: u8, bytes: &[u8]) -> Result<Value, ProtocolError> {
 /// Integers may have a plus sign, which the specification allows.
 fn integer(line: &[u8]) -> Result<i64, ProtocolError> {
     std::str::from_utf8(line).ok().and_then(|line| line.parse().ok()).ok_or(ProtocolError::InvalidNumber)
+}
+
+/// Lengths and indexes of arrays are integers without a sign, and may be greater than those with one.
+fn big_integer(line: &[u8]) -> Result<Vec<u8>, ProtocolError> {
+    std::str::from_utf8(line).ok().and_then(|line| line.parse::<u64>().ok()).ok_or(ProtocolError::InvalidNumber)?;
+    big_number(line)
 }
 
 fn double(line: &[u8]) -> Result<f64, ProtocolError> {

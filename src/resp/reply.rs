@@ -138,6 +138,15 @@ impl Reply {
         }
     }
 
+    /// An unsigned integer. Those above the signed ones have the same form.
+    #[inline]
+    pub fn unsigned(&mut self, value: u64) {
+        match i64::try_from(value) {
+            Ok(value) => self.integer(value),
+            Err(_) => self.short(b':', itoa::Buffer::new().format(value).as_bytes()),
+        }
+    }
+
     /// Makes room for as many strings with about as many bytes, so that what is written need not be moved.
     pub fn expect(&mut self, strings: usize, bytes: usize) {
         let bytes = bytes + strings * BULK_OVERHEAD;

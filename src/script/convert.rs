@@ -82,7 +82,11 @@ impl<'a> Parser<'a> {
                 Some(length) => lua.push_bytes(self.blob(length)),
                 None => lua.push_boolean(false),
             },
-            b':' => lua.push_number(number::parse_i64(self.line()).unwrap_or(0) as f64),
+            b':' => {
+                let line = self.line();
+                let unsigned = || number::parse_u64(line).unwrap_or(0) as f64;
+                lua.push_number(number::parse_i64(line).map_or_else(unsigned, |integer| integer as f64));
+            }
             b'+' => self.named("ok", |parser| lua.push_bytes(parser.line())),
             b'-' => push_error_reply(lua, self.line()),
             b'*' => match self.length() {

@@ -54,6 +54,11 @@ impl Event {
         Event { class: NotifyFlags::ZSET, name }
     }
 
+    /// An event of an array.
+    pub const fn array(name: &'static str) -> Event {
+        Event { class: NotifyFlags::ARRAY, name }
+    }
+
     /// An event of a stream.
     pub const fn stream(name: &'static str) -> Event {
         Event { class: NotifyFlags::STREAM, name }

@@ -3,6 +3,7 @@
 //! Nothing here knows of keys, clients or the wire. A type has one file, or a file and a folder; its encodings have the
 //! names that OBJECT ENCODING gives. What every collection can tell of itself stands in [`Collection`].
 
+pub mod array;
 pub mod digest;
 pub mod geo;
 pub mod hash;
@@ -18,6 +19,7 @@ pub mod stream;
 pub mod table;
 pub mod uncommon;
 
+pub use array::Array;
 pub use hash::Hash;
 pub use list::List;
 pub use set::Set;
@@ -41,6 +43,8 @@ pub enum ValueType {
     Hash,
     /// A log of entries.
     Stream,
+    /// Strings at indexes.
+    Array,
 }
 
 impl ValueType {
@@ -53,6 +57,7 @@ impl ValueType {
             Self::SortedSet => "zset",
             Self::Hash => "hash",
             Self::Stream => "stream",
+            Self::Array => "array",
         }
     }
 
@@ -65,6 +70,7 @@ impl ValueType {
             Self::SortedSet => 3,
             Self::Hash => 4,
             Self::Stream => 6,
+            Self::Array => 8,
         }
     }
 }

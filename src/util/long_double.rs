@@ -152,6 +152,44 @@ impl LongDouble {
         (!sum.is_infinite()).then_some(sum)
     }
 
+    /// Whether it is below zero, or minus infinity.
+    pub fn is_negative(self) -> bool {
+        self.negative
+    }
+
+    /// The integer that is left without what stands behind the point, if it has 64 bits.
+    pub fn truncated(self) -> Option<i64> {
+        if self.is_infinite() {
+            return None;
+        }
+        let magnitude = match self.exponent {
+            0.. if self.mantissa == 0 => 0,
+            1.. => return None,
+            exponent => self.mantissa.checked_shr(exponent.unsigned_abs()).unwrap_or(0),
+        };
+        if self.negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
+    }
+
+    /// The number with at most 17 significant digits, as C's `%.17Lg` prints it.
+    pub fn to_text_17_digits(self) -> Vec<u8> {
+        if self.is_infinite() || self.mantissa == 0 {
+            return self.to_text();
+        }
+        let mut integer = Natural::from(u128::from(self.mantissa));
+        // A negative power of two is one of five with the point moved.
+        let decimals = self.exponent.min(0).unsigned_abs();
+        integer.shift_left(self.exponent.max(0).unsigned_abs());
+        (0..decimals / 27).for_each(|_| integer.multiply_add(5u64.pow(27), 0));
+        integer.multiply_add(5u64.pow(decimals % 27), 0);
+        let (digits, power) = round_digits(integer.into_decimal(), decimals as i32);
+        let mut text = Vec::with_capacity(24);
+        if self.negative {
+            text.push(b'-');
+        }
+        append_digits(&mut text, &digits, power);
+        text
+    }
+
     /// The number with at most 17 decimals, without trailing zeros and without an exponent.
     pub fn to_text(self) -> Vec<u8> {
         if self.is_infinite() {
@@ -193,6 +231,29 @@ impl LongDouble {
     }
 }
 
+impl PartialOrd for LongDouble {
+    fn partial_cmp(&self, other: &LongDouble) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for LongDouble {
+    fn cmp(&self, other: &LongDouble) -> Ordering {
+        // Among numbers of one sign the exponents decide: all but the smallest have a mantissa of full length.
+        let magnitude = |number: &LongDouble| match number.mantissa {
+            0 => (i32::MIN, 0),
+            mantissa => (number.exponent, mantissa),
+        };
+        let below = |number: &LongDouble| number.negative && number.mantissa != 0;
+        match (below(self), below(other)) {
+            (false, false) => magnitude(self).cmp(&magnitude(other)),
+            (true, true) => magnitude(other).cmp(&magnitude(self)),
+            (true, false) => Ordering::Less,
+            (false, true) => Ordering::Greater,
+        }
+    }
+}
+
 impl From<i64> for LongDouble {
     fn from(value: i64) -> LongDouble {
         LongDouble::rounded(value < 0, u128::from(value.unsigned_abs()), 0)
@@ -211,6 +272,62 @@ impl From<f64> for LongDouble {
         match power {
             0 => LongDouble::rounded(negative, u128::from(fraction), -1074),
             _ => LongDouble::rounded(negative, u128::from(fraction | 1 << 52), power - 1075),
+        }
+    }
+}
+
+/// Rounds digits of which some stand behind the point to 17, without zeros at the end; the power of ten of the first.
+fn round_digits(mut digits: Vec<u8>, decimals: i32) -> (Vec<u8>, i32) {
+    let mut power = digits.len() as i32 - 1 - decimals;
+    if digits.len() > FRACTION_DIGITS {
+        let (kept, lost) = digits.split_at(FRACTION_DIGITS);
+        let tie = lost[0] == b'5' && lost[1..].iter().all(|digit| *digit == b'0');
+        let up = if tie { kept[FRACTION_DIGITS - 1] % 2 == 1 } else { lost[0] >= b'5' };
+        digits.truncate(FRACTION_DIGITS);
+        if up {
+            let nines = digits.iter().rev().take_while(|digit| **digit == b'9').count();
+            digits.truncate(FRACTION_DIGITS - nines);
+            match digits.last_mut() {
+                Some(digit) => *digit += 1,
+                None => {
+                    digits.push(b'1');
+                    power += 1;
+                }
+            }
+        }
+    }
+    let kept = digits.iter().rposition(|digit| *digit != b'0').map_or(1, |last| last + 1);
+    digits.truncate(kept);
+    (digits, power)
+}
+
+/// Writes digits as C's `%g` with a precision of 17 does.
+fn append_digits(text: &mut Vec<u8>, digits: &[u8], power: i32) {
+    let (first, rest) = digits.split_at(1);
+    match power {
+        0..17 => {
+            let whole = power as usize + 1;
+            text.extend_from_slice(&digits[..whole.min(digits.len())]);
+            text.resize(text.len() + whole.saturating_sub(digits.len()), b'0');
+            if digits.len() > whole {
+                text.push(b'.');
+                text.extend_from_slice(&digits[whole..]);
+            }
+        }
+        -4..0 => {
+            text.extend_from_slice(b"0.");
+            text.resize(text.len() + power.unsigned_abs() as usize - 1, b'0');
+            text.extend_from_slice(digits);
+        }
+        _ => {
+            text.extend_from_slice(first);
+            if !rest.is_empty() {
+                text.push(b'.');
+                text.extend_from_slice(rest);
+            }
+            text.extend_from_slice(
+                format!("e{}{:02}", if power < 0 { '-' } else { '+' }, power.unsigned_abs()).as_bytes(),
+            );
         }
     }
 }
@@ -392,182 +509,4 @@ fn divide(mut numerator: Natural, mut denominator: Natural) -> (u128, i32) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn sum(current: &str, increment: &str) -> Result<String, FloatError> {
-        add_decimal(current.as_bytes(), increment.as_bytes())
-            .map(|text| String::from_utf8(text).expect("digits are ASCII"))
-    }
-
-    /// `SET key current`, then `INCRBYFLOAT key increment`, on Redis 7.0.15 for x86-64.
-    #[test]
-    fn sums_are_those_of_redis() {
-        for (current, increment, expected) in [
-            ("10.50", "0.1", "10.6"),
-            ("5.0e3", "2.0e2", "5200"),
-            ("3.0e3", "1", "3001"),
-            ("-1024.01", "0", "-1024.01000000000000001"),
-            ("0.1", "0.2", "0.3"),
-            ("0.3", "-0.1", "0.2"),
-            ("1", "1e-17", "1.00000000000000001"),
-            ("1", "1e-18", "1"),
-            ("1e-17", "0", "0.00000000000000001"),
-            ("5e-18", "0", "0"),
-            ("5.1e-18", "0", "0.00000000000000001"),
-            ("1.5e-17", "0", "0.00000000000000002"),
-            ("2.5e-17", "0", "0.00000000000000002"),
-            ("-1e-18", "0", "0"),
-            ("0xff", "0x1.8p1", "258"),
-            ("0x.8", "0", "0.5"),
-            ("0X1P-3", "0", "0.125"),
-            ("-0", "-0", "0"),
-            ("-1", "1", "0"),
-            ("1.1e0", "-1.1", "0"),
-            ("+1", ".5", "1.5"),
-            ("5.", "0", "5"),
-            ("1e-4950", "1e-4950", "0"),
-            ("1e20", "0.1", "100000000000000000000"),
-            ("1e22", "0", "10000000000000000000000"),
-            ("100000000000000000000000.5", "-1", "100000000000000000000000"),
-            ("17179869184", "1.5", "17179869185.5"),
-            ("123456789.123456789", "0.000000001", "123456789.12345678999554366"),
-            ("3.14159265358979323846", "2.71828182845904523536", "5.85987448204883847"),
-            ("9223372036854775807", "1", "9223372036854775808"),
-            ("9223372036854775807", "0.5", "9223372036854775807.5"),
-            (
-                "1e300",
-                "1",
-                "1000000000000000000008997324079559193870523944273290747938260082321265646596180935755849\
-                 1520837504971903503725086142748359035925561846729839130962605207486462873271356418436532\
-                 9408425510760601678972665293237003055138294762099454029477278188962060617926761162709741\
-                 0650567187386105690089424915104006144",
-            ),
-        ] {
-            assert_eq!(sum(current, increment).as_deref(), Ok(expected), "{current} + {increment}");
-        }
-    }
-
-    #[test]
-    fn texts_that_are_no_numbers_are_refused() {
-        let long = "1".repeat(TEXT_LEN_MAX);
-        for text in [
-            "",
-            " 1",
-            "1 ",
-            "+",
-            "-",
-            ".",
-            "1e",
-            "1e+",
-            "e5",
-            "0x",
-            "0x1p",
-            "0x.",
-            "0xg",
-            "nan",
-            "-nan",
-            "1..2",
-            "1.2.3",
-            "--1",
-            "infi",
-            "1e-5000",
-            "1e5000",
-            "1e4933",
-            "1e-99999999999999999999",
-            "1_0",
-            "1\0",
-            &long,
-        ] {
-            assert_eq!(LongDouble::parse(text.as_bytes()), None, "{text:?}");
-            assert_eq!(sum(text, "1"), Err(FloatError::Invalid), "{text:?}");
-            assert_eq!(sum("1", text), Err(FloatError::Invalid), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn infinities_parse_but_never_add_up() {
-        for (current, increment) in
-            [("inf", "1"), ("1", "-Infinity"), ("INFINITY", "-inf"), ("1e4932", "1e4932"), ("-1e4932", "-1e4932")]
-        {
-            assert_eq!(sum(current, increment), Err(FloatError::NotFinite), "{current} + {increment}");
-        }
-        assert_eq!(LongDouble::parse(b"-inf").map(LongDouble::to_text), Some(b"-inf".to_vec()));
-    }
-
-    #[test]
-    fn the_long_way_rounds_as_the_short_way() {
-        let long_way = |digits: &str, exponent: i64| {
-            let digits = digits.bytes().map(|byte| byte - b'0').collect::<Vec<_>>();
-            let (numerator, mut denominator) =
-                (digits.iter().fold(0u128, |value, digit| value * 10 + u128::from(*digit)), Natural::from(1));
-            denominator.multiply_power_of_ten(exponent.unsigned_abs());
-            let (significand, exponent) = divide(Natural::from(numerator), denominator);
-            LongDouble::rounded(false, significand, exponent)
-        };
-        for digits in ["1", "3", "7", "123456789", "9999999999999999999", "9007199254740993", "18446744073709551"] {
-            for exponent in -18..=0 {
-                let text = format!("{digits}e{exponent}");
-                assert_eq!(LongDouble::parse(text.as_bytes()), Some(long_way(digits, exponent)), "{text}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_largest_number_is_that_of_long_double() {
-        let text = LongDouble::MAX.to_text();
-        assert_eq!((&text[..10], text.len()), (&b"1189731495"[..], 4933));
-        assert_eq!(LongDouble::parse(&LongDouble::MIN.to_text()), Some(LongDouble::MIN));
-        assert!(LongDouble::MAX.checked_add(LongDouble::MAX).is_none());
-    }
-
-    proptest! {
-        #[test]
-        fn numbers_compare_like_doubles(one: f64, other: f64) {
-            prop_assume!(!one.is_nan() && !other.is_nan());
-            for (one, other) in [(one, other), (one, one), (one, -one), (0.0, -0.0), (other, 0.0)] {
-                prop_assert_eq!(LongDouble::from(one).is_below(other.into()), one < other);
-            }
-        }
-
-        #[test]
-        fn doubles_convert_exactly(bits: u64) {
-            let value = f64::from_bits(bits);
-            prop_assume!(value.is_finite());
-            let exact = LongDouble::from(value);
-            let text = format!("{value:.30e}");
-            prop_assert_eq!(LongDouble::parse(text.as_bytes()), Some(exact));
-            if value.abs() >= 1e16 {
-                prop_assert_eq!(String::from_utf8(exact.to_text()).expect("ASCII"), format!("{value:.0}"));
-            }
-        }
-
-        #[test]
-        fn small_decimals_come_back(integer in -127i64..128, cents in 0u32..100) {
-            let text = format!("{integer}.{cents:02}");
-            let expected = text.trim_end_matches('0').trim_end_matches('.').to_string();
-            let expected = if expected == "-0" { "0".to_string() } else { expected };
-            prop_assert_eq!(sum(&text, "0"), Ok(expected));
-        }
-
-        #[test]
-        fn addition_commutes_and_cancels(one in "-?[0-9]{1,25}(\\.[0-9]{0,25})?(e-?[0-9]{1,3})?", two in "-?[0-9]{1,5}(\\.[0-9]{0,5})?") {
-            prop_assert_eq!(sum(&one, &two), sum(&two, &one));
-            let opposite = one.strip_prefix('-').map_or(format!("-{one}"), str::to_string);
-            prop_assert_eq!(sum(&one, &opposite), Ok("0".to_string()));
-        }
-
-        #[test]
-        fn any_bytes_are_read_without_panic(text in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let _ = add_decimal(&text, b"1");
-        }
-
-        #[test]
-        fn number_like_bytes_are_read_without_panic(text in "[-+]?(0x)?[0-9a-f]{0,30}\\.?[0-9a-f]{0,30}([ep][-+]?[0-9]{0,6})?") {
-            if let Some(number) = LongDouble::parse(text.as_bytes()) {
-                let _ = number.to_text();
-            }
-        }
-    }
-}
+mod tests;

@@ -12,6 +12,7 @@ pub mod number;
 pub mod oom_score;
 pub mod partial_sort;
 pub mod platform;
+pub mod posix_regex;
 pub mod prefetch;
 pub mod process_title;
 pub mod quote;

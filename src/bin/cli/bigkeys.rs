@@ -40,6 +40,7 @@ const TYPES: &[(&str, &str, &str)] = &[
     ("hash", "HLEN", "fields"),
     ("zset", "ZCARD", "members"),
     ("stream", "XLEN", "entries"),
+    ("array", "ARCOUNT", "elements"),
 ];
 
 /// Looks at all keys and tells about the biggest.

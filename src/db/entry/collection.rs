@@ -6,7 +6,7 @@
 use std::mem::MaybeUninit;
 
 use super::{COLLECTION_BYTES, Entry, EntryView, Kind, Shape, Slot, WORD};
-use crate::types::{Collection, ExpiringParts, Hash, List, Set, SortedSet, Stream, uncommon};
+use crate::types::{Array, Collection, ExpiringParts, Hash, List, Set, SortedSet, Stream, uncommon};
 
 /// A collection that can lie in an entry.
 ///
@@ -26,7 +26,7 @@ macro_rules! in_entry {
         }
     )*};
 }
-in_entry!(List, Set, SortedSet, Hash, Stream);
+in_entry!(List, Set, SortedSet, Hash, Stream, Array);
 
 /// Moves a collection into the form of a slot.
 fn into_slot<T: InEntry>(value: T) -> Slot {
@@ -63,6 +63,10 @@ macro_rules! with_collection {
                 type $type = Stream;
                 $action
             }
+            Kind::Array => {
+                type $type = Array;
+                $action
+            }
             Kind::Int | Kind::Inline | Kind::Shared => $other,
         }
     };
@@ -82,7 +86,7 @@ macro_rules! with_parts {
                 type $type = Set;
                 $action
             }
-            Kind::Int | Kind::Inline | Kind::Shared | Kind::List | Kind::SortedSet | Kind::Stream => None,
+            Kind::Int | Kind::Inline | Kind::Shared | Kind::List | Kind::SortedSet | Kind::Stream | Kind::Array => None,
         }
     };
 }

@@ -7,10 +7,11 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 
 use crate::db::{Databases, EntryView};
+use crate::types::array::INDEX_MAX;
 use crate::types::list::End;
 use crate::types::listpack::{Element, IntText};
 use crate::types::stream::{Group, Producers, StreamId};
-use crate::types::{Hash, List, Set, SortedSet, Stream, ValueType};
+use crate::types::{Array, Hash, List, Set, SortedSet, Stream, ValueType};
 use crate::util::number::append_f64;
 
 /// Elements to a command.
@@ -127,6 +128,7 @@ impl Script<'_> {
             ValueType::SortedSet => entry.collection().map_or(Ok(()), |set| self.sorted_set(key, set))?,
             ValueType::Hash => entry.collection().map_or(Ok(()), |hash| self.hash(key, hash))?,
             ValueType::Stream => entry.collection().map_or(Ok(()), |stream| self.stream(key, stream))?,
+            ValueType::Array => entry.collection().map_or(Ok(()), |array| self.array(key, array))?,
         }
         match entry.expire_at() {
             Some(at) => self.command(&[b"PEXPIREAT", key, at.to_string().as_bytes()]),
@@ -149,6 +151,33 @@ impl Script<'_> {
         });
         result?;
         if self.count > 0 { self.end() } else { Ok(()) }
+    }
+
+    fn array(&mut self, key: &[u8], array: &Array) -> io::Result<()> {
+        let mut result = Ok(());
+        let mut room = itoa::Buffer::new();
+        array.visit(0, INDEX_MAX, |index, value| {
+            if self.count == 0 {
+                self.words(&[b"ARMSET", key]);
+            }
+            self.number(index);
+            self.word(value.text(&mut room));
+            if self.count < 2 + 2 * ITEMS_MAX {
+                return ControlFlow::Continue(());
+            }
+            result = self.end();
+            if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        result?;
+        if self.count > 0 {
+            self.end()?;
+        }
+        if let Some(cursor) = array.cursor() {
+            self.words(&[b"ARSEEK", key]);
+            self.number(cursor + 1);
+            self.end()?;
+        }
+        Ok(())
     }
 
     fn set(&mut self, key: &[u8], set: &Set) -> io::Result<()> {

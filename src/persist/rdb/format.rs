@@ -110,6 +110,8 @@ pub mod kind {
     pub const HASH_FIELD_EXPIRY: u8 = 24;
     /// The earliest time, and a string that holds a listpack of fields, values and times.
     pub const HASH_LISTPACK_EXPIRY: u8 = 25;
+    /// A count, a cursor, and as many indexes with elements.
+    pub const ARRAY: u8 = 28;
     /// Names of fields, and a listpack of their values.
     pub const HASH_TEMPLATE_PACK: u8 = 29;
     /// A listpack of the number of a template, and of values.
@@ -149,6 +151,18 @@ pub const LENGTH_64: u8 = 0x81;
 pub const NODE_PLAIN: u64 = 1;
 /// A node of a list that is a listpack.
 pub const NODE_PACKED: u64 = 2;
+
+/// What an element of an array is.
+pub mod array_tag {
+    /// A string.
+    pub const TEXT: u64 = 0;
+    /// An integer of 8 bytes.
+    pub const INT: u64 = 1;
+    /// A floating-point number of 8 bytes.
+    pub const FLOAT: u64 = 2;
+    /// A string of up to 7 bytes.
+    pub const SHORT: u64 = 3;
+}
 
 /// Marks of the pieces of a module's value.
 pub mod module {

@@ -10,7 +10,7 @@
 
 use super::format::kind;
 use super::read::{Cursor, Reading};
-use super::value::{Begun, Context, hash, list, set, sorted_set, stream, template};
+use super::value::{Begun, Context, array, hash, list, set, sorted_set, stream, template};
 use super::version::{Fork, Since};
 
 /// How a value is loaded.
@@ -74,6 +74,7 @@ const KINDS: &[Kind] = {
         Kind::new(kind::HASH_FIELD_EXPIRY, "hash-hashtable-md", Since::redis(12), Collection(hash::timed_pairs)),
         Kind::new(kind::HASH_LISTPACK_EXPIRY, "hash-listpack-md", Since::redis(12), Collection(hash::timed_listpack)),
         Kind::new(kind::SET_MEMBER_EXPIRY, "set-md", Since::OWN, Collection(set::timed_members)),
+        Kind::new(kind::ARRAY, "array", Since::redis(14), Collection(array::elements)),
         Kind::new(kind::HASH_TEMPLATE_PACK, "hash-template-lp", Since::redis(15), Collection(template::packed)),
         Kind::new(kind::HASH_TEMPLATE_PACK_REF, "hash-template-lp-ref", Since::redis(15), Collection(template::packed_by_reference)),
         Kind::new(kind::HASH_TEMPLATE_ARRAY, "hash-template-array", Since::redis(15), Collection(template::array)),

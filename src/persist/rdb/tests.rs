@@ -18,7 +18,7 @@ use crate::types::hash::{FieldExpiry, HashLimits};
 use crate::types::list::{End, Limits};
 use crate::types::set::SetLimits;
 use crate::types::stream::{BlockLimits, Delivery, ProducerSettings, StreamId};
-use crate::types::{Hash, List, Set, SortedSet, Stream, sorted_set};
+use crate::types::{Array, Hash, List, Set, SortedSet, Stream, array, sorted_set};
 
 const NOW_MS: i64 = 1_700_000_000_000;
 
@@ -28,6 +28,7 @@ fn rules(size: usize) -> Rules {
         set: SetLimits { intset_entries: size, listpack_entries: 0, listpack_value: 64 },
         sorted_set: sorted_set::Limits { entries: size, value: 64 },
         hash: HashLimits { entries: size, value: 64 },
+        array: array::Limits::new(256, size, size / 2),
         strict: true,
     }
 }
@@ -59,6 +60,7 @@ enum Model {
     Stream(Vec<(u8, u8)>),
     /// With producers, and with what was handed back.
     NewerStream(Vec<(u8, u8)>, bool),
+    Array(Vec<(u64, Vec<u8>)>, Option<u64>),
 }
 
 fn text() -> impl Strategy<Value = Vec<u8>> {
@@ -69,6 +71,10 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
         1 => (any::<u8>(), 20..400usize).prop_map(|(byte, length)| vec![byte; length]),
         1 => prop::collection::vec(any::<u8>(), 1000..1100),
     ]
+}
+
+fn index() -> impl Strategy<Value = u64> {
+    prop_oneof![3 => 0..300u64, 1 => 0..=array::INDEX_MAX, 1 => Just(array::INDEX_MAX)]
 }
 
 fn model() -> impl Strategy<Value = Model> {
@@ -89,8 +95,10 @@ fn model() -> impl Strategy<Value = Model> {
             .prop_map(|fields| fields.into_iter().map(|(field, (value, time))| (field, value, time)).collect())
             .prop_map(Model::Hash),
         prop::collection::vec(any::<(u8, u8)>(), many.clone()).prop_map(Model::Stream),
-        (prop::collection::vec(any::<(u8, u8)>(), many), any::<bool>())
+        (prop::collection::vec(any::<(u8, u8)>(), many.clone()), any::<bool>())
             .prop_map(|(steps, nacked)| Model::NewerStream(steps, nacked)),
+        (prop::collection::vec((index(), text()), many), prop::option::of(index()))
+            .prop_map(|(elements, cursor)| Model::Array(elements, cursor)),
     ]
 }
 
@@ -129,6 +137,12 @@ impl Model {
             }
             Model::Stream(steps) => Entry::collection(key, stream(steps), expire, 0),
             Model::NewerStream(steps, nacked) => Entry::collection(key, newer_stream(steps, *nacked), expire, 0),
+            Model::Array(elements, cursor) => {
+                let mut array = Array::default();
+                elements.iter().for_each(|(index, text)| _ = array.set(*index, text, &rules.array));
+                array.set_cursor(*cursor);
+                Entry::collection(key, array, expire, 0)
+            }
         }
     }
 }
@@ -364,6 +378,7 @@ fn a_file_cut_anywhere_or_with_a_bit_flipped_is_refused() {
         (Model::Hash(vec![(b"f".to_vec(), b"v".to_vec(), 3)]), None),
         (Model::Stream(vec![(0, 1), (5, 2), (10, 1)]), None),
         (Model::NewerStream(vec![(0, 1), (15, 1)], true), None),
+        (Model::Array(vec![(7, b"12".to_vec()), (1 << 40, vec![b'x'; 30])], Some(7)), None),
     ];
     let bytes = saved(&databases(&models, &rules));
     for end in 0..bytes.len() {

@@ -18,7 +18,7 @@ use crate::server::modes::ServerModes;
 use crate::server::{Server, propagate};
 use crate::types::hash::HashLimits;
 use crate::types::set::SetLimits;
-use crate::types::{list, sorted_set};
+use crate::types::{array, list, sorted_set};
 use crate::util::clock::unix_micros;
 use crate::util::platform;
 
@@ -36,6 +36,7 @@ pub fn rules(config: &Config, plain_from: Option<usize>, strict: bool) -> Rules 
             value: config.zset_max_listpack_value,
         },
         hash: HashLimits { entries: config.hash_max_listpack_entries, value: config.hash_max_listpack_value },
+        array: array::Limits::new(config.array_slice_size, config.array_sparse_kmax, config.array_sparse_kmin),
         strict,
     }
 }

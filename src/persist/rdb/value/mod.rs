@@ -11,6 +11,7 @@
 //! A type of values joins with its file here, its name in `values!`, its rows in [`super::kinds`], and its forms in
 //! [`super::forms`].
 
+pub mod array;
 pub mod hash;
 pub mod list;
 pub mod set;
@@ -31,7 +32,9 @@ use crate::db::{Entry, EntryView};
 use crate::types::hash::HashLimits;
 use crate::types::listpack::{Element, Listpack};
 use crate::types::set::SetLimits;
-use crate::types::{Collection, Hash, List, Set, SortedSet, Stream, list as lists, sorted_set as sorted_sets};
+use crate::types::{
+    Array, Collection, Hash, List, Set, SortedSet, Stream, array as arrays, list as lists, sorted_set as sorted_sets,
+};
 
 /// About what a short string takes in a file: there is no room made for more members than may have arrived.
 const MEMBER_BYTES: usize = 4;
@@ -47,6 +50,8 @@ pub struct Rules {
     pub sorted_set: sorted_sets::Limits,
     /// The forms of hashes.
     pub hash: HashLimits,
+    /// The forms of arrays.
+    pub array: arrays::Limits,
     /// Refuse what a sound server would never have saved, rather than put it right where that can be done.
     pub strict: bool,
 }
@@ -130,7 +135,7 @@ macro_rules! values {
         })*
     };
 }
-values!(List, Set, SortedSet, Hash, Stream);
+values!(List, Set, SortedSet, Hash, Stream, Array);
 
 impl Value {
     /// The value, if it has elements.

@@ -16,12 +16,13 @@ const LOOKED_AT_MAX: usize = 4096;
 const POWERS: usize = 60;
 
 /// The types in the order in which they are shown, and what each line is called.
-const SHOWN: [(ValueType, &str); 5] = [
+const SHOWN: [(ValueType, &str); 6] = [
     (ValueType::String, "strings_sizes"),
     (ValueType::List, "lists_items"),
     (ValueType::Set, "sets_items"),
     (ValueType::SortedSet, "zsets_items"),
     (ValueType::Hash, "hashes_items"),
+    (ValueType::Array, "arrays_items"),
 ];
 
 type Counts = [[u64; POWERS]; SHOWN.len()];
