@@ -166,3 +166,16 @@ fn the_title_of_the_process_follows_its_template() {
     let refused = client.cmd(&["CONFIG", "SET", "proc-title-template", "{nosuch}"]).into_error();
     assert!(refused.contains("template format is invalid"), "{refused}");
 }
+
+#[test]
+fn connections_are_accepted_a_few_at_a_time() {
+    let server = Server::start_with(&["--max-new-connections-per-cycle", "1"]);
+    let mut clients: Vec<Connection> = (0..50).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        assert_eq!(client.cmd(&["PING"]), Reply::Simple("PONG".into()));
+    }
+    for amount in ["0", "1001", "-1"] {
+        let error = clients[0].cmd(&["CONFIG", "SET", "max-new-connections-per-cycle", amount]).into_error();
+        assert!(error.ends_with("argument must be between 1 and 1000 inclusive"), "{error}");
+    }
+}

@@ -3,7 +3,7 @@
 mod common;
 
 use common::dataset::redis_7;
-use common::{Connection, Reply, Server};
+use common::{Connection, Reply, Server, wait_until};
 
 fn info(client: &mut Connection, sections: &[&str]) -> String {
     client.cmd(&[&["INFO"], sections].concat()).text()
@@ -29,7 +29,7 @@ fn info_shows_the_sections_asked_for_in_its_own_order() {
     assert!(titles_by_default.contains(&"Errorstats") && !titles_by_default.contains(&"Commandstats"));
     assert_eq!(titles(&info(&mut client, &["default"])), titles_by_default);
     let everything = info(&mut client, &["everything"]);
-    assert_eq!(titles(&everything).len(), 14);
+    assert!(titles(&everything).contains(&"Threads") && titles(&everything).len() >= 15);
     assert_eq!(titles(&info(&mut client, &["KEYSPACE", "cpu", "nosuch"])), ["CPU", "Keyspace"]);
     assert_eq!(info(&mut client, &["nosuch"]), "");
     assert!(everything.lines().all(|line| line.is_empty() || line.starts_with("# ") || line.contains(':')));
@@ -203,4 +203,100 @@ fn the_server_tells_role_time_and_version() {
     assert!((seconds - 60..=seconds).contains(&last_save));
     let art = client.cmd(&["LOLWUT", "VERSION", "5", "10", "2"]).text();
     assert!(art.ends_with("Redis ver. 8.2.3\n") && art.lines().next().is_some_and(|line| line.len() == 10), "{art}");
+}
+
+/// The statistics of BLPOP and of errors.
+fn of_blocked(client: &mut Connection) -> Vec<String> {
+    let text = info(client, &["commandstats", "errorstats", "latencystats"]);
+    let lines = text.lines().filter(|line| line.contains("blpop") || line.starts_with("errorstat"));
+    // Times vary.
+    let without_times = |line: &str| {
+        let is_time = |part: &&str| part.starts_with("usec") || part.starts_with('p');
+        line.split(',').filter(|part| !is_time(part)).collect::<Vec<_>>().join(",")
+    };
+    lines.map(|line| without_times(line.split_once(":p").map_or(line, |(name, _)| name))).collect()
+}
+
+#[test]
+fn what_waited_in_vain_is_counted_with_its_errors_and_times() {
+    let server = Server::start();
+    let mut admin = server.connect();
+    let block = |admin: &mut Connection| {
+        let mut client = server.connect();
+        let Reply::Integer(id) = client.cmd(&["CLIENT", "ID"]) else { panic!("no id") };
+        client.send(&["BLPOP", "list", "0"]);
+        wait_until("it waits", || info(admin, &["clients"]).contains("blocked_clients:1\r"));
+        (client, id.to_string())
+    };
+    let calls = |calls: u64, failed: u64| {
+        vec![
+            format!("cmdstat_blpop:calls={calls},rejected_calls=0,failed_calls={failed}"),
+            format!("errorstat_UNBLOCKED:count={failed}"),
+            "latency_percentiles_usec_blpop".to_owned(),
+        ]
+    };
+    let (mut client, id) = block(&mut admin);
+    assert_eq!(admin.cmd(&["CLIENT", "UNBLOCK", &id, "ERROR"]), Reply::Integer(1));
+    assert!(client.read().into_error().starts_with("UNBLOCKED "));
+    assert_eq!(of_blocked(&mut admin), calls(1, 1));
+    let (mut client, id) = block(&mut admin);
+    assert_eq!(admin.cmd(&["CLIENT", "UNBLOCK", &id]), Reply::Integer(1));
+    assert_eq!(client.read(), Reply::NullArray);
+    assert_eq!(of_blocked(&mut admin), calls(2, 1));
+    let (mut client, _) = block(&mut admin);
+    assert_eq!(admin.cmd(&["REPLICAOF", "127.0.0.1", "1"]), Reply::ok());
+    assert!(client.read().into_error().starts_with("UNBLOCKED force unblock"));
+    assert!(client.is_closed());
+    assert_eq!(of_blocked(&mut admin), calls(3, 2));
+}
+
+#[test]
+fn resetting_statistics_forgets_all_of_them() {
+    let server = Server::start();
+    let mut client = server.connect();
+    for number in 0..501 {
+        client.cmd(&["EVAL", &format!("return {number}"), "0"]);
+    }
+    assert_eq!(field(&mut client, "stats", "evicted_scripts").as_deref(), Some("1"));
+    client.cmd(&["CONFIG", "RESETSTAT"]);
+    for name in ["evicted_scripts", "total_error_replies", "expired_keys"] {
+        assert_eq!(field(&mut client, "stats", name).as_deref(), Some("0"), "{name}");
+    }
+}
+
+#[test]
+fn too_many_kinds_of_errors_end_their_counting_until_a_reset() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let fail = |client: &mut Connection, code: &str| {
+        client.cmd(&["EVAL", "return redis.error_reply(ARGV[1])", "0", &format!("{code} x")]);
+    };
+    (0..130).for_each(|number| fail(&mut client, &format!("E{number}")));
+    assert_eq!(field(&mut client, "errorstats", "errorstat_ERRORSTATS_DISABLED").as_deref(), Some("count=1"));
+    assert_eq!(field(&mut client, "errorstats", "errorstat_E1"), None);
+    assert_eq!(field(&mut client, "stats", "total_error_replies").as_deref(), Some("130"));
+    server.await_log("Errorstats stopped adding new errors");
+    server.await_log("Current errors code list: E0, E1, E10, ");
+    client.cmd(&["CONFIG", "RESETSTAT"]);
+    fail(&mut client, "E1");
+    assert_eq!(field(&mut client, "errorstats", "errorstat_E1").as_deref(), Some("count=1"));
+}
+
+#[test]
+fn a_replica_tells_how_it_goes_with_its_primary() {
+    let (primary, replica) = (Server::start_with(&["--repl-diskless-sync-delay", "0"]), Server::start());
+    let mut client = replica.connect();
+    client.cmd(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+    let is_up = |client: &mut Connection| field(client, "replication", "master_link_status").as_deref() == Some("up");
+    wait_until("the link is up", || is_up(&mut client));
+    let numbers = |client: &mut Connection| {
+        ["master_current_sync_attempts", "master_total_sync_attempts"]
+            .map(|name| field(client, "replication", name).expect(name).parse::<u64>().expect("a number"))
+    };
+    assert_eq!(numbers(&mut client), [1, 1]);
+    assert!(field(&mut client, "replication", "master_link_up_since_seconds").is_some());
+    assert_eq!(field(&mut client, "replication", "total_disconnect_time_sec").as_deref(), Some("0"));
+    primary.connect().cmd(&["CLIENT", "KILL", "TYPE", "replica"]);
+    wait_until("the link is up again", || is_up(&mut client) && numbers(&mut client)[1] > 1);
+    assert_eq!(numbers(&mut client), [1, 2]);
 }

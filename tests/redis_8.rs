@@ -100,3 +100,75 @@ fn field<'a>(map: &'a Reply, name: &str) -> Option<&'a Reply> {
     let Reply::Array(items) = map else { panic!("{map:?} is no map") };
     items.chunks(2).find(|pair| pair[0] == Reply::bulk(name)).map(|pair| &pair[1])
 }
+
+/// Fields of INFO that are left out: of a C compiler, of reply buffers that each client has for good, and of modules.
+const LEFT_OUT: &[&str] = &["atomicvar_api", "gcc_version", "reply_buffer_shrinks", "reply_buffer_expands", "module"];
+
+/// The fields of INFO, each with its section, but for those that depend on which commands were called.
+fn info_fields(client: &mut Connection) -> Vec<String> {
+    let text = client.cmd(&["INFO", "everything"]).text();
+    let (mut section, mut fields) = ("", Vec::new());
+    for line in text.lines() {
+        if let Some(title) = line.strip_prefix("# ") {
+            section = title;
+            fields.push(line.to_owned());
+        } else if let Some((name, _)) = line.split_once(':')
+            && !section.ends_with("stats")
+            && !LEFT_OUT.contains(&name)
+        {
+            fields.push(format!("{section} {name}"));
+        }
+    }
+    fields
+}
+
+#[test]
+fn info_has_the_fields_of_redis_8_in_their_order() {
+    let Some(mut pair) = Pair::start(&[]) else { return };
+    pair.both(&["SET", "key", "value"]);
+    let compare = |pair: &mut Pair| {
+        let expected = info_fields(&mut pair.redis.1);
+        let own = info_fields(&mut pair.own.1);
+        let known: Vec<String> = own.into_iter().filter(|field| expected.contains(field)).collect();
+        assert_eq!(known, expected);
+    };
+    compare(&mut pair);
+    pair.both(&["REPLICAOF", "127.0.0.1", "1"]);
+    compare(&mut pair);
+}
+
+#[test]
+fn clients_are_described_with_the_words_of_redis_8() {
+    let Some(mut pair) = Pair::start(&[]) else { return };
+    pair.both(&["WATCH", "a", "b"]);
+    for _ in 0..2 {
+        let (redis, own) = pair.both(&["CLIENT", "LIST"]);
+        let words = |reply: Reply| -> Vec<(String, String)> {
+            let text = reply.text();
+            let pairs = text.trim_end().split(' ').map(|word| word.split_once('=').expect("a name and a value"));
+            pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        };
+        let (redis, own) = (words(redis), words(own));
+        let names = |words: &[(String, String)]| words.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&own), names(&redis));
+        for name in
+            ["watch", "multi", "io-thread", "tot-net-in", "tot-cmds", "cmd", "flags", "user", "qbuf", "argv-mem"]
+        {
+            let value = |words: &[(String, String)]| words.iter().find(|(known, _)| known == name).cloned();
+            assert_eq!(value(&own), value(&redis));
+        }
+    }
+}
+
+#[test]
+fn memory_is_told_in_the_parts_of_redis_8() {
+    let Some(mut pair) = Pair::start(&[]) else { return };
+    pair.both(&["SET", "key", "value"]);
+    let (redis, own) = pair.both(&["MEMORY", "STATS"]);
+    let names = |reply: &Reply| -> Vec<String> {
+        let Reply::Array(items) = reply else { panic!("{reply:?}") };
+        items.iter().step_by(2).map(Reply::text).collect()
+    };
+    assert_eq!(names(&own), names(&redis));
+    assert_eq!(field(&own, "db.0").map(names), field(&redis, "db.0").map(names));
+}

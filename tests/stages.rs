@@ -3,8 +3,12 @@
 
 mod common;
 
-use common::{Connection, Reply, Server, encode, wait_until};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use common::{Connection, Reply, Server, binary, encode, free_port, wait_until};
 
 const SMALLER_ID: &str = "-ERR The ID specified in XADD is equal or smaller than the target stream top item\r\n";
 const ZERO_ID: &str = "-ERR The ID specified in XADD must be greater than 0-0\r\n";
@@ -248,4 +252,49 @@ fn places_are_given_back_measured_and_searched() {
     assert_eq!(exchange(&mut client, &format!("{search} 100000 m")), array(&["Paris"]));
     assert_eq!(exchange(&mut client, &format!("{search} 500000 m ASC")), array(&["Paris", "London"]));
     assert_eq!(exchange(&mut client, &format!("{search} 1 km")), "*0\r\n");
+}
+
+/// The program as the tester runs it, in a folder of its choice, until it answers.
+fn run_stage(folder: &Path, arguments: &[&str]) -> (Child, Connection) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".codecrafters/run.sh");
+    let port = free_port();
+    let child = Command::new("sh")
+        .arg(script)
+        .args(["--port", &port.to_string()])
+        .args(arguments)
+        .current_dir(folder)
+        .env("TMPDIR", folder.join("tmp"))
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("a shell");
+    wait_until("it listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    (child, Connection::to(port))
+}
+
+#[test]
+fn a_stage_does_not_load_what_the_one_before_has_left_unless_it_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = std::fs::canonicalize(folder.path()).expect("a path");
+    let built = path.join("tmp/codecrafters-build-redis-rust/release");
+    std::fs::create_dir_all(&built).expect("folders");
+    std::os::unix::fs::symlink(binary(), built.join("oxidis")).expect("a link");
+    let end = |mut child: Child, mut client: Connection| {
+        client.cmd(&["SET", "left", "1"]);
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").arg(pid).status().expect("kill").success());
+        assert!(child.wait().expect("its end").success());
+        assert!(path.join("dump.rdb").exists(), "the end of a stage leaves a snapshot");
+    };
+    let (child, client) = run_stage(&path, &[]);
+    end(child, client);
+    let (child, mut client) = run_stage(&path, &[]);
+    assert_eq!(client.cmd(&["KEYS", "*"]), Reply::Array(Vec::new()));
+    let dir = path.to_str().expect("text");
+    assert_eq!(client.cmd(&["CONFIG", "GET", "dir"]), Reply::bulks(&["dir", dir]));
+    end(child, client);
+    for arguments in [&["--dir", dir][..], &["--dbfilename", "dump.rdb"], &["--dir", dir, "--dbfilename", "dump.rdb"]] {
+        let (child, mut client) = run_stage(&path, arguments);
+        assert_eq!(client.cmd(&["KEYS", "*"]), Reply::bulks(&["left"]), "{arguments:?}");
+        end(child, client);
+    }
 }

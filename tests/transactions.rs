@@ -79,3 +79,24 @@ fn a_client_that_goes_leaves_its_transaction_undone() {
     assert!(client.is_closed());
     assert_eq!(other.cmd(&["GET", "key"]), Reply::Null);
 }
+
+#[test]
+fn what_a_transaction_has_queued_counts_as_input() {
+    let server = Server::start_with(&["--client-query-buffer-limit", "1mb"]);
+    let mut client = server.connect();
+    client.cmd(&["MULTI"]);
+    let value = "x".repeat(100_000);
+    for _ in 0..10 {
+        assert_eq!(client.cmd(&["SET", "key", &value]), Reply::Simple("QUEUED".into()));
+    }
+    client.send(&["SET", "key", &value]);
+    assert!(client.is_closed());
+    server.await_log("Closing client that reached max query buffer length");
+    let mut other = server.connect();
+    let stats = other.cmd(&["INFO", "stats"]).text();
+    assert!(stats.contains("client_query_buffer_limit_disconnections:1\r"), "{stats}");
+    // The same in pieces that are run on the way.
+    for _ in 0..20 {
+        assert_eq!(other.cmd(&["SET", "key", &value]), Reply::ok());
+    }
+}

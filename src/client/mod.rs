@@ -124,6 +124,8 @@ pub struct Blocked {
     pub request: OwnedRequest,
     /// Its row.
     pub command: CommandId,
+    /// Time its command took so far, in nanoseconds.
+    pub nanos: u64,
     /// What is answered when the time is up: the null of RESP2 arrays rather than of bulk strings.
     pub null_array: bool,
     /// When the command is run again by itself.
@@ -204,6 +206,12 @@ pub struct Client {
     pub flush_pending: bool,
     /// Largest input seen lately, in bytes: what the cron shrinks its buffer by.
     pub input_peak: usize,
+    /// Bytes read from it,
+    pub input_bytes: u64,
+    /// bytes written to it,
+    pub output_bytes: u64,
+    /// and commands it ran, those of scripts counted.
+    pub commands: u64,
     /// Bytes it takes, as they were last counted for `maxmemory-clients`.
     pub counted: usize,
 }
@@ -248,6 +256,9 @@ impl Client {
             blocked: None,
             flush_pending: false,
             input_peak: 0,
+            input_bytes: 0,
+            output_bytes: 0,
+            commands: 0,
             counted: 0,
         }
     }

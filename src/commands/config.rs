@@ -96,6 +96,7 @@ fn reset_stat(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.server.commands.reset_stats();
     cx.db.stats = Default::default();
     cx.db.lazyfree.reset_freed();
+    cx.server.script.evicted = 0;
     cx.reply.ok();
     Ok(())
 }

@@ -85,12 +85,14 @@ fn stats(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         ("total.allocated", memory.used),
         ("startup.allocated", memory.startup),
         ("replication.backlog", memory.backlog),
+        ("replica.fullsync.buffer", 0),
         ("clients.slaves", memory.replicas),
         ("clients.normal", memory.clients),
         ("cluster.links", 0),
         ("aof.buffer", cx.server.persist.aof.writer().buffer_bytes()),
         ("lua.caches", cx.server.script.cache.bytes()),
         ("functions.caches", cx.server.script.libraries.bytes()),
+        ("script.VMs", cx.server.script.scripts_memory() + cx.server.script.functions_memory()),
     ];
     for (name, value) in integers {
         reply.bulk(name.as_bytes());
@@ -99,12 +101,8 @@ fn stats(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     }
     for (index, keys, expires) in &memory.tables {
         reply.bulk(format!("db.{index}").as_bytes());
-        reply.map(3);
-        let tables = [
-            ("overhead.hashtable.main", *keys),
-            ("overhead.hashtable.expires", *expires),
-            ("overhead.hashtable.slot-to-keys", 0),
-        ];
+        reply.map(2);
+        let tables = [("overhead.hashtable.main", *keys), ("overhead.hashtable.expires", *expires)];
         for (name, value) in tables {
             reply.bulk(name.as_bytes());
             reply.integer(value as i64);
@@ -112,8 +110,12 @@ fn stats(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         fields += 1;
     }
     let data = memory.used.saturating_sub(memory.startup);
+    let in_tables: usize = memory.tables.iter().map(|(_, keys, expires)| keys + expires).sum();
     let rest = [
+        ("overhead.db.hashtable.lut", Figure::Bytes(in_tables as i64)),
+        ("overhead.db.hashtable.rehashing", Figure::Bytes(0)),
         ("overhead.total", Figure::Bytes(memory.overhead as i64)),
+        ("db.dict.rehashing.count", Figure::Bytes(0)),
         ("keys.count", Figure::Bytes(memory.keys as i64)),
         ("keys.bytes-per-key", Figure::Bytes(data.checked_div(memory.keys).unwrap_or(0) as i64)),
         ("dataset.bytes", Figure::Bytes(memory.dataset as i64)),
@@ -122,6 +124,7 @@ fn stats(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         ("allocator.allocated", Figure::Bytes(memory.used as i64)),
         ("allocator.active", Figure::Bytes(memory.resident as i64)),
         ("allocator.resident", Figure::Bytes(memory.resident as i64)),
+        ("allocator.muzzy", Figure::Bytes(0)),
         ("allocator-fragmentation.ratio", Figure::Ratio(memory.fragmentation())),
         ("allocator-fragmentation.bytes", Figure::Bytes(memory.fragmentation_bytes())),
         ("allocator-rss.ratio", Figure::Ratio(1.0)),

@@ -296,6 +296,8 @@ kept! {
 
     // Log
 
+    /// Leave keys, values and arguments out: they are never logged.
+    "hide-user-data-from-log" => hide_user_data_from_log: bool = false, YES_NO, MUTABLE;
     /// Shape of the lines.
     "log-format" => log_format: &'static str = "legacy", WordOf(&["legacy", "logfmt", "json"]), MUTABLE;
     /// Shape of times in them.

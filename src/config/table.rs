@@ -105,12 +105,12 @@ directives! {
     "unixsocketperm" => unixsocketperm: u32 = 0, Number::octal(0, 0o777), IMMUTABLE;
     /// Connections at a time.
     "maxclients" => maxclients: u32 = 10000, Number::between(1, UINT_MAX), MUTABLE, MaxClients;
-    /// Connections accepted in one turn of the event loop; 0 for no limit.
+    /// Connections accepted from one listener in one turn of the event loop.
     "max-new-connections-per-cycle" => max_new_connections_per_cycle: u32 = 10,
-        Number::between(0, INT_MAX), MUTABLE;
-    /// Of these, on the TLS port.
+        Number::between(1, 1000), MUTABLE;
+    /// The same on the TLS port.
     "max-new-tls-connections-per-cycle" => max_new_tls_connections_per_cycle: u32 = 1,
-        Number::between(0, INT_MAX), MUTABLE;
+        Number::between(1, 1000), MUTABLE;
     /// Unread output allowed per class of clients.
     "client-output-buffer-limit" => client_output_buffer_limit: OutputLimits = OutputLimits::DEFAULT,
         OutputLimitsByClass, MULTI_ARG;
@@ -150,7 +150,7 @@ directives! {
     /// Its private key.
     "tls-key-file" => tls_key_file: Option<String> = None, OPTIONAL_TEXT, VOLATILE, Tls;
     /// The password of that key.
-    "tls-key-file-pass" => tls_key_file_pass: Option<String> = None, OPTIONAL_TEXT, MUTABLE, Tls;
+    "tls-key-file-pass" => tls_key_file_pass: Option<String> = None, OPTIONAL_TEXT, SENSITIVE, Tls;
     /// The certificate shown when connecting to others.
     "tls-client-cert-file" => tls_client_cert_file: Option<String> = None,
         OPTIONAL_TEXT, VOLATILE, Tls;
@@ -159,7 +159,7 @@ directives! {
         OPTIONAL_TEXT, VOLATILE, Tls;
     /// The password of that key.
     "tls-client-key-file-pass" => tls_client_key_file_pass: Option<String> = None,
-        OPTIONAL_TEXT, MUTABLE, Tls;
+        OPTIONAL_TEXT, SENSITIVE, Tls;
     /// Diffie-Hellman parameters.
     "tls-dh-params-file" => tls_dh_params_file: Option<String> = None, OPTIONAL_TEXT, VOLATILE, Tls;
     /// Certificates of trusted authorities, in a file.
@@ -194,8 +194,6 @@ directives! {
         OneOf::names(), IMMUTABLE;
     /// Write a report on a crash.
     "crash-log-enabled" => crash_log_enabled: bool = true, YES_NO, MUTABLE, CrashLog;
-    /// Leave keys, values and arguments out of the log and of reports on a crash.
-    "hide-user-data-from-log" => hide_user_data_from_log: bool = false, YES_NO, MUTABLE;
     /// Exit rather than abort on a panic.
     "use-exit-on-panic" => use_exit_on_panic: bool = false, YES_NO, HIDDEN;
     /// Number of databases.

@@ -99,6 +99,12 @@ impl Waiters {
         self.by_database.values().map(HashMap::len).sum()
     }
 
+    /// How many of these keys have clients that give up when the key is gone.
+    pub fn len_with_dependents(&self) -> usize {
+        let queues = self.by_database.values().flat_map(HashMap::values);
+        queues.filter(|queue| !queue.dependents.is_empty()).count()
+    }
+
     /// Whether nobody waits.
     pub fn is_empty(&self) -> bool {
         self.by_database.is_empty()

@@ -185,6 +185,11 @@ impl Listeners {
         self.tcp.iter().map(|open| open.token).chain(self.unix.as_ref().map(|open| open.token)).collect()
     }
 
+    /// Whether TLS is spoken on the socket of a token.
+    pub fn speaks_tls(&self, token: Token) -> bool {
+        self.tcp.iter().any(|open| open.token == token && open.transport == Transport::Tls)
+    }
+
     /// Accepts one connection at the listener of a token. `None` when the listener is gone.
     pub fn accept(&self, token: Token) -> Option<io::Result<Accepted>> {
         if let Some(open) = self.tcp.iter().find(|open| open.token == token) {

@@ -128,6 +128,8 @@ pub struct Replication {
     pub cached: Option<Cached>,
     /// Since when the primary is away, in Unix milliseconds.
     pub down_since_ms: Option<i64>,
+    /// How it went with the connection to the primary.
+    pub link_history: LinkHistory,
     /// Keys to which clients of this replica have given an expiry, of which the primary knows nothing.
     pub own_keys: OwnKeys,
     /// A change of places on its way.
@@ -139,6 +141,39 @@ pub struct Replication {
     pub cron_loops: u64,
     /// Room for pieces of files.
     pub room: Vec<u8>,
+}
+
+/// How it went with the connection to the primary since this server follows that.
+#[derive(Debug, Default)]
+pub struct LinkHistory {
+    /// Tries since the connection was lost, with the one that made it again.
+    pub tries: u64,
+    /// All tries.
+    pub tries_in_all: u64,
+    /// Since when it is there, in Unix milliseconds.
+    pub up_since_ms: Option<i64>,
+    /// How long it was lost before, in milliseconds.
+    pub down_ms: i64,
+}
+
+impl LinkHistory {
+    /// The connection is tried.
+    pub fn try_again(&mut self) {
+        self.tries += 1;
+        self.tries_in_all += 1;
+    }
+
+    /// The connection is there, and was lost at `down_since_ms`.
+    pub fn made(&mut self, now_ms: i64, down_since_ms: Option<i64>) {
+        self.up_since_ms = Some(now_ms);
+        self.down_ms += down_since_ms.map_or(0, |since_ms| (now_ms - since_ms).max(0));
+    }
+
+    /// The connection is lost.
+    pub fn lost(&mut self) {
+        self.up_since_ms = None;
+        self.tries = 0;
+    }
 }
 
 impl Replication {
@@ -162,6 +197,7 @@ impl Replication {
             primary: None,
             cached: None,
             down_since_ms: None,
+            link_history: LinkHistory::default(),
             own_keys: OwnKeys::default(),
             failover: Failover::default(),
             counts: Counts::default(),

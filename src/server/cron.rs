@@ -96,7 +96,9 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
     server.command_log.cpu.read(server.stats.busy_us(&server.clock, server.clock.now()));
     db.begin_command(0, now);
     let used = alloc::used_memory();
-    server.stats.peak_memory = server.stats.peak_memory.max(used);
+    if used > server.stats.peak_memory {
+        (server.stats.peak_memory, server.stats.peak_memory_ms) = (used, now);
+    }
     give_back(&mut server.cron.high_water, used);
     if !(0..SAMPLE_EVERY_MS).contains(&(now - server.cron.last_sample_ms)) {
         server.cron.last_sample_ms = now;

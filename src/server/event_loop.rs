@@ -37,8 +37,6 @@ use crate::net::tokens::{LINK_TOKEN, PIPE_TOKEN, SIGNAL_TOKEN};
 use pace::Pace;
 use pipeline::Pipeline;
 
-/// Connections accepted from one listener in one turn.
-const ACCEPTS_PER_TURN: usize = 1000;
 /// How long accepting rests when descriptors have run out, in milliseconds.
 const ACCEPT_REST_MS: i64 = 100;
 /// Events taken from one poll.
@@ -206,7 +204,12 @@ impl EventLoop {
     }
 
     fn accept(&mut self, token: Token) {
-        for _ in 0..ACCEPTS_PER_TURN {
+        let config = &self.server.config;
+        let accepts = match self.server.listeners.speaks_tls(token) {
+            true => config.max_new_tls_connections_per_cycle,
+            false => config.max_new_connections_per_cycle,
+        };
+        for _ in 0..accepts {
             let Some(result) = self.server.listeners.accept(token) else { return };
             match result {
                 Ok(accepted) => accept_client(&mut self.server, accepted),
@@ -253,6 +256,7 @@ impl EventLoop {
             Ok(read) if read.bytes > 0 => {
                 self.pace.hear(client.active_ms, now);
                 client.active_ms = now;
+                client.input_bytes += read.bytes as u64;
                 self.server.stats.input_bytes += read.bytes as u64;
                 self.server.stats.reads_processed += 1;
                 if closing {

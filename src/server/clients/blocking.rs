@@ -79,6 +79,7 @@ impl Ctx<'_> {
             command: self.command,
             null_array: true,
             alarm: None,
+            nanos: 0,
         }
     }
 
@@ -196,12 +197,7 @@ impl Server {
             return false;
         }
         let Some(blocked) = self.unblock(key) else { return false };
-        let stats = self.commands.stats_mut(blocked.command);
-        stats.calls += 1;
-        stats.failed += u64::from(how == UnblockReason::Error);
-        if how == UnblockReason::Error {
-            self.stats.count_error(b"UNBLOCKED");
-        }
+        self.count_given_up(&blocked, (how == UnblockReason::Error).then_some(b"UNBLOCKED"));
         let reached = match blocked.reason {
             BlockedFor::Durability(wanted) => Some(durability::reached(wanted, self)),
             BlockedFor::Keys | BlockedFor::Pause | BlockedFor::Shutdown => None,
@@ -217,11 +213,24 @@ impl Server {
     /// Ends the waiting of a client with an error.
     pub fn refuse_blocked(&mut self, key: ClientKey, error: &Error) {
         let Some(blocked) = self.unblock(key) else { return };
+        let code = error.line().split(|byte| *byte == b' ').next().unwrap_or_default();
+        self.count_given_up(&blocked, Some(code));
+        self.answer(key, |output| output.error(error.line()));
+    }
+
+    /// Counts the call of a command that waited in vain, and the code of the error it ends with.
+    fn count_given_up(&mut self, blocked: &Blocked, code: Option<&[u8]>) {
+        let track = self.config.latency_tracking;
         let stats = self.commands.stats_mut(blocked.command);
         stats.calls += 1;
-        stats.failed += 1;
-        self.stats.count_error(b"ERR");
-        self.answer(key, |output| output.error(error.line()));
+        if track {
+            stats.latency.get_or_insert_default().record(blocked.nanos);
+        }
+        self.stats.commands += 1;
+        if let Some(code) = code {
+            stats.failed += 1;
+            self.stats.count_error(code);
+        }
     }
 
     /// Gives a client that was blocked its answer, unless it wants none.

@@ -71,7 +71,7 @@ pub fn line(server: &Server, client: &Client, running: Option<Running>) -> Vec<u
     );
     add(
         &format!(
-            " age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={queued} qbuf={} qbuf-free={} argv-mem={} \
+            " age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={queued} watch={} qbuf={} qbuf-free={} argv-mem={} \
              multi-mem={queued_bytes} rbs={} rbp={} obl={} oll={} omem={listed} tot-mem={total} events={} cmd={} user=",
             (now - client.created_ms) / 1000,
             (now - client.active_ms) / 1000,
@@ -80,6 +80,7 @@ pub fn line(server: &Server, client: &Client, running: Option<Running>) -> Vec<u
             counts.0,
             counts.1,
             counts.2,
+            client.watched.len(),
             input.0,
             input.1,
             running.map_or(0, |running| running.argument_bytes),
@@ -97,6 +98,8 @@ pub fn line(server: &Server, client: &Client, running: Option<Running>) -> Vec<u
         client.lib_name.as_deref().unwrap_or_default(),
     );
     add(" lib-ver=", client.lib_version.as_deref().unwrap_or_default());
+    let (received, sent) = (client.input_bytes, client.output_bytes);
+    add(&format!(" io-thread=0 tot-net-in={received} tot-net-out={sent} tot-cmds={}", client.commands), b"");
     line
 }
 

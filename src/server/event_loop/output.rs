@@ -37,6 +37,7 @@ pub fn send_output(server: &mut Server, key: ClientKey) -> Option<Vec<u8>> {
     match client.connection.flush(&mut client.output, permit) {
         Ok((Flushed::Done, sent)) => {
             server.stats.output_bytes += sent as u64;
+            client.output_bytes += sent as u64;
             server.stats.writes_processed += 1;
             // What the primary is sent is no sign of its life.
             if !client.modes.has(Modes::PRIMARY) {
@@ -55,6 +56,7 @@ pub fn send_output(server: &mut Server, key: ClientKey) -> Option<Vec<u8>> {
         }
         Ok((Flushed::Partial, sent)) => {
             server.stats.output_bytes += sent as u64;
+            client.output_bytes += sent as u64;
             if sent > 0 {
                 client.active_ms = server.clock.unix_ms();
             }

@@ -78,8 +78,11 @@ impl Pipeline {
         let buffer = shared.unwrap_or(&own);
         let mut reply = std::mem::take(&mut client.output);
         reply.limit = messages::output_max(client, &server.config);
+        let commands = server.stats.commands;
         let used = self.run_buffer(server, db, key, &mut reply, buffer, from);
+        let commands = server.stats.commands.saturating_sub(commands);
         let client = server.clients.at_mut(key);
+        client.commands += commands;
         reply.limit = 0;
         client.output = reply;
         server.current = None;
@@ -93,7 +96,9 @@ impl Pipeline {
                 client.connection.keep_input(own, used);
             }
         }
-        let left = client.connection.input_waiting() + client.connection.progress.arrived();
+        // What MULTI has queued is yet to be run, like input.
+        let queued = client.transaction.as_ref().map_or(0, |transaction| transaction.bytes);
+        let left = client.connection.input_waiting() + client.connection.progress.arrived() + queued;
         if left > server.config.client_query_buffer_limit {
             log::warn!("Closing client that reached max query buffer length");
             server.stats.query_buffer_disconnections += 1;

@@ -39,6 +39,8 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
             stats.latency.get_or_insert_default().record(nanos);
         }
         cx.server.stats.commands += 1;
+    } else if let Some(blocked) = &mut cx.client_mut().blocked {
+        blocked.nanos += nanos;
     }
     if cx.reply.has_errors_since(mark) {
         count_errors(cx, id, mark);

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use crate::command::table::SlowCalls;
 use crate::util::clock::{Clock, Ticks};
 
-/// Error codes told apart; further ones are not counted by themselves.
+/// Error codes told apart. When there are more, which only scripts can bring about, none is counted by itself any more.
 const ERROR_CODES_MAX: usize = 128;
+/// What INFO shows in their place.
+const ERROR_CODES_STOPPED: &str = "ERRORSTATS_DISABLED";
 
 /// Counters since the start or the last reset.
 #[derive(Debug, Default)]
@@ -22,8 +24,10 @@ pub struct Stats {
     pub input_bytes: u64,
     /// Bytes written to clients.
     pub output_bytes: u64,
-    /// Error replies by code.
+    /// Error replies by code,
     pub errors: BTreeMap<Box<str>, u64>,
+    /// unless there were too many codes.
+    errors_stopped: bool,
     /// Error replies.
     pub error_replies: u64,
     /// Errors that the server's own clients were answered.
@@ -38,8 +42,14 @@ pub struct Stats {
     pub input_rate: Rate,
     /// Bytes written per second.
     pub output_rate: Rate,
+    /// Turns of the event loop per second.
+    pub cycles_rate: Rate,
+    /// Microseconds per turn.
+    pub cycle_us: Rate,
     /// The most memory seen in use, in bytes.
     pub peak_memory: usize,
+    /// When that was, in Unix milliseconds.
+    pub peak_memory_ms: i64,
     /// Clients closed because of `client-query-buffer-limit`.
     pub query_buffer_disconnections: u64,
     /// Clients closed because they did not read their output.
@@ -80,17 +90,34 @@ impl Stats {
     /// Counts an error reply by its code, such as `ERR`.
     pub fn count_error(&mut self, code: &[u8]) {
         self.error_replies += 1;
-        let code = String::from_utf8_lossy(code);
-        if let Some(count) = self.errors.get_mut(&*code) {
-            *count += 1;
-        } else if self.errors.len() < ERROR_CODES_MAX {
-            self.errors.insert(code.into(), 1);
+        if self.errors_stopped {
+            return;
         }
+        if self.errors.len() >= ERROR_CODES_MAX {
+            return self.stop_counting_codes();
+        }
+        let code = String::from_utf8_lossy(code);
+        match self.errors.get_mut(&*code) {
+            Some(count) => *count += 1,
+            None => _ = self.errors.insert(code.into(), 1),
+        }
+    }
+
+    #[cold]
+    fn stop_counting_codes(&mut self) {
+        let codes: Vec<&str> = self.errors.keys().map(|code| &**code).collect();
+        log::warn!(
+            "Errorstats stopped adding new errors because the number of errors reached the limit, may be misuse of lua \
+             error_reply, please check INFO ERRORSTATS, this can be re-enabled via CONFIG RESETSTAT."
+        );
+        log::warn!("Current errors code list: {}", codes.join(", "));
+        self.errors = BTreeMap::from([(ERROR_CODES_STOPPED.into(), 1)]);
+        self.errors_stopped = true;
     }
 
     /// Starts counting anew. The peak of memory use stays.
     pub fn reset(&mut self) {
-        *self = Stats { peak_memory: self.peak_memory, ..Stats::default() };
+        *self = Stats { peak_memory: self.peak_memory, peak_memory_ms: self.peak_memory_ms, ..Stats::default() };
     }
 
     /// How long the loop has been busy until a reading of the clock, in microseconds.
@@ -103,31 +130,39 @@ impl Stats {
         self.commands_rate.sample(self.commands, now_ms);
         self.input_rate.sample(self.input_bytes, now_ms);
         self.output_rate.sample(self.output_bytes, now_ms);
+        self.cycles_rate.sample(self.loop_cycles, now_ms);
+        self.cycle_us.sample_per(self.loop_us, self.loop_cycles as i64, 1);
     }
 }
 
 /// Samples a rate is averaged over.
 const RATE_SAMPLES: usize = 16;
 
-/// The rate per second of a counter, as an average over the last samples.
+/// The rate of a counter per second, or per something else, as an average over the last samples.
 #[derive(Debug, Default)]
 pub struct Rate {
     samples: [u64; RATE_SAMPLES],
     next: usize,
     last_value: u64,
-    last_ms: i64,
+    last_base: i64,
 }
 
 impl Rate {
+    /// Takes a sample for a rate per second.
     fn sample(&mut self, value: u64, now_ms: i64) {
-        let elapsed = (now_ms - self.last_ms).max(1) as u64;
-        let grown = value.saturating_sub(self.last_value);
-        self.samples[self.next] = if self.last_ms == 0 { 0 } else { grown * 1000 / elapsed };
-        self.next = (self.next + 1) % RATE_SAMPLES;
-        (self.last_value, self.last_ms) = (value, now_ms);
+        self.sample_per(value, now_ms, 1000);
     }
 
-    /// Per second.
+    /// Takes a sample for a rate per so much of what `base` counts.
+    fn sample_per(&mut self, value: u64, base: i64, per: u64) {
+        let elapsed = (base - self.last_base).max(1) as u64;
+        let grown = value.saturating_sub(self.last_value);
+        self.samples[self.next] = if self.last_base == 0 { 0 } else { grown * per / elapsed };
+        self.next = (self.next + 1) % RATE_SAMPLES;
+        (self.last_value, self.last_base) = (value, base);
+    }
+
+    /// The rate.
     pub fn per_second(&self) -> u64 {
         self.samples.iter().sum::<u64>() / RATE_SAMPLES as u64
     }
@@ -138,14 +173,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_counted_by_code_up_to_a_limit() {
+    fn errors_are_counted_by_code_until_there_are_too_many() {
         let mut stats = Stats::default();
-        (0..200).for_each(|number| stats.count_error(format!("E{number}").as_bytes()));
+        (0..ERROR_CODES_MAX).for_each(|number| stats.count_error(format!("E{number}").as_bytes()));
+        assert_eq!((stats.errors.len(), stats.errors["E5"]), (ERROR_CODES_MAX, 1));
         stats.count_error(b"E5");
-        assert_eq!((stats.error_replies, stats.errors.len(), stats.errors["E5"]), (201, ERROR_CODES_MAX, 2));
+        stats.count_error(b"E5");
+        let stopped = BTreeMap::from([(ERROR_CODES_STOPPED.into(), 1)]);
+        assert_eq!((stats.error_replies, &stats.errors), (ERROR_CODES_MAX as u64 + 2, &stopped));
         stats.peak_memory = 7;
         stats.reset();
         assert_eq!((stats.error_replies, stats.errors.len(), stats.peak_memory), (0, 0, 7));
+        stats.count_error(b"E5");
+        assert_eq!(stats.errors["E5"], 1);
     }
 
     #[test]

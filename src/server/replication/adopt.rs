@@ -32,7 +32,7 @@ pub fn adopt(server: &mut Server, cached: Cached, is_old: bool) {
         open: Vec::new(),
         logged: Logged::default(),
     });
-    server.repl.down_since_ms = None;
+    server.repl.link_history.made(server.clock.unix_ms(), server.repl.down_since_ms.take());
     let registry = server.listeners.registry();
     if let Err(error) = server.clients.at_mut(key).connection.reregister(registry, mio::Token(key)) {
         log::warn!("Registering the socket of the primary: {error}");

@@ -24,6 +24,7 @@ const AGAIN_AFTER_MS: i64 = 1000;
 pub fn connect(server: &mut Server) {
     let Some(primary) = server.replica_of().cloned() else { return };
     server.repl.tried_ms = server.clock.unix_ms();
+    server.repl.link_history.try_again();
     server.repl.link = Link { heard_ms: server.repl.tried_ms, ..Link::default() };
     match primary.host.parse::<IpAddr>() {
         Ok(ip) => connect_to(server, SocketAddr::new(ip, primary.port)),

@@ -5,9 +5,11 @@
 
 use super::{adopt, connect, roster};
 use crate::client::{BlockedFor, Client};
+use crate::command::Error;
 use crate::config::ReplicaOf;
 use crate::db::Databases;
 use crate::net::ClientKey;
+use crate::repl::LinkHistory;
 use crate::repl::link::Link;
 use crate::repl::primary::{Cached, Primary};
 use crate::server::replica_mode::update_role;
@@ -18,7 +20,9 @@ pub fn forget(server: &mut Server, key: ClientKey) {
     let Some(primary) = server.repl.primary.take_if(|primary| primary.client == key) else { return };
     log::warn!("Connection with master lost.");
     remember(server, &primary);
-    server.repl.down_since_ms = Some(server.clock.unix_ms());
+    let now_ms = server.clock.unix_ms();
+    server.repl.down_since_ms = Some(now_ms);
+    server.repl.link_history.lost();
     server.repl.link = Link::default();
     update_role(server);
     if let Some(ReplicaOf { host, port }) = server.replica_of() {
@@ -61,6 +65,7 @@ pub fn become_replica(server: &mut Server, db: &mut Databases, primary: ReplicaO
         unblock_for_role_change(server);
     }
     server.config.replicaof = Some(primary);
+    server.repl.link_history = LinkHistory::default();
     connect::drop_link(server, db, false);
     server.repl.tells_version = false;
     if was_primary {
@@ -81,13 +86,11 @@ fn unblock_for_role_change(server: &mut Server) {
     let waits = |client: &Client| client.blocked.as_ref().is_some_and(|blocked| blocked.reason != BlockedFor::Pause);
     let waiting: Vec<ClientKey> =
         server.clients.iter().filter(|(_, client)| waits(client)).map(|(key, _)| key).collect();
+    const ROLE_CHANGED: Error =
+        Error::fixed("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
     for key in waiting {
-        server.unblock(key);
-        let client = server.clients.at_mut(key);
-        client
-            .output
-            .error("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
-        client.close_after_reply();
+        server.refuse_blocked(key, &ROLE_CHANGED);
+        server.clients.at_mut(key).close_after_reply();
         server.clients.flush_later(key);
     }
 }

@@ -1,7 +1,7 @@
 //! Where the memory goes: INFO memory, and the figures behind MEMORY STATS and MEMORY DOCTOR.
 //!
 //! The allocator does not tell how much of its memory it holds in reserve, so all that is resident beyond what is in
-//! use counts as its fragmentation.
+//! use counts as its fragmentation. Tables grow bucket by bucket, so that none has a second one while it does.
 
 use super::section::{Section, Source, human};
 use crate::config::Choice;
@@ -14,6 +14,8 @@ pub struct Overview {
     pub used: usize,
     /// The most that was ever seen in use.
     pub peak: usize,
+    /// When that was, in Unix milliseconds.
+    pub peak_ms: i64,
     /// In use when the server was ready.
     pub startup: usize,
     /// Resident.
@@ -38,7 +40,11 @@ impl Overview {
     /// Takes the figures.
     pub fn of(source: &Source<'_>) -> Overview {
         let used = alloc::used_memory();
-        let peak = source.server.stats.peak_memory.max(used);
+        let stats = &source.server.stats;
+        let (peak, peak_ms) = match used > stats.peak_memory {
+            true => (used, source.server.clock.unix_ms()),
+            false => (stats.peak_memory, stats.peak_memory_ms),
+        };
         let databases = (0..source.db.count()).map(|index| (index, &source.db.database(index).dict));
         let tables: Vec<_> = databases
             .clone()
@@ -53,6 +59,7 @@ impl Overview {
         Overview {
             used,
             peak,
+            peak_ms,
             startup,
             resident: platform::resident_memory().unwrap_or(peak),
             clients,
@@ -123,6 +130,7 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("used_memory_rss_human", human(memory.resident));
     section.field("used_memory_peak", memory.peak);
     section.field("used_memory_peak_human", human(memory.peak));
+    section.field("used_memory_peak_time", memory.peak_ms / 1000);
     section.field("used_memory_peak_perc", format_args!("{:.2}%", memory.peak_percent()));
     section.field("used_memory_overhead", memory.overhead);
     section.field("used_memory_startup", memory.startup);
@@ -131,6 +139,7 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("allocator_allocated", memory.used);
     section.field("allocator_active", memory.resident);
     section.field("allocator_resident", memory.resident);
+    section.field("allocator_muzzy", 0);
     section.field("total_system_memory", total);
     section.field("total_system_memory_human", human(total));
     script_fields(source, section);
@@ -148,11 +157,13 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("mem_not_counted_for_evict", source.server.not_counted_for_evict());
     section.field("mem_replication_backlog", memory.backlog);
     section.field("mem_total_replication_buffers", memory.backlog + memory.replicas);
+    section.field("mem_replica_full_sync_buffer", 0);
     section.field("mem_clients_slaves", memory.replicas);
     section.field("mem_clients_normal", memory.clients);
     section.field("mem_cluster_links", 0);
     section.field("mem_aof_buffer", source.server.persist.aof.writer().buffer_bytes());
     section.field("mem_allocator", "mimalloc");
+    section.field("mem_overhead_db_hashtable_rehashing", 0);
     section.field("active_defrag_running", 0);
     section.field("lazyfree_pending_objects", source.db.lazyfree.pending());
     section.field("lazyfreed_objects", source.db.lazyfree.freed());

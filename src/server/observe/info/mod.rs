@@ -1,7 +1,7 @@
 //! INFO: one function per section, each a list of `field:value` lines.
 //!
-//! Names and order are those of Redis 7.0, since people and tools look for them, with those of Redis 8 between them
-//! that have something to tell here. Left out is what is about a C compiler (`gcc_version`, `atomicvar_api`), and the
+//! Names and order are those of Redis 8.2, since people and tools look for them, with those of later versions between
+//! them that have something to tell here. Left out is what is about a C compiler (`gcc_version`, `atomicvar_api`), and the
 //! resizing of each client's reply buffer (`reply_buffer_shrinks`, `reply_buffer_expands`), which there is none of.
 
 mod commands;
@@ -15,7 +15,7 @@ use std::fmt::Write;
 
 use crate::client::acl::log::Reason;
 use crate::client::{Client, Modes};
-use crate::config::REDIS_VERSION;
+use crate::config::{Config, REDIS_VERSION};
 use crate::server::observe::info::section::{Section, Source};
 use crate::server::{Server, shutdown};
 use crate::util::clock::unix_micros;
@@ -42,6 +42,7 @@ const SECTIONS: &[Row] = &[
     Row { name: "clients", title: "Clients", shown: Shown::Default, write: clients },
     Row { name: "memory", title: "Memory", shown: Shown::Default, write: memory::section },
     Row { name: "persistence", title: "Persistence", shown: Shown::Default, write: persistence::section },
+    Row { name: "threads", title: "Threads", shown: Shown::Default, write: threads },
     Row { name: "stats", title: "Stats", shown: Shown::Default, write: stats },
     Row { name: "replication", title: "Replication", shown: Shown::Default, write: replication::section },
     Row { name: "cpu", title: "CPU", shown: Shown::Default, write: cpu },
@@ -105,6 +106,25 @@ fn server(source: &Source<'_>, section: &mut Section<'_>) {
     if let Some(left) = shutdown::wait_left_ms(source.server) {
         section.field("shutdown_in_milliseconds", left);
     }
+    listeners(config, section);
+}
+
+/// A line for each kind of socket that is listened on.
+fn listeners(config: &Config, section: &mut Section<'_>) {
+    let binds: String = config.bind.iter().map(|bind| format!("bind={bind},")).collect();
+    let tcp = (config.port != 0).then(|| format!("name=tcp,{binds}port={}", config.port));
+    let unix = config.unixsocket.as_ref().map(|path| format!("name=unix,bind={path}"));
+    let tls = (config.tls_port != 0).then(|| format!("name=tls,{binds}port={}", config.tls_port));
+    for (number, line) in [tcp, unix, tls].into_iter().flatten().enumerate() {
+        section.field(format_args!("listener{number}"), line);
+    }
+}
+
+/// The one thread that reads and writes runs the commands as well.
+fn threads(source: &Source<'_>, section: &mut Section<'_>) {
+    let stats = &source.server.stats;
+    let (clients, reads, writes) = (source.server.clients.len(), stats.reads_processed, stats.writes_processed);
+    section.field("io_thread_0", format_args!("clients={clients},reads={reads},writes={writes}"));
 }
 
 fn clients(source: &Source<'_>, section: &mut Section<'_>) {
@@ -129,6 +149,7 @@ fn clients(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("clients_in_timeout_table", with_deadline.count());
     section.field("total_watched_keys", source.server.watches.len());
     section.field("total_blocking_keys", source.server.waiters.len());
+    section.field("total_blocking_keys_on_nokey", source.server.waiters.len_with_dependents());
 }
 
 fn stats(source: &Source<'_>, section: &mut Section<'_>) {
@@ -190,10 +211,16 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("total_writes_processed", stats.writes_processed);
     section.field("io_threaded_reads_processed", 0);
     section.field("io_threaded_writes_processed", 0);
+    section.field("io_threaded_total_prefetch_batches", 0);
+    section.field("io_threaded_total_prefetch_entries", 0);
     section.field("client_query_buffer_limit_disconnections", stats.query_buffer_disconnections);
     section.field("client_output_buffer_limit_disconnections", stats.output_buffer_disconnections);
     section.field("eventloop_cycles", stats.loop_cycles);
     section.field("eventloop_duration_sum", stats.loop_us);
+    let commands = source.server.commands.entries();
+    section.field("eventloop_duration_cmd_sum", commands.map(|entry| entry.stats.nanos).sum::<u64>() / 1000);
+    section.field("instantaneous_eventloop_cycles_per_sec", stats.cycles_rate.per_second());
+    section.field("instantaneous_eventloop_duration_usec", stats.cycle_us.per_second());
     for (reason, count) in Reason::ALL.iter().zip(stats.denials) {
         let name = if *reason == Reason::Command { "cmd" } else { reason.name() };
         section.field(format_args!("acl_access_denied_{name}"), count);

@@ -45,6 +45,12 @@ fn replica(server: &Server, of: &ReplicaOf, section: &mut Section<'_>) {
     let offset = repl.replica_offset();
     section.field("slave_read_repl_offset", offset + stream::unapplied_bytes(server) as i64);
     section.field("slave_repl_offset", offset);
+    // What follows the snapshot waits in the primary's output, not here.
+    section.field("replica_full_sync_buffer_size", 0);
+    section.field("replica_full_sync_buffer_peak", 0);
+    let history = &repl.link_history;
+    section.field("master_current_sync_attempts", history.tries);
+    section.field("master_total_sync_attempts", history.tries_in_all);
     if syncing {
         let (read, total) = match &repl.link.state {
             State::Receiving(receiving) => receiving.progress(),
@@ -61,10 +67,12 @@ fn replica(server: &Server, of: &ReplicaOf, section: &mut Section<'_>) {
         section.field("master_sync_perc", format_args!("{percent:.2}"));
         section.field("master_sync_last_io_seconds_ago", (now - repl.link.heard_ms).max(0) / 1000);
     }
-    if primary.is_none() {
-        let down = repl.down_since_ms.map_or(-1, |since| (now - since).max(0) / 1000);
-        section.field("master_link_down_since_seconds", down);
+    let seconds_since = |since_ms: Option<i64>| since_ms.map_or(-1, |since| (now - since).max(0) / 1000);
+    match primary {
+        None => section.field("master_link_down_since_seconds", seconds_since(repl.down_since_ms)),
+        Some(_) => section.field("master_link_up_since_seconds", seconds_since(history.up_since_ms)),
     }
+    section.field("total_disconnect_time_sec", history.down_ms / 1000);
     section.field("slave_priority", server.config.replica_priority);
     section.field("slave_read_only", u8::from(server.config.replica_read_only));
     section.field("replica_announced", u8::from(server.config.replica_announced));
