@@ -168,10 +168,14 @@ fn give_name(cx: &mut Ctx<'_>, args: Args<'_>, replace: bool) -> Result<bool, Er
     if from.bytes() == to.bytes() || (cx.db.exists(&to) && !replace) {
         return Ok(false);
     }
+    let blessed = cx.db.is_blessed(&from);
     let Some(entry) = cx.db.take(&from) else { return Err(NO_SUCH_KEY) };
     let old = cx.db.value_type(&to);
     cx.db.delete(&to);
     cx.db.put(&to, entry.rename(to.bytes()));
+    if blessed {
+        cx.db.bless(&to, true);
+    }
     cx.changed(&from, Event::generic("rename_from"));
     cx.touched(&to, Event::generic("rename_to"));
     cx.replaced(&to, old);
@@ -252,9 +256,13 @@ fn move_between(cx: &mut Ctx<'_>, key: &Key<'_>, source: usize, target: usize) -
     if taken {
         return false;
     }
+    let blessed = cx.db.is_blessed(key);
     let Some(entry) = cx.db.take(key) else { return false };
     cx.db.select(target);
     cx.db.put(key, entry);
+    if blessed {
+        cx.db.bless(key, true);
+    }
     cx.db.select(source);
     true
 }

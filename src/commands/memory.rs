@@ -101,9 +101,15 @@ fn stats(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     }
     for (index, keys, expires) in &memory.tables {
         reply.bulk(format!("db.{index}").as_bytes());
-        reply.map(2);
-        let tables = [("overhead.hashtable.main", *keys), ("overhead.hashtable.expires", *expires)];
-        for (name, value) in tables {
+        let blessed = cx.db.database(*index).dict.blessed();
+        let tables = [
+            ("overhead.hashtable.main", *keys),
+            ("overhead.hashtable.expires", *expires),
+            ("overhead.hashtable.blessed", blessed.memory()),
+        ];
+        let shown = if blessed.is_empty() { 2 } else { 3 };
+        reply.map(shown);
+        for (name, value) in tables.into_iter().take(shown) {
             reply.bulk(name.as_bytes());
             reply.integer(value as i64);
         }

@@ -8,6 +8,7 @@ pub mod acl;
 pub mod array;
 pub mod bitfield;
 pub mod bits;
+pub mod bless;
 pub mod client;
 pub mod cluster;
 pub mod command;
@@ -64,6 +65,7 @@ pub const FAMILIES: &[&[Command]] = &[
     array::COMMANDS,
     bitfield::COMMANDS,
     bits::COMMANDS,
+    bless::COMMANDS,
     client::COMMANDS,
     cluster::COMMANDS,
     command::COMMANDS,

@@ -108,6 +108,7 @@ fn restore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let value = value_of(cx, args.get(3))?;
     let now_ms = cx.now_ms();
     let old = cx.db.value_type(&key);
+    let blessed = cx.db.is_blessed(&key);
     let deleted = options.replace && cx.db.delete(&key);
     let expire = match (ttl, options.absolute) {
         (0, _) => None,
@@ -131,6 +132,9 @@ fn restore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         words[2] = &at;
         words.push(b"ABSTTL");
         cx.propagate_instead(&words);
+    }
+    if blessed {
+        cx.db.bless(&key, true);
     }
     cx.changed(&key, Event::generic("restore"));
     cx.replaced(&key, old);

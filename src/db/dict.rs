@@ -1,4 +1,5 @@
-//! The keys of a database, and two indexes kept in step: of those that expire, and of collections with parts that do.
+//! The keys of a database, and indexes kept in step: of those that expire, of collections with parts that do, and of
+//! those that are not to be evicted.
 //!
 //! The index is a second table whose items point to entries of the first. Active expiry and the volatile eviction
 //! policies sample from it, however few of the keys expire. Every change to an entry goes through
@@ -20,6 +21,7 @@ mod tests;
 
 use std::ptr::NonNull;
 
+use super::blessed::Blessed;
 use super::entry::{Entry, EntryRef, EntryView, InEntry};
 use super::expiry_schedule::ExpirySchedule;
 use crate::types::ExpiringParts;
@@ -39,6 +41,8 @@ struct Indexes {
     expires: Table<EntryRef>,
     /// One item for each collection that has parts with an expiry, and perhaps for such that had.
     expiry_schedule: ExpirySchedule,
+    /// Keys that are not to be evicted.
+    blessed: Blessed,
 }
 
 impl Dict {
@@ -46,7 +50,11 @@ impl Dict {
     pub fn new(seed: HashSeed) -> Self {
         Self {
             keys: Table::new(seed),
-            indexes: Indexes { expires: Table::new(seed), expiry_schedule: ExpirySchedule::default() },
+            indexes: Indexes {
+                expires: Table::new(seed),
+                expiry_schedule: ExpirySchedule::default(),
+                blessed: Blessed::default(),
+            },
         }
     }
 
@@ -68,6 +76,19 @@ impl Dict {
     /// The number of collections with parts that expire.
     pub fn planned_len(&self) -> usize {
         self.indexes.expiry_schedule.len()
+    }
+
+    /// The keys that are not to be evicted.
+    pub fn blessed(&self) -> &Blessed {
+        &self.indexes.blessed
+    }
+
+    /// Protects a key that is there from eviction, or no longer; whether that is a change.
+    pub fn bless(&mut self, hash: u64, key: &[u8], blessed: bool) -> bool {
+        match blessed {
+            true => self.keys.find(hash, key).is_some() && self.indexes.blessed.insert(hash, key),
+            false => self.indexes.blessed.remove(hash, key),
+        }
     }
 
     /// When the first part of a collection may expire, and the hash of its key.
@@ -169,6 +190,7 @@ impl Dict {
         let indexes = Indexes {
             expires: self.indexes.expires.take(),
             expiry_schedule: std::mem::take(&mut self.indexes.expiry_schedule),
+            blessed: std::mem::take(&mut self.indexes.blessed),
         };
         Self { keys: self.keys.take(), indexes }
     }
@@ -273,6 +295,9 @@ impl<'a> DictSlot<'a> {
         }
         if let Some(at) = self.view().planned() {
             self.indexes.expiry_schedule.remove(at, self.hash);
+        }
+        if !self.indexes.blessed.is_empty() {
+            self.indexes.blessed.remove(self.hash, self.slot.view().key());
         }
         self.slot.remove()
     }

@@ -12,6 +12,9 @@ use crate::util::alloc::used_memory;
 /// Candidates kept.
 const POOL_MAX: usize = 16;
 
+/// How often a key is drawn where some are not to be evicted.
+const DRAWS_MAX: usize = 64;
+
 /// By what a key is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judge {
@@ -115,16 +118,40 @@ impl Databases {
             while let Some(best) = pool.0.pop() {
                 let key = Key::new(&best.key);
                 let entry = self.database(best.db).dict.find(key.hash(), key.bytes());
-                if entry.is_some_and(|entry| !policy.volatile || entry.expire_at().is_some()) {
+                let blessed = self.database(best.db).dict.blessed().contains(key.hash(), key.bytes());
+                if entry.is_some_and(|entry| !policy.volatile || entry.expire_at().is_some()) && !blessed {
                     return Some((best.db, best.key));
                 }
             }
         }
     }
 
+    /// A random key to consider. Where most are not to be evicted, it may find none though there is one.
     fn sample(&mut self, db: usize, policy: EvictionPolicy) -> Option<EntryView<'_>> {
         let (dict, random) = self.dict_and_random(db);
-        if policy.volatile { dict.random_expiring(random) } else { dict.random(random) }
+        let mut draw = || if policy.volatile { dict.random_expiring(random) } else { dict.random(random) };
+        if dict.blessed().is_empty() {
+            return draw();
+        }
+        let may_go = |entry: &EntryView<'_>| {
+            let key = Key::new(entry.key());
+            !dict.blessed().contains(key.hash(), key.bytes())
+        };
+        (0..DRAWS_MAX).map_while(|_| draw()).find(may_go)
+    }
+
+    /// Whether nothing is left to evict but keys that are not to be.
+    pub fn only_blessed_are_left(&self, policy: EvictionPolicy) -> bool {
+        let mut any = false;
+        for db in 0..self.count() {
+            let dict = &self.database(db).dict;
+            let left = if policy.volatile { dict.expires_len() } else { dict.len() };
+            if left > dict.blessed().len() {
+                return false;
+            }
+            any |= left > 0;
+        }
+        any
     }
 
     fn score(&self, access: u32, expire_at: Option<i64>, judge: Judge) -> u64 {

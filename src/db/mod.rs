@@ -4,6 +4,7 @@
 //! database, and [`keyspace`] is what commands see: lookups that expire keys, count hits and note accesses. [`expire`]
 //! and [`evict`] delete keys nobody asked to be deleted.
 
+mod blessed;
 mod dict;
 pub mod digest;
 mod entry;

@@ -1,4 +1,4 @@
-//! Which accesses and changes of keys are noted, and how: see [`super::access`].
+//! What is noted of keys besides their values: accesses, changes (see [`super::access`]), protection from eviction.
 
 use super::Databases;
 use crate::db::Key;
@@ -35,5 +35,16 @@ impl Databases {
     /// not what is noted.
     pub fn restored_access(&self, idle_seconds: Option<u64>, frequency: Option<u8>) -> u32 {
         self.access.restored(idle_seconds, frequency)
+    }
+
+    /// Protects a key of the selected database from eviction, or no longer; whether that is a change.
+    pub fn bless(&mut self, key: &Key<'_>, blessed: bool) -> bool {
+        let selected = self.selected;
+        self.database_mut(selected).dict.bless(key.hash(), key.bytes(), blessed)
+    }
+
+    /// Whether a key of the selected database is protected from eviction.
+    pub fn is_blessed(&self, key: &Key<'_>) -> bool {
+        self.dict().blessed().contains(key.hash(), key.bytes())
     }
 }

@@ -44,6 +44,9 @@ pub fn write_all(
             keys += 1;
             on_key(keys);
         }
+        for key in dict.blessed().scan(0, usize::MAX).1 {
+            script.command(&[b"BLESS", b"SET", key, b"NO-EVICT"])?;
+        }
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! file     magic, version    [aux…]   [function…]   database…   EOF   checksum
 //! database SELECTDB number  RESIZEDB keys expiring  key…
-//! key      [EXPIRETIME_MS time]  [IDLE seconds | FREQ count]  type  key  value
+//! key      [NO_EVICT]  [EXPIRETIME_MS time]  [IDLE seconds | FREQ count]  type  key  value
 //! ```
 //! What a file begins with tells whose it is and in which version, see [`super::version`]. Times are 8 bytes and the
 //! checksum is 8 bytes, little-endian; all else is made of bytes, lengths and strings. A length says by its first two bits how long it is:
@@ -13,6 +13,8 @@
 //! 11xxxxxx             no length: a string of another form, see `encoding`
 //! ```
 
+use super::version::Since;
+
 /// The first version that has a checksum at its end.
 pub const VERSION_CHECKSUM: u32 = 5;
 /// The first version that tells of itself, and how many keys a database has: that of Redis 3.2.
@@ -21,6 +23,9 @@ pub const VERSION_AUX: u32 = 7;
 pub const VERSION_USAGE: u32 = 9;
 /// The first version that has libraries of functions: that of Redis 7.0.
 pub const VERSION_FUNCTIONS: u32 = 10;
+
+/// Since when files tell which keys are not to be evicted.
+pub const PROTECTION: Since = Since::redis(16);
 
 /// What stands where the type of a value could.
 pub mod opcode {

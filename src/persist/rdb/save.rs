@@ -6,11 +6,11 @@
 
 use std::io;
 
-use super::format::{VERSION_AUX, VERSION_CHECKSUM, VERSION_FUNCTIONS, VERSION_USAGE, opcode};
+use super::format::{PROTECTION, VERSION_AUX, VERSION_CHECKSUM, VERSION_FUNCTIONS, VERSION_USAGE, opcode};
 use super::forms;
 use super::version::{Since, Version};
 use super::write::{Sink, Writer};
-use crate::db::{Databases, EntryView};
+use crate::db::{Databases, EntryView, hash_key};
 use crate::types::uncommon;
 
 /// What holds fields that expire: they have a form in each fork.
@@ -127,6 +127,9 @@ fn lowest(db: &Databases) -> Version {
     if dicts().any(|dict| dict.planned_len() > 0) {
         since = since.and(FIELD_EXPIRY);
     }
+    if dicts().any(|dict| !dict.blessed().is_empty()) {
+        since = since.and(PROTECTION);
+    }
     if uncommon::were_made() {
         since = dicts().flat_map(|dict| dict.iter()).map(forms::since).fold(since, Since::and);
     }
@@ -202,7 +205,15 @@ impl File<'_> {
         let Some(form) = forms::form(entry, self.version) else {
             return self.refuse(&Refused::Key(database, entry));
         };
+        // That a file for an older server cannot tell of protection loses no data.
+        let blessed = self.db.database(database).dict.blessed();
         let out = &mut self.out;
+        if !blessed.is_empty()
+            && PROTECTION.allows(self.version)
+            && blessed.contains(hash_key(entry.key()), entry.key())
+        {
+            out.byte(opcode::KEY_NO_EVICT);
+        }
         if let Some(at) = entry.expire_at() {
             out.byte(opcode::EXPIRE_MS);
             out.time_ms(at);

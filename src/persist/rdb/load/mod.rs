@@ -133,6 +133,7 @@ struct Header {
     expire: Option<i64>,
     idle_seconds: Option<u64>,
     frequency: Option<u8>,
+    blessed: bool,
 }
 
 /// A collection that is being read.
@@ -158,6 +159,8 @@ struct State {
     building: Option<Building>,
     /// Entries to be put in, with their hashes.
     batch: Vec<(u64, Entry)>,
+    /// Keys among them that are not to be evicted.
+    blessed: Vec<(u64, Vec<u8>)>,
     counts: Counts,
     aux: Vec<(String, Vec<u8>)>,
     functions: Vec<Vec<u8>>,
@@ -202,6 +205,7 @@ impl Loader {
             header: Header::default(),
             building: None,
             batch: Vec::with_capacity(BATCH),
+            blessed: Vec::new(),
             counts: Counts::default(),
             aux: Vec::new(),
             functions: Vec::new(),
@@ -457,7 +461,7 @@ impl State {
         let mut room = IntText::new();
         let key = key.bytes(&mut room);
         if self.is_wanted(key) {
-            let (expire, access) = self.take_header(db);
+            let (expire, access) = self.take_header(db, key);
             let entry = match value {
                 Text::Bytes(bytes) => Entry::string(key, bytes, expire, access),
                 Text::Int(value) => Entry::int(key, value, expire, access),
@@ -529,7 +533,7 @@ impl State {
             return Ok(());
         };
         if self.is_wanted(key) {
-            let (expire, access) = self.take_header(db);
+            let (expire, access) = self.take_header(db, key);
             self.add(db, hash_key(key), value.into_entry(key, expire, access))?;
         }
         Ok(())
@@ -557,8 +561,11 @@ impl State {
         !expired || self.settings.discard
     }
 
-    fn take_header(&mut self, db: &Databases) -> (Option<i64>, u32) {
-        let Header { expire, idle_seconds, frequency } = std::mem::take(&mut self.header);
+    fn take_header(&mut self, db: &Databases, key: &[u8]) -> (Option<i64>, u32) {
+        let Header { expire, idle_seconds, frequency, blessed } = std::mem::take(&mut self.header);
+        if blessed && !self.settings.discard {
+            self.blessed.push((hash_key(key), key.to_vec()));
+        }
         (expire, db.restored_access(idle_seconds, frequency))
     }
 
@@ -582,6 +589,9 @@ impl State {
             }
         }
         self.batch = batch;
+        for (hash, key) in self.blessed.drain(..) {
+            db.database_mut(self.database).dict.bless(hash, &key, true);
+        }
         Ok(())
     }
 

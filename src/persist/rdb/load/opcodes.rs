@@ -1,6 +1,6 @@
 //! What stands between the keys of a file: opcodes by number, fork and version, a row and a function each.
 
-use super::super::format::{VERSION_CHECKSUM, opcode};
+use super::super::format::{PROTECTION, VERSION_CHECKSUM, opcode};
 use super::super::read::Cursor;
 use super::super::value::template;
 use super::super::version::{Fork, Since};
@@ -28,7 +28,7 @@ impl Opcode {
 }
 
 const OPCODES: &[Opcode] = &[
-    Opcode::new(opcode::KEY_NO_EVICT, "read-type", Since::redis(16), key_no_evict),
+    Opcode::new(opcode::KEY_NO_EVICT, "read-type", PROTECTION, key_no_evict),
     Opcode::new(opcode::HASH_TEMPLATE, "read-hash-template", Since::redis(15), hash_template),
     Opcode::new(opcode::KEY_META, "read-key-meta", Since::redis(13), key_meta),
     Opcode::new(opcode::VALKEY_SLOT_IMPORT, "read-slot-import", Since::valkey(80), slot_import),
@@ -122,8 +122,8 @@ fn slot_info(_: &mut State, cursor: &mut Cursor<'_>, _: &mut Databases) -> Resul
     Ok(())
 }
 
-/// Keys are evicted alike here.
-fn key_no_evict(_: &mut State, _: &mut Cursor<'_>, _: &mut Databases) -> Result<(), Stop> {
+fn key_no_evict(state: &mut State, _: &mut Cursor<'_>, _: &mut Databases) -> Result<(), Stop> {
+    state.header.blessed = true;
     Ok(())
 }
 

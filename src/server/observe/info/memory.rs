@@ -146,6 +146,8 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("maxmemory", config.maxmemory);
     section.field("maxmemory_human", human(limit));
     section.field("maxmemory_policy", config.maxmemory_policy.name());
+    let dicts = (0..source.db.count()).map(|index| &source.db.database(index).dict);
+    section.field("blessed_keys", dicts.map(|dict| dict.blessed().len()).sum::<usize>());
     section.field("allocator_frag_ratio", ratio(memory.fragmentation()));
     section.field("allocator_frag_bytes", memory.fragmentation_bytes());
     section.field("allocator_rss_ratio", ratio(1.0));
