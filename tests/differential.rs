@@ -79,6 +79,12 @@ fn what_came_after_redis_7_is_as_in_redis_8() {
 }
 
 #[test]
+fn what_valkey_has_besides_is_as_in_valkey() {
+    let Some(valkey) = common::dataset::valkey_9() else { return };
+    assert_no_report(&run::run(&short_plan(valkey)));
+}
+
+#[test]
 #[ignore = "as long as one likes: scripts/differential"]
 fn a_run_as_told_by_the_environment_shows_no_difference() {
     let redis = run::find_redis().expect("a redis-server 7.0.x");

@@ -374,3 +374,26 @@ fn a_command_about_expiry_makes_place_for_times_even_if_it_sets_none() {
     let reply = client.cmd(&["HSETEX", "hash", "FIELDS", "2147483648", "a", "1"]);
     assert_eq!(reply, Reply::error("ERR invalid number of fields"));
 }
+
+#[test]
+fn hsetex_asks_for_the_key_as_well_as_for_the_fields() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let mut hsetex = |words: &str| client.cmd(&words.split(' ').collect::<Vec<_>>());
+    for (command, reply) in [
+        ("HSETEX h XX FIELDS 1 a 1", 0),
+        ("HSETEX h NX FIELDS 1 a 1", 1),
+        ("HSETEX h NX FIELDS 1 b 1", 0),
+        ("HSETEX h XX FNX FIELDS 1 a 2", 0),
+        ("HSETEX h fnx xx EX 100 FIELDS 1 b 2", 1),
+        ("HSETEX h NX FXX FIELDS 1 a 2", 0),
+    ] {
+        assert_eq!(hsetex(command), Reply::Integer(reply), "{command}");
+    }
+    let one = Reply::error("ERR Only one of NX or XX arguments can be specified");
+    assert_eq!(hsetex("HSETEX h NX XX FIELDS 1 a 1"), one);
+    assert_eq!(hsetex("HSETEX h NX NX FIELDS 1 a 1"), one);
+    assert_eq!(hsetex("HGETALL h"), Reply::bulks(&["a", "1", "b", "2"]));
+    assert_eq!(hsetex("SET str x"), Reply::ok());
+    assert!(hsetex("HSETEX str NX FIELDS 1 a 1").into_error().starts_with("WRONGTYPE"));
+}

@@ -143,3 +143,32 @@ fn a_client_that_left_takes_nothing() {
     client.cmd(&["ZADD", "z", "1", "a"]);
     assert_eq!(client.cmd(&["ZCARD", "z"]), Reply::Integer(1));
 }
+
+#[test]
+fn who_waits_to_move_elements_is_served_by_the_source_alone() {
+    let server = Server::start_with(&["--notify-keyspace-events", "Ezg"]);
+    let mut client = server.connect();
+    let mut popping = waiting(&server, 1, &["BZPOPMIN", "t", "0"]);
+    let mut moving = waiting(&server, 2, &["BZMOVE", "s", "t", "MAX", "0", "COUNT", "2"]);
+    assert_eq!(client.cmd(&["ZMOVE", "none", "t", "MIN"]), Reply::NullArray);
+    assert_eq!(client.cmd(&["ZADD", "t", "5", "x"]), Reply::Integer(1));
+    assert_eq!(popping.read(), popped("t", "x", "5"));
+    let mut popping = waiting(&server, 2, &["BZPOPMIN", "t", "0"]);
+    let mut listener = server.connect();
+    listener.cmd(&["PSUBSCRIBE", "*"]);
+    assert_eq!(client.cmd(&["ZADD", "s", "1", "a", "2", "b"]), Reply::Integer(2));
+    assert_eq!(moving.read(), Reply::bulks(&["b", "a"]));
+    assert_eq!(popping.read(), popped("t", "a", "1"));
+    for (event, key) in [("zadd", "s"), ("zrem", "s"), ("del", "s"), ("zadd", "t"), ("zpopmin", "t")] {
+        assert_eq!(listener.read(), Reply::bulks(&["pmessage", "*", &format!("__keyevent@0__:{event}"), key]));
+    }
+    assert_eq!(client.cmd(&["BZMOVE", "s", "t", "MIN", "0.01"]), Reply::NullArray);
+    client.cmd(&["SET", "str", "x"]);
+    let mut refused = waiting(&server, 1, &["BZMOVE", "s", "str", "MIN", "0"]);
+    client.cmd(&["ZADD", "s", "1", "a"]);
+    assert!(refused.read().into_error().starts_with("WRONGTYPE"));
+    assert_eq!(client.cmd(&["ZCARD", "s"]), Reply::Integer(1));
+    client.cmd(&["HELLO", "3"]);
+    assert_eq!(client.cmd(&["ZMOVEMEMBER", "s", "t", "MEMBERS", "1", "none"]), Reply::Null);
+    assert_eq!(client.cmd(&["ZMOVE", "s", "t", "BYSCORE", "-inf", "+inf"]), Reply::bulks(&["a"]));
+}

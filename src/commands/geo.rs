@@ -64,9 +64,10 @@ pub const COMMANDS: &[Command] = &[
         .keys(READ)
         .docs(
             "6.2.0",
-            "key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius M|KM|FT|MI | BYBOX <width> height \
-             M|KM|FT|MI> [ASC|DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
-            "Returns the members in a circle or a box.",
+            "key <<FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius M|KM|FT|MI | BYBOX <width> height \
+             M|KM|FT|MI> | BYPOLYGON <num-vertices> longitude latitude [longitude latitude ...]> [ASC|DESC] \
+             [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
+            "Returns the members in a circle, a box or a polygon.",
         ).complexity("O(N+log(M)) for N members in the grid's cells around the area, and M in the area.").history(&[("7.0.0", "Units in capital letters.")]),
     Command::new("geosearchstore", Arity::at_least(8), search::geosearchstore)
         .group(Group::Geo)
@@ -74,9 +75,10 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[Keys::at(1, STORED), Keys::at(2, Access::RO.and(Access::ACCESS))])
         .docs(
             "6.2.0",
-            "destination source <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius M|KM|FT|MI | BYBOX \
-             <width> height M|KM|FT|MI> [ASC|DESC] [COUNT count [ANY]] [STOREDIST]",
-            "Keeps the members in a circle or a box in another key.",
+            "destination source <<FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius M|KM|FT|MI | BYBOX \
+             <width> height M|KM|FT|MI> | BYPOLYGON <num-vertices> longitude latitude [longitude latitude ...]> [ASC|DESC] \
+             [COUNT count [ANY]] [STOREDIST]",
+            "Keeps the members in a circle, a box or a polygon in another key.",
         ).complexity("O(N+log(M)) for N members in the grid's cells around the area, and M in the area.").history(&[("7.0.0", "Units in capital letters.")]),
     Command::new("georadius", Arity::at_least(6), search::georadius)
         .group(Group::Geo)
@@ -353,6 +355,41 @@ mod tests {
         assert_eq!(bed.run("georadiusbymember s Palermo 200 km STOREDIST d"), ":2\r\n");
         assert_eq!(bed.run("georadiusbymember missing Palermo x y store d"), ":0\r\n");
         assert_eq!(bed.run("exists d"), ":0\r\n");
+    }
+
+    #[test]
+    fn polygons_are_searched_around_the_centre_of_their_vertices() {
+        let mut bed = sicily();
+        bed.run("geoadd s 12 38 x 14 37 q 16 36 y");
+        let square = "bypolygon 4 12 37 12 39 16 39 16 37";
+        let reply = bed.run(&format!("geosearch s {square} asc"));
+        assert_eq!(reply, "*4\r\n$7\r\nPalermo\r\n$7\r\nCatania\r\n$1\r\nq\r\n$1\r\nx\r\n");
+        let reply = bed.run(&format!("geosearch s {square} withdist count 1 desc"));
+        assert_eq!(reply, "*1\r\n*2\r\n$1\r\nx\r\n$11\r\n175281.3692\r\n");
+        assert_eq!(bed.run(&format!("geosearchstore d s {square} storedist")), ":4\r\n");
+        assert_eq!(bed.run("zscore d Palermo"), "$20\r\n5.698749327453733e+4\r\n");
+        assert_eq!(bed.run("geosearch s bypolygon 3 1 1 1 1 1 1"), "*0\r\n");
+        assert_eq!(bed.run("geosearch missing bypolygon 3 12 37 12 39 16 37"), "*0\r\n");
+        for (polygon, error) in [
+            ("x 1 1 2 2 3 3", "ERR invalid number of vertices"),
+            ("4294967299 1 1 2 2 3 3", "ERR invalid number of vertices"),
+            ("2 1 1 2 2", "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices"),
+            ("-1 1 1 2 2", "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices"),
+            ("2147483647 1 1 2 2 3 3", "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices"),
+            ("3 1 1 2 2 3 nan", "ERR value is not a valid float"),
+            ("3 1 1 2 2 3 89", "ERR invalid longitude,latitude pair 3.000000,89.000000"),
+            ("3 1 1 2 2 3 3 4 4", "ERR syntax error"),
+            ("3 1 1 2 2 3 3 frommember Palermo", "ERR syntax error"),
+            ("3 1 1 2 2 3 3 byradius 1 km", "ERR syntax error"),
+            ("3 1 1 2 2 3 3 withdist any", "ERR the ANY argument requires COUNT argument"),
+        ] {
+            assert_eq!(bed.run(&format!("geosearch s bypolygon {polygon}")), format!("-{error}\r\n"), "{polygon}");
+        }
+        for options in ["frommember Palermo", "fromlonlat 1 1", "byradius 1 km", "bybox 1 1 km"] {
+            let command = format!("geosearch s {options} bypolygon 3 12 37 12 39 16 37");
+            assert_eq!(bed.run(&command), "-ERR syntax error\r\n", "{options}");
+        }
+        assert_eq!(bed.run("georadius s 15 37 1 km bypolygon 3 1 1 2 2 3 3"), "-ERR syntax error\r\n");
     }
 
     #[test]

@@ -392,7 +392,7 @@ fn hscan(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             }
         })
     });
-    let (part, each) = if walk.no_values { (Part::Fields, 1) } else { (Part::Both, 2) };
+    let (part, each) = if walk.names_only { (Part::Fields, 1) } else { (Part::Both, 2) };
     scan::begin_reply(cx.reply, next, found.len() * each);
     found.into_iter().for_each(|pair| part.write(cx.reply, pair));
     Ok(())

@@ -105,7 +105,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(SETS)
         .docs(
             "8.0.0",
-            "key [FNX|FXX] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL] \
+            "key [NX|XX] [FNX|FXX] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL] \
              FIELDS <numfields field value [field value ...]>",
             "Sets fields of a hash and their expiry.",
         ).complexity("O(N) for N fields."),
@@ -224,6 +224,8 @@ fn hgetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 /// The options of HSETEX.
 struct SetOptions {
+    /// XX: true, NX: false.
+    key_must_exist: Option<bool>,
     /// FXX: true, FNX: false.
     must_exist: Option<bool>,
     lifetime: Lifetime,
@@ -239,7 +241,9 @@ impl SetOptions {
         const ONE_LIFETIME: Error =
             Error::fixed("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
         const NOT_A_COUNT: Error = Error::fixed("ERR invalid number of fields");
-        let mut options = SetOptions { must_exist: None, lifetime: Lifetime::Untouched, time_at: None, first: 0 };
+        const ONE_KEY_CONDITION: Error = Error::fixed("ERR Only one of NX or XX arguments can be specified");
+        let (lifetime, time_at) = (Lifetime::Untouched, None);
+        let mut options = SetOptions { key_must_exist: None, must_exist: None, lifetime, time_at, first: 0 };
         let mut index = 2;
         while index < args.len() {
             let unit = TimeUnit::of_option(args, index);
@@ -253,6 +257,10 @@ impl SetOptions {
             } else if args.is(index, "FNX") || args.is(index, "FXX") {
                 if options.must_exist.replace(args.is(index, "FXX")).is_some() {
                     return Err(ONE_CONDITION);
+                }
+            } else if args.is(index, "NX") || args.is(index, "XX") {
+                if options.key_must_exist.replace(args.is(index, "XX")).is_some() {
+                    return Err(ONE_KEY_CONDITION);
                 }
             } else if unit.is_some() || args.is(index, "KEEPTTL") {
                 if options.lifetime != Lifetime::Untouched {
@@ -282,6 +290,12 @@ fn hsetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (key, limits, now_ms) = (args.key(1), limits(cx), cx.now_ms());
     let pairs = || (options.first..args.len()).step_by(2).map(|index| (args.get(index), args.get(index + 1)));
     delete_due::<Hash>(cx, &key, pairs().map(|(field, _)| field))?;
+    if let Some(must_exist) = options.key_must_exist
+        && cx.db.collection_mut::<Hash>(&key)?.is_some() != must_exist
+    {
+        cx.reply.integer(0);
+        return Ok(());
+    }
     if let Some(must_exist) = options.must_exist {
         let hash = cx.db.collection_mut::<Hash>(&key)?;
         let exists = |field: &[u8]| hash.as_deref().is_some_and(|hash| hash.expiry(field).is_some());

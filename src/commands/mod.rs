@@ -103,6 +103,7 @@ pub const FAMILIES: &[&[Command]] = &[
     sort::COMMANDS,
     sorted_set::COMMANDS,
     sorted_set::algebra::COMMANDS,
+    sorted_set::moving::COMMANDS,
     sorted_set::pop::COMMANDS,
     sorted_set::range::COMMANDS,
     stream::COMMANDS,

@@ -69,8 +69,8 @@ pub struct Walk<'a> {
     /// Elements wanted.
     count: u64,
     filter: Filter<'a>,
-    /// HSCAN … NOVALUES.
-    pub no_values: bool,
+    /// HSCAN … NOVALUES, ZSCAN … NOSCORES.
+    pub names_only: bool,
 }
 
 /// Which options there are besides COUNT and MATCH.
@@ -79,7 +79,14 @@ enum Further {
     None,
     Type,
     NoValues,
+    NoScores,
 }
+
+/// Words that one command alone has, and what the others say to them.
+const NAMES_ONLY: [(&str, Further, Error); 2] = [
+    ("novalues", Further::NoValues, Error::fixed("ERR NOVALUES option can only be used in HSCAN")),
+    ("noscores", Further::NoScores, Error::fixed("ERR NOSCORES option can only be used in ZSCAN")),
+];
 
 impl<'a> Walk<'a> {
     /// Reads the options of SSCAN and its like: those behind key and cursor.
@@ -92,12 +99,20 @@ impl<'a> Walk<'a> {
         Walk::read(args, 3, Further::NoValues)
     }
 
+    /// Reads the options of ZSCAN: those behind key and cursor.
+    pub fn over_elements(args: Args<'a>) -> Result<Walk<'a>, Error> {
+        Walk::read(args, 3, Further::NoScores)
+    }
+
     fn read(args: Args<'a>, from: usize, further: Further) -> Result<Walk<'a>, Error> {
-        let mut walk = Walk { count: COUNT_DEFAULT, filter: Filter::default(), no_values: false };
+        let mut walk = Walk { count: COUNT_DEFAULT, filter: Filter::default(), names_only: false };
         let mut index = from;
         while index < args.len() {
-            if further == Further::NoValues && args.is(index, "novalues") {
-                walk.no_values = true;
+            if let Some((_, of, elsewhere)) = NAMES_ONLY.iter().find(|(word, ..)| args.is(index, word)) {
+                if *of != further {
+                    return Err(elsewhere.clone());
+                }
+                walk.names_only = true;
                 index += 1;
                 continue;
             }

@@ -5,6 +5,7 @@
 //! and lie flat in RESP2.
 
 pub mod algebra;
+pub mod moving;
 pub mod pop;
 pub mod range;
 
@@ -97,7 +98,7 @@ pub const COMMANDS: &[Command] = &[
         .tips(&["nondeterministic_output"])
         .docs(
             "2.8.0",
-            "key cursor [MATCH pattern] [COUNT count]",
+            "key cursor [MATCH pattern] [COUNT count] [NOSCORES]",
             "Returns some of the members with their scores, and where to go on.",
         )
         .complexity("O(1) for each call, O(N) for all that it takes to see N elements."),
@@ -402,7 +403,7 @@ fn zscan(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         scan::begin_reply(cx.reply, 0, 0);
         return Ok(());
     };
-    let walk = Walk::over_members(args)?;
+    let walk = Walk::over_elements(args)?;
     let (mut found, mut room) = (Vec::new(), IntText::new());
     let next = walk.run(cursor, |cursor, seen| {
         set.scan(cursor, |entry| {
@@ -412,10 +413,13 @@ fn zscan(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             }
         })
     });
-    scan::begin_reply(cx.reply, next, found.len() * 2);
+    scan::begin_reply(cx.reply, next, found.len() * if walk.names_only { 1 } else { 2 });
     let mut text = Vec::new();
     for entry in found {
         write_member(cx.reply, entry.member);
+        if walk.names_only {
+            continue;
+        }
         text.clear();
         number::append_f64(&mut text, entry.score());
         cx.reply.bulk(&text);

@@ -12,7 +12,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-pub use search::{Found, Outline, Search};
+pub use search::{Found, Outline, Search, centroid};
 
 use std::fmt;
 

@@ -50,6 +50,8 @@ pub enum Series {
     Seven,
     /// A later one, the measure of what it has besides.
     Later,
+    /// A Valkey, the measure of what that has alone.
+    Valkey,
 }
 
 /// A row: the command's name, its weight among all, and the words that follow the name.

@@ -78,7 +78,9 @@ const NEWER: [&str; 3] = ["hashes", "newer", "streams"];
 
 fn series(pair: &mut Pair) -> Series {
     let [redis, _] = pair.ask(&["INFO", "SERVER"]).expect("servers that have just started");
-    match String::from_utf8_lossy(redis.text()).contains(&format!("redis_version:{SERIES}")) {
+    let text = String::from_utf8_lossy(redis.text()).into_owned();
+    match text.contains(&format!("redis_version:{SERIES}")) {
+        _ if text.contains("server_name:valkey") => Series::Valkey,
         true => Series::Seven,
         false => Series::Later,
     }
@@ -186,6 +188,7 @@ impl Seed<'_> {
     fn run(mut self, known: &HashSet<String>) -> usize {
         let families = match (self.series, self.plan.families.is_empty()) {
             (Series::Later, true) => NEWER.map(str::to_owned).to_vec(),
+            (Series::Valkey, true) => vec!["valkey".into()],
             _ => self.plan.families.clone(),
         };
         let mut generator = Generator::new(self.seed, &families, known, self.series);

@@ -13,7 +13,7 @@ use crate::db::Key;
 use crate::resp::reply::Reply;
 use crate::server::effects::Event;
 use crate::server::execution::Ctx;
-use crate::types::geo::{Found, Outline, Place, Search};
+use crate::types::geo::{Found, Outline, Place, Search, centroid};
 use crate::types::listpack::IntText;
 use crate::types::{Collection, SortedSet};
 use crate::util::number::parse_f64;
@@ -70,12 +70,13 @@ enum Word {
     FromLonLat,
     ByRadius,
     ByBox,
+    ByPolygon,
 }
 
 impl Word {
     /// The words, each with how many arguments belong to it. GEOSEARCHSTORE has its key elsewhere: there none belongs
-    /// to STOREDIST.
-    const ALL: [(&'static str, Word, usize); 13] = [
+    /// to STOREDIST. To BYPOLYGON belongs what its number says, at least two.
+    const ALL: [(&'static str, Word, usize); 14] = [
         ("WITHDIST", Word::WithDist, 0),
         ("WITHHASH", Word::WithHash, 0),
         ("WITHCOORD", Word::WithCoord, 0),
@@ -89,6 +90,7 @@ impl Word {
         ("FROMLONLAT", Word::FromLonLat, 2),
         ("BYRADIUS", Word::ByRadius, 2),
         ("BYBOX", Word::ByBox, 3),
+        ("BYPOLYGON", Word::ByPolygon, 2),
     ];
 
     /// The word at an argument if the form has it and what belongs to it is there, and the argument behind that.
@@ -100,7 +102,7 @@ impl Word {
             Word::WithDist | Word::WithHash | Word::WithCoord | Word::Any => true,
             Word::Asc | Word::Desc | Word::Count => true,
             Word::Store | Word::StoreDist => form.takes_store_key(),
-            Word::FromMember | Word::FromLonLat | Word::ByRadius | Word::ByBox => form.is_search(),
+            Word::FromMember | Word::FromLonLat | Word::ByRadius | Word::ByBox | Word::ByPolygon => form.is_search(),
         })
     }
 }
@@ -129,6 +131,8 @@ enum Centre {
     Place(Place),
     /// A member; without a set its place is unknown.
     Member(Option<Place>),
+    /// That of a polygon.
+    Polygon(Place),
 }
 
 /// Where results are kept.
@@ -141,7 +145,7 @@ struct Destination {
 }
 
 /// All that the arguments say.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Options {
     centre: Option<Centre>,
     outline: Option<Outline>,
@@ -254,8 +258,13 @@ impl Options {
         let mut index = form.options();
         while index < args.len() {
             let (word, next) = Word::at(args, index, form).ok_or(SYNTAX)?;
-            options.read_option(args, index, word, form, set)?;
-            index = next;
+            index = match word {
+                Word::ByPolygon => options.read_polygon(args, index + 1)?,
+                _ => {
+                    options.read_option(args, index, word, form, set)?;
+                    next
+                }
+            };
         }
         options.check(args, form)?;
         Ok(options)
@@ -282,6 +291,28 @@ impl Options {
         Ok(())
     }
 
+    /// Reads a polygon from its number of vertices on; the argument behind it. It is its own centre.
+    fn read_polygon(&mut self, args: &Args<'_>, index: usize) -> Result<usize, Error> {
+        const NO_NUMBER: Error = Error::fixed("ERR invalid number of vertices");
+        const TOO_FEW: Error = Error::fixed("ERR GEOSEARCH BYPOLYGON must have at least 3 vertices");
+        if !matches!(self.centre, None | Some(Centre::Polygon(_)))
+            || matches!(self.outline, Some(Outline::Circle { .. } | Outline::Box { .. }))
+        {
+            return Err(SYNTAX);
+        }
+        let count = args.integer_in(index, i32::MIN.into()..=i32::MAX.into(), NO_NUMBER)?;
+        let count = usize::try_from(count).ok().filter(|count| *count >= 3).ok_or(TOO_FEW)?;
+        let behind = index + 1 + 2 * count;
+        if behind > args.len() {
+            return Err(TOO_FEW);
+        }
+        let vertices = (index + 1..behind).step_by(2).map(|index| place(args, index)).collect::<Result<Vec<_>, _>>()?;
+        self.centre = Some(Centre::Polygon(centroid(&vertices)));
+        self.outline = Some(Outline::Polygon(vertices));
+        self.unit = 1.0;
+        Ok(behind)
+    }
+
     /// Reads the option whose word is at argument `index`. Of two that say where to search, and contradict each other,
     /// the second is a syntax error.
     fn read_option(
@@ -294,6 +325,7 @@ impl Options {
     ) -> CmdResult {
         let around_place = matches!(self.centre, Some(Centre::Place(_)));
         let around_member = matches!(self.centre, Some(Centre::Member(_)));
+        let in_polygon = matches!(self.centre, Some(Centre::Polygon(_)));
         match word {
             Word::WithDist => self.with_distance = true,
             Word::WithHash => self.with_score = true,
@@ -309,13 +341,14 @@ impl Options {
                 let key = if form == Form::SearchStore { 1 } else { index + 1 };
                 self.destination = Some(Destination { key, distances: word == Word::StoreDist });
             }
+            Word::FromMember | Word::FromLonLat | Word::ByRadius | Word::ByBox if in_polygon => return Err(SYNTAX),
             Word::FromMember if !around_place => self.centre = Some(member(args, index + 1, set)?),
             Word::FromLonLat if !around_member => self.centre = Some(Centre::Place(place(args, index + 1)?)),
             Word::ByRadius if !matches!(self.outline, Some(Outline::Box { .. })) => {
                 self.read_circle(args, index + 1)?
             }
             Word::ByBox if !matches!(self.outline, Some(Outline::Circle { .. })) => self.read_box(args, index + 1)?,
-            Word::FromMember | Word::FromLonLat | Word::ByRadius | Word::ByBox => return Err(SYNTAX),
+            Word::FromMember | Word::FromLonLat | Word::ByRadius | Word::ByBox | Word::ByPolygon => return Err(SYNTAX),
         }
         Ok(())
     }
@@ -345,8 +378,11 @@ impl Options {
 
     /// The search, if the place of its centre is known.
     fn search(&self) -> Option<Search> {
-        let (Centre::Place(centre) | Centre::Member(Some(centre))) = self.centre? else { return None };
-        Some(Search { centre, outline: self.outline?, unit: self.unit })
+        let centre = match self.centre? {
+            Centre::Place(centre) | Centre::Member(Some(centre)) | Centre::Polygon(centre) => centre,
+            Centre::Member(None) => return None,
+        };
+        Some(Search { centre, outline: self.outline.clone()?, unit: self.unit })
     }
 
     /// After how many elements the search may end.

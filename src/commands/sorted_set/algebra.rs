@@ -13,7 +13,7 @@ use crate::server::effects::Event;
 use crate::server::execution::{Command, Ctx, Handler};
 use crate::types::listpack::{Element, IntText};
 use crate::types::set::Live;
-use crate::types::sorted_set::sort;
+use crate::types::sorted_set::{Entry, sort};
 use crate::types::{Collection, Set, SortedSet};
 use crate::util::number;
 
@@ -26,14 +26,14 @@ pub const COMMANDS: &[Command] = &[
     reader("zunion", zunion)
         .docs(
             "6.2.0",
-            "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX] [WITHSCORES]",
+            "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX|COUNT] [WITHSCORES]",
             "Returns the members that any of the sorted sets has.",
         )
         .complexity("O(N)+O(M*log(M)) for N members of all sets together, and M of the result."),
     reader("zinter", zinter)
         .docs(
             "6.2.0",
-            "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX] [WITHSCORES]",
+            "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX|COUNT] [WITHSCORES]",
             "Returns the members that all sorted sets have.",
         )
         .complexity(
@@ -54,14 +54,14 @@ pub const COMMANDS: &[Command] = &[
     store("zunionstore", zunionstore)
         .docs(
             "2.0.0",
-            "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX]",
+            "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX|COUNT]",
             "Keeps the members that any of the sorted sets has in a key.",
         )
         .complexity("O(N)+O(M log(M)) for N members of all sets together, and M of the result."),
     store("zinterstore", zinterstore)
         .docs(
             "2.0.0",
-            "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX]",
+            "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX|COUNT]",
             "Keeps the members that all sorted sets have in a key.",
         )
         .complexity(
@@ -107,13 +107,15 @@ enum Aggregate {
     Sum,
     Min,
     Max,
+    /// The sum of what the scores would be if all were 1.
+    Count,
 }
 
 impl Aggregate {
     /// Infinities that cancel each other out make 0.
     fn join(self, one: f64, other: f64) -> f64 {
         match self {
-            Aggregate::Sum => zero_if_nan(one + other),
+            Aggregate::Sum | Aggregate::Count => zero_if_nan(one + other),
             Aggregate::Min => {
                 if other < one {
                     other
@@ -191,6 +193,7 @@ impl Request {
                     at if args.is(at, "sum") => Aggregate::Sum,
                     at if args.is(at, "min") => Aggregate::Min,
                     at if args.is(at, "max") => Aggregate::Max,
+                    at if args.is(at, "count") => Aggregate::Count,
                     _ => return Err(SYNTAX),
                 };
             } else if self.purpose == Purpose::Answer && args.is(index, "withscores") {
@@ -213,12 +216,14 @@ struct Source<'a> {
     sorted: Option<&'a SortedSet>,
     plain: Option<Live<'a>>,
     weight: f64,
+    /// All scores are taken for 1.
+    counts: bool,
 }
 
 impl<'a> Source<'a> {
-    fn new(entry: Option<EntryView<'a>>, weight: f64, now_ms: i64) -> Self {
+    fn new(entry: Option<EntryView<'a>>, weight: f64, counts: bool, now_ms: i64) -> Self {
         let plain = entry.and_then(EntryView::collection::<Set>).map(|set| set.live(now_ms));
-        Self { sorted: entry.and_then(EntryView::collection), plain, weight }
+        Self { sorted: entry.and_then(EntryView::collection), plain, weight, counts }
     }
 
     fn len(self) -> usize {
@@ -228,12 +233,14 @@ impl<'a> Source<'a> {
     /// The score of a member, not weighed.
     fn score(self, member: &[u8]) -> Option<f64> {
         let plain = || self.plain.filter(|set| set.contains(member)).map(|_| 1.0);
-        self.sorted.and_then(|set| set.score(member)).or_else(plain)
+        let score = self.sorted.and_then(|set| set.score(member)).or_else(plain);
+        if self.counts { score.map(|_| 1.0) } else { score }
     }
 
     /// Its elements, scores not weighed.
     fn iter(self) -> impl Iterator<Item = (Element<'a>, f64)> {
-        let sorted = self.sorted.into_iter().flat_map(SortedSet::iter).map(|entry| (entry.member, entry.score()));
+        let score = move |entry: &Entry<'_>| if self.counts { 1.0 } else { entry.score() };
+        let sorted = self.sorted.into_iter().flat_map(SortedSet::iter).map(move |entry| (entry.member, score(&entry)));
         sorted.chain(self.plain.into_iter().flat_map(Live::iter).map(|member| (member, 1.0)))
     }
 }
@@ -252,9 +259,11 @@ fn check_types(db: &mut Databases, keys: &[Key<'_>]) -> CmdResult {
 }
 
 /// The sets of keys that were checked.
-fn look_up<'d>(db: &'d Databases, keys: &[Key<'_>], weights: &[f64]) -> Vec<Source<'d>> {
-    let weights = weights.iter().copied().chain(std::iter::repeat(1.0));
-    keys.iter().zip(weights).map(|(key, weight)| Source::new(db.read_only(key), weight, db.now_ms())).collect()
+fn look_up<'d>(db: &'d Databases, keys: &[Key<'_>], options: &Options) -> Vec<Source<'d>> {
+    let weights = options.weights.iter().copied().chain(std::iter::repeat(1.0));
+    let counts = options.aggregate == Aggregate::Count;
+    let source = |(key, weight): (&Key<'_>, f64)| Source::new(db.read_only(key), weight, counts, db.now_ms());
+    keys.iter().zip(weights).map(source).collect()
 }
 
 /// Elements of a result, in no order.
@@ -368,7 +377,7 @@ fn combine(cx: &mut Ctx<'_>, args: Args<'_>, request: Request) -> CmdResult {
     if request.purpose == Purpose::Store {
         keys.iter().for_each(|key| cx.db.expire_all_parts_of(key));
     }
-    let sources = look_up(cx.db, &keys, &options.weights);
+    let sources = look_up(cx.db, &keys, &options);
     let mut found = Vec::new();
     match (request.operation, request.purpose) {
         (Operation::Inter, Purpose::Count) => {

@@ -15,7 +15,7 @@ use crate::types::{Collection, SortedSet};
 use crate::util::number;
 
 const DELETES: &[Keys] = &[Keys::at(1, Access::RW.and(Access::DELETE))];
-const NOT_A_RANGE: Error = Error::fixed("ERR min or max is not a float");
+pub const NOT_A_RANGE: Error = Error::fixed("ERR min or max is not a float");
 const NOT_A_LEX_RANGE: Error = Error::fixed("ERR min or max not valid string range item");
 
 /// The rows.
@@ -164,7 +164,7 @@ fn places(start: i64, stop: i64, len: usize, reversed: bool) -> Range<usize> {
 
 /// Reads an end of a range of scores: a float, which `(` excludes. As with C's `strtod`, blanks may come first, text
 /// ends at a NUL, nothing at all is 0, and what is too big is infinite.
-fn score_bound(text: &[u8]) -> Option<ScoreBound> {
+pub fn score_bound(text: &[u8]) -> Option<ScoreBound> {
     let (exclusive, text) = text.strip_prefix(b"(").map_or((false, text), |text| (true, text));
     let text = memchr::memchr(0, text).map_or(text, |end| &text[..end]);
     if text.is_empty() {

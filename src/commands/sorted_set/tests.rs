@@ -381,3 +381,34 @@ fn thresholds_follow_the_directives() {
     bed.run("ZADD y 1 long");
     assert_eq!(plain(&bed.run("OBJECT ENCODING y")), "skiplist");
 }
+
+#[test]
+fn scores_may_count_the_sets_that_have_a_member() {
+    let mut bed = Testbed::new();
+    bed.run("ZADD a 5 x 6 y");
+    bed.run("ZADD b -7 x inf z");
+    bed.run("SADD c x");
+    let union = "ZUNION 3 a b c AGGREGATE COUNT WITHSCORES";
+    assert_eq!(bed.run(union), "*6\r\n$1\r\ny\r\n$1\r\n1\r\n$1\r\nz\r\n$1\r\n1\r\n$1\r\nx\r\n$1\r\n3\r\n");
+    let weighed = "ZINTER 3 a b c WEIGHTS 10 0.5 -2 AGGREGATE count WITHSCORES";
+    assert_eq!(bed.run(weighed), "*2\r\n$1\r\nx\r\n$3\r\n8.5\r\n");
+    assert_eq!(bed.run("ZUNIONSTORE d 2 a b AGGREGATE COUNT"), ":3\r\n");
+    assert_eq!(bed.run("ZSCORE d x"), "$1\r\n2\r\n");
+    assert_eq!(bed.run("ZDIFF 2 a b AGGREGATE COUNT"), "-ERR syntax error\r\n");
+    assert_eq!(bed.run("ZUNION 1 a AGGREGATE COUNTS"), "-ERR syntax error\r\n");
+}
+
+#[test]
+fn a_scan_may_leave_the_scores_out() {
+    let mut bed = Testbed::new();
+    bed.run("ZADD z 1 a 2 b");
+    assert_eq!(bed.run("ZSCAN z 0 NOSCORES"), "*2\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+    assert_eq!(bed.run("ZSCAN z 0 noscores COUNT 5 NOSCORES MATCH a*"), "*2\r\n$1\r\n0\r\n*1\r\n$1\r\na\r\n");
+    bed.run("SADD s a");
+    for command in ["SSCAN s 0 NOSCORES", "SCAN 0 NOSCORES"] {
+        assert_eq!(bed.run(command), "-ERR NOSCORES option can only be used in ZSCAN\r\n", "{command}");
+    }
+    for command in ["SSCAN s 0 NOVALUES", "SCAN 0 NOVALUES", "ZSCAN z 0 NOVALUES"] {
+        assert_eq!(bed.run(command), "-ERR NOVALUES option can only be used in HSCAN\r\n", "{command}");
+    }
+}

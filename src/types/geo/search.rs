@@ -1,4 +1,4 @@
-//! Searching a circle or a box.
+//! Searching a circle, a box or a polygon.
 //!
 //! The grid is chosen so coarse that the cell of the centre and its eight neighbours cover all that is asked for. They
 //! are searched in the order of Redis (the centre, then north, south, east, west, then the corners), each in the order
@@ -8,6 +8,10 @@
 //! Most elements of a cell lie outside of a circle. Two tests that cost less than a distance refuse them: by latitude
 //! alone, and before the square root and the arc sine. Both have a margin, so the distance still decides all that
 //! matters.
+//!
+//! A polygon is one on the plane of degrees: its sides are straight there, and none crosses the 180th meridian. What
+//! lies in it is told by a ray to the east, which crosses its sides an odd number of times. Its centre, from which
+//! distances are counted, is that of its vertices in space. All of that is as in Valkey.
 
 use super::cell::{Cell, STEPS_MAX};
 use super::{EARTH_RADIUS, Place, RADIANS_PER_DEGREE, radians};
@@ -21,7 +25,7 @@ const MERCATOR_MAX: f64 = 20_037_726.37;
 const MARGIN: f64 = 1.0 + 1e-9;
 
 /// What is searched, around a centre, in the user's unit.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Outline {
     /// All up to a distance.
     Circle {
@@ -35,10 +39,12 @@ pub enum Outline {
         /// From south to north.
         height: f64,
     },
+    /// All between some vertices, at least one.
+    Polygon(Vec<Place>),
 }
 
 /// A search.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Search {
     /// The centre.
     pub centre: Place,
@@ -61,9 +67,40 @@ pub struct Found<'a> {
     pub distance: f64,
 }
 
+/// The centre of places in space, as seen from the middle of the earth.
+pub fn centroid(places: &[Place]) -> Place {
+    let (mut x, mut y, mut z) = (0.0, 0.0, 0.0);
+    for place in places {
+        let (longitude, latitude) = (radians(place.longitude), radians(place.latitude));
+        x += latitude.cos() * longitude.cos();
+        y += latitude.cos() * longitude.sin();
+        z += latitude.sin();
+    }
+    let degrees = |radians: f64| radians / RADIANS_PER_DEGREE;
+    let (longitude, latitude) = (f64::atan2(y, x), f64::atan2(z, f64::sqrt(x * x + y * y)));
+    Place { longitude: degrees(longitude), latitude: degrees(latitude) }
+}
+
+/// Whether a place lies between vertices: whether a ray to the east crosses an odd number of sides.
+fn lies_between(vertices: &[Place], place: Place) -> bool {
+    let mut inside = false;
+    let mut previous = vertices.last();
+    for vertex in vertices {
+        if let Some(other) = previous
+            && (vertex.latitude > place.latitude) != (other.latitude > place.latitude)
+        {
+            let part = (other.longitude - vertex.longitude) * (place.latitude - vertex.latitude)
+                / (other.latitude - vertex.latitude);
+            inside ^= place.longitude < part + vertex.longitude;
+        }
+        previous = Some(vertex);
+    }
+    inside
+}
+
 impl Search {
     /// The elements of a set within the outline, not sorted, or any of them up to `limit`.
-    pub fn run(self, set: &SortedSet, limit: usize) -> Vec<Found<'_>> {
+    pub fn run<'s>(&self, set: &'s SortedSet, limit: usize) -> Vec<Found<'s>> {
         let test = Test::new(self);
         let mut found = Vec::new();
         for cell in self.cells() {
@@ -84,11 +121,15 @@ impl Search {
     }
 
     /// The cells to be searched, in their order.
-    pub(super) fn cells(self) -> impl Iterator<Item = Cell> {
+    pub(super) fn cells(&self) -> impl Iterator<Item = Cell> + use<> {
         let (steps, bounds) = (self.steps(), self.bounds());
         let mut centre = Cell::of(self.centre, steps);
         if steps > 1 && !bounds.are_covered_from(centre) {
             centre = Cell::of(self.centre, steps - 1);
+        }
+        // The centre of a polygon may lie beside it, and far from its bounds.
+        while matches!(self.outline, Outline::Polygon(_)) && centre.steps > 1 && !bounds.lie_around(centre) {
+            centre = Cell::of(self.centre, centre.steps - 1);
         }
         let reached = bounds.reach_beyond(centre);
         let mut last = centre;
@@ -107,12 +148,15 @@ impl Search {
     }
 
     /// On how fine a grid the cells are still as wide as the outline; the meridians converge towards the poles.
-    fn steps(self) -> u32 {
+    fn steps(&self) -> u32 {
         let mut range = self.unit
-            * match self.outline {
-                Outline::Circle { radius } => radius,
+            * match &self.outline {
+                Outline::Circle { radius } => *radius,
                 Outline::Box { width, height } => {
                     ((width / 2.0) * (width / 2.0) + (height / 2.0) * (height / 2.0)).sqrt()
+                }
+                Outline::Polygon(_) => {
+                    self.bounds().corners().map(|corner| self.centre.distance(corner)).fold(0.0, f64::max)
                 }
             };
         if range == 0.0 {
@@ -128,10 +172,11 @@ impl Search {
         (steps - 2 - converging).clamp(1, STEPS_MAX as i32) as u32
     }
 
-    fn bounds(self) -> Bounds {
-        let (across, up) = match self.outline {
+    fn bounds(&self) -> Bounds {
+        let (across, up) = match &self.outline {
             Outline::Circle { radius } => (self.unit * radius, self.unit * radius),
             Outline::Box { width, height } => (self.unit * (width / 2.0), self.unit * (height / 2.0)),
+            Outline::Polygon(vertices) => return Bounds::around(vertices),
         };
         let Place { longitude, latitude } = self.centre;
         let degrees = |radians: f64| radians / RADIANS_PER_DEGREE;
@@ -172,6 +217,20 @@ impl Reached {
 }
 
 impl Bounds {
+    /// Those of some places.
+    fn around(places: &[Place]) -> Bounds {
+        let ends = |degrees: fn(&Place) -> f64| {
+            let degrees = places.iter().map(degrees);
+            [degrees.clone().fold(f64::INFINITY, f64::min), degrees.fold(f64::NEG_INFINITY, f64::max)]
+        };
+        Bounds { longitudes: ends(|place| place.longitude), latitudes: ends(|place| place.latitude) }
+    }
+
+    fn corners(self) -> impl Iterator<Item = Place> {
+        let of = move |latitude| self.longitudes.map(|longitude| Place { longitude, latitude });
+        self.latitudes.into_iter().flat_map(of)
+    }
+
     /// Whether a cell and its neighbours cover them.
     fn are_covered_from(self, centre: Cell) -> bool {
         let ([west, east], [south, north]) = (self.longitudes, self.latitudes);
@@ -180,6 +239,18 @@ impl Bounds {
             || centre.neighbour(1, 0).area().longitudes[1] < east
             || centre.neighbour(-1, 0).area().longitudes[0] > west;
         !too_small
+    }
+
+    /// Whether they lie in a cell and its neighbours, none of which is one beyond the end of the map.
+    fn lie_around(self, centre: Cell) -> bool {
+        let ([west, east], [south, north]) = (self.longitudes, self.latitudes);
+        let own = centre.area();
+        let longitudes = |side: i8| centre.neighbour(side, 0).area().longitudes;
+        let latitudes = |side: i8| centre.neighbour(0, side).area().latitudes;
+        (east <= own.longitudes[1] || east <= longitudes(1)[1])
+            && (west >= own.longitudes[0] || west >= longitudes(-1)[0])
+            && (north <= own.latitudes[1] || north <= latitudes(1)[1])
+            && (south >= own.latitudes[0] || south >= latitudes(-1)[0])
     }
 
     /// Where they end outside of a cell. On the coarsest grid all neighbours are searched. So are those to both sides
@@ -202,8 +273,8 @@ impl Bounds {
 }
 
 /// Decides which places are within an outline.
-struct Test {
-    search: Search,
+struct Test<'s> {
+    search: &'s Search,
     radius: f64,
     /// The haversine of the radius and its margin; nothing of a distance beyond it is within.
     haversine_max: f64,
@@ -212,11 +283,11 @@ struct Test {
     cos_latitude: f64,
 }
 
-impl Test {
-    fn new(search: Search) -> Test {
+impl Test<'_> {
+    fn new(search: &Search) -> Test<'_> {
         let radius = match search.outline {
             Outline::Circle { radius } => radius * search.unit,
-            Outline::Box { .. } => 0.0,
+            Outline::Box { .. } | Outline::Polygon(_) => 0.0,
         };
         let half_angle = radius / (2.0 * EARTH_RADIUS);
         let half_way = std::f64::consts::FRAC_PI_2;
@@ -229,9 +300,10 @@ impl Test {
     /// Metres from the centre to a place, if it is within the outline.
     #[inline]
     fn distance(&self, place: Place) -> Option<f64> {
-        match self.search.outline {
+        match &self.search.outline {
             Outline::Circle { .. } => self.distance_in_circle(place),
-            Outline::Box { width, height } => self.distance_in_box(place, width, height),
+            Outline::Box { width, height } => self.distance_in_box(place, *width, *height),
+            Outline::Polygon(vertices) => lies_between(vertices, place).then(|| self.search.centre.distance(place)),
         }
     }
 
@@ -260,7 +332,7 @@ impl Test {
     }
 
     fn distance_in_box(&self, place: Place, width: f64, height: f64) -> Option<f64> {
-        let Search { centre, unit, .. } = self.search;
+        let Search { centre, unit, .. } = *self.search;
         if place.latitude_distance(centre) > height * unit / 2.0 {
             return None;
         }

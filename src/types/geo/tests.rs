@@ -129,7 +129,37 @@ fn searches() -> impl Strategy<Value = Search> {
         (length.clone(), length).prop_map(|(width, height)| Outline::Box { width, height }),
     ];
     let unit = prop_oneof![Just(1.0), Just(0.3048)];
-    (places(), outline, unit).prop_map(|(centre, outline, unit)| Search { centre, outline, unit })
+    let around = (places(), outline, unit).prop_map(|(centre, outline, unit)| Search { centre, outline, unit });
+    prop_oneof![2 => around, 1 => polygons().prop_map(search_of)]
+}
+
+/// Polygons around the world, and small ones.
+fn polygons() -> impl Strategy<Value = Vec<Place>> {
+    let small = (places(), prop::collection::vec((-1.0..1.0, -1.0..1.0), 3..7)).prop_map(|(middle, steps)| {
+        let beside = |(east, north): (f64, f64)| Place {
+            longitude: (middle.longitude + east).clamp(-180.0, 180.0),
+            latitude: (middle.latitude + north).clamp(-LATITUDE_MAX, LATITUDE_MAX),
+        };
+        steps.into_iter().map(beside).collect()
+    });
+    prop_oneof![small, prop::collection::vec(places(), 3..7)]
+}
+
+fn search_of(vertices: Vec<Place>) -> Search {
+    Search { centre: centroid(&vertices), outline: Outline::Polygon(vertices), unit: 1.0 }
+}
+
+/// Whether an odd number of the triangles between the first vertex and a side have a place in them.
+fn lies_in_triangles(vertices: &[Place], place: Place) -> bool {
+    let side = |one: Place, other: Place| {
+        (other.longitude - one.longitude) * (place.latitude - one.latitude)
+            > (place.longitude - one.longitude) * (other.latitude - one.latitude)
+    };
+    let has_place = |sides: &[Place]| {
+        let (first, second) = (side(vertices[0], sides[0]), side(sides[0], sides[1]));
+        first == second && second == side(sides[1], vertices[0])
+    };
+    vertices[1..].windows(2).filter(|sides| has_place(sides)).count() % 2 == 1
 }
 
 /// The place so many metres away into a direction, if it is on the map.
@@ -144,7 +174,8 @@ fn away(from: Place, metres: f64, direction: f64) -> Option<Place> {
 /// Whether a place is within an outline, computed without any shortcut.
 fn is_within(search: &Search, place: Place) -> bool {
     let centre = search.centre;
-    match search.outline {
+    match &search.outline {
+        Outline::Polygon(vertices) => lies_in_triangles(vertices, place),
         Outline::Circle { radius } => centre.distance(place) <= radius * search.unit,
         Outline::Box { width, height } => {
             let beside = Place { longitude: centre.longitude, latitude: place.latitude };
@@ -163,9 +194,10 @@ proptest! {
         mut places in prop::collection::vec(places(), 1..20),
         near in prop::collection::vec((0.0..2.0, 0.0..TAU), 40),
     ) {
-        let reach = search.unit * match search.outline {
-            Outline::Circle { radius } => radius,
-            Outline::Box { width, height } => width.max(height) / 2.0,
+        let reach = search.unit * match &search.outline {
+            Outline::Circle { radius } => *radius,
+            Outline::Box { width, height } => width.max(*height) / 2.0,
+            Outline::Polygon(vertices) => search.centre.distance(vertices[0]),
         };
         places.extend(near.iter().filter_map(|(part, direction)| away(search.centre, reach * part, *direction)));
         let set = set_of(places.iter().copied());

@@ -19,6 +19,7 @@ pub mod sort;
 pub mod streams;
 pub mod strings;
 pub mod transactions;
+pub mod valkey;
 pub mod zsets;
 
 use super::generate::Family;
@@ -42,6 +43,7 @@ pub const FAMILIES: &[Family] = &[
     Family { name: "streams", rows: streams::ROWS },
     Family { name: "strings", rows: strings::ROWS },
     Family { name: "transactions", rows: transactions::ROWS },
+    Family { name: "valkey", rows: valkey::ROWS },
     Family { name: "zsets", rows: zsets::ROWS },
 ];
 
@@ -59,6 +61,7 @@ const KINDS: &[Kinds] = &[
     sort::KINDS,
     streams::KINDS,
     strings::KINDS,
+    valkey::KINDS,
     zsets::KINDS,
 ];
 
@@ -92,6 +95,7 @@ pub const EXCUSED: &[(&str, &str)] = &[
     ("auth", "no data: upstream unit/auth"),
     ("bgrewriteaof", "persistence"),
     ("bgsave", "persistence"),
+    ("bzmove", "only Redis from 8.12 on has it: tests/sorted_sets.rs"),
     ("client", "connections differ by address and number: tests/clients.rs"),
     ("cluster", "refused without a cluster: tests/commands.rs"),
     ("command", "the table of commands is compared with that of Redis by tests/commands.rs"),
@@ -149,4 +153,6 @@ pub const EXCUSED: &[(&str, &str)] = &[
     ("unsubscribe", "publish/subscribe: tests/pubsub.rs"),
     ("wait", "replication"),
     ("waitaof", "replication"),
+    ("zmove", "only Redis from 8.12 on has it: commands/sorted_set/moving.rs"),
+    ("zmovemember", "only Redis from 8.12 on has it: commands/sorted_set/moving.rs"),
 ];
