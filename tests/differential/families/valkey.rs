@@ -33,9 +33,9 @@ pub const ROWS: &[Row] = &[
     valkey("hsetex", 3, "<hash> [FNX|FXX] [NX|XX] (EX <far>|PX <far>|KEEPTTL) <one-field>").whole(),
     valkey("hgetall", 2, "<hash>").check(Check::UnorderedPairs),
     valkey("zadd", 5, "<zset> <increment-score> <few> <increment-score> <few>").whole(),
-    valkey("zscan", 4, "<zset> 0 {MATCH <pattern>; COUNT 1000; NOSCORES; NOSCORES}").scans_key().whole(),
+    valkey("zscan", 4, "<zset> 0 {MATCH <pattern>; COUNT 1000; NOSCORES; NOSCORES}").check(Check::Scores).whole(),
     valkey("sscan", 1, "<set> 0 NOSCORES").whole(),
-    valkey("geoadd", 10, "<geo> (<spot> <town>)+").whole(),
+    valkey("geoadd", 10, "<geo> <spot> <town> <spot> <town> [<spot> <town> <spot> <town>]").whole(),
     valkey("geosearch", 16, "<geo> BYPOLYGON <polygon> {WITHCOORD; WITHDIST; WITHHASH; ASC|DESC; COUNT <small>}")
         .whole(),
     valkey("geosearch", 2, "<geo> BYPOLYGON <wrong-polygon>").whole(),
