@@ -15,11 +15,16 @@ use crate::types::{Collection, List};
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[
-    Command::new("lmovem", Arity::at_least(5), lmovem).group(Group::List).flags(&[WRITE, DENYOOM]).keys(MOVES).docs(
-        "8.10.0",
-        "source destination LEFT|RIGHT LEFT|RIGHT [<COUNT count | EXACTLY exactly> <OBO | BULK>]",
-        "Moves elements from an end of a list to an end of another, and returns them.",
-    ),
+    Command::new("lmovem", Arity::at_least(5), lmovem)
+        .group(Group::List)
+        .flags(&[WRITE, DENYOOM])
+        .keys(MOVES)
+        .docs(
+            "8.10.0",
+            "source destination LEFT|RIGHT LEFT|RIGHT [<COUNT count | EXACTLY exactly> <OBO | BULK>]",
+            "Moves elements from an end of a list to an end of another, and returns them.",
+        )
+        .complexity("O(N) for N elements moved."),
     Command::new("blmovem", Arity::at_least(6), blmovem)
         .group(Group::List)
         .flags(&[WRITE, DENYOOM, BLOCKING])
@@ -28,7 +33,8 @@ pub const COMMANDS: &[Command] = &[
             "8.10.0",
             "source destination LEFT|RIGHT LEFT|RIGHT timeout [<COUNT count | EXACTLY exactly> <OBO | BULK>]",
             "Moves elements from an end of a list to an end of another, or waits until there are enough.",
-        ),
+        )
+        .complexity("O(N) for N elements moved."),
 ];
 
 /// What is to be moved.

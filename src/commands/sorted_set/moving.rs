@@ -21,21 +21,33 @@ const MOVES: &[Keys] =
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[
-    row("zmove", Arity::at_least(4), zmove).flags(&[WRITE, DENYOOM]).keys(MOVES).docs(
-        "8.12.0",
-        "source destination <MIN | MAX | BYSCORE score-min score-max> [COUNT count]",
-        "Moves the members with the lowest or highest scores, or with scores in a range, to another sorted set.",
-    ),
-    row("bzmove", Arity::at_least(5), bzmove).flags(&[WRITE, DENYOOM, BLOCKING]).keys(MOVES).docs(
-        "8.12.0",
-        "source destination MIN|MAX timeout [COUNT count]",
-        "Moves the members with the lowest or highest scores to another sorted set; waits for some if need be.",
-    ),
-    row("zmovemember", Arity::at_least(6), zmovemember).flags(&[WRITE, DENYOOM]).keys(MOVES).docs(
-        "8.12.0",
-        "source destination [NX|XX] <MEMBERS num-members member [member ...]>",
-        "Moves members to another sorted set, if wanted only those that it has or has not.",
-    ),
+    row("zmove", Arity::at_least(4), zmove)
+        .flags(&[WRITE, DENYOOM])
+        .keys(MOVES)
+        .docs(
+            "8.12.0",
+            "source destination <MIN | MAX | BYSCORE score-min score-max> [COUNT count]",
+            "Moves the members with the lowest or highest scores, or with scores in a range, to another sorted set.",
+        )
+        .complexity("O(log(N)+K*(log(N)+log(M))) for N members of the source, M of the destination, and K moved."),
+    row("bzmove", Arity::at_least(5), bzmove)
+        .flags(&[WRITE, DENYOOM, BLOCKING])
+        .keys(MOVES)
+        .docs(
+            "8.12.0",
+            "source destination MIN|MAX timeout [COUNT count]",
+            "Moves the members with the lowest or highest scores to another sorted set; waits for some if need be.",
+        )
+        .complexity("O(log(N)+K*(log(N)+log(M))) for N members of the source, M of the destination, and K moved."),
+    row("zmovemember", Arity::at_least(6), zmovemember)
+        .flags(&[WRITE, DENYOOM])
+        .keys(MOVES)
+        .docs(
+            "8.12.0",
+            "source destination [NX|XX] <MEMBERS num-members member [member ...]>",
+            "Moves members to another sorted set, if wanted only those that it has or has not.",
+        )
+        .complexity("O(K*(log(N)+log(M))) for N members of the source, M of the destination, and K given."),
 ];
 
 /// Which elements are moved.

@@ -53,7 +53,8 @@ pub const COMMANDS: &[Command] = &[
             "numkeys key value [key value ...] [NX|XX] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT \
              unix-time-milliseconds|KEEPTTL]",
             "Sets several keys to strings that expire at the same time, if wanted only when all or none of them exist.",
-        ),
+        )
+        .complexity("O(N) for N keys."),
 ];
 
 /// Calls `run` for the keys at argument 1, 1 + `step` and so on, with the argument's index. Before, the memory of a
