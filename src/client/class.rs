@@ -21,6 +21,7 @@ impl Class {
         let names = [
             ("normal", Class::Normal),
             ("master", Class::Primary),
+            ("primary", Class::Primary),
             ("slave", Class::Replica),
             ("replica", Class::Replica),
             ("pubsub", Class::Pubsub),

@@ -16,7 +16,8 @@ pub mod tracking;
 use crate::client::acl::UserId;
 use crate::client::durability::Durability;
 use crate::client::tracking::ClientTracking;
-use crate::command::CommandId;
+use crate::command::spec::{READONLY, WRITE};
+use crate::command::{CommandId, Flags};
 use crate::net::connection::Connection;
 use crate::repl::replica::Replica;
 use crate::resp::reply::Reply;
@@ -49,6 +50,8 @@ impl Modes {
     pub const INTERNAL: Modes = Modes(1 << 8);
     /// Its user may not do everything.
     pub const RESTRICTED: Modes = Modes(1 << 9);
+    /// Sees what has expired while `import-mode` is on: CLIENT IMPORT-SOURCE.
+    pub const IMPORT_SOURCE: Modes = Modes(1 << 12);
     /// Is the primary this server follows.
     pub const PRIMARY: Modes = Modes(1 << 11);
     /// Is a replica of this server.
@@ -175,6 +178,10 @@ pub struct Client {
     pub user: UserId,
     /// CLIENT NO-EVICT.
     pub no_evict: bool,
+    /// A replica may send it to its primary: CLIENT CAPA.
+    pub follows_redirects: bool,
+    /// READONLY: what it reads it wants from a replica all the same.
+    pub reads_replicas: bool,
     /// When it connected, in Unix milliseconds.
     pub created_ms: i64,
     /// When it last sent something or was sent something, in Unix milliseconds.
@@ -241,6 +248,8 @@ impl Client {
             lib_version: None,
             user: UserId::DEFAULT,
             no_evict: false,
+            follows_redirects: false,
+            reads_replicas: false,
             created_ms: now_ms,
             active_ms: now_ms,
             written: 0,
@@ -266,6 +275,11 @@ impl Client {
     /// Whether it waits.
     pub fn is_blocked(&self) -> bool {
         self.modes.has(Modes::BLOCKED)
+    }
+
+    /// Whether a replica sends it to the primary with a call that has these flags.
+    pub fn belongs_at_primary(&self, flags: Flags) -> bool {
+        self.follows_redirects && (flags.has(WRITE) || flags.has(READONLY) && !self.reads_replicas)
     }
 
     /// Closes it once its output is written.

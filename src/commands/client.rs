@@ -1,11 +1,11 @@
 //! CLIENT: what a connection may ask and change of itself and of others.
 
+mod filter;
+
 use std::ops::Bound;
 
-use crate::client::acl::UserId;
-use crate::client::class::Class;
 use crate::client::tracking::{CachingMode, ClientTracking, Options, Target};
-use crate::client::{Client, Modes, ReplyMode};
+use crate::client::{Modes, ReplyMode};
 use crate::command::args::shown;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
@@ -15,7 +15,7 @@ use crate::server::clients::describe::{self, Running};
 use crate::server::clients::{disconnect, tracking};
 use crate::server::execution::{Command, Ctx, Handler};
 use crate::server::pause::PauseKind;
-use crate::util::number;
+use filter::{Filter, Purpose};
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[Command::container("client", SUBCOMMANDS)
@@ -32,6 +32,10 @@ const SUBCOMMANDS: &[Command] = &[
         "YES|NO",
         "Says whether the keys of the next command are tracked.",
     ).complexity("O(1)"),
+    own("capa", Arity::at_least(3), capa)
+        .flags(&[ALLOW_BUSY])
+        .docs("8.0.0", "capability [capability ...]", "Says what the client can do.")
+        .complexity("O(1)"),
     own("getname", Arity::exactly(2), getname).docs("2.6.9", "", "Returns the connection's name.").complexity("O(1)"),
     own("getredir", Arity::exactly(2), getredir).docs(
         "6.0.0",
@@ -43,6 +47,9 @@ const SUBCOMMANDS: &[Command] = &[
         .flags(&[LOADING, STALE, KEEPS_CACHING])
         .docs("5.0.0", "", "Lists the subcommands.").complexity("O(1)"),
     own("id", Arity::exactly(2), id).docs("5.0.0", "", "Returns the connection's number, which is never used twice.").complexity("O(1)"),
+    own("import-source", Arity::exactly(3), import_source)
+        .docs("8.1.0", "ON|OFF", "Has the connection see what has expired, in import mode.")
+        .complexity("O(1)"),
     own("info", Arity::exactly(2), info).tips(&["nondeterministic_output"]).docs(
         "6.2.0",
         "",
@@ -56,7 +63,7 @@ const SUBCOMMANDS: &[Command] = &[
     ).complexity("O(N) for N connections.").history(&[("2.8.12", "Filters."), ("2.8.12", "`ID`."), ("3.2.0", "`TYPE` takes `master`."), ("5.0.0", "`TYPE` takes `replica` as well as `slave`."), ("6.2.0", "`LADDR`."), ("7.4.0", "`MAXAGE`.")]),
     admin("list", Arity::at_least(2), list).tips(&["nondeterministic_output"]).docs(
         "2.4.0",
-        "[TYPE NORMAL|MASTER|REPLICA|PUBSUB] [ID client-id [client-id ...]]",
+        LIST_SYNTAX,
         "Describes the connections.",
     ).complexity("O(N) for N connections.").history(&[("2.8.12", "`id` is shown."), ("5.0.0", "`TYPE`."), ("6.0.0", "`user` is shown."), ("6.2.0", "`ID`; `argv-mem`, `tot-mem`, `laddr` and `redir` are shown."), ("7.0.0", "`resp`, `multi-mem`, `rbs` and `rbp` are shown."), ("7.0.3", "`ssub` is shown."), ("7.2.0", "`lib-name` and `lib-ver` are shown."), ("7.4.0", "`watch` is shown."), ("8.0.0", "`io-thread` is shown.")]),
     admin("no-evict", Arity::exactly(3), no_evict).docs(
@@ -94,6 +101,12 @@ const SUBCOMMANDS: &[Command] = &[
     ).complexity("O(log N) for N connections."),
     admin("unpause", Arity::exactly(2), unpause).docs("6.2.0", "", "Lets the connections held by a pause go on.").complexity("O(N) for N connections that were held."),
 ];
+
+const LIST_SYNTAX: &str = "[TYPE NORMAL|MASTER|REPLICA|PUBSUB] [ID client-id [client-id ...]] [USER username] \
+    [ADDR ip:port] [LADDR ip:port] [SKIPME YES|NO] [MAXAGE maxage] [NAME name] [IDLE idle] [FLAGS flags] \
+    [LIB-NAME lib-name] [LIB-VER lib-ver] [DB db] [CAPA capa] [IP ip] [NOT-TYPE NORMAL|MASTER|REPLICA|PUBSUB] \
+    [NOT-ID client-id [client-id ...]] [NOT-USER username] [NOT-ADDR ip:port] [NOT-LADDR ip:port] [NOT-NAME name] \
+    [NOT-FLAGS flags] [NOT-LIB-NAME lib-name] [NOT-LIB-VER lib-ver] [NOT-DB db] [NOT-CAPA capa] [NOT-IP ip]";
 
 const fn own(name: &'static str, arity: Arity, handler: Handler) -> Command {
     Command::new(name, arity, handler).group(Group::Connection).flags(&[NOSCRIPT, LOADING, STALE, KEEPS_CACHING])
@@ -171,21 +184,7 @@ fn info(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn list(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let mut wanted: Vec<usize> = Vec::new();
-    if args.len() == 2 {
-        wanted = cx.server.clients.in_order();
-    } else if args.len() == 4 && args.is(2, "type") {
-        let class = class(args.get(3))?;
-        let of_class = |key: &usize| Class::of(cx.server.clients.at(*key)) == class;
-        wanted = cx.server.clients.in_order().into_iter().filter(of_class).collect();
-    } else if args.len() > 3 && args.is(2, "id") {
-        for id in args.rest(3) {
-            let id = number::parse_i64(id).ok_or(Error::fixed("ERR Invalid client ID"))?;
-            wanted.extend(u64::try_from(id).ok().and_then(|id| cx.server.clients.find_id(id)));
-        }
-    } else {
-        return Err(SYNTAX);
-    }
+    let wanted = Filter::parse(cx, &args, Purpose::List)?.chosen(cx);
     let own = Running::of(&args, cx.reply);
     let mut text = Vec::new();
     for key in wanted {
@@ -197,88 +196,43 @@ fn list(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     Ok(())
 }
 
-fn class(name: &[u8]) -> Result<Class, Error> {
-    let unknown = || Error::text(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(name)));
-    Class::named(name).ok_or_else(unknown)
-}
-
-/// Which connections CLIENT KILL closes.
-#[derive(Debug, Default)]
-struct Filter<'a> {
-    id: Option<u64>,
-    class: Option<Class>,
-    user: Option<UserId>,
-    address: Option<&'a [u8]>,
-    local_address: Option<&'a [u8]>,
-    age_min_s: Option<i64>,
-    skips_own: bool,
-}
-
-impl<'a> Filter<'a> {
-    fn parse(cx: &Ctx<'_>, args: &Args<'a>) -> Result<Filter<'a>, Error> {
-        if args.len() == 3 {
-            return Ok(Filter { address: Some(args.get(2)), ..Filter::default() });
-        }
-        let mut filter = Filter { skips_own: true, ..Filter::default() };
-        for index in (2..args.len()).step_by(2) {
-            let value = args.try_get(index + 1).ok_or(SYNTAX)?;
-            match args.get(index).to_ascii_lowercase().as_slice() {
-                b"id" => filter.id = Some(above_zero(value, "client-id")? as u64),
-                b"type" => filter.class = Some(class(value)?),
-                b"user" => {
-                    let unknown = || Error::text([b"ERR No such user '", shown(value), b"'"].concat());
-                    filter.user = Some(cx.server.acl.find(value).ok_or_else(unknown)?);
-                }
-                b"addr" => filter.address = Some(value),
-                b"laddr" => filter.local_address = Some(value),
-                b"maxage" => {
-                    number::parse_i64(value).ok_or(Error::fixed("ERR maxage is not an integer or out of range"))?;
-                    filter.age_min_s = Some(above_zero(value, "maxage")?);
-                }
-                b"skipme" if value.eq_ignore_ascii_case(b"yes") => filter.skips_own = true,
-                b"skipme" if value.eq_ignore_ascii_case(b"no") => filter.skips_own = false,
-                _ => return Err(SYNTAX),
-            }
-        }
-        Ok(filter)
-    }
-
-    fn matches(&self, client: &Client, now_ms: i64) -> bool {
-        let connection = &client.connection;
-        self.id.is_none_or(|id| client.id == id)
-            && self.class.is_none_or(|class| Class::of(client) == class)
-            && self.user.is_none_or(|user| client.user == user)
-            && self.age_min_s.is_none_or(|age| now_ms - client.created_ms >= age.saturating_mul(1000))
-            && self.address.is_none_or(|address| connection.peer_name().as_bytes() == address)
-            && self.local_address.is_none_or(|address| connection.local_name().as_bytes() == address)
-    }
-}
-
-fn above_zero(value: &[u8], what: &str) -> Result<i64, Error> {
-    let refused = || Error::text(format!("ERR {what} should be greater than 0"));
-    number::parse_i64(value).filter(|number| *number > 0).ok_or_else(refused)
-}
-
 /// Others are closed with their output unsent, the client itself behind the reply.
 fn kill(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let filter = Filter::parse(cx, &args)?;
-    let now_ms = cx.server.clock.unix_ms();
-    let own = cx.client;
-    let matching = |(key, client): (usize, &Client)| {
-        let spared = key == own && filter.skips_own;
-        (!spared && filter.matches(client, now_ms)).then_some(key)
+    let filter = match args.len() {
+        3 => Filter::of_address(args.get(2)),
+        _ => Filter::parse(cx, &args, Purpose::Kill)?,
     };
-    let clients = &cx.server.clients;
-    let killed: Vec<usize> = match filter.id {
-        Some(id) => clients.find_id(id).and_then(|key| matching((key, clients.at(key)))).into_iter().collect(),
-        None => clients.live().filter_map(matching).collect(),
-    };
+    let spares_own = args.len() > 3 && filter.skips_own != Some(false);
+    let mut killed = filter.chosen(cx);
+    killed.retain(|key| !spares_own || *key != cx.client);
+    // An id may have been given twice.
+    killed.sort_unstable();
+    killed.dedup();
     killed.iter().for_each(|key| disconnect::close_client(cx.server, *key));
     match args.len() {
         3 if killed.is_empty() => return Err(Error::fixed("ERR No such client")),
         3 => cx.reply.ok(),
         _ => cx.reply.integer(killed.len() as i64),
     }
+    Ok(())
+}
+
+/// What the client can do. What is not known here is for another server.
+fn capa(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    if args.rest(2).any(|word| word.eq_ignore_ascii_case(b"redirect")) {
+        cx.client_mut().follows_redirects = true;
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+fn import_source(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    if !cx.server.config.import_mode && !args.is(2, "off") {
+        return Err(Error::fixed("ERR Server is not in import mode"));
+    }
+    let on = on_or_off(&args)?;
+    cx.client_mut().modes.set(Modes::IMPORT_SOURCE, on);
+    cx.reply.ok();
     Ok(())
 }
 
@@ -558,38 +512,51 @@ fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.reply_help(&[
         "CACHING (YES|NO)",
         "    Track the keys of the next command, or don't, in OPTIN or OPTOUT mode.",
+        "CAPA <capability> [<capability> ...]",
+        "    Say what this client can do: REDIRECT, to go where a replica sends it.",
         "GETNAME",
         "    Return the name of this connection.",
         "GETREDIR",
         "    Return the id of the client that invalidations are sent to.",
         "ID",
         "    Return the id of this connection.",
+        "IMPORT-SOURCE (ON|OFF)",
+        "    See what has expired, while import-mode is on.",
         "INFO",
         "    Describe this connection.",
         "KILL <ip:port>",
         "    Close the connection from <ip:port>.",
         "KILL <option> <value> [<option> <value> [...]]",
         "    Close all connections that match. Options are:",
-        "    * ADDR (<ip:port>|<unixsocket>:0)",
+        "    * ADDR (<ip:port>|<unixsocket>:0), IP <ip>",
         "      Connections from that address.",
-        "    * ID <client-id>",
-        "      The connection of that id.",
+        "    * CAPA <letters>",
+        "      Connections that have said they can do that: r for redirect.",
+        "    * DB <number>",
+        "      Connections that have selected that database.",
+        "    * FLAGS <letters>",
+        "      Connections with all of these flags.",
+        "    * ID <client-id> [<client-id> ...]",
+        "      The connections of these ids.",
+        "    * IDLE <seconds>",
+        "      Connections that have been idle at least that long.",
         "    * LADDR (<ip:port>|<unixsocket>:0)",
         "      Connections to that address of the server.",
+        "    * LIB-NAME <name>, LIB-VER <version>",
+        "      Connections of that client library.",
         "    * MAXAGE <seconds>",
         "      Connections that are at least that old.",
+        "    * NAME <name>",
+        "      Connections of that name.",
         "    * SKIPME (YES|NO)",
         "      Spare this connection (default: yes).",
         "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
         "      Connections of that type.",
         "    * USER <username>",
         "      Connections that act as that user.",
+        "    With NOT- before it, an option but IDLE, MAXAGE and SKIPME means the others.",
         "LIST [options ...]",
-        "    Describe the connections. Options:",
-        "    * ID <client-id> [<client-id> ...]",
-        "      Those of these ids.",
-        "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
-        "      Those of that type.",
+        "    Describe the connections. Options are those of KILL; SKIPME is NO by default.",
         "NO-EVICT (ON|OFF)",
         "    Spare this connection when connections are closed for lack of memory.",
         "NO-TOUCH (ON|OFF)",

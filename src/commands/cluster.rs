@@ -4,7 +4,7 @@
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
-use crate::server::execution::{Command, Ctx};
+use crate::server::execution::{Command, Ctx, Handler};
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[
@@ -18,8 +18,16 @@ pub const COMMANDS: &[Command] = &[
         "",
         "Manages the nodes of a cluster.",
     ),
-    mode("readonly").docs("3.0.0", "", "Has a replica serve reads of this connection."),
-    mode("readwrite").docs("3.0.0", "", "Has reads of this connection go to the primary again."),
+    mode("readonly", |cx, _| reads_replicas(cx, true)).docs(
+        "3.0.0",
+        "",
+        "Has a replica serve reads of this connection.",
+    ),
+    mode("readwrite", |cx, _| reads_replicas(cx, false)).docs(
+        "3.0.0",
+        "",
+        "Has reads of this connection go to the primary again.",
+    ),
 ];
 
 const SUBCOMMANDS: &[Command] = &[
@@ -123,8 +131,8 @@ const SUBCOMMANDS: &[Command] = &[
 
 const VARIES: &[&str] = &["nondeterministic_output"];
 
-const fn mode(name: &'static str) -> Command {
-    Command::new(name, Arity::exactly(1), disabled)
+const fn mode(name: &'static str, handler: Handler) -> Command {
+    Command::new(name, Arity::exactly(1), handler)
         .group(Group::Cluster)
         .flags(&[LOADING, STALE, FAST])
         .acl(Categories::CONNECTION)
@@ -149,6 +157,19 @@ const fn question(name: &'static str, arity: Arity) -> Command {
     subcommand(name, arity).flags(&[STALE])
 }
 
+/// READONLY and READWRITE of a client that replicas send to their primary, as in Valkey. To others they are about a
+/// cluster.
+fn reads_replicas(cx: &mut Ctx<'_>, on: bool) -> CmdResult {
+    if !cx.client().follows_redirects {
+        return Err(DISABLED);
+    }
+    cx.client_mut().reads_replicas = on;
+    cx.reply.ok();
+    Ok(())
+}
+
+const DISABLED: Error = Error::fixed("ERR This instance has cluster support disabled");
+
 fn disabled(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    Err(Error::fixed("ERR This instance has cluster support disabled"))
+    Err(DISABLED)
 }

@@ -226,6 +226,9 @@ directives! {
     "shutdown-on-sigterm" => shutdown_on_sigterm: SignalFlags = SignalFlags::default(),
         SignalWords, MULTI_ARG;
 
+    /// Data is being brought here from another server: nothing expires, and CLIENT IMPORT-SOURCE sees what has.
+    "import-mode" => import_mode: bool = false, YES_NO, MUTABLE;
+
     // Rights
 
     /// Password of the default user.

@@ -126,6 +126,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("hll-sparse-max-bytes", "3000"),
     ("hz", "10"),
     ("ignore-warnings", ""),
+    ("import-mode", "no"),
     ("io-threads", "1"),
     ("io-threads-do-reads", "no"),
     ("jemalloc-bg-thread", "yes"),

@@ -9,7 +9,7 @@
 //! of changes is where the configuration promises it before anybody is told of them.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use mio::{Registry, Token};
 
@@ -131,6 +131,11 @@ impl Connection {
         self.name_of(self.addresses.map(|(peer, _)| peer))
     }
 
+    /// The peer's address without its port, none for a unix socket.
+    pub fn peer_ip(&self) -> Option<IpAddr> {
+        self.addresses.map(|(peer, _)| peer.ip().to_canonical())
+    }
+
     /// Our end's address, likewise.
     pub fn local_name(&self) -> String {
         self.name_of(self.addresses.map(|(_, local)| local))
@@ -151,7 +156,7 @@ impl Connection {
 
     /// Whether the peer is on this machine: a unix socket or a loopback address.
     pub fn peer_is_local(&self) -> bool {
-        self.is_unix() || self.addresses.is_some_and(|(peer, _)| peer.ip().to_canonical().is_loopback())
+        self.is_unix() || self.peer_ip().is_some_and(|peer| peer.is_loopback())
     }
 
     /// Keeps input that is not used up: what stands in `buffer` from `used` on. Requests that are complete and only

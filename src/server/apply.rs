@@ -187,6 +187,7 @@ impl Server {
     pub fn config_changed(&mut self) {
         self.observers.set(Observers::NOTIFY, !self.config.notify_keyspace_events.is_empty());
         self.observers.set(Observers::EVICTION, self.config.maxmemory_policy.is_lrm());
+        self.modes.set(ServerModes::IMPORT, self.config.import_mode);
         self.modes.set(ServerModes::MEMORY_LIMIT, self.config.maxmemory > 0);
         self.command_log.config_changed(&self.config);
         self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;

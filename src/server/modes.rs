@@ -29,8 +29,11 @@ impl ServerModes {
     pub const TRACKING_FULL: ServerModes = ServerModes(1 << 9);
     /// A script runs too long.
     pub const BUSY: ServerModes = ServerModes(1 << 10);
+    /// Data is being brought here from elsewhere, and nothing expires: `import-mode`.
+    pub const IMPORT: ServerModes = ServerModes(1 << 12);
     /// Expired keys stay where they are, unseen.
-    pub const KEEPS_EXPIRED: ServerModes = ServerModes(ServerModes::PAUSED.0 | ServerModes::REPLICA.0);
+    pub const KEEPS_EXPIRED: ServerModes =
+        ServerModes(ServerModes::PAUSED.0 | ServerModes::REPLICA.0 | ServerModes::IMPORT.0);
     /// `maxmemory-clients` is set.
     pub const CLIENT_MEMORY_LIMIT: ServerModes = ServerModes(1 << 11);
 }

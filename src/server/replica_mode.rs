@@ -4,6 +4,7 @@ use super::Server;
 use super::effects::Observers;
 use super::modes::ServerModes;
 use super::replication::roster::update_good_replicas;
+use crate::command::Error;
 use crate::config::ReplicaOf;
 
 /// Brings what depends on the role in line with it.
@@ -20,6 +21,12 @@ impl Server {
     /// The server this one follows.
     pub fn replica_of(&self) -> Option<&ReplicaOf> {
         self.config.replicaof.as_ref()
+    }
+
+    /// The error that sends a client to the primary.
+    pub fn redirection(&self) -> Error {
+        let primary = self.replica_of().map(|primary| format!("{}:{}", primary.host, primary.port));
+        Error::text(format!("REDIRECT {}", primary.unwrap_or_default()))
     }
 
     /// Whether it follows another.

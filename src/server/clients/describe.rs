@@ -99,7 +99,14 @@ pub fn line(server: &Server, client: &Client, running: Option<Running>) -> Vec<u
     );
     add(" lib-ver=", client.lib_version.as_deref().unwrap_or_default());
     let (received, sent) = (client.input_bytes, client.output_bytes);
-    add(&format!(" io-thread=0 tot-net-in={received} tot-net-out={sent} tot-cmds={}", client.commands), b"");
+    let capabilities = if client.follows_redirects { "r" } else { "" };
+    add(
+        &format!(
+            " io-thread=0 tot-net-in={received} tot-net-out={sent} tot-cmds={} capa={capabilities}",
+            client.commands
+        ),
+        b"",
+    );
     line
 }
 
@@ -126,7 +133,7 @@ fn input_bytes(client: &Client, running: Option<Running>, now: i64) -> (usize, u
 }
 
 /// The letters of the flags in the order of Redis, `N` for none.
-fn flags(client: &Client) -> String {
+pub fn flags(client: &Client) -> String {
     let tracking = client.tracking.as_deref();
     let shown = [
         ('O', client.modes.has(Modes::MONITOR)),
@@ -142,8 +149,10 @@ fn flags(client: &Client) -> String {
         ('c', client.modes.has(Modes::CLOSING) && !client.connection.doomed),
         ('A', client.connection.doomed),
         ('U', client.connection.is_unix()),
+        ('r', client.reads_replicas),
         ('e', client.no_evict),
         ('T', client.modes.has(Modes::NO_TOUCH)),
+        ('I', client.modes.has(Modes::IMPORT_SOURCE)),
     ];
     let letters: String = shown.into_iter().filter(|(_, on)| *on).map(|(letter, _)| letter).collect();
     if letters.is_empty() { "N".to_owned() } else { letters }

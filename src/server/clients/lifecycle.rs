@@ -59,6 +59,7 @@ pub fn reset(server: &mut Server, key: ClientKey) -> bool {
     client.reply_mode = ReplyMode::On;
     client.user = UserId::DEFAULT;
     client.modes = modes;
+    client.reads_replicas = false;
     server.clients.set_no_evict(key, false);
     true
 }

@@ -23,6 +23,8 @@ pub enum Verdict {
     Run,
     /// It is refused with an error.
     Refuse(Error),
+    /// Its client is sent to the primary.
+    Redirect,
     /// It waits for EXEC.
     Queue,
     /// It waits for the end of a pause.
@@ -65,6 +67,9 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         cx.log_denial(id, args, denial, context);
         return Verdict::Refuse(cx.denial_error(id, denial));
     }
+    if let Some(verdict) = sent_on(cx, flags) {
+        return verdict;
+    }
     if cx.server.modes.has(ServerModes::CLIENT_MEMORY_LIMIT) {
         memory::count(cx.server, cx.client, Some(&Running::of(args, cx.reply)));
         memory::make_room(cx.server);
@@ -91,12 +96,8 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
     if let Some(error) = refuses_write(cx.server, flags) {
         return Verdict::Refuse(error);
     }
-    if modes.has(Modes::SUBSCRIBED) && !cx.reply.resp3 && !row.flags.has(IN_SUBSCRIPTION) {
-        let name = &cx.server.commands.entry(id).full_name;
-        return Verdict::Refuse(Error::text(format!(
-            "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \
-             this context"
-        )));
+    if let Some(error) = refuses_in_subscription(cx, id) {
+        return Verdict::Refuse(error);
     }
     if cx.server.modes.has(ServerModes::STALE) && !common_flags.has(STALE) {
         return Verdict::Refuse(MASTER_DOWN);
@@ -117,6 +118,30 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         return Verdict::Postpone;
     }
     if queueing { Verdict::Queue } else { Verdict::Run }
+}
+
+/// What becomes of a command of a client that goes where a replica sends it, if it is for the primary.
+fn sent_on(cx: &Ctx<'_>, flags: Flags) -> Option<Verdict> {
+    let client = cx.client();
+    let concerned = cx.server.modes.has(ServerModes::REPLICA) && client.belongs_at_primary(flags);
+    if !concerned || client.modes.has(Modes::MUST_OBEY) {
+        return None;
+    }
+    // While the place is being handed over the other one would send the client back.
+    Some(if cx.server.repl.failover.is_under_way() { Verdict::Postpone } else { Verdict::Redirect })
+}
+
+/// The error of a command that a RESP2 client with subscriptions may not call.
+fn refuses_in_subscription(cx: &Ctx<'_>, id: CommandId) -> Option<Error> {
+    let entry = cx.server.commands.entry(id);
+    let subscribed = cx.client().modes.has(Modes::SUBSCRIBED) && !cx.reply.resp3;
+    (subscribed && !entry.row.flags.has(IN_SUBSCRIPTION)).then(|| {
+        Error::text(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
+             context",
+            entry.full_name
+        ))
+    })
 }
 
 /// Whether a pause holds a command.

@@ -8,6 +8,7 @@ use crate::command::args::shown;
 use crate::command::error::Error;
 use crate::command::{Args, CommandId, spec};
 use crate::resp::reply::Mark;
+use crate::server::modes::ServerModes;
 use crate::server::replication::roster;
 
 /// What a browser sends that was made to attack.
@@ -81,13 +82,20 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
             Verdict::Refuse(error) => return refuse::refuse(cx, Some(id), error),
             Verdict::Queue => return super::queue::queue(cx, id, &args),
             Verdict::Postpone => return cx.postpone(&args, BlockedFor::Pause),
+            Verdict::Redirect => return refuse::redirect(cx, id),
             Verdict::Evicted => return,
         }
     }
     cx.db.begin_command(db, cx.server.clock.unix_ms());
-    let touches = !cx.client().modes.has(Modes::NO_TOUCH);
-    cx.db.set_touches(touches);
-    call::call(cx, id, args);
+    let modes = cx.client().modes;
+    cx.db.set_touches(!modes.has(Modes::NO_TOUCH));
+    if modes.has(Modes::IMPORT_SOURCE) && cx.server.modes.has(ServerModes::IMPORT) {
+        let sees_expired = cx.db.set_sees_expired(true);
+        call::call(cx, id, args);
+        cx.db.set_sees_expired(sees_expired);
+    } else {
+        call::call(cx, id, args);
+    }
     cx.db.set_touches(true);
 }
 

@@ -61,10 +61,10 @@ pub fn become_replica(server: &mut Server, db: &mut Databases, primary: ReplicaO
     let was_primary = !server.is_replica();
     log::info!("Connecting to MASTER {}:{}", primary.host, primary.port);
     drop_primary(server);
+    server.config.replicaof = Some(primary);
     if was_primary {
         unblock_for_role_change(server);
     }
-    server.config.replicaof = Some(primary);
     server.repl.link_history = LinkHistory::default();
     connect::drop_link(server, db, false);
     server.repl.tells_version = false;
@@ -89,10 +89,23 @@ fn unblock_for_role_change(server: &mut Server) {
     const ROLE_CHANGED: Error =
         Error::fixed("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
     for key in waiting {
-        server.refuse_blocked(key, &ROLE_CHANGED);
-        server.clients.at_mut(key).close_after_reply();
+        let waits_elsewhere = waits_elsewhere(server, key);
+        let error = if waits_elsewhere { server.redirection() } else { ROLE_CHANGED };
+        server.refuse_blocked(key, &error);
+        if !waits_elsewhere {
+            server.clients.at_mut(key).close_after_reply();
+        }
         server.clients.flush_later(key);
     }
+}
+
+/// Whether a client that waits for keys can go on doing so at the primary.
+fn waits_elsewhere(server: &Server, key: ClientKey) -> bool {
+    let client = server.clients.at(key);
+    client.blocked.as_ref().is_some_and(|blocked| {
+        let flags = server.commands.entry(blocked.command).row.flags;
+        blocked.reason == BlockedFor::Keys && client.belongs_at_primary(flags)
+    })
 }
 
 /// The server becomes a primary, with a history of its own from here on.
