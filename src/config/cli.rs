@@ -62,6 +62,7 @@ fn own_option(first: &OsString, rest: &[OsString]) -> Option<OwnOption> {
     options.optflag("h", "help", "print this help");
     options.optflag("v", "version", "print the version");
     options.optflag("", "check-config", "read the configuration that follows, and exit");
+    options.optflag("", "convert", "write the data of a file as a snapshot for another server, and exit");
     options.optflag("", "check-system", "look for unsuitable settings of the system, and exit");
     options.optflag("", "test-memory", "test that many megabytes of memory, and exit");
     let given = options.parse([first]).ok()?;

@@ -53,6 +53,7 @@ pub use proc_title::expand_proc_title;
 pub use rewrite::Rewrite;
 pub use special::ReplicaOf;
 pub use table::Config;
+pub use target::TargetServer;
 pub use version::{REDIS_VERSION, VALKEY_VERSION};
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! From the command line to the running loop.
 
+mod convert;
 mod logo;
 pub mod modules;
 mod supervise;
@@ -36,6 +37,9 @@ pub fn main(families: &[&'static [Command]]) -> ExitCode {
     let args: Vec<OsString> = args.collect();
     if let Some(status) = check(&program, &args) {
         return status;
+    }
+    if args.first().is_some_and(|first| first == "--convert") {
+        return convert::run(&args[1..], families);
     }
     let config = match config::parse_command_line(&args, &mut io::stdin().lock()) {
         Ok(CommandLine::Run(config)) => *config,

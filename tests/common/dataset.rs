@@ -155,8 +155,8 @@ fn value(connection: &mut Connection, key: &str) -> String {
         }
         "zset" => {
             let flat = texts(connection.cmd(&["zrange", key, "0", "-1", "withscores"]));
-            // Digits of scores differ between the versions.
-            let score = |text: &String| text.parse::<f64>().expect("a score");
+            // Digits of scores differ between the versions, and a small set does not know the sign of zero.
+            let score = |text: &String| text.parse::<f64>().expect("a score") + 0.0;
             flat.chunks(2).map(|pair| format!("{} {:?} ", pair[0], score(&pair[1]))).collect()
         }
         "hash" => {

@@ -58,6 +58,16 @@ pub fn find(server: &mut Server) -> Result<Option<LogLoader>, Failed> {
     if names.is_empty() {
         return Ok(None);
     }
+    let loader = of_files(server, names)?;
+    if loader.total_bytes == 0 {
+        log::info!("DB loaded from append only file: 0.000 seconds");
+        return Ok(None);
+    }
+    Ok(Some(loader))
+}
+
+/// The log of these files, each with whether it is the base of the others. What is wrong is logged.
+pub fn of_files(server: &mut Server, names: Vec<(String, bool)>) -> Result<LogLoader, Failed> {
     let mut parts = VecDeque::new();
     for (name, is_base) in names {
         let bytes = aof_folder::bytes_of(server, &name).map_err(|_| Failed)?;
@@ -65,23 +75,9 @@ pub fn find(server: &mut Server) -> Result<Option<LogLoader>, Failed> {
     }
     let total_bytes = parts.iter().map(|part| part.bytes).sum();
     let base_bytes = parts.iter().filter(|part| part.is_base).map(|part| part.bytes).sum();
-    if total_bytes == 0 {
-        log::info!("DB loaded from append only file: 0.000 seconds");
-        return Ok(None);
-    }
     let client = Internal::new(server.clock.unix_ms());
     let (reply, resolved) = (Reply::default(), Vec::new());
-    Ok(Some(LogLoader {
-        parts,
-        current: None,
-        client,
-        reply,
-        resolved,
-        done_bytes: 0,
-        commands: 0,
-        total_bytes,
-        base_bytes,
-    }))
+    Ok(LogLoader { parts, current: None, client, reply, resolved, done_bytes: 0, commands: 0, total_bytes, base_bytes })
 }
 
 /// Runs one command.
