@@ -3,7 +3,7 @@
 //! A bitmap is as long as the last byte ever written needs; everything behind its end reads as zero. Writing far behind
 //! the end fills what lies between with zeros, up to `proto-max-bulk-len`.
 //!
-//! BITOP knows the operations of Redis 8.2 besides those of 7.0.
+//! BITOP knows the operations of Redis 8.2 besides those of 7.0; BITRANGEINTARRAY came with 8.12.
 
 use std::ops::Range;
 
@@ -47,6 +47,16 @@ pub const COMMANDS: &[Command] = &[
         .docs("2.8.7", "key bit [start [end [BYTE|BIT]]]", "Finds the first bit that is set, or that is not.")
         .complexity("O(N)")
         .history(&[("7.0.0", "`BYTE` and `BIT`.")]),
+    Command::new("bitrangeintarray", Arity::at_least(4), bitrangeintarray)
+        .group(Group::Bitmap)
+        .flags(&[READONLY])
+        .keys(&[Keys::at(1, READS)])
+        .docs(
+            "8.12.0",
+            "key start end [BYTE|BIT] [LIMIT count] [ZEROS]",
+            "Returns the offsets of the bits that are set in a part of a string, or of those that are not.",
+        )
+        .complexity("O(N+M) for N bytes in the part, and M offsets."),
     Command::new("bitop", Arity::at_least(4), bitop)
         .group(Group::Bitmap)
         .flags(&[WRITE, DENYOOM])
@@ -187,6 +197,65 @@ fn bitpos(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     Ok(())
 }
 
+/// The options of BITRANGEINTARRAY.
+#[derive(Clone, Copy, Default)]
+struct RangeOptions {
+    in_bits: Option<bool>,
+    limit: Option<usize>,
+    zeros: bool,
+}
+
+impl RangeOptions {
+    fn parse(args: &Args<'_>) -> Result<RangeOptions, Error> {
+        const NO_LIMIT: Error = Error::fixed("ERR LIMIT should be greater than 0");
+        let mut options = RangeOptions::default();
+        let mut index = 4;
+        while index < args.len() {
+            let given_before = if args.is(index, "ZEROS") {
+                std::mem::replace(&mut options.zeros, true)
+            } else if args.is(index, "LIMIT") && index + 1 < args.len() {
+                index += 1;
+                let limit = args.integer_in(index, 1..=i64::MAX, NO_LIMIT)?;
+                options.limit.replace(limit as usize).is_some()
+            } else {
+                options.in_bits.replace(counts_bits(args, index)?).is_some()
+            };
+            if given_before {
+                return Err(SYNTAX);
+            }
+            index += 1;
+        }
+        Ok(options)
+    }
+}
+
+/// Where the range counts bytes, a limit never ends within one: the answer may have up to seven offsets more, and the
+/// caller can go on with the next byte.
+fn bitrangeintarray(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let (start, end) = (args.integer(2)?, args.integer(3)?);
+    let options = RangeOptions::parse(&args)?;
+    let in_bits = options.in_bits.unwrap_or(false);
+    let value = cx.db.string(&args.key(1))?;
+    let mut digits = itoa::Buffer::new();
+    let bytes = value.map_or(&[][..], |value| value.bytes(&mut digits));
+    let range = if is_backward(start, end) { 0..0 } else { bit_range(start, end, in_bits, bytes.len()) };
+    let (head, mut count, mut behind) = (cx.reply.defer(), 0, 0);
+    bits::visit_bits(bytes, !options.zeros, range.clone(), |bit| {
+        cx.reply.integer(bit as i64);
+        (count, behind) = (count + 1, bit + 1);
+        options.limit != Some(count)
+    });
+    if options.limit == Some(count) && !in_bits {
+        bits::visit_bits(bytes, !options.zeros, behind..behind.next_multiple_of(8), |bit| {
+            cx.reply.integer(bit as i64);
+            count += 1;
+            true
+        });
+    }
+    cx.reply.finish_array(head, count);
+    Ok(())
+}
+
 fn combination(name: &[u8]) -> Option<Combination> {
     let all = [
         ("AND", Combination::And),
@@ -252,5 +321,50 @@ mod tests {
         assert_eq!((bed.run("get k"), bed.run("ttl k")), ("$1\r\nv\r\n".into(), ":-1\r\n".into()));
         assert_eq!(bed.propagated("bitop or k missing"), ["bitop or k missing"]);
         assert_eq!(bed.run("exists k"), ":0\r\n");
+    }
+
+    #[test]
+    fn offsets_of_bits_are_told_up_to_a_limit() {
+        let mut bed = Testbed::new();
+        // 10000000 00100001 11111111 01100001
+        for bit in [0, 10, 15, 16, 17, 18, 19, 20, 21, 22, 23, 25, 26, 31] {
+            bed.run(&format!("setbit k {bit} 1"));
+        }
+        let cases: [(&str, &[u64]); 15] = [
+            ("0 -1", &[0, 10, 15, 16, 17, 18, 19, 20, 21, 22, 23, 25, 26, 31]),
+            ("0 1 BYTE", &[0, 10, 15]),
+            ("-1 -1", &[25, 26, 31]),
+            ("10 15 BIT", &[10, 15]),
+            ("11 -17 bit", &[15]),
+            ("0 -1 LIMIT 2", &[0, 10, 15]),
+            ("0 -1 LIMIT 1", &[0]),
+            ("2 -1 LIMIT 3", &[16, 17, 18, 19, 20, 21, 22, 23]),
+            ("0 -1 BIT LIMIT 2", &[0, 10]),
+            ("0 -1 limit 9223372036854775807 BIT", &[0, 10, 15, 16, 17, 18, 19, 20, 21, 22, 23, 25, 26, 31]),
+            ("1 2 ZEROS", &[8, 9, 11, 12, 13, 14]),
+            ("0 12 ZEROS BIT LIMIT 8", &[1, 2, 3, 4, 5, 6, 7, 8]),
+            ("3 1", &[]),
+            ("-1 -2", &[]),
+            ("4 100", &[]),
+        ];
+        for (range, offsets) in cases {
+            let offsets: Vec<String> = offsets.iter().map(|offset| format!(":{offset}\r\n")).collect();
+            let expected = format!("*{}\r\n{}", offsets.len(), offsets.concat());
+            assert_eq!(bed.run(&format!("bitrangeintarray k {range}")), expected, "{range}");
+        }
+        assert_eq!(bed.run("bitrangeintarray missing 0 -1 ZEROS"), "*0\r\n");
+        bed.run("set n 12");
+        assert_eq!(bed.run("bitrangeintarray n 0 0"), "*3\r\n:2\r\n:3\r\n:7\r\n");
+        bed.run("lpush l a");
+        let wrong = "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n";
+        assert_eq!(bed.run("bitrangeintarray l 0 -1"), wrong);
+        for options in ["x", "LIMIT", "BIT BYTE", "ZEROS ZEROS", "LIMIT 1 LIMIT 1", "BIT 5"] {
+            assert_eq!(bed.run(&format!("bitrangeintarray l 0 -1 {options}")), "-ERR syntax error\r\n", "{options}");
+        }
+        for limit in ["0", "-1", "x"] {
+            let command = format!("bitrangeintarray l 0 -1 LIMIT {limit}");
+            assert_eq!(bed.run(&command), "-ERR LIMIT should be greater than 0\r\n", "{limit}");
+        }
+        assert_eq!(bed.run("bitrangeintarray l 0 x"), "-ERR value is not an integer or out of range\r\n");
     }
 }

@@ -84,6 +84,29 @@ pub fn find_bit(bytes: &[u8], value: bool, bits: Range<usize>) -> Option<usize> 
     found.map(|position| position + first * 8).filter(|position| *position < bits.end)
 }
 
+/// Calls `visit` with the place of each bit of that value in a range, until it says no. The range lies within the bytes.
+pub fn visit_bits(bytes: &[u8], value: bool, bits: Range<usize>, mut visit: impl FnMut(usize) -> bool) {
+    let flip = if value { 0 } else { u64::MAX };
+    let words = bytes.chunks(8).enumerate().skip(bits.start / 64);
+    for (index, chunk) in words.take(bits.end.div_ceil(64).saturating_sub(bits.start / 64)) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        let first = index * 64;
+        let mut left = u64::from_be_bytes(word) ^ flip;
+        left &= u64::MAX >> bits.start.saturating_sub(first);
+        if bits.end < first + 64 {
+            left &= !(u64::MAX >> (bits.end - first));
+        }
+        while left != 0 {
+            let at = left.leading_zeros();
+            if !visit(first + at as usize) {
+                return;
+            }
+            left &= !(1 << 63 >> at);
+        }
+    }
+}
+
 /// The first bit that is set after all bytes were combined with `flip` by exclusive or.
 fn first_one(bytes: &[u8], flip: u8) -> Option<usize> {
     let is_passed = |block: &&[u8; BLOCK]| block.iter().fold(0, |found, byte| found | (byte ^ flip)) == 0;
@@ -280,6 +303,15 @@ mod tests {
             if start < end {
                 let found = (start..end).find(|index| bit(&bytes, *index) == value);
                 prop_assert_eq!(find_bit(&bytes, value, start..end), found);
+            }
+            let all: Vec<usize> = (start..end).filter(|index| bit(&bytes, *index) == value).collect();
+            for most in [1, 3, usize::MAX] {
+                let mut visited = Vec::new();
+                visit_bits(&bytes, value, start..end, |index| {
+                    visited.push(index);
+                    visited.len() < most
+                });
+                prop_assert_eq!(&visited[..], &all[..all.len().min(most)]);
             }
         }
 

@@ -107,6 +107,7 @@ pub const EXCUSED: &[(&str, &str)] = &[
     ("increx", "only Redis from 8.8 on has it in this form: commands/string/increx.rs"),
     ("info", "figures of the server"),
     ("latency", "figures of the server"),
+    ("bitrangeintarray", "only Redis from 8.12 on has it: commands/bits.rs"),
     ("blmovem", "only Redis from 8.10 on has it: tests/lists.rs"),
     ("lmovem", "only Redis from 8.10 on has it: commands/list_pop/movem.rs"),
     ("lolwut", "art"),
