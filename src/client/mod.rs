@@ -6,6 +6,7 @@
 pub mod acl;
 pub mod class;
 pub mod durability;
+pub mod field_sets;
 pub mod internal;
 pub mod pubsub;
 pub mod registry;
@@ -23,6 +24,7 @@ use crate::repl::replica::Replica;
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
 use crate::util::bit_set::bit_set;
+use field_sets::FieldSets;
 use subscriptions::Subscriptions;
 
 /// A set of conditions that make the gate look closer at each command of a client; none is set for most.
@@ -207,6 +209,8 @@ pub struct Client {
     pub subscriptions: Option<Box<Subscriptions>>,
     /// CLIENT TRACKING.
     pub tracking: Option<Box<ClientTracking>>,
+    /// HIMPORT PREPARE.
+    pub field_sets: Option<Box<FieldSets>>,
     /// A blocking command or a pause.
     pub blocked: Option<Box<Blocked>>,
     /// Whether it stands in the list of clients with output to be sent.
@@ -262,6 +266,7 @@ impl Client {
             dirty: false,
             subscriptions: None,
             tracking: None,
+            field_sets: None,
             blocked: None,
             flush_pending: false,
             input_peak: 0,

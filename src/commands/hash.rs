@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::resp::Reply;
 use crate::server::effects::Event;
 use crate::server::execution::{Command, Ctx};
-use crate::types::hash::{FieldExpiry, Found, Hash, HashLimits, Pair};
+use crate::types::hash::{FieldExpiry, Found, Hash, HashLimits, Pair, Sharing};
 use crate::types::listpack::{Element, IntText};
 use crate::types::{Collection, ExpiringParts};
 use crate::util::long_double::LongDouble;
@@ -157,6 +157,15 @@ pub(super) fn limits(cx: &Ctx<'_>) -> HashLimits {
     Hash::limits(&cx.server.config)
 }
 
+/// Has a hash that was written to share the names of its fields, where that is wanted.
+#[inline]
+fn share_names(hash: &mut Hash, config: &Config, limits: HashLimits) {
+    let (entries_min, entries_max) = (config.hash_min_template_entries, config.hash_max_template_entries);
+    if entries_min > 0 && (Sharing { entries_min, entries_max, hashes_min: 0 }).is_wanted(hash.len()) {
+        hash.share_names(limits);
+    }
+}
+
 #[inline]
 pub(super) fn write(reply: &mut Reply, element: Element<'_>) {
     match element {
@@ -193,6 +202,7 @@ fn set_pairs(cx: &mut Ctx<'_>, args: Args<'_>) -> Result<i64, Error> {
     for index in (2..args.len()).step_by(2) {
         created += i64::from(hash.set(args.get(index), args.get(index + 1), limits));
     }
+    share_names(hash, &cx.server.config, limits);
     let fits = hash.plan_fits();
     plan(cx, &key, fits);
     cx.db.dirty += (args.len() as u64 - 2) / 2;
@@ -210,6 +220,7 @@ fn hsetnx(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let is_new = hash.expiry(field).is_none();
     if is_new {
         hash.set(field, args.get(3), limits);
+        share_names(hash, &cx.server.config, limits);
         cx.changed(&key, HSET_EVENT);
     }
     cx.reply.integer(i64::from(is_new));
@@ -337,6 +348,7 @@ fn hincrby(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     };
     let sum = old.checked_add(increment).ok_or(OVERFLOW)?;
     hash.set_with(field, IntText::new().format(sum).as_bytes(), FieldExpiry::Keep, limits);
+    share_names(hash, &cx.server.config, limits);
     cx.changed(&key, Event::hash("hincrby"));
     cx.reply.integer(sum);
     Ok(())
@@ -364,6 +376,7 @@ fn hincrbyfloat(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     };
     let sum = old.checked_add(increment).ok_or(OVERFLOW)?.to_text();
     hash.set_with(field, &sum, FieldExpiry::Keep, limits);
+    share_names(hash, &cx.server.config, limits);
     let expires = hash.expiry(field).flatten().is_some();
     cx.changed(&key, Event::hash("hincrbyfloat"));
     cx.reply.bulk(&sum);

@@ -6,6 +6,7 @@ use crate::command::spec::*;
 use crate::server::execution::{Command, Ctx};
 use crate::server::observe::info::memory::Overview;
 use crate::server::observe::info::section::Source;
+use crate::types::hash::template_figures;
 use crate::util::alloc;
 
 const NONDETERMINISTIC: &[&str] = &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"];
@@ -93,6 +94,7 @@ fn stats(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         ("lua.caches", cx.server.script.cache.bytes()),
         ("functions.caches", cx.server.script.libraries.bytes()),
         ("script.VMs", cx.server.script.scripts_memory() + cx.server.script.functions_memory()),
+        ("hash.templates", template_figures().bytes),
     ];
     for (name, value) in integers {
         reply.bulk(name.as_bytes());

@@ -20,6 +20,7 @@ pub mod function;
 pub mod geo;
 pub mod hash;
 pub mod hash_expiry;
+pub mod hash_import;
 pub mod hash_sample;
 pub mod hotkeys;
 pub mod hyperloglog;
@@ -77,6 +78,7 @@ pub const FAMILIES: &[&[Command]] = &[
     geo::COMMANDS,
     hash::COMMANDS,
     hash_expiry::COMMANDS,
+    hash_import::COMMANDS,
     hash_sample::COMMANDS,
     hotkeys::COMMANDS,
     hyperloglog::COMMANDS,

@@ -268,19 +268,6 @@ kept! {
     "aof-load-corrupt-tail-max-size" => aof_load_corrupt_tail_max_size: u64 = 0, Number::bytes(0, LONG_MAX), MUTABLE;
     /// Commands to run at start.
     "preload-file" => preload_file: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
-    /// Hashes with the same fields share their names: from this many on,
-    "hash-min-template-entries" => hash_min_template_entries: u64 = 0, Number::between(0, LONG_MAX), MUTABLE;
-    /// up to this many,
-    "hash-max-template-entries" => hash_max_template_entries: u64 = 0, Number::between(0, LONG_MAX), MUTABLE;
-    /// and when loaded.
-    "hash-rdb-load-min-template-entries" => hash_rdb_load_min_template_entries: u64 = 0,
-        Number::between(0, LONG_MAX), MUTABLE;
-    /// The same.
-    "hash-rdb-load-max-template-entries" => hash_rdb_load_max_template_entries: u64 = 0,
-        Number::between(0, LONG_MAX), MUTABLE;
-    /// The same.
-    "hash-rdb-load-template-disassembly-threshold" => hash_rdb_load_template_disassembly_threshold: u64 = 0,
-        Number::between(0, LONG_MAX), MUTABLE;
     /// Seconds a backup is kept.
     "backup-sealed-ttl" => backup_sealed_ttl: u64 = 0, Number::between(0, LONG_MAX), MUTABLE;
     /// Folder for backups.

@@ -291,6 +291,19 @@ directives! {
     /// Bytes of a field or value of a compact hash.
     "hash-max-listpack-value" | "hash-max-ziplist-value" => hash_max_listpack_value: usize = 64,
         Number::bytes(0, LONG_MAX), MUTABLE;
+    /// Fields from which on a hash that is written to shares their names with others of the same; 0 for never.
+    "hash-min-template-entries" => hash_min_template_entries: usize = 0, Number::between(0, LONG_MAX), MUTABLE;
+    /// The most fields of a hash that is to share their names; 0 for any number.
+    "hash-max-template-entries" => hash_max_template_entries: usize = 0, Number::between(0, LONG_MAX), MUTABLE;
+    /// The same of hashes that are loaded from a snapshot.
+    "hash-rdb-load-min-template-entries" => hash_rdb_load_min_template_entries: usize = 0,
+        Number::between(0, LONG_MAX), MUTABLE;
+    /// The same of hashes that are loaded from a snapshot.
+    "hash-rdb-load-max-template-entries" => hash_rdb_load_max_template_entries: usize = 0,
+        Number::between(0, LONG_MAX), MUTABLE;
+    /// Hashes of a snapshot that have to share names for that to stay so; 0 for any number.
+    "hash-rdb-load-template-disassembly-threshold" => hash_rdb_load_template_disassembly_threshold: usize = 0,
+        Number::between(0, LONG_MAX), MUTABLE;
     /// Elements of a compact list node, or its size class when negative.
     "list-max-listpack-size" | "list-max-ziplist-size" => list_max_listpack_size: i32 = -2,
         Number::between(INT_MIN, INT_MAX), MUTABLE;

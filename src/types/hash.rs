@@ -4,8 +4,10 @@
 //! listpack     field value field value …            small
 //! listpackex   field value time …                   small, and some field has or had an expiry: see `timed`
 //! hashtable    a table of fields, one allocation each: see `big` and `field`
+//! template-listpack  value value …, the names elsewhere, shared with others: see `template`
 //! ```
-//! A hash grows from the first to the last form and never back. It is 8 bytes where it lies: the address of a listpack
+//! A hash grows from the first to the third form and never back. To the last it only comes if that is asked for, and it
+//! leaves it with the first change of its fields. It is 8 bytes where it lies: the address of a listpack
 //! or of a box for the other forms (see `form`).
 //!
 //! A field whose time has come stays until it is removed. [`Hash::find`] tells it from one that lives, and
@@ -17,12 +19,13 @@ mod big;
 mod field;
 mod form;
 mod saved;
+mod template;
 #[cfg(test)]
 mod tests;
 mod timed;
 
 use super::digest::Digest;
-use super::listpack::{Element, Elements, IntText, ThinListpack};
+use super::listpack::{Element, Elements, IntText, RoomyListpack, ThinListpack};
 use super::table::Statistics;
 use super::{Collection, ExpiringParts};
 use crate::util::alloc::size_class;
@@ -33,6 +36,8 @@ use form::{Form, FormMut, FormRef};
 pub use saved::HashBytes;
 use std::collections::HashSet;
 use std::num::NonZeroI64;
+pub use template::{FieldSet, figures as template_figures};
+use template::{SharedHash, SharedPairs};
 use timed::{TimedPack, Triples};
 
 /// Parts of a field in a plain listpack.
@@ -52,6 +57,25 @@ pub struct HashLimits {
     pub entries: usize,
     /// The length of a field or a value, in bytes.
     pub value: usize,
+}
+
+/// Which hashes are to share the names of their fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sharing {
+    /// The least number of fields; 0 for no hash at all.
+    pub entries_min: usize,
+    /// The greatest number of fields; 0 for any.
+    pub entries_max: usize,
+    /// How many hashes have to share names for that to stay so.
+    pub hashes_min: usize,
+}
+
+impl Sharing {
+    /// Whether it is wanted of a hash with so many fields.
+    #[inline]
+    pub fn is_wanted(&self, fields: usize) -> bool {
+        self.entries_min > 0 && fields >= self.entries_min && (self.entries_max == 0 || fields <= self.entries_max)
+    }
 }
 
 /// What happens to a field's expiry when its value is set.
@@ -133,6 +157,7 @@ impl Hash {
                 Some(pair) => (pair.value, pair.expiry),
                 None => return Found::Missing,
             },
+            FormRef::Shared(shared) => return shared.get(field).map_or(Found::Missing, Found::Value),
         };
         if expiry.is_some_and(|at| at < now_ms) { Found::Due } else { Found::Value(value) }
     }
@@ -168,6 +193,13 @@ impl Hash {
             }
             FormMut::Pack(pack) => pack_set(pack, field, value, limits),
             FormMut::Timed(pack) => timed_set(pack, field, value, expiry, limits),
+            FormMut::Shared(shared) => {
+                if !matches!(expiry, FieldExpiry::At(_)) && shared.replace(field, value, limits) {
+                    return false;
+                }
+                self.unshare();
+                return self.set_with(field, value, expiry, limits);
+            }
         };
         set.unwrap_or_else(|| self.make_table().set(field, value, expiry))
     }
@@ -175,8 +207,8 @@ impl Hash {
     /// Sets or removes the expiry of a field, if it is there. (48 bits, and above 0.)
     pub fn set_expiry(&mut self, field: &[u8], expiry: Option<i64>) {
         match self.0.view_mut() {
-            FormMut::Pack(_) if expiry.is_none() => {}
-            FormMut::Pack(_) => {
+            FormMut::Pack(_) | FormMut::Shared(_) if expiry.is_none() => {}
+            FormMut::Pack(_) | FormMut::Shared(_) => {
                 self.give_times();
                 self.set_expiry(field, expiry);
             }
@@ -192,6 +224,7 @@ impl Hash {
             FormRef::Pack(pack) => Pairs::Pack(pack.iter()),
             FormRef::Timed(pack) => Pairs::Timed(pack.pairs()),
             FormRef::Big(big) => Pairs::Big(big.pairs()),
+            FormRef::Shared(shared) => Pairs::Shared(shared.pairs()),
         }
     }
 
@@ -210,6 +243,7 @@ impl Hash {
             }
             FormRef::Timed(pack) => pack.nth(index(pack.len(), random)),
             FormRef::Big(big) => big.random(random),
+            FormRef::Shared(shared) => shared.nth(index(shared.len(), random)),
         }
     }
 
@@ -266,16 +300,61 @@ impl Hash {
     fn as_big(&self) -> Option<&BigHash> {
         match self.0.view() {
             FormRef::Big(big) => Some(big),
-            FormRef::Pack(_) | FormRef::Timed(_) => None,
+            FormRef::Pack(_) | FormRef::Timed(_) | FormRef::Shared(_) => None,
         }
     }
 
     /// Makes a plain listpack one with times: Redis does so as soon as a command is about the expiry of fields, whether it
     /// sets one or not, and OBJECT ENCODING shows it.
     pub fn expect_times(&mut self) {
-        if let FormRef::Pack(_) = self.0.view() {
+        if let FormRef::Pack(_) | FormRef::Shared(_) = self.0.view() {
             self.give_times();
         }
+    }
+
+    /// Has a plain listpack share its names with all hashes that have the same.
+    pub fn share_names(&mut self, limits: HashLimits) {
+        let FormRef::Pack(pack) = self.0.view() else { return };
+        let texts: Vec<Vec<u8>> = pack.iter().map(Element::to_vec).collect();
+        let names: Vec<&Vec<u8>> = texts.iter().step_by(PARTS).collect();
+        let Some(set) = FieldSet::new(&names) else { return };
+        if let Some(shared) = set.share(|place| &texts[place * PARTS + 1], limits) {
+            self.0 = Form::shared(shared);
+        }
+    }
+
+    /// A hash of some fields that shares their names if it is small enough, given its values by their place.
+    pub fn of_field_set<'a>(set: &'a FieldSet, value: impl Fn(usize) -> &'a [u8], limits: HashLimits) -> Self {
+        if let Some(shared) = set.share(&value, limits) {
+            return Self(Form::shared(shared));
+        }
+        let mut hash = Self::expecting(set.len(), set.len(), limits);
+        set.pairs(value).for_each(|(field, value)| _ = hash.set(field, value, limits));
+        hash
+    }
+
+    /// How many hashes, this one included, share its names; `None` if it has its own.
+    pub fn sharing(&self) -> Option<usize> {
+        if let FormRef::Shared(shared) = self.0.view() { Some(shared.hashes()) } else { None }
+    }
+
+    /// Has a hash that shares its names take them back: it is a plain listpack then, however long they are.
+    #[cold]
+    pub fn unshare(&mut self) {
+        let FormRef::Shared(shared) = self.0.view() else { return };
+        let mut pack = RoomyListpack::new();
+        let bytes: usize = shared.pairs().map(|pair| pair.field.text_len() + ELEMENTS_OVERHEAD).sum();
+        if !pack.has_room_for(bytes + shared.capacity()) {
+            self.make_table();
+            return;
+        }
+        pack.extend(|writer| {
+            for pair in shared.pairs() {
+                writer.push_text(pair.field.text(&mut IntText::new()));
+                writer.push(pair.value);
+            }
+        });
+        self.0 = Form::pack(pack.into_thin());
     }
 
     #[cold]
@@ -297,7 +376,7 @@ impl Hash {
         self.0 = Form::big(big);
         match self.0.view_mut() {
             FormMut::Big(big) => big,
-            FormMut::Pack(_) | FormMut::Timed(_) => unreachable!("made one line above"),
+            FormMut::Pack(_) | FormMut::Timed(_) | FormMut::Shared(_) => unreachable!("made one line above"),
         }
     }
 }
@@ -351,6 +430,7 @@ impl ExpiringParts for Hash {
     fn expiry(&self, field: &[u8]) -> Option<Option<i64>> {
         match self.0.view() {
             FormRef::Pack(pack) => pack_value(pack, field).map(|_| None),
+            FormRef::Shared(shared) => shared.get(field).map(|_| None),
             FormRef::Timed(pack) => pack.get(field).map(|pair| pair.expiry),
             FormRef::Big(big) => big.get(field).map(|field| field.expiry()),
         }
@@ -359,7 +439,7 @@ impl ExpiringParts for Hash {
     #[inline]
     fn next_expiry(&self) -> Option<i64> {
         match self.0.view() {
-            FormRef::Pack(_) => None,
+            FormRef::Pack(_) | FormRef::Shared(_) => None,
             FormRef::Timed(pack) => pack.next_expiry(),
             FormRef::Big(big) => big.next_expiry(),
         }
@@ -368,7 +448,7 @@ impl ExpiringParts for Hash {
     #[inline]
     fn planned(&self) -> Option<i64> {
         let planned = match self.0.view() {
-            FormRef::Pack(_) => None,
+            FormRef::Pack(_) | FormRef::Shared(_) => None,
             FormRef::Timed(pack) => pack.planned,
             FormRef::Big(big) => big.planned,
         };
@@ -378,7 +458,7 @@ impl ExpiringParts for Hash {
     fn set_planned(&mut self, planned: Option<i64>) {
         let planned = planned.and_then(NonZeroI64::new);
         match self.0.view_mut() {
-            FormMut::Pack(_) => {}
+            FormMut::Pack(_) | FormMut::Shared(_) => {}
             FormMut::Timed(pack) => pack.planned = planned,
             FormMut::Big(big) => big.planned = planned,
         }
@@ -392,12 +472,17 @@ impl ExpiringParts for Hash {
             }
             FormMut::Timed(pack) => pack.remove(field),
             FormMut::Big(big) => big.remove(field),
+            FormMut::Shared(shared) if shared.get(field).is_none() => false,
+            FormMut::Shared(_) => {
+                self.unshare();
+                self.remove(field)
+            }
         }
     }
 
     fn remove_due(&mut self, now_ms: i64, most: usize, removed: &mut dyn FnMut(&[u8])) {
         match self.0.view_mut() {
-            FormMut::Pack(_) => {}
+            FormMut::Pack(_) | FormMut::Shared(_) => {}
             FormMut::Timed(pack) => pack.remove_due(now_ms, most, removed),
             FormMut::Big(big) => big.remove_due(now_ms, most, removed),
         }
@@ -411,6 +496,7 @@ impl Collection for Hash {
             FormRef::Pack(pack) => pack.len() / PARTS,
             FormRef::Timed(pack) => pack.len(),
             FormRef::Big(big) => big.len(),
+            FormRef::Shared(shared) => shared.len(),
         }
     }
 
@@ -419,6 +505,7 @@ impl Collection for Hash {
             FormRef::Pack(_) => "listpack",
             FormRef::Timed(_) => "listpackex",
             FormRef::Big(_) => "hashtable",
+            FormRef::Shared(_) => "template-listpack",
         }
     }
 
@@ -428,6 +515,7 @@ impl Collection for Hash {
             FormRef::Pack(pack) => block(pack.capacity()),
             FormRef::Timed(pack) => size_class(size_of::<TimedPack>()) + block(pack.capacity()),
             FormRef::Big(big) => size_class(size_of::<BigHash>()) + big.heap_bytes(samples),
+            FormRef::Shared(shared) => size_class(size_of::<SharedHash>()) + block(shared.capacity()),
         }
     }
 
@@ -456,6 +544,8 @@ pub enum Pairs<'a> {
     Timed(Triples<'a>),
     /// Of a table.
     Big(BigPairs<'a>),
+    /// Of one that shares its names.
+    Shared(SharedPairs<'a>),
 }
 
 impl<'a> Iterator for Pairs<'a> {
@@ -470,6 +560,7 @@ impl<'a> Iterator for Pairs<'a> {
             }
             Self::Timed(triples) => triples.next(),
             Self::Big(pairs) => pairs.next(),
+            Self::Shared(pairs) => pairs.next(),
         }
     }
 }

@@ -3,7 +3,8 @@
 use super::{Databases, Note, NoteKind, WrongType};
 use crate::db::Key;
 use crate::db::dict::{DictProbe, DictSlot};
-use crate::db::entry::{Entry, InEntry};
+use crate::db::entry::{Entry, EntryView, InEntry};
+use crate::types::Hash;
 
 impl Databases {
     /// Reads a collection, and notes the access.
@@ -67,6 +68,24 @@ impl Databases {
             let lazily = self.lazyfree.lazily.expire;
             self.lazyfree.dispose(entry, lazily);
             self.note(self.selected, key, NoteKind::Expired);
+        }
+    }
+
+    /// Has hashes take back the names of their fields that fewer than `hashes_min` share.
+    pub fn end_sharing_of_few(&mut self, hashes_min: usize) {
+        if hashes_min == 0 {
+            return;
+        }
+        let is_of_few = |entry: &EntryView<'_>| {
+            let sharing = entry.collection().and_then(Hash::sharing);
+            sharing.is_some_and(|hashes| hashes < hashes_min)
+        };
+        for db in &mut self.all {
+            let few: Vec<Vec<u8>> = db.dict.iter().filter(is_of_few).map(|entry| entry.key().to_vec()).collect();
+            for key in few {
+                let slot = db.dict.find_mut(Key::new(&key).hash(), &key);
+                slot.and_then(DictSlot::into_collection).into_iter().for_each(Hash::unshare);
+            }
         }
     }
 

@@ -6,16 +6,19 @@ use std::io;
 
 use proptest::prelude::*;
 
+use super::format::{kind, opcode};
 use super::forms;
 use super::load::{Filled, LoadError, Loader, Progress, Settings, Source};
 use super::payload;
 use super::save::{self, Options, Usage};
 use super::value::Rules;
 use super::version::Version;
+use super::write::Writer;
 use crate::db::keyspace::NewString;
-use crate::db::{Databases, Entry, Expiry, Key, digest};
-use crate::types::hash::{FieldExpiry, HashLimits};
+use crate::db::{Databases, Entry, EntryView, Expiry, Key, digest};
+use crate::types::hash::{FieldExpiry, HashLimits, Sharing};
 use crate::types::list::{End, Limits};
+use crate::types::listpack::{Element, Listpack};
 use crate::types::set::SetLimits;
 use crate::types::stream::{BlockLimits, Delivery, ProducerSettings, StreamId};
 use crate::types::{Array, Hash, List, Set, SortedSet, Stream, array, sorted_set};
@@ -29,6 +32,7 @@ fn rules(size: usize) -> Rules {
         sorted_set: sorted_set::Limits { entries: size, value: 64 },
         hash: HashLimits { entries: size, value: 64 },
         array: array::Limits::new(256, size, size / 2),
+        sharing: Sharing::default(),
         strict: true,
     }
 }
@@ -496,4 +500,173 @@ fn streams_with_producers_and_with_what_was_handed_back_are_those_of_redis() {
         bytes.splice(at..at + 2, [1, b'a']);
     };
     assert_eq!(refused(&twice), Some("Duplicate idempotent ID of a stream producer"));
+}
+
+/// The pieces of a file or payload as Redis 8.10 writes them.
+fn pieces(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+    let mut out = Writer::in_memory(false);
+    write(&mut out);
+    out.into_bytes()
+}
+
+fn pack(values: &[&str]) -> Vec<u8> {
+    let mut pack = Listpack::new();
+    values.iter().for_each(|value| pack.push_back(value.as_bytes()));
+    pack.into_bytes()
+}
+
+fn content(view: EntryView<'_>) -> Vec<(String, String)> {
+    let text = |element: Element<'_>| String::from_utf8_lossy(&element.to_vec()).into_owned();
+    let hash = view.collection::<Hash>().expect("a hash");
+    hash.pairs().map(|pair| (text(pair.field), text(pair.value))).collect()
+}
+
+/// The names stand in Redis's order: by length, then by their bytes.
+const NAMES: [&str; 3] = ["id", "age", "name"];
+
+fn shared_content(values: [&str; 3]) -> Vec<(String, String)> {
+    NAMES.iter().zip(values).map(|(name, value)| ((*name).to_owned(), value.to_owned())).collect()
+}
+
+#[test]
+fn a_dumped_hash_that_shares_its_names_is_restored_as_one() {
+    let names = |out: &mut Writer<'_>| {
+        out.length(3);
+        NAMES.iter().for_each(|name| out.string(name.as_bytes()));
+    };
+    let restored = |kind: u8, rest: &[u8], size| {
+        let bytes = [&[kind], rest].concat();
+        let body = payload::Body { bytes: &bytes, version: Version::redis(15) };
+        for end in 0..bytes.len() {
+            assert!(payload::restore(payload::Body { bytes: &bytes[..end], ..body }, &rules(size)).is_err());
+        }
+        payload::restore(body, &rules(size)).map(|restored| restored.into_entry(b"key", None, 0))
+    };
+    let values = ["7", "30", "x"];
+    for packed in [pack(&values), pack(&["12", "7", "30", "x"])] {
+        let rest = pieces(|out| {
+            names(out);
+            out.string(&packed);
+        });
+        let entry = restored(kind::HASH_TEMPLATE_PACK, &rest, 3).expect("a sound value");
+        assert_eq!(content(entry.view()), shared_content(values));
+        assert_eq!(entry.view().encoding(), "template-listpack");
+    }
+    let pairs = pieces(|out| {
+        out.length(3);
+        NAMES
+            .iter()
+            .zip(values)
+            .for_each(|(name, value)| [name, value].iter().for_each(|text| out.string(text.as_bytes())));
+    });
+    let entry = restored(kind::HASH_TEMPLATE_ARRAY, &pairs, 2).expect("a sound value");
+    assert_eq!((content(entry.view()).len(), entry.view().encoding()), (3, "hashtable"), "too many for a listpack");
+    let short = pieces(|out| {
+        names(out);
+        out.string(&pack(&["7", "30"]));
+    });
+    assert!(restored(kind::HASH_TEMPLATE_PACK, &short, 3).is_err());
+    let twice = pieces(|out| {
+        out.length(2);
+        ["a", "1", "a", "2"].iter().for_each(|text| out.string(text.as_bytes()));
+    });
+    assert!(restored(kind::HASH_TEMPLATE_ARRAY, &twice, 3).is_err());
+    let by_number = pieces(|out| out.string(&pack(&["1", "7", "30", "x"])));
+    assert!(restored(kind::HASH_TEMPLATE_PACK_REF, &by_number, 3).is_err(), "there are no names in a payload");
+}
+
+/// A file of Redis 8.10 with shared names of number 5 and hashes of each kind, which end at `last`.
+fn file_with_shared_names(numbers: &[u64], last: &[&str]) -> Vec<u8> {
+    let mut bytes = b"REDIS0015".to_vec();
+    bytes.extend(pieces(|out| {
+        for number in numbers {
+            out.byte(opcode::HASH_TEMPLATE);
+            out.length(*number);
+            out.length(3);
+            NAMES.iter().for_each(|name| out.string(name.as_bytes()));
+        }
+        out.byte(opcode::SELECT_DB);
+        out.length(0);
+        out.byte(kind::HASH_TEMPLATE_PACK_REF);
+        out.string(b"packed");
+        out.string(&pack(&["5", "7", "30", "x"]));
+        out.byte(kind::HASH_TEMPLATE_ARRAY_REF);
+        out.string(b"listed");
+        out.length(5);
+        last.iter().for_each(|value| out.string(value.as_bytes()));
+        out.byte(kind::HASH);
+        out.string(b"plain");
+        out.length(1);
+        [b"a", b"1"].iter().for_each(|text| out.string(*text));
+        out.byte(opcode::EOF);
+    }));
+    bytes.extend([0; 8]);
+    bytes
+}
+
+#[test]
+fn a_file_with_names_that_hashes_share_is_loaded_and_left_as_it_is() {
+    let rules = Rules { sharing: Sharing { entries_min: 1, ..Sharing::default() }, ..rules(8) };
+    let bytes = file_with_shared_names(&[5, 1 << 40], &["8", "31", "y"]);
+    for piece in [1, 7, 1000] {
+        let trickle = Trickle { bytes: bytes.clone(), at: 0, piece, pause: false };
+        let (db, _) = load(trickle, settings(rules), 1).expect("a sound file");
+        let entry =
+            |key: &str| db.database(0).dict.find(Key::new(key.as_bytes()).hash(), key.as_bytes()).expect("a key");
+        assert_eq!(content(entry("packed")), shared_content(["7", "30", "x"]));
+        assert_eq!(content(entry("listed")), shared_content(["8", "31", "y"]));
+        assert_eq!(
+            ["packed", "listed", "plain"].map(|key| entry(key).encoding()),
+            ["template-listpack", "template-listpack", "listpack"]
+        );
+        // What is saved again, every server can read.
+        assert_eq!(saved(&db)[..9], *b"REDIS0010");
+    }
+    for (numbers, why) in [(&[5, 5][..], "a number twice"), (&[6], "a number that nobody has told"), (&[], "no names")]
+    {
+        let bytes = file_with_shared_names(numbers, &["8", "31", "y"]);
+        assert!(load(io::Cursor::new(bytes), settings(rules), 100).is_err(), "{why}");
+    }
+}
+
+#[test]
+fn damage_to_names_that_hashes_share_does_no_harm() {
+    let bytes = file_with_shared_names(&[5], &["8", "31", "y"]);
+    for end in 0..bytes.len() - 8 {
+        assert!(load(io::Cursor::new(bytes[..end].to_vec()), settings(rules(8)), 100).is_err(), "cut at {end}");
+    }
+    for at in 9..bytes.len() - 8 {
+        for value in [0, 1, 5, 29, 0x3f, 0x80, 0x81, 0xc3, 0xff] {
+            let mut damaged = bytes.clone();
+            damaged[at] = value;
+            if let Ok((db, _)) = load(io::Cursor::new(damaged), settings(rules(8)), 100) {
+                digest::of_databases(&db);
+                saved(&db);
+            }
+        }
+    }
+}
+
+#[test]
+fn hashes_of_a_file_share_their_names_where_enough_of_them_do() {
+    let few = rules(8);
+    let hash = |names: &[&str]| {
+        let fields = names.iter().map(|name| (name.as_bytes().to_vec(), b"v".to_vec(), 0)).collect();
+        (Model::Hash(fields), None)
+    };
+    let timed = (Model::Hash(vec![(b"a".to_vec(), b"1".to_vec(), 7), (b"b".to_vec(), b"1".to_vec(), 0)]), None);
+    let models = [hash(&["a", "b"]), hash(&["b", "a"]), hash(&["a", "b", "c"]), hash(&["a"]), timed];
+    let bytes = saved(&databases(&models, &few));
+    let encodings = |sharing: Sharing| {
+        let loaded = load(io::Cursor::new(bytes.clone()), settings(Rules { sharing, ..few }), 100);
+        let (db, _) = loaded.expect("a sound file");
+        let count = |name: &str| states(&db).iter().filter(|state| state.contains(&format!(" {name} "))).count();
+        ["template-listpack", "listpack", "listpackex"].map(count)
+    };
+    let with = |entries_min, entries_max, hashes_min| Sharing { entries_min, entries_max, hashes_min };
+    assert_eq!(encodings(with(0, 0, 0)), [0, 4, 1]);
+    assert_eq!(encodings(with(2, 0, 0)), [3, 1, 1]);
+    assert_eq!(encodings(with(2, 2, 0)), [2, 2, 1]);
+    assert_eq!(encodings(with(1, 0, 2)), [2, 2, 1]);
+    assert_eq!(encodings(with(1, 0, 3)), [0, 4, 1]);
 }

@@ -53,6 +53,7 @@ pub fn reset(server: &mut Server, key: ClientKey) -> bool {
     let modes = server.acl.modes_at_first();
     let client = server.clients.at_mut(key);
     client.transaction = None;
+    client.field_sets = None;
     client.db = 0;
     client.resp3 = false;
     client.name = None;

@@ -25,6 +25,7 @@ impl Client {
             + self.transaction.as_ref().map_or(0, |transaction| transaction.bytes)
             + self.subscriptions.as_ref().map_or(0, |subscriptions| subscriptions.bytes())
             + self.tracking.as_ref().map_or(0, |tracking| tracking.bytes())
+            + self.field_sets.as_ref().map_or(0, |sets| sets.bytes())
             + self.watched_bytes
     }
 }

@@ -16,7 +16,7 @@ use crate::persist::rdb::value::Rules;
 use crate::script::library::Restore;
 use crate::server::modes::ServerModes;
 use crate::server::{Server, propagate};
-use crate::types::hash::HashLimits;
+use crate::types::hash::{HashLimits, Sharing};
 use crate::types::set::SetLimits;
 use crate::types::{array, list, sorted_set};
 use crate::util::clock::unix_micros;
@@ -37,6 +37,11 @@ pub fn rules(config: &Config, plain_from: Option<usize>, strict: bool) -> Rules 
         },
         hash: HashLimits { entries: config.hash_max_listpack_entries, value: config.hash_max_listpack_value },
         array: array::Limits::new(config.array_slice_size, config.array_sparse_kmax, config.array_sparse_kmin),
+        sharing: Sharing {
+            entries_min: config.hash_rdb_load_min_template_entries,
+            entries_max: config.hash_rdb_load_max_template_entries,
+            hashes_min: config.hash_rdb_load_template_disassembly_threshold,
+        },
         strict,
     }
 }

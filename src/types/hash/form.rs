@@ -7,6 +7,7 @@ use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use super::big::BigHash;
+use super::template::SharedHash;
 use super::timed::TimedPack;
 use crate::types::listpack::ThinListpack;
 
@@ -14,6 +15,7 @@ const TAGS: usize = 0b11;
 const PACK: usize = 0b00;
 const TIMED: usize = 0b01;
 const BIG: usize = 0b10;
+const SHARED: usize = 0b11;
 
 /// A listpack as it is (null when it is empty), or the address of a box plus its tag.
 #[repr(C)]
@@ -24,6 +26,7 @@ union Word {
 
 const _: () = assert!(size_of::<Word>() == size_of::<*mut u8>() && size_of::<ThinListpack>() == size_of::<*mut u8>());
 const _: () = assert!(align_of::<TimedPack>() > TAGS && align_of::<BigHash>() > TAGS);
+const _: () = assert!(align_of::<SharedHash>() > TAGS);
 
 /// A hash in one of its forms.
 pub struct Form(Word);
@@ -40,6 +43,8 @@ pub enum FormRef<'a> {
     Timed(&'a TimedPack),
     /// A table.
     Big(&'a BigHash),
+    /// Values, and the names of others.
+    Shared(&'a SharedHash),
 }
 
 /// A form, to be changed.
@@ -50,6 +55,8 @@ pub enum FormMut<'a> {
     Timed(&'a mut TimedPack),
     /// A table.
     Big(&'a mut BigHash),
+    /// Values, and the names of others.
+    Shared(&'a mut SharedHash),
 }
 
 impl Default for Form {
@@ -73,6 +80,11 @@ impl Form {
     /// A big hash.
     pub fn big(big: BigHash) -> Self {
         Self::boxed(Box::new(big), BIG)
+    }
+
+    /// A small hash that shares its names.
+    pub fn shared(shared: SharedHash) -> Self {
+        Self::boxed(Box::new(shared), SHARED)
     }
 
     fn boxed<T>(value: Box<T>, tag: usize) -> Self {
@@ -107,6 +119,7 @@ impl Form {
             match self.tag() {
                 PACK => FormRef::Pack(&self.0.pack),
                 BIG => FormRef::Big(self.address().as_ref()),
+                SHARED => FormRef::Shared(self.address().as_ref()),
                 _ => FormRef::Timed(self.address().as_ref()),
             }
         }
@@ -121,6 +134,7 @@ impl Form {
             match self.tag() {
                 PACK => FormMut::Pack(&mut self.0.pack),
                 BIG => FormMut::Big(self.address().as_mut()),
+                SHARED => FormMut::Shared(self.address().as_mut()),
                 _ => FormMut::Timed(self.address().as_mut()),
             }
         }
@@ -133,6 +147,7 @@ impl Clone for Form {
             FormRef::Pack(pack) => Self(Word { pack: ManuallyDrop::new(pack.clone()) }),
             FormRef::Timed(pack) => Self::timed(pack.clone()),
             FormRef::Big(big) => Self::big(big.clone()),
+            FormRef::Shared(shared) => Self::shared(shared.clone()),
         }
     }
 }
@@ -145,6 +160,7 @@ impl Drop for Form {
             match self.tag() {
                 PACK => ManuallyDrop::drop(&mut self.0.pack),
                 BIG => drop(Box::from_raw(self.address::<BigHash>().as_ptr())),
+                SHARED => drop(Box::from_raw(self.address::<SharedHash>().as_ptr())),
                 _ => drop(Box::from_raw(self.address::<TimedPack>().as_ptr())),
             }
         }

@@ -22,6 +22,8 @@ pub enum HashBytes<'a> {
     Timed(&'a [u8]),
     /// A table.
     Table,
+    /// A listpack of values, whose names are shared: field by field.
+    Shared,
 }
 
 impl Hash {
@@ -31,6 +33,7 @@ impl Hash {
             FormRef::Pack(pack) => HashBytes::Pack(pack.bytes()),
             FormRef::Timed(pack) => HashBytes::Timed(pack.bytes()),
             FormRef::Big(_) => HashBytes::Table,
+            FormRef::Shared(_) => HashBytes::Shared,
         }
     }
 

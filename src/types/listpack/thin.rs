@@ -69,6 +69,15 @@ impl Storage for ThinBytes {
     }
 }
 
+impl Pack<Vec<u8>> {
+    /// The same behind a thin pointer.
+    pub fn into_thin(self) -> ThinListpack {
+        let mut storage = ThinBytes::default();
+        storage.put(self.into_bytes());
+        Pack { storage }
+    }
+}
+
 impl Pack<ThinBytes> {
     /// The memory it owns.
     pub fn capacity(&self) -> usize {

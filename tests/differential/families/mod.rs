@@ -105,6 +105,7 @@ pub const EXCUSED: &[(&str, &str)] = &[
     ("digest", "only Redis from 8.4 on has it: tests/strings.rs"),
     ("failover", "replication"),
     ("increx", "only Redis from 8.8 on has it in this form: commands/string/increx.rs"),
+    ("himport", "no Redis that is compared has it: tests/hash_templates.rs"),
     ("info", "figures of the server"),
     ("latency", "figures of the server"),
     ("bitrangeintarray", "only Redis from 8.12 on has it: commands/bits.rs"),

@@ -173,6 +173,9 @@ fn module_aux(_: &mut State, cursor: &mut Cursor<'_>, _: &mut Databases) -> Resu
 
 fn end(state: &mut State, _: &mut Cursor<'_>, db: &mut Databases) -> Result<(), Stop> {
     state.put_in(db).map_err(Stop::Bad)?;
+    if !state.settings.discard {
+        db.end_sharing_of_few(state.context.rules.sharing.hashes_min);
+    }
     let has_checksum = state.context.version.is_from(VERSION_CHECKSUM);
     state.stage = if has_checksum { Stage::Checksum } else { Stage::Done };
     Ok(())

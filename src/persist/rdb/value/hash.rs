@@ -89,6 +89,12 @@ pub fn pairs(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
     begin(Times::None, cursor, cx)
 }
 
+/// The same, the names being shared.
+pub fn shared_pairs(cursor: &mut Cursor<'_>, _: &mut Context) -> Reading<Begun> {
+    let left = cursor.count()?;
+    Begun::parts(Pairs { left, hash: Hash::default(), times: Times::None, was_shared: true })
+}
+
 /// A count, and as many times, fields and values, as a release candidate of Redis 7.4 wrote them.
 pub fn early_timed_pairs(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
     begin(Times::Since(1), cursor, cx)
@@ -108,7 +114,7 @@ pub fn triples(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
 fn begin(times: Times, cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
     let left = cursor.count()?;
     let room = left.min(cursor.left() / (2 * MEMBER_BYTES));
-    Begun::parts(Pairs { left, hash: Hash::expecting(left, room, cx.rules.hash), times })
+    Begun::parts(Pairs { left, hash: Hash::expecting(left, room, cx.rules.hash), times, was_shared: false })
 }
 
 /// A zipmap.
@@ -125,7 +131,8 @@ pub fn one_ziplist(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> 
 pub fn one_listpack(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
     let (bytes, limits) = (cursor.vec()?, cx.rules.hash);
     let mut on_doubled = || cx.correct(DOUBLED_FIELDS).is_ok();
-    Begun::whole(Hash::from_listpack(bytes, limits, &mut on_doubled).ok_or(BAD_PACK)?)
+    let hash = Hash::from_listpack(bytes, limits, &mut on_doubled).ok_or(BAD_PACK)?;
+    Begun::whole(shared(hash, false, cx))
 }
 
 /// A listpack of fields, values and times, as a release candidate of Redis 7.4 wrote it.
@@ -139,6 +146,15 @@ pub fn early_timed_listpack(cursor: &mut Cursor<'_>, cx: &mut Context) -> Readin
 pub fn timed_listpack(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
     cursor.time_ms()?;
     early_timed_listpack(cursor, cx)
+}
+
+/// Has a hash share the names of its fields, if it `was_shared` or that is wanted. A file that has such hashes itself is
+/// left as it is.
+fn shared(mut hash: Hash, was_shared: bool, cx: &Context) -> Hash {
+    if was_shared || cx.templates.is_empty() && cx.rules.sharing.is_wanted(hash.len()) {
+        hash.share_names(cx.rules.hash);
+    }
+    hash
 }
 
 /// How the expiry of fields is told.
@@ -175,6 +191,7 @@ struct Pairs {
     left: usize,
     hash: Hash,
     times: Times,
+    was_shared: bool,
 }
 
 impl Build for Pairs {
@@ -195,7 +212,7 @@ impl Build for Pairs {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, _: &mut Context) -> Reading<Option<Value>> {
-        Ok(Value::Hash(self.hash).unless_empty())
+    fn finish(self: Box<Self>, cx: &mut Context) -> Reading<Option<Value>> {
+        Ok(Value::Hash(shared(self.hash, self.was_shared, cx)).unless_empty())
     }
 }

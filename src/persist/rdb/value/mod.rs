@@ -29,7 +29,7 @@ use super::read::{Cursor, Fault, Reading};
 use super::version::{Since, Version};
 use super::write::Writer;
 use crate::db::{Entry, EntryView};
-use crate::types::hash::HashLimits;
+use crate::types::hash::{FieldSet, HashLimits, Sharing};
 use crate::types::listpack::{Element, Listpack};
 use crate::types::set::SetLimits;
 use crate::types::{
@@ -52,12 +52,11 @@ pub struct Rules {
     pub hash: HashLimits,
     /// The forms of arrays.
     pub array: arrays::Limits,
+    /// Which hashes share the names of their fields.
+    pub sharing: Sharing,
     /// Refuse what a sound server would never have saved, rather than put it right where that can be done.
     pub strict: bool,
 }
-
-/// Names of the fields that hashes have in common.
-pub type FieldNames = Arc<[Box<[u8]>]>;
 
 /// What is said of fields of a hash that are there twice,
 const DOUBLED_FIELDS: &str = "Duplicate hash fields detected";
@@ -74,7 +73,7 @@ pub struct Context {
     /// The version of the format they are in.
     pub version: Version,
     /// Names of fields that hashes refer to.
-    pub templates: HashMap<u64, FieldNames>,
+    pub templates: HashMap<u64, Arc<FieldSet>>,
     /// What was wrong with the value, and has been put right.
     corrected: Vec<&'static str>,
 }

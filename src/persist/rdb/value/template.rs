@@ -1,4 +1,5 @@
-//! Hashes that share the names of their fields, as Redis 8.10 writes them. They are loaded as hashes like all others.
+//! Hashes that share the names of their fields, as Redis 8.10 writes them. Here they are saved like all others, for every
+//! server to read: they share names again where directives or a client say so.
 //!
 //! A file tells each template once, before the keys that refer to it; what DUMP gives has its names in itself.
 //! ```text
@@ -7,36 +8,39 @@
 //! array          count, as many names with values                    by reference: the number, and values
 //! ```
 
+use std::sync::Arc;
+
 use super::super::read::{Cursor, Fault, Reading};
-use super::{Begun, Build, Context, FieldNames, Value, hash, listpack};
+use super::{Begun, Build, Context, DOUBLED_FIELDS, Value, hash, listpack};
 use crate::types::Hash;
-use crate::types::hash::FieldExpiry;
+use crate::types::hash::FieldSet;
 use crate::types::listpack::{Element, IntText, Listpack};
 
 /// Reads a template that a file tells.
 pub fn read(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<()> {
     let (number, names) = (cursor.length()?, names(cursor)?);
-    match cx.templates.insert(number, names) {
+    match cx.templates.insert(number, Arc::new(names)) {
         None => Ok(()),
         Some(_) => Err(Fault::Bad("Duplicate hash template ID")),
     }
 }
 
-fn find(number: u64, cx: &Context) -> Reading<FieldNames> {
+fn find(number: u64, cx: &Context) -> Reading<Arc<FieldSet>> {
     cx.templates.get(&number).cloned().ok_or(Fault::Bad("a hash refers to a template that is not there"))
 }
 
 /// A count, and as many names; no more room is made than for those that are there.
-fn names(cursor: &mut Cursor<'_>) -> Reading<FieldNames> {
+fn names(cursor: &mut Cursor<'_>) -> Reading<FieldSet> {
     let count = cursor.count()?;
     let mut names = Vec::new();
     for _ in 0..count {
-        names.push(cursor.vec()?.into_boxed_slice());
+        names.push(cursor.vec()?);
     }
-    Ok(names.into())
+    FieldSet::new(&names).ok_or(Fault::Bad(DOUBLED_FIELDS))
 }
 
-/// Names, and a listpack of values.
+/// Names, and a listpack of values. What Redis dumps begins with the number that it had for the names, which means
+/// nothing elsewhere.
 pub fn packed(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
     let names = names(cursor)?;
     let pack = values(cursor)?;
@@ -58,54 +62,43 @@ fn values(cursor: &mut Cursor<'_>) -> Reading<Listpack> {
 }
 
 /// A hash of names, and of the values in a pack behind some other elements.
-fn hash_of(names: &[Box<[u8]>], pack: &Listpack, others: usize, cx: &mut Context) -> Reading<Begun> {
+fn hash_of(names: &FieldSet, pack: &Listpack, others: usize, cx: &Context) -> Reading<Begun> {
     if pack.len() != names.len() + others {
         return Err(BAD_PACK);
     }
-    let (mut hash, mut room) = (Hash::default(), IntText::new());
-    for (name, value) in names.iter().zip(pack.iter().skip(others)) {
-        if !hash.set_with(name, value.text(&mut room), FieldExpiry::Clear, cx.rules.hash) {
-            return Err(Fault::Bad("Duplicate hash fields detected"));
-        }
-    }
-    Begun::whole(hash)
+    let values: Vec<Vec<u8>> = pack.iter().skip(others).map(Element::to_vec).collect();
+    Begun::whole(Hash::of_field_set(names, |place| &values[place], cx.rules.hash))
 }
 
 /// Names with values: nothing else than fields with values.
 pub fn array(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
-    hash::pairs(cursor, cx)
+    hash::shared_pairs(cursor, cx)
 }
 
 /// The number of a template, and values.
 pub fn array_by_reference(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
     let names = find(cursor.length()?, cx)?;
-    Begun::parts(Values { names, read: 0, hash: Hash::default() })
+    Begun::parts(Values { names, values: Vec::new() })
 }
 
 struct Values {
-    names: FieldNames,
-    read: usize,
-    hash: Hash,
+    names: Arc<FieldSet>,
+    values: Vec<Vec<u8>>,
 }
 
 impl Build for Values {
     fn is_complete(&self) -> bool {
-        self.read == self.names.len()
+        self.values.len() == self.names.len()
     }
 
-    fn step(&mut self, cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<()> {
-        let (value, mut room) = (cursor.text()?, IntText::new());
-        if let Some(name) = self.names.get(self.read) {
-            let is_new = self.hash.set_with(name, value.bytes(&mut room), FieldExpiry::Clear, cx.rules.hash);
-            if !is_new {
-                return Err(Fault::Bad("Duplicate hash fields detected"));
-            }
-        }
-        self.read += 1;
+    fn step(&mut self, cursor: &mut Cursor<'_>, _: &mut Context) -> Reading<()> {
+        let text = cursor.text()?;
+        self.values.push(text.bytes(&mut IntText::new()).to_vec());
         Ok(())
     }
 
-    fn finish(self: Box<Self>, _: &mut Context) -> Reading<Option<Value>> {
-        Ok(Value::from(self.hash).unless_empty())
+    fn finish(self: Box<Self>, cx: &mut Context) -> Reading<Option<Value>> {
+        let hash = Hash::of_field_set(&self.names, |place| &self.values[place], cx.rules.hash);
+        Ok(Value::from(hash).unless_empty())
     }
 }

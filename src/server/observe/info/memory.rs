@@ -5,6 +5,7 @@
 
 use super::section::{Section, Source, human};
 use crate::config::Choice;
+use crate::types::hash::template_figures;
 use crate::util::{alloc, platform};
 
 /// The parts of the memory in use, in bytes.
@@ -143,6 +144,7 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("total_system_memory", total);
     section.field("total_system_memory_human", human(total));
     script_fields(source, section);
+    section.field("used_memory_hash_templates", template_figures().bytes);
     section.field("maxmemory", config.maxmemory);
     section.field("maxmemory_human", human(limit));
     section.field("maxmemory_policy", config.maxmemory_policy.name());

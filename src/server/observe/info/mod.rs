@@ -18,6 +18,7 @@ use crate::client::{Client, Modes};
 use crate::config::{Config, REDIS_VERSION};
 use crate::server::observe::info::section::{Section, Source};
 use crate::server::{Server, shutdown};
+use crate::types::hash::template_figures;
 use crate::util::clock::unix_micros;
 use crate::util::platform::{self, CpuOf};
 
@@ -201,6 +202,9 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("tracking_total_keys", tracking.keys());
     section.field("tracking_total_items", tracking.items());
     section.field("tracking_total_prefixes", tracking.prefixes());
+    let templates = template_figures();
+    section.field("hash_templates", templates.templates);
+    section.field("hash_template_keys", templates.hashes);
     section.field("slowlog_commands_count", stats.slow.count);
     section.field("slowlog_commands_time_ms_max", format_args!("{:.2}", stats.slow.max_us as f64 / 1000.0));
     section.field("slowlog_commands_time_ms_sum", format_args!("{:.2}", stats.slow.sum_us as f64 / 1000.0));
