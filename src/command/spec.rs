@@ -156,6 +156,7 @@ categories! {
     TIMESERIES = 27, "timeseries";
     JSON = 28, "json";
     ARRAY = 29, "array";
+    PATHHASH = 30, "pathhash";
 }
 
 impl Categories {
@@ -178,6 +179,7 @@ pub enum Group {
     Hash,
     Hyperloglog,
     List,
+    PathHash,
     Pubsub,
     Scripting,
     Server,
@@ -201,6 +203,7 @@ impl Group {
             Group::Hash => "hash",
             Group::Hyperloglog => "hyperloglog",
             Group::List => "list",
+            Group::PathHash => "pathhash",
             Group::Pubsub => "pubsub",
             Group::Scripting => "scripting",
             Group::Server => "server",
@@ -223,6 +226,7 @@ impl Group {
             Group::Hash => Categories::HASH,
             Group::Hyperloglog => Categories::HYPERLOGLOG,
             Group::List => Categories::LIST,
+            Group::PathHash => Categories::PATHHASH,
             Group::Pubsub => Categories::PUBSUB,
             Group::Scripting => Categories::SCRIPTING,
             Group::Cluster | Group::Server => Categories(0),

@@ -39,6 +39,7 @@ pub mod migrate;
 pub mod module;
 pub mod object;
 mod part_expiry;
+pub mod path_hash;
 pub mod persistence;
 pub mod pubsub;
 pub mod replication;
@@ -92,6 +93,7 @@ pub const FAMILIES: &[&[Command]] = &[
     migrate::COMMANDS,
     module::COMMANDS,
     object::COMMANDS,
+    path_hash::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,

@@ -85,6 +85,8 @@ pub enum Kind {
     Stream = 7,
     /// An array in the slot.
     Array = 8,
+    /// A path hash in the slot.
+    PathHash = 9,
 }
 
 impl Kind {
@@ -98,6 +100,7 @@ impl Kind {
             Self::Hash => ValueType::Hash,
             Self::Stream => ValueType::Stream,
             Self::Array => ValueType::Array,
+            Self::PathHash => ValueType::PathHash,
         }
     }
 
@@ -110,7 +113,7 @@ impl Kind {
     const fn slot_bytes(self) -> usize {
         match self {
             Self::Inline => 0,
-            Self::Int | Self::Shared | Self::Hash | Self::Array => WORD,
+            Self::Int | Self::Shared | Self::Hash | Self::Array | Self::PathHash => WORD,
             Self::List | Self::Set | Self::SortedSet | Self::Stream => COLLECTION_BYTES,
         }
     }
@@ -328,7 +331,7 @@ impl Entry {
         match self.view().kind() {
             Kind::Int | Kind::Inline => {}
             Kind::Shared => drop(ManuallyDrop::into_inner(self.shared_arc())),
-            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream | Kind::Array => {
+            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream | Kind::Array | Kind::PathHash => {
                 self.drop_collection()
             }
         }
@@ -381,7 +384,7 @@ impl Entry {
             Kind::Int => word_slot(view.slot()),
             Kind::Inline => word_slot(0),
             Kind::Shared => word_slot(Arc::into_raw(view.shared().to_arc()).expose_provenance() as u64),
-            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream | Kind::Array => {
+            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream | Kind::Array | Kind::PathHash => {
                 self.copy_of_collection()
             }
         };
@@ -404,7 +407,14 @@ impl Entry {
     /// The string is "raw" to OBJECT ENCODING afterwards.
     pub fn bytes_mut(&mut self) -> Option<&mut [u8]> {
         match self.view().kind() {
-            Kind::Int | Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream | Kind::Array => None,
+            Kind::Int
+            | Kind::List
+            | Kind::Set
+            | Kind::SortedSet
+            | Kind::Hash
+            | Kind::Stream
+            | Kind::Array
+            | Kind::PathHash => None,
             Kind::Shared => Some(self.shared_vec()),
             Kind::Inline => {
                 let header = Header(self.view().header().0 | RAW << 8);
@@ -428,7 +438,8 @@ impl Entry {
             | Kind::SortedSet
             | Kind::Hash
             | Kind::Stream
-            | Kind::Array => {
+            | Kind::Array
+            | Kind::PathHash => {
                 let mut bytes = self.view().string().map(StringRef::to_vec).unwrap_or_default();
                 let result = change(&mut bytes);
                 self.set_text(bytes, true);
@@ -463,7 +474,14 @@ impl Entry {
     /// The string is "raw" to OBJECT ENCODING afterwards.
     pub fn bytes_grown(&mut self, len_min: usize) -> &mut [u8] {
         let fits = match self.view().kind() {
-            Kind::Int | Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream | Kind::Array => false,
+            Kind::Int
+            | Kind::List
+            | Kind::Set
+            | Kind::SortedSet
+            | Kind::Hash
+            | Kind::Stream
+            | Kind::Array
+            | Kind::PathHash => false,
             Kind::Inline => self.view().header().value_len() >= len_min,
             Kind::Shared => self.view().shared().bytes().len() >= len_min,
         };

@@ -59,6 +59,11 @@ impl Event {
         Event { class: NotifyFlags::ARRAY, name }
     }
 
+    /// An event of a path hash.
+    pub const fn path_hash(name: &'static str) -> Event {
+        Event { class: NotifyFlags::PATH_HASH, name }
+    }
+
     /// An event of a stream.
     pub const fn stream(name: &'static str) -> Event {
         Event { class: NotifyFlags::STREAM, name }

@@ -13,6 +13,7 @@ pub mod item;
 pub mod list;
 pub mod listpack;
 pub mod lzf;
+pub mod path_hash;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;
@@ -22,6 +23,7 @@ pub mod uncommon;
 pub use array::Array;
 pub use hash::Hash;
 pub use list::List;
+pub use path_hash::PathHash;
 pub use set::Set;
 pub use sorted_set::SortedSet;
 pub use stream::Stream;
@@ -45,6 +47,8 @@ pub enum ValueType {
     Stream,
     /// Strings at indexes.
     Array,
+    /// Fields with values, under paths.
+    PathHash,
 }
 
 impl ValueType {
@@ -58,6 +62,7 @@ impl ValueType {
             Self::Hash => "hash",
             Self::Stream => "stream",
             Self::Array => "array",
+            Self::PathHash => "pathhash",
         }
     }
 
@@ -71,6 +76,7 @@ impl ValueType {
             Self::Hash => 4,
             Self::Stream => 6,
             Self::Array => 8,
+            Self::PathHash => 7,
         }
     }
 }

@@ -41,6 +41,7 @@ const TYPES: &[(&str, &str, &str)] = &[
     ("zset", "ZCARD", "members"),
     ("stream", "XLEN", "entries"),
     ("array", "ARCOUNT", "elements"),
+    ("pathhash", "PHCARD", "paths"),
 ];
 
 /// Looks at all keys and tells about the biggest.

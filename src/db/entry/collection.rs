@@ -6,7 +6,7 @@
 use std::mem::MaybeUninit;
 
 use super::{COLLECTION_BYTES, Entry, EntryView, Kind, Shape, Slot, WORD};
-use crate::types::{Array, Collection, ExpiringParts, Hash, List, Set, SortedSet, Stream, uncommon};
+use crate::types::{Array, Collection, ExpiringParts, Hash, List, PathHash, Set, SortedSet, Stream, uncommon};
 
 /// A collection that can lie in an entry.
 ///
@@ -26,7 +26,7 @@ macro_rules! in_entry {
         }
     )*};
 }
-in_entry!(List, Set, SortedSet, Hash, Stream, Array);
+in_entry!(List, Set, SortedSet, Hash, Stream, Array, PathHash);
 
 /// Moves a collection into the form of a slot.
 fn into_slot<T: InEntry>(value: T) -> Slot {
@@ -67,6 +67,10 @@ macro_rules! with_collection {
                 type $type = Array;
                 $action
             }
+            Kind::PathHash => {
+                type $type = PathHash;
+                $action
+            }
             Kind::Int | Kind::Inline | Kind::Shared => $other,
         }
     };
@@ -86,7 +90,14 @@ macro_rules! with_parts {
                 type $type = Set;
                 $action
             }
-            Kind::Int | Kind::Inline | Kind::Shared | Kind::List | Kind::SortedSet | Kind::Stream | Kind::Array => None,
+            Kind::Int
+            | Kind::Inline
+            | Kind::Shared
+            | Kind::List
+            | Kind::SortedSet
+            | Kind::Stream
+            | Kind::Array
+            | Kind::PathHash => None,
         }
     };
 }

@@ -11,7 +11,7 @@ use crate::types::array::INDEX_MAX;
 use crate::types::list::End;
 use crate::types::listpack::{Element, IntText};
 use crate::types::stream::{Group, Producers, StreamId};
-use crate::types::{Array, Hash, List, Set, SortedSet, Stream, ValueType};
+use crate::types::{Array, Collection, Hash, List, PathHash, Set, SortedSet, Stream, ValueType};
 use crate::util::number::append_f64;
 
 /// Elements to a command.
@@ -132,6 +132,7 @@ impl Script<'_> {
             ValueType::Hash => entry.collection().map_or(Ok(()), |hash| self.hash(key, hash))?,
             ValueType::Stream => entry.collection().map_or(Ok(()), |stream| self.stream(key, stream))?,
             ValueType::Array => entry.collection().map_or(Ok(()), |array| self.array(key, array))?,
+            ValueType::PathHash => entry.collection().map_or(Ok(()), |paths| self.path_hash(key, paths))?,
         }
         match entry.expire_at() {
             Some(at) => self.command(&[b"PEXPIREAT", key, at.to_string().as_bytes()]),
@@ -179,6 +180,29 @@ impl Script<'_> {
             self.words(&[b"ARSEEK", key]);
             self.number(cursor + 1);
             self.end()?;
+        }
+        Ok(())
+    }
+
+    fn path_hash(&mut self, key: &[u8], paths: &PathHash) -> io::Result<()> {
+        if paths.is_empty() {
+            // An empty path hash is one whose only path is removed at once.
+            self.command(&[b"PHSET", key, b"x", b"FIELDS", b"1", b"x", b"y"])?;
+            return self.command(&[b"PHDEL", key, b"x"]);
+        }
+        for (path, hash) in paths.iter() {
+            let (mut pairs, mut left) = (hash.pairs(), hash.len());
+            while left > 0 {
+                let portion = left.min(ITEMS_MAX);
+                self.words(&[b"PHSET", key, path, b"FIELDS"]);
+                self.number(portion);
+                for pair in pairs.by_ref().take(portion) {
+                    self.element(pair.field);
+                    self.element(pair.value);
+                }
+                self.end()?;
+                left -= portion;
+            }
         }
         Ok(())
     }

@@ -129,11 +129,16 @@ pub mod kind {
     pub const STREAM_4: u8 = 26;
     /// A stream whose groups know what was handed back to them.
     pub const STREAM_5: u8 = 27;
+    /// Valkey: a count, and as many paths with fields and values.
+    pub const VALKEY_PATH_HASH: u8 = 23;
     /// Valkey: a count, and as many fields with values and times.
     pub const VALKEY_HASH_EXPIRY: u8 = 22;
     /// Ours: the earliest time, a count, and as many relative times with members: a set whose members expire. Redis has
     /// a form for such from version 16 on, of which nothing is known.
     pub const SET_MEMBER_EXPIRY: u8 = 200;
+    /// Ours: a path hash in the form of Valkey, in files that hold what Valkey does not have. There its number is another
+    /// type of Redis.
+    pub const PATH_HASH: u8 = 210;
 }
 
 /// Forms of strings, in the low six bits of what would be a length.

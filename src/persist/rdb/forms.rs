@@ -1,6 +1,6 @@
 //! What is saved: the forms of each type of values, and the lowest version that holds some data.
 
-use super::value::{Form, array, hash, list, set, sorted_set, stream, string};
+use super::value::{Form, array, hash, list, path_hash, set, sorted_set, stream, string};
 use super::version::{Since, Version};
 use crate::db::EntryView;
 use crate::types::ValueType;
@@ -16,6 +16,7 @@ pub fn forms(of: ValueType) -> &'static [Form] {
         ValueType::Hash => hash::FORMS,
         ValueType::Stream => stream::FORMS,
         ValueType::Array => array::FORMS,
+        ValueType::PathHash => path_hash::FORMS,
     }
 }
 

@@ -10,7 +10,7 @@
 
 use super::format::kind;
 use super::read::{Cursor, Reading};
-use super::value::{Begun, Context, array, hash, list, set, sorted_set, stream, template};
+use super::value::{Begun, Context, array, hash, list, path_hash, set, sorted_set, stream, template};
 use super::version::{Fork, Since};
 
 /// How a value is loaded.
@@ -81,6 +81,8 @@ const KINDS: &[Kind] = {
         Kind::new(kind::HASH_TEMPLATE_ARRAY_REF, "hash-template-array-ref", Since::redis(15), Collection(template::array_by_reference)),
         Kind::new(kind::STREAM_4, "stream-v4", Since::redis(13), Collection(stream::fourth)),
         Kind::new(kind::STREAM_5, "stream-v5", Since::redis(14), Collection(stream::fifth)),
+        Kind::new(kind::PATH_HASH, "pathhash", Since::OWN, Collection(path_hash::paths)),
+        Kind::new(kind::VALKEY_PATH_HASH, "pathhash", Since::valkey(81), Collection(path_hash::paths)),
         Kind::new(kind::VALKEY_HASH_EXPIRY, "hash-hashtable-v2", Since::valkey(80), Collection(hash::triples)),
     ]
 };

@@ -21,7 +21,7 @@ use crate::types::list::{End, Limits};
 use crate::types::listpack::{Element, Listpack};
 use crate::types::set::SetLimits;
 use crate::types::stream::{BlockLimits, Delivery, ProducerSettings, StreamId};
-use crate::types::{Array, Hash, List, Set, SortedSet, Stream, array, sorted_set};
+use crate::types::{Array, Hash, List, PathHash, Set, SortedSet, Stream, array, sorted_set};
 
 const NOW_MS: i64 = 1_700_000_000_000;
 
@@ -65,6 +65,7 @@ enum Model {
     /// With producers, and with what was handed back.
     NewerStream(Vec<(u8, u8)>, bool),
     Array(Vec<(u64, Vec<u8>)>, Option<u64>),
+    PathHash(Vec<(Vec<u8>, Vec<u8>, Vec<u8>)>),
 }
 
 fn text() -> impl Strategy<Value = Vec<u8>> {
@@ -103,6 +104,7 @@ fn model() -> impl Strategy<Value = Model> {
             .prop_map(|(steps, nacked)| Model::NewerStream(steps, nacked)),
         (prop::collection::vec((index(), text()), many), prop::option::of(index()))
             .prop_map(|(elements, cursor)| Model::Array(elements, cursor)),
+        prop::collection::vec((text(), text(), text()), 0..20usize).prop_map(Model::PathHash),
     ]
 }
 
@@ -141,6 +143,13 @@ impl Model {
             }
             Model::Stream(steps) => Entry::collection(key, stream(steps), expire, 0),
             Model::NewerStream(steps, nacked) => Entry::collection(key, newer_stream(steps, *nacked), expire, 0),
+            Model::PathHash(fields) => {
+                let mut paths = PathHash::default();
+                for (path, field, value) in fields {
+                    paths.set(path, std::iter::once((&field[..], &value[..])), rules.hash);
+                }
+                Entry::collection(key, paths, expire, 0)
+            }
             Model::Array(elements, cursor) => {
                 let mut array = Array::default();
                 elements.iter().for_each(|(index, text)| _ = array.set(*index, text, &rules.array));
@@ -359,7 +368,7 @@ proptest! {
         if let Ok(restored) = payload::restore(payload::Body { bytes: &bytes, ..body }, &rules) {
             let entry = restored.into_entry(b"key", None, 0);
             let view = entry.view();
-            prop_assert!(view.any_collection().is_none_or(|value| !value.is_empty() || view.collection::<Stream>().is_some()));
+            prop_assert!(view.any_collection().is_none_or(|value| !value.is_empty() || view.collection::<Stream>().is_some() || view.collection::<PathHash>().is_some()));
             let _ = digest::of_value(view);
             // What was taken in can be handed out again, and taken in once more.
             let again = payload::dump(view, true);
@@ -382,6 +391,7 @@ fn a_file_cut_anywhere_or_with_a_bit_flipped_is_refused() {
         (Model::Hash(vec![(b"f".to_vec(), b"v".to_vec(), 3)]), None),
         (Model::Stream(vec![(0, 1), (5, 2), (10, 1)]), None),
         (Model::NewerStream(vec![(0, 1), (15, 1)], true), None),
+        (Model::PathHash(vec![(b"p".to_vec(), b"f".to_vec(), b"v".to_vec())]), None),
         (Model::Array(vec![(7, b"12".to_vec()), (1 << 40, vec![b'x'; 30])], Some(7)), None),
     ];
     let bytes = saved(&databases(&models, &rules));

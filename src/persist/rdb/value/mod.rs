@@ -14,6 +14,7 @@
 pub mod array;
 pub mod hash;
 pub mod list;
+pub mod path_hash;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;
@@ -33,7 +34,8 @@ use crate::types::hash::{FieldSet, HashLimits, Sharing};
 use crate::types::listpack::{Element, Listpack};
 use crate::types::set::SetLimits;
 use crate::types::{
-    Array, Collection, Hash, List, Set, SortedSet, Stream, array as arrays, list as lists, sorted_set as sorted_sets,
+    Array, Collection, Hash, List, PathHash, Set, SortedSet, Stream, array as arrays, list as lists,
+    sorted_set as sorted_sets,
 };
 
 /// About what a short string takes in a file: there is no room made for more members than may have arrived.
@@ -134,7 +136,7 @@ macro_rules! values {
         })*
     };
 }
-values!(List, Set, SortedSet, Hash, Stream, Array);
+values!(List, Set, SortedSet, Hash, Stream, Array, PathHash);
 
 impl Value {
     /// The value, if it has elements.
