@@ -45,7 +45,7 @@ fn who_waits_longest_gets_the_first_element() {
 }
 
 #[test]
-fn of_several_keys_the_first_one_serves_or_the_one_that_turned_ready_first() {
+fn of_several_keys_the_first_one_serves() {
     let server = Server::start();
     let mut client = server.connect();
     client.cmd(&["RPUSH", "two", "2"]);
@@ -57,8 +57,8 @@ fn of_several_keys_the_first_one_serves_or_the_one_that_turned_ready_first() {
     client.cmd(&["RPUSH", "two", "b"]);
     client.cmd(&["RPUSH", "one", "a"]);
     client.cmd(&["EXEC"]);
-    assert_eq!(waiting[0].read(), Reply::bulks(&["two", "b"]));
-    assert_eq!(client.cmd(&["LLEN", "one"]), integer(1));
+    assert_eq!(waiting[0].read(), Reply::bulks(&["one", "a"]));
+    assert_eq!(client.cmd(&["LLEN", "two"]), integer(1));
 }
 
 #[test]
@@ -312,4 +312,42 @@ fn long_lists_are_the_same_under_all_settings() {
         assert_eq!(client.cmd(&["LRANGE", "l", "0", "-1"]), Reply::bulks(&expected));
         client.cmd(&["DEL", "l"]);
     }
+}
+
+#[test]
+fn lists_change_their_encoding_where_redis_changes_it() {
+    let server = Server::start_with(&["--enable-debug-command", "yes"]);
+    let mut client = server.connect();
+    let mut run = |command: &str| client.cmd(&command.split(' ').collect::<Vec<_>>());
+    run("CONFIG SET list-max-listpack-size 4");
+    let steps = [
+        ("RPUSH l 1 2 3 4", "listpack"),
+        ("RPUSH l 5", "quicklist"),
+        ("RPOP l", "quicklist"),
+        ("LREM l 1 4", "quicklist"),
+        ("LSET l 0 one", "quicklist"),
+        ("LPOP l", "listpack"),
+        ("LINSERT l BEFORE nothing x", "listpack"),
+        ("RPUSH l a b", "listpack"),
+        ("LINSERT l BEFORE nothing x", "quicklist"),
+        ("LTRIM l 0 1", "listpack"),
+        ("RPUSH l a b", "listpack"),
+        ("LSET l 9 x", "quicklist"),
+        ("DEBUG RELOAD", "listpack"),
+        ("SORT l ALPHA STORE l", "listpack"),
+        ("RPUSHX l c", "quicklist"),
+        ("COPY l m", "quicklist"),
+        ("RENAME m l", "quicklist"),
+    ];
+    for (command, encoding) in steps {
+        run(command);
+        assert_eq!(run("OBJECT ENCODING l"), Reply::bulk(encoding), "{command}");
+    }
+    run("RPUSH to 1 2 3 4");
+    run("LMOVE l to LEFT RIGHT");
+    assert_eq!(run("OBJECT ENCODING to"), Reply::bulk("quicklist"));
+    let told = run("DEBUG OBJECT to").text();
+    assert!(told.contains(" ql_nodes:2 ql_avg_node:2.50 ql_listpack_max:4 ql_compressed:0 "), "{told}");
+    let told = run("DEBUG OBJECT l").text();
+    assert!(told.contains("encoding:quicklist"), "{told}");
 }

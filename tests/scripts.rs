@@ -577,3 +577,49 @@ fn monitors_see_a_script_before_its_commands() {
     let line = monitor.read().text();
     assert!(line.contains("[0 lua] \"SET\" \"key\" \"1\""), "{line}");
 }
+
+#[test]
+fn commands_that_wait_do_not_wait_in_scripts() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.cmd(&["XGROUP", "CREATE", "stream", "g", "$", "MKSTREAM"]);
+    let nulls = [
+        "'BLPOP', 'none', 0",
+        "'BRPOP', 'none', 0",
+        "'BLMOVE', 'none', 'to', 'LEFT', 'LEFT', 0",
+        "'BRPOPLPUSH', 'none', 'to', 0",
+        "'BLMPOP', 0, 1, 'none', 'LEFT'",
+        "'BZPOPMIN', 'none', 0",
+        "'BZPOPMAX', 'none', 0",
+        "'BZMPOP', 0, 1, 'none', 'MIN'",
+        "'XREAD', 'BLOCK', 0, 'STREAMS', 'none', '$'",
+        "'XREADGROUP', 'GROUP', 'g', 'c', 'BLOCK', 0, 'STREAMS', 'stream', '>'",
+    ];
+    for call in nulls {
+        let script = format!("return redis.call({call}) == false");
+        assert_eq!(client.cmd(&["EVAL", &script, "0"]), Reply::Integer(1), "{call}");
+    }
+    assert_eq!(client.cmd(&["EVAL", "return redis.call('WAIT', 1, 0)", "0"]), Reply::Integer(0));
+    let both = Reply::Array(vec![Reply::Integer(0), Reply::Integer(0)]);
+    assert_eq!(client.cmd(&["EVAL", "return redis.call('WAITAOF', 0, 1, 0)", "0"]), both);
+}
+
+#[test]
+fn time_stands_still_in_scripts_and_transactions() {
+    let server = Server::start_with(&["--enable-debug-command", "yes"]);
+    let mut client = server.connect();
+    let script = "local first = redis.call('TIME') for i = 1, 2000000 do end local last = redis.call('TIME') \
+                  return first[1] == last[1] and first[2] == last[2]";
+    let first = client.cmd(&["TIME"]);
+    assert_eq!(client.cmd(&["EVAL", script, "0"]), Reply::Integer(1));
+    for command in
+        [&["MULTI"][..], &["TIME"], &["DEBUG", "SLEEP", "0.01"], &["TIME"], &["EVAL", script, "0"], &["TIME"]]
+    {
+        client.cmd(command);
+    }
+    let Reply::Array(replies) = client.cmd(&["EXEC"]) else { panic!("no array") };
+    assert_eq!(replies[0], replies[2]);
+    assert_eq!(replies[0], replies[4]);
+    assert_ne!(client.cmd(&["TIME"]), replies[0]);
+    assert_ne!(first, replies[0]);
+}

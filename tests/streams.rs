@@ -4,6 +4,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use common::dataset::info;
 use common::replication::{Node, follow, wait_for_link};
 use common::{Connection, Reply, Server, binary, wait_until};
 
@@ -82,7 +83,10 @@ fn the_last_id_is_that_of_the_moment_when_the_reader_came() {
     for command in ["MULTI", "XADD s 2-0 f a", "XADD s 3-0 f b", "XADD none 1-0 f c", "XADD none 2-0 f d", "EXEC"] {
         run(&mut client, command);
     }
-    assert_eq!(last.read(), served("s", &[entry("2-0", &["f", "a"]), entry("3-0", &["f", "b"])]));
+    let added = served("s", &[entry("2-0", &["f", "a"]), entry("3-0", &["f", "b"])]);
+    let begun = served("none", &[entry("1-0", &["f", "c"]), entry("2-0", &["f", "d"])]);
+    let (Reply::Array(added), Reply::Array(begun)) = (added, begun) else { panic!("no streams") };
+    assert_eq!(last.read(), Reply::Array([added, begun].concat()));
     assert_eq!(latest.read(), served("none", &[entry("1-0", &["f", "c"]), entry("2-0", &["f", "d"])]));
 }
 
@@ -107,15 +111,14 @@ fn each_entry_goes_to_one_reader_of_a_group() {
 fn a_reader_of_a_group_is_told_when_there_is_nothing_to_wait_for() {
     let server = Server::start();
     let mut client = server.connect();
-    let no_key = "UNBLOCKED the stream key no longer exists";
-    let no_group = "NOGROUP the consumer group this client was blocked on no longer exists";
+    let gone = "NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option";
     let endings = [
-        ("DEL s", no_key),
-        ("SET s v", no_key),
-        ("RENAME s t", no_key),
-        ("FLUSHALL", no_key),
-        ("PEXPIRE s 1", no_key),
-        ("XGROUP DESTROY s g", no_group),
+        ("DEL s", gone),
+        ("SET s v", "WRONGTYPE Operation against a key holding the wrong kind of value"),
+        ("RENAME s t", gone),
+        ("FLUSHALL", "NOGROUP No such key 'other' or consumer group 'g' in XREADGROUP with GROUP option"),
+        ("PEXPIRE s 1", gone),
+        ("XGROUP DESTROY s g", gone),
     ];
     for (command, error) in endings {
         run(&mut client, "FLUSHALL");
@@ -184,20 +187,20 @@ fn a_transaction_does_not_wait() {
 }
 
 #[test]
-fn who_waited_and_named_no_count_is_served_in_bounds() {
+fn who_waited_gets_all_that_has_come_and_of_all_streams() {
     let server = Server::start();
     let mut client = server.connect();
-    let mut reader = blocked(&server, &mut client, 1, "XREAD BLOCK 0 STREAMS s 0");
+    let mut reader = blocked(&server, &mut client, 1, "XREAD BLOCK 0 STREAMS t s 0 0");
     run(&mut client, "MULTI");
     for _ in 0..1200 {
         run(&mut client, "XADD s * f v");
     }
+    run(&mut client, "XADD t * f v");
     run(&mut client, "EXEC");
     let Reply::Array(streams) = reader.read() else { panic!("no streams") };
-    let [Reply::Array(stream)] = &streams[..] else { panic!("not one stream") };
-    let Reply::Array(entries) = &stream[1] else { panic!("no entries") };
-    assert_eq!(entries.len(), 1000);
-    assert_eq!(run(&mut client, "XLEN s"), Reply::Integer(1200));
+    let [Reply::Array(first), Reply::Array(second)] = &streams[..] else { panic!("not two streams") };
+    let Reply::Array(entries) = &second[1] else { panic!("no entries") };
+    assert_eq!((first[0].text(), entries.len()), ("t".to_owned(), 1200));
 }
 
 #[test]
@@ -385,4 +388,44 @@ fn claims_by_reading_are_the_same_on_replicas_and_after_a_restart() {
     node.kill();
     node.revive();
     assert_eq!(told(node.server()), of_node);
+}
+
+/// Names of the consumers of `g` with whether each ever got something to acknowledge.
+fn consumers(client: &mut Connection) -> Vec<(String, bool)> {
+    let Reply::Array(consumers) = run(client, "XINFO CONSUMERS s g") else { panic!("no consumers") };
+    let of_one = |consumer: &Reply| {
+        let Reply::Array(fields) = consumer else { panic!("{consumer:?}") };
+        assert_eq!(fields[6], Reply::bulk("inactive"));
+        (fields[1].text(), fields[7] != Reply::Integer(-1))
+    };
+    consumers.iter().map(of_one).collect()
+}
+
+#[test]
+fn a_consumer_is_made_by_asking_and_active_by_what_it_gets() {
+    let server = Server::start();
+    let mut client = server.connect();
+    run(&mut client, "XADD s 1-0 f v");
+    run(&mut client, "XGROUP CREATE s g 0");
+    run(&mut client, "XREADGROUP GROUP g history STREAMS s 0");
+    run(&mut client, "XREADGROUP GROUP g reader STREAMS s >");
+    run(&mut client, "XREADGROUP GROUP g late BLOCK 1 STREAMS s >");
+    run(&mut client, "XCLAIM s g patient 1000000 1-0");
+    let expected = [("history", false), ("late", false), ("patient", false), ("reader", true)];
+    assert_eq!(consumers(&mut client), expected.map(|(name, active)| (name.to_owned(), active)));
+    run(&mut client, "XAUTOCLAIM s g keen 0 0");
+    assert!(consumers(&mut client).contains(&("keen".to_owned(), true)));
+}
+
+#[test]
+fn a_look_at_what_was_delivered_is_no_change() {
+    let server = Server::start();
+    let mut client = server.connect();
+    run(&mut client, "XADD s 1-0 f v");
+    run(&mut client, "XGROUP CREATE s g 0");
+    run(&mut client, "XREADGROUP GROUP g c STREAMS s >");
+    let changes = |client: &mut Connection| info(client, "rdb_changes_since_last_save");
+    let before = changes(&mut client);
+    run(&mut client, "XREADGROUP GROUP g c STREAMS s 0");
+    assert_eq!(changes(&mut client), before);
 }

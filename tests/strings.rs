@@ -394,3 +394,27 @@ fn conditional_writes_survive_a_restart_from_the_log() {
     expect(&mut client, "DEBUG DIGEST", before);
     expect(&mut client, "DBSIZE", Reply::Integer(5));
 }
+
+#[test]
+fn ranges_of_bits_are_checked_before_the_key_is_looked_up() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.cmd(&["RPUSH", "list", "a"]);
+    let number = "ERR value is not an integer or out of range";
+    for (words, error) in [
+        ("BITCOUNT KEY x 1", number),
+        ("BITCOUNT KEY 0 x BAD", number),
+        ("BITCOUNT KEY 0", "ERR syntax error"),
+        ("BITCOUNT KEY 0 1 BAD", "ERR syntax error"),
+        ("BITCOUNT KEY 0 1 BIT x", "ERR syntax error"),
+        ("BITPOS KEY 1 x", number),
+        ("BITPOS KEY 1 0 x", number),
+        ("BITPOS KEY 1 0 x BAD", "ERR syntax error"),
+        ("BITPOS KEY 1 0 1 BIT x", "ERR syntax error"),
+    ] {
+        for key in ["none", "list"] {
+            let command = words.replace("KEY", key);
+            assert_eq!(client.cmd(&command.split(' ').collect::<Vec<_>>()), Reply::error(error), "{command}");
+        }
+    }
+}

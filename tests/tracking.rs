@@ -336,3 +336,16 @@ fn the_rights_of_who_tracks_count_where_another_is_told() {
     admin.cmd(&["MSET", "a1", "1", "b1", "1"]);
     assert_eq!(told(&mut told_instead), [invalidate(&["a1"])]);
 }
+
+#[test]
+fn of_a_script_the_keys_that_it_reads_are_remembered() {
+    let server = Server::start();
+    let mut client = tracker(&server, &[]);
+    let mut other = resp3(&server);
+    client.cmd(&["EVAL", "redis.call('GET', KEYS[1]) return redis.call('GET', 'undeclared')", "2", "read", "unread"]);
+    client.cmd(&["EVAL", "return redis.call('INCR', KEYS[1])", "1", "written"]);
+    for key in ["unread", "written", "read", "undeclared"] {
+        other.cmd(&["SET", key, "1"]);
+    }
+    assert_eq!(told(&mut client), [invalidate(&["read"]), invalidate(&["undeclared"])]);
+}

@@ -119,8 +119,6 @@ pub struct Blocked {
     pub deadline_ms: Option<i64>,
     /// The keys waited for.
     pub keys: Vec<Box<[u8]>>,
-    /// Which of them has turned ready, while the command runs again.
-    pub ready: usize,
     /// The command is run again as well when a key is gone.
     pub needs_keys: bool,
     /// The database of the keys.
@@ -149,8 +147,6 @@ impl Blocked {
 pub struct Alarm {
     /// In Unix milliseconds.
     pub at_ms: i64,
-    /// Which of the keys waited for.
-    pub ready: usize,
 }
 
 /// A connected client.

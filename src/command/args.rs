@@ -5,6 +5,7 @@ use std::ops::Deref;
 use super::error::{Error, NOT_AN_INTEGER, NOT_POSITIVE};
 use crate::db::Key;
 use crate::resp::request::ArgView;
+use crate::util::long_double::LongDouble;
 use crate::util::number;
 
 /// The arguments of one call. Copy it freely.
@@ -86,7 +87,8 @@ impl<'a> Args<'a> {
     /// milliseconds. `None` for zero, which waits forever.
     pub fn timeout(&self, index: usize, now_ms: i64) -> Result<Option<i64>, Error> {
         const NOT_A_TIMEOUT: Error = Error::fixed("ERR timeout is not a float or out of range");
-        let seconds = number::parse_f64(self.get(index)).ok_or(NOT_A_TIMEOUT)?;
+        let seconds =
+            number::parse_f64(self.get(index)).or_else(|| beyond_doubles(self.get(index))).ok_or(NOT_A_TIMEOUT)?;
         if seconds < 0.0 {
             return Err(Error::fixed("ERR timeout is negative"));
         }
@@ -152,4 +154,15 @@ pub fn shown(arg: &[u8]) -> &[u8] {
 /// An argument as error messages quote it that name it in full: no further than a NUL.
 pub fn until_nul(arg: &[u8]) -> &[u8] {
     memchr::memchr(0, arg).map_or(arg, |end| &arg[..end])
+}
+
+/// The double next to a number that only a long double can hold, as Redis has timeouts in.
+#[cold]
+fn beyond_doubles(text: &[u8]) -> Option<f64> {
+    let (value, one) = (LongDouble::parse(text)?, LongDouble::parse(b"1")?);
+    Some(match (value.is_below(one.negated()), value.is_below(one)) {
+        (true, _) => f64::MIN,
+        (false, false) => f64::MAX,
+        (false, true) => f64::MIN_POSITIVE,
+    })
 }

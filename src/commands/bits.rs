@@ -146,24 +146,22 @@ fn bit_range(start: i64, end: i64, in_bits: bool, len: usize) -> Range<usize> {
     bytes.start * 8..bytes.end * 8
 }
 
-/// As in Redis 7.0, nothing is wrong with any range of a missing key.
 fn bitcount(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let range = match args.len() {
+        2 => None,
+        4 | 5 => Some((args.integer(2)?, args.integer(3)?, counts_bits(&args, 4)?)),
+        _ => return Err(SYNTAX),
+    };
     let Some(value) = cx.db.string(&args.key(1))? else {
         cx.reply.integer(0);
         return Ok(());
     };
     let mut digits = itoa::Buffer::new();
     let bytes = value.bytes(&mut digits);
-    let count = match args.len() {
-        2 => bits::count_ones(bytes),
-        4 | 5 => {
-            let (start, end) = (args.integer(2)?, args.integer(3)?);
-            match is_backward(start, end) {
-                true => 0,
-                false => bits::count_ones_in(bytes, bit_range(start, end, counts_bits(&args, 4)?, bytes.len())),
-            }
-        }
-        _ => return Err(SYNTAX),
+    let count = match range {
+        None => bits::count_ones(bytes),
+        Some((start, end, _)) if is_backward(start, end) => 0,
+        Some((start, end, in_bits)) => bits::count_ones_in(bytes, bit_range(start, end, in_bits, bytes.len())),
     };
     cx.reply.integer(count as i64);
     Ok(())
@@ -175,18 +173,18 @@ fn bitpos(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         bit @ 0..=1 => bit == 1,
         _ => return Err(Error::fixed("ERR The bit argument must be 1 or 0.")),
     };
-    let Some(value) = cx.db.string(&args.key(1))? else {
-        cx.reply.integer(if bit { -1 } else { 0 });
-        return Ok(());
-    };
-    let mut digits = itoa::Buffer::new();
-    let bytes = value.bytes(&mut digits);
     if args.len() > 6 {
         return Err(SYNTAX);
     }
     let start = if args.len() > 3 { args.integer(3)? } else { 0 };
     let in_bits = counts_bits(&args, 5)?;
     let end = if args.len() > 4 { args.integer(4)? } else { -1 };
+    let Some(value) = cx.db.string(&args.key(1))? else {
+        cx.reply.integer(if bit { -1 } else { 0 });
+        return Ok(());
+    };
+    let mut digits = itoa::Buffer::new();
+    let bytes = value.bytes(&mut digits);
     let range = bit_range(start, end, in_bits, bytes.len());
     let found = match bits::find_bit(bytes, bit, range.clone()) {
         Some(position) => position as i64,

@@ -108,7 +108,7 @@ fn change_history(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 fn replicate(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let mut request = Outgoing::default();
     request.push(cx.db.selected(), &args.tail(2));
-    cx.server.repl.feed(request.iter());
+    cx.server.repl.feed(request.framed(false));
     cx.reply.ok();
     Ok(())
 }
@@ -221,7 +221,8 @@ fn listpack(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn quicklist(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let entry = stored(cx, &args.key(2)).ok_or(NO_SUCH_KEY)?;
-    let list = entry.collection::<List>().ok_or(Error::fixed("ERR Not a quicklist encoded object."))?;
+    const OTHER: Error = Error::fixed("ERR Not a quicklist encoded object.");
+    let list = entry.collection::<List>().filter(|list| list.quicklist().is_some()).ok_or(OTHER)?;
     println!("list of {} elements in {} nodes", list.len(), list.nodes());
     println!("{}", list.describe());
     cx.reply.simple("Quicklist structure printed on stdout");
@@ -298,15 +299,15 @@ fn object(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         entry.access(),
         cx.db.idle_seconds(entry.access()),
     );
-    if let Some(list) = entry.collection::<List>() {
-        let (bytes, compresses) = list.uncompressed();
+    if let Some((list, figures)) = entry.collection::<List>().and_then(|list| Some((list, list.quicklist()?))) {
         let _ = write!(
             line,
-            " ql_nodes:{} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:{} ql_uncompressed_size:{bytes}",
-            list.nodes(),
-            list.len() as f64 / list.nodes() as f64,
-            cx.server.config.list_max_listpack_size,
-            u8::from(compresses),
+            " ql_nodes:{} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:{} ql_uncompressed_size:{}",
+            figures.nodes,
+            list.len() as f64 / figures.nodes as f64,
+            figures.size,
+            u8::from(figures.depth > 0),
+            figures.bytes,
         );
     }
     cx.reply.simple(line);

@@ -123,6 +123,7 @@ fn push_existing(cx: &mut Ctx<'_>, args: Args<'_>, end: End) -> CmdResult {
 
 #[inline]
 fn push_all(list: &mut List, args: &Args<'_>, end: End, limits: &Limits) -> usize {
+    list.expect(args.rest(2).map(<[u8]>::len).sum(), args.len() - 2, limits);
     for text in args.rest(2) {
         list.push(end, text, limits);
     }
@@ -190,6 +191,7 @@ fn lset(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (key, limits) = (args.key(1), limits(cx.server));
     let list = cx.db.collection_mut::<List>(&key)?.ok_or(NO_SUCH_KEY)?;
     let index = index_of(args.integer(2)?, list.len());
+    list.expect(args.get(3).len(), 1, &limits);
     if !index.is_some_and(|index| list.set(index, args.get(3), &limits)) {
         return Err(Error::fixed("ERR index out of range"));
     }
@@ -199,9 +201,9 @@ fn lset(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn linsert(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let behind = match args.get(2) {
-        word if word.eq_ignore_ascii_case(b"after") => 1,
-        word if word.eq_ignore_ascii_case(b"before") => 0,
+    let toward = match args.get(2) {
+        word if word.eq_ignore_ascii_case(b"after") => End::Tail,
+        word if word.eq_ignore_ascii_case(b"before") => End::Head,
         _ => return Err(SYNTAX),
     };
     let (key, limits) = (args.key(1), limits(cx.server));
@@ -209,11 +211,12 @@ fn linsert(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         cx.reply.integer(0);
         return Ok(());
     };
+    list.expect(args.get(4).len(), 1, &limits);
     let Some(pivot) = list.find(Needle::new(args.get(3))) else {
         cx.reply.integer(-1);
         return Ok(());
     };
-    list.insert(pivot + behind, args.get(4), &limits);
+    list.insert(pivot, toward, args.get(4), &limits);
     cx.reply.integer(list.len() as i64);
     cx.changed(&key, Event::list("linsert"));
     Ok(())

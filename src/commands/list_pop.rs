@@ -1,7 +1,7 @@
 //! Lists: taking elements from an end, to hand them over or to put them elsewhere, and waiting for some to come.
 //!
-//! A command that waits is run again for the key that turned ready, and looks at no other: of several keys that got
-//! elements at once the one that got them first serves it. What it did is propagated as the command that does not wait.
+//! A command that waits is run again when one of its keys turned ready. What it did is propagated as the command that
+//! does not wait.
 
 pub mod movem;
 
@@ -264,8 +264,8 @@ fn blmpop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let many = Many::parse(&args, 2)?;
     let deadline = args.timeout(1, cx.clock_ms())?;
     let keys = many.keys.clone().map(|index| args.key(index));
-    for place in cx.places(keys.len()) {
-        if pop_many(cx, &args.key(many.keys.start + place), many.end, many.count)? {
+    for key in keys.clone() {
+        if pop_many(cx, &key, many.end, many.count)? {
             return Ok(());
         }
     }
@@ -276,8 +276,8 @@ fn blocking_pop(cx: &mut Ctx<'_>, args: Args<'_>, end: End) -> CmdResult {
     let last = args.len() - 1;
     let deadline = args.timeout(last, cx.clock_ms())?;
     let keys = (1..last).map(|index| args.key(index));
-    for place in cx.places(keys.len()) {
-        if pop_one(cx, &args.key(1 + place), end)? {
+    for key in keys.clone() {
+        if pop_one(cx, &key, end)? {
             return Ok(());
         }
     }
@@ -291,12 +291,14 @@ fn move_one(cx: &mut Ctx<'_>, from: (&Key<'_>, End), to: (&Key<'_>, End)) -> Res
     let target_is_wrong = cx.db.collection_mut::<List>(target).is_err();
     let Some(list) = cx.db.collection_mut::<List>(source)? else { return Ok(false) };
     if target_is_wrong {
-        // Who waits for the source has to learn of it, see `exec::call`.
-        cx.reply.error(WRONG_TYPE.line());
-        return Ok(true);
+        return Err(WRONG_TYPE);
     }
-    let Some(text) = list.pop(from, &limits, |element| element.to_vec()) else { return Ok(false) };
-    cx.db.collection_or_new::<List>(target)?.push(to, &text, &limits);
+    // Numbers have no bytes on their way, as Redis counts them.
+    let taken = list.pop(from, &limits, |element| (element.to_vec(), element.int().is_some()));
+    let Some((text, is_number)) = taken else { return Ok(false) };
+    let list = cx.db.collection_or_new::<List>(target)?;
+    list.expect(if is_number { 0 } else { text.len() }, 1, &limits);
+    list.push(to, &text, &limits);
     cx.reply.bulk(&text);
     cx.touched(target, push_event(to));
     let empty = cx.db.collection_mut::<List>(source)?.is_some_and(|list| list.is_empty());

@@ -10,7 +10,7 @@ use crate::command::{Args, Error};
 use crate::db::EntryView;
 use crate::resp::reply::Reply;
 use crate::server::execution::{Command, Ctx};
-use crate::util::glob;
+use crate::util::{glob, number};
 
 /// Elements returned by a step that does not say how many it wants.
 const COUNT_DEFAULT: u64 = 10;
@@ -173,15 +173,22 @@ fn keys(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     Ok(())
 }
 
-/// A cursor as C's `strtoul` reads it: with a sign if need be, and nothing at all is 0.
+/// A cursor: an integer that is not negative or, failing that, what C's `strtoull` makes of the text up to a NUL, which
+/// knows blanks before it and signs.
 pub fn parse_cursor(text: &[u8]) -> Result<u64, Error> {
     const INVALID: Error = Error::fixed("ERR invalid cursor");
-    let (negative, digits) = match text {
+    let text = memchr::memchr(0, text).map_or(text, |end| &text[..end]);
+    if let Some(value) = number::parse_i64(text) {
+        return u64::try_from(value).map_err(|_| INVALID);
+    }
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let begin = text.iter().position(|byte| !is_blank(byte)).ok_or(INVALID)?;
+    let (negative, digits) = match &text[begin..] {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),
-        _ => (false, text),
+        digits => (false, digits),
     };
-    if digits.is_empty() && !text.is_empty() {
+    if digits.is_empty() {
         return Err(INVALID);
     }
     let mut cursor: u64 = 0;
@@ -219,13 +226,14 @@ mod tests {
     use crate::db::{Databases, Expiry, Key};
 
     #[test]
-    fn cursors_are_read_as_strtoul_reads_them() {
-        assert_eq!(parse_cursor(b"0"), Ok(0));
-        assert_eq!(parse_cursor(b""), Ok(0));
-        assert_eq!(parse_cursor(b"+007"), Ok(7));
-        assert_eq!(parse_cursor(b"-1"), Ok(u64::MAX));
-        assert_eq!(parse_cursor(b"18446744073709551615"), Ok(u64::MAX));
-        for wrong in ["18446744073709551616", " 1", "1 ", "1a", "-", "+", "0x10"] {
+    fn cursors_are_integers_or_what_strtoull_reads() {
+        for (text, cursor) in
+            [("0", 0), ("+007", 7), (" 12", 12), ("-0", 0), (" -1", u64::MAX), ("18446744073709551615", u64::MAX)]
+        {
+            assert_eq!(parse_cursor(text.as_bytes()), Ok(cursor), "{text:?}");
+        }
+        assert_eq!(parse_cursor(b"5\0x"), Ok(5));
+        for wrong in ["", "-1", " ", "18446744073709551616", "1 ", "1a", "-", "+", "0x10"] {
             assert!(parse_cursor(wrong.as_bytes()).is_err(), "{wrong:?}");
         }
     }

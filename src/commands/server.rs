@@ -53,8 +53,12 @@ fn info(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     Ok(())
 }
 
+/// Transactions and scripts see the time of their first look at it throughout.
 fn time(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    let now = unix_micros();
+    let now = match cx.server.in_exec {
+        true => *cx.server.frozen_time_us.get_or_insert_with(unix_micros),
+        false => unix_micros(),
+    };
     cx.reply.array(2);
     cx.reply.bulk_int(now / 1_000_000);
     cx.reply.bulk_int(now % 1_000_000);

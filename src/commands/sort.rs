@@ -423,7 +423,7 @@ fn sort_by(cx: &mut Ctx<'_>, args: Args<'_>, may_store: bool) -> CmdResult {
 /// Sets a key to the result, whatever it held; no elements, no key.
 fn keep(cx: &mut Ctx<'_>, request: &Request<'_>, elements: &Texts, order: &[usize], key: &Key<'_>) -> CmdResult {
     let limits = list::limits(cx.server);
-    let (mut list, mut name) = (List::default(), Vec::new());
+    let (mut list, mut name) = (List::quicklist_of(&limits), Vec::new());
     for &index in order {
         let element = elements.get(index).unwrap_or_default();
         if request.get.is_empty() {
@@ -436,6 +436,7 @@ fn keep(cx: &mut Ctx<'_>, request: &Request<'_>, elements: &Texts, order: &[usiz
             }
         }
     }
+    list.settle(&limits);
     let len = list.len();
     if len > 0 {
         cx.db.put_collection(key, list);

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use condition::Condition;
 
-use super::time_unit::{MILLISECONDS, SECONDS, TimeUnit};
+use super::time_unit::{MILLISECONDS, SECONDS, TimeUnit, UNIX_MILLISECONDS};
 use crate::command::error::{CmdResult, STRING_TOO_LONG, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
@@ -296,11 +296,18 @@ fn set_with_options(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         }
         return Ok(());
     }
-    store(cx, &args, 2, expiry);
+    let by_value = matches!(options.demand, Some(Demand::Value(..)));
+    put(cx, &args, 2, expiry);
+    // A time in Unix milliseconds means the same everywhere as it stands.
+    if let Expiry::At(at) = expiry
+        && (by_value || !matches!(options.lifetime, Some(Lifetime::Until(UNIX_MILLISECONDS, _))))
+    {
+        propagate_with_time(cx, &args, 2, at);
+    }
     if !options.returns_old {
         cx.reply.ok();
     }
-    let settled = options.returns_old || matches!(options.demand, Some(Demand::Value(..)));
+    let settled = options.returns_old || by_value;
     if settled && cx.server.observers.propagates() && !matches!(expiry, Expiry::At(_)) {
         let words = (0..args.len()).filter(|index| !options.is_settled(&args, *index));
         let words: Vec<&[u8]> = words.map(|index| args.get(index)).collect();
@@ -310,15 +317,19 @@ fn set_with_options(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 /// Sets the first argument, a key, to the string argument `value`.
-fn store(cx: &mut Ctx<'_>, args: &Args<'_>, value: usize, expiry: Expiry) {
+fn put(cx: &mut Ctx<'_>, args: &Args<'_>, value: usize, expiry: Expiry) {
     let key = args.key(1);
     cx.db.set(&key, new_string(args, value), expiry);
     cx.changed(&key, SET_EVENT);
-    if let Expiry::At(at) = expiry {
+    if let Expiry::At(_) = expiry {
         cx.touched(&key, EXPIRE_EVENT);
-        let mut digits = itoa::Buffer::new();
-        cx.propagate_instead(&[b"SET", key.bytes(), args.get(value), b"PXAT", digits.format(at).as_bytes()]);
     }
+}
+
+/// Has what [`put`] did propagated with the moment at which it expires.
+fn propagate_with_time(cx: &mut Ctx<'_>, args: &Args<'_>, value: usize, at: i64) {
+    let mut digits = itoa::Buffer::new();
+    cx.propagate_instead(&[b"SET", args.get(1), args.get(value), b"PXAT", digits.format(at).as_bytes()]);
 }
 
 /// SET reads the key only with GET or a condition on its value.
@@ -331,7 +342,7 @@ fn set_keys(args: Args<'_>) -> Option<Vec<FoundKey>> {
 fn setnx(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let exists = cx.db.exists(&args.key(1));
     if !exists {
-        store(cx, &args, 2, Expiry::Clear);
+        put(cx, &args, 2, Expiry::Clear);
     }
     cx.reply.integer(i64::from(!exists));
     Ok(())
@@ -339,7 +350,8 @@ fn setnx(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn set_expiring(cx: &mut Ctx<'_>, args: Args<'_>, unit: TimeUnit) -> CmdResult {
     let at = read_time(cx, &args, 2, unit)?;
-    store(cx, &args, 3, Expiry::At(at));
+    put(cx, &args, 3, Expiry::At(at));
+    propagate_with_time(cx, &args, 3, at);
     cx.reply.ok();
     Ok(())
 }
@@ -347,7 +359,7 @@ fn set_expiring(cx: &mut Ctx<'_>, args: Args<'_>, unit: TimeUnit) -> CmdResult {
 fn getset(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let key = args.key(1);
     reply_value(cx, &key)?;
-    store(cx, &args, 2, Expiry::Clear);
+    put(cx, &args, 2, Expiry::Clear);
     cx.propagate_instead(&[b"SET", key.bytes(), args.get(2)]);
     Ok(())
 }

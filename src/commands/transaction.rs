@@ -88,6 +88,7 @@ fn exec_queue(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         cx.reply.truncate(end);
     }
     cx.server.in_exec = false;
+    cx.server.frozen_time_us = None;
     Ok(())
 }
 

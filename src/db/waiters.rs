@@ -19,8 +19,6 @@ pub struct Waiter {
     pub ticket: u64,
     /// The client.
     pub client: usize,
-    /// Which of the keys it waits on this is.
-    pub index: usize,
 }
 
 /// Clients that wait on one key, by ticket.
@@ -130,8 +128,8 @@ mod tests {
         let mut waiters = Waiters::default();
         for client in [7, 3, 5] {
             let ticket = waiters.draw_ticket();
-            for (index, key) in [b"one", b"two", b"one"].into_iter().enumerate() {
-                waiters.add(Waiter { ticket, client, index }, 0, key, client == 5 && key == b"one");
+            for key in [b"one", b"two", b"one"] {
+                waiters.add(Waiter { ticket, client }, 0, key, client == 5 && key == b"one");
             }
         }
         assert_eq!(order(&waiters, b"one"), [7, 3, 5]);
@@ -139,7 +137,7 @@ mod tests {
         assert_eq!(order(&waiters, b"one"), [3, 5]);
         assert_eq!(order(&waiters, b"two"), [7, 3, 5]);
         assert_eq!(waiters.next_after(0, 1, b"two", false), None);
-        assert_eq!(waiters.next_after(0, 0, b"one", true), Some(Waiter { ticket: 3, client: 5, index: 0 }));
+        assert_eq!(waiters.next_after(0, 0, b"one", true), Some(Waiter { ticket: 3, client: 5 }));
         assert_eq!(waiters.next_after(0, 0, b"two", true), None);
         waiters.remove(3, 0, &[b"one".as_slice().into()]);
         assert_eq!(waiters.next_after(0, 0, b"one", true), None);
@@ -149,7 +147,7 @@ mod tests {
     fn a_signal_counts_once_until_it_is_acknowledged() {
         let mut waiters = Waiters::default();
         assert!(!waiters.signal(0, b"key"));
-        waiters.add(Waiter { ticket: 1, client: 1, index: 0 }, 0, b"key", false);
+        waiters.add(Waiter { ticket: 1, client: 1 }, 0, b"key", false);
         assert!(waiters.signal(0, b"key"));
         assert!(!waiters.signal(0, b"key"));
         waiters.acknowledge(0, b"key");
@@ -159,7 +157,7 @@ mod tests {
     #[test]
     fn nothing_is_left_of_keys_nobody_waits_on() {
         let mut waiters = Waiters::default();
-        waiters.add(Waiter { ticket: 1, client: 1, index: 0 }, 3, b"key", false);
+        waiters.add(Waiter { ticket: 1, client: 1 }, 3, b"key", false);
         assert_eq!(waiters.keys(3).len(), 1);
         waiters.remove(1, 3, &[b"key".as_slice().into(), b"other".as_slice().into()]);
         assert!(waiters.is_empty());

@@ -216,10 +216,10 @@ impl Replication {
         }
     }
 
-    /// Writes requests into the history, each with its database.
-    pub fn feed<'a>(&mut self, requests: impl Iterator<Item = (usize, &'a [u8])>) {
+    /// Writes requests into the history, each with its database if it matters which.
+    pub fn feed<'a>(&mut self, requests: impl Iterator<Item = (Option<usize>, &'a [u8])>) {
         for (db, request) in requests {
-            if self.selected != Some(db) {
+            if let Some(db) = db.filter(|db| self.selected != Some(*db)) {
                 self.selected = Some(db);
                 let number = db.to_string();
                 let select = format!("*2\r\n$6\r\nSELECT\r\n${}\r\n{number}\r\n", number.len());

@@ -99,12 +99,13 @@ impl Outgoing {
         kept
     }
 
-    /// What leaves the server: the requests, between MULTI and EXEC if they are a transaction.
-    pub fn framed(&self, transaction: bool) -> impl Iterator<Item = (usize, &[u8])> {
-        let (first, last) = (self.requests.first(), self.requests.last());
-        let head = first.filter(|_| transaction).map(|item| (item.db, MULTI));
-        let tail = last.filter(|_| transaction).map(|item| (item.db, EXEC));
-        head.into_iter().chain(self.iter()).chain(tail)
+    /// What leaves the server: the requests, between MULTI and EXEC if they are a transaction, each with its database.
+    /// MULTI and EXEC are of none: a database is chosen within the transaction that needs it.
+    pub fn framed(&self, transaction: bool) -> impl Iterator<Item = (Option<usize>, &[u8])> {
+        let frames = transaction && !self.is_empty();
+        let head = frames.then_some((None, MULTI));
+        let tail = frames.then_some((None, EXEC));
+        head.into_iter().chain(self.iter().map(|(db, request)| (Some(db), request))).chain(tail)
     }
 
     /// Forgets all requests.
@@ -141,7 +142,10 @@ mod tests {
         let set: &[u8] = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n";
         let del: &[u8] = b"*2\r\n$3\r\nDEL\r\n$0\r\n\r\n";
         assert_eq!(outgoing.iter().collect::<Vec<_>>(), [(0, set), (3, del)]);
-        assert_eq!(outgoing.framed(true).collect::<Vec<_>>(), [(0, MULTI), (0, set), (3, del), (3, EXEC)]);
+        assert_eq!(
+            outgoing.framed(true).collect::<Vec<_>>(),
+            [(None, MULTI), (Some(0), set), (Some(3), del), (None, EXEC)]
+        );
         assert_eq!(outgoing.framed(false).count(), 2);
         outgoing.push_for_replicas(0, &OwnedRequest::of(&["PUBLISH", "a", "b"]).view());
         assert_eq!((outgoing.len(), outgoing.only(TO_FILE).iter().collect::<Vec<_>>()), (3, vec![(0, set), (3, del)]));

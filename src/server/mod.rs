@@ -145,8 +145,10 @@ pub struct Server {
     pub cron: CronState,
     /// When the log last told of a client that speaks another protocol, in Unix seconds.
     pub attack_logged_s: i64,
-    /// A transaction runs.
+    /// A transaction or script runs.
     pub in_exec: bool,
+    /// What TIME tells it, once it has asked, in Unix microseconds.
+    pub frozen_time_us: Option<i64>,
     /// What the client waited for whose blocked command runs again.
     pub rerunning: Option<Box<Blocked>>,
     /// Clients in MONITOR mode.
@@ -216,6 +218,7 @@ impl Server {
             cron: CronState::default(),
             attack_logged_s: 0,
             in_exec: false,
+            frozen_time_us: None,
             rerunning: None,
             monitors: BTreeSet::new(),
             active_expire: true,

@@ -108,47 +108,6 @@ pub fn append_f64(out: &mut Vec<u8>, value: f64) {
     }
 }
 
-/// Appends a double with up to seventeen significant digits, as C's `%.17g` prints it.
-pub fn append_f64_17_digits(out: &mut Vec<u8>, value: f64) {
-    if !value.is_finite() || value == 0.0 {
-        return append_f64(out, value);
-    }
-    let text = format!("{value:.16e}");
-    let (mantissa, power) = text.split_once('e').unwrap_or((&text, "0"));
-    let power: i32 = power.parse().unwrap_or(0);
-    if mantissa.starts_with('-') {
-        out.push(b'-');
-    }
-    let digits: Vec<u8> = mantissa.bytes().filter(u8::is_ascii_digit).collect();
-    let count = digits.iter().rposition(|digit| *digit != b'0').map_or(1, |last| last + 1);
-    let digits = &digits[..count];
-    match power {
-        0..=16 => {
-            let integers = count.min(power as usize + 1);
-            out.extend_from_slice(&digits[..integers]);
-            out.resize(out.len() + power as usize + 1 - integers, b'0');
-            if integers < count {
-                out.push(b'.');
-                out.extend_from_slice(&digits[integers..]);
-            }
-        }
-        -4..0 => {
-            out.extend_from_slice(b"0.");
-            out.resize(out.len() + (-power - 1) as usize, b'0');
-            out.extend_from_slice(digits);
-        }
-        _ => {
-            out.push(digits[0]);
-            if count > 1 {
-                out.push(b'.');
-                out.extend_from_slice(&digits[1..]);
-            }
-            out.extend_from_slice(if power < 0 { b"e-" } else { b"e+" });
-            out.extend_from_slice(format!("{:02}", power.abs()).as_bytes());
-        }
-    }
-}
-
 /// The shortest digits that read back to a finite double above zero: `digits · 10^exponent`.
 fn shortest_digits(magnitude: f64, digits: &mut [u8; 17]) -> (usize, i32) {
     let mut buffer = ryu::Buffer::new();
@@ -401,33 +360,6 @@ mod tests {
     }
 
     /// Texts that `printf` of glibc gives.
-    #[test]
-    fn seventeen_digits_are_those_of_c() {
-        for (value, expected) in [
-            (0.0, "0"),
-            (-0.0, "-0"),
-            (1.0, "1"),
-            (-1.5, "-1.5"),
-            (0.1, "0.10000000000000001"),
-            (2.34, "2.3399999999999999"),
-            (100.0, "100"),
-            (1e16, "10000000000000000"),
-            (1e17, "1e+17"),
-            (123456789012345678.0, "1.2345678901234568e+17"),
-            (0.0001, "0.0001"),
-            (0.00001, "1.0000000000000001e-05"),
-            (1.5e-7, "1.4999999999999999e-07"),
-            (1e100, "1e+100"),
-            (5e-324, "4.9406564584124654e-324"),
-            (f64::MAX, "1.7976931348623157e+308"),
-            (f64::NEG_INFINITY, "-inf"),
-        ] {
-            let mut text = Vec::new();
-            append_f64_17_digits(&mut text, value);
-            assert_eq!(String::from_utf8_lossy(&text), expected);
-        }
-    }
-
     #[test]
     fn memory_sizes_have_two_families_of_units() {
         for (text, bytes) in [

@@ -48,11 +48,11 @@ pub fn fill(connection: &mut Connection) {
                 commands.push(format!("rpush list:{name} {word}"));
                 commands.push(format!("sadd set:{name} {word}"));
                 commands.push(format!("sadd ints:{name} {}", number * 70_001));
-                commands.push(format!("zadd sorted:{name} {} {word}", number as f64 * 0.37));
+                commands.push(format!("zadd sorted:{name} {} {word}", number as f64 * 0.25));
                 commands.push(format!("hset hash:{name} {word} {}", "v".repeat(number % 60)));
                 commands.push(format!("xadd stream:{name} {}-{db} word {word} number {number}", number + 1));
             }
-            commands.push(format!("zadd sorted:{name} inf up -inf down -0 zero 1e300 far"));
+            commands.push(format!("zadd sorted:{name} inf up -inf down -0 zero 1e22 far"));
             commands.push(format!("xdel stream:{name} 2-{db}"));
             commands.push(format!("xgroup create stream:{name} readers 0"));
             commands.push(format!("xreadgroup group readers alice count 2 streams stream:{name} >"));

@@ -43,13 +43,11 @@ pub struct Row {
     series: Option<Series>,
 }
 
-/// Which Redis the servers are compared by.
+/// What the server is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Series {
-    /// That of 7.0, the measure of all that it has.
-    Seven,
-    /// A later one, the measure of what it has besides.
-    Later,
+    /// A Redis, the measure of all that it has.
+    Redis,
     /// A Valkey, the measure of what that has alone.
     Valkey,
 }
@@ -95,7 +93,7 @@ impl Row {
         self
     }
 
-    /// Only compared by that Redis.
+    /// Only compared with that.
     pub const fn only(mut self, series: Series) -> Row {
         self.series = Some(series);
         self
@@ -254,7 +252,7 @@ fn rows_make_the_commands_they_name() {
 fn a_seed_determines_the_stream() {
     let known = FAMILIES.iter().flat_map(|family| family.rows).map(|row| row.name.to_owned()).collect();
     let stream = |seed| {
-        let mut generator = Generator::new(seed, &[], &known, Series::Seven);
+        let mut generator = Generator::new(seed, &[], &known, Series::Redis);
         let units: Vec<String> = (0..500).map(|_| format!("{:?}", generator.unit())).collect();
         units
     };

@@ -20,6 +20,8 @@ pub const THRESHOLDS: &[(&str, &[&str], &str)] = &[
     ("list-max-listpack-size", &["-2", "-1", "-5", "1", "3", "16"], "-2"),
     ("list-compress-depth", &["0", "1", "2"], "0"),
     ("set-max-intset-entries", &["0", "3", "16", "512"], "512"),
+    ("set-max-listpack-entries", &["0", "3", "16", "128"], "128"),
+    ("set-max-listpack-value", &["0", "5", "20", "64"], "64"),
     ("zset-max-listpack-entries", &["0", "3", "16", "128"], "128"),
     ("zset-max-listpack-value", &["0", "5", "20", "64"], "64"),
     ("stream-node-max-entries", &["0", "1", "3", "10", "100"], "100"),
@@ -36,15 +38,13 @@ pub enum Lost {
     Silent,
 }
 
-/// A program to compare, with what it is told besides.
+/// A program to compare.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The name it has in reports.
     pub name: &'static str,
     /// What to run.
     pub path: OsString,
-    /// Directives that make it comparable, each set where the server knows it.
-    pub directives: &'static [(&'static str, &'static str)],
 }
 
 /// A running program and the connections to it.
@@ -106,7 +106,6 @@ impl Side {
             words(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]),
         ];
         batch.extend(THRESHOLDS.iter().map(|(name, _, default)| words(&["CONFIG", "SET", name, default])));
-        batch.extend(self.program.directives.iter().map(|(name, value)| words(&["CONFIG", "SET", name, value])));
         let link = &mut self.links[0];
         link.send(batch.iter().map(Vec::as_slice));
         let replies = link.receive(batch.len())?;

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::env;
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
 use super::check::Check;
@@ -31,9 +29,6 @@ const CHUNK: usize = 100;
 /// Characters of a reply or a command that a report shows.
 const SHOWN_MAX: usize = 1000;
 
-/// The series of Redis that is the measure.
-const SERIES: &str = "7.0.";
-
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -51,45 +46,16 @@ pub struct Plan {
     pub oxidis: OsString,
 }
 
-/// The real server: the one that OXIDIS_DIFFERENTIAL_REDIS names, or one of the right series in PATH.
-///
-/// # Errors
-/// Why there is none.
-pub fn find_redis() -> Result<OsString, String> {
-    let named = env::var_os("OXIDIS_DIFFERENTIAL_REDIS");
-    let path = named.clone().unwrap_or_else(|| "redis-server".into());
-    let shown = Path::new(&path).display();
-    let output = Command::new(&path).arg("--version").output().map_err(|error| format!("{shown}: {error}"))?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    match named.is_some() || text.contains(&format!("v={SERIES}")) {
-        true => Ok(path),
-        false => Err(format!("{shown} is no Redis {SERIES}x: {}", text.trim())),
-    }
-}
-
-/// Directives of Oxidis without which it would rightly differ from Redis 7.0.
-const LIKE_REDIS_7_0: &[(&str, &str)] = &[
-    // Sets became listpacks with Redis 7.2.
-    ("set-max-listpack-entries", "0"),
-];
-
-/// Families in which a later Redis differs from 7.0 by nothing but what it has besides.
-const NEWER: [&str; 3] = ["hashes", "newer", "streams"];
-
 fn series(pair: &mut Pair) -> Series {
-    let [redis, _] = pair.ask(&["INFO", "SERVER"]).expect("servers that have just started");
-    let text = String::from_utf8_lossy(redis.text()).into_owned();
-    match text.contains(&format!("redis_version:{SERIES}")) {
-        _ if text.contains("server_name:valkey") => Series::Valkey,
-        true => Series::Seven,
-        false => Series::Later,
-    }
+    let [server, _] = pair.ask(&["INFO", "SERVER"]).expect("servers that have just started");
+    let is_valkey = String::from_utf8_lossy(server.text()).contains("server_name:valkey");
+    if is_valkey { Series::Valkey } else { Series::Redis }
 }
 
 /// Runs the plan. The reports of what differed, a paragraph each.
 pub fn run(plan: &Plan) -> Vec<String> {
-    let redis = Program { name: "redis", path: plan.redis.clone(), directives: &[] };
-    let oxidis = Program { name: "oxidis", path: plan.oxidis.clone(), directives: LIKE_REDIS_7_0 };
+    let redis = Program { name: "redis", path: plan.redis.clone() };
+    let oxidis = Program { name: "oxidis", path: plan.oxidis.clone() };
     let mut pair = Pair::start(redis, oxidis);
     let known = commands_of_both(&mut pair);
     let series = series(&mut pair);
@@ -187,7 +153,6 @@ impl Seed<'_> {
     /// Returns how many commands were sent.
     fn run(mut self, known: &HashSet<String>) -> usize {
         let families = match (self.series, self.plan.families.is_empty()) {
-            (Series::Later, true) => NEWER.map(str::to_owned).to_vec(),
             (Series::Valkey, true) => vec!["valkey".into()],
             _ => self.plan.families.clone(),
         };
@@ -341,12 +306,13 @@ fn key_audit(series: Series, database: usize, key: &[u8], type_name: &[u8]) -> V
         b"set" => units.push(ask(&[b"SMEMBERS", key], Check::Unordered)),
         b"zset" => units.push(ask(&[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"], Check::Scores)),
         b"stream" => {
-            let shown = Check::Fields(streams::RECKONED);
             units.push(ask(&[b"XRANGE", key, b"-", b"+"], Check::Exact));
             match series {
-                Series::Seven => units.push(ask(&[b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"], shown)),
-                // Consumers are told of in other words, and deleted entries counted otherwise.
-                Series::Later | Series::Valkey => {
+                Series::Redis => {
+                    units
+                        .push(ask(&[b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"], Check::Fields(streams::TIMES)));
+                }
+                Series::Valkey => {
                     let groups = [&b"g"[..], b"h", b"none"];
                     units.extend(groups.map(|group| ask(&[b"XPENDING", key, group], Check::Exact)));
                 }

@@ -36,7 +36,7 @@ fn elements_come_at_both_ends() {
             ("LLEN l", ":8"),
             ("LLEN none", ":0"),
             ("TYPE l", "+list"),
-            ("OBJECT ENCODING l", "$9 quicklist"),
+            ("OBJECT ENCODING l", "$8 listpack"),
         ],
     );
     assert_eq!(elements(&mut bed, "l"), "x 3 b a 04 -5 y z");

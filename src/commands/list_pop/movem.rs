@@ -109,6 +109,7 @@ fn move_many(cx: &mut Ctx<'_>, source: &Key<'_>, target: &Key<'_>, request: Requ
     let first = if request.from == End::Head { 0 } else { list.len() - count };
     list.remove_range(first, count, &limits);
     let list = cx.db.collection_or_new::<List>(target)?;
+    list.expect(elements.iter().map(Vec::len).sum(), count, &limits);
     match request.to {
         End::Head => elements.iter().rev().for_each(|element| list.push(End::Head, element, &limits)),
         End::Tail => elements.iter().for_each(|element| list.push(End::Tail, element, &limits)),

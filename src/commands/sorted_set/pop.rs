@@ -157,10 +157,9 @@ fn pop_one_set(cx: &mut Ctx<'_>, args: Args<'_>, end: End) -> CmdResult {
     pop(cx, &key, end, count, shape).map(|_| ())
 }
 
-/// The first key with a set among some arguments. A command that waits looks only at the key that turned ready.
+/// The first key with a set among some arguments.
 fn first_set<'a>(cx: &mut Ctx<'_>, args: Args<'a>, keys: Range<usize>) -> Result<Option<Key<'a>>, Error> {
-    for place in cx.places(keys.len()) {
-        let key = args.key(keys.start + place);
+    for key in keys.map(|index| args.key(index)) {
         if cx.db.collection_mut::<SortedSet>(&key)?.is_some() {
             return Ok(Some(key));
         }

@@ -12,7 +12,6 @@ use crate::server::effects::Event;
 use crate::server::execution::{Command, Ctx, Handler};
 use crate::types::sorted_set::{LexBound, LexRange, ScoreBound, ScoreRange};
 use crate::types::{Collection, SortedSet};
-use crate::util::number;
 
 const DELETES: &[Keys] = &[Keys::at(1, Access::RW.and(Access::DELETE))];
 pub const NOT_A_RANGE: Error = Error::fixed("ERR min or max is not a float");
@@ -170,8 +169,7 @@ pub fn score_bound(text: &[u8]) -> Option<ScoreBound> {
     if text.is_empty() {
         return Some(ScoreBound { score: 0.0, exclusive });
     }
-    let text = text.trim_ascii_start();
-    let score = number::parse_f64(text).or_else(|| std::str::from_utf8(text).ok()?.parse().ok())?;
+    let score: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
     (!score.is_nan()).then_some(ScoreBound { score, exclusive })
 }
 

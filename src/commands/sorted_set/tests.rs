@@ -157,12 +157,15 @@ fn wrong_ranges_are_refused() {
 }
 
 #[test]
-fn bounds_are_read_as_by_strtod() {
+fn bounds_are_decimal_numbers_or_nothing() {
     let mut bed = bed();
-    assert_eq!(bed.run("ZCOUNT z  0x1p1"), ":2\r\n", "nothing is 0");
+    assert_eq!(bed.run("ZCOUNT z  2"), ":2\r\n", "nothing is 0");
+    for wrong in ["0x1p1", "\t2", "2\t"] {
+        assert_eq!(bed.run(&format!("ZCOUNT z 0 {wrong}")), "-ERR min or max is not a float\r\n");
+    }
     assert_eq!(bed.run("ZCOUNT z ( 2"), ":2\r\n");
     assert_eq!(bed.run("ZCOUNT z -1e999 1e999"), ":3\r\n");
-    assert_eq!(bed.run("ZCOUNT z 1e-999 \t2"), ":2\r\n");
+    assert_eq!(bed.run("ZCOUNT z 1e-999 2"), ":2\r\n");
 }
 
 #[test]

@@ -87,13 +87,11 @@ pub fn xclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     // Who reckons with another clock is given the present time rather than an error.
     let time_ms = options.delivered_ms.filter(|time| (0..=now_ms).contains(time)).unwrap_or(now_ms);
 
-    let (mut claimed, mut changes, mut jumped) = (0, 0, false);
-    if let Some(group) = stream.groups_mut().0.get_mut(name)
-        && options.last_id > group.last_id
-    {
-        group.last_id = options.last_id;
-        jumped = true;
-    }
+    let group = stream.groups_mut().0.get_mut(name).ok_or_else(|| no_key_or_group(key.bytes(), name))?;
+    let (mut claimed, mut changes) = (0, 0);
+    let jumped = options.last_id > group.last_id;
+    group.last_id = group.last_id.max(options.last_id);
+    let consumer = actor.meet(group, now_ms);
     let head = cx.reply.defer();
     for &id in &options.ids {
         let (groups, log) = stream.groups_mut();
@@ -111,7 +109,8 @@ pub fn xclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         if !ready {
             continue;
         }
-        let consumer = Some(actor.meet(group, now_ms));
+        group.set_active(consumer, Some(now_ms));
+        let consumer = Some(consumer);
         let delivered = before.map_or(1, |delivery| delivery.count);
         let counted = delivered.saturating_add(i64::from(!options.just_ids));
         let delivery = Delivery { time_ms, count: options.count.unwrap_or(counted), consumer };
@@ -179,6 +178,7 @@ pub fn xautoclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (groups, log) = stream.map(Stream::groups_mut).ok_or_else(|| no_key_or_group(key.bytes(), name))?;
     let group = groups.get_mut(name).ok_or_else(|| no_key_or_group(key.bytes(), name))?;
 
+    let consumer = actor.meet(group, now_ms);
     // The id to go on with comes first, and is known last.
     let mut entries = Reply::new(cx.reply.protocol());
     let (mut next, mut claimed, mut deleted) = (Some(sweep.from), 0, Vec::new());
@@ -198,7 +198,8 @@ pub fn xautoclaim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         if !is_due(&before, sweep.idle_ms_min, now_ms) {
             continue;
         }
-        let consumer = Some(actor.meet(group, now_ms));
+        group.set_active(consumer, Some(now_ms));
+        let consumer = Some(consumer);
         let count = before.count.saturating_add(i64::from(!sweep.just_ids));
         let delivery = Delivery { time_ms: now_ms, count, consumer };
         group.deliver(id, delivery);

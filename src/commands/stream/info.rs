@@ -148,11 +148,13 @@ fn reply_full_group(reply: &mut Reply, name: &[u8], group: &Group, log: &Log, co
 
 fn reply_full_consumer(reply: &mut Reply, group: &Group, number: ConsumerId, count: usize) {
     let consumer = group.consumer(number);
-    reply.map(4);
+    reply.map(5);
     reply.bulk(b"name");
     reply.bulk(&consumer.name);
     reply.bulk(b"seen-time");
     reply.integer(consumer.seen_ms);
+    reply.bulk(b"active-time");
+    reply.integer(consumer.active_ms.unwrap_or(-1));
     reply.bulk(b"pel-count");
     reply.integer(consumer.pending_len() as i64);
     reply.bulk(b"pending");
@@ -189,13 +191,15 @@ pub fn consumers(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let reply = &mut *cx.reply;
     reply.array(group.consumers().len());
     for (_, consumer) in group.consumers() {
-        reply.map(3);
+        reply.map(4);
         reply.bulk(b"name");
         reply.bulk(&consumer.name);
         reply.bulk(b"pending");
         reply.integer(consumer.pending_len() as i64);
         reply.bulk(b"idle");
-        reply.integer((now_ms - consumer.seen_ms).max(0));
+        reply.integer(now_ms.saturating_sub(consumer.seen_ms).max(0));
+        reply.bulk(b"inactive");
+        reply.integer(consumer.active_ms.map_or(-1, |active_ms| now_ms.saturating_sub(active_ms).max(0)));
     }
     Ok(())
 }

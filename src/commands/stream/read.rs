@@ -2,7 +2,7 @@
 //!
 //! A reader that finds nothing may wait, and is run again whenever one of its streams has changed. The ids that mean
 //! something only now (`$`, the last one, and `+`, the last entry) are written out for that, so that what came in
-//! between is not missed; and who named no count then gets a bounded number of entries, however far behind it was.
+//! between is not missed.
 
 use super::shared::{INVALID_ID, READS, reply_entry};
 use crate::command::error::{CmdResult, SYNTAX};
@@ -15,9 +15,6 @@ use crate::server::execution::Ctx;
 use crate::types::Stream;
 use crate::types::stream::StreamId;
 use crate::util::number;
-
-/// The count of those who waited and named none.
-const COUNT_AFTER_WAITING: usize = 1000;
 
 /// A word among the options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,15 +134,6 @@ impl<'a> Call<'a> {
         args.get(self.first + self.streams + stream)
     }
 
-    /// Other blocking commands merely do not wait in scripts.
-    pub fn refuse_waiting_in_scripts(&self, cx: &Ctx<'_>, args: &Args<'_>) -> CmdResult {
-        if self.block.is_none() || !cx.by_script() {
-            return Ok(());
-        }
-        let text = b" command is not allowed with BLOCK option from scripts";
-        Err(Error::text([b"ERR ", args.get(0), text].concat()))
-    }
-
     /// How many entries of a stream are wanted.
     pub fn most(&self) -> usize {
         if self.count == 0 { usize::MAX } else { self.count }
@@ -177,12 +165,7 @@ impl<'a> Call<'a> {
 
     /// The call as it is run again, with these ids.
     fn written_out(&self, args: &Args<'_>, ids: &[Vec<u8>]) -> OwnedRequest {
-        let mut words: Vec<&[u8]> = args.rest(0).take(self.first - 1).collect();
-        let count = self.count_max.unwrap_or(usize::MAX).min(COUNT_AFTER_WAITING).to_string();
-        if self.count == 0 {
-            words.extend([b"COUNT", count.as_bytes()]);
-        }
-        words.extend(args.rest(self.first - 1).take(1 + self.streams));
+        let mut words: Vec<&[u8]> = args.rest(0).take(self.first + self.streams).collect();
         words.extend(ids.iter().map(|id| &id[..]));
         OwnedRequest::of(&words)
     }
@@ -274,10 +257,8 @@ pub fn xread(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
     );
     let call = Call::parse(&args, cx.clock_ms(), false)?;
-    call.refuse_waiting_in_scripts(cx, &args)?;
-    let places = cx.places(call.streams);
-    let mut after: Vec<StreamId> = Vec::with_capacity(places.len());
-    for index in places.clone() {
+    let mut after: Vec<StreamId> = Vec::with_capacity(call.streams);
+    for index in 0..call.streams {
         let id = match call.id(&args, index) {
             // They depend on the stream.
             b"$" | b"+" => Ok(StreamId::MAX),
@@ -291,7 +272,7 @@ pub fn xread(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         after.push(id?);
     }
     let (mut answer, mut limits) = (Answer::new(), call.limits(cx.reply));
-    for (index, after) in places.zip(&mut after) {
+    for (index, after) in after.iter_mut().enumerate() {
         let key = call.key(&args, index);
         let stream = cx.db.collection::<Stream>(&key)?;
         let log = stream.map(Stream::log);

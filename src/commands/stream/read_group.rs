@@ -11,7 +11,7 @@ use super::read::{Answer, Call, Limits};
 use super::shared::{Actor, INVALID_ID, Substitutes, reply_entry, reply_entry_items, reply_id};
 use crate::client::Alarm;
 use crate::command::args::until_nul;
-use crate::command::error::{CmdResult, WRONG_TYPE};
+use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
 use crate::db::Key;
 use crate::resp::reply::{Deferred, Reply};
@@ -40,10 +40,9 @@ struct Reader<'a> {
 
 pub fn xreadgroup(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let call = Call::parse(&args, cx.clock_ms(), true)?;
-    call.refuse_waiting_in_scripts(cx, &args)?;
     let (group, consumer) = call.group.ok_or(Error::fixed("ERR Missing GROUP option for XREADGROUP"))?;
     let mut wanted = Vec::with_capacity(call.streams);
-    for index in cx.places(call.streams) {
+    for index in 0..call.streams {
         wanted.push((index, check_stream(cx, &args, &call, group, index)?));
     }
     let now_ms = cx.clock_ms();
@@ -53,10 +52,10 @@ pub fn xreadgroup(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     for (index, wanted) in wanted {
         let key = call.key(&args, index);
         let mut substitutes = Substitutes::new(cx, key.bytes(), group);
-        reader.actor = Actor::new(consumer);
+        reader.arrive(cx, &key, &mut substitutes)?;
         if reader.serve(cx, &key, wanted, &mut substitutes)? {
-            cx.db.dirty += 1;
-            reader.actor.report(cx, &key);
+            // To look at what was delivered before is no change.
+            cx.db.dirty += u64::from(matches!(wanted, Wanted::New));
             // Somebody may wait until what was delivered now is idle for long enough.
             if !cx.is_rerun() {
                 changes::wake(cx, key.bytes());
@@ -64,11 +63,8 @@ pub fn xreadgroup(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         }
         commands.append(&mut substitutes.commands);
     }
-    let answered = reader.answer.finish(cx.reply);
-    if answered || !commands.is_empty() {
-        Substitutes { wanted: true, key: &[], group, commands }.propagate(cx);
-    }
-    if answered {
+    Substitutes { wanted: true, key: &[], group, commands }.propagate(cx);
+    if reader.answer.finish(cx.reply) {
         return Ok(());
     }
     let alarm = if call.waits() { next_alarm(cx, &args, &call, group) } else { None };
@@ -80,10 +76,10 @@ pub fn xreadgroup(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 /// When the first entry of all streams can be claimed.
 fn next_alarm(cx: &mut Ctx<'_>, args: &Args<'_>, call: &Call<'_>, group: &[u8]) -> Option<Alarm> {
     let idle_ms = call.claim?;
-    let of_stream = |ready: usize| {
-        let stream = cx.db.collection::<Stream>(&call.key(args, ready)).ok()??;
+    let of_stream = |index: usize| {
+        let stream = cx.db.collection::<Stream>(&call.key(args, index)).ok()??;
         let at_ms = stream.groups().get(group)?.next_idle_ms(idle_ms)?;
-        Some(Alarm { at_ms, ready })
+        Some(Alarm { at_ms })
     };
     (0..call.streams).filter_map(of_stream).min_by_key(|alarm| alarm.at_ms)
 }
@@ -96,20 +92,11 @@ fn check_stream<'a>(
     group: &[u8],
     index: usize,
 ) -> Result<Wanted, Error> {
-    const STREAM_GONE: Error = Error::fixed("UNBLOCKED the stream key no longer exists");
-    const GROUP_GONE: Error = Error::fixed("NOGROUP the consumer group this client was blocked on no longer exists");
     const MEANINGLESS: &str = "ID is meaningless in the context of XREADGROUP: you want to read the history of this \
                                consumer by specifying a proper ID, or use the > ID to get new messages. The";
-    let (key, again) = (call.key(args, index), cx.is_rerun());
-    let stream = match cx.db.collection::<Stream>(&key) {
-        Err(_) | Ok(None) if again => return Err(STREAM_GONE),
-        Err(_) => return Err(WRONG_TYPE),
-        Ok(stream) => stream,
-    };
+    let key = call.key(args, index);
+    let stream = cx.db.collection::<Stream>(&key)?;
     if stream.and_then(|stream| stream.groups().get(group)).is_none() {
-        if again {
-            return Err(GROUP_GONE);
-        }
         let (key, group) = (until_nul(key.bytes()), until_nul(group));
         let line: [&[u8]; 5] =
             [b"NOGROUP No such key '", key, b"' or consumer group '", group, b"' in XREADGROUP with GROUP option"];
@@ -130,6 +117,20 @@ fn check_stream<'a>(
 }
 
 impl Reader<'_> {
+    /// Has the group know the consumer, whatever there is to read. Elsewhere it is made by what it gets; where nothing
+    /// is noted of that, it has to be said.
+    fn arrive(&mut self, cx: &mut Ctx<'_>, key: &Key<'_>, substitutes: &mut Substitutes<'_>) -> CmdResult {
+        self.actor = Actor::new(self.actor.name);
+        let Some(stream) = cx.db.collection_mut::<Stream>(key)? else { return Ok(()) };
+        let Some(group) = stream.groups_mut().0.get_mut(self.group) else { return Ok(()) };
+        self.actor.meet(group, self.now_ms);
+        if self.actor.created && self.call.no_ack {
+            substitutes.created(self.actor.name);
+        }
+        self.actor.report(cx, key);
+        Ok(())
+    }
+
     /// Answers what there is of one stream; whether there was any, or history was asked for.
     fn serve(
         &mut self,
@@ -141,7 +142,7 @@ impl Reader<'_> {
         let Some(stream) = cx.db.collection_mut::<Stream>(key)? else { return Ok(false) };
         match wanted {
             Wanted::New => Ok(self.deliver(cx.reply, key, stream, substitutes)),
-            Wanted::History(after) => Ok(self.tell_history(cx.reply, key, stream, after, substitutes)),
+            Wanted::History(after) => Ok(self.tell_history(cx.reply, key, stream, after)),
         }
     }
 
@@ -195,7 +196,9 @@ impl Reader<'_> {
             group.acknowledge(*id);
         }
         for (id, count) in claimed {
-            let consumer = Some(self.actor.meet(group, self.now_ms));
+            let consumer = self.actor.meet(group, self.now_ms);
+            group.set_active(consumer, Some(self.now_ms));
+            let consumer = Some(consumer);
             let delivery = Delivery { time_ms: self.now_ms, count: count.saturating_add(1), consumer };
             group.deliver(id, delivery);
             substitutes.delivered(id, &delivery, group);
@@ -218,17 +221,14 @@ impl Reader<'_> {
         if self.limits.are_reached(reply) || entries.peek().is_none() {
             return;
         }
-        let is_met = self.actor.met.is_some();
         let consumer = self.actor.meet(group, self.now_ms);
-        if self.actor.created && self.call.no_ack && !is_met {
-            substitutes.created(self.actor.name);
-        }
         while let Some(entry) = entries.next_if(|_| !self.limits.are_reached(reply)) {
             let id = entry.id;
             self.list(reply, key, list, entry, self.call.claim.map(|_| (0, 0)));
             group.advance(log, id);
             if !self.call.no_ack {
                 let delivery = Delivery { time_ms: self.now_ms, count: 1, consumer: Some(consumer) };
+                group.set_active(consumer, Some(self.now_ms));
                 group.deliver(id, delivery);
                 substitutes.delivered(id, &delivery, group);
             }
@@ -264,14 +264,7 @@ impl Reader<'_> {
     }
 
     /// Tells what the consumer has pending; entries that are gone have no fields. Whether there was room for it.
-    fn tell_history(
-        &mut self,
-        reply: &mut Reply,
-        key: &Key<'_>,
-        stream: &mut Stream,
-        after: StreamId,
-        substitutes: &mut Substitutes<'_>,
-    ) -> bool {
+    fn tell_history(&mut self, reply: &mut Reply, key: &Key<'_>, stream: &mut Stream, after: StreamId) -> bool {
         let (groups, log) = stream.groups_mut();
         let Some(group) = groups.get_mut(self.group) else { return false };
         if self.limits.are_reached(reply) {
@@ -279,9 +272,6 @@ impl Reader<'_> {
         }
         self.answer.begin(reply, key.bytes());
         let consumer = self.actor.meet(group, self.now_ms);
-        if self.actor.created {
-            substitutes.created(self.actor.name);
-        }
         let from = after.next().into_iter();
         let pending = from.flat_map(|from| group.pending_of(consumer, from)).take(self.call.most());
         let pending: Vec<(StreamId, Delivery)> = pending.map(|(id, delivery)| (id, *delivery)).collect();

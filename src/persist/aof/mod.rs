@@ -80,7 +80,7 @@ impl Aof {
     }
 
     /// Takes what is propagated: requests with their databases; `stamp_s` is the time to be noted, if any.
-    pub fn feed<'a>(&mut self, requests: impl Iterator<Item = (usize, &'a [u8])>, stamp_s: Option<i64>) {
+    pub fn feed<'a>(&mut self, requests: impl Iterator<Item = (Option<usize>, &'a [u8])>, stamp_s: Option<i64>) {
         if self.gathers {
             requests.for_each(|(db, request)| self.writer.append(db, request, stamp_s));
         }

@@ -146,14 +146,14 @@ impl Writer {
         self.buffer.capacity()
     }
 
-    /// Adds an encoded command of a database, with the time before it if that is wanted.
-    pub fn append(&mut self, db: usize, request: &[u8], stamp_s: Option<i64>) {
+    /// Adds an encoded command, of a database if it matters which, with the time before it if that is wanted.
+    pub fn append(&mut self, db: Option<usize>, request: &[u8], stamp_s: Option<i64>) {
         let before = self.buffer.len();
         if let Some(now_s) = stamp_s.filter(|now| *now > self.stamped_s) {
             self.stamped_s = now_s;
             write_all(&mut self.buffer, format_args!("#TS:{now_s}\r\n"));
         }
-        if self.selected != Some(db) {
+        if let Some(db) = db.filter(|db| self.selected != Some(*db)) {
             self.selected = Some(db);
             let number = db.to_string();
             let length = number.len();
@@ -358,7 +358,7 @@ mod tests {
     }
 
     fn set(writer: &mut Writer, db: usize) {
-        writer.append(db, SET.as_bytes(), None);
+        writer.append(Some(db), SET.as_bytes(), None);
     }
 
     #[test]
@@ -391,7 +391,7 @@ mod tests {
     fn timestamps_stand_before_the_first_command_of_a_second() {
         let mut bench = bench();
         for now_s in [7, 7, 8] {
-            bench.writer.append(0, SET.as_bytes(), Some(now_s));
+            bench.writer.append(Some(0), SET.as_bytes(), Some(now_s));
         }
         let text = String::from_utf8(bench.writer.buffer.clone()).expect("text");
         assert!(text.starts_with("#TS:7\r\n*2"));

@@ -113,8 +113,9 @@ impl Model {
         match self {
             Model::Text(text) => Entry::string(key, text, expire, 0),
             Model::List(texts) => {
-                let mut list = List::default();
+                let mut list = List::quicklist_of(&rules.list);
                 texts.iter().for_each(|text| list.push(End::Tail, text, &rules.list));
+                list.settle(&rules.list);
                 Entry::collection(key, list, expire, 0)
             }
             Model::Set(texts) => {

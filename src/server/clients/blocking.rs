@@ -10,8 +10,6 @@
 
 pub mod durability;
 
-use std::ops::Range;
-
 use crate::client::{Alarm, Blocked, BlockedFor, Modes, reply_mode};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
@@ -72,7 +70,6 @@ impl Ctx<'_> {
             ticket: self.server.waiters.draw_ticket(),
             deadline_ms: None,
             keys: Vec::new(),
-            ready: 0,
             needs_keys: false,
             db: self.db.selected(),
             request,
@@ -89,7 +86,7 @@ impl Ctx<'_> {
         let now_ms = self.server.clock.unix_ms();
         let key = self.client;
         let Some(blocked) = &mut self.client_mut().blocked else { return };
-        blocked.alarm = alarm.map(|alarm| Alarm { at_ms: alarm.at_ms.max(now_ms), ..alarm });
+        blocked.alarm = alarm.map(|alarm| Alarm { at_ms: alarm.at_ms.max(now_ms) });
         match blocked.due_ms() {
             Some(due_ms) => self.server.deadlines.add(due_ms, key),
             None => self.server.deadlines.remove(key),
@@ -113,12 +110,6 @@ impl Ctx<'_> {
     /// Whether the command was blocked before, and runs again.
     pub fn is_rerun(&self) -> bool {
         self.server.rerunning.is_some()
-    }
-
-    /// Which of so many keys a command that waits for any of them looks at: all of them, but if it runs again only the
-    /// one that turned ready, though an earlier one may have got something since.
-    pub fn places(&self, keys: usize) -> Range<usize> {
-        self.server.rerunning.as_ref().map_or(0..keys, |blocked| blocked.ready..blocked.ready + 1)
     }
 
     /// Leaves a client whose command ran again at its place; false when the command runs for the first time.
@@ -158,8 +149,8 @@ impl Server {
         if let Some(due_ms) = blocked.due_ms() {
             self.deadlines.add(due_ms, key);
         }
-        for (index, waited) in blocked.keys.iter().enumerate() {
-            let waiter = Waiter { ticket: blocked.ticket, client: key, index };
+        for waited in &blocked.keys {
+            let waiter = Waiter { ticket: blocked.ticket, client: key };
             self.waiters.add(waiter, blocked.db, waited, blocked.needs_keys);
         }
         self.observers.set(Observers::WAITERS, !self.waiters.is_empty());

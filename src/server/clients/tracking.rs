@@ -75,8 +75,8 @@ pub fn stop(server: &mut Server, key: ClientKey) {
     }
 }
 
-/// After a command has run for a client: remembers the keys it has read, if it tracks. Of a script that are those it
-/// was called with, once one of its commands reads: [`after_call_by_script`].
+/// After a command has run for a client: remembers the keys it has read, if it tracks. Of a script that are those of
+/// the commands it calls: [`after_call_by_script`].
 pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) {
     let row = cx.server.commands.entry(id).row;
     if cx.by_script() {
@@ -94,11 +94,12 @@ pub fn after_call(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) {
     }
 }
 
-/// After a script has called a command: `caller` is the command that runs the script, with its arguments.
-pub fn after_call_by_script(cx: &mut Ctx<'_>, id: CommandId, caller: CommandId, args: &Args<'_>) {
-    let reads = cx.server.commands.entry(id).row.flags.has(READONLY);
+/// After a script has called a command.
+pub fn after_call_by_script(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) {
+    let flags = cx.server.commands.entry(id).row.flags;
+    let reads = flags.has(READONLY) && !flags.has(PUBSUB);
     if reads && cx.client().tracking.as_deref().is_some_and(ClientTracking::wants_keys) {
-        remember(cx, caller, args);
+        remember(cx, id, args);
     }
 }
 

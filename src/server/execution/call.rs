@@ -1,7 +1,6 @@
 //! A call of a handler: time, statistics, errors, logs of commands.
 
 use super::{Ctx, after_call};
-use crate::command::error::WRONG_TYPE;
 use crate::command::spec::{BLOCKING, RUNS_SCRIPT, SKIP_SLOWLOG};
 use crate::command::{Args, CommandId, keys};
 use crate::resp::reply::Mark;
@@ -21,10 +20,7 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
     let again = cx.server.rerunning.is_some();
     if let Err(error) = (cx.server.rows.row(id).handler)(cx, args) {
         cx.reply.truncate(mark);
-        // Who waits for a list is not concerned when the key becomes a hash.
-        if error != WRONG_TYPE || !cx.wait_on() {
-            cx.reply.error(error.line());
-        }
+        cx.reply.error(error.line());
     }
     // A command that blocks counts when it ends.
     let ends = !row.flags.has(BLOCKING) || cx.client().blocked.is_none();

@@ -4,6 +4,7 @@
 use super::{Ctx, call, gate, refuse};
 use crate::client::acl::log::Context;
 use crate::client::{Alarm, Modes, reply_mode};
+use crate::command::spec::Group;
 use crate::command::{Args, CommandId};
 use crate::db::waiters::Waiter;
 use crate::db::{Databases, Key};
@@ -11,6 +12,7 @@ use crate::net::ClientKey;
 use crate::server::Server;
 use crate::server::clients::blocking::{UnblockReason, durability};
 use crate::server::clients::messages;
+use crate::types::ValueType;
 
 /// How long an alarm waits if the command may not be run just now, in milliseconds.
 const PUT_OFF_MS: i64 = 100;
@@ -34,23 +36,26 @@ impl Server {
     /// now has to wait.
     fn sound_alarm(&mut self, db: &mut Databases, key: ClientKey, now_ms: i64) {
         let Some(blocked) = self.clients.get_mut(key).and_then(|client| client.blocked.as_mut()) else { return };
-        let Some(Alarm { ready, .. }) = blocked.alarm.take_if(|alarm| alarm.at_ms < now_ms) else { return };
+        if blocked.alarm.take_if(|alarm| alarm.at_ms < now_ms).is_none() {
+            return;
+        }
         let flags = self.commands.entry(blocked.command).row.flags;
         if gate::is_held(self, flags) || gate::refuses_write(self, flags).is_some() {
             if let Some(blocked) = self.clients.get_mut(key).and_then(|client| client.blocked.as_mut()) {
-                blocked.alarm = Some(Alarm { at_ms: now_ms.saturating_add(PUT_OFF_MS), ready });
+                blocked.alarm = Some(Alarm { at_ms: now_ms.saturating_add(PUT_OFF_MS) });
             }
             return;
         }
         let sees_expired = db.set_sees_expired(false);
-        self.rerun(db, key, ready);
+        self.rerun(db, key);
         crate::server::propagate::propagate(self);
         durability::note_write(self, key);
         db.set_sees_expired(sees_expired);
     }
 
     /// Runs the commands of the clients that wait on a key, the longest waiting first, as long as there is something
-    /// to be had. When the key is gone, those that need it are run.
+    /// to be had. When the key is gone, those that need it are run. Who waits for a list is not concerned when the key
+    /// becomes a hash, unless it needs the key; but a command that runs looks at all of its keys as it did at first.
     pub fn serve_waiters(&mut self, db: &mut Databases, index: usize, key: &[u8]) {
         self.waiters.acknowledge(index, key);
         let mut last = 0;
@@ -58,27 +63,40 @@ impl Server {
         let sees_expired = db.set_sees_expired(false);
         loop {
             db.begin_command(index, self.clock.unix_ms());
-            let gone = !db.exists(&Key::new(key));
-            let Some(Waiter { ticket, client, index: ready }) = self.waiters.next_after(last, index, key, gone) else {
-                break;
-            };
+            let found = db.peek(&Key::new(key)).map(|entry| entry.kind().value_type());
+            let next = self.waiters.next_after(last, index, key, found.is_none());
+            let Some(Waiter { ticket, client }) = next else { break };
             last = ticket;
-            self.rerun(db, client, ready);
+            if !self.is_concerned(client, found) {
+                continue;
+            }
+            self.rerun(db, client);
             crate::server::propagate::propagate(self);
             durability::note_write(self, client);
         }
         db.set_sees_expired(sees_expired);
     }
 
+    /// Whether it matters to a blocked client that one of its keys has a value of that type.
+    fn is_concerned(&self, key: ClientKey, found: Option<ValueType>) -> bool {
+        let Some(blocked) = self.clients.get(key).and_then(|client| client.blocked.as_deref()) else { return false };
+        let wanted = match self.commands.entry(blocked.command).row.group {
+            Group::List => ValueType::List,
+            Group::SortedSet => ValueType::SortedSet,
+            Group::Stream => ValueType::Stream,
+            _ => return true,
+        };
+        blocked.needs_keys || found == Some(wanted)
+    }
+
     /// Runs a blocked client's command again, unless the client is about to be closed: it would take what somebody
-    /// else waits for. `ready` is which of the keys waited for has turned ready.
-    fn rerun(&mut self, db: &mut Databases, key: ClientKey, ready: usize) {
+    /// else waits for.
+    fn rerun(&mut self, db: &mut Databases, key: ClientKey) {
         let Some(client) = self.clients.get_mut(key) else { return };
         if client.modes.has(Modes::CLOSING) {
             return;
         }
         let Some(mut blocked) = client.blocked.take() else { return };
-        blocked.ready = ready;
         let mut reply = std::mem::take(&mut client.output);
         reply.limit = messages::output_max(client, &self.config);
         let silence = reply_mode::begin_unwanted_reply(client, &reply.mark());

@@ -20,7 +20,7 @@ pub fn note_expired(server: &mut Server, loader: &mut Loader) {
     let deletion = changes::deletion(server.config.lazyfree_lazy_expire);
     let mut deletions = Outgoing::default();
     expired.iter().for_each(|(db, key)| deletions.push_words(*db, &[deletion.as_bytes(), key]));
-    server.repl.feed(deletions.iter());
+    server.repl.feed(deletions.framed(false));
     primary::after_replies(server);
 }
 

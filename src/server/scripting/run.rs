@@ -117,8 +117,8 @@ pub struct Run {
     /// Where changes go: bits for the append-only file and for replicas.
     propagate_to: u8,
     resp3: bool,
-    /// The command that called it, and its arguments, which outlive the run.
-    caller: (CommandId, ArgView<'static>),
+    /// The arguments of the command that called it, which outlive the run.
+    caller: ArgView<'static>,
     restricted: Option<Box<BusyServer>>,
     /// When others were last looked after.
     looked: Ticks,
@@ -218,6 +218,7 @@ pub fn run(cx: &mut Ctx<'_>, args: Args<'_>, call: Start) -> CmdResult {
     let in_exec = std::mem::replace(&mut cx.server.in_exec, true);
     let ended = call_function(cx, lua, args, &call, collect_at);
     cx.server.in_exec = in_exec;
+    cx.server.frozen_time_us.take_if(|_| !in_exec);
     cx.client_mut().db = selected;
     cx.db.select(selected);
     end(cx);
@@ -316,7 +317,7 @@ fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start, colle
         client: cx.client,
         propagate_to: TO_ALL,
         resp3: false,
-        caller: (cx.command, caller),
+        caller,
         restricted: None,
         looked: cx.server.clock.now(),
         kill_logged: false,
@@ -527,7 +528,7 @@ impl Run {
         }
         call::call(&mut cx, id, args);
         if cx.server.observers.has(Observers::TRACKING) {
-            tracking::after_call_by_script(&mut cx, id, self.caller.0, &Args::from(self.caller.1));
+            tracking::after_call_by_script(&mut cx, id, &args);
         }
         if self.propagate_to != TO_ALL {
             server.effects.outgoing.restrict(outgoing, self.propagate_to);
@@ -597,7 +598,7 @@ impl Run {
         }
         if let Some(running) = &mut server.script.running {
             if !running.timed_out {
-                running.request = OwnedRequest::copy(&self.caller.1);
+                running.request = OwnedRequest::copy(&self.caller);
             }
             running.timed_out = true;
         }

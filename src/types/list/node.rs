@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{End, Limits, Needle, find_in_pack, visit_pack};
+use super::{Bounds, End, Needle, find_in_pack, visit_pack};
 use crate::types::listpack::{Element, GappedListpack, Growth};
 use crate::types::lzf;
 use crate::util::alloc::size_class;
@@ -29,18 +29,18 @@ pub enum Node {
 const _: () = assert!(size_of::<Node>() <= 32);
 
 /// Spare room: a short list is kept tight, for there may be many such.
-fn growth(limits: &Limits, is_short: bool) -> Growth {
-    Growth { divisor: if is_short { 8 } else { 2 }, bytes_max: limits.bytes_max }
+fn growth(bounds: &Bounds, is_short: bool) -> Growth {
+    Growth { divisor: if is_short { 8 } else { 2 }, bytes_max: bounds.bytes_max }
 }
 
 impl Node {
     /// A node of one element.
-    pub fn of(text: &[u8], limits: &Limits) -> Self {
-        if limits.is_plain(text) {
+    pub fn of(text: &[u8], bounds: &Bounds) -> Self {
+        if bounds.is_plain(text) {
             return Self::Plain(text.into());
         }
         let mut pack = GappedListpack::new();
-        pack.push_last(Element::of(text), growth(limits, true));
+        pack.push_last(Element::of(text), growth(bounds, true));
         Self::Packed { pack, count: 1 }
     }
 
@@ -69,8 +69,10 @@ impl Node {
         }
     }
 
-    fn is_plain(&self) -> bool {
-        matches!(self, Self::Plain(_) | Self::Compressed { plain: true, .. })
+    /// Whether it is, or was before it was compressed, a listpack, not an element by itself.
+    #[inline]
+    pub fn is_listpack(&self) -> bool {
+        !matches!(self, Self::Plain(_) | Self::Compressed { plain: true, .. })
     }
 
     /// The memory it owns.
@@ -83,7 +85,7 @@ impl Node {
 
     /// One line on it.
     pub fn describe(&self) -> String {
-        let form = if self.is_plain() { "plain" } else { "listpack" };
+        let form = if self.is_listpack() { "listpack" } else { "plain" };
         let compressed = match self {
             Self::Compressed { bytes, .. } => format!(", compressed to {}", bytes.len()),
             Self::Packed { .. } | Self::Plain(_) => String::new(),
@@ -179,46 +181,43 @@ impl Node {
     /// Puts an element before or behind all others if there is room; whether there was. In a list that `is_short`
     /// spare room is kept small.
     #[inline]
-    pub fn push(&mut self, end: End, element: Element<'_>, is_short: bool, limits: &Limits) -> bool {
+    pub fn push(&mut self, end: End, text: &[u8], is_short: bool, bounds: &Bounds) -> bool {
         self.open_packed();
         let Self::Packed { pack, count } = self else { return false };
-        if !limits.allow(pack.bytes().len() + element.encoded_bytes(), *count as usize + 1) {
+        if !bounds.allow_one_more(pack.bytes().len(), *count as usize, text) {
             return false;
         }
+        let element = Element::of(text);
         match end {
-            End::Head => pack.push_first(element, growth(limits, is_short)),
-            End::Tail => pack.push_last(element, growth(limits, is_short)),
+            End::Head => pack.push_first(element, growth(bounds, is_short)),
+            End::Tail => pack.push_last(element, growth(bounds, is_short)),
         }
         *count += 1;
         true
     }
 
     /// Inserts an element, which has this index then, if there is room; whether there was.
-    pub fn insert(&mut self, index: usize, element: Element<'_>, limits: &Limits) -> bool {
+    pub fn insert(&mut self, index: usize, text: &[u8], bounds: &Bounds) -> bool {
         self.open_packed();
         let Self::Packed { pack, count } = self else { return false };
-        if !limits.allow(pack.bytes().len() + element.encoded_bytes(), *count as usize + 1) {
+        if !bounds.allow_one_more(pack.bytes().len(), *count as usize, text) {
             return false;
         }
-        pack.insert(pack.seek(index as isize).unwrap_or(pack.end()), &[element]);
+        pack.insert(pack.seek(index as isize).unwrap_or(pack.end()), &[Element::of(text)]);
         *count += 1;
         true
     }
 
-    /// Replaces an element if the new one belongs into this node; whether it does.
-    pub fn set(&mut self, index: usize, text: &[u8], limits: &Limits) -> bool {
+    /// Replaces an element if the new one is of the same sort, part of a listpack or a node by itself; whether it is.
+    pub fn set(&mut self, index: usize, text: &[u8], bounds: &Bounds) -> bool {
         self.open();
         match self {
-            Self::Packed { pack, count } if !limits.is_plain(text) => {
-                let (Some(at), element) = (pack.seek(index as isize), Element::of(text)) else { return false };
-                let bytes = pack.bytes().len() - pack.get(at).encoded_bytes() + element.encoded_bytes();
-                let fits = limits.allow(bytes, *count as usize) || *count == 1;
-                if fits {
-                    pack.replace(at, element);
-                }
-                fits
+            Self::Packed { pack, .. } if !bounds.is_plain(text) => {
+                let Some(at) = pack.seek(index as isize) else { return false };
+                pack.replace(at, Element::of(text));
+                true
             }
-            Self::Plain(bytes) if limits.is_plain(text) => {
+            Self::Plain(bytes) if bounds.is_plain(text) => {
                 *bytes = text.into();
                 true
             }
@@ -335,9 +334,9 @@ impl Node {
     }
 
     /// Takes the elements of the node that follows over if both have room in one; whether they have.
-    pub fn merge(&mut self, next: &mut Self, limits: &Limits) -> bool {
+    pub fn merge(&mut self, next: &mut Self, bounds: &Bounds) -> bool {
         let count = self.count() + next.count();
-        if self.is_plain() || next.is_plain() || !limits.allow(self.size() + next.size() - FRAME_BYTES, count) {
+        if !self.is_listpack() || !next.is_listpack() || !bounds.allow(self.size() + next.size() - FRAME_BYTES, count) {
             return false;
         }
         self.open();

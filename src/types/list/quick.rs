@@ -7,14 +7,15 @@
 //!  listpack LZF   LZF    LZF   listpack    the head and tail nodes have spare room at either side and take
 //!  ◄─ room                     room ─►     elements without moving others; inner ones have next to none
 //! ```
-//! Invariants: no node is empty; a listpack keeps within the limits of the command that made it grow, unless it has a
-//! single element; the nodes hold `len` elements in all. Whether a node is compressed matters to nobody: who
-//! changes it opens it, who reads it reads a copy.
+//! Invariants: no node is empty; the nodes hold `len` elements in all; no element is put behind others where the limits
+//! do not allow it (one that replaces another is, as in Redis). Nodes are joined where Redis joins them, which is around
+//! one that had to be split, and nowhere else: the number of nodes decides when the list is a listpack again. Whether a
+//! node is compressed matters to nobody: who changes it opens it, who reads it reads a copy.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-use super::{End, Limits, Needle, Node};
+use super::{Bounds, End, Limits, Needle, Node};
 use crate::types::listpack::{Element, GappedListpack, Listpack};
 use crate::util::alloc::size_class;
 
@@ -23,20 +24,84 @@ const SHORT_NODES_MAX: usize = 4;
 /// How many nodes at most one change adds or removes next to each other.
 const CHANGED_MAX: usize = 3;
 
-/// A quicklist.
+/// A quicklist, or a listpack that is long for one.
 #[derive(Clone, Debug)]
 pub struct Quicklist {
     nodes: VecDeque<Node>,
     len: usize,
+    encoding: Encoding,
+}
+
+/// What it is to OBJECT ENCODING.
+#[derive(Clone, Copy, Debug)]
+enum Encoding {
+    /// One node without limits, or none if there is no element.
+    Listpack,
+    /// Nodes within the limits of the directives at the time when it became one.
+    Quicklist { size: i16, depth: u16 },
+}
+
+/// What DEBUG OBJECT tells of a quicklist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuicklistFigures {
+    /// The number of nodes.
+    pub nodes: usize,
+    /// What it allows its nodes: see [`Limits::new`].
+    pub size: i16,
+    /// The nodes at each end that are not compressed; 0 for all.
+    pub depth: u16,
+    /// Bytes of all nodes when none is compressed.
+    pub bytes: usize,
 }
 
 impl Quicklist {
-    /// A list of the elements of a listpack.
+    /// A list of the elements of a listpack, which remains one.
     pub fn of(pack: Listpack) -> Self {
         let node = Node::packed(GappedListpack::of(pack));
         let len = node.count();
         let nodes = if len == 0 { VecDeque::new() } else { VecDeque::from(vec![node]) };
-        Self { nodes, len }
+        Self { nodes, len, encoding: Encoding::Listpack }
+    }
+
+    /// Whether it is no quicklist, but a listpack.
+    #[inline]
+    pub fn is_listpack(&self) -> bool {
+        matches!(self.encoding, Encoding::Listpack)
+    }
+
+    /// Has it be a quicklist under these limits.
+    pub fn begin_quicklist(&mut self, limits: &Limits) {
+        self.encoding = Encoding::Quicklist { size: limits.size, depth: limits.depth };
+    }
+
+    /// Has it be a listpack if it has a single node that fills no more than one part in so many of what is allowed.
+    #[inline]
+    pub fn try_end_quicklist(&mut self, limits: &Limits, parts: usize) {
+        if self.nodes.len() == 1 && !self.is_listpack() && limits.fits_listpack(&self.nodes[0], parts) {
+            self.encoding = Encoding::Listpack;
+        }
+    }
+
+    /// Its figures, where it is a quicklist.
+    pub fn figures(&self) -> QuicklistFigures {
+        let (size, depth) = match self.encoding {
+            Encoding::Listpack => (0, 0),
+            Encoding::Quicklist { size, depth } => (size, depth),
+        };
+        QuicklistFigures { nodes: self.nodes.len(), size, depth, bytes: self.bytes() }
+    }
+
+    /// Bytes of all nodes when none is compressed.
+    pub fn bytes(&self) -> usize {
+        self.nodes.iter().map(Node::size).sum()
+    }
+
+    #[inline]
+    fn bounds(&self, limits: &Limits) -> Bounds {
+        match self.encoding {
+            Encoding::Listpack => Bounds::NONE,
+            Encoding::Quicklist { size, depth } => Limits { size, depth, ..*limits }.bounds(),
+        }
     }
 
     /// The number of elements.
@@ -50,10 +115,10 @@ impl Quicklist {
         self.nodes.iter()
     }
 
-    /// All elements in one listpack if that has no more than `bytes_max` bytes.
+    /// All elements in one listpack, if it is one and has no more than `bytes_max` bytes.
     #[inline]
     pub fn to_small(&self, bytes_max: usize) -> Option<Listpack> {
-        if self.nodes.len() > 1 {
+        if !self.is_listpack() {
             return None;
         }
         match self.nodes.front() {
@@ -74,15 +139,16 @@ impl Quicklist {
     /// Puts an element before or behind all others.
     #[inline]
     pub fn push(&mut self, end: End, text: &[u8], limits: &Limits) {
+        let bounds = self.bounds(limits);
         let is_short = self.nodes.len() <= SHORT_NODES_MAX;
         if let Some(node) = self.node_at(end) {
-            if !limits.is_plain(text) && node.push(end, Element::of(text), is_short, limits) {
+            if node.push(end, text, is_short, &bounds) {
                 self.len += 1;
                 return;
             }
             node.seal();
         }
-        self.push_node(end, Node::of(text, limits), limits);
+        self.push_node(end, Node::of(text, &bounds), limits);
     }
 
     /// Puts a node that is not empty before or behind all others.
@@ -92,7 +158,7 @@ impl Quicklist {
             End::Head => self.nodes.push_front(node),
             End::Tail => self.nodes.push_back(node),
         }
-        self.settle_end(end, limits);
+        self.settle_end(end, &self.bounds(limits));
     }
 
     /// Takes the element at an end away, once it was looked at.
@@ -106,7 +172,7 @@ impl Quicklist {
                 End::Tail => self.nodes.pop_back(),
             };
             self.give_back_room();
-            self.settle_end(end, limits);
+            self.settle_end(end, &self.bounds(limits));
         }
         self.len -= 1;
         Some(looked)
@@ -169,58 +235,103 @@ impl Quicklist {
         }
     }
 
-    /// Replaces the element at an index, which there is.
+    /// Replaces the element at an index, which there is. A listpack takes any text that is no node by itself.
     pub fn set(&mut self, index: usize, text: &[u8], limits: &Limits) {
+        let bounds = self.bounds(limits);
         let (at, within) = self.locate(index);
-        if self.nodes[at].set(within, text, limits) {
-            self.settle_around(at, limits);
+        if self.nodes[at].set(within, text, &bounds) {
+            self.settle_around(at, &bounds);
+        } else if self.nodes[at].is_listpack() {
+            self.set_plain(at, within, text, &bounds);
         } else {
-            self.remove_range(index, 1, limits);
-            self.insert(index, text, limits);
+            // What was a node by itself goes with what follows, if there is room.
+            let fits = self.nodes.get_mut(at + 1).is_some_and(|next| next.push(End::Head, text, false, &bounds));
+            if fits {
+                self.nodes.remove(at);
+            } else {
+                self.nodes[at] = Node::of(text, &bounds);
+            }
+            self.settle_around(at, &bounds);
         }
     }
 
-    /// Inserts an element, which has this index then: into its node, at an end of a neighbour, or between the halves
-    /// of its node.
-    pub fn insert(&mut self, index: usize, text: &[u8], limits: &Limits) {
-        if index == 0 || index == self.len {
-            return self.push(if index == 0 { End::Head } else { End::Tail }, text, limits);
+    /// Replaces an element of a listpack by one that has a node of its own.
+    fn set_plain(&mut self, at: usize, within: usize, text: &[u8], bounds: &Bounds) {
+        if let Some(behind) = self.nodes[at].split_off(within + 1) {
+            self.nodes.insert(at + 1, behind);
         }
-        let (mut at, within) = self.locate(index);
+        self.nodes.insert(at + 1, Node::of(text, bounds));
+        if within == 0 {
+            self.nodes.remove(at);
+        } else {
+            self.nodes[at].remove_range(within, 1);
+            self.merge_around(at + 1, bounds);
+        }
+        self.settle_around(at, bounds);
+    }
+
+    /// Inserts an element beside the one at an index, toward an end: into its node, at the near end of the neighbour,
+    /// in a node of its own, or between the halves of its node.
+    pub fn insert(&mut self, pivot: usize, toward: End, text: &[u8], limits: &Limits) {
+        let bounds = self.bounds(limits);
+        let (at, within) = self.locate(pivot);
+        let place = within + usize::from(toward == End::Tail);
         self.len += 1;
-        let (element, packs) = (Element::of(text), !limits.is_plain(text));
-        if packs && self.nodes[at].insert(within, element, limits) {
-            return self.settle_around(at, limits);
+        if self.nodes[at].insert(place, text, &bounds) {
+            return self.settle_around(at, &bounds);
         }
-        if let Some(behind) = self.nodes[at].split_off(within) {
-            at += 1;
-            self.nodes.insert(at, behind);
+        let behind = at + usize::from(toward == End::Tail);
+        if place > 0 && place < self.nodes[at].count() {
+            return self.insert_between(at, place, toward, text, &bounds);
         }
-        // Between the nodes before and at this place; there is one before, or the index were 0.
-        let fits = packs
-            && (self.nodes[at - 1].push(End::Tail, element, false, limits)
-                || self.nodes[at].push(End::Head, element, false, limits));
-        if !fits {
-            self.nodes.insert(at, Node::of(text, limits));
-            self.merge_at(at + 2, limits);
+        let neighbour = match toward {
+            End::Head => at.checked_sub(1),
+            End::Tail => Some(at + 1),
+        };
+        let neighbour = neighbour.and_then(|at| self.nodes.get_mut(at));
+        if !neighbour.is_some_and(|node| node.push(toward.other(), text, false, &bounds)) {
+            self.nodes.insert(behind, Node::of(text, &bounds));
         }
-        // The halves of a node may each go with the node next to them.
-        self.merge_at(at + 1, limits);
-        self.merge_at(at - 1, limits);
-        self.settle_around(at, limits);
+        self.settle_around(behind, &bounds);
     }
 
-    /// Joins the node at a place with the one before it if they fit into one.
-    fn merge_at(&mut self, at: usize, limits: &Limits) {
+    /// Splits a node to insert an element. The half that the pivot is not in takes it, unless it is a node by itself;
+    /// then the halves may each go with the node next to them.
+    fn insert_between(&mut self, at: usize, place: usize, toward: End, text: &[u8], bounds: &Bounds) {
+        let Some(half) = self.nodes[at].split_off(place) else { return };
+        self.nodes.insert(at + 1, half);
+        if bounds.is_plain(text) {
+            self.nodes.insert(at + 1, Node::of(text, bounds));
+        } else {
+            let (taker, pivot) = if toward == End::Tail { (at + 1, at) } else { (at, at + 1) };
+            self.nodes[taker].push(toward.other(), text, false, &Bounds::NONE);
+            self.merge_around(pivot, bounds);
+        }
+        self.settle_around(at, bounds);
+    }
+
+    /// Joins the nodes around one, and it with them, as far as two have room in one.
+    fn merge_around(&mut self, center: usize, bounds: &Bounds) {
+        let mut center = center;
+        center -= usize::from(self.merge_at(center.saturating_sub(1), bounds));
+        self.merge_at(center + 2, bounds);
+        center -= usize::from(self.merge_at(center, bounds));
+        self.merge_at(center + 1, bounds);
+    }
+
+    /// Joins the node at a place with the one before it if they fit into one; whether they did.
+    fn merge_at(&mut self, at: usize, bounds: &Bounds) -> bool {
         if at == 0 || at >= self.nodes.len() {
-            return;
+            return false;
         }
         let mut node = std::mem::take(&mut self.nodes[at]);
-        if self.nodes[at - 1].merge(&mut node, limits) {
+        let joined = self.nodes[at - 1].merge(&mut node, bounds);
+        if joined {
             self.nodes.remove(at);
         } else {
             self.nodes[at] = node;
         }
+        joined
     }
 
     /// Removes elements from an index on; there are as many.
@@ -244,9 +355,8 @@ impl Quicklist {
             self.nodes[at].remove_range(0, left);
         }
         self.len -= count;
-        self.merge_at(at, limits);
         self.give_back_room();
-        self.settle_around(at, limits);
+        self.settle_around(at, &self.bounds(limits));
     }
 
     /// Removes up to `count` elements, looked for toward an end; returns how many.
@@ -263,23 +373,11 @@ impl Quicklist {
         let removed = count - left;
         if removed > 0 {
             self.len -= removed;
-            self.compact(limits);
+            self.nodes.retain(|node| node.count() > 0);
+            self.give_back_room();
+            self.settle_within(0..self.nodes.len(), &self.bounds(limits));
         }
         removed
-    }
-
-    /// Drops empty nodes and joins those that fit into one.
-    fn compact(&mut self, limits: &Limits) {
-        let mut nodes: VecDeque<Node> = VecDeque::with_capacity(self.nodes.len());
-        for mut node in std::mem::take(&mut self.nodes) {
-            let joined = node.count() == 0 || nodes.back_mut().is_some_and(|last| last.merge(&mut node, limits));
-            if !joined {
-                nodes.push_back(node);
-            }
-        }
-        self.nodes = nodes;
-        self.give_back_room();
-        self.settle_within(0..self.nodes.len(), limits);
     }
 
     fn give_back_room(&mut self) {
@@ -289,32 +387,32 @@ impl Quicklist {
     }
 
     /// Sees to compression when a node came or went at an end.
-    fn settle_end(&mut self, end: End, limits: &Limits) {
-        if limits.depth == 0 {
+    fn settle_end(&mut self, end: End, bounds: &Bounds) {
+        if bounds.depth == 0 {
             return;
         }
         let inner = match end {
-            End::Head => limits.depth,
-            End::Tail => self.nodes.len().saturating_sub(limits.depth + 1),
+            End::Head => bounds.depth,
+            End::Tail => self.nodes.len().saturating_sub(bounds.depth + 1),
         };
-        self.settle_within(inner..inner.saturating_add(1), limits);
+        self.settle_within(inner..inner.saturating_add(1), bounds);
     }
 
     /// Sees to compression when the nodes near a place have changed.
-    fn settle_around(&mut self, at: usize, limits: &Limits) {
-        if limits.depth == 0 {
+    fn settle_around(&mut self, at: usize, bounds: &Bounds) {
+        if bounds.depth == 0 {
             return;
         }
-        let (depth, length) = (limits.depth, self.nodes.len());
+        let (depth, length) = (bounds.depth, self.nodes.len());
         let inner_end = length.saturating_sub(depth);
-        self.settle_within(depth..depth.saturating_add(CHANGED_MAX), limits);
-        self.settle_within(inner_end.saturating_sub(CHANGED_MAX)..inner_end, limits);
-        self.settle_within(at.saturating_sub(CHANGED_MAX)..at + CHANGED_MAX, limits);
+        self.settle_within(depth..depth.saturating_add(CHANGED_MAX), bounds);
+        self.settle_within(inner_end.saturating_sub(CHANGED_MAX)..inner_end, bounds);
+        self.settle_within(at.saturating_sub(CHANGED_MAX)..at + CHANGED_MAX, bounds);
     }
 
     /// Opens the nodes near the ends, and compresses the inner ones of a range.
-    fn settle_within(&mut self, range: std::ops::Range<usize>, limits: &Limits) {
-        let (depth, length) = (limits.depth, self.nodes.len());
+    fn settle_within(&mut self, range: std::ops::Range<usize>, bounds: &Bounds) {
+        let (depth, length) = (bounds.depth, self.nodes.len());
         if depth == 0 {
             return;
         }

@@ -11,7 +11,7 @@ enum Step {
     Push(End, Vec<u8>),
     Pop(End),
     Set(usize, Vec<u8>),
-    Insert(usize, Vec<u8>),
+    Insert(usize, End, Vec<u8>),
     Remove(usize, usize, End),
     RemoveRange(usize, usize),
 }
@@ -35,7 +35,7 @@ fn step() -> impl Strategy<Value = Step> {
         12 => (end(), text()).prop_map(|(end, text)| Step::Push(end, text)),
         4 => end().prop_map(Step::Pop),
         3 => (0..100_usize, text()).prop_map(|(index, text)| Step::Set(index, text)),
-        4 => (0..100_usize, text()).prop_map(|(index, text)| Step::Insert(index, text)),
+        4 => (0..100_usize, end(), text()).prop_map(|(pivot, toward, text)| Step::Insert(pivot, toward, text)),
         1 => (0..100_usize, 0..4_usize, end()).prop_map(|(index, count, end)| Step::Remove(index, count, end)),
         1 => (0..100_usize, 0..12_usize).prop_map(|(start, count)| Step::RemoveRange(start, count)),
     ]
@@ -51,25 +51,32 @@ fn apply(list: &mut List, twin: &mut VecDeque<Vec<u8>>, step: Step, limits: &Lim
     let taken = |element: Element<'_>| element.to_vec();
     match step {
         Step::Push(End::Head, text) => {
+            list.expect(text.len(), 1, limits);
             list.push(End::Head, &text, limits);
             twin.push_front(text);
         }
         Step::Push(End::Tail, text) => {
+            list.expect(text.len(), 1, limits);
             list.push(End::Tail, &text, limits);
             twin.push_back(text);
         }
         Step::Pop(End::Head) => assert_eq!(list.pop(End::Head, limits, taken), twin.pop_front()),
         Step::Pop(End::Tail) => assert_eq!(list.pop(End::Tail, limits, taken), twin.pop_back()),
         Step::Set(index, text) => {
+            list.expect(text.len(), 1, limits);
             assert_eq!(list.set(index, &text, limits), index < twin.len());
             if let Some(place) = twin.get_mut(index) {
                 *place = text;
             }
         }
-        Step::Insert(index, text) => {
-            let index = index.min(twin.len());
-            list.insert(index, &text, limits);
-            twin.insert(index, text);
+        Step::Insert(pivot, toward, text) => {
+            if twin.is_empty() {
+                return;
+            }
+            let pivot = pivot % twin.len();
+            list.expect(text.len(), 1, limits);
+            list.insert(pivot, toward, &text, limits);
+            twin.insert(pivot + usize::from(toward == End::Tail), text);
         }
         Step::Remove(index, count, toward) => {
             let text = twin.get(index).cloned().unwrap_or_default();
@@ -101,16 +108,19 @@ fn elements(list: &List, from: usize, toward: End) -> Vec<Vec<u8>> {
 
 /// What must hold of a list after each step.
 fn check(list: &List, limits: &Limits) {
-    let Form::Quick(quick) = &list.0 else { return };
+    let Form::Large(quick) = &list.0 else { return };
     assert_eq!(quick.nodes().map(Node::count).sum::<usize>(), list.len());
+    if quick.is_listpack() {
+        assert!(quick.nodes().len() <= 1 && quick.nodes().all(Node::is_listpack));
+        return;
+    }
+    let depth = usize::from(limits.depth);
     for (at, node) in quick.nodes().enumerate() {
         assert!(node.count() > 0, "an empty node");
-        assert!(limits.allow(node.size(), node.count()) || node.count() == 1, "{}", node.describe());
-        let near_an_end = at < limits.depth || quick.nodes().len() - at <= limits.depth;
+        let near_an_end = at < depth || quick.nodes().len() - at <= depth;
         let compressed = matches!(node, Node::Compressed { .. });
-        assert!(!compressed || !(near_an_end || limits.depth == 0), "node {at} is compressed");
+        assert!(!compressed || !(near_an_end || depth == 0), "node {at} is compressed");
     }
-    assert!(quick.nodes().len() > 0);
 }
 
 proptest! {
@@ -147,9 +157,14 @@ proptest! {
     }
 }
 
+fn push(list: &mut List, end: End, text: &[u8], limits: &Limits) {
+    list.expect(text.len(), 1, limits);
+    list.push(end, text, limits);
+}
+
 fn numbers(range: std::ops::Range<usize>, limits: &Limits) -> List {
     let mut list = List::default();
-    range.for_each(|number| list.push(End::Tail, number.to_string().as_bytes(), limits));
+    range.for_each(|number| push(&mut list, End::Tail, number.to_string().as_bytes(), limits));
     list
 }
 
@@ -157,8 +172,7 @@ fn numbers(range: std::ops::Range<usize>, limits: &Limits) -> List {
 fn nodes_are_filled_to_their_limit() {
     let size = |size: i32| {
         let list = numbers(0..100_000, &Limits::new(size, 0, None));
-        let (bytes, _) = list.uncompressed();
-        bytes / list.nodes()
+        list.text_bytes() / list.nodes()
     };
     assert!((3900..=4096).contains(&size(-1)), "{}", size(-1));
     assert!((7900..=8192).contains(&size(-2)), "{}", size(-2));
@@ -173,9 +187,9 @@ fn memory_is_hardly_more_than_the_listpacks() {
     for end in [End::Head, End::Tail] {
         let (mut list, limits) = (List::default(), Limits::new(-2, 0, None));
         for number in 0..200_000_u32 {
-            list.push(end, &number.to_be_bytes(), &limits);
+            push(&mut list, end, &number.to_be_bytes(), &limits);
         }
-        let content = list.uncompressed().0;
+        let content = list.text_bytes();
         let all = list.heap_bytes(0);
         assert!(all < content + content / 50, "{end:?}: {all} for {content}");
     }
@@ -188,7 +202,8 @@ fn small_lists_have_no_spare_room() {
     let list = numbers(0..10, &limits);
     assert_eq!(list.heap_bytes(0), size_class(7 + 2 * 10));
     let mut list = numbers(0..2000, &limits);
-    assert!(matches!(list.0, Form::Quick(_)));
+    assert_eq!(list.encoding(), "listpack");
+    assert!(matches!(list.0, Form::Large(_)));
     list.remove_range(10, 1990, &limits);
     assert!(matches!(list.0, Form::Small(_)));
 }
@@ -197,9 +212,9 @@ fn small_lists_have_no_spare_room() {
 fn inner_nodes_are_compressed() {
     let limits = Limits::new(-1, 2, None);
     let mut list = List::default();
-    (0..100).for_each(|_| list.push(End::Head, &[b'x'; 2000], &limits));
+    (0..100).for_each(|_| push(&mut list, End::Head, &[b'x'; 2000], &limits));
     let forms = |list: &List| -> Vec<bool> {
-        let Form::Quick(quick) = &list.0 else { return Vec::new() };
+        let Form::Large(quick) = &list.0 else { return Vec::new() };
         quick.nodes().map(|node| matches!(node, Node::Compressed { .. })).collect()
     };
     let inner = |count: usize| (0..count).map(|at| at >= 2 && at < count - 2).collect::<Vec<_>>();
@@ -215,6 +230,7 @@ fn inner_nodes_are_compressed() {
 fn big_elements_have_nodes_of_their_own() {
     let limits = Limits::new(-2, 0, None);
     let mut list = numbers(0..4, &limits);
+    list.expect(8193, 1, &limits);
     assert!(list.set(2, &[b'x'; 8193], &limits));
     assert_eq!(list.describe().lines().count(), 3);
     assert!(list.describe().contains("plain of 1 elements, 8193 bytes"), "{}", list.describe());
@@ -227,9 +243,51 @@ fn big_elements_have_nodes_of_their_own() {
 fn numbers_are_found_however_they_are_kept() {
     let (packed, plain) = (Limits::new(-2, 0, None), Limits::new(-2, 0, Some(1)));
     let mut list = numbers(5..8, &packed);
+    list.large().begin_quicklist(&plain);
     list.push(End::Tail, b"9", &plain);
     assert_eq!(list.find(Needle::new(b"6")), Some(1));
     assert_eq!(list.find(Needle::new(b"9")), Some(3));
     assert_eq!(list.find(Needle::new(b"06")), None);
     assert_eq!(list.remove(Needle::new(b"9"), 1, End::Tail, &packed), 1);
+}
+
+#[test]
+fn what_a_command_adds_makes_a_quicklist_of_a_listpack_that_it_does_not_fit() {
+    let limits = Limits::new(3, 0, None);
+    let mut list = numbers(0..3, &limits);
+    assert_eq!(list.encoding(), "listpack");
+    list.expect(0, 1, &limits);
+    assert_eq!((list.encoding(), list.nodes()), ("quicklist", 1));
+    let limits = Limits::new(-1, 0, None);
+    let mut list = List::default();
+    list.expect(4096 - 7, 3, &limits);
+    assert_eq!(list.encoding(), "listpack");
+    list.expect(4096 - 6, 3, &limits);
+    assert_eq!(list.encoding(), "quicklist");
+}
+
+#[test]
+fn a_quicklist_of_one_node_half_as_full_as_allowed_is_a_listpack_again() {
+    let limits = Limits::new(6, 0, None);
+    let mut list = numbers(0..7, &limits);
+    assert_eq!((list.encoding(), list.nodes()), ("quicklist", 2));
+    assert!(list.pop(End::Tail, &limits, |_| ()).is_some());
+    assert_eq!((list.encoding(), list.nodes()), ("quicklist", 1));
+    list.remove_range(0, 2, &limits);
+    assert_eq!(list.encoding(), "quicklist");
+    assert_eq!(list.remove(Needle::new(b"4"), 1, End::Tail, &limits), 1);
+    assert_eq!(list.encoding(), "listpack");
+    let mut list = numbers(0..7, &limits);
+    assert!(list.pop(End::Tail, &limits, |_| ()).is_some());
+    list.settle(&limits);
+    assert_eq!(list.encoding(), "listpack");
+}
+
+#[test]
+fn a_quicklist_keeps_to_the_limits_it_was_made_with() {
+    let (three, five) = (Limits::new(3, 1, None), Limits::new(5, 0, None));
+    let mut list = numbers(0..4, &three);
+    (0..8).for_each(|_| list.push(End::Tail, b"x", &five));
+    let figures = list.quicklist().expect("a quicklist");
+    assert_eq!((figures.nodes, figures.size, figures.depth), (4, 3, 1));
 }

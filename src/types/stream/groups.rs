@@ -85,10 +85,16 @@ pub struct Consumer {
     pub name: Box<[u8]>,
     /// When it last tried to read or to claim something, in Unix milliseconds.
     pub seen_ms: i64,
+    /// When it last got something to acknowledge, in Unix milliseconds; `None` if it never has.
+    pub active_ms: Option<i64>,
     pending: BTreeSet<StreamId>,
 }
 
 impl Consumer {
+    fn new(name: &[u8], seen_ms: i64) -> Self {
+        Self { name: name.into(), seen_ms, active_ms: None, pending: BTreeSet::new() }
+    }
+
     /// How many entries it has to acknowledge.
     pub fn pending_len(&self) -> usize {
         self.pending.len()
@@ -131,10 +137,14 @@ impl Group {
     /// Adds a consumer, seen just now; `None` if there is one of that name.
     pub fn create_consumer(&mut self, name: &[u8], now_ms: i64) -> Option<ConsumerId> {
         let place = self.find(name).err()?;
-        let consumer = Consumer { name: name.into(), seen_ms: now_ms, pending: BTreeSet::new() };
-        let number = self.consumers.insert(consumer) as u32;
+        let number = self.consumers.insert(Consumer::new(name, now_ms)) as u32;
         self.by_name.insert(place, number);
         Some(ConsumerId(number))
+    }
+
+    /// Says when a consumer was last active.
+    pub fn set_active(&mut self, consumer: ConsumerId, active_ms: Option<i64>) {
+        self.consumers[consumer.0 as usize].active_ms = active_ms;
     }
 
     /// Notes that a consumer was seen, and creates it if need be; the flag tells whether it is new.
@@ -146,8 +156,7 @@ impl Group {
                 (ConsumerId(number), false)
             }
             Err(place) => {
-                let consumer = Consumer { name: name.into(), seen_ms: now_ms, pending: BTreeSet::new() };
-                let number = self.consumers.insert(consumer) as u32;
+                let number = self.consumers.insert(Consumer::new(name, now_ms)) as u32;
                 self.by_name.insert(place, number);
                 (ConsumerId(number), true)
             }

@@ -1,7 +1,5 @@
 //! Lists. What waits does so for milliseconds.
 
-use super::Kinds;
-use crate::differential::draw::{Draw, Word};
 use crate::differential::generate::{Row, row};
 
 /// The commands.
@@ -17,12 +15,12 @@ pub const ROWS: &[Row] = &[
     row("lmove", 5, "<list> <list> (LEFT|RIGHT|LEFT|RIGHT|UP) (LEFT|RIGHT)"),
     row("lmpop", 3, "<numkeys-lists> (LEFT|RIGHT) [COUNT <count>]"),
     row("lpop", 4, "<list> [<count>]"),
-    row("lpos", 5, "<list> <member> {RANK <times>; COUNT <count>; MAXLEN <count>}"),
+    row("lpos", 5, "<list> <member> {RANK <index>; COUNT <count>; MAXLEN <count>}"),
     row("lpush", 8, "<list> (<member>|<value>)+"),
     row("lpushx", 3, "<list> (<member>)+"),
     row("lrange", 6, "<list> <index> <index>"),
     row("lrange", 2, "<list> 0 -1"),
-    row("lrem", 5, "<list> <times> <member>"),
+    row("lrem", 5, "<list> <index> <member>"),
     row("lset", 5, "<list> <index> (<member>|<value>)"),
     row("ltrim", 3, "<list> <index> <index>"),
     row("rpop", 4, "<list> [<count>]"),
@@ -30,12 +28,3 @@ pub const ROWS: &[Row] = &[
     row("rpush", 8, "<list> (<member>|<value>)+"),
     row("rpushx", 3, "<list> (<value>)+"),
 ];
-
-/// By name.
-pub const KINDS: Kinds = &[("times", |d, w| w.push(times(d)))];
-
-/// The lowest number is refused since Redis 7.2.
-fn times(draw: &mut Draw) -> Word {
-    let index = draw.index();
-    if index == b"-9223372036854775808" { b"-9223372036854775807".to_vec() } else { index }
-}

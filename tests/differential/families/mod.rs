@@ -55,7 +55,6 @@ const KINDS: &[Kinds] = &[
     bits::KINDS,
     geo::KINDS,
     hyperloglog::KINDS,
-    lists::KINDS,
     newer::KINDS,
     scripts::KINDS,
     sort::KINDS,

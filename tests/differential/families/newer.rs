@@ -38,7 +38,7 @@ pub const ROWS: &[Row] = &[
     row("xdelex", 3, "<stream> [KEEPREF|DELREF|ACKED] <ids>"),
     newer("xread", 2, "{COUNT <count>} STREAMS <stream> +").whole(),
     newer("xread", 1, "{COUNT <count>} STREAMS <stream> <stream> (+|<read-id>) +").whole(),
-    made("xreadgroup", 16, with_consumer).only(Series::Later),
+    made("xreadgroup", 16, with_consumer).only(Series::Redis),
     newer("xtrim", 3, "<stream> <trim> [KEEPREF]"),
     newer("zadd", 3, "<zset> 1 <member> 2 <member> 3 <member>").whole(),
     newer("zrank", 3, "<zset> <member> [WITHSCORE]"),
@@ -74,7 +74,7 @@ fn with_consumer(draw: &mut Draw) -> Vec<Cmd> {
 }
 
 const fn newer(name: &'static str, weight: usize, line: &'static str) -> Row {
-    row(name, weight, line).only(Series::Later)
+    row(name, weight, line).only(Series::Redis)
 }
 
 /// By name.

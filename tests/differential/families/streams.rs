@@ -6,15 +6,11 @@
 use super::Kinds;
 use crate::differential::check::Check;
 use crate::differential::draw::{Draw, Word};
-use crate::differential::generate::{Row, Series, made, row};
+use crate::differential::generate::{Row, made, row};
 use crate::differential::unit::Cmd;
 
 /// Fields of XINFO that tell times, and how the index of a stream lies in memory.
 pub const TIMES: &[&str] = &["idle", "inactive", "seen-time", "active-time", "radix-tree-nodes"];
-/// These, and how much a group has read and what is left, which later versions than 7.0 reckon in another way.
-pub const RECKONED: &[&str] =
-    &["idle", "inactive", "seen-time", "active-time", "radix-tree-nodes", "entries-read", "lag"];
-
 /// The first milliseconds of identifiers.
 const FIRST: i64 = 5_000_000_000_000;
 
@@ -24,34 +20,26 @@ pub const ROWS: &[Row] = &[
     row("xadd", 16, "<stream> [NOMKSTREAM] <new-id> (<field> <value>)+"),
     row("xadd", 8, "<stream> {NOMKSTREAM; <trim>} <new-id> <field> <value>"),
     made("xadd", 4, add_next),
-    row("xautoclaim", 4, "<stream> <group> <consumer> <idle> <range-start> {COUNT <few>; JUSTID}")
-        .whole()
-        .only(Series::Seven),
-    // Since 7.2 a consumer that reads or claims in vain is made, too: see `newer`.
+    row("xautoclaim", 4, "<stream> <group> <consumer> <idle> <range-start> {COUNT <few>; JUSTID}").whole(),
     row(
         "xclaim",
         5,
         "<stream> <group> <consumer> <idle> <id> [<id>] [<id>] \
          {IDLE <idle>; TIME <claim-time>; RETRYCOUNT <few>; FORCE; JUSTID; LASTID <id>}",
-    )
-    .only(Series::Seven),
+    ),
     row("xdel", 5, "<stream> (<id>)+"),
-    // Later versions know better than to believe any number.
-    row("xgroup|create", 5, "<stream> <group> (<id>|$|0|-) {MKSTREAM; ENTRIESREAD <index>}").only(Series::Seven),
+    row("xgroup|create", 5, "<stream> <group> (<id>|$|0|-) {MKSTREAM; ENTRIESREAD <index>}"),
     row("xgroup|create", 8, "<stream> <group> (0|0|$) [MKSTREAM]"),
     row("xgroup|createconsumer", 3, "<stream> <group> <consumer>"),
     row("xgroup|delconsumer", 2, "<stream> <group> <consumer>"),
-    // Redis 8.2 goes on comparing with the place that the last group had: XDELEX ACKED after another is made.
-    row("xgroup|destroy", 1, "<stream> <group>").only(Series::Seven),
+    row("xgroup|destroy", 1, "<stream> <group>"),
     row("xgroup|help", 1, "").check(Check::Kind),
-    row("xgroup|setid", 3, "<stream> <group> (<id>|$|0) [ENTRIESREAD <index>]").only(Series::Seven),
+    row("xgroup|setid", 3, "<stream> <group> (<id>|$|0) [ENTRIESREAD <index>]"),
     row("xgroup|setid", 2, "<stream> <group> (<id>|$|0)"),
-    row("xinfo|consumers", 3, "<stream> <group>").check(Check::Fields(TIMES)).only(Series::Seven),
-    // Later versions reckon how much was read and what is left in another way, once entries were deleted.
-    row("xinfo|groups", 3, "<stream>").check(Check::Fields(RECKONED)).only(Series::Seven),
+    row("xinfo|consumers", 3, "<stream> <group>").check(Check::Fields(TIMES)),
+    row("xinfo|groups", 3, "<stream>").check(Check::Fields(TIMES)),
     row("xinfo|help", 1, "").check(Check::Kind),
-    // Later versions tell more of consumers, and keep blocks without entries.
-    row("xinfo|stream", 4, "<stream> [FULL [COUNT <few>]]").check(Check::Fields(RECKONED)).only(Series::Seven),
+    row("xinfo|stream", 4, "<stream> [FULL [COUNT <few>]]").check(Check::Fields(TIMES)),
     row("xlen", 4, "<stream>"),
     row("xpending", 3, "<stream> <group>"),
     row("xpending", 4, "<stream> <group> [IDLE <idle>] <range-start> <range-end> <few> [<consumer>]")
@@ -60,26 +48,21 @@ pub const ROWS: &[Row] = &[
     row("xrange", 5, "<stream> <range-start> <range-end> [COUNT <count>]"),
     row("xread", 4, "{COUNT <count>; BLOCK <block>} STREAMS <stream> (<read-id>|$|0)").whole(),
     row("xread", 2, "{COUNT <count>} STREAMS <stream> <stream> (<read-id>|$|0) (<read-id>|$|0)").whole(),
-    row("xreadgroup", 10, "GROUP <group> <consumer> {COUNT <count>; NOACK} STREAMS <stream> >")
-        .whole()
-        .only(Series::Seven),
+    row("xreadgroup", 10, "GROUP <group> <consumer> {COUNT <count>; NOACK} STREAMS <stream> >").whole(),
     row(
         "xreadgroup",
         3,
         "GROUP <group> <consumer> {COUNT <count>; NOACK; BLOCK <block>} STREAMS <stream> (>|<read-id>|$|0)",
     )
-    .whole()
-    .only(Series::Seven),
+    .whole(),
     row(
         "xreadgroup",
         2,
         "GROUP <group> <consumer> {COUNT <count>; NOACK} STREAMS <stream> <stream> (>|0) (>|<read-id>)",
     )
-    .whole()
-    .only(Series::Seven),
+    .whole(),
     row("xrevrange", 4, "<stream> <range-end> <range-start> [COUNT <count>]"),
-    // Later versions compare the identifier with that of the last deleted entry, first of all.
-    row("xsetid", 2, "<stream> (<id>|<new-id>|<new-id>) {ENTRIESADDED <index>; MAXDELETEDID <id>}").only(Series::Later),
+    row("xsetid", 2, "<stream> (<id>|<new-id>|<new-id>) {ENTRIESADDED <index>; MAXDELETEDID <id>}"),
     row("xtrim", 3, "<stream> <trim>"),
 ];
 
@@ -88,7 +71,7 @@ pub const KINDS: Kinds = &[
     ("group", |d, w| w.push(d.pick(&["g", "g", "g", "g", "g", "g", "g", "h", "h", "none"]).into())),
     ("consumer", |d, w| w.push(d.pick(&["c1", "c1", "c2", "c2", "c3", ""]).into())),
     ("id", |d, w| w.push(id(d))),
-    ("read-id", |d, w| w.push(read_id(d))),
+    ("read-id", |d, w| w.push(id(d))),
     ("new-id", |d, w| w.push(new_id(d))),
     ("range-start", |d, w| w.push(range_end(d, "-"))),
     ("range-end", |d, w| w.push(range_end(d, "+"))),
@@ -150,12 +133,6 @@ pub fn id(draw: &mut Draw) -> Word {
             .into(),
         _ => draw.pick(&["", "abc", "-", "+", "$", "1-", "-1", "18446744073709551616", "1-1-1"]).into(),
     }
-}
-
-/// XREAD knows `+` since Redis 7.4.
-fn read_id(draw: &mut Draw) -> Word {
-    let id = id(draw);
-    if id == b"+" { b"++".to_vec() } else { id }
 }
 
 fn range_end(draw: &mut Draw, whole: &str) -> Word {

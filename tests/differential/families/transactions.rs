@@ -30,7 +30,7 @@ fn select(draw: &mut Draw) -> Vec<Cmd> {
 }
 
 fn hello(draw: &mut Draw) -> Vec<Cmd> {
-    const OWN: Check = Check::Fields(&["id", "version"]);
+    const OWN: Check = Check::Fields(&["id", "version", "modules"]);
     let words: &[&str] = draw.pick(&[
         &["HELLO", "3"][..],
         &["HELLO", "2"],

@@ -37,8 +37,8 @@ fn save_texts(entry: EntryView<'_>, out: &mut Writer<'_>) {
 }
 
 /// A count, and as many strings.
-pub fn texts(cursor: &mut Cursor<'_>, _: &mut Context) -> Reading<Begun> {
-    Begun::parts(Texts { left: cursor.count()?, list: List::default() })
+pub fn texts(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
+    Begun::parts(Texts { left: cursor.count()?, list: List::quicklist_of(&cx.rules.list) })
 }
 
 /// A count, and as many ziplists.
@@ -74,7 +74,8 @@ impl Build for Texts {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, _: &mut Context) -> Reading<Option<Value>> {
+    fn finish(mut self: Box<Self>, cx: &mut Context) -> Reading<Option<Value>> {
+        self.list.settle(&cx.rules.list);
         Ok(Value::List(self.list).unless_empty())
     }
 }
@@ -106,7 +107,8 @@ impl Build for Nodes {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, _: &mut Context) -> Reading<Option<Value>> {
+    fn finish(mut self: Box<Self>, cx: &mut Context) -> Reading<Option<Value>> {
+        self.list.settle(&cx.rules.list);
         Ok(Value::List(self.list).unless_empty())
     }
 }

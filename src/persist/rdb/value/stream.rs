@@ -29,6 +29,7 @@ use crate::types::stream::{ConsumerId, Delivery, Group, Log, ProducerSettings, P
 
 /// How streams are saved.
 pub const FORMS: &[Form] = &[
+    Form { kind: kind::STREAM_3, since: Since::both(11), holds: is_plain, save: save_3 },
     Form { kind: kind::STREAM_2, since: Since::both(10), holds: is_plain, save: save_2 },
     Form { kind: kind::STREAM, since: Since::both(9), holds: is_plain, save: save_1 },
     Form { kind: kind::STREAM_4, since: Since::redis(13), holds: is_owned, save: save_4 },
@@ -188,14 +189,16 @@ impl Parts {
 
     fn consumer(&mut self, cursor: &mut Cursor<'_>) -> Reading<Stage> {
         let (name, seen_ms) = (cursor.vec()?, cursor.time_ms()?);
-        if self.kind >= kind::STREAM_3 {
-            cursor.time_ms()?;
-        }
+        // Of older files that is the best guess.
+        let active_ms = if self.kind >= kind::STREAM_3 { cursor.time_ms()? } else { seen_ms };
         let claims = cursor.count()?;
         let Parts { group, stream, .. } = self;
         let group = group.as_mut().ok_or(BROKEN)?;
         let made = stream.groups_mut().0.get_mut(&group.name).and_then(|made| made.create_consumer(&name, seen_ms));
         let consumer = made.ok_or(Fault::Bad("Duplicate stream consumer detected"))?;
+        if let Some(made) = stream.groups_mut().0.get_mut(&group.name) {
+            made.set_active(consumer, Some(active_ms).filter(|time| *time >= 0));
+        }
         group.consumers_left -= 1;
         Ok(Stage::Claims(consumer, claims))
     }
@@ -370,6 +373,10 @@ fn save_2(entry: EntryView<'_>, out: &mut Writer<'_>) {
     entry.collection().into_iter().for_each(|stream| save(stream, kind::STREAM_2, out));
 }
 
+fn save_3(entry: EntryView<'_>, out: &mut Writer<'_>) {
+    entry.collection().into_iter().for_each(|stream| save(stream, kind::STREAM_3, out));
+}
+
 fn save_4(entry: EntryView<'_>, out: &mut Writer<'_>) {
     entry.collection().into_iter().for_each(|stream| save(stream, kind::STREAM_4, out));
 }
@@ -436,8 +443,7 @@ fn save_group(group: &Group, kind: u8, out: &mut Writer<'_>) {
         out.string(&consumer.name);
         out.time_ms(consumer.seen_ms);
         if kind >= kind::STREAM_3 {
-            // When it was served last is not known apart.
-            out.time_ms(consumer.seen_ms);
+            out.time_ms(consumer.active_ms.unwrap_or(-1));
         }
         out.length(consumer.pending_len() as u64);
         for (entry, _) in group.pending_of(number, StreamId::MIN) {

@@ -91,6 +91,7 @@ pub fn list(bytes: &[u8], cx: &mut Context) -> Reading<List> {
     for element in entries(bytes).ok_or(Fault::Bad("List ziplist integrity check failed."))? {
         list.push(End::Tail, element.text(&mut room), &cx.rules.list);
     }
+    list.settle(&cx.rules.list);
     Ok(list)
 }
 

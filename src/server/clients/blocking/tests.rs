@@ -412,14 +412,25 @@ fn who_waited_is_propagated_as_one_who_did_not() {
 }
 
 #[test]
-fn of_keys_that_are_ready_at_once_the_first_to_get_something_serves() {
+fn of_keys_that_are_ready_at_once_the_first_named_serves() {
     let (mut bench, clients) = Bench::with_clients(2);
     bench.send(clients[1], "BLPOP a b 0");
     bench.send(clients[0], "MULTI; RPUSH b 2; RPUSH a 1; EXEC");
-    assert_eq!(bench.output(clients[1]), "*2 $1 b $1 2");
+    assert_eq!(bench.output(clients[1]), "*2 $1 a $1 1");
     bench.send(clients[1], "BZPOPMIN x y 0");
     bench.send(clients[0], "MULTI; ZADD y 2 m; ZADD x 1 m; EXEC");
-    assert_eq!(bench.output(clients[1]), "*3 $1 y $1 m $1 2");
+    assert_eq!(bench.output(clients[1]), "*3 $1 x $1 m $1 1");
+    bench.assert_nobody_waits();
+}
+
+#[test]
+fn who_waits_is_told_of_the_wrong_type_of_a_key_once_another_is_ready() {
+    let (mut bench, clients) = Bench::with_clients(2);
+    bench.send(clients[1], "BLPOP a b 0");
+    bench.send(clients[0], "SET a 1");
+    assert_eq!(bench.output(clients[1]), "");
+    bench.send(clients[0], "RPUSH b 1");
+    assert!(bench.output(clients[1]).starts_with("-WRONGTYPE "));
     bench.assert_nobody_waits();
 }
 
