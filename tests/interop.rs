@@ -205,6 +205,27 @@ fn logs_that_begin_with_a_snapshot_are_taken_over() {
 }
 
 #[test]
+fn values_of_modules_are_named_and_left_out_if_that_is_wanted() {
+    let Some(redis) = redis_8() else { return };
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    {
+        let server = start_on(&redis, folder.path(), &[]);
+        let mut connection = server.connect();
+        run(&mut connection, &["set a 1", "vadd points values 2 0.5 1.5 x", "set b 2"].map(str::to_owned));
+        assert_eq!(connection.cmd(&["save"]), Reply::ok());
+    }
+    let arguments = ["--dir", folder.path().to_str().expect("a folder"), "--dbfilename", "dump.rdb"];
+    let port = free_port().to_string();
+    let refused = std::process::Command::new(binary()).args(arguments).args(["--port", &port]).output();
+    let log = String::from_utf8_lossy(&refused.expect("the server's binary starts").stdout).into_owned();
+    assert!(log.contains("no matching module type 'vectorset' (key 'points')"), "{log}");
+    let server = start_on(&binary(), folder.path(), &["--rdb-load-skip-unknown-modules", "yes"]);
+    server.await_log("Skipping key 'points' in DB 0: its value is of module type 'vectorset'");
+    assert_eq!(server.connect().cmd(&["mget", "a", "b"]), Reply::bulks(&["1", "2"]));
+    assert_eq!(server.connect().cmd(&["dbsize"]), Reply::Integer(2));
+}
+
+#[test]
 fn a_file_that_is_not_quite_sound_is_loaded_and_the_key_named() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     // An intset of 3, 1 and 1, without a checksum.

@@ -8,9 +8,10 @@ use super::crc64::crc64;
 use super::format::opcode;
 use super::forms;
 use super::kinds::{self, Load};
+use super::load::module;
 use super::read::{Cursor, Fault, Reading};
 use super::value::{self, Begun, Context, Rules, Value};
-use super::version::Version;
+use super::version::{Fork, Version};
 use super::write::Writer;
 use crate::db::{Entry, EntryView};
 
@@ -120,7 +121,12 @@ pub fn restore(body: Body<'_>, rules: &Rules) -> Result<Restored, &'static str> 
 }
 
 fn read(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Restored> {
-    let kind = kinds::kind(cx.version.fork, cursor.byte()?).ok_or(Fault::Bad("Unknown RDB encoding type"))?;
+    let mut number = cursor.byte()?;
+    if number == opcode::KEY_META && cx.version.fork == Fork::Redis {
+        module::skip_meta(cursor)?;
+        number = cursor.byte()?;
+    }
+    let kind = kinds::kind(cx.version.fork, number).ok_or(Fault::Bad("Unknown RDB encoding type"))?;
     let begin = match kind.load {
         Load::Text => return cursor.vec().map(Restored::String),
         Load::Module => return Err(Fault::Bad("the value of a module, and there are no modules")),

@@ -108,8 +108,6 @@ pub fn drop_link(server: &mut Server, db: &mut Databases, again: bool) {
     let was_under_way = !matches!(server.repl.link.state, State::Idle | State::Done);
     let state = std::mem::take(&mut server.repl.link.state);
     server.repl.link = Link::default();
-    // A Valkey gives nothing to those of whom it does not know that they can hold it.
-    server.repl.tells_version |= matches!(state, State::Receiving(_));
     match state {
         State::Receiving(receiving) => data_set::discard(receiving),
         State::Loading => data_set::cancel_load(server, db),

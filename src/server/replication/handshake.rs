@@ -47,6 +47,8 @@ pub fn ready(server: &mut Server, db: &mut Databases) {
                 }
                 State::Receiving(_) => {
                     log::warn!("I/O error trying to sync with MASTER: connection lost");
+                    // A Valkey gives nothing to those of whom it does not know that they can hold it.
+                    server.repl.tells_version = true;
                     connect::drop_link(server, db, true);
                 }
                 _ => {

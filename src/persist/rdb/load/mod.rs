@@ -8,7 +8,7 @@
 //!
 //! Keys are not put in one by one but some at a time, after the memory of the places they go to has been asked for.
 
-mod module;
+pub mod module;
 mod opcodes;
 mod source;
 

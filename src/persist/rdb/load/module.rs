@@ -17,6 +17,15 @@ pub fn skip(cursor: &mut Cursor<'_>) -> Reading<()> {
     }
 }
 
+/// Skips what modules have attached to a key: a count, and as many times four bytes and pieces.
+pub fn skip_meta(cursor: &mut Cursor<'_>) -> Reading<()> {
+    for _ in 0..cursor.count()? {
+        cursor.u32()?;
+        skip(cursor)?;
+    }
+    Ok(())
+}
+
 /// Skips what a module had to say besides its values.
 pub fn skip_aux(cursor: &mut Cursor<'_>) -> Reading<()> {
     let id = cursor.length()?;

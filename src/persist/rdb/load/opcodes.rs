@@ -133,11 +133,7 @@ fn hash_template(state: &mut State, cursor: &mut Cursor<'_>, _: &mut Databases) 
 
 /// There are no modules, so that what they have attached is left out.
 fn key_meta(_: &mut State, cursor: &mut Cursor<'_>, _: &mut Databases) -> Result<(), Stop> {
-    for _ in 0..cursor.count()? {
-        cursor.u32()?;
-        module::skip(cursor)?;
-    }
-    Ok(())
+    Ok(module::skip_meta(cursor)?)
 }
 
 /// There is no cluster: slots that were on their way elsewhere are not there.

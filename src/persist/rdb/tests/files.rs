@@ -376,6 +376,15 @@ fn a_payload_has_the_fork_of_its_footer() {
     assert_eq!(restored(&sealed(22, 12, &triple), false), Some(false));
     assert_eq!(restored(&sealed(22, 82, &triple), false), None);
     assert_eq!(restored(&sealed(22, 82, &triple), true), Some(true));
+    let with_meta = |out: &mut Writer<'static>| {
+        out.length(1);
+        out.raw(&[1, 2, 3, 4]);
+        out.length(0);
+        out.byte(kind::STRING);
+        out.string(b"x");
+    };
+    assert_eq!(restored(&sealed(opcode::KEY_META, 13, &with_meta), false), Some(true));
+    assert_eq!(restored(&sealed(opcode::KEY_META, 80, &with_meta), false), Some(false));
 }
 
 proptest! {
