@@ -435,12 +435,14 @@ impl Databases {
     /// Sets a key to a string, whatever it held.
     #[inline]
     pub fn set(&mut self, key: &Key<'_>, value: NewString<'_>, expiry: Expiry) {
+        if self.notes_replaced {
+            return self.set_noting(key, value, expiry);
+        }
         let now_ms = self.now_ms;
         let (access, random) = (self.access, self.draw());
         let slot = self.all[self.selected].dict.probe(key.hash(), key.bytes());
         match slot {
             DictProbe::Found(mut slot) => {
-                let old_type = self.notes_replaced.then(|| slot.view().kind().value_type());
                 if slot.view().any_collection().is_some() {
                     let lazily = self.lazyfree.lazily.server_del;
                     let empty = |entry: &mut Entry| entry.take_collection();
@@ -469,8 +471,6 @@ impl Databases {
                 if due {
                     slot.view().set_access(access.new_key());
                     self.replaced_expired(key);
-                } else if let Some(old) = old_type {
-                    self.note_replaced(key, old, ValueType::String);
                 }
             }
             DictProbe::Vacant(slot) => {
@@ -491,6 +491,18 @@ impl Databases {
                     self.notes.push(Note::new(self.selected, key, NoteKind::Created));
                 }
             }
+        }
+    }
+
+    /// [`Databases::set`] where replaced values are noted.
+    #[cold]
+    fn set_noting(&mut self, key: &Key<'_>, value: NewString<'_>, expiry: Expiry) {
+        let old = self.value_type(key);
+        self.notes_replaced = false;
+        self.set(key, value, expiry);
+        self.notes_replaced = true;
+        if let Some(old) = old {
+            self.note_replaced(key, old, ValueType::String);
         }
     }
 

@@ -410,13 +410,10 @@ impl Reply {
         self.buf.len() != mark.position
     }
 
-    /// A bound on [`Reply::bytes_since`] that is at hand.
-    #[inline]
-    pub fn bytes_at_most_since(&self, mark: Mark) -> usize {
-        match self.chunks.len() > mark.chunks {
-            true => usize::MAX,
-            false => self.buf.len().saturating_sub(mark.position),
-        }
+    /// Whether the last reply may have so many bytes or more: what can be told without a mark.
+    #[inline(always)]
+    pub fn may_hold(&self, bytes: usize) -> bool {
+        self.buf.len() >= bytes || !self.chunks.is_empty()
     }
 
     /// How many bytes were written since the mark.

@@ -33,8 +33,6 @@ const BIG_READ: usize = 256 * 1024;
 const ARGS_KEPT: usize = 64 * 1024;
 /// The longest buffer that can be framed, in bytes: places in it are noted in 32 bits.
 const BUFFER_MAX: usize = u32::MAX as usize - 1;
-/// The most bytes that framing adds to an argument, or puts before the first one.
-const FRAME_BYTES_MAX: usize = 32;
 /// Marks an [`Arg`] that stands in `Batch::big` rather than in the buffer.
 const IN_BIG: u32 = u32::MAX;
 
@@ -170,13 +168,11 @@ impl<'a> ArgView<'a> {
         bytes
     }
 
-    /// A bound on [`ArgView::encoded_bytes`] that is at hand without looking at each argument.
-    #[inline]
-    pub fn bytes_at_most(&self) -> usize {
-        match self.big.is_empty() {
-            true => self.buffer.len() + (self.args.len() + 1) * FRAME_BYTES_MAX,
-            false => usize::MAX,
-        }
+    /// Whether it may take so many bytes or more in the buffer, or has a part outside: what can be told without looking
+    /// at each argument.
+    #[inline(always)]
+    pub fn may_take(&self, bytes: usize) -> bool {
+        self.buffer.len() >= bytes || !self.big.is_empty()
     }
 
     /// How many bytes the request takes as it is sent.

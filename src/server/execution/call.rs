@@ -45,9 +45,9 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
         cx.server.clock.read_wall();
         cx.server.latency.sample_command(row.flags, nanos / 1000, cx.server.clock.unix_ms());
     }
-    let limits = cx.server.command_log.limits;
-    let is_large = (args.bytes_at_most() >= limits.request) | (cx.reply.bytes_at_most_since(mark) >= limits.reply);
-    if ends && ((nanos >= limits.nanos) | is_large) {
+    let limits = &cx.server.command_log.limits;
+    let may_be_large = args.may_take(limits.buffer) | cx.reply.may_hold(limits.buffer);
+    if (nanos >= limits.nanos) | may_be_large && ends {
         log_command(cx, id, &args, started, nanos, mark);
     }
     if cx.server.observers.any() {

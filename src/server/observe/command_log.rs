@@ -52,11 +52,16 @@ pub struct Limits {
     pub request: usize,
     /// Bytes of its reply.
     pub reply: usize,
+    /// Bytes in the buffers of request and reply: with less there, neither can be that large.
+    pub buffer: usize,
 }
+
+/// A word that a client sends in a line takes up to so many times its bytes as the protocol has it otherwise.
+const FRAMING: usize = 8;
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { nanos: u64::MAX, request: usize::MAX, reply: usize::MAX }
+        Limits { nanos: u64::MAX, request: usize::MAX, reply: usize::MAX, buffer: usize::MAX }
     }
 }
 
@@ -154,6 +159,7 @@ impl CommandLog {
                 Kind::LargeReply => self.limits.reply = bytes,
             }
         }
+        self.limits.buffer = self.limits.reply.min(self.limits.request / FRAMING);
     }
 
     /// Whether something of this size, or microseconds, is logged; if so it is entered.
