@@ -101,6 +101,15 @@ fn pipe_gives_up_on_a_server_that_stays_silent() {
 }
 
 #[test]
+fn connecting_is_limited_in_time_and_to_a_version_of_ip_first() {
+    let server = Server::start_with(&["--bind", "127.0.0.1"]);
+    for options in [&["-4"][..], &["-6"], &["-t", "5"], &["-t", "0"], &["-t", "0.5", "-4"]] {
+        let all = [&["-h", "localhost"], options, &["PING"]].concat();
+        assert_eq!(ours(&server, &all, b""), "PONG\n", "{options:?}");
+    }
+}
+
+#[test]
 fn keys_are_listed_and_surveyed() {
     let server = Server::start_with(&["--maxmemory-policy", "allkeys-lfu"]);
     let mut connection = server.connect();
@@ -118,6 +127,11 @@ fn keys_are_listed_and_surveyed() {
     assert!(survey.contains("\n100 strings with 500 bytes (99.01% of keys, avg size 5.00)\n"), "{survey}");
     let survey = ours(&server, &["--memkeys-samples", "2"], b"");
     assert!(survey.contains("\nBiggest   list found '\"long\"' has "), "{survey}");
+    let survey = ours(&server, &["--keystats", "--top", "1", "--pattern", "*"], b"");
+    assert!(survey.contains("\nKeys sampled: 101\n"), "{survey}");
+    assert!(survey.contains("--- Top 1 key sizes ---\n  1 ") && !survey.contains("\n  2 "), "{survey}");
+    assert!(survey.contains("\nlist       \"long\" has 3\n"), "{survey}");
+    assert!(survey.contains("\nstring              100  99.01%"), "{survey}");
     let hot = ours(&server, &["--hotkeys"], b"");
     assert!(hot.contains("hot key found with counter: "), "{hot}");
 }

@@ -13,6 +13,8 @@ use super::unit::{Cmd, Unit};
 
 /// So many of a hundred commands are spoilt, where their row allows it.
 const SPOILT_PERCENT: usize = 3;
+/// COMMAND, GETKEYS, a name and an argument.
+const SHORTEST_ABOUT_ANOTHER: usize = 4;
 /// So many of a hundred units change the connection.
 const SWITCH_PERCENT: usize = 2;
 
@@ -165,6 +167,10 @@ impl Generator {
             let (other, grammar) = &self.rows[self.draw.below(self.rows.len())];
             let other = commands_of(other, grammar, &mut self.draw).pop();
             commands[0].words.extend(other.into_iter().flat_map(|command| command.words));
+            // Of a call without arguments COMMAND GETKEYS speaks otherwise in Redis 7.0 than in 8.2.
+            if commands[0].words.len() < SHORTEST_ABOUT_ANOTHER {
+                commands[0].words.push("x".into());
+            }
         }
         let is_open = &mut self.draw.in_transaction[self.draw.actor];
         for command in &commands {

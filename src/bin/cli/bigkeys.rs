@@ -74,7 +74,7 @@ pub fn run(mut link: Connection, options: &Options, measure: Measure) -> Result<
 }
 
 /// What has been seen so far.
-struct Survey {
+pub struct Survey {
     measure: Measure,
     types: Vec<Type>,
     /// Keys that there were at the start.
@@ -86,9 +86,15 @@ struct Survey {
 }
 
 impl Survey {
-    fn new(measure: Measure, expected: u64) -> Survey {
+    /// Of so many keys.
+    pub fn new(measure: Measure, expected: u64) -> Survey {
         let types = TYPES.iter().map(|(name, command, unit)| Type::new(name, Some(command), unit)).collect();
         Survey { measure, types, expected, sampled: 0, key_bytes: 0, percent: 0.0 }
+    }
+
+    /// What the type at a place is called.
+    pub fn name(&self, place: usize) -> &str {
+        self.types.get(place).map_or("", |kind| &kind.name)
     }
 
     fn unit(&self, kind: &Type) -> &'static str {
@@ -96,7 +102,10 @@ impl Survey {
     }
 
     /// The places of the keys' types among all; none for a key that is gone.
-    fn types_of(&mut self, link: &mut Connection, keys: &[Vec<u8>]) -> Result<Vec<Option<usize>>, Failure> {
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn types_of(&mut self, link: &mut Connection, keys: &[Vec<u8>]) -> Result<Vec<Option<usize>>, Failure> {
         self.percent = 100.0 * self.sampled as f64 / self.expected.max(1) as f64;
         keys.iter().for_each(|key| link.queue([b"TYPE", key.as_slice()]));
         link.flush()?;
@@ -125,7 +134,16 @@ impl Survey {
         })
     }
 
-    fn sizes_of(&self, link: &mut Connection, keys: &[Vec<u8>], places: &[Option<usize>]) -> Result<Vec<u64>, Failure> {
+    /// The sizes of keys whose types are at these places.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn sizes_of(
+        &self,
+        link: &mut Connection,
+        keys: &[Vec<u8>],
+        places: &[Option<usize>],
+    ) -> Result<Vec<u64>, Failure> {
         let requests = keys.iter().zip(places).map(|(key, place)| self.size_request(key, (*place)?));
         let requests: Vec<Option<Vec<Vec<u8>>>> = requests.collect();
         requests.iter().flatten().for_each(|request| link.queue(request));

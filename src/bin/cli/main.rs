@@ -24,6 +24,7 @@ mod history;
 mod hotkeys;
 mod interrupt;
 mod intrinsic;
+mod keystats;
 mod latency;
 mod latency_dist;
 mod lru_test;
@@ -86,6 +87,7 @@ fn run(mut options: Options) -> Result<(), Failure> {
         Mode::Scan => scan::run(session.into_connection()?, &options),
         Mode::BigKeys => bigkeys::run(session.into_connection()?, &options, Measure::Elements),
         Mode::MemKeys(samples) => bigkeys::run(session.into_connection()?, &options, Measure::Memory(*samples)),
+        Mode::KeyStats(samples) => keystats::run(session.into_connection()?, &options, *samples),
         Mode::HotKeys => hotkeys::run(session.into_connection()?, &options),
         Mode::Stat => stat::run(Reconnecting::new(session)?, options.interval),
         Mode::Latency { history } => latency::run(Reconnecting::new(session)?, &options, *history),

@@ -25,7 +25,12 @@ impl Scan {
     /// The keys that the options name.
     pub fn new(options: &Options) -> Scan {
         let Options { pattern, count, key_type, .. } = options.clone();
-        Scan { pattern, count, key_type, cursor: 0, rounds: 0 }
+        Scan { pattern, count, key_type, cursor: options.cursor, rounds: 0 }
+    }
+
+    /// Where the next round begins.
+    pub fn cursor(&self) -> u64 {
+        self.cursor
     }
 
     /// The keys of the next round; `None` after the last, or when the user has had enough.

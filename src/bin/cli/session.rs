@@ -158,7 +158,7 @@ impl Session {
         let transport = match &self.options.socket {
             Some(path) => Transport::Unix(UnixStream::connect(path)?),
             None => {
-                let stream = transport::tcp(&self.options.host, self.options.port)?;
+                let stream = transport::tcp(&self.options)?;
                 match &self.tls {
                     Some(tls) => Transport::Tls(Box::new(tls.connect(stream)?)),
                     None => Transport::Tcp(stream),

@@ -1,12 +1,14 @@
 //! Byte streams to a server: TCP, Unix socket, TLS over TCP.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use oxidis::tls::ClientStream;
 use socket2::{SockRef, TcpKeepalive};
+
+use crate::options::Options;
 
 /// How long a connection may be silent before the system asks whether the peer is alive.
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -22,16 +24,43 @@ pub enum Transport {
     Tls(Box<ClientStream>),
 }
 
-/// Connects through TCP; the first address that answers wins.
+/// A version of IP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    V4,
+    V6,
+}
+
+/// Connects through TCP; the first address that answers wins, in time if there is a limit.
 ///
 /// # Errors
 /// When the host is unknown or none of its addresses answers.
-pub fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((host, port))?;
+pub fn tcp(options: &Options) -> io::Result<TcpStream> {
+    let mut addresses: Vec<SocketAddr> = (options.host.as_str(), options.port).to_socket_addrs()?.collect();
+    if let Some(family) = options.family {
+        // The order stays among those of a version.
+        addresses.sort_by_key(|address| address.is_ipv4() != (family == Family::V4));
+    }
+    let stream = first_that_answers(&addresses, options.connect_timeout)?;
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3).with_retries(3);
     SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
     Ok(stream)
+}
+
+fn first_that_answers(addresses: &[SocketAddr], timeout: Option<Duration>) -> io::Result<TcpStream> {
+    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        let answer = match timeout {
+            Some(timeout) => TcpStream::connect_timeout(address, timeout),
+            None => TcpStream::connect(address),
+        };
+        match answer {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 impl Transport {

@@ -13,6 +13,7 @@ use oxidis::tls::ClientOptions;
 
 use crate::failure::Failure;
 use crate::format::{Layout, Style};
+use crate::transport::Family;
 use table::{Effect, ROWS, Row, SPECIAL_ROWS};
 
 /// How the client was asked to speak RESP3.
@@ -46,6 +47,8 @@ pub enum Mode {
     BigKeys,
     /// `--memkeys`; elements looked at per key, if not the server's own choice.
     MemKeys(Option<u64>),
+    /// `--keystats`; elements looked at per key, if not the server's own choice.
+    KeyStats(Option<u64>),
     /// `--hotkeys`
     HotKeys,
     /// `--stat`
@@ -75,6 +78,10 @@ pub struct Options {
     pub host: String,
     pub port: u16,
     pub socket: Option<String>,
+    /// How long connecting may take; `None` leaves that to the system.
+    pub connect_timeout: Option<Duration>,
+    /// The version of IP whose addresses are tried first.
+    pub family: Option<Family>,
     pub tls: bool,
     pub tls_options: ClientOptions,
     pub user: Option<Vec<u8>>,
@@ -97,6 +104,10 @@ pub struct Options {
     pub mode: Mode,
     pub pattern: Option<Vec<u8>>,
     pub count: Option<u64>,
+    /// Where to begin among the keys.
+    pub cursor: u64,
+    /// Largest keys that `--keystats` shows.
+    pub top: Option<usize>,
     pub key_type: Option<Vec<u8>>,
     /// `None` waits for ever.
     pub pipe_timeout: Option<Duration>,
@@ -113,6 +124,8 @@ impl Options {
             host: "127.0.0.1".to_owned(),
             port: 6379,
             socket: None,
+            connect_timeout: None,
+            family: None,
             tls: false,
             tls_options: ClientOptions::default(),
             user: None,
@@ -132,6 +145,8 @@ impl Options {
             mode: Mode::Commands,
             pattern: None,
             count: None,
+            cursor: 0,
+            top: None,
             key_type: None,
             pipe_timeout: Some(Duration::from_secs(30)),
             monochrome: false,

@@ -7,6 +7,7 @@ use oxidis::quote::split_args;
 use super::{Mode, Options, Resp3, StandardInput, exclusive, uri};
 use crate::failure::Failure;
 use crate::format::Style;
+use crate::transport::Family;
 
 /// What an option does.
 pub enum Effect {
@@ -52,6 +53,8 @@ pub const ROWS: &[Row] = rows! { o;
         "Host of the server (127.0.0.1).";
     "-p" => "<port>" v { o.port = number(v)? }
         "Port of the server (6379).";
+    "-t" => "<seconds>" v { o.connect_timeout = Some(seconds(v)?).filter(|limit| !limit.is_zero()) }
+        "How long connecting may take; may be 0.1. 0 leaves that to the system.";
     "-s" => "<path>" v { o.socket = Some(text(v)?) }
         "Unix socket of the server, instead of host and port.";
     "-u" => "<uri>" v { uri::apply(&text(v)?, o)? }
@@ -70,6 +73,10 @@ pub const ROWS: &[Row] = rows! { o;
         "Speaks RESP2.";
     "-3" { o.resp3 = Resp3::Required }
         "Speaks RESP3.";
+    "-4" { o.family = Some(Family::V4) }
+        "Tries addresses of IPv4 first.";
+    "-6" { o.family = Some(Family::V6) }
+        "Tries addresses of IPv6 first.";
     "--tls" { o.tls() }
         "Speaks TLS.";
     "--sni" => "<host>" v { o.tls_options.server_name = Some(text(v)?) }
@@ -145,6 +152,14 @@ pub const ROWS: &[Row] = rows! { o;
         "Looks for keys that take much memory.";
     "--memkeys-samples" => "<number>" v { o.mode = Mode::MemKeys(Some(number(v)?)) }
         "The same, with so many elements of each key looked at.";
+    "--keystats" { o.mode = Mode::KeyStats(None) }
+        "Tells memory and lengths of keys, and how these are distributed.";
+    "--keystats-samples" => "<number>" v { o.mode = Mode::KeyStats(Some(number(v)?)) }
+        "The same, with so many elements of each key looked at.";
+    "--cursor" => "<number>" v { o.cursor = number(v)? }
+        "Cursor at which looking at keys begins, as --keystats tells it on Ctrl-C.";
+    "--top" => "<number>" v { o.top = Some(number(v)?) }
+        "Largest keys that --keystats shows (10).";
     "--hotkeys" { o.mode = Mode::HotKeys }
         "Looks for keys that are used often; maxmemory-policy must be one of LFU.";
     "--stat" { o.mode = Mode::Stat }
