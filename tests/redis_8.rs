@@ -150,7 +150,8 @@ fn clients_are_described_with_the_words_of_redis_8() {
         };
         let (redis, own) = (words(redis), words(own));
         let names = |words: &[(String, String)]| words.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-        assert_eq!(names(&own), names(&redis));
+        // What Valkey tells besides stands behind it.
+        assert!(names(&own).starts_with(&names(&redis)), "{own:?}");
         for name in
             ["watch", "multi", "io-thread", "tot-net-in", "tot-cmds", "cmd", "flags", "user", "qbuf", "argv-mem"]
         {

@@ -47,10 +47,18 @@ pub const COMMANDS: &[Command] = &[
         .find_keys(set_keys)
         .docs(
             "1.0.0",
-            "key value [NX|XX|IFEQ ifeq-value|IFNE ifne-value|IFDEQ ifdeq-digest|IFDNE ifdne-digest] [GET] [EX seconds|PX \
-             milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]",
+            "key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest] [GET] \
+             [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]",
             "Sets a key to a string, whatever it held.",
-        ).complexity("O(1)").history(&[("2.6.12", "`EX`, `PX`, `NX` and `XX`."), ("6.0.0", "`KEEPTTL`."), ("6.2.0", "`GET`, `EXAT` and `PXAT`."), ("7.0.0", "`NX` and `GET` together."), ("8.4.0", "`IFEQ`, `IFNE`, `IFDEQ` and `IFDNE`.")]),
+        )
+        .complexity("O(1)")
+        .history(&[
+            ("2.6.12", "`EX`, `PX`, `NX` and `XX`."),
+            ("6.0.0", "`KEEPTTL`."),
+            ("6.2.0", "`GET`, `EXAT` and `PXAT`."),
+            ("7.0.0", "`NX` and `GET` together."),
+            ("8.4.0", "`IFEQ`, `IFNE`, `IFDEQ` and `IFDNE`."),
+        ]),
     Command::new("setnx", Arity::exactly(3), setnx)
         .group(Group::String)
         .flags(&[WRITE, DENYOOM, FAST])
@@ -62,13 +70,15 @@ pub const COMMANDS: &[Command] = &[
         .flags(&[WRITE, DENYOOM])
         .keys(&[Keys::at(1, OVERWRITES)])
         .deprecated("2.6.12", "`SET` with `EX`")
-        .docs("2.0.0", "key seconds value", "Sets a key to a string that expires after some seconds.").complexity("O(1)"),
+        .docs("2.0.0", "key seconds value", "Sets a key to a string that expires after some seconds.")
+        .complexity("O(1)"),
     Command::new("psetex", Arity::exactly(4), |cx, args| set_expiring(cx, args, MILLISECONDS))
         .group(Group::String)
         .flags(&[WRITE, DENYOOM])
         .keys(&[Keys::at(1, OVERWRITES)])
         .deprecated("2.6.12", "`SET` with `PX`")
-        .docs("2.6.0", "key milliseconds value", "Sets a key to a string that expires after some milliseconds.").complexity("O(1)"),
+        .docs("2.6.0", "key milliseconds value", "Sets a key to a string that expires after some milliseconds.")
+        .complexity("O(1)"),
     Command::new("getset", Arity::exactly(3), getset)
         .group(Group::String)
         .flags(&[WRITE, DENYOOM, FAST])
@@ -93,7 +103,8 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::String)
         .flags(&[WRITE, DENYOOM, FAST])
         .keys(&[Keys::at(1, Access::RW.and(Access::INSERT))])
-        .docs("2.0.0", "key value", "Adds bytes at the end of a string, and makes the key if it is missing.").complexity("O(1) on average, since strings grow by more than is needed."),
+        .docs("2.0.0", "key value", "Adds bytes at the end of a string, and makes the key if it is missing.")
+        .complexity("O(1) on average, since strings grow by more than is needed."),
     Command::new("strlen", Arity::exactly(2), strlen)
         .group(Group::String)
         .flags(&[READONLY, FAST])
@@ -103,18 +114,21 @@ pub const COMMANDS: &[Command] = &[
         .group(Group::String)
         .flags(&[WRITE, DENYOOM])
         .keys(&[Keys::at(1, Access::RW.and(Access::UPDATE))])
-        .docs("2.2.0", "key offset value", "Overwrites the part of a string that begins at an offset.").complexity("O(1) for short values, otherwise O(M) for M bytes of the value."),
+        .docs("2.2.0", "key offset value", "Overwrites the part of a string that begins at an offset.")
+        .complexity("O(1) for short values, otherwise O(M) for M bytes of the value."),
     Command::new("getrange", Arity::exactly(4), getrange)
         .group(Group::String)
         .flags(&[READONLY])
         .keys(&[Keys::at(1, READS)])
-        .docs("2.4.0", "key start end", "Returns a part of a string.").complexity("O(N) for N bytes returned, which for short strings is as good as O(1)."),
+        .docs("2.4.0", "key start end", "Returns a part of a string.")
+        .complexity("O(N) for N bytes returned, which for short strings is as good as O(1)."),
     Command::new("substr", Arity::exactly(4), getrange)
         .group(Group::String)
         .flags(&[READONLY])
         .keys(&[Keys::at(1, READS)])
         .deprecated("2.0.0", "`GETRANGE`")
-        .docs("1.0.0", "key start end", "Returns a part of a string, like GETRANGE.").complexity("O(N) for N bytes returned, which for short strings is as good as O(1)."),
+        .docs("1.0.0", "key start end", "Returns a part of a string, like GETRANGE.")
+        .complexity("O(N) for N bytes returned, which for short strings is as good as O(1)."),
 ];
 
 /// Writes a string value as a bulk string, a big one without copying it.

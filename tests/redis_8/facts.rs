@@ -6,6 +6,8 @@ use super::*;
 const DIFFERENCES: &[(&str, &str)] = &[
     ("lolwut complexity", "a command that is fast says so, and Redis says nothing about this one"),
     ("lolwut formulas", "as above"),
+    ("xread complexity", "nor about this one, though it does about XREADGROUP"),
+    ("xread formulas", "as above"),
 ];
 
 fn is_different(what: &str) -> bool {

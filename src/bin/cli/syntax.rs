@@ -285,7 +285,7 @@ mod tests {
             ("blpop a b", Some("[key ...] timeout")),
             ("zrangestore a b 1 2 rev", Some("[BYSCORE|BYLEX] [LIMIT offset count]")),
             ("zrangestore a b 1 2 limit 1", Some("count [BYSCORE|BYLEX] [REV]")),
-            ("zunion 2 a b weights 1", Some("[weight ...] [AGGREGATE SUM|MIN|MAX] [WITHSCORES]")),
+            ("zunion 2 a b weights 1", Some("[weight ...] [AGGREGATE SUM|MIN|MAX|COUNT] [WITHSCORES]")),
         ] {
             assert_eq!(hint(line).as_deref(), rest, "{line}");
         }
@@ -297,7 +297,7 @@ mod tests {
         assert_eq!(tokens("expire a 10"), ["NX", "XX", "GT", "LT"]);
         assert!(tokens("set a b nx").contains(&"EX".to_owned()), "{:?}", tokens("set a b nx"));
         assert!(!tokens("set a b nx").contains(&"XX".to_owned()));
-        assert_eq!(tokens("zunion 1 a aggregate"), ["SUM", "MIN", "MAX"]);
+        assert_eq!(tokens("zunion 1 a aggregate"), ["SUM", "MIN", "MAX", "COUNT"]);
         assert_eq!(tokens("get"), Vec::<String>::new());
     }
 }
