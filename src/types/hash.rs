@@ -4,10 +4,11 @@
 //! listpack     field value field value …            small
 //! listpackex   field value time …                   small, and some field has or had an expiry: see `timed`
 //! hashtable    a table of fields, one allocation each: see `big` and `field`
-//! template-listpack  value value …, the names elsewhere, shared with others: see `template`
+//! template-listpack, template-array
+//!              value value …, the names elsewhere, shared with others: see `template`
 //! ```
-//! A hash grows from the first to the third form and never back. To the last it only comes if that is asked for, and it
-//! leaves it with the first change of its fields. It is 8 bytes where it lies: the address of a listpack
+//! A hash grows from the first to the third form and never back. To the last ones it only comes if that is asked for, and
+//! it leaves them when it gets or loses a field, or one that expires. It is 8 bytes where it lies: the address of a listpack
 //! or of a box for the other forms (see `form`).
 //!
 //! A field whose time has come stays until it is removed. [`Hash::find`] tells it from one that lives, and
@@ -208,8 +209,12 @@ impl Hash {
     pub fn set_expiry(&mut self, field: &[u8], expiry: Option<i64>) {
         match self.0.view_mut() {
             FormMut::Pack(_) | FormMut::Shared(_) if expiry.is_none() => {}
-            FormMut::Pack(_) | FormMut::Shared(_) => {
+            FormMut::Pack(_) => {
                 self.give_times();
+                self.set_expiry(field, expiry);
+            }
+            FormMut::Shared(_) => {
+                self.unshare();
                 self.set_expiry(field, expiry);
             }
             FormMut::Timed(pack) => pack.set_expiry(field, expiry),
@@ -307,30 +312,35 @@ impl Hash {
     /// Makes a plain listpack one with times: Redis does so as soon as a command is about the expiry of fields, whether it
     /// sets one or not, and OBJECT ENCODING shows it.
     pub fn expect_times(&mut self) {
-        if let FormRef::Pack(_) | FormRef::Shared(_) = self.0.view() {
+        self.unshare();
+        if let FormRef::Pack(_) = self.0.view() {
             self.give_times();
         }
     }
 
     /// Has a plain listpack share its names with all hashes that have the same.
     pub fn share_names(&mut self, limits: HashLimits) {
-        let FormRef::Pack(pack) = self.0.view() else { return };
-        let texts: Vec<Vec<u8>> = pack.iter().map(Element::to_vec).collect();
-        let names: Vec<&Vec<u8>> = texts.iter().step_by(PARTS).collect();
-        let Some(set) = FieldSet::new(&names) else { return };
-        if let Some(shared) = set.share(|place| &texts[place * PARTS + 1], limits) {
-            self.0 = Form::shared(shared);
+        if let FormRef::Pack(_) = self.0.view() {
+            self.share_all_names(limits);
         }
     }
 
-    /// A hash of some fields that shares their names if it is small enough, given its values by their place.
-    pub fn of_field_set<'a>(set: &'a FieldSet, value: impl Fn(usize) -> &'a [u8], limits: HashLimits) -> Self {
-        if let Some(shared) = set.share(&value, limits) {
-            return Self(Form::shared(shared));
+    /// Has a hash share its names, of whatever size it is, unless fields of it expire or did so.
+    pub fn share_all_names(&mut self, limits: HashLimits) {
+        if self.planned().is_some() || self.is_empty() || matches!(self.0.view(), FormRef::Timed(_)) {
+            return;
         }
-        let mut hash = Self::expecting(set.len(), set.len(), limits);
-        set.pairs(value).for_each(|(field, value)| _ = hash.set(field, value, limits));
-        hash
+        let texts: Vec<(Vec<u8>, Vec<u8>)> =
+            self.pairs().map(|pair| (pair.field.to_vec(), pair.value.to_vec())).collect();
+        let names: Vec<&Vec<u8>> = texts.iter().map(|(name, _)| name).collect();
+        if let Some(set) = FieldSet::new(&names).filter(|_| self.next_expiry().is_none()) {
+            self.0 = Form::shared(set.share(|place| &texts[place].1, limits));
+        }
+    }
+
+    /// A hash of some fields that shares their names, given its values by their place.
+    pub fn of_field_set<'a>(set: &'a FieldSet, value: impl Fn(usize) -> &'a [u8], limits: HashLimits) -> Self {
+        if set.len() == 0 { Self::default() } else { Self(Form::shared(set.share(value, limits))) }
     }
 
     /// How many hashes, this one included, share its names; `None` if it has its own.
@@ -338,13 +348,14 @@ impl Hash {
         if let FormRef::Shared(shared) = self.0.view() { Some(shared.hashes()) } else { None }
     }
 
-    /// Has a hash that shares its names take them back: it is a plain listpack then, however long they are.
+    /// Has a hash take its names back if it shares them. It is a plain listpack then, or a table if its values were not
+    /// in one.
     #[cold]
     pub fn unshare(&mut self) {
         let FormRef::Shared(shared) = self.0.view() else { return };
         let mut pack = RoomyListpack::new();
         let bytes: usize = shared.pairs().map(|pair| pair.field.text_len() + ELEMENTS_OVERHEAD).sum();
-        if !pack.has_room_for(bytes + shared.capacity()) {
+        if !shared.is_packed() || !pack.has_room_for(bytes + shared.heap_bytes()) {
             self.make_table();
             return;
         }
@@ -505,7 +516,7 @@ impl Collection for Hash {
             FormRef::Pack(_) => "listpack",
             FormRef::Timed(_) => "listpackex",
             FormRef::Big(_) => "hashtable",
-            FormRef::Shared(_) => "template-listpack",
+            FormRef::Shared(shared) => shared.encoding(),
         }
     }
 
@@ -515,12 +526,16 @@ impl Collection for Hash {
             FormRef::Pack(pack) => block(pack.capacity()),
             FormRef::Timed(pack) => size_class(size_of::<TimedPack>()) + block(pack.capacity()),
             FormRef::Big(big) => size_class(size_of::<BigHash>()) + big.heap_bytes(samples),
-            FormRef::Shared(shared) => size_class(size_of::<SharedHash>()) + block(shared.capacity()),
+            FormRef::Shared(shared) => size_class(size_of::<SharedHash>()) + shared.heap_bytes(),
         }
     }
 
     fn free_effort(&self) -> usize {
-        self.as_big().map_or(1, BigHash::len)
+        match self.0.view() {
+            FormRef::Pack(_) | FormRef::Timed(_) => 1,
+            FormRef::Big(big) => big.len(),
+            FormRef::Shared(shared) => shared.free_effort(),
+        }
     }
 
     fn digest(&self, digest: &mut Digest) {

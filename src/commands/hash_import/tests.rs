@@ -72,16 +72,26 @@ fn a_key_is_set_whatever_it_held_and_loses_its_expiry() {
 }
 
 #[test]
-fn what_a_listpack_may_not_have_is_a_table() {
+fn values_that_a_listpack_may_not_have_are_kept_by_themselves() {
     let mut bed = Testbed::new();
     bed.run("HIMPORT PREPARE u a b");
     let long = "v".repeat(65);
     assert_eq!(bed.run_words(&["HIMPORT", "SET", "k", "u", &long, "2"]), "+OK\r\n");
-    assert_eq!(bed.run("OBJECT ENCODING k"), "$9\r\nhashtable\r\n");
+    assert_eq!(bed.run("OBJECT ENCODING k"), "$14\r\ntemplate-array\r\n");
     assert_eq!(bed.run("HGET k b"), "$1\r\n2\r\n");
+    assert_eq!(bed.run("HINCRBY k b 3"), ":5\r\n");
+    assert_eq!(bed.run("HSCAN k 0 MATCH b"), "*2\r\n$1\r\n0\r\n*2\r\n$1\r\nb\r\n$1\r\n5\r\n");
     bed.server.config.hash_max_listpack_entries = 1;
     bed.run("HIMPORT SET k u 1 2");
-    assert_eq!(bed.run("OBJECT ENCODING k"), "$9\r\nhashtable\r\n");
+    assert_eq!(bed.run("OBJECT ENCODING k"), "$14\r\ntemplate-array\r\n");
+    for (command, encoding) in
+        [("HEXPIRE k 100 FIELDS 1 a", "hashtable"), ("HSET k c 1", "hashtable"), ("HDEL k a", "hashtable")]
+    {
+        bed.run("HIMPORT SET k u 1 2");
+        bed.run(command);
+        assert_eq!(bed.run("OBJECT ENCODING k"), format!("${}\r\n{encoding}\r\n", encoding.len()), "{command}");
+        assert_eq!(bed.run("HGET k b"), "$1\r\n2\r\n", "{command}");
+    }
 }
 
 #[test]
@@ -102,7 +112,7 @@ fn a_hash_shares_its_names_until_its_fields_change() {
         ("HGETDEL k FIELDS 1 a", "*1\r\n$1\r\n1\r\n", "listpack"),
         ("HEXPIRE k 100 FIELDS 1 a", "*1\r\n:1\r\n", "listpackex"),
         ("HSETEX k EX 100 FIELDS 1 a 5", ":1\r\n", "listpackex"),
-        (&long, ":0\r\n", "hashtable"),
+        (&long, ":0\r\n", "template-array"),
     ] {
         let mut bed = Testbed::new();
         bed.run("HIMPORT PREPARE u a b");

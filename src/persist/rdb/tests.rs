@@ -571,7 +571,11 @@ fn a_dumped_hash_that_shares_its_names_is_restored_as_one() {
             .for_each(|(name, value)| [name, value].iter().for_each(|text| out.string(text.as_bytes())));
     });
     let entry = restored(kind::HASH_TEMPLATE_ARRAY, &pairs, 2).expect("a sound value");
-    assert_eq!((content(entry.view()).len(), entry.view().encoding()), (3, "hashtable"), "too many for a listpack");
+    assert_eq!(
+        (content(entry.view()).len(), entry.view().encoding()),
+        (3, "template-array"),
+        "too many for a listpack"
+    );
     let short = pieces(|out| {
         names(out);
         out.string(&pack(&["7", "30"]));

@@ -1,9 +1,10 @@
 //! Hashes that share their field names: a template has the names, once for all hashes that have just these, and a hash
-//! of it keeps a listpack of values.
+//! of it keeps the values.
 //!
 //! ```text
 //! template    names in order, by length and then by their bytes; found by their common hash in one registry
-//! hash        the template, and a listpack: value of the first name, value of the second, …
+//! hash        the template, and: value of the first name, value of the second, …
+//!             in a listpack, or each by itself where they are too many or too long for that
 //! ```
 //! A template never changes. A hash that gets another field, loses one, or has one that is to expire takes its names
 //! back and is a hash like others. A template lives as long as a hash or a [`FieldSet`] has it; hashes may be freed by
@@ -17,7 +18,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::{HashLimits, Pair};
-use crate::types::listpack::{Element, Elements, Position, RoomyListpack, ThinListpack};
+use crate::types::item::Item;
+use crate::types::listpack::{Element, Elements, IntText, RoomyListpack, ThinListpack};
 use crate::util::alloc::size_class;
 use crate::util::siphash::HashSeed;
 
@@ -174,29 +176,39 @@ impl FieldSet {
         self.template.names.iter().zip(&self.places).map(move |(name, place)| (&**name, value(*place as usize)))
     }
 
-    /// A hash of these fields that shares their names, given its values by their place; `None` if it does not belong
-    /// into a listpack.
-    pub fn share<'a>(&'a self, value: impl Fn(usize) -> &'a [u8], limits: HashLimits) -> Option<SharedHash> {
+    /// A hash of these fields that shares their names, given its values by their place.
+    pub fn share<'a>(&'a self, value: impl Fn(usize) -> &'a [u8], limits: HashLimits) -> SharedHash {
         let mut bytes = 0;
         let fits = |(_, value): (&[u8], &[u8])| {
             bytes += value.len() + super::ELEMENTS_OVERHEAD;
             value.len() <= limits.value
         };
-        let mut values = RoomyListpack::new();
-        let all_fit = self.pairs(&value).all(fits);
-        if self.len() == 0 || self.len() > limits.entries || !all_fit || !values.has_room_for(bytes) {
-            return None;
-        }
-        values.extend(|writer| self.pairs(&value).for_each(|(_, value)| writer.push_text(value)));
-        Some(SharedHash { template: Held::new(Arc::clone(&self.template)), values: values.into_thin() })
+        let mut pack = RoomyListpack::new();
+        // A hash that takes its names back must find them fit for a listpack, too: the last is the longest.
+        let names_fit = self.template.names.last().is_none_or(|name| name.len() <= limits.value);
+        let all_fit = names_fit && self.pairs(&value).all(fits);
+        let values = if self.len() <= limits.entries && all_fit && pack.has_room_for(bytes) {
+            pack.extend(|writer| self.pairs(&value).for_each(|(_, value)| writer.push_text(value)));
+            Values::Pack(pack.into_thin())
+        } else {
+            Values::Array(self.pairs(&value).map(|(_, value)| Item::new(value)).collect())
+        };
+        SharedHash { template: Held::new(Arc::clone(&self.template)), values }
     }
 }
 
-/// A small hash that shares its names.
+/// The values of a hash, in the order of the names.
+#[derive(Clone)]
+enum Values {
+    Pack(ThinListpack),
+    Array(Box<[Item]>),
+}
+
+/// A hash that shares its names.
 #[derive(Clone)]
 pub struct SharedHash {
     template: Held,
-    values: ThinListpack,
+    values: Values,
 }
 
 impl SharedHash {
@@ -210,53 +222,104 @@ impl SharedHash {
         self.template.0.hashes.load(Relaxed)
     }
 
-    /// The memory it owns, the names not counted.
-    pub fn capacity(&self) -> usize {
-        self.values.capacity()
+    /// Whether its values are in a listpack.
+    pub fn is_packed(&self) -> bool {
+        matches!(self.values, Values::Pack(_))
     }
 
-    fn find(&self, field: &[u8]) -> Option<Position> {
-        self.values.seek(self.template.0.find(field)? as isize)
+    /// The name that OBJECT ENCODING gives.
+    pub fn encoding(&self) -> &'static str {
+        if self.is_packed() { "template-listpack" } else { "template-array" }
+    }
+
+    /// The memory it owns, the names not counted.
+    pub fn heap_bytes(&self) -> usize {
+        match &self.values {
+            Values::Pack(pack) => size_class(pack.capacity()),
+            Values::Array(values) => {
+                let each = values.iter().map(|value| Item::heap_bytes(value.bytes().len()));
+                size_class(size_of_val(&**values)) + each.sum::<usize>()
+            }
+        }
+    }
+
+    /// About how many allocations are freed with it.
+    pub fn free_effort(&self) -> usize {
+        if let Values::Array(values) = &self.values { values.len() } else { 1 }
+    }
+
+    fn value(&self, index: usize) -> Option<Element<'_>> {
+        match &self.values {
+            Values::Pack(pack) => pack.seek(index as isize).map(|at| pack.get(at)),
+            Values::Array(values) => values.get(index).map(|value| Element::Bytes(value.bytes())),
+        }
     }
 
     /// The value of a field.
     #[inline]
     pub fn get(&self, field: &[u8]) -> Option<Element<'_>> {
-        self.find(field).map(|at| self.values.get(at))
+        self.template.0.find(field).and_then(|index| self.value(index))
     }
 
-    /// Replaces the value of a field that is there; false if there is none, or the value does not belong there.
+    /// Replaces the value of a field; false if there is none.
     pub fn replace(&mut self, field: &[u8], value: &[u8], limits: HashLimits) -> bool {
-        let fits = value.len() <= limits.value
-            && self.len() <= limits.entries
-            && self.values.has_room_for(value.len() + super::ELEMENTS_OVERHEAD);
-        let found = self.find(field).filter(|_| fits);
-        found.map(|at| self.values.replace(at, Element::of(value))).is_some()
+        let Some(index) = self.template.0.find(field) else { return false };
+        let count = self.len();
+        match &mut self.values {
+            Values::Array(values) => values[index] = Item::new(value),
+            Values::Pack(pack)
+                if value.len() <= limits.value
+                    && count <= limits.entries
+                    && pack.has_room_for(value.len() + super::ELEMENTS_OVERHEAD) =>
+            {
+                if let Some(at) = pack.seek(index as isize) {
+                    pack.replace(at, Element::of(value));
+                }
+            }
+            Values::Pack(pack) => {
+                let mut room = IntText::new();
+                let mut values: Box<[Item]> = pack.iter().map(|value| Item::new(value.text(&mut room))).collect();
+                values[index] = Item::new(value);
+                self.values = Values::Array(values);
+            }
+        }
+        true
     }
 
     /// All fields.
     pub fn pairs(&self) -> SharedPairs<'_> {
-        SharedPairs { names: self.template.0.names.iter(), values: self.values.iter() }
+        let names = self.template.0.names.iter();
+        match &self.values {
+            Values::Pack(pack) => SharedPairs::Pack(names, pack.iter()),
+            Values::Array(values) => SharedPairs::Array(names, values.iter()),
+        }
     }
 
     /// A field by its place.
     pub fn nth(&self, index: usize) -> Option<Pair<'_>> {
-        let (name, at) = (self.template.0.names.get(index)?, self.values.seek(index as isize)?);
-        Some(Pair { field: Element::Bytes(name), value: self.values.get(at), expiry: None })
+        let (name, value) = (self.template.0.names.get(index)?, self.value(index)?);
+        Some(Pair { field: Element::Bytes(name), value, expiry: None })
     }
 }
 
+type Names<'a> = slice::Iter<'a, Box<[u8]>>;
+
 /// The fields of a hash that shares its names.
-pub struct SharedPairs<'a> {
-    names: slice::Iter<'a, Box<[u8]>>,
-    values: Elements<'a>,
+pub enum SharedPairs<'a> {
+    /// The values are in a listpack.
+    Pack(Names<'a>, Elements<'a>),
+    /// Each by itself.
+    Array(Names<'a>, slice::Iter<'a, Item>),
 }
 
 impl<'a> Iterator for SharedPairs<'a> {
     type Item = Pair<'a>;
 
     fn next(&mut self) -> Option<Pair<'a>> {
-        let (name, value) = (self.names.next()?, self.values.next()?);
+        let (name, value) = match self {
+            Self::Pack(names, values) => (names.next()?, values.next()?),
+            Self::Array(names, values) => (names.next()?, Element::Bytes(values.next()?.bytes())),
+        };
         Some(Pair { field: Element::Bytes(name), value, expiry: None })
     }
 }
@@ -267,14 +330,14 @@ mod tests {
 
     const LIMITS: HashLimits = HashLimits { entries: 4, value: 8 };
 
-    fn share(names: &[&str], values: &[&str]) -> Option<SharedHash> {
+    fn share(names: &[&str], values: &[&str]) -> SharedHash {
         FieldSet::new(names).expect("different names").share(|place| values[place].as_bytes(), LIMITS)
     }
 
     #[test]
     fn names_are_shared_in_whatever_order_they_come() {
-        let one = share(&["name", "age", "b"], &["x", "7", ""]).expect("small");
-        let other = share(&["b", "age", "name"], &["", "8", "y"]).expect("small");
+        let one = share(&["name", "age", "b"], &["x", "7", ""]);
+        let other = share(&["b", "age", "name"], &["", "8", "y"]);
         assert!(Arc::ptr_eq(&one.template.0, &other.template.0));
         assert_eq!(one.hashes(), 2);
         let copy = other.clone();
@@ -299,27 +362,30 @@ mod tests {
     fn a_template_goes_with_the_last_who_has_it() {
         let names = ["only", "of", "this", "test"];
         let set = FieldSet::new(&names).expect("different names");
-        let hash = set.share(|_| b"v", LIMITS).expect("small");
+        let hash = set.share(|_| b"v", LIMITS);
         let weak = Arc::downgrade(&set.template);
         drop(set);
         assert_eq!(hash.hashes(), 1);
         drop(hash);
         assert!(weak.upgrade().is_none());
-        let hash = share(&names, &["1", "2", "3", "4"]).expect("small");
+        let hash = share(&names, &["1", "2", "3", "4"]);
         assert_eq!(hash.hashes(), 1, "another one of the same names");
     }
 
     #[test]
-    fn what_a_listpack_may_not_have_is_not_shared() {
+    fn what_a_listpack_may_not_have_is_kept_by_itself() {
         assert!(FieldSet::new(&["a", "b", "a"]).is_none());
-        assert!(share(&["a"], &["123456789"]).is_none());
-        assert!(share(&["a", "b", "c", "d", "e"], &["1"; 5]).is_none());
-        assert!(share(&[], &[]).is_none());
-        let mut hash = share(&["a", "b"], &["12345678", "2"]).expect("small");
-        assert!(hash.replace(b"b", b"12345678", LIMITS));
-        assert!(!hash.replace(b"b", b"123456789", LIMITS));
-        assert!(!hash.replace(b"c", b"1", LIMITS));
-        assert!(hash.get(b"b").is_some_and(|value| value.equals(b"12345678")));
+        assert_eq!(share(&["a"], &["123456789"]).encoding(), "template-array");
+        assert_eq!(share(&["a", "b", "c", "d", "e"], &["1"; 5]).encoding(), "template-array");
+        let mut hash = share(&["a", "b"], &["12345678", "2"]);
+        assert!(hash.replace(b"b", b"12345678", LIMITS) && !hash.replace(b"c", b"1", LIMITS));
+        assert_eq!((hash.encoding(), hash.free_effort()), ("template-listpack", 1));
+        assert!(hash.replace(b"b", b"123456789", LIMITS) && !hash.replace(b"c", b"1", LIMITS));
+        assert_eq!((hash.encoding(), hash.free_effort()), ("template-array", 2));
+        assert!(hash.replace(b"a", b"1", LIMITS));
+        let texts: Vec<Vec<u8>> = hash.pairs().map(|pair| pair.value.to_vec()).collect();
+        assert_eq!(texts, [&b"1"[..], b"123456789"]);
+        assert_eq!(hash.heap_bytes(), 16 + 8 + 16);
     }
 
     #[test]
@@ -329,7 +395,7 @@ mod tests {
                 scope.spawn(|| {
                     for round in 0..500 {
                         let name = format!("thread:{}", round % 3);
-                        let hash = share(&[&name, "x"], &["1", "2"]).expect("small");
+                        let hash = share(&[&name, "x"], &["1", "2"]);
                         assert!(hash.hashes() >= 1 && hash.get(b"x").is_some());
                     }
                 });

@@ -152,7 +152,7 @@ pub fn timed_listpack(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begu
 /// left as it is.
 fn shared(mut hash: Hash, was_shared: bool, cx: &Context) -> Hash {
     if was_shared || cx.templates.is_empty() && cx.rules.sharing.is_wanted(hash.len()) {
-        hash.share_names(cx.rules.hash);
+        hash.share_all_names(cx.rules.hash);
     }
     hash
 }
