@@ -137,6 +137,56 @@ fn the_log_brings_arrays_back_as_written_and_rewritten() {
 }
 
 #[test]
+fn a_replica_gets_arrays_with_the_data_set_and_one_by_one() {
+    let (primary, mut client) = server();
+    fill(&mut client, "a");
+    let replica = Server::start_with(&["--enable-debug-command", "yes"]);
+    let mut reader = replica.connect();
+    reader.cmd(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+    wait_until("the data set is there", || reader.cmd(&["EXISTS", "a"]) == integer(1));
+    for words in [
+        &["ARRING", "ring", "3", "a", "b", "c", "d"][..],
+        &["ARRING", "ring", "5", "e"],
+        &["ARMSET", "a", "1", "x", "2", "y"],
+        &["ARDELRANGE", "a", "20", "90"],
+        &["ARSEEK", "a", "7"],
+        &["ARINSERT", "a", "z"],
+        &["ARSET", "gone", "0", "x"],
+        &["ARDEL", "gone", "0"],
+    ] {
+        client.cmd(words);
+    }
+    client.cmd(&["SET", "end", "1"]);
+    wait_until("all has arrived", || reader.cmd(&["EXISTS", "end"]) == integer(1));
+    for key in ["a", "ring", "gone"] {
+        assert_eq!(digest(&mut reader, key), digest(&mut client, key), "{key}");
+    }
+    assert_eq!(reader.cmd(&["ARLASTITEMS", "ring", "9"]), Reply::bulks(&["b", "c", "d", "e"]));
+}
+
+#[test]
+fn what_memory_usage_tells_is_what_an_array_takes() {
+    let (_server, mut client) = server();
+    let used = |client: &mut Connection| {
+        let info = client.cmd(&["INFO", "memory"]).text();
+        let line = info.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("a figure");
+        line.trim().parse::<i64>().expect("a number")
+    };
+    for (name, index, value) in
+        [("numbers", 1, "1234567"), ("texts", 1, "a text of thirty bytes, as it is"), ("far", 5000, "x")]
+    {
+        let words: Vec<String> = (0..20_000).flat_map(|at| [(at * index).to_string(), value.to_owned()]).collect();
+        let before = used(&mut client);
+        for portion in words.chunks(1000) {
+            client.cmd(&[&["ARMSET".to_owned(), name.to_owned()][..], portion].concat());
+        }
+        let took = used(&mut client) - before;
+        let Reply::Integer(told) = client.cmd(&["MEMORY", "USAGE", name, "SAMPLES", "0"]) else { panic!("no size") };
+        assert!((told - took).abs() < took / 4 + 50_000, "{name}: {took} bytes taken, {told} told");
+    }
+}
+
+#[test]
 fn events_tell_what_was_done_and_then_that_the_key_is_gone() {
     let (server, mut client) = server();
     client.cmd(&["CONFIG", "SET", "notify-keyspace-events", "KEag"]);

@@ -113,6 +113,49 @@ fn the_log_brings_path_hashes_back_as_written_and_rewritten() {
 }
 
 #[test]
+fn a_replica_gets_path_hashes_with_the_data_set_and_one_by_one() {
+    let (primary, mut client) = server();
+    fill(&mut client);
+    let replica = Server::start_with(&["--enable-debug-command", "yes"]);
+    let mut reader = replica.connect();
+    reader.cmd(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+    wait_until("the data set is there", || reader.cmd(&["DBSIZE"]) == integer(2));
+    client.cmd(&["PHMSET", "u", "a", "FIELDS", "1", "f", "v", "ab", "FIELDS", "2", "f", "v", "g", "w"]);
+    client.cmd(&["PHSET", "u", "a", "FNX", "FIELDS", "1", "f", "ignored"]);
+    client.cmd(&["PHDEL", "u", "ab", "g"]);
+    client.cmd(&["PHDELPREFIX", "t", "m"]);
+    client.cmd(&["SET", "end", "1"]);
+    wait_until("all has arrived", || reader.cmd(&["EXISTS", "end"]) == integer(1));
+    for key in ["t", "u", "empty"] {
+        assert_eq!(digest(&mut reader, key), digest(&mut client, key), "{key}");
+    }
+    assert_eq!(reader.cmd(&["PHCARD", "empty"]), integer(0));
+    assert_eq!(reader.cmd(&["PHCARD", "t"]), integer(2));
+}
+
+#[test]
+fn what_memory_usage_tells_is_what_a_path_hash_takes() {
+    let (_server, mut client) = server();
+    let used = |client: &mut Connection| {
+        let info = client.cmd(&["INFO", "memory"]).text();
+        let line = info.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("a figure");
+        line.trim().parse::<i64>().expect("a number")
+    };
+    let before = used(&mut client);
+    for hundred in 0..100 {
+        let mut words = vec!["PHMSET".to_owned(), "t".to_owned()];
+        for path in 0..100 {
+            words.extend([format!("/shelf/{hundred}/book/{path}"), "FIELDS".into(), "2".into()]);
+            words.extend(["title", "a title", "year", "1984"].map(str::to_owned));
+        }
+        client.cmd(&words);
+    }
+    let took = used(&mut client) - before;
+    let Reply::Integer(told) = client.cmd(&["MEMORY", "USAGE", "t", "SAMPLES", "0"]) else { panic!("no size") };
+    assert!((told - took).abs() < took / 4 + 50_000, "{took} bytes taken, {told} told");
+}
+
+#[test]
 fn events_have_a_class_of_their_own() {
     let (server, mut client) = server();
     client.cmd(&["CONFIG", "SET", "notify-keyspace-events", "Kpg"]);

@@ -72,11 +72,37 @@ struct Parts {
     cursor: Option<u64>,
     /// Bits of an offset, for good once there is an element.
     slice_bits: u32,
+    /// Blocks of slices that have elements.
+    blocks: u64,
 }
 
 impl Default for Parts {
     fn default() -> Parts {
-        Parts { slices: BTreeMap::new(), count: 0, cursor: None, slice_bits: SLICE_BITS_DEFAULT }
+        Parts { slices: BTreeMap::new(), count: 0, cursor: None, slice_bits: SLICE_BITS_DEFAULT, blocks: 0 }
+    }
+}
+
+impl Parts {
+    /// The slice of that number, made if it is not there.
+    fn slice(&mut self, number: u64) -> &mut Slice {
+        if !self.slices.contains_key(&number) && !self.has_block_of(number) {
+            self.blocks += 1;
+        }
+        self.slices.entry(number).or_insert_with(Slice::new)
+    }
+
+    /// Drops a slice that has no elements, or whose elements are to go.
+    fn drop_slice(&mut self, number: u64) {
+        self.slices.remove(&number);
+        if !self.has_block_of(number) {
+            self.blocks -= 1;
+        }
+    }
+
+    /// Whether a slice of the same block is there.
+    fn has_block_of(&self, number: u64) -> bool {
+        let first = number - number % DIRECTORY_BLOCK;
+        self.slices.range(first..=first.saturating_add(DIRECTORY_BLOCK - 1)).next().is_some()
     }
 }
 
@@ -136,7 +162,7 @@ impl Array {
     pub fn set(&mut self, index: u64, text: &[u8], limits: &Limits) -> bool {
         let limits = self.limits(limits);
         let (number, offset) = (self.number(index), self.offset(index));
-        let new = self.0.slices.entry(number).or_insert_with(Slice::new).set(offset, text, &limits);
+        let new = self.0.slice(number).set(offset, text, &limits);
         self.0.count += u64::from(new);
         new
     }
@@ -150,7 +176,7 @@ impl Array {
         while texts.peek().is_some() {
             let (number, offset) = (self.number(index), self.offset(index));
             let end = if self.number(last) == number { self.offset(last) } else { limits.slice_size() - 1 };
-            let slice = self.0.slices.entry(number).or_insert_with(Slice::new);
+            let slice = self.0.slice(number);
             slice.expect(offset, end, &limits);
             for (offset, text) in (offset..=end).zip(&mut texts) {
                 new += u64::from(slice.set(offset, text, &limits));
@@ -168,7 +194,7 @@ impl Array {
         let Some(slice) = self.0.slices.get_mut(&number) else { return false };
         let removed = slice.remove(offset, &limits);
         if slice.len() == 0 {
-            self.0.slices.remove(&number);
+            self.0.drop_slice(number);
         }
         self.0.count -= u64::from(removed);
         removed
@@ -187,7 +213,7 @@ impl Array {
             let whole = from == 0 && to == limits.slice_size() - 1;
             removed += if whole { slice.len() } else { slice.remove_range(from, to, &limits) } as u64;
             if whole || slice.len() == 0 {
-                self.0.slices.remove(&number);
+                self.0.drop_slice(number);
             }
         }
         self.0.count -= removed;
@@ -349,12 +375,7 @@ impl Array {
         if last < DIRECTORY_BLOCK {
             return ((last + 1).next_power_of_two(), 0);
         }
-        let (mut blocks, mut from) = (0, Some(0));
-        while let Some((number, _)) = from.and_then(|from| self.0.slices.range(from..).next()) {
-            blocks += 1;
-            from = (number / DIRECTORY_BLOCK + 1).checked_mul(DIRECTORY_BLOCK);
-        }
-        (u64::next_power_of_two(blocks), blocks)
+        (self.0.blocks.next_power_of_two(), self.0.blocks)
     }
 }
 

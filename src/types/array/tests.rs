@@ -214,6 +214,12 @@ proptest! {
         for (index, text) in &twin {
             prop_assert_eq!(array.get(*index).map(|value| value.to_vec()), Some(text.clone()));
         }
+        let slices: std::collections::BTreeSet<u64> = twin.keys().map(|index| index >> 8).collect();
+        let blocks: std::collections::BTreeSet<u64> = slices.iter().map(|number| number >> 11).collect();
+        prop_assert_eq!(array.slices() as usize, slices.len());
+        if slices.last().is_some_and(|last| *last >= 2048) {
+            prop_assert_eq!(array.directory().1 as usize, blocks.len());
+        }
         let copy = array.clone();
         prop_assert_eq!(elements(&copy, 0, INDEX_MAX), elements(&array, 0, INDEX_MAX));
         if last - first < 1000 {
