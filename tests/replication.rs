@@ -339,3 +339,42 @@ fn a_script_that_waits_for_its_replica_to_go_sees_it_go() {
     assert_eq!(replica.connect().cmd(&["REPLICAOF", "NO", "ONE"]), Reply::ok());
     assert_eq!(caller.read(), Reply::Null);
 }
+
+#[test]
+fn what_later_versions_have_is_the_same_at_replicas() {
+    let (primary, replica) = (node(&[]), node(&[]));
+    follow(&replica, primary.port());
+    let mut client = primary.connect();
+    let commands = [
+        "SET s 1 IFNE x EX 1000",
+        "SET s 2 IFEQ 1 GET KEEPTTL",
+        "SET gone v",
+        "DELEX gone IFEQ v",
+        "MSETEX 2 m1 a m2 b NX PX 1000000",
+        "INCREX s BYINT 40 UBOUND 30 SATURATE EX 500",
+        "INCREX f BYFLOAT 0.1",
+        "INCREX f BYFLOAT 1e400 UBOUND 9.5 SATURATE",
+        "RPUSH l 1 2 3 4 5 6 7",
+        "LMOVEM l other LEFT LEFT COUNT 3 OBO",
+        "BLMOVEM l other RIGHT LEFT 0 COUNT 2 BULK",
+        "LMOVEM other other LEFT RIGHT EXACTLY 2 OBO",
+        "ZADD z 1 a 2 b 3 c 4 d 5 e",
+        "ZMOVE z y MIN",
+        "BZMOVE z y MAX 0 COUNT 2",
+        "ZMOVEMEMBER z y NX MEMBERS 2 b none",
+        "ZUNIONSTORE u 2 z y AGGREGATE COUNT",
+        "GEOADD g 13 38 a 15 37 b 0 0 c",
+        "GEOSEARCHSTORE near g BYPOLYGON 3 12 36 12 40 17 37 STOREDIST",
+        "HSETEX h NX FNX EX 1000 FIELDS 2 a 1 b 2",
+    ];
+    for command in commands {
+        let reply = client.cmd(&command.split(' ').collect::<Vec<_>>());
+        assert!(!matches!(reply, Reply::Error(_)), "{command}: {reply:?}");
+    }
+    wait_for_same(&[&primary, &replica]);
+    let mut copy = replica.connect();
+    for key in ["s", "m1", "m2"] {
+        let expiry = ["PEXPIRETIME", key];
+        assert_eq!(copy.cmd(&expiry), client.cmd(&expiry), "{key}");
+    }
+}
