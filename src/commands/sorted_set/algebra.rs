@@ -21,6 +21,8 @@ const READS: Access = Access::RO.and(Access::ACCESS);
 const NOT_A_WEIGHT: Error = Error::fixed("ERR weight value is not a float");
 const NEGATIVE_LIMIT: Error = Error::fixed("ERR LIMIT can't be negative");
 
+const COUNT_SINCE: &[(&str, &str)] = &[("8.8.0", "`COUNT`.")];
+
 /// The rows.
 pub const COMMANDS: &[Command] = &[
     reader("zunion", zunion)
@@ -29,16 +31,16 @@ pub const COMMANDS: &[Command] = &[
             "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX|COUNT] [WITHSCORES]",
             "Returns the members that any of the sorted sets has.",
         )
-        .complexity("O(N)+O(M*log(M)) for N members of all sets together, and M of the result."),
+        .complexity("O(N)+O(M*log(M)) for N members of all sets together, and M of the result.")
+        .history(COUNT_SINCE),
     reader("zinter", zinter)
         .docs(
             "6.2.0",
             "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX|COUNT] [WITHSCORES]",
             "Returns the members that all sorted sets have.",
         )
-        .complexity(
-            "O(N*K)+O(M*log(M)) at worst for K sets, of which the smallest has N members, and M in the result.",
-        ),
+        .complexity("O(N*K)+O(M*log(M)) at worst for K sets, of which the smallest has N members, and M in the result.")
+        .history(COUNT_SINCE),
     reader("zdiff", zdiff)
         .docs(
             "6.2.0",
@@ -57,16 +59,16 @@ pub const COMMANDS: &[Command] = &[
             "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX|COUNT]",
             "Keeps the members that any of the sorted sets has in a key.",
         )
-        .complexity("O(N)+O(M log(M)) for N members of all sets together, and M of the result."),
+        .complexity("O(N)+O(M log(M)) for N members of all sets together, and M of the result.")
+        .history(COUNT_SINCE),
     store("zinterstore", zinterstore)
         .docs(
             "2.0.0",
             "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM|MIN|MAX|COUNT]",
             "Keeps the members that all sorted sets have in a key.",
         )
-        .complexity(
-            "O(N*K)+O(M*log(M)) at worst for K sets, of which the smallest has N members, and M in the result.",
-        ),
+        .complexity("O(N*K)+O(M*log(M)) at worst for K sets, of which the smallest has N members, and M in the result.")
+        .history(COUNT_SINCE),
     store("zdiffstore", zdiffstore)
         .docs(
             "6.2.0",
