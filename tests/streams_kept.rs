@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::replication::{Node, digest, follow, wait_for_link, wait_for_same};
+use common::replication::{Dice, Node, digest, follow, wait_for_link, wait_for_same};
 use common::{Connection, Reply, Server, binary, wait_until};
 
 fn run(client: &mut Connection, command: &str) -> Reply {
@@ -195,4 +195,85 @@ fn an_entry_is_named_again_once_its_time_is_over() {
     wait_until("the name is forgotten", || run(&mut client, "XADD s IDMP p one * f v") != first);
     assert_eq!(run(&mut client, "XLEN s"), Reply::Integer(3));
     assert_eq!(field(&server, "iids-tracked"), Reply::Integer(1));
+}
+
+/// What is to be known of the groups of the streams `x0` to `x3`: who has what pending, how often it was delivered, and
+/// in which order all of it would be claimed that was handed back.
+fn pending(server: &Server) -> Vec<Reply> {
+    let mut client = server.connect();
+    let mut told = Vec::new();
+    for key in 0..4 {
+        let Reply::Array(entries) = run(&mut client, &format!("XPENDING x{key} g - + 1000")) else { continue };
+        for entry in entries {
+            let Reply::Array(mut items) = entry else { panic!("{entry:?}") };
+            // How long it was idle depends on when one asks.
+            items.remove(2);
+            told.push(Reply::Array(items));
+        }
+        told.push(run(&mut client, &format!("XPENDING x{key} g")));
+    }
+    told
+}
+
+#[test]
+fn whatever_is_done_to_streams_is_the_same_on_replicas_and_after_a_restart() {
+    let seed = std::env::var("OXIDIS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    eprintln!("seed {seed}");
+    let mut dice = Dice(seed);
+    let mut node = Node::start(&binary(), &[&COMMON[..], &["auto-aof-rewrite-percentage 0"]].concat());
+    let replica = Server::start_with(&["--enable-debug-command", "yes"]);
+    follow(&replica, node.port());
+    wait_for_link(&replica);
+    for round in 0..3 {
+        let mut client = node.server().connect();
+        for _ in 0..400 {
+            let (key, who, name) = (dice.roll(4), dice.roll(3), dice.roll(12));
+            let id = |dice: &mut Dice| format!("{}-1", 1 + dice.roll(40));
+            let command = match dice.roll(13) {
+                0..=2 => format!("XADD x{key} IDMP p{who} {name} DELREF MAXLEN ~ 50 * f {name}"),
+                3 => format!("XADD x{key} IDMPAUTO p{who} * f {name} g {who}"),
+                4 => format!("XGROUP CREATE x{key} g 0 MKSTREAM"),
+                5..=6 => format!("XREADGROUP GROUP g c{who} COUNT 3 CLAIM {} STREAMS x{key} >", dice.roll(3) * 10),
+                7 => format!("XREADGROUP GROUP g c{who} MAXCOUNT 4 CLAIM 0 STREAMS x{key} x{who} > >"),
+                8 => format!("XCFGSET x{key} IDMP-MAXSIZE {}", 1 + dice.roll(9)),
+                9 => format!("XGROUP DELCONSUMER x{key} g c{who}"),
+                10 => format!("XADD x{key} {} f v", id(&mut dice)),
+                11 => format!("XAUTOCLAIM x{key} g c{who} 0 0 COUNT 2"),
+                _ => {
+                    // Of the entries that are pending one is handed back, acknowledged or deleted.
+                    let listed = run(&mut client, &format!("XPENDING x{key} g - + {}", 1 + dice.roll(5)));
+                    let Reply::Array(listed) = listed else { continue };
+                    let Some(Reply::Array(entry)) = listed.last() else { continue };
+                    let id = entry[0].text();
+                    match dice.roll(6) {
+                        0 => format!("XACK x{key} g {id}"),
+                        // A rewritten log cannot tell of what is pending and deleted.
+                        1 if round < 2 => format!("XDELEX x{key} DELREF IDS 1 {id}"),
+                        1 => format!("XDEL x{key} {id}"),
+                        2 => format!("XNACK x{key} g FATAL IDS 1 {id} RETRYCOUNT {name}"),
+                        3 => format!("XNACK x{key} g FAIL IDS 1 {id} FORCE"),
+                        _ => format!("XNACK x{key} g SILENT IDS 1 {id}"),
+                    }
+                }
+            };
+            run(&mut client, &command);
+        }
+        wait_for_same(&[node.server(), &replica]);
+        let known = pending(node.server());
+        assert!(known.len() > 4, "nothing was left pending");
+        assert_eq!(pending(&replica), known, "seed {seed}, round {round}");
+        if round == 1 {
+            run(&mut client, "CONFIG SET aof-use-rdb-preamble no");
+            run(&mut client, "BGREWRITEAOF");
+            wait_until("the log is rewritten", || {
+                let info = run(&mut client, "INFO persistence").text();
+                info.contains("aof_rewrite_in_progress:0") && info.contains("aof_rewrite_scheduled:0")
+            });
+        }
+        let before = digest(node.server());
+        node.kill();
+        node.revive();
+        assert_eq!((digest(node.server()), pending(node.server())), (before, known), "seed {seed}, round {round}");
+        wait_for_link(&replica);
+    }
 }

@@ -163,7 +163,6 @@ pub const COMMANDS: &[Command] = &[
             "[COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] STREAMS <key [key ...] id [id ...]>",
             "Returns the entries of streams behind the ids given, and may wait for them.",
         )
-        .complexity("O(M) for M entries returned of each stream; XADD pays O(N) for N clients that wait.")
         .history(&[("7.4.0", "The id `+`."), ("8.10.0", "`MAXCOUNT` and `MAXSIZE`.")]),
     Command::new("xreadgroup", Arity::at_least(7), read_group::xreadgroup)
         .group(Group::Stream)

@@ -190,8 +190,9 @@ pub fn xadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             return Err(refused(refusal));
         }
     };
-    if let Some((producer, name)) = &origin {
-        stream.producers_or_new(settings).record(producer, name, id, now_ms);
+    match &origin {
+        Some((producer, name)) => stream.producers_or_new(settings).record(producer, name, id, now_ms),
+        None => stream.producers_mut().into_iter().for_each(|producers| producers.age(id, now_ms)),
     }
     let id_text = id.text(&mut room);
     cx.reply.bulk(id_text);

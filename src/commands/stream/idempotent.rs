@@ -177,8 +177,11 @@ pub fn xidmprecord(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 #[cfg(test)]
 mod tests {
     use crate::config::ProtectedAction;
+    use crate::db::Key;
     use crate::resp::Protocol;
     use crate::server::testbed::Testbed;
+    use crate::types::Stream;
+    use crate::types::stream::Producers;
 
     fn line(bed: &mut Testbed, command: &str) -> String {
         bed.run(command).replace("\r\n", " ").trim_end().to_owned()
@@ -329,6 +332,26 @@ mod tests {
         }
         let invalid = "-ERR Invalid stream ID specified as stream command argument";
         assert_eq!(line(&mut bed, "XIDMPRECORD s p two x"), invalid);
+    }
+
+    #[test]
+    fn what_is_too_old_goes_with_the_next_entry() {
+        let mut bed = Testbed::new();
+        let old = bed.server.clock.unix_ms() - 3000;
+        bed.run(&format!("XADD s {old}-0 f v"));
+        bed.run("XCFGSET s IDMP-DURATION 2");
+        bed.run(&format!("XIDMPRECORD s p one {old}-0"));
+        assert_eq!(numbers(&mut bed, "s"), [2, 100, 0, 0, 1, 0]);
+        let records = |bed: &mut Testbed| {
+            let stream = bed.db.collection::<Stream>(&Key::new(b"s")).ok().flatten();
+            stream.and_then(Stream::producers).map(Producers::records)
+        };
+        assert_eq!(records(&mut bed), Some(1));
+        // An id of the past is no measure of age, the present is.
+        bed.run(&format!("XADD s {old}-1 f v"));
+        assert_eq!(records(&mut bed), Some(1));
+        bed.run("XADD s * f v");
+        assert_eq!(records(&mut bed), Some(0));
     }
 
     #[test]

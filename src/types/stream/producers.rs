@@ -3,8 +3,8 @@
 //! A producer that does not know whether an entry has arrived adds it again, with its own name and that of the entry.
 //! For each producer a stream remembers which names it has seen and which ids these entries got: as long as it is told
 //! to, and no more of them than it is told to. How old a record is says the id. All producers together stand in the
-//! order of their oldest records, so that what has become too old is found without a look at the others; at each new
-//! record it goes, whichever producer it is of. So a stream is never burdened for longer than its producers go on.
+//! order of their oldest records, so that what has become too old is found without a look at the others; it goes with the
+//! next entry that is added, whoever adds it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::RangeInclusive;
@@ -94,6 +94,14 @@ impl Producers {
     /// Notes that a producer has given a name to the entry of an id. What is too old by the time of that entry goes,
     /// here as elsewhere where the same is noted later; a clock that is behind keeps it a little longer.
     pub fn record(&mut self, producer: &[u8], name: &[u8], id: StreamId, now_ms: i64) {
+        self.age(id, now_ms);
+        self.forget(producer, name);
+        self.insert(producer, name, id);
+        self.added += 1;
+    }
+
+    /// Forgets what is too old by the time of an entry that is added, and by the clock.
+    pub fn age(&mut self, id: StreamId, now_ms: i64) {
         let now_ms = now_ms.min(i64::try_from(id.ms).unwrap_or(i64::MAX));
         while let Some((oldest, of)) = self.oldest.first()
             && self.is_over(*oldest, now_ms)
@@ -101,9 +109,6 @@ impl Producers {
             let of = Arc::clone(of);
             self.take(&of, 0);
         }
-        self.forget(producer, name);
-        self.insert(producer, name, id);
-        self.added += 1;
     }
 
     /// Puts back a record that was saved; false if there is one of that name.
