@@ -53,6 +53,10 @@ pub struct Condition<'a> {
 impl<'a> Condition<'a> {
     /// The condition at `index`, if a word for one stands there and something behind it.
     pub fn parse(args: &Args<'a>, index: usize) -> Option<Condition<'a>> {
+        // Most options are others, which two letters tell.
+        if !matches!(args.try_get(index), Some([b'i' | b'I', b'f' | b'F', ..])) {
+            return None;
+        }
         let words = [("IFEQ", false, true), ("IFNE", false, false), ("IFDEQ", true, true), ("IFDNE", true, false)];
         let (_, by_digest, equal) = words.into_iter().find(|(word, ..)| args.is(index, word))?;
         args.try_get(index + 1).map(|operand| Condition { by_digest, equal, operand })
