@@ -206,6 +206,7 @@ fn set_pairs(cx: &mut Ctx<'_>, args: Args<'_>) -> Result<i64, Error> {
     let fits = hash.plan_fits();
     plan(cx, &key, fits);
     cx.db.dirty += (args.len() as u64 - 2) / 2;
+    cx.name_fields((2..args.len()).step_by(2).map(|index| args.get(index)));
     cx.touched(&key, HSET_EVENT);
     Ok(created)
 }
@@ -221,6 +222,7 @@ fn hsetnx(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if is_new {
         hash.set(field, args.get(3), limits);
         share_names(hash, &cx.server.config, limits);
+        cx.name_fields([field]);
         cx.changed(&key, HSET_EVENT);
     }
     cx.reply.integer(i64::from(is_new));
@@ -280,14 +282,22 @@ fn hmget(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn hdel(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let key = args.key(1);
+    let (key, told) = (args.key(1), cx.tells_fields());
     let Some(hash) = cx.db.collection_mut::<Hash>(&key)? else {
         cx.reply.integer(0);
         return Ok(());
     };
-    let deleted = args.rest(2).filter(|field| hash.remove(field)).count();
+    let mut named = Vec::new();
+    let mut deleted = 0;
+    for field in args.rest(2).filter(|field| hash.remove(field)) {
+        deleted += 1;
+        if told {
+            named.push(field);
+        }
+    }
     let (fits, emptied) = (hash.plan_fits(), hash.is_empty());
     cx.reply.integer(deleted as i64);
+    cx.name_fields(named);
     removed::<Hash>(cx, &key, deleted, fits, emptied);
     Ok(())
 }
@@ -349,6 +359,7 @@ fn hincrby(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let sum = old.checked_add(increment).ok_or(OVERFLOW)?;
     hash.set_with(field, IntText::new().format(sum).as_bytes(), FieldExpiry::Keep, limits);
     share_names(hash, &cx.server.config, limits);
+    cx.name_fields([field]);
     cx.changed(&key, Event::hash("hincrby"));
     cx.reply.integer(sum);
     Ok(())
@@ -378,6 +389,7 @@ fn hincrbyfloat(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     hash.set_with(field, &sum, FieldExpiry::Keep, limits);
     share_names(hash, &cx.server.config, limits);
     let expires = hash.expiry(field).flatten().is_some();
+    cx.name_fields([field]);
     cx.changed(&key, Event::hash("hincrbyfloat"));
     cx.reply.bulk(&sum);
     match expires {

@@ -192,14 +192,16 @@ fn hgetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         Lifetime::Untouched | Lifetime::Keep => {}
         Lifetime::Persist => {
             let expires = |hash: &Hash, field: &[u8]| hash.expiry(field).flatten().is_some();
-            let mut count = 0;
+            let mut persistent = Vec::new();
             for field in found {
                 if expires(hash, field) {
                     hash.set_expiry(field, None);
-                    count += 1;
+                    persistent.push(field);
                 }
             }
             let fits = hash.plan_fits();
+            let count = persistent.len();
+            cx.name_fields(persistent);
             persisted::<Hash>(cx, &key, count, fits);
             if cx.server.observers.propagates() {
                 let mut request: Vec<&[u8]> = vec![b"HPERSIST", key.bytes()];
@@ -209,12 +211,14 @@ fn hgetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         }
         Lifetime::Until(_) if is_over => {
             let (fits, emptied) = (hash.plan_fits(), hash.is_empty());
+            cx.name_fields(found.iter().copied());
             removed::<Hash>(cx, &key, found.len(), fits, emptied);
             deleted_as_expired::<Hash>(cx, &key, &found);
         }
         Lifetime::Until(time) => {
             found.iter().for_each(|field| hash.set_expiry(field, Some(time)));
             let fits = hash.plan_fits();
+            cx.name_fields(found.iter().copied());
             expiry_set::<Hash>(cx, &key, found.len(), fits);
             propagate_expiry::<Hash>(cx, &key, time, (None, fields.keyword()), &found);
         }
@@ -316,11 +320,13 @@ fn hsetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     pairs().for_each(|(field, value)| _ = hash.set_with(field, value, expiry, limits));
     let fits = hash.plan_fits();
     cx.db.dirty += pairs().count() as u64;
+    cx.name_fields(pairs().map(|(field, _)| field));
     cx.touched(&key, HSET_EVENT);
     match options.lifetime {
         Lifetime::Until(at) if at <= now_ms => set_in_vain(cx, &key, pairs().map(|(field, _)| field))?,
         Lifetime::Until(at) => {
             plan(cx, &key, fits);
+            cx.name_fields(pairs().map(|(field, _)| field));
             cx.touched(&key, Hash::WORDS.expires);
             propagate_absolute(cx, &args, options.time_at, at);
         }
@@ -336,6 +342,7 @@ fn set_in_vain<'a>(cx: &mut Ctx<'_>, key: &Key<'_>, fields: impl Iterator<Item =
     let deleted: Vec<&[u8]> = fields.filter(|field| hash.remove(field)).collect();
     let (fits, emptied) = (hash.plan_fits(), hash.is_empty());
     plan(cx, key, fits);
+    cx.name_fields(deleted.iter().copied());
     cx.touched(key, HDEL_EVENT);
     if emptied {
         cx.emptied(key);
@@ -348,9 +355,11 @@ fn hgetdel(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let key = args.key(1);
     is_there::<Hash>(cx, &key)?;
     let fields = PartList::read::<Hash>(args, 2, Hash::WORDS.not_a_count)?;
-    let count = reply_values(cx, &key, fields, true)?.len();
+    let found = reply_values(cx, &key, fields, true)?;
     let Some(hash) = cx.db.collection_mut::<Hash>(&key)? else { return Ok(()) };
     let (fits, emptied) = (hash.plan_fits(), hash.is_empty());
+    let count = found.len();
+    cx.name_fields(found);
     removed::<Hash>(cx, &key, count, fits, emptied);
     if cx.server.observers.propagates() {
         let mut request: Vec<&[u8]> = vec![b"HDEL", key.bytes()];

@@ -7,7 +7,7 @@
 use super::time_unit::{TimeUnit, UNIX_MILLISECONDS};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
-use crate::config::Config;
+use crate::config::{Config, NotifyFlags};
 use crate::db::{InEntry, Key};
 use crate::server::effects::Event;
 use crate::server::execution::Ctx;
@@ -212,9 +212,11 @@ pub(super) fn expire<T: Parts>(cx: &mut Ctx<'_>, key: &Key<'_>, new: &NewTime<'_
     }
     let (fits, emptied) = (collection.plan_fits(), collection.is_empty());
     if at <= now_ms {
+        name_parts::<T>(cx, &changed);
         removed::<T>(cx, key, changed.len(), fits, emptied);
         deleted_as_expired::<T>(cx, key, &changed);
     } else if !changed.is_empty() {
+        name_parts::<T>(cx, &changed);
         expiry_set::<T>(cx, key, changed.len(), fits);
         if new.unit != UNIX_MILLISECONDS || changed.len() < new.parts.len() {
             propagate_expiry::<T>(cx, key, at, (new.condition_word, new.parts.keyword()), &changed);
@@ -228,6 +230,13 @@ pub(super) fn expire<T: Parts>(cx: &mut Ctx<'_>, key: &Key<'_>, new: &NewTime<'_
 pub(super) fn plan(cx: &mut Ctx<'_>, key: &Key<'_>, fits: bool) {
     if !fits {
         cx.db.plan_parts(key);
+    }
+}
+
+/// See [`Ctx::name_fields`]: subscribers are told of the parts of hashes alone.
+fn name_parts<T: Parts>(cx: &mut Ctx<'_>, parts: &[&[u8]]) {
+    if T::WORDS.removed.class == NotifyFlags::HASH {
+        cx.name_fields(parts.iter().copied());
     }
 }
 
@@ -320,14 +329,14 @@ pub(super) fn persist<T: Parts>(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     is_there::<T>(cx, &key)?;
     let parts = PartList::read::<T>(args, 2, T::WORDS.not_a_count)?;
     let mut collection = cx.db.collection_mut::<T>(&key)?;
-    let mut count = 0;
+    let mut persistent = Vec::new();
     cx.reply.array(parts.len());
     for part in parts.iter() {
         let expiry = collection.as_deref().and_then(|collection| collection.expiry(part));
         cx.reply.integer(match (expiry, &mut collection) {
             (Some(Some(at)), Some(collection)) if at >= now_ms => {
                 collection.set_time(part, None, limits);
-                count += 1;
+                persistent.push(part);
                 1
             }
             (Some(None), _) => NO_TIME,
@@ -335,7 +344,8 @@ pub(super) fn persist<T: Parts>(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         });
     }
     let fits = collection.is_none_or(|collection| collection.plan_fits());
-    persisted::<T>(cx, &key, count, fits);
+    name_parts::<T>(cx, &persistent);
+    persisted::<T>(cx, &key, persistent.len(), fits);
     Ok(())
 }
 

@@ -42,6 +42,16 @@ impl NotifyFlags {
     pub const OVERWRITTEN: NotifyFlags = NotifyFlags(1 << 15);
     /// `c`: a key's value was replaced by one of another type; not among `A`.
     pub const TYPE_CHANGED: NotifyFlags = NotifyFlags(1 << 16);
+    /// `S`: on `__subkeyspace@db__:key` channels, with the fields concerned.
+    pub const SUBKEYSPACE: NotifyFlags = NotifyFlags(1 << 17);
+    /// `T`: on `__subkeyevent@db__:event` channels, with key and fields.
+    pub const SUBKEYEVENT: NotifyFlags = NotifyFlags(1 << 18);
+    /// `I`: on a `__subkeyspaceitem@db__:key` channel for each field.
+    pub const SUBKEYSPACE_ITEM: NotifyFlags = NotifyFlags(1 << 19);
+    /// `V`: on `__subkeyspaceevent@db__:event|key` channels, with the fields concerned.
+    pub const SUBKEYSPACE_EVENT: NotifyFlags = NotifyFlags(1 << 20);
+    /// The channels that tell of fields.
+    pub const SUBKEYS: NotifyFlags = NotifyFlags(0b1111 << 17);
     /// `a`: arrays.
     pub const ARRAY: NotifyFlags = NotifyFlags(1 << 21);
     /// `p`: path hashes.
@@ -53,7 +63,7 @@ impl NotifyFlags {
     const HIDDEN_BY_ALL: NotifyFlags = NotifyFlags(Self::NEW.0 | Self::OVERWRITTEN.0 | Self::TYPE_CHANGED.0);
 
     /// Letters in the order CONFIG GET shows them.
-    const LETTERS: [(u8, NotifyFlags); 18] = [
+    const LETTERS: [(u8, NotifyFlags); 22] = [
         (b'g', Self::GENERIC),
         (b'$', Self::STRING),
         (b'l', Self::LIST),
@@ -72,6 +82,10 @@ impl NotifyFlags {
         (b'K', Self::KEYSPACE),
         (b'E', Self::KEYEVENT),
         (b'm', Self::KEY_MISS),
+        (b'S', Self::SUBKEYSPACE),
+        (b'T', Self::SUBKEYEVENT),
+        (b'I', Self::SUBKEYSPACE_ITEM),
+        (b'V', Self::SUBKEYSPACE_EVENT),
     ];
 
     /// Reads letters; `None` when one is unknown.
@@ -161,5 +175,6 @@ mod tests {
         assert!(!NotifyFlags::ALL.contains(NotifyFlags::NEW));
         assert_eq!(shown(b"KEocAnm").as_deref(), Some("AKEm"));
         assert_eq!(shown(b"oc").as_deref(), Some("oc"));
+        assert_eq!(shown(b"VITShE").as_deref(), Some("hESTIV"));
     }
 }

@@ -121,11 +121,26 @@ pub enum Propagation {
     Nothing,
 }
 
+/// A keyspace event of a key.
+#[derive(Debug)]
+pub struct KeyEvent {
+    /// The database.
+    pub db: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// What happened to it.
+    pub event: Event,
+    /// The fields it happened to, if somebody wants to know.
+    pub fields: Box<[Box<[u8]>]>,
+}
+
 /// Effects noted and not yet carried out.
 #[derive(Debug, Default)]
 pub struct Effects {
-    /// Keyspace events: database, key, event.
-    pub events: Vec<(usize, Box<[u8]>, Event)>,
+    /// Keyspace events.
+    pub events: Vec<KeyEvent>,
+    /// The fields that the next change is about: see `Ctx::name_fields`.
+    pub fields: Vec<Box<[u8]>>,
     pub propagation: Propagation,
     /// What is to be propagated at the end of the outermost command.
     pub outgoing: Outgoing,
@@ -136,10 +151,10 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Notes a keyspace event if its class is enabled.
-    pub fn notify(&mut self, enabled: &NotifyFlags, db: usize, key: &[u8], event: Event) {
+    /// Notes a keyspace event, of these fields if it is about some, if its class is enabled.
+    pub fn notify(&mut self, enabled: &NotifyFlags, db: usize, key: &[u8], event: Event, fields: Box<[Box<[u8]>]>) {
         if enabled.contains(event.class) {
-            self.events.push((db, key.into(), event));
+            self.events.push(KeyEvent { db, key: key.into(), event, fields });
         }
     }
 

@@ -21,7 +21,8 @@ pub fn touched(cx: &mut Ctx<'_>, db: usize, key: &[u8], event: Event) {
     if cx.server.observers.has(Observers::EVICTION) {
         cx.db.note_change(db, key);
     }
-    cx.server.effects.notify(&cx.server.config.notify_keyspace_events, db, key, event);
+    let fields = std::mem::take(&mut cx.server.effects.fields).into();
+    cx.server.effects.notify(&cx.server.config.notify_keyspace_events, db, key, event, fields);
 }
 
 /// A key changed, of which neither persistence nor subscribers need to know.
@@ -154,7 +155,8 @@ pub fn apply_keyspace_notes(server: &mut Server, db: &mut Databases) {
                 server.effects.outgoing.push_words(db, &[delete.as_bytes(), &key]);
             }
         }
-        server.effects.notify(&enabled, db, &key, event);
+        let fields = if kind == NoteKind::FieldsExpired { parts } else { Box::default() };
+        server.effects.notify(&enabled, db, &key, event, fields);
     }
 }
 
@@ -193,6 +195,20 @@ impl Ctx<'_> {
         self.touched(key, Event::generic("del"));
     }
 
+    /// Whether somebody wants to know which fields of a hash change.
+    #[inline]
+    pub fn tells_fields(&self) -> bool {
+        self.server.config.notify_keyspace_events.intersects(NotifyFlags::SUBKEYS)
+    }
+
+    /// Names the fields that the change is about of which [`Ctx::changed`] or [`Ctx::touched`] is told next.
+    #[inline]
+    pub fn name_fields<'f>(&mut self, fields: impl IntoIterator<Item = &'f [u8]>) {
+        if self.tells_fields() {
+            self.server.effects.fields = fields.into_iter().map(Box::from).collect();
+        }
+    }
+
     /// Says that a key took the place of one of type `old`, if there was one, by another way than [`Databases::put`].
     pub fn replaced(&mut self, key: &Key<'_>, old: Option<ValueType>) {
         let enabled = self.server.config.notify_keyspace_events;
@@ -210,7 +226,8 @@ impl Ctx<'_> {
     pub fn notify(&mut self, key: &[u8], event: Event) {
         apply_keyspace_notes(self.server, self.db);
         let db = self.db.selected();
-        self.server.effects.notify(&self.server.config.notify_keyspace_events, db, key, event);
+        let enabled = self.server.config.notify_keyspace_events;
+        self.server.effects.notify(&enabled, db, key, event, Box::default());
     }
 }
 

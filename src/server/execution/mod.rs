@@ -11,6 +11,7 @@ pub mod refuse;
 pub mod rerun;
 pub mod row;
 pub mod settle;
+mod subkeys;
 
 pub use context::Ctx;
 pub use row::{Command, Handler};

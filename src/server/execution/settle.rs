@@ -1,7 +1,7 @@
 //! What follows from a command once the outermost one is done: propagation, keyspace events, messages, and blocked
 //! clients served until none is left. This is the one loop that drains what commands have noted in `Effects`.
 
-use super::Ctx;
+use super::{Ctx, subkeys};
 use crate::client::Modes;
 use crate::command::spec::ARBITRARY_KEYS;
 use crate::config::NotifyFlags;
@@ -9,8 +9,8 @@ use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::resp::reply::Reply;
 use crate::server::clients::blocking::durability;
-use crate::server::clients::tracking;
-use crate::server::effects::Observers;
+use crate::server::clients::{publish, tracking};
+use crate::server::effects::{KeyEvent, Observers};
 use crate::server::modes::ServerModes;
 use crate::server::{Server, propagate};
 
@@ -72,15 +72,19 @@ fn deliver_events(server: &mut Server, current: Option<ClientKey>) {
         return;
     }
     server.current = current;
-    for (db, key, event) in std::mem::take(&mut server.effects.events) {
+    for noted in std::mem::take(&mut server.effects.events) {
+        let KeyEvent { db, ref key, event, .. } = noted;
         let enabled = server.config.notify_keyspace_events;
         if enabled.contains(NotifyFlags::KEYSPACE) {
-            let channel = [format!("__keyspace@{db}__:").as_bytes(), &key].concat();
-            crate::server::clients::publish::publish(server, &channel, event.name.as_bytes());
+            let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
+            publish::publish(server, &channel, event.name.as_bytes());
         }
         if enabled.contains(NotifyFlags::KEYEVENT) {
             let channel = format!("__keyevent@{db}__:{}", event.name);
-            crate::server::clients::publish::publish(server, channel.as_bytes(), &key);
+            publish::publish(server, channel.as_bytes(), key);
+        }
+        if !noted.fields.is_empty() && enabled.intersects(NotifyFlags::SUBKEYS) {
+            subkeys::deliver(server, enabled, &noted);
         }
     }
 }
