@@ -39,6 +39,24 @@ fn names_that_a_connection_has_told_are_its_own_and_end_with_reset() {
 }
 
 #[test]
+fn names_that_a_script_tells_end_with_its_run() {
+    let server = Server::start();
+    let mut client = server.connect();
+    run(&mut client, "HIMPORT PREPARE own a b");
+    let eval = |client: &mut Connection, script: &str| client.cmd(&["EVAL", script, "1", "k"]);
+    assert_eq!(eval(&mut client, "return redis.call('HIMPORT', 'PREPARE', 'u', 'a')"), Reply::ok());
+    for set in ["'u', '1'", "'own', '1', '2'"] {
+        let script = format!("return redis.pcall('HIMPORT', 'SET', KEYS[1], {set})");
+        assert_eq!(eval(&mut client, &script), Reply::error("ERR no such fieldset"), "{set}");
+    }
+    let both = "redis.call('HIMPORT', 'PREPARE', 'u', 'a') return redis.call('HIMPORT', 'SET', KEYS[1], 'u', '1')";
+    assert_eq!(eval(&mut client, both), Reply::ok());
+    assert_eq!(run(&mut client, "HGETALL k"), Reply::bulks(&["a", "1"]));
+    assert_eq!(run(&mut client, "HIMPORT SET k own 3 4"), Reply::ok());
+    assert_eq!(run(&mut client, "HIMPORT DISCARDALL"), Reply::Integer(1));
+}
+
+#[test]
 fn templates_are_counted_and_end_with_the_last_who_has_them() {
     let server = Server::start();
     let (mut client, mut other) = (server.connect(), server.connect());

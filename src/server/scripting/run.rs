@@ -215,11 +215,14 @@ pub fn run(cx: &mut Ctx<'_>, args: Args<'_>, call: Start) -> CmdResult {
         started,
     });
     let selected = cx.client().db;
+    // Names of fields that a script tells are those of this run.
+    let field_sets = cx.client_mut().field_sets.take();
     let in_exec = std::mem::replace(&mut cx.server.in_exec, true);
     let ended = call_function(cx, lua, args, &call, collect_at);
     cx.server.in_exec = in_exec;
     cx.server.frozen_time_us.take_if(|_| !in_exec);
-    cx.client_mut().db = selected;
+    let client = cx.client_mut();
+    (client.db, client.field_sets) = (selected, field_sets);
     cx.db.select(selected);
     end(cx);
     if matches!(ended, Ended::WithReply { counted: true }) {
