@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use common::dataset::{content, fill, info, redis_7, redis_8, run, valkey_9};
-use common::{Connection, Reply, Server, binary, free_port, wait_until};
+use common::{Connection, PATIENCE, Reply, Server, binary, free_port, wait_until};
 
 const LIBRARY: &str = "#!lua name=answers\nredis.register_function{function_name='answer', \
                        callback=function() return 42 end, flags={'no-writes'}}";
@@ -86,6 +87,10 @@ fn files_go_to_every_server_and_come_back() {
         let now = content(&mut connection);
         assert_eq!(connection.cmd(&["save"]), Reply::ok(), "{name}");
         assert_eq!(version(folder.path()), written, "{name}");
+        let file = folder.path().join("dump.rdb");
+        let checked = std::process::Command::new(binary()).arg("--check-rdb").arg(file).output();
+        let report = String::from_utf8_lossy(&checked.expect("the program starts").stdout).into_owned();
+        assert!(report.contains("RDB looks OK!"), "{name}: {report}");
         before = Some(now);
     }
     let server = start_on(&redis_7, folder.path(), &[]);
@@ -107,11 +112,10 @@ fn replicate(program: &OsString, settings: &[&str], newer: bool) {
     let same = |one: &Server, other: &Server| {
         let expected = content(&mut one.connect());
         let mut found = Content::new();
-        let mut tries = 0;
+        let started = Instant::now();
         wait_until("writes have come", || {
             found = content(&mut other.connect());
-            tries += 1;
-            found == expected || tries > 20
+            found == expected || started.elapsed() > PATIENCE / 2
         });
         is_same(&found, &expected, "by replication");
     };

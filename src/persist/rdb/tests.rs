@@ -25,7 +25,8 @@ use crate::types::{Array, Hash, List, PathHash, Set, SortedSet, Stream, array, s
 
 const NOW_MS: i64 = 1_700_000_000_000;
 
-fn rules(size: usize) -> Rules {
+/// Rules by which collections of so many elements are small.
+pub fn rules(size: usize) -> Rules {
     Rules {
         list: Limits::new(size as i32, 1, Some(200)),
         set: SetLimits { intset_entries: size, listpack_entries: 0, listpack_value: 64 },

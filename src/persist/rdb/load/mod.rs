@@ -423,6 +423,7 @@ impl State {
         match name.as_str() {
             _ if self.settings.discard => {}
             "redis-ver" => log::info!("Loading RDB produced by version {shown}"),
+            "valkey-ver" => log::info!("Loading RDB produced by Valkey version {shown}"),
             "ctime" => {
                 let age = (crate::util::clock::unix_micros() / 1_000_000 - number()).max(0);
                 log::info!("RDB age {age} seconds");

@@ -186,7 +186,11 @@ fn zipmap_length(bytes: &[u8]) -> Option<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::tests::rules;
+    use super::super::super::version::Version;
+    use super::super::Rules;
     use super::*;
+    use crate::types::Collection;
     use proptest::prelude::*;
 
     /// A ziplist by the book, with the shortest encodings of strings and some of integers.
@@ -260,6 +264,25 @@ mod tests {
             let _ = entries(&changed);
             let _ = zipmap(&changed);
         }
+    }
+
+    #[test]
+    fn what_is_there_twice_counts_once_or_is_refused() {
+        let rules = |strict| Rules { strict, ..rules(8) };
+        let texts =
+            |texts: &[&'static str]| texts.iter().map(|text| Element::Bytes(text.as_bytes())).collect::<Vec<_>>();
+        let [pairs, scores] = [&["f", "1", "f", "2"], &["m", "1", "m", "2"]].map(|items| ziplist(&texts(items)));
+        let zipmap = b"\x02\x01a\x01\x00x\x01a\x01\x00y\xff";
+        let mut cx = Context::new(rules(false), Version::LOWEST);
+        for hash in [hash_ziplist(&pairs, &mut cx), hash_zipmap(zipmap, &mut cx)] {
+            assert_eq!(hash.map(|hash| hash.len()).ok(), Some(1));
+        }
+        assert_eq!(cx.take_corrected(), [DOUBLED_FIELDS]);
+        assert_eq!(sorted_set(&scores, &mut cx).ok().and_then(|set| set.score(b"m")), Some(1.0));
+        assert_eq!(cx.take_corrected(), [DOUBLED_SCORES]);
+        let mut cx = Context::new(rules(true), Version::LOWEST);
+        assert!(hash_ziplist(&pairs, &mut cx).is_err() && hash_zipmap(zipmap, &mut cx).is_err());
+        assert!(sorted_set(&scores, &mut cx).is_err());
     }
 
     #[test]
