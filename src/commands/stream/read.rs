@@ -345,6 +345,18 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_found_behind_all_options() {
+        let mut bed = Testbed::new();
+        let keys = "*2\r\n$1\r\na\r\n$7\r\nSTREAMS\r\n";
+        for command in [
+            "XREAD COUNT 1 MAXCOUNT 2 MAXSIZE 3 BLOCK 4 STREAMS a STREAMS 0 0",
+            "XREADGROUP GROUP STREAMS c CLAIM 5 MAXSIZE 6 NOACK MAXCOUNT 7 STREAMS a STREAMS > >",
+        ] {
+            assert_eq!(bed.run(&format!("COMMAND GETKEYS {command}")), keys, "{command}");
+        }
+    }
+
+    #[test]
     fn a_total_count_is_a_positive_number_of_no_less_than_the_count() {
         let mut bed = Testbed::new();
         for name in ["MAXCOUNT", "MAXSIZE"] {
