@@ -43,10 +43,9 @@ impl Blessed {
         let mut keys = Vec::new();
         while let Some((hash, key)) = rest.next() {
             keys.push(&key[..]);
-            let next = rest.peek().map_or(0, |(next, _)| *next);
             // Keys of one hash are not to be parted.
-            if next == 0 || keys.len() >= count && next != *hash {
-                return (next, keys);
+            if let Some((next, _)) = rest.peek().filter(|(next, _)| keys.len() >= count && next != hash) {
+                return (*next, keys);
             }
         }
         (0, keys)
