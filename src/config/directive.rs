@@ -32,8 +32,6 @@ pub enum Effect {
     AppendOnly,
     /// Refuse a minimum of dense slices that is not below the maximum of sparse ones.
     ArrayDenseMin,
-    /// Refuse slices of a size that is no power of two.
-    ArraySliceSize,
     /// Refuse a maximum of sparse slices that is not above the minimum of dense ones.
     ArraySparseMax,
     /// Listen on other addresses.

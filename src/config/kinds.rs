@@ -211,13 +211,14 @@ pub(super) struct Number<T> {
     max: i128,
     unit: Unit,
     clamp: Option<(i128, i128)>,
+    check: Option<Check<i128>>,
     holder: PhantomData<T>,
 }
 
 impl<T> Number<T> {
     /// A decimal number.
     pub(super) const fn between(min: i128, max: i128) -> Self {
-        Number { min, max, unit: Unit::One, clamp: None, holder: PhantomData }
+        Number { min, max, unit: Unit::One, clamp: None, check: None, holder: PhantomData }
     }
 
     /// A number of bytes, with units like `100mb`.
@@ -233,6 +234,11 @@ impl<T> Number<T> {
     /// Moves accepted values into a narrower range.
     pub(super) const fn clamped(self, low: i128, high: i128) -> Self {
         Number { clamp: Some((low, high)), ..self }
+    }
+
+    /// Refuses values for which a further condition isn't met.
+    pub(super) const fn checked(self, check: Check<i128>) -> Self {
+        Number { check: Some(check), ..self }
     }
 
     fn out_of_range(&self) -> String {
@@ -263,6 +269,7 @@ impl<T: Integer> Kind for Number<T> {
         if let Some((low, high)) = self.clamp {
             value = value.clamp(low, high);
         }
+        check(self.check, &value)?;
         T::from_wide(value).ok_or_else(|| self.out_of_range())
     }
 

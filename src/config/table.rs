@@ -339,7 +339,7 @@ directives! {
     "stream-idmp-maxsize" => stream_idmp_maxsize: u32 = 100, Number::between(1, 10_000), MUTABLE;
     /// Elements that a slice of a new array may have.
     "array-slice-size" => array_slice_size: usize = 4096,
-        Number::between(256, 65536), MUTABLE, ArraySliceSize;
+        Number::between(256, 65536).checked(power_of_two), MUTABLE;
     /// Elements of a sparse slice; 0 for no sparse slices.
     "array-sparse-kmax" => array_sparse_kmax: usize = 10,
         Number::between(0, UINT_MAX), MUTABLE, ArraySparseMax;
@@ -544,6 +544,10 @@ fn working_directory() -> String {
 
 fn is_base_name(name: &str) -> bool {
     !name.contains(['/', '\\'])
+}
+
+fn power_of_two(size: &i128) -> Result<(), &'static str> {
+    if size.count_ones() == 1 { Ok(()) } else { Err("array-slice-size must be a power of two") }
 }
 
 fn valid_snapshot_name(name: &str) -> Result<(), &'static str> {

@@ -341,6 +341,7 @@ fn every_default_can_be_set_to_itself_without_changing_anything() {
 
 /// Texts of which each directive takes at least one that is not its default.
 const SAMPLES: &[&str] = &[
+    "512",
     "yes",
     "no",
     "1",

@@ -69,16 +69,13 @@ fn apply_effect(server: &mut Server, db: &mut Databases, effect: Effect) -> Resu
             Ok(())
         }
         Effect::OomScore => oom_score(server),
-        Effect::ArraySliceSize if !server.config.array_slice_size.is_power_of_two() => {
-            Err("array-slice-size must be a power of two".into())
-        }
         Effect::ArraySparseMax if !array_slices_have_a_form(&server.config) => {
             Err("array-sparse-kmax must be greater than array-sparse-kmin when non-zero".into())
         }
         Effect::ArrayDenseMin if !array_slices_have_a_form(&server.config) => {
             Err("array-sparse-kmin must be less than array-sparse-kmax".into())
         }
-        Effect::ArraySliceSize | Effect::ArraySparseMax | Effect::ArrayDenseMin => Ok(()),
+        Effect::ArraySparseMax | Effect::ArrayDenseMin => Ok(()),
         Effect::ProcTitle => {
             title::show_title(server);
             Ok(())
