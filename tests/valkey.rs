@@ -126,3 +126,33 @@ fn shutdown_knows_the_options_of_a_cluster() {
         assert!(client.is_closed());
     }
 }
+
+#[test]
+fn lines_of_the_log_are_written_as_asked_for() {
+    for server in servers(&[]) {
+        let mut client = server.connect();
+        client.cmd(&["CONFIG", "SET", "log-format", "json", "log-timestamp-format", "milliseconds"]);
+        client.cmd(&["EVAL", "redis.log(redis.LOG_WARNING, 'a \"quoted\"\\nword')", "0"]);
+        server.await_log("\\\"quoted\\\"\\nword\"}\n");
+        let log = server.log();
+        let line = log.lines().last().unwrap();
+        assert!(line.starts_with("{\"pid\":") && line.contains(",\"role\":\"primary\",\"timestamp\":\"1"), "{line}");
+        assert!(line.contains("\",\"level\":\"warning\",\"message\":\""), "{line}");
+        client.cmd(&["CONFIG", "SET", "log-format", "logfmt", "log-timestamp-format", "iso8601"]);
+        client.cmd(&["EVAL", "redis.log(redis.LOG_NOTICE, 'a \"quoted\"\\nword')", "0"]);
+        server.await_log("'quoted' word\"\n");
+        let log = server.log();
+        let line = log.lines().last().unwrap();
+        assert!(line.starts_with("pid=") && line.contains(" role=primary timestamp=\"20"), "{line}");
+        let stamp = line.split('"').nth(1).unwrap();
+        let shape: String = stamp.chars().map(|one| if one.is_ascii_digit() { '0' } else { one }).collect();
+        assert!(["0000-00-00T00:00:00.000+00:00", "0000-00-00T00:00:00.000-00:00"].contains(&&*shape), "{stamp}");
+        client.cmd(&["BGSAVE"]);
+        server.await_log(" role=RDB/AOF timestamp=\"");
+        client.cmd(&["CONFIG", "SET", "log-format", "legacy", "log-timestamp-format", "legacy"]);
+        client.cmd(&["EVAL", "redis.log(redis.LOG_WARNING, 'plain')", "0"]);
+        server.await_log("plain\n");
+        let error = client.cmd(&["CONFIG", "SET", "log-format", "xml"]).into_error();
+        assert!(error.ends_with("argument(s) must be one of the following: legacy, logfmt, json"), "{error}");
+    }
+}

@@ -414,6 +414,21 @@ pub struct Spec {
     pub find_keys: Option<FindKeys>,
     /// Which of its arguments are channels that a right is needed for.
     pub channels: Channels,
+    /// Which databases a right is needed for.
+    pub databases: DatabasesReached,
+}
+
+/// Which databases a call reaches, for the rights to them.
+#[derive(Clone, Copy, Debug)]
+pub enum DatabasesReached {
+    /// The selected one, if keys are read or written at all.
+    Selected,
+    /// None but those with the numbers at these arguments.
+    Named(&'static [usize]),
+    /// The selected one and that with the number at an argument, if there is one.
+    Further(fn(&ArgView<'_>) -> Option<usize>),
+    /// All.
+    All,
 }
 
 /// Which arguments are channels that a right is needed for.
@@ -461,6 +476,7 @@ impl Spec {
             in_group_category: true,
             find_keys: None,
             channels: Channels::None,
+            databases: DatabasesReached::Selected,
         }
     }
 
@@ -548,6 +564,12 @@ impl Spec {
     /// Sets the function that names the secret arguments.
     pub const fn secrets(mut self, secrets: fn(&ArgView<'_>) -> Vec<usize>) -> Spec {
         self.secrets = secrets;
+        self
+    }
+
+    /// Sets which databases a call reaches.
+    pub const fn databases(mut self, databases: DatabasesReached) -> Spec {
+        self.databases = databases;
         self
     }
 

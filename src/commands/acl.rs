@@ -140,31 +140,37 @@ fn getuser(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     };
     let (user, reply) = (acl.user(id), &mut *cx.reply);
     let flags = describe::flags(user);
-    reply.map(6);
+    // Redis knows no rights to databases: who has none that are limited is told as there.
+    let with_databases = user.all_selectors().any(|selector| selector.databases.is_some());
+    reply.map(if with_databases { 7 } else { 6 });
     reply.bulk(b"flags");
     reply.set(flags.len());
     flags.iter().for_each(|flag| reply.bulk(flag.as_bytes()));
     reply.bulk(b"passwords");
     reply.array(user.passwords.len());
     user.passwords.iter().for_each(|password| reply.bulk(password.digits()));
-    reply_selector(reply, &user.root);
+    reply_selector(reply, &user.root, with_databases);
     reply.bulk(b"selectors");
     reply.array(user.selectors.len());
     for selector in &user.selectors {
-        reply.map(3);
-        reply_selector(reply, selector);
+        reply.map(if with_databases { 4 } else { 3 });
+        reply_selector(reply, selector, with_databases);
     }
     Ok(())
 }
 
-/// Three fields of a map.
-fn reply_selector(reply: &mut Reply, selector: &Selector) {
+/// Three fields of a map, or four.
+fn reply_selector(reply: &mut Reply, selector: &Selector, with_databases: bool) {
     reply.bulk(b"commands");
     reply.bulk(&describe::commands(selector));
     reply.bulk(b"keys");
     reply.bulk(&describe::keys(selector));
     reply.bulk(b"channels");
     reply.bulk(&describe::channels(selector));
+    if with_databases {
+        reply.bulk(b"databases");
+        reply.bulk(describe::databases(selector).as_bytes());
+    }
 }
 
 fn list(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
@@ -299,12 +305,18 @@ fn dryrun(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if !entry.row.arity.allows(call.len()) {
         return Err(Error::wrong_arity(&entry.full_name));
     }
-    let Err(denial) = acl.user(user).check(&mut Call::new(table, id, call)) else {
+    let databases = users::call_databases(cx.server, cx.client);
+    let Err(denial) = acl.user(user).check(&mut Call::new(table, id, call, databases)) else {
         cx.reply.ok();
         return Ok(());
     };
+    if let Denial::Database(index) = denial {
+        let object = call.get(index.unwrap_or(0));
+        cx.reply.bulk(&[b"User ", args.get(2), b" has no permissions to access database ", object].concat());
+        return Ok(());
+    }
     let (act, object, kind): (&[u8], &[u8], &[u8]) = match denial {
-        Denial::Command => (b"run", entry.full_name.as_bytes(), b"command"),
+        Denial::Command | Denial::Database(_) => (b"run", entry.full_name.as_bytes(), b"command"),
         Denial::Key(index) => (b"access", call.get(index), b"key"),
         Denial::Channel(index) => (b"access", call.get(index), b"channel"),
     };

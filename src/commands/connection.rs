@@ -23,11 +23,11 @@ pub const COMMANDS: &[Command] = &[
         "message",
         "Answers the message given.",
     ),
-    Command::new("select", Arity::exactly(2), select).group(Group::Connection).flags(&[LOADING, STALE, FAST]).docs(
-        "1.0.0",
-        "index",
-        "Selects the database that the connection's commands work on.",
-    ),
+    Command::new("select", Arity::exactly(2), select)
+        .group(Group::Connection)
+        .flags(&[LOADING, STALE, FAST])
+        .databases(DatabasesReached::Named(&[1]))
+        .docs("1.0.0", "index", "Selects the database that the connection's commands work on."),
     Command::new("quit", Arity::at_least(1), quit)
         .group(Group::Connection)
         .flags(&[ALLOW_BUSY, NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, NO_QUEUE, IN_SUBSCRIPTION])

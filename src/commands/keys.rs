@@ -8,6 +8,7 @@ use crate::command::error::{CmdResult, NO_SUCH_KEY, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::db::Key;
+use crate::resp::request::ArgView;
 use crate::server::effects::Event;
 use crate::server::execution::{Command, Ctx, changes};
 use crate::server::persistence::snapshot;
@@ -66,11 +67,13 @@ pub const COMMANDS: &[Command] = &[
         .docs("1.0.0", "key newkey", "Gives a key another name that is still free.")
         .history(&[("3.2.0", "Source and destination may be the same.")]),
     Command::new("copy", Arity::at_least(3), copy)
+        .databases(DatabasesReached::Further(destination_of_copy))
         .flags(&[WRITE, DENYOOM])
         .keys(&[Keys::at(1, Access::RO.and(Access::ACCESS)), Keys::at(2, Access::OW.and(Access::UPDATE))])
         .docs("6.2.0", "source destination [DB destination-db] [REPLACE]", "Copies a value to another key.")
         .complexity("O(N) at worst for a collection of N elements, O(1) for a string."),
     Command::new("move", Arity::exactly(3), move_key)
+        .databases(DatabasesReached::Further(|_| Some(2)))
         .flags(&[WRITE, FAST])
         .keys(&[Keys::at(1, Access::RW.and(Access::ACCESS).and(Access::UPDATE))])
         .docs("1.0.0", "key db", "Moves a key to another database."),
@@ -86,6 +89,7 @@ pub const COMMANDS: &[Command] = &[
         .tips(&["request_policy:all_shards", "response_policy:agg_sum"])
         .docs("1.0.0", "", "Returns the number of keys in the database."),
     Command::new("swapdb", Arity::exactly(3), swapdb)
+        .databases(DatabasesReached::Named(&[1, 2]))
         .group(Group::Server)
         .flags(&[WRITE, FAST])
         .acl(Categories(Categories::KEYSPACE.0 | Categories::DANGEROUS.0))
@@ -100,6 +104,7 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(N) for N keys of the database.")
         .history(&[("4.0.0", "`ASYNC`."), ("6.2.0", "`SYNC`.")]),
     Command::new("flushall", Arity::at_least(1), flushall)
+        .databases(DatabasesReached::All)
         .group(Group::Server)
         .flags(&[WRITE])
         .acl(Categories(Categories::KEYSPACE.0 | Categories::DANGEROUS.0))
@@ -108,6 +113,12 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(N) for N keys of all databases.")
         .history(&[("4.0.0", "`ASYNC`."), ("6.2.0", "`SYNC`.")]),
 ];
+
+/// Which argument of COPY is the number of another database.
+fn destination_of_copy(args: &ArgView<'_>) -> Option<usize> {
+    let option = (3..args.len()).find(|index| args.get(*index).eq_ignore_ascii_case(b"db"))?;
+    Some(option + 1).filter(|index| *index < args.len())
+}
 
 fn del(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     delete_all(cx, args, cx.server.config.lazyfree_lazy_user_del)

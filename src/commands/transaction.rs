@@ -97,6 +97,7 @@ fn refuse(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, denial: Denial) {
     cx.log_denial(id, args, denial, Context::Multi);
     let reason = match denial {
         Denial::Command => "no permission to execute the command or subcommand",
+        Denial::Database(_) => "no permission to access the database",
         Denial::Key(_) => "no permission to touch the specified keys",
         Denial::Channel(_) => "no permission to access one of the channels used as arguments",
     };

@@ -47,6 +47,24 @@ choices! {
         /// Only what matters.
         Warning = "warning",
     }
+    /// `log-format`: how a line of the log is written.
+    LogFormat {
+        /// As Redis does.
+        Legacy = "legacy",
+        /// Pairs of a name and a value.
+        Logfmt = "logfmt",
+        /// An object.
+        Json = "json",
+    }
+    /// `log-timestamp-format`: how the time stands in it.
+    LogTimestampFormat {
+        /// Day, month, year and time, local.
+        Legacy = "legacy",
+        /// Local time with its distance from UTC.
+        Iso8601 = "iso8601",
+        /// Unix milliseconds.
+        Milliseconds = "milliseconds",
+    }
     /// `maxmemory-policy`: which keys make room.
     MaxmemoryPolicy {
         /// Least recently used among those that expire.

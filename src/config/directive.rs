@@ -46,6 +46,8 @@ pub enum Effect {
     GoodReplicas,
     /// Change the pace of the periodic work.
     Hz,
+    /// Write the lines of the log in another way.
+    LogFormat,
     /// Change the level below which messages are dropped.
     LogLevel,
     /// Make room for more connections, or refuse.

@@ -183,6 +183,11 @@ directives! {
     "pidfile" => pidfile: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
     /// Least weight of messages logged.
     "loglevel" => loglevel: LogLevel = LogLevel::Notice, OneOf::names(), MUTABLE, LogLevel;
+    /// How a line of the log is written.
+    "log-format" => log_format: LogFormat = LogFormat::Legacy, OneOf::names(), MUTABLE, LogFormat;
+    /// How the time stands in it.
+    "log-timestamp-format" => log_timestamp_format: LogTimestampFormat = LogTimestampFormat::Legacy,
+        OneOf::names(), MUTABLE, LogFormat;
     /// File to log to; empty for standard output.
     "logfile" => logfile: String = String::new(), TEXT, IMMUTABLE;
     /// Log to the system logger, too.

@@ -150,6 +150,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("locale-collate", ""),
     ("log-format", "legacy"),
     ("log-timestamp-format", "legacy"),
+    ("log-format", "legacy"),
+    ("log-timestamp-format", "legacy"),
     ("logfile", ""),
     ("loglevel", "notice"),
     ("lookahead", "16"),

@@ -62,6 +62,10 @@ fn apply_effect(server: &mut Server, db: &mut Databases, effect: Effect) -> Resu
             super::observe::log_format::set_level(server.config.loglevel);
             Ok(())
         }
+        Effect::LogFormat => {
+            super::observe::log_format::set_format(&server.config);
+            Ok(())
+        }
         Effect::MaxClients => max_clients(server.config.maxclients),
         Effect::MaxMemory => {
             warn_of_small_maxmemory(server);

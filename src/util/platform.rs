@@ -20,6 +20,8 @@ pub struct LocalTime {
     pub minute: i32,
     /// Second.
     pub second: i32,
+    /// How far it is ahead of UTC, in seconds.
+    pub ahead_of_utc_s: i64,
 }
 
 /// Local time at a point of Unix time, in seconds.
@@ -38,6 +40,7 @@ pub fn local_time(unix_seconds: i64) -> LocalTime {
         hour: parts.tm_hour,
         minute: parts.tm_min,
         second: parts.tm_sec,
+        ahead_of_utc_s: parts.tm_gmtoff,
     }
 }
 

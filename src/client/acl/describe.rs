@@ -55,6 +55,10 @@ fn selector(selector: &Selector, text: &mut Vec<u8>) {
         text.extend_from_slice(&channels);
         text.push(b' ');
     }
+    if selector.databases.is_some() {
+        text.extend_from_slice(databases(selector).as_bytes());
+        text.push(b' ');
+    }
     text.extend(commands(selector));
 }
 
@@ -82,6 +86,15 @@ pub fn channels(selector: &Selector) -> Vec<u8> {
         return b"&*".to_vec();
     }
     selector.channels.iter().map(|pattern| [b"&", &**pattern].concat()).collect::<Vec<_>>().join(&b' ')
+}
+
+/// The rule about databases.
+pub fn databases(selector: &Selector) -> String {
+    match &selector.databases {
+        None => "alldbs".to_owned(),
+        Some(none) if none.is_empty() => "resetdbs".to_owned(),
+        Some(some) => format!("db={}", some.iter().map(u32::to_string).collect::<Vec<_>>().join(",")),
+    }
 }
 
 /// The rules about commands, as they were given: `+@all -@dangerous +info`.

@@ -18,11 +18,13 @@ pub enum Reason {
     Key,
     /// The right to a channel.
     Channel,
+    /// The right to a database.
+    Database,
 }
 
 impl Reason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Reason; 4] = [Reason::Auth, Reason::Command, Reason::Key, Reason::Channel];
+    pub const ALL: [Reason; 5] = [Reason::Auth, Reason::Command, Reason::Key, Reason::Channel, Reason::Database];
 
     /// Its word.
     pub fn name(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Reason {
             Reason::Key => "key",
             Reason::Channel => "channel",
             Reason::Auth => "auth",
+            Reason::Database => "database",
         }
     }
 }

@@ -31,7 +31,7 @@ use password::PasswordHash;
 
 pub use password::digit;
 pub use rules::has_spaces;
-pub use selector::{Call, Denial, Selector};
+pub use selector::{Call, CallDatabases, Denial, Selector};
 pub use user::User;
 
 /// The name of the user everyone is at first.

@@ -1,5 +1,7 @@
 //! The rules of ACL SETUSER, `user` directives and the ACL file: words that each change a user.
 
+use std::collections::BTreeSet;
+
 use super::command_set::CommandSet;
 use super::password::PasswordHash;
 use super::selector::{CommandRule, FirstArg, KeyPattern, KeyRights, Selector};
@@ -34,6 +36,8 @@ pub enum RuleError {
     BadHash,
     /// A first argument of a subcommand.
     FirstArgOfSubcommand,
+    /// A number that no database can have.
+    DatabaseOutOfRange,
 }
 
 impl RuleError {
@@ -54,6 +58,7 @@ impl RuleError {
             RuleError::BadHash => {
                 "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
             }
+            RuleError::DatabaseOutOfRange => "The provided database ID is out of range",
             RuleError::FirstArgOfSubcommand => "Allowing first-arg of a subcommand is not supported",
         }
     }
@@ -148,6 +153,9 @@ impl Rulebook<'_> {
             b"resetkeys" => set_keys(selector, false),
             b"allchannels" | b"&*" => set_channels(selector, true),
             b"resetchannels" => set_channels(selector, false),
+            b"alldbs" => selector.databases = None,
+            b"resetdbs" => selector.databases = Some(BTreeSet::new()),
+            [b'd', b'b', b'=', numbers @ ..] => selector.databases = Some(databases(numbers)?),
             b"allcommands" | b"+@all" => set_commands(selector, CommandSet::all(self.table), true),
             b"nocommands" | b"-@all" => set_commands(selector, CommandSet::default(), false),
             _ => match rule {
@@ -259,6 +267,18 @@ fn note_rule(selector: &mut Selector, name: &[u8], allowed: bool) {
         selector.rules.retain(|rule| !is_part(rule));
     }
     selector.rules.add(CommandRule { allowed, name });
+}
+
+/// Numbers with commas between them.
+fn databases(numbers: &[u8]) -> Result<BTreeSet<u32>, RuleError> {
+    let number = |digits: &[u8]| {
+        let is_number =
+            !digits.is_empty() && digits.strip_prefix(b"-").unwrap_or(digits).iter().all(u8::is_ascii_digit);
+        let text = std::str::from_utf8(digits).ok().filter(|_| is_number).ok_or(RuleError::Syntax)?;
+        let number = text.parse::<i32>().ok().and_then(|number| u32::try_from(number).ok());
+        number.ok_or(RuleError::DatabaseOutOfRange)
+    };
+    numbers.split(|byte| *byte == b',').map(number).collect()
 }
 
 /// The letters between `%` and `~`, each at most once.

@@ -1,12 +1,13 @@
 //! What one set of permissions allows: commands, keys and channels.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::command_set::CommandSet;
 use super::unique::{Named, Unique};
-use crate::command::spec::{Access, Channels, FoundKey, NO_AUTH};
-use crate::command::{Args, CommandId, CommandTable, keys};
-use crate::util::glob;
+use crate::command::spec::{Access, Channels, DatabasesReached, FoundKey, NO_AUTH, READONLY, WRITE};
+use crate::command::{Args, CommandId, CommandTable, Spec, keys};
+use crate::util::{glob, number};
 
 /// What may be done with the keys of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,11 +112,15 @@ pub struct Selector {
     pub all_channels: bool,
     /// Patterns of the channels allowed.
     pub channels: Unique<Box<[u8]>>,
+    /// The databases allowed; `None` for all.
+    pub databases: Option<BTreeSet<u32>>,
 }
 
 /// Why a call is refused, in rising order of how much it tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Denial {
+    /// A database is not allowed: the one with the number at this argument, else the selected one or some of all.
+    Database(Option<usize>),
     /// The command is not allowed.
     Command,
     /// The key at this argument is not.
@@ -129,7 +134,17 @@ pub struct Call<'a> {
     table: &'a CommandTable,
     id: CommandId,
     args: Args<'a>,
+    databases: CallDatabases,
     keys: CallKeys,
+}
+
+/// In what database a call is made.
+#[derive(Clone, Copy, Debug)]
+pub struct CallDatabases {
+    /// The one that is selected.
+    pub selected: usize,
+    /// How many there are.
+    pub count: usize,
 }
 
 /// The keys of a call.
@@ -141,8 +156,8 @@ enum CallKeys {
 
 impl<'a> Call<'a> {
     /// A call of a command.
-    pub fn new(table: &'a CommandTable, id: CommandId, args: Args<'a>) -> Call<'a> {
-        Call { table, id, args, keys: CallKeys::Unknown }
+    pub fn new(table: &'a CommandTable, id: CommandId, args: Args<'a>, databases: CallDatabases) -> Call<'a> {
+        Call { table, id, args, databases, keys: CallKeys::Unknown }
     }
 
     fn keys(&mut self) -> &[FoundKey] {
@@ -169,6 +184,9 @@ impl Selector {
     /// Says what is not.
     pub fn check(&self, call: &mut Call<'_>) -> Result<(), Denial> {
         let (row, args) = (call.table.entry(call.id).row, call.args);
+        if let Some(allowed) = &self.databases {
+            check_databases(allowed, row, call)?;
+        }
         if !self.commands.has(call.id) && !row.flags.has(NO_AUTH) && !self.allows_first_arg(call.id, args) {
             return Err(Denial::Command);
         }
@@ -223,7 +241,34 @@ impl Selector {
 
     /// Whether it allows everything.
     pub fn is_unlimited(&self, all_commands: &CommandSet) -> bool {
-        self.all_keys && self.all_channels && self.commands == *all_commands
+        self.all_keys && self.all_channels && self.databases.is_none() && self.commands == *all_commands
+    }
+}
+
+/// Whether the databases that a call reaches are allowed. A number that is none of a database is for the command to
+/// refuse, and nothing else is looked at then.
+fn check_databases(allowed: &BTreeSet<u32>, row: &Spec, call: &Call<'_>) -> Result<(), Denial> {
+    let CallDatabases { selected, count } = call.databases;
+    let allows = |number: usize| u32::try_from(number).is_ok_and(|number| allowed.contains(&number));
+    let (named, and_selected) = match row.databases {
+        DatabasesReached::Selected => (Vec::new(), row.flags.has(WRITE | READONLY) || row.takes_keys()),
+        DatabasesReached::Named(indexes) => (indexes.to_vec(), false),
+        DatabasesReached::Further(find) => (find(&call.args).into_iter().collect(), true),
+        DatabasesReached::All => return Err(Denial::Database(None)),
+    };
+    let number = |index: usize| {
+        let number = call.args.try_get(index).and_then(number::parse_i64)?;
+        usize::try_from(number).ok().filter(|number| *number < count)
+    };
+    if and_selected && !allows(selected) {
+        return Err(Denial::Database(None));
+    }
+    let Some(numbers) = named.iter().map(|index| Some((*index, number(*index)?))).collect::<Option<Vec<_>>>() else {
+        return Ok(());
+    };
+    match numbers.into_iter().find(|(_, number)| !allows(*number)) {
+        Some((index, _)) => Err(Denial::Database(Some(index))),
+        None => Ok(()),
     }
 }
 

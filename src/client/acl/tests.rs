@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::rules::{RuleError, Rulebook, join_selectors};
 use super::selector::FirstArg;
-use super::{Acl, Call, Denial, User, UserId, describe};
+use super::{Acl, Call, CallDatabases, Denial, User, UserId, describe};
 use crate::client::Modes;
 use crate::command::spec::CATEGORY_NAMES;
 use crate::command::{Args, CommandTable};
@@ -33,7 +33,7 @@ fn check(table: &CommandTable, user: &User, call: &str) -> Result<(), Denial> {
     let request = OwnedRequest::of(&words);
     let args = Args::from(request.view());
     let id = table.resolve(&request.view()).expect("a command");
-    user.check(&mut Call::new(table, id, args))
+    user.check(&mut Call::new(table, id, args, CallDatabases { selected: 0, count: 16 }))
 }
 
 #[test]

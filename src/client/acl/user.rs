@@ -66,14 +66,14 @@ impl User {
     /// # Errors
     /// Says what is not allowed: of several reasons, the one that came closest to being allowed.
     pub fn check(&self, call: &mut Call<'_>) -> Result<(), Denial> {
-        let mut reason = Denial::Command;
+        let mut reason = None;
         for selector in self.all_selectors() {
             match selector.check(call) {
                 Ok(()) => return Ok(()),
-                Err(denial) => reason = reason.max(denial),
+                Err(denial) => reason = reason.max(Some(denial)),
             }
         }
-        Err(reason)
+        Err(reason.unwrap_or(Denial::Command))
     }
 
     /// Whether it may run a call and read any key besides.

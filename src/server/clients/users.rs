@@ -8,7 +8,7 @@ use crate::client::acl::log::{Context, Entry, Reason};
 use crate::client::acl::rules::{RuleError, Rulebook, join_selectors};
 use crate::client::acl::selector::channel_matches;
 use crate::client::acl::unique::Unique;
-use crate::client::acl::{Call, DEFAULT_NAME, Denial, User, UserId, describe, file, has_spaces};
+use crate::client::acl::{Call, CallDatabases, DEFAULT_NAME, Denial, User, UserId, describe, file, has_spaces};
 use crate::client::pubsub::Kind;
 use crate::client::{Client, Modes};
 use crate::command::args::shown;
@@ -31,15 +31,18 @@ impl Ctx<'_> {
         if !client.modes.has(Modes::RESTRICTED) {
             return Ok(());
         }
-        self.server.acl.user(client.user).check(&mut Call::new(&self.server.commands, id, *args))
+        self.server.acl.user(client.user).check(&mut self.call(id, args))
     }
 
     /// Whether the client's user may run a call, and read any key besides: keys that follow from values.
     pub fn may_read_all_keys(&self, args: &Args<'_>) -> bool {
         let client = self.client();
         let user = self.server.acl.user(client.user);
-        !client.modes.has(Modes::RESTRICTED)
-            || user.may_read_all(&mut Call::new(&self.server.commands, self.command, *args))
+        !client.modes.has(Modes::RESTRICTED) || user.may_read_all(&mut self.call(self.command, args))
+    }
+
+    fn call<'a>(&'a self, id: CommandId, args: &Args<'a>) -> Call<'a> {
+        Call::new(&self.server.commands, id, *args, call_databases(self.server, self.client))
     }
 
     /// What the client is told of a refused call.
@@ -48,6 +51,7 @@ impl Ctx<'_> {
         let name = self.server.commands.entry(id).full_name.as_bytes();
         match denial {
             Denial::Command => [b"User ", user, b" has no permissions to run the '", name, b"' command"].concat(),
+            Denial::Database(_) => b"No permissions to access database".to_vec(),
             Denial::Key(_) => KEY_DENIED.to_vec(),
             Denial::Channel(_) => b"No permissions to access a channel".to_vec(),
         }
@@ -61,6 +65,8 @@ impl Ctx<'_> {
     /// Enters a refused call into ACL LOG.
     pub fn log_denial(&mut self, id: CommandId, args: &Args<'_>, denial: Denial, context: Context) {
         let (reason, object) = match denial {
+            Denial::Database(Some(index)) => (Reason::Database, args.get(index).to_vec()),
+            Denial::Database(None) => (Reason::Database, self.server.commands.entry(id).full_name.as_bytes().to_vec()),
             Denial::Command => (Reason::Command, self.server.commands.entry(id).full_name.as_bytes().to_vec()),
             Denial::Key(index) => (Reason::Key, args.get(index).to_vec()),
             Denial::Channel(index) => (Reason::Channel, args.get(index).to_vec()),
@@ -107,6 +113,11 @@ impl Ctx<'_> {
         let entry = Entry { count: 1, reason, context, object, user, id: 0, created_ms: at_ms, at_ms, client };
         self.server.acl.log.add(entry, self.server.config.acllog_max_len);
     }
+}
+
+/// The databases for a call of a client.
+pub fn call_databases(server: &Server, client: ClientKey) -> CallDatabases {
+    CallDatabases { selected: server.clients.at(client).db, count: server.config.databases as usize }
 }
 
 struct Refusal {

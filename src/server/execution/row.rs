@@ -6,7 +6,7 @@
 use std::ops::Deref;
 
 use super::context::Ctx;
-use crate::command::spec::{Arity, Categories, Channels, FindKeys, Flags, Group, Keys, Spec};
+use crate::command::spec::{Arity, Categories, Channels, DatabasesReached, FindKeys, Flags, Group, Keys, Spec};
 use crate::command::{Args, CmdResult, CommandId, CommandTable};
 use crate::resp::request::ArgView;
 use crate::server::Server;
@@ -86,6 +86,8 @@ impl Command {
         outside_group_category();
         /// Sets a function that finds the keys where rules can't.
         find_keys(find: FindKeys);
+        /// Says which databases a call reaches.
+        databases(databases: DatabasesReached);
         /// Says which arguments are channels that a right is needed for.
         channels(channels: Channels);
     }

@@ -28,7 +28,7 @@ use crate::script::lua::{Exit, Kind, Lua, NOT_ENOUGH_MEMORY, Outcome, Reference,
 use crate::script::running::{Rooms, Running};
 use crate::script::shebang::ScriptFlags;
 use crate::server::Server;
-use crate::server::clients::tracking;
+use crate::server::clients::{tracking, users};
 use crate::server::effects::Observers;
 use crate::server::event_loop::busy::BusyServer;
 use crate::server::execution::{Ctx, call, gate};
@@ -498,7 +498,8 @@ impl Run {
     pub fn user_may_call(&self, server: &Server, id: CommandId) -> bool {
         let user = server.acl.user(server.clients.at(self.client).user);
         let args = Args::from(self.rooms.request.view());
-        user.check(&mut Call::new(&server.commands, id, args)).is_ok()
+        let databases = users::call_databases(server, self.client);
+        user.check(&mut Call::new(&server.commands, id, args, databases)).is_ok()
     }
 
     /// Calls the command whose arguments are on the stack, and leaves its reply there, or an error. Whether it is no

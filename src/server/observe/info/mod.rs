@@ -226,7 +226,11 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("instantaneous_eventloop_cycles_per_sec", stats.cycles_rate.per_second());
     section.field("instantaneous_eventloop_duration_usec", stats.cycle_us.per_second());
     for (reason, count) in Reason::ALL.iter().zip(stats.denials) {
-        let name = if *reason == Reason::Command { "cmd" } else { reason.name() };
+        let name = match reason {
+            Reason::Command => "cmd",
+            Reason::Database => "db",
+            other => other.name(),
+        };
         section.field(format_args!("acl_access_denied_{name}"), count);
     }
 }
