@@ -156,3 +156,59 @@ fn lines_of_the_log_are_written_as_asked_for() {
         assert!(error.ends_with("argument(s) must be one of the following: legacy, logfmt, json"), "{error}");
     }
 }
+
+#[test]
+fn the_availability_zone_is_told_where_it_is_set() {
+    for server in servers(&["--availability-zone", "eu-west-1a"]) {
+        let mut client = server.connect();
+        let Reply::Array(fields) = client.cmd(&["HELLO"]) else { panic!("no greeting") };
+        assert_eq!(fields[fields.len() - 2..], [Reply::bulk("availability_zone"), Reply::bulk("eu-west-1a")]);
+        assert!(client.cmd(&["INFO", "server"]).text().contains("\r\navailability_zone:eu-west-1a\r\n"));
+    }
+    let server = Server::start();
+    let mut client = server.connect();
+    assert!(matches!(client.cmd(&["HELLO"]), Reply::Array(fields) if fields.len() == 14));
+    assert!(!client.cmd(&["INFO", "server"]).text().contains("availability_zone"));
+}
+
+#[test]
+fn keys_are_scanned_in_the_order_of_the_hash_seed() {
+    let order = |seed: &str| {
+        let server = Server::start_with(&["--hash-seed", seed]);
+        let mut client = server.connect();
+        (0..500).for_each(|number| _ = client.cmd(&["SET", &format!("key:{number}"), "x"]));
+        client.cmd(&["KEYS", "*"])
+    };
+    assert_eq!(order("one"), order("one"));
+    assert_ne!(order("one"), order("two"));
+}
+
+#[test]
+fn reserved_connections_are_for_priority_subnets() {
+    let server = Server::start_with(&["--maxclients", "4", "--maxclients-reserved", "2"]);
+    let mut admin = server.connect();
+    assert_eq!(admin.cmd(&["CONFIG", "SET", "priority-subnets", "10.0.0.0/8 fd00::/8"]), Reply::ok());
+    let mut other = server.connect();
+    assert_eq!(other.cmd(&["PING"]), Reply::Simple("PONG".into()));
+    // Two places are taken, the others are kept.
+    let full = Reply::error("ERR max number of clients reached");
+    assert_eq!(server.connect().read(), full);
+    assert_eq!(admin.cmd(&["CONFIG", "SET", "priority-subnets", "127.0.0.0/8"]), Reply::ok());
+    let mut first = server.connect();
+    assert_eq!(first.cmd(&["PING"]), Reply::Simple("PONG".into()));
+    assert!(first.cmd(&["INFO", "clients"]).text().contains("\r\nconnected_priority_clients:1\r\n"));
+    let mut second = server.connect();
+    assert_eq!(second.cmd(&["PING"]), Reply::Simple("PONG".into()));
+    assert_eq!(server.connect().read(), full, "all places are taken");
+    drop(second);
+    common::wait_until("it is gone", || {
+        first.cmd(&["INFO", "clients"]).text().contains("\r\nconnected_priority_clients:1\r\n")
+    });
+    assert_eq!(server.connect().cmd(&["PING"]), Reply::Simple("PONG".into()));
+    for wrong in ["10.0.0.0/33", "host", "10.0.0.0/8 x"] {
+        let error = admin.cmd(&["CONFIG", "SET", "priority-subnets", wrong]).into_error();
+        assert!(error.contains("CIDR"), "{error}");
+    }
+    let shown = Reply::bulks(&["priority-subnets", "127.0.0.0/8"]);
+    assert_eq!(admin.cmd(&["CONFIG", "GET", "priority-subnets"]), shown);
+}

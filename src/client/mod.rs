@@ -176,6 +176,8 @@ pub struct Client {
     pub user: UserId,
     /// CLIENT NO-EVICT.
     pub no_evict: bool,
+    /// It came from one of `priority-subnets`.
+    pub has_priority: bool,
     /// A replica may send it to its primary: CLIENT CAPA.
     pub follows_redirects: bool,
     /// READONLY: what it reads it wants from a replica all the same.
@@ -248,6 +250,7 @@ impl Client {
             lib_version: None,
             user: UserId::DEFAULT,
             no_evict: false,
+            has_priority: false,
             follows_redirects: false,
             reads_replicas: false,
             created_ms: now_ms,

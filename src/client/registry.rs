@@ -23,6 +23,8 @@ pub struct Clients {
     doomed: Vec<ClientKey>,
     /// Clients whose input or socket has something left for the next turn.
     read_on: Vec<ClientKey>,
+    /// How many came from `priority-subnets`.
+    pub with_priority: usize,
     /// How many are blocked.
     pub blocked: usize,
     /// Those of them that wait until what they wrote is safe, by ticket.
@@ -49,6 +51,7 @@ impl Clients {
     pub fn remove(&mut self, key: ClientKey) -> Option<Client> {
         self.set_counted(key, 0);
         let client = self.slab.try_remove(key)?;
+        self.with_priority -= usize::from(client.has_priority);
         self.by_id.remove(&client.id);
         shrink(&mut self.by_id);
         Some(client)

@@ -177,8 +177,9 @@ fn hello(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn greet(cx: &mut Ctx<'_>, version: i64) {
     let id = cx.client().id;
+    let zone = &cx.server.config.availability_zone;
     let reply = &mut *cx.reply;
-    reply.map(7);
+    reply.map(if zone.is_empty() { 7 } else { 8 });
     for (field, value) in [("server", "redis"), ("version", REDIS_VERSION)] {
         reply.bulk(field.as_bytes());
         reply.bulk(value.as_bytes());
@@ -195,6 +196,10 @@ fn greet(cx: &mut Ctx<'_>, version: i64) {
     }
     reply.bulk(b"modules");
     reply.array(0);
+    if !zone.is_empty() {
+        reply.bulk(b"availability_zone");
+        reply.bulk(zone.as_bytes());
+    }
 }
 
 fn reset(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {

@@ -232,12 +232,6 @@ kept! {
     "rdma-completion-vector" => rdma_completion_vector: i32 = -1, Number::between(-1, 1024), IMMUTABLE;
     /// Group of the Unix socket: it stays that of the process.
     "unixsocketgroup" => unixsocketgroup: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
-    /// Connections kept free for addresses of certain networks.
-    "maxclients-reserved" => maxclients_reserved: u32 = 0, Number::between(0, UINT_MAX), MUTABLE;
-    /// These networks.
-    "priority-subnets" => priority_subnets: Option<String> = None, OPTIONAL_TEXT, MUTABLE;
-    /// Where the server runs.
-    "availability-zone" => availability_zone: String = String::new(), TEXT, MUTABLE;
 
     // TLS: clients log in by passwords, files are read again by CONFIG SET, curves and names are not chosen.
 
@@ -276,8 +270,6 @@ kept! {
     "forkless-infrastructure-enabled" => forkless_infrastructure_enabled: bool = false, YES_NO, IMMUTABLE;
     /// How BGSAVE saves.
     "bgsave-default-method" => bgsave_default_method: &'static str = "fork", WordOf(&["fork", "forkless"]), MUTABLE;
-    /// Seed of the hash function: it is drawn at each start.
-    "hash-seed" => hash_seed: String = String::new(), TEXT, IMMUTABLE;
     /// Bytes of scripts that are kept.
     "maxmemory-scripts" => maxmemory_scripts: u64 = 0, Number::bytes(0, ULONG_MAX), MUTABLE;
 
@@ -285,11 +277,6 @@ kept! {
 
     /// Leave keys, values and arguments out: they are never logged.
     "hide-user-data-from-log" => hide_user_data_from_log: bool = false, YES_NO, MUTABLE;
-    /// Shape of the lines.
-    "log-format" => log_format: &'static str = "legacy", WordOf(&["legacy", "logfmt", "json"]), MUTABLE;
-    /// Shape of times in them.
-    "log-timestamp-format" => log_timestamp_format: &'static str = "legacy",
-        WordOf(&["legacy", "iso8601", "milliseconds"]), MUTABLE;
     /// Names that scripts and clients are told.
     "extended-redis-compatibility" => extended_redis_compatibility: bool = false, YES_NO, MUTABLE;
 }

@@ -6,6 +6,7 @@ use super::directive::Occurrence;
 use super::kinds::{Kind, Line, loose_integer, not_among, quoted, show_memory, single, utf8};
 use crate::util::number::parse_memory;
 use crate::util::platform::os_error_text;
+use crate::util::subnet::Subnet;
 
 /// One `save` rule: write the data set when at least `changes` happened in `seconds`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,6 +239,28 @@ impl Kind for SignalWords {
         ];
         let words = join(flags.into_iter().filter(|(_, set)| *set).map(|(word, _)| word.to_owned()));
         if words.is_empty() { b"default".to_vec() } else { words.into() }
+    }
+}
+
+/// `priority-subnets`: ranges of addresses.
+pub(super) struct Subnets;
+
+impl Kind for Subnets {
+    type Value = Vec<Subnet>;
+
+    fn parse(&self, words: &[Vec<u8>], _: &Vec<Subnet>, _: Occurrence) -> Result<Vec<Subnet>, String> {
+        let words = words.iter().filter(|word| !word.is_empty());
+        let subnet = |word: &Vec<u8>| utf8(word).ok().and_then(Subnet::parse);
+        let subnets: Option<Vec<Subnet>> = words.map(subnet).collect();
+        subnets.ok_or_else(|| "argument must be a list of subnets in CIDR notation".to_owned())
+    }
+
+    fn show(&self, value: &Vec<Subnet>) -> Vec<u8> {
+        join(value.iter().map(Subnet::to_string)).into()
+    }
+
+    fn lines(&self, name: &str, value: &Vec<Subnet>, default: &Vec<Subnet>) -> Vec<Line> {
+        if value == default { Vec::new() } else { vec![Line::new(name, &self.show(value), true)] }
     }
 }
 

@@ -21,6 +21,7 @@ use super::notify::{NotifyFlags, NotifyLetters};
 use super::proc_title::valid_proc_title;
 use super::special::*;
 use super::target::{SavedFor, TargetServer};
+use crate::util::subnet::Subnet;
 
 /// Fewer bytes of the stream of commands are of no use to a replica that comes back.
 const BACKLOG_MIN: i128 = 16 << 10;
@@ -111,6 +112,10 @@ directives! {
     /// The same on the TLS port.
     "max-new-tls-connections-per-cycle" => max_new_tls_connections_per_cycle: u32 = 1,
         Number::between(1, 1000), MUTABLE;
+    /// How many of them are kept for clients of `priority-subnets`.
+    "maxclients-reserved" => maxclients_reserved: u32 = 0, Number::between(0, UINT_MAX), MUTABLE;
+    /// Where clients come from that may still connect when all others may not.
+    "priority-subnets" => priority_subnets: Vec<Subnet> = Vec::new(), Subnets, MULTI_ARG;
     /// Unread output allowed per class of clients.
     "client-output-buffer-limit" => client_output_buffer_limit: OutputLimits = OutputLimits::DEFAULT,
         OutputLimitsByClass, MULTI_ARG;
@@ -197,6 +202,10 @@ directives! {
     /// Facility given to the system logger.
     "syslog-facility" => syslog_facility: SyslogFacility = SyslogFacility::Local0,
         OneOf::names(), IMMUTABLE;
+    /// Where the server stands, for clients that prefer what is near.
+    "availability-zone" => availability_zone: String = String::new(), TEXT, MUTABLE;
+    /// What the order of keys in tables follows from; empty for chance.
+    "hash-seed" => hash_seed: String = String::new(), TEXT, IMMUTABLE | SENSITIVE;
     /// Write a report on a crash.
     "crash-log-enabled" => crash_log_enabled: bool = true, YES_NO, MUTABLE, CrashLog;
     /// Exit rather than abort on a panic.

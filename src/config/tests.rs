@@ -150,8 +150,6 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("locale-collate", ""),
     ("log-format", "legacy"),
     ("log-timestamp-format", "legacy"),
-    ("log-format", "legacy"),
-    ("log-timestamp-format", "legacy"),
     ("logfile", ""),
     ("loglevel", "notice"),
     ("lookahead", "16"),
@@ -398,6 +396,7 @@ const SAMPLES: &[&str] = &[
     "json",
     "milliseconds",
     "forkless",
+    "10.0.0.0/8 ::1/128",
 ];
 
 /// Sets a text; when it is taken, checks that it survives CONFIG GET and CONFIG REWRITE. True when

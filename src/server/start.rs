@@ -26,6 +26,7 @@ use crate::net::listeners::{ListenError, Listeners, Transport};
 use crate::persist;
 use crate::util::platform;
 use crate::util::process_title::ProcessTitle;
+use crate::util::siphash::HashSeed;
 use supervise::Supervisor;
 
 /// The program: reads the command line, starts the server, runs it to its end.
@@ -176,6 +177,9 @@ fn serve(
     write_pid_file(&mut config, in_background);
     logo::show(&config);
     let signals = Signals::install(poll.registry()).map_err(fail("Can't catch signals"))?;
+    if !config.hash_seed.is_empty() {
+        HashSeed::set_process_seed(config.hash_seed.as_bytes());
+    }
     let mut db = Databases::new(config.databases as usize);
     warn_of_tiny_maxmemory(&config);
     let mut server = Server::new(config, commands, listeners, HOST);

@@ -20,5 +20,6 @@ pub mod random;
 pub mod replace_file;
 pub mod shrink;
 pub mod siphash;
+pub mod subnet;
 pub mod time;
 pub mod top_keys;

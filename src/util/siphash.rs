@@ -23,6 +23,12 @@ impl HashSeed {
         *PROCESS_SEED.get_or_init(Self::random)
     }
 
+    /// Has the seed of all tables follow from a text; false if it is drawn already.
+    pub fn set_process_seed(text: &[u8]) -> bool {
+        let half = |number| Self(number, 0).hash(text);
+        PROCESS_SEED.set(Self(half(0), half(1))).is_ok()
+    }
+
     /// A seed from the operating system's randomness.
     pub fn random() -> Self {
         Self(entropy(), entropy())

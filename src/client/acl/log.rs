@@ -36,6 +36,15 @@ impl Reason {
             Reason::Database => "database",
         }
     }
+
+    /// Its word in the names of counters.
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Reason::Command => "cmd",
+            Reason::Database => "db",
+            Reason::Auth | Reason::Key | Reason::Channel => self.name(),
+        }
+    }
 }
 
 /// Where a command was refused.

@@ -1,5 +1,7 @@
 //! Connections taken in and closed: the one place for either.
 
+use std::net::IpAddr;
+
 use mio::Token;
 
 use crate::client::Client;
@@ -37,7 +39,9 @@ pub fn accept_client(server: &mut Server, accepted: Accepted) {
         },
         Accepted::Unix(stream, path) => (Socket::Unix(stream), Some(path)),
     };
-    if server.clients.len() >= server.config.maxclients as usize {
+    let has_priority =
+        peer_ip(&socket).is_some_and(|ip| server.config.priority_subnets.iter().any(|net| net.contains(ip)));
+    if is_full(server, has_priority) {
         server.stats.rejected_connections += 1;
         socket.write(b"-ERR max number of clients reached\r\n").ok();
         return;
@@ -51,6 +55,9 @@ pub fn accept_client(server: &mut Server, accepted: Accepted) {
     let modes = server.acl.modes_at_first();
     let client = server.clients.at_mut(key);
     client.modes = modes;
+    client.has_priority = has_priority;
+    server.clients.with_priority += usize::from(has_priority);
+    let client = server.clients.at_mut(key);
     if let Err(error) = client.connection.register(server.listeners.registry(), Token(key)) {
         log::warn!("Registering a client socket: {error}");
         server.clients.remove(key);
@@ -64,6 +71,21 @@ pub fn accept_client(server: &mut Server, accepted: Accepted) {
         server.clients.flush_later(key);
         server.stats.rejected_connections += 1;
     }
+}
+
+fn peer_ip(socket: &Socket) -> Option<IpAddr> {
+    socket.addresses().map(|(peer, _)| peer.ip().to_canonical())
+}
+
+/// Whether there is no place for another client. Some places are kept for clients from `priority-subnets`.
+fn is_full(server: &Server, has_priority: bool) -> bool {
+    let config = &server.config;
+    let (max, connected) = (config.maxclients as usize, server.clients.len());
+    if connected >= max || has_priority || config.priority_subnets.is_empty() || config.maxclients_reserved == 0 {
+        return connected >= max;
+    }
+    let others = connected - server.clients.with_priority;
+    others >= max.saturating_sub(config.maxclients_reserved as usize)
 }
 
 const PROTECTED_MODE: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and no \

@@ -104,6 +104,9 @@ fn server(source: &Source<'_>, section: &mut Section<'_>) {
     let config_file = config.config_file.as_ref().map(|path| path.display().to_string());
     section.field("config_file", config_file.unwrap_or_default());
     section.field("io_threads_active", 0);
+    if !config.availability_zone.is_empty() {
+        section.field("availability_zone", &config.availability_zone);
+    }
     if let Some(left) = shutdown::wait_left_ms(source.server) {
         section.field("shutdown_in_milliseconds", left);
     }
@@ -141,6 +144,9 @@ fn clients(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("connected_clients", count(|client| !client.modes.has(Modes::REPLICA)));
     section.field("cluster_connections", 0);
     section.field("maxclients", source.server.config.maxclients);
+    if !source.server.config.priority_subnets.is_empty() {
+        section.field("connected_priority_clients", clients.with_priority);
+    }
     section.field("client_recent_max_input_buffer", largest_input.unwrap_or(0));
     section.field("client_recent_max_output_buffer", largest_output.unwrap_or(0));
     section.field("blocked_clients", clients.blocked);
@@ -226,12 +232,7 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("instantaneous_eventloop_cycles_per_sec", stats.cycles_rate.per_second());
     section.field("instantaneous_eventloop_duration_usec", stats.cycle_us.per_second());
     for (reason, count) in Reason::ALL.iter().zip(stats.denials) {
-        let name = match reason {
-            Reason::Command => "cmd",
-            Reason::Database => "db",
-            other => other.name(),
-        };
-        section.field(format_args!("acl_access_denied_{name}"), count);
+        section.field(format_args!("acl_access_denied_{}", reason.short_name()), count);
     }
 }
 
