@@ -96,6 +96,14 @@ fn a_data_set_that_breaks_off_leaves_the_old_one_in_place() {
         wait_until("it is on its way", || field(&replica, "master_sync_in_progress") == "1");
         primary.hang_up();
         primary.greet(&replica, &format!("+FULLRESYNC {HISTORY} 0"));
+        if mode == "swapdb" {
+            wait_for_log(&replica, "Short read or OOM loading DB. Unrecoverable error, aborting now.");
+            wait_for_log(&replica, "Unexpected EOF reading RDB file");
+            wait_for_log(
+                &replica,
+                "Failed trying to load the MASTER synchronization DB from socket, check server logs.",
+            );
+        }
         assert_eq!(get(&replica, "old"), Reply::bulk("data"), "{mode}");
         assert_eq!(get(&replica, "new"), Reply::Null, "{mode}");
         assert_eq!(field(&replica, "master_link_status"), "down");

@@ -170,6 +170,8 @@ fn memory_is_told_in_the_parts_of_redis_8() {
         let Reply::Array(items) = reply else { panic!("{reply:?}") };
         items.iter().step_by(2).map(Reply::text).collect()
     };
-    assert_eq!(names(&own), names(&redis));
+    // With those of later versions between them.
+    let known: Vec<String> = names(&own).into_iter().filter(|name| names(&redis).contains(name)).collect();
+    assert_eq!(known, names(&redis));
     assert_eq!(field(&own, "db.0").map(names), field(&redis, "db.0").map(names));
 }

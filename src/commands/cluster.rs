@@ -84,6 +84,10 @@ const SUBCOMMANDS: &[Command] = &[
         .complexity("O(1)")
         .history(&[("4.0.0", "The port of the bus may be given.")]),
     question("myid", Arity::exactly(2)).docs("3.0.0", "", "Tells the id of this node.").complexity("O(1)"),
+    question("myshardid", Arity::exactly(2))
+        .tips(VARIES)
+        .docs("7.2.0", "", "Tells the id of the shard this node belongs to.")
+        .complexity("O(1)"),
     question("nodes", Arity::exactly(2))
         .tips(VARIES)
         .docs("3.0.0", "", "Lists the nodes with their slots.")
@@ -120,6 +124,15 @@ const SUBCOMMANDS: &[Command] = &[
         .deprecated("5.0.0", "`CLUSTER REPLICAS`")
         .docs("3.0.0", "node-id", "Lists the replicas of a node.")
         .complexity("O(N) for N replicas."),
+    subcommand("slot-stats", Arity::at_least(4))
+        .flags(&[LOADING, STALE])
+        .tips(&["nondeterministic_output", "request_policy:all_shards"])
+        .docs(
+            "8.2.0",
+            "<SLOTSRANGE start-slot end-slot | ORDERBY <metric [LIMIT limit] [ASC|DESC]>>",
+            "Tells how much this node's slots are used.",
+        )
+        .complexity("O(N) for N slots asked for, O(N*log(N)) with ORDERBY."),
     question("slots", Arity::exactly(2))
         .flags(&[LOADING])
         .tips(VARIES)

@@ -114,6 +114,12 @@ kept! {
     /// Bytes of lag at which a slot that moves is handed over.
     "cluster-slot-migration-handoff-max-lag-bytes" => cluster_slot_migration_handoff_max_lag_bytes: u64 = 1 << 20,
         Number::bytes(0, LONG_MAX), MUTABLE;
+    /// Moves that are remembered once they are done.
+    "cluster-slot-migration-max-archived-tasks" => cluster_slot_migration_max_archived_tasks: u32 = 32,
+        Number::between(1, INT_MAX), HIDDEN;
+    /// Milliseconds in which the last changes have to follow.
+    "cluster-slot-migration-sync-buffer-drain-timeout" => cluster_slot_migration_sync_buffer_drain_timeout_ms: u64 = 60000,
+        Number::between(0, LONG_MAX), HIDDEN;
     /// Milliseconds that writes are held meanwhile.
     "cluster-slot-migration-write-pause-timeout" => cluster_slot_migration_write_pause_timeout_ms: u64 = 10000,
         Number::between(0, LONG_MAX), MUTABLE;
@@ -254,6 +260,8 @@ kept! {
 
     /// Language by which SORT ALPHA compares: it compares bytes.
     "locale-collate" => locale_collate: String = String::new(), TEXT, MUTABLE;
+    /// Bitmaps of a type of their own: they are strings.
+    "bitmap-default-roaring" => bitmap_default_roaring: bool = false, YES_NO, MUTABLE;
     /// Sizes in bytes beside those in elements in INFO keysizes.
     "key-memory-histograms" => key_memory_histograms: bool = false, YES_NO, MUTABLE;
     /// Expire keys in commands that name none.

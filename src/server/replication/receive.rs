@@ -205,11 +205,11 @@ fn is_mark(end: &End) -> bool {
 fn load_from_socket(server: &mut Server, db: &mut Databases, end: &End) {
     let aside = server.config.repl_diskless_load == ReplDisklessLoad::SwapDb;
     stop_persisting_old_data(server, db);
+    log::info!("MASTER <-> REPLICA sync: Loading DB in memory");
     if !aside {
         drop_history(server);
         flush_all(server, db);
     }
-    log::info!("MASTER <-> REPLICA sync: Loading DB in memory");
     let total = match end {
         End::Length(total) => *total,
         End::Unknown | End::Mark(_) => 0,
@@ -289,10 +289,23 @@ pub fn loaded(server: &mut Server, db: &mut Databases, loader: Loader, place: Pl
     }
 }
 
+/// What the reason says of a data set whose end is missing.
+const END_OF_FILE: &str = "Unexpected EOF";
+
 /// The data set could not be loaded: nothing is kept of it, and the primary is asked again.
 pub fn failed(server: &mut Server, db: &mut Databases, place: &Place, reason: &str) {
     let from = if matches!(place, Place::Socket { .. }) { "socket" } else { "disk" };
-    log::warn!("Failed trying to load the MASTER synchronization DB from {from}: {reason}");
+    if reason.contains(END_OF_FILE) {
+        log::warn!("Short read or OOM loading DB. Unrecoverable error, aborting now.");
+    }
+    let what_follows = match place {
+        Place::Socket { .. } => {
+            "Failure loading rdb format from socket, assuming connection error, resuming operation."
+        }
+        _ => "Terminating the synchronization.",
+    };
+    log::warn!("Internal error in RDB reading: {reason}. {what_follows}");
+    log::warn!("Failed trying to load the MASTER synchronization DB from {from}, check server logs.");
     match place {
         Place::Socket { aside: true, .. } => {
             log::info!("MASTER <-> REPLICA sync: Discarding temporary DB in background");

@@ -18,7 +18,7 @@ use crate::server::{Server, propagate};
 /// The client of the primary is about to be removed: what is known of it is kept, and the next connection begun.
 pub fn forget(server: &mut Server, key: ClientKey) {
     let Some(primary) = server.repl.primary.take_if(|primary| primary.client == key) else { return };
-    log::warn!("Connection with master lost.");
+    log::info!("Connection with master lost.");
     remember(server, &primary);
     let now_ms = server.clock.unix_ms();
     server.repl.down_since_ms = Some(now_ms);
