@@ -211,7 +211,8 @@ fn quicklist_packed_threshold(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 /// What there is to see goes to the standard output.
 fn listpack(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let entry = stored(cx, &args.key(2)).ok_or(NO_SUCH_KEY)?;
-    let Some(collection) = entry.any_collection().filter(|collection| collection.encoding() == "listpack") else {
+    let is_listpack = |encoding: &str| matches!(encoding, "listpack" | "listpackex");
+    let Some(collection) = entry.any_collection().filter(|collection| is_listpack(collection.encoding())) else {
         return Err(Error::fixed("ERR Not a listpack encoded object."));
     };
     println!("listpack of {} entries, {} bytes of memory", collection.len(), collection.heap_bytes(0));

@@ -17,7 +17,6 @@ use crate::server::execution::{Command, Ctx};
 use crate::types::SortedSet;
 use crate::types::geo::{Distance, Place};
 use crate::types::sorted_set::Change;
-use crate::util::long_double::LongDouble;
 use crate::util::number::parse_f64;
 
 const READS: Access = Access::RO.and(Access::ACCESS);
@@ -143,8 +142,8 @@ fn unit(args: &Args<'_>, index: usize) -> Result<f64, Error> {
 
 fn reply_place(reply: &mut Reply, place: Place) {
     reply.array(2);
-    reply.double_text(&LongDouble::from(place.longitude).to_text());
-    reply.double_text(&LongDouble::from(place.latitude).to_text());
+    reply.double(place.longitude);
+    reply.double(place.latitude);
 }
 
 fn reply_distance(reply: &mut Reply, distance: f64) {
@@ -297,8 +296,8 @@ mod tests {
     #[test]
     fn geopos_geohash_and_geodist_answer_null_for_what_is_missing() {
         let mut bed = sicily();
-        let (longitude, latitude) = ("13.36138933897018433", "38.11555639549629859");
-        let found = format!("*2\r\n*2\r\n$20\r\n{longitude}\r\n$20\r\n{latitude}\r\n*-1\r\n");
+        let (longitude, latitude) = ("13.361389338970184", "38.1155563954963");
+        let found = format!("*2\r\n*2\r\n$18\r\n{longitude}\r\n$16\r\n{latitude}\r\n*-1\r\n");
         assert_eq!(bed.run("geopos s Palermo Rome"), found);
         assert_eq!(bed.run("geopos missing Palermo"), "*1\r\n*-1\r\n");
         assert_eq!(bed.run("geohash s Palermo Rome"), "*2\r\n$11\r\nsqc8b49rny0\r\n$-1\r\n");
@@ -332,7 +331,7 @@ mod tests {
             assert_eq!(bed.run(command), names, "{command}");
         }
         let expected = "*1\r\n*4\r\n$7\r\nPalermo\r\n$8\r\n190.4424\r\n:3479099956230698\r\n\
-                        *2\r\n$20\r\n13.36138933897018433\r\n$20\r\n38.11555639549629859\r\n";
+                        *2\r\n$18\r\n13.361389338970184\r\n$16\r\n38.1155563954963\r\n";
         let command = "geosearch s fromlonlat 15 37 byradius 200 km withhash withcoord withdist desc count 1";
         assert_eq!(bed.run(command), expected);
         assert_eq!(bed.run("geosearch s fromlonlat 0 0 byradius 1 m"), "*0\r\n");

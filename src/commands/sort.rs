@@ -20,7 +20,6 @@ use crate::types::list::End;
 use crate::types::listpack::{Element, IntText};
 use crate::types::sorted_set::score_key;
 use crate::types::{Collection, Hash, List, Set, SortedSet};
-use crate::util::number::parse_f64;
 
 const READS: Access = Access::RO.and(Access::ACCESS);
 /// Keys named by BY and GET: they follow from what is sorted.
@@ -376,12 +375,13 @@ fn numeric_weights(db: &mut Databases, elements: &Texts, by: Option<Pattern<'_>>
     (0..elements.len()).map(weight).collect::<Option<Vec<f64>>>().ok_or(NOT_A_NUMBER)
 }
 
-/// A number as C's `strtod` reads it: blanks in front of it are passed over, and nothing at all is 0.
+/// A decimal number or an infinity; nothing at all is 0. What is too large for a double is an infinity.
 fn number(text: &[u8]) -> Option<f64> {
     let text = &text[..memchr::memchr(0, text).unwrap_or(text.len())];
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
-    let blanks = text.iter().take_while(|byte| is_blank(byte)).count();
-    if text.is_empty() { Some(0.0) } else { parse_f64(&text[blanks..]) }
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    std::str::from_utf8(text).ok()?.parse().ok().filter(|number: &f64| !number.is_nan())
 }
 
 fn sort(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {

@@ -146,7 +146,7 @@ fn log(lua: Lua) -> Outcome {
         1 => log::Level::Debug,
         2 => log::Level::Info,
         3 => log::Level::Warn,
-        _ => return Err(raise(lua, "Invalid debug level.")),
+        _ => return Err(raise(lua, "Invalid log level.")),
     };
     if log::log_enabled!(level) {
         let mut bytes = 0;

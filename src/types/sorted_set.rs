@@ -383,7 +383,7 @@ impl Collection for SortedSet {
         let mut score = Vec::new();
         for entry in self.iter() {
             score.clear();
-            number::append_f64(&mut score, entry.score());
+            number::append_f64_of_digest(&mut score, entry.score());
             let mut element = Digest::of(entry.member.text(&mut IntText::new()));
             element.append(&score);
             digest.add_digest(element);

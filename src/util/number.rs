@@ -102,10 +102,25 @@ pub fn append_f64(out: &mut Vec<u8>, value: f64) {
     } else if magnitude <= (1u64 << 62) as f64 && magnitude.fract() == 0.0 {
         out.extend_from_slice(itoa::Buffer::new().format(magnitude as u64).as_bytes());
     } else {
-        let mut digits = [0; 17];
-        let (count, exponent) = shortest_digits(magnitude, &mut digits);
-        append_decimal(out, digits.get(..count).unwrap_or_default(), exponent);
+        append_shortest(out, magnitude);
     }
+}
+
+/// Appends a double as digests take it in: like [`append_f64`], but large integers have an exponent if that is shorter.
+pub fn append_f64_of_digest(out: &mut Vec<u8>, value: f64) {
+    if value == 0.0 || !value.is_finite() {
+        return append_f64(out, value);
+    }
+    if value.is_sign_negative() {
+        out.push(b'-');
+    }
+    append_shortest(out, value.abs());
+}
+
+fn append_shortest(out: &mut Vec<u8>, magnitude: f64) {
+    let mut digits = [0; 17];
+    let (count, exponent) = shortest_digits(magnitude, &mut digits);
+    append_decimal(out, digits.get(..count).unwrap_or_default(), exponent);
 }
 
 /// The shortest digits that read back to a finite double above zero: `digits · 10^exponent`.

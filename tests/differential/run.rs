@@ -293,7 +293,7 @@ fn audit(pair: &mut Pair, series: Series) -> Vec<Unit> {
 fn key_audit(series: Series, database: usize, key: &[u8], type_name: &[u8]) -> Vec<Unit> {
     let ask = |words: &[&[u8]], check| Unit::audit(database, words, check);
     // Short strings and hashes with times are kept in other ways by Valkey.
-    let encoding = if series == Series::Valkey { Check::Kind } else { Check::Exact };
+    let encoding = if series == Series::Valkey { Check::Kind } else { Check::Encoding };
     let mut units = vec![
         ask(&[b"TYPE", key], Check::Exact),
         ask(&[b"OBJECT", b"ENCODING", key], encoding),

@@ -20,6 +20,7 @@ pub const KINDS: Kinds = &[
     ("member", |d, w| w.push(d.member())),
     ("field", |d, w| w.push(d.member())),
     ("index", |d, w| w.push(d.index())),
+    ("near-index", |d, w| w.push(near_index(d))),
     ("count", |d, w| w.push(d.count())),
     ("increment", |d, w| w.push(d.increment())),
     ("float", |d, w| w.push(d.float())),
@@ -37,6 +38,13 @@ pub const KINDS: Kinds = &[
     ("numkeys-sets", |d, w| counted_keys(d, w, b't')),
     ("numkeys-zsets", |d, w| counted_keys(d, w, b'z')),
 ];
+
+/// One that has 32 bits, to which LSET cuts indices until Redis 8.10.
+fn near_index(draw: &mut Draw) -> Word {
+    let index = draw.index();
+    let is_far = index.len() > 9;
+    if is_far { "-100000".into() } else { index }
+}
 
 /// Two keys, mostly of one type, so that types mingle slowly.
 fn keys_alike(draw: &mut Draw, words: &mut Vec<Word>) {

@@ -15,7 +15,7 @@ pub const ROWS: &[Row] = &[
     made("flushall", 1, |draw| flush(draw, "FLUSHALL")),
     made("flushdb", 1, |draw| flush(draw, "FLUSHDB")),
     row("move", 3, "<key> <database>"),
-    row("object|encoding", 8, "<key>"),
+    row("object|encoding", 8, "<key>").check(Check::Encoding),
     row("object|freq", 1, "<key>"),
     row("object|help", 1, "").check(Check::Kind),
     row("object|idletime", 2, "<key>").check(Check::Kind),

@@ -21,7 +21,7 @@ pub const ROWS: &[Row] = &[
     row("lrange", 6, "<list> <index> <index>"),
     row("lrange", 2, "<list> 0 -1"),
     row("lrem", 5, "<list> <index> <member>"),
-    row("lset", 5, "<list> <index> (<member>|<value>)"),
+    row("lset", 5, "<list> <near-index> (<member>|<value>)"),
     row("ltrim", 3, "<list> <index> <index>"),
     row("rpop", 4, "<list> [<count>]"),
     row("rpoplpush", 4, "<list> <list>"),

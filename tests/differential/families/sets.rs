@@ -16,7 +16,7 @@ pub const ROWS: &[Row] = &[
     row("sintercard", 3, "<numkeys-sets> [LIMIT <count>]"),
     row("sinterstore", 3, "<set> <set> [<set>]"),
     row("sismember", 5, "<set> <member>"),
-    row("smembers", 4, "<set>").check(Check::ByEncoding),
+    row("smembers", 4, "<set>").check(Check::Unordered),
     row("smismember", 4, "<set> (<member>)+"),
     row("smove", 4, "<set> <set> <member>"),
     made("spop", 3, pop),
