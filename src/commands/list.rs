@@ -123,7 +123,9 @@ fn push_existing(cx: &mut Ctx<'_>, args: Args<'_>, end: End) -> CmdResult {
 
 #[inline]
 fn push_all(list: &mut List, args: &Args<'_>, end: End, limits: &Limits) -> usize {
-    list.expect(args.rest(2).map(<[u8]>::len).sum(), args.len() - 2, limits);
+    if list.is_listpack() {
+        list.expect(args.rest(2).map(<[u8]>::len).sum(), args.len() - 2, limits);
+    }
     for text in args.rest(2) {
         list.push(end, text, limits);
     }

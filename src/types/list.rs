@@ -173,6 +173,15 @@ impl List {
         list
     }
 
+    /// Whether it is a listpack, not a quicklist.
+    #[inline(always)]
+    pub fn is_listpack(&self) -> bool {
+        match &self.0 {
+            Form::Small(_) => true,
+            Form::Large(list) => list.is_listpack(),
+        }
+    }
+
     /// Before a command puts elements in, of so many bytes in all: a listpack that would outgrow the limits becomes a
     /// quicklist.
     #[inline]
@@ -387,6 +396,7 @@ impl List {
         }
     }
 
+    #[inline]
     fn large(&mut self) -> &mut Quicklist {
         if let Form::Small(pack) = &mut self.0 {
             self.0 = Form::Large(Box::new(Quicklist::of(std::mem::take(pack))));

@@ -52,7 +52,7 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
     }
     if cx.server.observers.any() {
         if ends && cx.server.observers.has(Observers::HOTKEYS) {
-            note_hot_keys(cx, id, args, nanos, mark);
+            note_hot_keys(cx, id, &args, nanos, mark);
         }
         after_call::after_call(cx, id, &args, cx.db.dirty > dirty, again);
     }
@@ -75,12 +75,13 @@ fn log_command(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, started: Ticks,
 }
 
 /// Counts a command for each of its keys. What only runs others has none of its own.
-fn note_hot_keys(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>, nanos: u64, mark: Mark) {
+#[cold]
+fn note_hot_keys(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, nanos: u64, mark: Mark) {
     let row = cx.server.commands.entry(id).row;
     let bytes = args.rest(0).map(<[u8]>::len).sum::<usize>() + cx.reply.bytes_since(mark);
     let command = Observed { nanos, bytes: bytes as u64, nested: cx.by_script() || cx.server.in_exec };
     if cx.server.hotkeys.observe(command) && !row.flags.has(RUNS_SCRIPT) {
-        for key in keys::find(row, args) {
+        for key in keys::find(row, *args) {
             cx.server.hotkeys.note_key(args.get(key.index), command);
         }
     }
