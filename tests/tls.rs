@@ -317,3 +317,144 @@ fn redis_cli_speaks_tls_with_us() {
     assert_eq!(ask(&[&shown[..], &["--tls-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256", "ping"]].concat()), "PONG");
     assert_eq!(ask(&["ping"]), "");
 }
+
+/// Who a new client with a certificate is.
+fn who(server: &TlsServer, name: &str) -> String {
+    server.session(&showing(name)).expect("a session").cmd(&["acl", "whoami"]).text()
+}
+
+fn items(reply: Reply) -> Vec<Reply> {
+    match reply {
+        Reply::Array(items) => items,
+        other => panic!("{other:?} is no array"),
+    }
+}
+
+/// The reason, context, object, user and count of each entry in ACL LOG.
+fn refusals(server: &TlsServer) -> Vec<[String; 5]> {
+    let entries = items(server.server.connect().cmd(&["acl", "log"]));
+    let field = |entry: &[Reply], name: &str| {
+        let at = entry.iter().position(|word| *word == Reply::bulk(name)).expect("a field");
+        match &entry[at + 1] {
+            Reply::Integer(number) => number.to_string(),
+            other => other.text(),
+        }
+    };
+    let entries = entries.into_iter().map(items);
+    entries.map(|entry| ["reason", "context", "object", "username", "count"].map(|name| field(&entry, name))).collect()
+}
+
+#[test]
+fn the_common_name_of_a_certificate_is_the_user_who_is_logged_in() {
+    let server =
+        TlsServer::start(&["--tls-auth-clients-user", "cn", "--user", "client", "on", ">secret", "+@all", "~*"]);
+    let mut admin = server.server.connect();
+    assert_eq!(admin.cmd(&["config", "get", "tls-auth-clients-user"]), Reply::bulks(&["tls-auth-clients-user", "CN"]));
+    assert_eq!(who(&server, "client"), "client");
+    assert_eq!(admin.cmd(&["acl", "setuser", "plain", "on", "nopass", "+acl|whoami", "+ping", "~a*"]), Reply::ok());
+    assert_eq!(who(&server, "plain"), "plain");
+    let mut restricted = server.session(&showing("plain")).expect("a session");
+    let error = restricted.cmd(&["get", "key"]).into_error();
+    assert_eq!(error, "NOPERM User plain has no permissions to run the 'get' command");
+    assert_eq!(server.info("acl_access_denied_tls_cert"), 0);
+    assert_eq!(restricted.cmd(&["auth", "client", "secret"]), Reply::ok());
+    assert_eq!(restricted.cmd(&["acl", "whoami"]), Reply::bulk("client"));
+    assert_eq!(restricted.cmd(&["reset"]), Reply::Simple("RESET".into()));
+    assert_eq!(restricted.cmd(&["acl", "whoami"]), Reply::bulk("default"));
+
+    assert_eq!(admin.cmd(&["config", "set", "tls-auth-clients-user", "off"]), Reply::ok());
+    assert_eq!(who(&server, "client"), "default");
+    let error = admin.cmd(&["config", "set", "tls-auth-clients-user", "DNS"]).into_error();
+    assert!(error.contains("argument(s) must be one of the following: off, CN, URI"), "{error}");
+}
+
+#[test]
+fn a_user_named_by_a_certificate_needs_no_password_where_others_do() {
+    let server = TlsServer::start(&["--tls-auth-clients-user", "CN", "--requirepass", "secret"]);
+    let mut admin = server.server.connect();
+    assert_eq!(admin.cmd(&["auth", "secret"]), Reply::ok());
+    assert_eq!(admin.cmd(&["acl", "setuser", "client", "on", ">other", "+@all"]), Reply::ok());
+    assert_eq!(who(&server, "client"), "client");
+    // Nothing need come behind the handshake.
+    let client = Client::new(&showing("client")).expect("options that are fine");
+    let mut stream = client.connect(socket_to(server.port)).expect("a session");
+    stream.flush().expect("an open socket");
+    wait_until("it is logged in", || {
+        let listed = admin.cmd(&["client", "list"]).text();
+        listed.lines().any(|line| line.contains(" user=client ") && line.contains(" cmd=NULL "))
+    });
+
+    assert_eq!(admin.cmd(&["acl", "log", "reset"]), Reply::ok());
+    let stranger = Client::new(&showing("server")).expect("options that are fine");
+    let mut stream = stranger.connect(socket_to(server.port)).expect("a session");
+    stream.write_all(&encode(&["ping"])).expect("a request");
+    let mut answer = [0; 34];
+    stream.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"-NOAUTH Authentication required.\r\n");
+    assert_eq!(items(admin.cmd(&["acl", "log"])).len(), 1);
+}
+
+#[test]
+fn certificates_of_users_that_are_off_or_missing_change_nothing_and_are_told_of() {
+    let server = TlsServer::start(&["--tls-auth-clients-user", "CN", "--tls-auth-clients", "optional"]);
+    let mut admin = server.server.connect();
+    assert_eq!(who(&server, "client"), "default");
+    assert_eq!(admin.cmd(&["acl", "setuser", "plain", "off", "nopass"]), Reply::ok());
+    assert_eq!(who(&server, "plain"), "default");
+    assert_eq!(who(&server, "plain"), "default");
+    let entry = |name: &str, count: &str| ["tls-cert", "toplevel", "", name, count].map(str::to_owned);
+    assert_eq!(refusals(&server), [entry("plain", "2"), entry("client", "1")]);
+    assert_eq!(server.info("acl_access_denied_tls_cert"), 3);
+    // Whoever shows no certificate, or one without a name, has not tried.
+    let mut connection = server.session(&anonymous()).expect("a session");
+    assert_eq!(connection.cmd(&["acl", "whoami"]), Reply::bulk("default"));
+    assert_eq!(who(&server, "nameless"), "default");
+    assert_eq!(server.info("acl_access_denied_tls_cert"), 3);
+    // A certificate that is not asked for is none.
+    assert_eq!(admin.cmd(&["acl", "setuser", "stranger", "on", "nopass", "+@all"]), Reply::ok());
+    assert_eq!(server.set("tls-auth-clients", "no"), Reply::ok());
+    assert_eq!(who(&server, "stranger"), "default");
+    assert_eq!(server.info("acl_access_denied_tls_cert"), 3);
+    assert_eq!(connection.cmd(&["auth", "stranger", "x"]), Reply::ok());
+    assert_eq!(connection.cmd(&["acl", "whoami"]), Reply::bulk("stranger"));
+}
+
+#[test]
+fn the_first_uri_of_a_certificate_that_is_a_user_who_is_on_counts() {
+    let server = TlsServer::start(&["--tls-auth-clients-user", "URI"]);
+    let mut admin = server.server.connect();
+    let mut user = |name: &str, state: &str| {
+        assert_eq!(admin.cmd(&["acl", "setuser", name, state, "nopass", "+@all"]), Reply::ok());
+    };
+    user("named", "on");
+    assert_eq!(who(&server, "named"), "default", "the common name does not count");
+    user("urn:user:two", "on");
+    assert_eq!(who(&server, "named"), "urn:user:two");
+    user("urn:user:one", "on");
+    assert_eq!(who(&server, "named"), "urn:user:one");
+    user("urn:user:one", "off");
+    assert_eq!(who(&server, "named"), "urn:user:two");
+    user("urn:user:two", "off");
+    assert_eq!(who(&server, "named"), "default");
+    let entry = ["tls-cert", "toplevel", "", "urn:user:one", "2"].map(str::to_owned);
+    assert_eq!(refusals(&server), [entry]);
+    assert_eq!(who(&server, "client"), "default", "it has none");
+    assert_eq!(server.info("acl_access_denied_tls_cert"), 2);
+}
+
+#[test]
+fn a_session_that_is_resumed_is_the_user_of_its_certificate() {
+    for version in ["TLSv1.2", "TLSv1.3"] {
+        let server = TlsServer::start(&["--tls-auth-clients-user", "CN", "--tls-protocols", version]);
+        let mut admin = server.server.connect();
+        assert_eq!(admin.cmd(&["acl", "setuser", "client", "on", "nopass", "+@all"]), Reply::ok());
+        let client = Client::new(&showing("client")).expect("options that are fine");
+        for _ in 0..3 {
+            let mut stream = client.connect(socket_to(server.port)).expect("a session");
+            stream.write_all(&encode(&["acl", "whoami"])).expect("a request");
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).expect("an answer");
+            assert_eq!(&answer, b"$6\r\nclient\r\n", "{version}");
+        }
+    }
+}

@@ -58,6 +58,10 @@ impl Modes {
     pub const PRIMARY: Modes = Modes(1 << 11);
     /// Is a replica of this server.
     pub const REPLICA: Modes = Modes(1 << 10);
+    /// Has yet to finish its TLS handshake, which comes before any command.
+    pub const HANDSHAKE: Modes = Modes(1 << 13);
+    /// Cannot simply have what it sent run.
+    pub const UNREADY: Modes = Modes(Modes::CLOSING.0 | Modes::HANDSHAKE.0);
     /// Is the other end of a replication, or none at all: what it is does not change while it is connected.
     pub const PEER: Modes = Modes(Modes::MUST_OBEY.0 | Modes::REPLICA.0);
     /// Is obeyed, whatever it asks for.

@@ -149,6 +149,15 @@ choices! {
         /// Checked when shown.
         Optional = "optional",
     }
+    /// `tls-auth-clients-user`: what of a client's certificate names the user it acts as.
+    TlsClientUser {
+        /// Nothing.
+        Off = "off",
+        /// The common name of its subject.
+        CommonName = "CN",
+        /// A URI among the other names of its subject.
+        Uri = "URI",
+    }
     /// `oom-score-adj`: how the scores are written to the kernel.
     OomScoreAdj {
         /// Not at all.

@@ -239,10 +239,8 @@ kept! {
     /// Group of the Unix socket: it stays that of the process.
     "unixsocketgroup" => unixsocketgroup: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
 
-    // TLS: clients log in by passwords, files are read again by CONFIG SET, curves and names are not chosen.
+    // TLS: files are read again by CONFIG SET, curves and names are not chosen.
 
-    /// Part of a certificate that names the user.
-    "tls-auth-clients-user" => tls_auth_clients_user: &'static str = "off", WordOf(&["off", "CN", "URI"]), MUTABLE;
     /// Seconds after which files are read again.
     "tls-auto-reload-interval" => tls_auto_reload_interval: u32 = 0, Number::between(0, INT_MAX), MUTABLE;
     /// Name that other servers' certificates must have.

@@ -146,6 +146,8 @@ directives! {
     /// Whether clients must show a certificate.
     "tls-auth-clients" => tls_auth_clients: TlsAuthClients = TlsAuthClients::Yes,
         OneOf::names(), MUTABLE;
+    /// What of a client's certificate names the user it acts as.
+    "tls-auth-clients-user" => tls_auth_clients_user: TlsClientUser = TlsClientUser::Off, OneOf::names(), MUTABLE;
     /// Whether the server's order of ciphers counts.
     "tls-prefer-server-ciphers" => tls_prefer_server_ciphers: bool = false, YES_NO, MUTABLE, Tls;
     /// Whether sessions are resumed.

@@ -11,6 +11,7 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
 use super::tls::Session;
+use crate::config::TlsClientUser;
 
 /// A connected, non-blocking socket.
 #[derive(Debug)]
@@ -92,6 +93,14 @@ impl Socket {
     /// Whether bytes can be exchanged: with TLS, after the handshake.
     pub fn is_established(&self) -> bool {
         !matches!(self, Socket::Tls(session) if !session.is_established())
+    }
+
+    /// The names of users in the certificate that the other end has shown, and that was checked.
+    pub fn names_of_peer(&self, field: TlsClientUser) -> Vec<String> {
+        match self {
+            Socket::Tls(session) => session.names_of_peer(field),
+            Socket::Tcp(_) | Socket::Unix(_) | Socket::Nowhere => Vec::new(),
+        }
     }
 
     /// Whether a connection that was begun stands by now.

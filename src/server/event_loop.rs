@@ -25,7 +25,7 @@ use super::Server;
 use super::clients::{memory, tracking};
 use super::crash::Watch;
 use super::effects::Observers;
-use super::event_loop::connections::{accept_client, close, close_doomed_replicas};
+use super::event_loop::connections::{accept_client, close, close_doomed_replicas, finish_handshake};
 use super::event_loop::pipeline::READ_BYTES;
 use super::modes::ServerModes;
 use super::replication::{handshake, primary, transfer};
@@ -250,7 +250,7 @@ impl EventLoop {
             return;
         }
         let drain = drain || client.connection.hung_up;
-        let closing = client.modes.has(Modes::CLOSING);
+        let unready = client.modes.has(Modes::UNREADY);
         let now = self.server.clock.unix_ms();
         match self.pipeline.read(client, &mut self.shared) {
             Ok(read) if read.bytes > 0 => {
@@ -259,7 +259,10 @@ impl EventLoop {
                 client.input_bytes += read.bytes as u64;
                 self.server.stats.input_bytes += read.bytes as u64;
                 self.server.stats.reads_processed += 1;
-                if closing {
+                if unready {
+                    finish_handshake(&mut self.server, key);
+                }
+                if unready && self.server.clients.at(key).modes.has(Modes::CLOSING) {
                     self.writable(key);
                 } else {
                     self.serve(key, read.into_shared.then_some(read.bytes));
@@ -289,7 +292,12 @@ impl EventLoop {
                 self.server.clients.close_soon(key);
             }
             // A handshake may have come to its end, which the output waits for.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable(key),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if unready {
+                    finish_handshake(&mut self.server, key);
+                }
+                self.writable(key);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.server.clients.continue_reading_later(key),
             Err(error) => {
                 if self.server.clients.at(key).connection.socket().is_established() {

@@ -7,15 +7,18 @@ use tempfile::TempDir;
 
 const EXTENSIONS: &str = "keyUsage=digitalSignature\nsubjectAltName=DNS:localhost,IP:127.0.0.1\n";
 
+const URIS: &str = "subjectAltName=URI:urn:user:one,DNS:localhost,URI:urn:user:two\n";
+
 /// An authority, and what it has signed; each has NAME.crt and NAME.key.
 pub struct Certificates {
     folder: TempDir,
 }
 
 impl Certificates {
-    /// Makes the certificates `server`, `client`, `plain` (of version 1), `old` (expired), all signed by `ca`; `self`
-    /// and `stranger`, signed by themselves; `ca-dir`, a folder with that of `ca`; and `locked.key`, the key of
-    /// `server` under the password `1234`.
+    /// Makes the certificates `server`, `client`, `plain` (of version 1), `named` (with the URIs `urn:user:one` and
+    /// `urn:user:two`), `nameless` (without a common name), `old` (expired), all signed by `ca`; `self` and `stranger`,
+    /// signed by themselves; `ca-dir`, a folder with that of `ca`; and `locked.key`, the key of `server` under the
+    /// password `1234`.
     pub fn make() -> Certificates {
         let certificates = Certificates { folder: tempfile::tempdir().expect("a temporary directory") };
         certificates.sign_oneself("ca");
@@ -25,6 +28,9 @@ impl Certificates {
         certificates.sign("server", &["-extfile", "extensions", "-days", "10"]);
         certificates.sign("client", &["-extfile", "extensions", "-days", "10"]);
         certificates.sign("plain", &["-days", "10"]);
+        std::fs::write(certificates.path("uris"), URIS).expect("a file");
+        certificates.sign("named", &["-extfile", "uris", "-days", "10"]);
+        certificates.sign_for("nameless", "/O=nobody", &["-extfile", "extensions", "-days", "10"]);
         certificates.sign("old", &["-days", "-1"]);
         certificates.openssl(&["pkey", "-in", "server.key", "-aes256", "-passout", "pass:1234", "-out", "locked.key"]);
         std::fs::create_dir(certificates.path("ca-dir")).expect("a folder");
@@ -54,11 +60,16 @@ impl Certificates {
         self.openssl(&["req", "-x509", "-new", "-key", &key, "-days", "10", "-subj", &subject, "-out", &certificate]);
     }
 
-    /// Makes a key and a certificate signed by `ca`.
+    /// Makes a key and a certificate signed by `ca`; its common name is the file's.
     pub fn sign(&self, name: &str, options: &[&str]) {
+        self.sign_for(name, &format!("/CN={name}"), options);
+    }
+
+    /// The same for any subject.
+    pub fn sign_for(&self, name: &str, subject: &str, options: &[&str]) {
         let (key, request, certificate) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.crt"));
         self.key(&key);
-        self.openssl(&["req", "-new", "-key", &key, "-subj", &format!("/CN={name}"), "-out", &request]);
+        self.openssl(&["req", "-new", "-key", &key, "-subj", subject, "-out", &request]);
         let sign = ["x509", "-req", "-in", &request, "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"];
         self.openssl(&[&sign, options, &["-out", &certificate]].concat());
     }

@@ -18,13 +18,16 @@ pub enum Reason {
     Key,
     /// The right to a channel.
     Channel,
+    /// A user with the name in the certificate that was shown.
+    Certificate,
     /// The right to a database.
     Database,
 }
 
 impl Reason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Reason; 5] = [Reason::Auth, Reason::Command, Reason::Key, Reason::Channel, Reason::Database];
+    pub const ALL: [Reason; 6] =
+        [Reason::Auth, Reason::Command, Reason::Key, Reason::Channel, Reason::Certificate, Reason::Database];
 
     /// Its word.
     pub fn name(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Reason {
             Reason::Key => "key",
             Reason::Channel => "channel",
             Reason::Auth => "auth",
+            Reason::Certificate => "tls-cert",
             Reason::Database => "database",
         }
     }
@@ -41,6 +45,7 @@ impl Reason {
     pub fn short_name(self) -> &'static str {
         match self {
             Reason::Command => "cmd",
+            Reason::Certificate => "tls_cert",
             Reason::Database => "db",
             Reason::Auth | Reason::Key | Reason::Channel => self.name(),
         }
@@ -79,7 +84,7 @@ pub struct Entry {
     pub reason: Reason,
     /// Where.
     pub context: Context,
-    /// The command, key or channel.
+    /// The command, key or channel; nothing where a certificate did.
     pub object: Vec<u8>,
     /// The user.
     pub user: Vec<u8>,

@@ -1,13 +1,15 @@
 //! TLS, by rustls: settings from the directives and files, and sessions between a socket and a connection's buffers.
 //!
 //! - [`settings`](Settings) reads the directives, with the certificates and keys of `files` and the lists of `ciphers`.
-//! - `verify` checks the other side's certificate, `x509` reads what rustls does not, `resumption` keeps sessions.
+//! - `verify` checks the other side's certificate, `x509` reads what rustls does not, `owner` the names in them, `resumption`
+//!   keeps sessions.
 //! - [`session`](Session) stands between a socket that does not wait and the connection; `records` is its engine.
 //! - [`Client`] is for programs that wait for their connection, such as the command line.
 
 mod ciphers;
 mod client;
 mod files;
+mod owner;
 mod records;
 mod resumption;
 mod session;

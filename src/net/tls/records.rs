@@ -3,6 +3,7 @@
 use std::io;
 
 use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::CertificateDer;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus};
 
@@ -94,6 +95,15 @@ impl Engine {
             Side::Server(connection) => connection.is_handshaking(),
             Side::Client(connection) => connection.is_handshaking(),
         }
+    }
+
+    /// The certificate of the other end, once it was checked.
+    pub fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
+        let chain = match &self.side {
+            Side::Server(connection) => connection.peer_certificates(),
+            Side::Client(connection) => connection.peer_certificates(),
+        };
+        chain?.first()
     }
 
     /// Works on records and does a task. What the session has to say by itself is appended to `outgoing`: after an

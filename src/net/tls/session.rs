@@ -20,7 +20,9 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::{ClientConfig, ServerConfig};
 
 use super::client::address_as_name;
+use super::owner;
 use super::records::{Engine, Plain, Side, Task};
+use crate::config::TlsClientUser;
 
 /// Bytes read from a socket at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -134,6 +136,15 @@ impl Session {
     /// Whether the handshake is over.
     pub fn is_established(&self) -> bool {
         self.is_established
+    }
+
+    /// The names of users in the certificate the other end has shown, the foremost first; none before the handshake is
+    /// over.
+    pub fn names_of_peer(&self, field: TlsClientUser) -> Vec<String> {
+        match self.engine.peer_certificate() {
+            Some(certificate) if self.is_established => owner::user_names(certificate, field),
+            Some(_) | None => Vec::new(),
+        }
     }
 
     /// Whether another read would find something, although the last one returned less than it was offered.

@@ -23,6 +23,8 @@ pub struct Certificate<'a> {
     pub subject: &'a [u8],
     /// The public key with its algorithm, encoded.
     pub public_key_info: &'a [u8],
+    /// What is signed behind the key: extensions, if there are any, encoded.
+    pub rest: &'a [u8],
     not_before: Duration,
     not_after: Duration,
     /// What is signed.
@@ -106,11 +108,13 @@ fn read_signed<'a>(
     let (not_before, not_after) = reader.sequence(|times| Ok((read_time(times)?, read_time(times)?)))?;
     let subject = reader.tlv_bytes()?;
     let public_key_info = reader.tlv_bytes()?;
+    let rest = reader.read_slice(reader.remaining_len())?;
     Ok(Certificate {
         is_version_1,
         issuer,
         subject,
         public_key_info,
+        rest,
         not_before,
         not_after,
         signed,

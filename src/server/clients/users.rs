@@ -13,7 +13,7 @@ use crate::client::pubsub::Kind;
 use crate::client::{Client, Modes};
 use crate::command::args::shown;
 use crate::command::{Args, CmdResult, CommandId, Error};
-use crate::config::{AclPubsubDefault, LoadError, Statement};
+use crate::config::{AclPubsubDefault, LoadError, Statement, TlsClientUser};
 use crate::net::ClientKey;
 use crate::server::Server;
 use crate::server::execution::Ctx;
@@ -106,12 +106,40 @@ impl Ctx<'_> {
     }
 
     fn log_refusal(&mut self, args: &Args<'_>, refusal: Refusal) {
-        let Refusal { reason, context, object, user } = refusal;
         let client = line(self.server, self.client(), Some(Running::of(args, self.reply)));
-        let at_ms = self.server.clock.unix_ms();
-        self.server.stats.denials[reason as usize] += 1;
-        let entry = Entry { count: 1, reason, context, object, user, id: 0, created_ms: at_ms, at_ms, client };
-        self.server.acl.log.add(entry, self.server.config.acllog_max_len);
+        enter(self.server, refusal, client);
+    }
+}
+
+/// Counts a refusal and enters it into ACL LOG; `client` is the line of whom it met.
+fn enter(server: &mut Server, refusal: Refusal, client: Vec<u8>) {
+    let Refusal { reason, context, object, user } = refusal;
+    let at_ms = server.clock.unix_ms();
+    server.stats.denials[reason as usize] += 1;
+    let entry = Entry { count: 1, reason, context, object, user, id: 0, created_ms: at_ms, at_ms, client };
+    server.acl.log.add(entry, server.config.acllog_max_len);
+}
+
+/// Has a client act as the user whom the certificate names that it has shown, if `tls-auth-clients-user` says how. The
+/// first name of a user that is on counts. Without one the client stays who it is, and its foremost name is entered into
+/// ACL LOG.
+pub fn log_in_by_certificate(server: &mut Server, key: ClientKey) {
+    let field = server.config.tls_auth_clients_user;
+    if field == TlsClientUser::Off {
+        return;
+    }
+    let mut names = server.clients.at(key).connection.socket().names_of_peer(field).into_iter();
+    let is_on = |id: &UserId| server.acl.user(*id).enabled;
+    let user = names.clone().find_map(|name| server.acl.find(name.as_bytes()).filter(is_on));
+    if let Some(user) = user {
+        assign(server, key, user);
+        server.clients.at_mut(key).modes.set(Modes::UNAUTHENTICATED, false);
+        let name = String::from_utf8_lossy(&server.acl.user(user).name);
+        log::debug!("TLS: Auto-authenticated client as {name}");
+    } else if let Some(name) = names.next() {
+        let (reason, context) = (Reason::Certificate, Context::TopLevel);
+        let client = line(server, server.clients.at(key), None);
+        enter(server, Refusal { reason, context, object: Vec::new(), user: name.into_bytes() }, client);
     }
 }
 

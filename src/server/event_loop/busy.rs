@@ -102,7 +102,12 @@ impl BusyServer {
     /// Reads a client's socket once, and runs what came.
     fn answer(&mut self, server: &mut Server, db: &mut Databases, key: ClientKey) {
         let client = server.clients.at_mut(key);
-        match self.pipeline.read(client, &mut self.shared) {
+        let unready = client.modes.has(Modes::UNREADY);
+        let result = self.pipeline.read(client, &mut self.shared);
+        if unready {
+            connections::finish_handshake(server, key);
+        }
+        match result {
             Ok(read) if read.bytes > 0 => {
                 server.stats.input_bytes += read.bytes as u64;
                 // What TLS has decrypted already no socket tells of.

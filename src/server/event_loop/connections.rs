@@ -4,13 +4,14 @@ use std::net::IpAddr;
 
 use mio::Token;
 
-use crate::client::Client;
 use crate::client::acl::UserId;
+use crate::client::{Client, Modes};
 use crate::net::ClientKey;
 use crate::net::connection::Connection;
 use crate::net::listeners::{Accepted, Transport};
 use crate::net::socket::Socket;
 use crate::server::Server;
+use crate::server::clients::users;
 
 /// The one place where connections are closed.
 pub fn close(server: &mut Server, clients: Vec<ClientKey>) {
@@ -55,6 +56,7 @@ pub fn accept_client(server: &mut Server, accepted: Accepted) {
     let modes = server.acl.modes_at_first();
     let client = server.clients.at_mut(key);
     client.modes = modes;
+    client.modes.set(Modes::HANDSHAKE, !client.connection.socket().is_established());
     client.has_priority = has_priority;
     server.clients.with_priority += usize::from(has_priority);
     let client = server.clients.at_mut(key);
@@ -70,6 +72,16 @@ pub fn accept_client(server: &mut Server, accepted: Accepted) {
         client.close_after_reply();
         server.clients.flush_later(key);
         server.stats.rejected_connections += 1;
+    }
+}
+
+/// Lets a client that has finished its TLS handshake in, as the user whom its certificate may name.
+#[cold]
+pub fn finish_handshake(server: &mut Server, key: ClientKey) {
+    let client = server.clients.at_mut(key);
+    if client.modes.has(Modes::HANDSHAKE) && client.connection.socket().is_established() {
+        client.modes.set(Modes::HANDSHAKE, false);
+        users::log_in_by_certificate(server, key);
     }
 }
 

@@ -69,7 +69,7 @@ pub struct Stats {
     /// and since when it does now.
     pub eviction_exceeded_since: Option<Instant>,
     /// What ACLs refused, by [`crate::client::acl::log::Reason`].
-    pub denials: [u64; 5],
+    pub denials: [u64; 6],
     /// Child processes.
     pub forks: u64,
     /// How long the last fork took, in microseconds.
