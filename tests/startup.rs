@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -170,6 +170,57 @@ fn a_unix_socket_has_its_permissions_and_goes_at_the_end() {
     assert!(
         server.whole_log().contains(&format!("The server is now ready to accept connections at {}", path.display()))
     );
+}
+
+/// The names of groups and their numbers.
+fn groups() -> Vec<(String, u32)> {
+    let lines = fs::read_to_string("/etc/group").expect("the system's groups");
+    let group = |line: &str| {
+        let mut fields = line.split(':');
+        Some((fields.next()?.to_owned(), fields.nth(1)?.parse().ok()?))
+    };
+    lines.lines().filter_map(group).collect()
+}
+
+#[test]
+fn a_unix_socket_has_the_group_that_it_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("redis.sock");
+    let owner = fs::metadata(folder.path()).unwrap();
+    // Root may give it to any group, others to their own.
+    let allowed = |group: &(String, u32)| if owner.uid() == 0 { group.1 != 0 } else { group.1 == owner.gid() };
+    let Some((name, id)) = groups().into_iter().find(allowed) else {
+        eprintln!("SKIPPED: there is no other group");
+        return;
+    };
+    let socket = path.to_str().unwrap();
+    let server = Server::start_with(&["--unixsocket", socket, "--unixsocketgroup", &name, "--unixsocketperm", "770"]);
+    let found = fs::metadata(&path).unwrap();
+    assert_eq!((found.gid(), found.permissions().mode() & 0o777), (id, 0o770));
+    let mut connection = server.connect();
+    assert_eq!(connection.cmd(&["config", "get", "unixsocketgroup"]), Reply::bulks(&["unixsocketgroup", &name]));
+    let error = connection.cmd(&["config", "set", "unixsocketgroup", &name]).into_error();
+    assert!(error.contains("can't set immutable config"), "{error}");
+}
+
+#[test]
+fn a_group_that_does_not_exist_or_may_not_have_the_unix_socket_keeps_the_server_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("redis.sock");
+    let refused = |group: &str, said: &str| {
+        let output = run(&["--port", "0", "--unixsocket", path.to_str().unwrap(), "--unixsocketgroup", group]);
+        assert_eq!(output.status.code(), Some(1));
+        let log = text(&output.stdout);
+        assert!(log.contains(&format!("Failed opening Unix socket: {said}")), "{log}");
+        assert!(!path.exists(), "nothing is left");
+    };
+    for group in ["nosuchgroup", "0", "a b"] {
+        refused(group, &format!("getgrnam error for group '{group}': Success"));
+    }
+    let is_root = fs::metadata(folder.path()).unwrap().uid() == 0;
+    if let Some((name, _)) = groups().into_iter().find(|group| group.1 == 0).filter(|_| !is_root) {
+        refused(&name, &format!("chown error for group '{name}': Operation not permitted"));
+    }
 }
 
 #[test]

@@ -236,8 +236,6 @@ kept! {
     "rdma-rx-size" => rdma_rx_size: u32 = 1 << 20, Number::bytes(64 << 10, 16 << 20), IMMUTABLE;
     /// The same.
     "rdma-completion-vector" => rdma_completion_vector: i32 = -1, Number::between(-1, 1024), IMMUTABLE;
-    /// Group of the Unix socket: it stays that of the process.
-    "unixsocketgroup" => unixsocketgroup: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
 
     // TLS: files are read again by CONFIG SET, curves and names are not chosen.
 

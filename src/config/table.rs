@@ -102,6 +102,8 @@ directives! {
     "timeout" => timeout: u32 = 0, Number::between(0, INT_MAX), MUTABLE;
     /// Path of a Unix socket to listen on.
     "unixsocket" => unixsocket: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
+    /// The name of its group; that of the process if there is none.
+    "unixsocketgroup" => unixsocketgroup: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
     /// Its permission bits; 0 leaves them to the umask.
     "unixsocketperm" => unixsocketperm: u32 = 0, Number::octal(0, 0o777), IMMUTABLE;
     /// Connections at a time.

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::sync::Arc;
 
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -14,7 +14,7 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 use crate::config::Config;
-use crate::util::platform::os_error_text;
+use crate::util::platform::{self, os_error_text};
 
 /// Tokens from here on belong to listeners; clients use those below.
 pub const FIRST_TOKEN: usize = usize::MAX / 2;
@@ -158,13 +158,24 @@ impl Listeners {
     /// Listens on `unixsocket`.
     pub fn open_unix(&mut self, config: &Config) -> Result<(), ListenError> {
         let Some(path) = &config.unixsocket else { return Ok(()) };
-        let fail =
-            |error: io::Error| ListenError(format!("Failed opening Unix socket: bind: {}", os_error_text(&error)));
+        let failed = |what: &str| ListenError(format!("Failed opening Unix socket: {what}"));
+        let fail = |error: io::Error| failed(&format!("bind: {}", os_error_text(&error)));
+        let group = match &config.unixsocketgroup {
+            Some(name) => Some((name, group_id(name).map_err(|what| failed(&what))?)),
+            None => None,
+        };
         // A socket left over by an earlier process would keep us from binding; anything else stays.
         if std::fs::metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
             std::fs::remove_file(path).map_err(fail)?;
         }
         let mut listener = UnixListener::bind(path).map_err(fail)?;
+        // Before the permissions: they are meant for this group.
+        if let Some((name, id)) = group
+            && let Err(error) = chown(path, None, Some(id))
+        {
+            std::fs::remove_file(path).ok();
+            return Err(failed(&format!("chown error for group '{name}': {}", os_error_text(&error))));
+        }
         if config.unixsocketperm != 0 {
             let permissions = std::fs::Permissions::from_mode(config.unixsocketperm);
             std::fs::set_permissions(path, permissions).map_err(fail)?;
@@ -212,6 +223,17 @@ impl Listeners {
             log::info!("Removing the unix socket file.");
             std::fs::remove_file(&*open.path).ok();
         }
+    }
+}
+
+/// The number of a group, or what is wrong with its name.
+fn group_id(name: &str) -> Result<u32, String> {
+    let wrong = |why: &str| format!("getgrnam error for group '{name}': {why}");
+    match platform::group_id(name) {
+        Ok(Some(id)) => Ok(id),
+        // What the system says of a name that is not known.
+        Ok(None) => Err(wrong("Success")),
+        Err(error) => Err(wrong(&os_error_text(&error))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What only the system's C library tells or does. Everything here is a thin, safe wrapper.
 #![allow(unsafe_code)]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
 
@@ -167,6 +167,34 @@ pub fn system_name() -> String {
         unsafe { CStr::from_ptr(field.as_ptr()) }.to_string_lossy().into_owned()
     };
     format!("{} {} {}", text(&names.sysname), text(&names.release), text(&names.machine))
+}
+
+/// Bytes a group with its members may take.
+const GROUP_BYTES_MAX: usize = 16 << 20;
+
+/// The number of a group; `None` if there is none of this name.
+///
+/// # Errors
+/// Those of the system, and `InvalidInput` for a name with a NUL.
+pub fn group_id(name: &str) -> io::Result<Option<u32>> {
+    let name = CString::new(name)?;
+    let mut room = vec![0; 1024];
+    loop {
+        let mut group = MaybeUninit::<libc::group>::uninit();
+        let mut found = std::ptr::null_mut();
+        // SAFETY: the name ends with a zero, `room` is as long as is said, and all of them outlive the call.
+        let status = unsafe {
+            libc::getgrnam_r(name.as_ptr(), group.as_mut_ptr(), room.as_mut_ptr(), room.len(), &raw mut found)
+        };
+        match status {
+            0 | libc::ENOENT | libc::ESRCH if found.is_null() => return Ok(None),
+            // SAFETY: what was found is in `group`, which is complete then.
+            0 => return Ok(Some(unsafe { (*found).gr_gid })),
+            libc::ERANGE if room.len() < GROUP_BYTES_MAX => room.resize(2 * room.len(), 0),
+            libc::EINTR => {}
+            error => return Err(io::Error::from_raw_os_error(error)),
+        }
+    }
 }
 
 fn system_value(name: libc::c_int) -> Option<usize> {
