@@ -1,7 +1,7 @@
-//! ACL: users and what they may do.
+//! ACL: users, their roles, and what they may do.
 
 use crate::client::acl::log::Entry;
-use crate::client::acl::{Acl, Call, DEFAULT_NAME, Denial, Selector, describe, digit, file, has_spaces};
+use crate::client::acl::{Acl, Call, DEFAULT_NAME, Denial, Selector, User, describe, digit, file, has_spaces};
 use crate::command::args::shown;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
@@ -26,10 +26,17 @@ const SUBCOMMANDS: &[Command] = &[
     open("cat", Arity::at_least(2), cat)
         .docs("6.0.0", "[category]", "Lists categories, or the commands of one.")
         .complexity("O(1)"),
+    admin("delrole", Arity::at_least(3), delrole)
+        .tips(EVERYWHERE)
+        .docs("9.2.0", "rolename [rolename ...]", "Deletes roles that no user has.")
+        .complexity("O(N*M) for N roles and M users."),
     admin("deluser", Arity::at_least(3), deluser)
         .tips(EVERYWHERE)
         .docs("6.0.0", "username [username ...]", "Deletes users and closes their connections.")
         .complexity("O(1)"),
+    admin("digest", Arity::exactly(2), digest)
+        .docs("9.2.0", "", "Tells a digest of all users and roles.")
+        .complexity("O(N) for N users and roles."),
     admin("dryrun", Arity::at_least(4), dryrun)
         .docs(
             "7.0.0",
@@ -40,6 +47,9 @@ const SUBCOMMANDS: &[Command] = &[
     open("genpass", Arity::at_least(2), genpass)
         .docs("6.0.0", "[bits]", "Makes up a password that can't be guessed.")
         .complexity("O(1)"),
+    admin("getrole", Arity::exactly(3), getrole)
+        .docs("9.2.0", "rolename", "Tells the rules of a role, and who has it.")
+        .complexity("O(N+M) for N rules of the role and M users."),
     admin("getuser", Arity::exactly(3), getuser)
         .docs("6.0.0", "username", "Tells the rules of a user.")
         .complexity("O(N) for N rules of the user.")
@@ -50,19 +60,27 @@ const SUBCOMMANDS: &[Command] = &[
         .docs("6.0.0", "", "Lists the subcommands.")
         .complexity("O(1)"),
     admin("list", Arity::exactly(2), list)
-        .docs("6.0.0", "", "Lists the users with their rules.")
-        .complexity("O(N) for N users."),
+        .docs("6.0.0", "", "Lists the roles and users with their rules.")
+        .complexity("O(N) for N roles and users."),
     admin("load", Arity::exactly(2), load)
-        .docs("6.0.0", "", "Reads the users from the ACL file.")
+        .docs("6.0.0", "", "Reads the roles and users from the ACL file.")
         .complexity("O(N) for N users."),
     admin("log", Arity::at_least(2), log)
         .docs("6.0.0", "[count | RESET]", "Lists what was refused, or forgets it.")
         .complexity("O(N) for N entries shown.")
         .history(&[("7.2.0", "`entry-id`, `timestamp-created` and `timestamp-last-updated`.")]),
+    admin("roles", Arity::exactly(2), roles)
+        .docs("9.2.0", "", "Lists the names of the roles.")
+        .complexity("O(N) for N roles."),
     admin("save", Arity::exactly(2), save)
         .tips(EVERYWHERE)
-        .docs("6.0.0", "", "Writes the users to the ACL file.")
+        .docs("6.0.0", "", "Writes the roles and users to the ACL file.")
         .complexity("O(N) for N users."),
+    admin("setrole", Arity::at_least(3), setrole)
+        .tips(EVERYWHERE)
+        .secrets(|args| (2..args.len()).collect())
+        .docs("9.2.0", "rolename [rule [rule ...]]", "Makes a role or changes its rules.")
+        .complexity("O(N+M*C) for N rules given, M users of the role and C clients."),
     admin("setuser", Arity::at_least(3), setuser)
         .tips(EVERYWHERE)
         .secrets(|args| (2..args.len()).collect())
@@ -123,6 +141,55 @@ fn setuser(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     Ok(())
 }
 
+fn setrole(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let rules: Vec<&[u8]> = args.rest(3).collect();
+    users::change_role(cx.server, args.get(2), &rules)
+        .map_err(|error| Error::text([b"ERR ", error.as_slice()].concat()))?;
+    cx.reply.ok();
+    Ok(())
+}
+
+fn delrole(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let acl = &mut cx.server.acl;
+    if let Some(name) = args.rest(2).find(|name| acl.users_with_role(name).next().is_some()) {
+        let text = [b"ERR Role '", shown(name), b"' is assigned to one or more users. Remove it from them first."];
+        return Err(Error::text(text.concat()));
+    }
+    let deleted = args.rest(2).filter(|name| acl.remove_role(name)).count();
+    cx.reply.integer(deleted as i64);
+    Ok(())
+}
+
+fn getrole(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let (acl, reply): (&Acl, &mut Reply) = (&cx.server.acl, cx.reply);
+    let Some(role) = acl.roles().get(args.get(2)) else {
+        reply.null();
+        return Ok(());
+    };
+    reply.map(6);
+    reply_selector(reply, &role.root, true);
+    reply_selectors(reply, &role.selectors, true);
+    reply.bulk(b"users");
+    let users: Vec<&User> = acl.users_with_role(&role.name).map(|id| acl.user(id)).collect();
+    reply.array(users.len());
+    users.iter().for_each(|user| reply.bulk(&user.name));
+    Ok(())
+}
+
+fn roles(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let roles = cx.server.acl.roles();
+    cx.reply.array(roles.len());
+    roles.keys().for_each(|name| cx.reply.bulk(name));
+    Ok(())
+}
+
+fn digest(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let digest = describe::digest(&cx.server.acl);
+    let digits: Vec<u8> = digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
+    cx.reply.bulk(&digits);
+    Ok(())
+}
+
 fn deluser(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if args.rest(2).any(|name| name == DEFAULT_NAME) {
         return Err(Error::fixed("ERR The 'default' user cannot be removed"));
@@ -140,9 +207,10 @@ fn getuser(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     };
     let (user, reply) = (acl.user(id), &mut *cx.reply);
     let flags = describe::flags(user);
-    // Redis knows no rights to databases: who has none that are limited is told as there.
-    let with_databases = user.all_selectors().any(|selector| selector.databases.is_some());
-    reply.map(if with_databases { 7 } else { 6 });
+    // Redis knows no rights to databases, and no roles: who has none that are limited, or none, is told as there.
+    let with_databases =
+        std::iter::once(&user.root).chain(&user.selectors).any(|selector| selector.databases.is_some());
+    reply.map(6 + usize::from(with_databases) + usize::from(!user.roles.is_empty()));
     reply.bulk(b"flags");
     reply.set(flags.len());
     flags.iter().for_each(|flag| reply.bulk(flag.as_bytes()));
@@ -150,13 +218,22 @@ fn getuser(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     reply.array(user.passwords.len());
     user.passwords.iter().for_each(|password| reply.bulk(password.digits()));
     reply_selector(reply, &user.root, with_databases);
+    reply_selectors(reply, &user.selectors, with_databases);
+    if !user.roles.is_empty() {
+        reply.bulk(b"roles");
+        reply.array(user.roles.len());
+        user.roles.iter().for_each(|role| reply.bulk(&role.name));
+    }
+    Ok(())
+}
+
+fn reply_selectors(reply: &mut Reply, selectors: &[Selector], with_databases: bool) {
     reply.bulk(b"selectors");
-    reply.array(user.selectors.len());
-    for selector in &user.selectors {
+    reply.array(selectors.len());
+    for selector in selectors {
         reply.map(if with_databases { 4 } else { 3 });
         reply_selector(reply, selector, with_databases);
     }
-    Ok(())
 }
 
 /// Three fields of a map, or four.
@@ -174,9 +251,9 @@ fn reply_selector(reply: &mut Reply, selector: &Selector, with_databases: bool) 
 }
 
 fn list(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    let users = cx.server.acl.users();
-    cx.reply.array(users.len());
-    users.for_each(|user| cx.reply.bulk(&describe::line(user)));
+    let lines = describe::lines(&cx.server.acl);
+    cx.reply.array(lines.len());
+    lines.for_each(|line| cx.reply.bulk(&line));
     Ok(())
 }
 
@@ -328,22 +405,32 @@ fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.reply_help(&[
         "CAT [<category>]",
         "    List the commands of a category, or all categories.",
+        "DELROLE <rolename> [<rolename> ...]",
+        "    Delete roles that no user has.",
         "DELUSER <username> [<username> ...]",
         "    Delete users and close their connections.",
+        "DIGEST",
+        "    Tell a digest of all users and roles.",
         "DRYRUN <username> <command> [<arg> ...]",
         "    Tell whether the user could run the command, without running it.",
+        "GETROLE <rolename>",
+        "    Tell the rules of a role, and the users who have it.",
         "GETUSER <username>",
         "    Tell the rules of a user.",
         "GENPASS [<bits>]",
         "    Make up a password of 256 bits, or of as many as are asked for.",
         "LIST",
-        "    List the users with their rules, as in the configuration file.",
+        "    List the roles and users with their rules, as in the configuration file.",
         "LOAD",
-        "    Read the users from the ACL file.",
+        "    Read the roles and users from the ACL file.",
         "LOG [<count> | RESET]",
         "    List what was refused lately, or forget it.",
+        "ROLES",
+        "    List the names of the roles.",
         "SAVE",
-        "    Write the users to the ACL file.",
+        "    Write the roles and users to the ACL file.",
+        "SETROLE <rolename> <rule> [<rule> ...]",
+        "    Make a role, or change one, by these rules.",
         "SETUSER <username> <rule> [<rule> ...]",
         "    Make a user, or change one, by these rules.",
         "USERS",

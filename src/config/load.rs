@@ -184,6 +184,7 @@ impl Loader<'_> {
             (name, 1) if DEPRECATED.contains(&name) => {}
             (b"include", 1) => self.include(&words[0])?,
             (b"rename-command", 2) => self.config.renamed_commands.push(statement(words)),
+            (b"role", 1..) => self.config.roles.push(statement(words)),
             (b"user", 1..) => self.config.users.push(statement(words)),
             (b"loadmodule", 1..) => self.config.modules.push(statement(words)),
             (name, 0) if name.contains(&b'.') => {

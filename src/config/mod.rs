@@ -50,7 +50,7 @@ pub use kinds::MemoryShare;
 pub use load::{LoadError, Statement};
 pub use notify::NotifyFlags;
 pub use proc_title::expand_proc_title;
-pub use rewrite::Rewrite;
+pub use rewrite::{AclLines, Rewrite};
 pub use special::ReplicaOf;
 pub use table::Config;
 pub use target::TargetServer;

@@ -42,6 +42,8 @@ macro_rules! directives {
             pub included: BTreeSet<&'static str>,
             /// `rename-command` lines, for whoever knows commands.
             pub renamed_commands: Vec<Statement>,
+            /// `role` lines, for whoever knows users.
+            pub roles: Vec<Statement>,
             /// `user` lines, for whoever knows users.
             pub users: Vec<Statement>,
             /// `loadmodule` lines.
@@ -59,6 +61,7 @@ macro_rules! directives {
                     config_file: None,
                     included: BTreeSet::new(),
                     renamed_commands: Vec::new(),
+                    roles: Vec::new(),
                     users: Vec::new(),
                     modules: Vec::new(),
                     module_directives: Vec::new(),

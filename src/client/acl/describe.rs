@@ -1,9 +1,15 @@
-//! Users as the rules that make them: ACL LIST, GETUSER, SAVE and CONFIG REWRITE.
+//! Users and roles as the rules that make them: ACL LIST, GETUSER, SAVE and CONFIG REWRITE.
 //!
 //! A selector keeps the rules about commands that were given; the rest is made of what it allows.
 
+use sha2::{Digest, Sha256};
+
+use super::Acl;
+use super::role::Role;
 use super::selector::{KeyPattern, KeyRights, Selector};
 use super::user::User;
+
+const SANITIZES: &str = "sanitize-payload";
 
 /// The words of a user's flags.
 pub fn flags(user: &User) -> Vec<&'static str> {
@@ -11,7 +17,7 @@ pub fn flags(user: &User) -> Vec<&'static str> {
     if user.no_password {
         words.push("nopass");
     }
-    words.push(if user.sanitizes { "sanitize-payload" } else { "skip-sanitize-payload" });
+    words.push(if user.sanitizes { SANITIZES } else { "skip-sanitize-payload" });
     words
 }
 
@@ -20,10 +26,42 @@ pub fn line(described: &User) -> Vec<u8> {
     [b"user ", &*described.name, b" ", &user(described)].concat()
 }
 
+/// A role's line in the configuration file: `role NAME RULES`.
+pub fn role_line(described: &Role) -> Vec<u8> {
+    let mut text = [b"role ", &*described.name, b" "].concat();
+    permissions(&described.root, &described.selectors, &mut text);
+    text
+}
+
+/// The lines of all roles, then of all users: who reads them in this order knows the roles that users have.
+pub fn lines(acl: &Acl) -> impl ExactSizeIterator<Item = Vec<u8>> {
+    let mut lines: Vec<Vec<u8>> = acl.roles().values().map(|role| role_line(role)).collect();
+    lines.extend(acl.users().map(line));
+    lines.into_iter()
+}
+
+/// What two servers with the same users and roles have in common, as Valkey has it: a SHA-256 of each, one upon another
+/// by XOR. That of a user is of its name and its rules but for `sanitize-payload`, which Valkey doesn't tell.
+pub fn digest(acl: &Acl) -> [u8; 32] {
+    let without_default = |user: &User| {
+        let words: Vec<&str> = flags(user).into_iter().filter(|word| *word != SANITIZES).collect();
+        [&*user.name, b" ", &user_with_flags(user, &words)].concat()
+    };
+    let roles = acl.roles().values().map(|role| role_line(role));
+    roles.chain(acl.users().map(without_default)).fold([0; 32], |mut digest, text| {
+        digest.iter_mut().zip(Sha256::digest(text)).for_each(|(byte, other)| *byte ^= other);
+        digest
+    })
+}
+
 /// All rules of a user.
 pub fn user(user: &User) -> Vec<u8> {
+    user_with_flags(user, &flags(user))
+}
+
+fn user_with_flags(user: &User, flags: &[&str]) -> Vec<u8> {
     let mut text = Vec::new();
-    for flag in flags(user) {
+    for flag in flags {
         text.extend_from_slice(flag.as_bytes());
         text.push(b' ');
     }
@@ -32,13 +70,22 @@ pub fn user(user: &User) -> Vec<u8> {
         text.extend_from_slice(password.digits());
         text.push(b' ');
     }
-    selector(&user.root, &mut text);
-    for further in &user.selectors {
-        text.extend_from_slice(b" (");
-        selector(further, &mut text);
-        text.push(b')');
+    permissions(&user.root, &user.selectors, &mut text);
+    if !user.roles.is_empty() {
+        let names: Vec<&[u8]> = user.roles.iter().map(|role| &*role.name).collect();
+        text.extend_from_slice(b" role=");
+        text.extend(names.join(&b','));
     }
     text
+}
+
+fn permissions(root: &Selector, selectors: &[Selector], text: &mut Vec<u8>) {
+    selector(root, text);
+    for further in selectors {
+        text.extend_from_slice(b" (");
+        selector(further, text);
+        text.push(b')');
+    }
 }
 
 fn selector(selector: &Selector, text: &mut Vec<u8>) {

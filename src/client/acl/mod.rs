@@ -1,7 +1,7 @@
 //! Access control: which users there are, and what each may do.
 //!
 //! A [`User`] has passwords and one or more [`Selector`]s, sets of permissions of which one must allow all of a call:
-//! its command, its keys, its channels. All of it is derived from the rows of the table of commands. Users are made and
+//! its command, its keys, its channels. It may have [`Role`]s besides, whose permissions count as its own. All of it is derived from the rows of the table of commands. Users are made and
 //! changed by [`rules`], and told again as rules by [`describe`].
 //!
 //! Who may do everything pays nothing: only clients of other users have the mode `RESTRICTED`, which brings their
@@ -12,6 +12,7 @@ pub mod describe;
 pub mod file;
 pub mod log;
 mod password;
+pub mod role;
 pub mod rules;
 pub mod selector;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub mod unique;
 mod user;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use slab::Slab;
 
@@ -28,8 +30,10 @@ use crate::command::CommandTable;
 use command_set::CommandSet;
 use log::AclLog;
 use password::PasswordHash;
+use role::Roles;
 
 pub use password::digit;
+pub use role::Role;
 pub use rules::has_spaces;
 pub use selector::{Call, CallDatabases, Denial, Selector};
 pub use user::User;
@@ -51,9 +55,12 @@ impl UserId {
 pub struct Acl {
     users: Slab<User>,
     by_name: BTreeMap<Box<[u8]>, UserId>,
+    roles: Roles,
     all_commands: CommandSet,
     /// The names and lines of the users that the configuration has outside of its own file, as they were at first.
     pub outside: Vec<(Box<[u8]>, Vec<u8>)>,
+    /// The same of roles.
+    pub outside_roles: Vec<(Box<[u8]>, Vec<u8>)>,
     /// ACL LOG.
     pub log: AclLog,
 }
@@ -65,8 +72,10 @@ impl Acl {
         let mut acl = Acl {
             users: Slab::new(),
             by_name: BTreeMap::new(),
+            roles: Roles::new(),
             all_commands,
             outside: Vec::new(),
+            outside_roles: Vec::new(),
             log: AclLog::default(),
         };
         let default = acl.fresh_default_user();
@@ -112,6 +121,31 @@ impl Acl {
         let id = self.find(name).filter(|id| *id != UserId::DEFAULT)?;
         self.by_name.remove(name);
         self.users.try_remove(id.0).map(|_| id)
+    }
+
+    /// The roles, by name.
+    pub fn roles(&self) -> &Roles {
+        &self.roles
+    }
+
+    /// The users who have a role.
+    pub fn users_with_role(&self, name: &[u8]) -> impl Iterator<Item = UserId> {
+        self.by_name.values().copied().filter(move |id| self.user(*id).roles.iter().any(|role| *role.name == *name))
+    }
+
+    /// Adds a role, or puts it in the place of the one of its name. Those who have that one have it still.
+    pub fn insert_role(&mut self, role: Rc<Role>) {
+        self.roles.insert(role.name.clone(), role);
+    }
+
+    /// Takes a role out that nobody has; false if there is none.
+    pub fn remove_role(&mut self, name: &[u8]) -> bool {
+        self.roles.remove(name).is_some()
+    }
+
+    /// Puts other roles in the place of all. Those who have any have them still.
+    pub fn replace_roles(&mut self, roles: Roles) {
+        self.roles = roles;
     }
 
     /// Whether new clients have to authenticate.

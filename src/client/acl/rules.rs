@@ -1,9 +1,12 @@
-//! The rules of ACL SETUSER, `user` directives and the ACL file: words that each change a user.
+//! The rules of ACL SETUSER and SETROLE, of `user` and `role` directives and of the ACL file: words that each change a
+//! user or a role.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::command_set::CommandSet;
 use super::password::PasswordHash;
+use super::role::{Role, Roles};
 use super::selector::{CommandRule, FirstArg, KeyPattern, KeyRights, Selector};
 use super::user::User;
 use crate::command::spec::CATEGORY_NAMES;
@@ -15,7 +18,9 @@ use crate::util::quote;
 pub struct Rulebook<'a> {
     /// The commands there are.
     pub table: &'a CommandTable,
-    /// New users and selectors may use all channels: `acl-pubsub-default`.
+    /// The roles that users may have.
+    pub roles: &'a Roles,
+    /// New users, roles and selectors may use all channels: `acl-pubsub-default`.
     pub all_channels: bool,
 }
 
@@ -38,6 +43,10 @@ pub enum RuleError {
     FirstArgOfSubcommand,
     /// A number that no database can have.
     DatabaseOutOfRange,
+    /// A role nobody knows.
+    NoSuchRole,
+    /// A rule that no role can have.
+    OfUsersOnly,
 }
 
 impl RuleError {
@@ -59,6 +68,8 @@ impl RuleError {
                 "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
             }
             RuleError::DatabaseOutOfRange => "The provided database ID is out of range",
+            RuleError::NoSuchRole => "The specified ACL role does not exist",
+            RuleError::OfUsersOnly => "The rule is valid for users only, not for roles",
             RuleError::FirstArgOfSubcommand => "Allowing first-arg of a subcommand is not supported",
         }
     }
@@ -116,10 +127,10 @@ impl Rulebook<'_> {
                 user.no_password = false;
                 user.passwords.clear();
             }
-            b"clearselectors" => user.selectors.clear(),
+            b"resetroles" => user.roles.clear(),
+            [b'r', b'o', b'l', b'e', b'=', ..] => user.roles = self.roles(&rule[b"role=".len()..])?,
             b"reset" => *user = User::new(&user.name, self.all_channels),
             _ => match rule {
-                [] => {}
                 [b'>', password @ ..] => add_password(user, PasswordHash::of(password)),
                 [b'#', digits @ ..] => {
                     add_password(user, PasswordHash::from_digits(digits).ok_or(RuleError::BadHash)?);
@@ -128,14 +139,59 @@ impl Rulebook<'_> {
                 [b'!', digits @ ..] => {
                     remove_password(user, &PasswordHash::from_digits(digits).ok_or(RuleError::BadHash)?)?;
                 }
-                [b'(', rules @ .., b')'] => {
-                    let selector = self.selector(rules)?;
-                    user.selectors.push(selector);
-                }
-                rule => self.apply_to_selector(&mut user.root, rule)?,
+                rule => self.apply_to_permissions(&mut user.root, &mut user.selectors, rule)?,
             },
         }
         Ok(())
+    }
+
+    /// Changes a role by a rule.
+    ///
+    /// # Errors
+    /// The rule makes no sense, or none for a role; the role may be changed in part then.
+    pub fn apply_to_role(&self, role: &mut Role, rule: &[u8]) -> Result<(), RuleError> {
+        match rule.to_ascii_lowercase().as_slice() {
+            b"on"
+            | b"off"
+            | b"skip-sanitize-payload"
+            | b"sanitize-payload"
+            | b"nopass"
+            | b"resetpass"
+            | b"reset"
+            | b"resetroles" => Err(RuleError::OfUsersOnly),
+            [b'>' | b'<' | b'#' | b'!', ..] | [b'r', b'o', b'l', b'e', b'=', ..] => Err(RuleError::OfUsersOnly),
+            _ => self.apply_to_permissions(&mut role.root, &mut role.selectors, rule),
+        }
+    }
+
+    fn apply_to_permissions(
+        &self,
+        root: &mut Selector,
+        selectors: &mut Vec<Selector>,
+        rule: &[u8],
+    ) -> Result<(), RuleError> {
+        match rule {
+            [] => {}
+            [b'(', rules @ .., b')'] => selectors.push(self.selector(rules)?),
+            rule if rule.eq_ignore_ascii_case(b"clearselectors") => selectors.clear(),
+            rule => self.apply_to_selector(root, rule)?,
+        }
+        Ok(())
+    }
+
+    /// Roles by their names, with commas between them.
+    fn roles(&self, names: &[u8]) -> Result<Vec<Rc<Role>>, RuleError> {
+        let mut roles: Vec<Rc<Role>> = Vec::new();
+        for name in names.split(|byte| *byte == b',') {
+            if name.is_empty() {
+                return Err(RuleError::Syntax);
+            }
+            let role = self.roles.get(name).ok_or(RuleError::NoSuchRole)?;
+            if !roles.iter().any(|known| known.name == role.name) {
+                roles.push(Rc::clone(role));
+            }
+        }
+        Ok(roles)
     }
 
     /// A selector by the rules between its parentheses. Quotes left open leave it without any.

@@ -1,12 +1,14 @@
 //! Rules against naive twins, and there and back again.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use proptest::prelude::*;
 
+use super::role::{Role, Roles, check_name};
 use super::rules::{RuleError, Rulebook, join_selectors};
 use super::selector::FirstArg;
-use super::{Acl, Call, CallDatabases, Denial, User, UserId, describe};
+use super::{Acl, Call, CallDatabases, Denial, User, UserId, describe, file};
 use crate::client::Modes;
 use crate::command::spec::CATEGORY_NAMES;
 use crate::command::{Args, CommandTable};
@@ -19,7 +21,7 @@ fn table() -> CommandTable {
 }
 
 fn user(table: &CommandTable, rules: &str) -> Result<User, RuleError> {
-    let rulebook = Rulebook { table, all_channels: false };
+    let rulebook = Rulebook { table, roles: &Roles::new(), all_channels: false };
     let mut user = User::new(b"u", false);
     let words: Vec<&str> = rules.split(' ').collect();
     for rule in join_selectors(&words).expect("parentheses that match") {
@@ -122,6 +124,79 @@ fn wrong_rules_have_their_reasons() {
         assert_eq!(user(&table, rules), Err(expected), "{rules}");
     }
     assert_eq!(join_selectors(&["~a", "(", "~b"]), Err(b"(".to_vec()));
+}
+
+fn role(table: &CommandTable, name: &str, rules: &str) -> Result<Role, RuleError> {
+    let rulebook = Rulebook { table, roles: &Roles::new(), all_channels: false };
+    let mut role = Role::new(name.as_bytes(), false);
+    let words: Vec<&str> = rules.split(' ').collect();
+    for rule in join_selectors(&words).expect("parentheses that match") {
+        rulebook.apply_to_role(&mut role, &rule)?;
+    }
+    Ok(role)
+}
+
+#[test]
+fn one_role_or_the_user_itself_has_to_allow_all_of_a_call() {
+    let table = table();
+    let mut user = user(&table, "+mget ~k").unwrap();
+    let roles = [role(&table, "one", "+mget ~k ~o").unwrap(), role(&table, "two", "+get ~t (+set %W~t)").unwrap()];
+    user.roles = roles.into_iter().map(Rc::new).collect();
+    assert_eq!(check(&table, &user, "mget k o"), Ok(()));
+    assert_eq!(check(&table, &user, "mget k o t"), Err(Denial::Key(3)));
+    assert_eq!(check(&table, &user, "get t"), Ok(()));
+    assert_eq!(check(&table, &user, "set t x"), Ok(()));
+    assert_eq!(check(&table, &user, "set t x get"), Err(Denial::Key(1)));
+    assert_eq!(check(&table, &user, "del t"), Err(Denial::Command));
+    assert!(user.may_read(b"t") && !user.may_read(b"u"));
+    let mut less = user.clone();
+    less.roles.pop();
+    assert!(less.reads_less_than(&user) && !user.reads_less_than(&less));
+}
+
+#[test]
+fn roles_have_no_rules_of_users() {
+    let table = table();
+    let of_users = "on off nopass resetpass reset resetroles role=a ROLE=a >a <a #a !a sanitize-payload";
+    for rule in of_users.split(' ').chain(["skip-sanitize-payload", "ON"]) {
+        assert_eq!(role(&table, "r", rule), Err(RuleError::OfUsersOnly), "{rule}");
+    }
+    for (rule, error) in [("+@role:a", RuleError::UnknownCommand), ("(role=a)", RuleError::Syntax)] {
+        assert_eq!(role(&table, "r", rule), Err(error), "{rule}");
+        assert_eq!(user(&table, rule), Err(error), "{rule}");
+    }
+    let rules = "~a resetchannels -@all +get";
+    assert_eq!(role(&table, "r", &format!("(~b) ClearSelectors {rules}")), role(&table, "r", rules));
+}
+
+#[test]
+fn names_of_roles_are_words_that_mean_nothing_else() {
+    let table = table();
+    for name in ["", "a b", "a\0", "a\"b", "a'b", "a\\b", "a,b", "get", "GET", "read", "Admin", "config|get"] {
+        assert!(check_name(&table, name.as_bytes()).is_err(), "{name:?}");
+    }
+    for name in ["reader", "a=b", "(", "r\u{e9}"] {
+        assert_eq!(check_name(&table, name.as_bytes()), Ok(()), "{name:?}");
+    }
+}
+
+/// The digests are those which Valkey documents.
+#[test]
+fn the_digest_is_that_of_valkey_in_whatever_order_users_come() {
+    let table = table();
+    let digest = |acl: &Acl| describe::digest(acl).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut acl = Acl::new(&table);
+    assert_eq!(digest(&acl), "24ece0a4daea0bcb936b438ae6c9f36db76f57dfc70e00def7b2c26041c49822");
+    let alice = User { name: (*b"alice").into(), ..user(&table, "on >alice ~key:* +get").unwrap() };
+    acl.insert(alice.clone());
+    assert_eq!(digest(&acl), "d06ec40dd1a8e30a4babea1011d4b0daf02dbdf5de95ea18768e15f346a7d385");
+    acl.insert_role(Rc::new(role(&table, "reader", "+get").unwrap()));
+    let mut other = Acl::new(&table);
+    other.insert_role(Rc::new(role(&table, "reader", "+get").unwrap()));
+    other.insert(alice);
+    assert_eq!(digest(&acl), digest(&other));
+    other.insert_role(Rc::new(role(&table, "reader", "+set").unwrap()));
+    assert_ne!(digest(&acl), digest(&other));
 }
 
 #[test]
@@ -273,7 +348,7 @@ proptest! {
         selector in proptest::collection::vec(rule(), 0..4),
     ) {
         let table = table();
-        let rulebook = Rulebook { table: &table, all_channels: false };
+        let rulebook = Rulebook { table: &table, roles: &Roles::new(), all_channels: false };
         let mut one = User::new(b"u", false);
         for rule in rules.iter().chain([&format!("(~x {})", selector.join(" "))]) {
             // A rule that makes no sense where it stands is passed over.
@@ -285,5 +360,21 @@ proptest! {
         let text = String::from_utf8(describe::user(&one)).unwrap();
         let again = user(&table, &text).unwrap();
         prop_assert_eq!(tidied(again), tidied(one), "{}", text);
+    }
+
+    #[test]
+    fn no_text_of_a_file_is_the_end_of_the_server(
+        words in proptest::collection::vec("role|user|r|u|role=|role=r|,|\\n|\\(|\\)|~a|\\+get|on|>|#|\"|[ -~]{0,3}", 0..40),
+    ) {
+        let table = table();
+        let rulebook = Rulebook { table: &table, roles: &Roles::new(), all_channels: false };
+        let text = words.join(" ");
+        if let Ok(content) = file::read(&rulebook, "path", text.as_bytes()) {
+            // What was read can be written and is the same then.
+            let written: Vec<u8> = content.users.iter().flat_map(|user| [&*describe::line(user), b"\n"].concat()).collect();
+            let roles = content.roles.values().flat_map(|role| [&*describe::role_line(role), b"\n"].concat());
+            let again = file::read(&rulebook, "path", &roles.chain(written).collect::<Vec<u8>>());
+            prop_assert_eq!(again.map(|again| again.roles.len()), Ok(content.roles.len()), "{}", text);
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! A user: may it come in, and what may it do.
 
+use std::rc::Rc;
+
 use super::command_set::CommandSet;
 use super::password::PasswordHash;
+use super::role::Role;
 use super::selector::{Call, Denial, KeyPattern, KeyRights, Selector};
 use super::unique::Unique;
 
@@ -22,6 +25,8 @@ pub struct User {
     pub root: Selector,
     /// Further permissions, each of which holds by itself.
     pub selectors: Vec<Selector>,
+    /// Roles, whose permissions it has, too.
+    pub roles: Vec<Rc<Role>>,
 }
 
 impl User {
@@ -35,6 +40,7 @@ impl User {
             sanitizes: true,
             root: Selector { all_channels, ..Selector::default() },
             selectors: Vec::new(),
+            roles: Vec::new(),
         }
     }
 
@@ -50,9 +56,10 @@ impl User {
         User { enabled: true, no_password: true, root, ..User::new(super::DEFAULT_NAME, true) }
     }
 
-    /// All its permissions.
+    /// All its permissions: its own, then those of its roles.
     pub fn all_selectors(&self) -> impl Iterator<Item = &Selector> {
-        std::iter::once(&self.root).chain(&self.selectors)
+        let of_roles = self.roles.iter().flat_map(|role| role.all_selectors());
+        std::iter::once(&self.root).chain(&self.selectors).chain(of_roles)
     }
 
     /// Whether it may come in with a password, which is known by its digest.

@@ -1,10 +1,12 @@
 //! Users and the clients that act as them: coming in, what a change of rules entails, refusals.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use super::describe::{Running, line};
 use super::{disconnect, tracked_keys};
 use crate::client::acl::log::{Context, Entry, Reason};
+use crate::client::acl::role::{Role, check_name};
 use crate::client::acl::rules::{RuleError, Rulebook, join_selectors};
 use crate::client::acl::selector::channel_matches;
 use crate::client::acl::unique::Unique;
@@ -13,7 +15,7 @@ use crate::client::pubsub::Kind;
 use crate::client::{Client, Modes};
 use crate::command::args::shown;
 use crate::command::{Args, CmdResult, CommandId, Error};
-use crate::config::{AclPubsubDefault, LoadError, Statement, TlsClientUser};
+use crate::config::{AclLines, AclPubsubDefault, LoadError, Statement, TlsClientUser};
 use crate::net::ClientKey;
 use crate::server::Server;
 use crate::server::execution::Ctx;
@@ -157,7 +159,7 @@ struct Refusal {
 
 fn rulebook(server: &Server) -> Rulebook<'_> {
     let all_channels = server.config.acl_pubsub_default == AclPubsubDefault::AllChannels;
-    Rulebook { table: &server.commands, all_channels }
+    Rulebook { table: &server.commands, roles: server.acl.roles(), all_channels }
 }
 
 /// Has a client act as a user.
@@ -197,6 +199,38 @@ pub fn change_user<W: AsRef<[u8]>>(server: &mut Server, name: &[u8], rules: &[W]
         None => {
             server.acl.insert(user);
         }
+    }
+    Ok(())
+}
+
+/// Changes a role by rules, all or none, or makes a new one. Those who have it are changed with it.
+///
+/// # Errors
+/// Says what is wrong.
+pub fn change_role<W: AsRef<[u8]>>(server: &mut Server, name: &[u8], rules: &[W]) -> Result<(), Vec<u8>> {
+    let rules = join_selectors(rules)
+        .map_err(|word| [b"Unmatched parenthesis in acl selector starting at '", &word[..], b"'."].concat())?;
+    let rulebook = rulebook(server);
+    let mut role = match server.acl.roles().get(name) {
+        Some(role) => Role::clone(role),
+        None => {
+            check_name(&server.commands, name)?;
+            Role::new(name, rulebook.all_channels)
+        }
+    };
+    for rule in &rules {
+        rulebook.apply_to_role(&mut role, rule).map_err(|error| {
+            [b"Error in ACL SETROLE modifier '", &rule[..], b"': ", error.text().as_bytes()].concat()
+        })?;
+    }
+    let role = Rc::new(role);
+    server.acl.insert_role(Rc::clone(&role));
+    for id in server.acl.users_with_role(name).collect::<Vec<UserId>>() {
+        let mut user = server.acl.user(id).clone();
+        for old in user.roles.iter_mut().filter(|old| old.name == role.name) {
+            *old = Rc::clone(&role);
+        }
+        replace_user(server, id, user);
     }
     Ok(())
 }
@@ -252,13 +286,14 @@ pub fn delete_users<'n>(server: &mut Server, names: impl Iterator<Item = &'n [u8
     deleted.len()
 }
 
-/// Puts the users of the ACL file in the place of all there are. Closed are the clients of those that are gone, and
+/// Puts the users and roles of the ACL file in the place of all there are. Closed are the clients of those that are gone, and
 /// subscribers who may not listen any more.
 ///
 /// # Errors
 /// Tells what is wrong with the file; nothing has changed then.
 pub fn load_file(server: &mut Server) -> Result<(), Vec<u8>> {
-    let users = file::load(&rulebook(server), &server.config.aclfile)?;
+    let file::Content { roles, users } = file::load(&rulebook(server), &server.config.aclfile)?;
+    server.acl.replace_roles(roles);
     let stay: HashSet<&[u8]> = users.iter().map(|user| &*user.name).collect();
     let gone = server.acl.users().map(|user| user.name.clone()).filter(|name| !stay.contains(&**name));
     let gone: Vec<Box<[u8]>> = gone.collect();
@@ -275,27 +310,38 @@ pub fn load_file(server: &mut Server) -> Result<(), Vec<u8>> {
     Ok(())
 }
 
-/// The users' lines for the configuration file. Those of included files, or of the command line, are there already: a
+/// The lines of users and roles for the configuration file. Those of included files, or of the command line, are there already: a
 /// second line would keep the server from starting.
 ///
 /// # Errors
-/// Such a user has changed, which no line can tell.
-pub fn config_lines(server: &Server) -> Result<Vec<Vec<u8>>, String> {
-    let outside = &server.acl.outside;
-    let changed = outside.iter().find(|(name, line)| {
-        let user = server.acl.find(name).map(|id| server.acl.user(id));
-        user.is_none_or(|user| describe::line(user) != *line)
-    });
-    if let Some((name, _)) = changed {
-        let name = String::from_utf8_lossy(name);
-        return Err(format!("user '{name}' has changed, but is defined in an included file or on the command line"));
-    }
-    let line = |user: &User| {
-        let line = describe::line(user);
-        line.strip_prefix(b"user ").unwrap_or(&line).to_vec()
+/// Such a user or role has changed, which no line can tell.
+pub fn config_lines(server: &Server) -> Result<AclLines, String> {
+    let acl = &server.acl;
+    let user_line = |name: &[u8]| acl.find(name).map(|id| describe::line(acl.user(id)));
+    let role_line = |name: &[u8]| acl.roles().get(name).map(|role| describe::role_line(role));
+    unchanged("user", &acl.outside, user_line)?;
+    unchanged("role", &acl.outside_roles, role_line)?;
+    let is_outside = |outside: &[(Box<[u8]>, Vec<u8>)], name: &[u8]| outside.iter().any(|(known, _)| **known == *name);
+    let without = |word: &[u8], line: Vec<u8>| line.strip_prefix(word).unwrap_or(&line).to_vec();
+    let users = acl.users().filter(|user| !is_outside(&acl.outside, &user.name));
+    let roles = acl.roles().values().filter(|role| !is_outside(&acl.outside_roles, &role.name));
+    Ok(AclLines {
+        roles: roles.map(|role| without(b"role ", describe::role_line(role))).collect(),
+        users: users.map(|user| without(b"user ", describe::line(user))).collect(),
+    })
+}
+
+/// Whether all that the configuration has outside of its own file is as it was.
+fn unchanged(
+    kind: &str,
+    outside: &[(Box<[u8]>, Vec<u8>)],
+    line_now: impl Fn(&[u8]) -> Option<Vec<u8>>,
+) -> Result<(), String> {
+    let Some((name, _)) = outside.iter().find(|(name, line)| line_now(name).as_ref() != Some(line)) else {
+        return Ok(());
     };
-    let in_file = |user: &&User| !outside.iter().any(|(name, _)| *name == user.name);
-    Ok(server.acl.users().filter(in_file).map(line).collect())
+    let name = String::from_utf8_lossy(name);
+    Err(format!("{kind} '{name}' has changed, but is defined in an included file or on the command line"))
 }
 
 /// Takes over the users of the configuration, or those of the ACL file, when the server starts.
@@ -303,14 +349,14 @@ pub fn config_lines(server: &Server) -> Result<Vec<Vec<u8>>, String> {
 /// # Errors
 /// Says why the server can't start with them.
 pub fn at_start(server: &mut Server) -> Result<(), LoadError> {
-    let statements = std::mem::take(&mut server.config.users);
-    let result = configured_users(server, &statements);
-    server.config.users = statements;
+    let (roles, users) = (std::mem::take(&mut server.config.roles), std::mem::take(&mut server.config.users));
+    let result = configured_roles(server, &roles).and_then(|()| configured_users(server, &users));
+    (server.config.roles, server.config.users) = (roles, users);
     result?;
     if server.config.aclfile.is_empty() {
         return Ok(());
     }
-    if !server.config.users.is_empty() {
+    if !server.config.users.is_empty() || !server.config.roles.is_empty() {
         const BOTH: &str = "Configuring Redis with users defined in redis.conf and at the same setting an ACL file \
                             path is invalid. This setup is very likely to lead to configuration errors and security \
                             holes, please define either an ACL file or declare users directly in your redis.conf, but \
@@ -321,6 +367,32 @@ pub fn at_start(server: &mut Server) -> Result<(), LoadError> {
         let errors = String::from_utf8_lossy(&errors);
         LoadError::Unusable(format!("Aborting Redis startup because of ACL errors: {errors}"))
     })
+}
+
+fn configured_roles(server: &mut Server, statements: &[Statement]) -> Result<(), LoadError> {
+    for statement in statements {
+        let Some((name, rules)) = statement.words.split_first() else { continue };
+        let wrong = |word: &[u8], reason: &[u8]| {
+            let (word, reason) = (String::from_utf8_lossy(word), String::from_utf8_lossy(reason));
+            statement.error(format!("Error in role declaration '{word}': {reason}"))
+        };
+        if server.acl.roles().contains_key(name.as_slice()) {
+            return Err(wrong(name, b"Duplicate role found. A role can only be defined once in config files"));
+        }
+        check_name(&server.commands, name).map_err(|reason| wrong(name, &reason))?;
+        let rules = join_selectors(rules).map_err(|word| wrong(&word, RuleError::Syntax.text().as_bytes()))?;
+        let rulebook = rulebook(server);
+        let mut role = Role::new(name, rulebook.all_channels);
+        for rule in &rules {
+            rulebook.apply_to_role(&mut role, rule).map_err(|error| wrong(rule, error.text().as_bytes()))?;
+        }
+        if statement.is_outside {
+            let line = describe::role_line(&role);
+            server.acl.outside_roles.push((role.name.clone(), line));
+        }
+        server.acl.insert_role(Rc::new(role));
+    }
+    Ok(())
 }
 
 fn configured_users(server: &mut Server, statements: &[Statement]) -> Result<(), LoadError> {
