@@ -347,7 +347,8 @@ fn servers_do_not_start_with_wrong_roles() {
     ] {
         let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().join("redis.conf");
-        fs::write(&path, format!("port 0\n{lines}")).unwrap();
+        let socket = folder.path().join("socket");
+        fs::write(&path, format!("port 0\nunixsocket {}\n{lines}", socket.display())).unwrap();
         let output = std::process::Command::new(common::binary()).arg(&path).output().expect("the server");
         let told = [output.stdout, output.stderr].concat();
         let told = String::from_utf8_lossy(&told);

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::role::{Role, Roles, check_name};
-use super::rules::{RuleError, Rulebook, has_spaces, join_selectors};
+use super::role::{Role, Roles};
+use super::rules::{RuleError, Rulebook, check_role_name, has_spaces, join_selectors};
 use super::user::User;
 use super::{Acl, describe};
 use crate::util::platform::os_error_text;
@@ -107,7 +107,7 @@ fn read_role_line(
     let [_, name, rules @ ..] = words.as_slice() else {
         return Err(format!("{path}:{number}: role keyword requires a role name. ").into_bytes());
     };
-    check_name(rulebook.table, name)
+    check_role_name(rulebook.table, name)
         .map_err(|error| [format!("{path}:{number}: invalid role name: ").as_bytes(), &error, b". "].concat())?;
     if roles.contains_key(*name) {
         let tail = format!("' found on line {number}. ");

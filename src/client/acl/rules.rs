@@ -108,6 +108,30 @@ pub fn has_spaces(text: &[u8]) -> bool {
     text.iter().any(|byte| matches!(byte, 0 | b' ' | b'\t'..=b'\r'))
 }
 
+/// Whether a new role may have a name. It has to be a word in files, and in a `role=` rule between commas.
+///
+/// # Errors
+/// Says why not.
+pub fn check_role_name(table: &CommandTable, name: &[u8]) -> Result<(), Vec<u8>> {
+    if name.is_empty() {
+        return Err(b"Role names can't be empty".to_vec());
+    }
+    if has_spaces(name) {
+        return Err(b"Role names can't contain spaces or null characters".to_vec());
+    }
+    if name.iter().any(|byte| matches!(byte, b'"' | b'\'' | b'\\')) {
+        return Err(b"Role names can't contain quotes or backslashes".to_vec());
+    }
+    if name.contains(&b',') {
+        return Err(b"Role names can't contain commas".to_vec());
+    }
+    let is_category = CATEGORY_NAMES.iter().any(|(_, known)| name.eq_ignore_ascii_case(known.as_bytes()));
+    if is_category || table.find_original(name).is_some() {
+        return Err([b"Role name '", name, b"' conflicts with a command or category name"].concat());
+    }
+    Ok(())
+}
+
 impl Rulebook<'_> {
     /// Changes a user by a rule.
     ///

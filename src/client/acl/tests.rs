@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 
-use super::role::{Role, Roles, check_name};
-use super::rules::{RuleError, Rulebook, join_selectors};
+use super::role::{Role, Roles};
+use super::rules::{RuleError, Rulebook, check_role_name, join_selectors};
 use super::selector::FirstArg;
 use super::{Acl, Call, CallDatabases, Denial, User, UserId, describe, file};
 use crate::client::Modes;
@@ -173,10 +173,10 @@ fn roles_have_no_rules_of_users() {
 fn names_of_roles_are_words_that_mean_nothing_else() {
     let table = table();
     for name in ["", "a b", "a\0", "a\"b", "a'b", "a\\b", "a,b", "get", "GET", "read", "Admin", "config|get"] {
-        assert!(check_name(&table, name.as_bytes()).is_err(), "{name:?}");
+        assert!(check_role_name(&table, name.as_bytes()).is_err(), "{name:?}");
     }
     for name in ["reader", "a=b", "(", "r\u{e9}"] {
-        assert_eq!(check_name(&table, name.as_bytes()), Ok(()), "{name:?}");
+        assert_eq!(check_role_name(&table, name.as_bytes()), Ok(()), "{name:?}");
     }
 }
 

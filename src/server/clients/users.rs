@@ -6,11 +6,10 @@ use std::rc::Rc;
 use super::describe::{Running, line};
 use super::{disconnect, tracked_keys};
 use crate::client::acl::log::{Context, Entry, Reason};
-use crate::client::acl::role::{Role, check_name};
-use crate::client::acl::rules::{RuleError, Rulebook, join_selectors};
+use crate::client::acl::rules::{RuleError, Rulebook, check_role_name, join_selectors};
 use crate::client::acl::selector::channel_matches;
 use crate::client::acl::unique::Unique;
-use crate::client::acl::{Call, CallDatabases, DEFAULT_NAME, Denial, User, UserId, describe, file, has_spaces};
+use crate::client::acl::{Call, CallDatabases, DEFAULT_NAME, Denial, Role, User, UserId, describe, file, has_spaces};
 use crate::client::pubsub::Kind;
 use crate::client::{Client, Modes};
 use crate::command::args::shown;
@@ -214,7 +213,7 @@ pub fn change_role<W: AsRef<[u8]>>(server: &mut Server, name: &[u8], rules: &[W]
     let mut role = match server.acl.roles().get(name) {
         Some(role) => Role::clone(role),
         None => {
-            check_name(&server.commands, name)?;
+            check_role_name(&server.commands, name)?;
             Role::new(name, rulebook.all_channels)
         }
     };
@@ -379,7 +378,7 @@ fn configured_roles(server: &mut Server, statements: &[Statement]) -> Result<(),
         if server.acl.roles().contains_key(name.as_slice()) {
             return Err(wrong(name, b"Duplicate role found. A role can only be defined once in config files"));
         }
-        check_name(&server.commands, name).map_err(|reason| wrong(name, &reason))?;
+        check_role_name(&server.commands, name).map_err(|reason| wrong(name, &reason))?;
         let rules = join_selectors(rules).map_err(|word| wrong(&word, RuleError::Syntax.text().as_bytes()))?;
         let rulebook = rulebook(server);
         let mut role = Role::new(name, rulebook.all_channels);
