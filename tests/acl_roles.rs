@@ -177,6 +177,13 @@ fn roles_are_in_effect_and_refusals_are_logged() {
     let dry = "User u has no permissions to access the 'own' key";
     assert_eq!(ask(&mut admin, "ACL DRYRUN u GET own"), Reply::bulk(dry));
 
+    // Keys that follow from values need the right to read all, which a role can give.
+    done(&mut admin, "ACL SETROLE cache +sort ~list");
+    assert!(ask(&mut user, "SORT list BY weight_*").into_error().contains("BY option of SORT denied"));
+    done(&mut admin, "ACL SETROLE sorter +sort %R~*");
+    done(&mut admin, "ACL SETUSER u role=cache,sorter");
+    assert_eq!(ask(&mut user, "SORT list BY weight_*"), Reply::Array(Vec::new()));
+
     // A role alone can make a user one that is never checked, and one that is again.
     done(&mut admin, "ACL SETUSER u role=all,cache");
     assert_eq!(ask(&mut user, "DBSIZE"), Reply::Integer(1));

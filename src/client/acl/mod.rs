@@ -1,8 +1,9 @@
 //! Access control: which users there are, and what each may do.
 //!
 //! A [`User`] has passwords and one or more [`Selector`]s, sets of permissions of which one must allow all of a call:
-//! its command, its keys, its channels. It may have [`Role`]s besides, whose permissions count as its own. All of it is derived from the rows of the table of commands. Users are made and
-//! changed by [`rules`], and told again as rules by [`describe`].
+//! its command, its keys, its channels. It may have [`Role`]s besides, whose permissions count as its own. All of it is
+//! derived from the rows of the table of commands. Users are made and changed by [`rules`], and told again as rules by
+//! [`describe`].
 //!
 //! Who may do everything pays nothing: only clients of other users have the mode `RESTRICTED`, which brings their
 //! commands before the gate. `server::clients::users` keeps that mode right, and closes the clients of users that go.
