@@ -38,7 +38,7 @@ pub enum Effect {
     Bind,
     /// Start or stop accounting for the memory of clients.
     ClientMemory,
-    /// Install or remove the handlers that write a report on a crash.
+    /// Install or remove the handlers that write a report on a crash, and say what it may show.
     CrashLog,
     /// Change the working directory.
     Dir,

@@ -279,8 +279,6 @@ kept! {
 
     // Log
 
-    /// Leave keys, values and arguments out: they are never logged.
-    "hide-user-data-from-log" => hide_user_data_from_log: bool = false, YES_NO, MUTABLE;
     /// Names that scripts and clients are told.
     "extended-redis-compatibility" => extended_redis_compatibility: bool = false, YES_NO, MUTABLE;
 }

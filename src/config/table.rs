@@ -213,6 +213,8 @@ directives! {
     "availability-zone" => availability_zone: String = String::new(), TEXT, MUTABLE;
     /// What the order of keys in tables follows from; empty for chance.
     "hash-seed" => hash_seed: String = String::new(), TEXT, IMMUTABLE | SENSITIVE;
+    /// Leave what clients have sent out of the log: names, keys, values, arguments.
+    "hide-user-data-from-log" => hide_user_data_from_log: bool = false, YES_NO, MUTABLE, CrashLog;
     /// Write a report on a crash.
     "crash-log-enabled" => crash_log_enabled: bool = true, YES_NO, MUTABLE, CrashLog;
     /// Exit rather than abort on a panic.

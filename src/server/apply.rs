@@ -85,7 +85,7 @@ fn apply_effect(server: &mut Server, db: &mut Databases, effect: Effect) -> Resu
             Ok(())
         }
         Effect::CrashLog => {
-            super::crash::enable(server.config.crash_log_enabled);
+            super::crash::enable(&server.config);
             Ok(())
         }
         Effect::RequirePass => {

@@ -13,6 +13,7 @@
 
 use std::backtrace::Backtrace;
 use std::cell::Cell;
+use std::panic::PanicHookInfo;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -24,8 +25,11 @@ use super::observe::info::section::Source;
 use crate::config::{Config, REDIS_VERSION};
 use crate::db::Databases;
 use crate::util::platform::{self, SignalStack};
+use crate::util::redact::REDACTED;
 
 static ENABLED: AtomicBool = AtomicBool::new(true);
+/// `hide-user-data-from-log`.
+static HIDES_DATA: AtomicBool = AtomicBool::new(false);
 /// A report was begun: what happens in it is not reported again.
 static REPORTED: AtomicBool = AtomicBool::new(false);
 /// Seconds after which a report that does not come to an end is given up.
@@ -62,13 +66,13 @@ const TRACE_LINES_MAX: usize = 100;
 pub fn install(config: &Config) {
     // It is needed up to the end of the process.
     std::mem::forget(SignalStack::begin());
-    enable(config.crash_log_enabled);
+    enable(config);
     let exits = config.use_exit_on_panic;
     std::panic::set_hook(Box::new(move |panic| {
         if ENABLED.load(Relaxed) && !REPORTED.swap(true, Relaxed) {
-            report(&format!("crashed: {panic}"));
+            report(&format!("crashed: {}", told(panic)));
         } else {
-            log::warn!("{panic}");
+            log::warn!("{}", told(panic));
         }
         if exits {
             std::process::exit(1);
@@ -77,8 +81,19 @@ pub fn install(config: &Config) {
     }));
 }
 
-/// Switches the report on or off: `crash-log-enabled`.
-pub fn enable(on: bool) {
+/// What went wrong. The words may have data in them; where it went wrong does not.
+fn told(panic: &PanicHookInfo<'_>) -> String {
+    match panic.location() {
+        Some(place) if HIDES_DATA.load(Relaxed) => format!("panicked at {place}:\n{REDACTED}"),
+        None if HIDES_DATA.load(Relaxed) => REDACTED.to_owned(),
+        Some(_) | None => panic.to_string(),
+    }
+}
+
+/// Switches the report on or off, and says what it may show: `crash-log-enabled`, `hide-user-data-from-log`.
+pub fn enable(config: &Config) {
+    let on = config.crash_log_enabled;
+    HIDES_DATA.store(config.hide_user_data_from_log, Relaxed);
     ENABLED.store(on, Relaxed);
     platform::catch_fatal_signals(on.then_some(on_signal as extern "C" fn(i32)));
 }
@@ -107,7 +122,7 @@ fn report(what: &str) {
 fn report_state(server: &Server, db: &Databases) {
     let sections: [&[u8]; 1] = [b"everything"];
     log::warn!("------ INFO OUTPUT ------\n{}", info::text(&Source { server, db }, sections.into_iter()));
-    let line = |key| String::from_utf8_lossy(&describe::line(server, server.clients.at(key), None)).into_owned();
+    let line = |key| describe::logged(server, server.clients.at(key));
     if let Some(current) = server.current.filter(|key| server.clients.get(*key).is_some()) {
         log::warn!("------ CURRENT CLIENT INFO ------\n{}", line(current));
     }

@@ -286,8 +286,7 @@ impl EventLoop {
                 if log::log_enabled!(log::Level::Debug)
                     && let Some(client) = self.server.clients.get(key)
                 {
-                    let line = super::clients::describe::line(&self.server, client, None);
-                    log::debug!("Client closed connection {}", String::from_utf8_lossy(&line));
+                    log::debug!("Client closed connection {}", super::clients::describe::logged(&self.server, client));
                 }
                 self.server.clients.close_soon(key);
             }

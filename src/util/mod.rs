@@ -17,6 +17,7 @@ pub mod prefetch;
 pub mod process_title;
 pub mod quote;
 pub mod random;
+pub mod redact;
 pub mod replace_file;
 pub mod shrink;
 pub mod siphash;

@@ -23,6 +23,7 @@ fn settings(rules: Rules, present_bytes: u64) -> Settings {
         expired_before_ms: Some(unix_micros() / 1000),
         names_expired: false,
         may_replace: true,
+        hides_data: false,
         discard: true,
         key_delay_us: 0,
         present_bytes,

@@ -47,6 +47,7 @@ fn settings(rules: Rules) -> Settings {
         expired_before_ms: None,
         names_expired: false,
         may_replace: false,
+        hides_data: false,
         discard: false,
         key_delay_us: 0,
         present_bytes: 1 << 20,

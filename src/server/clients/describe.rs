@@ -5,6 +5,7 @@ use crate::client::{Client, Modes};
 use crate::command::Args;
 use crate::resp::reply::Reply;
 use crate::server::Server;
+use crate::util::redact::REDACTED;
 
 /// What an active client has at its disposal of the read buffer all clients share, in bytes.
 const SHARED_INPUT_BYTES: usize = 16 * 1024;
@@ -46,6 +47,25 @@ impl Running {
 
 /// A client's line, without a line end. `running` is set for the client that asks.
 pub fn line(server: &Server, client: &Client, running: Option<Running>) -> Vec<u8> {
+    line_with(server, client, running, |name| name)
+}
+
+/// A client's line for the log: without the names it chose and that of its user, where these are to be hidden.
+pub fn logged(server: &Server, client: &Client) -> String {
+    let line = match server.config.hide_user_data_from_log {
+        true => line_with(server, client, None, redacted),
+        false => line(server, client, None),
+    };
+    String::from_utf8_lossy(&line).into_owned()
+}
+
+/// What stands in the place of a name, if there is one.
+fn redacted(name: &[u8]) -> &[u8] {
+    if name.is_empty() { name } else { REDACTED.as_bytes() }
+}
+
+/// A client's line; `shown` says what stands in the place of a name.
+fn line_with(server: &Server, client: &Client, running: Option<Running>, shown: fn(&[u8]) -> &[u8]) -> Vec<u8> {
     let now = server.clock.unix_ms();
     let connection = &client.connection;
     let subscriptions = client.subscriptions.as_deref();
@@ -63,7 +83,7 @@ pub fn line(server: &Server, client: &Client, running: Option<Running>) -> Vec<u
         line.extend_from_slice(text.as_bytes());
         line.extend_from_slice(bytes);
     };
-    let name = client.name.as_deref().unwrap_or_default();
+    let name = shown(client.name.as_deref().unwrap_or_default());
     let addresses = (connection.peer_name(), connection.local_name());
     add(
         &format!("id={} addr={} laddr={} fd={} name=", client.id, addresses.0, addresses.1, connection.descriptor()),
@@ -91,13 +111,13 @@ pub fn line(server: &Server, client: &Client, running: Option<Running>) -> Vec<u
             if connection.output_stuck { "rw" } else { "r" },
             server.command_name(client.last_command),
         ),
-        &server.acl.user(client.user).name,
+        shown(&server.acl.user(client.user).name),
     );
     add(
         &format!(" redir={} resp={} lib-name=", redirection(client), if client.resp3 { 3 } else { 2 }),
-        client.lib_name.as_deref().unwrap_or_default(),
+        shown(client.lib_name.as_deref().unwrap_or_default()),
     );
-    add(" lib-ver=", client.lib_version.as_deref().unwrap_or_default());
+    add(" lib-ver=", shown(client.lib_version.as_deref().unwrap_or_default()));
     let (received, sent) = (client.input_bytes, client.output_bytes);
     let capabilities = if client.follows_redirects { "r" } else { "" };
     add(

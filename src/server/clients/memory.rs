@@ -70,8 +70,7 @@ pub fn make_room(server: &mut Server) {
     let mut largest: BinaryHeap<(usize, ClientKey)> = evictable.map(|(key, client)| (client.counted, key)).collect();
     while server.clients.counted().total > limit {
         let Some((_, key)) = largest.pop() else { break };
-        let line = describe::line(server, server.clients.at(key), None);
-        log::info!("Evicting client: {}", String::from_utf8_lossy(&line));
+        log::info!("Evicting client: {}", describe::logged(server, server.clients.at(key)));
         server.stats.evicted_clients += 1;
         if server.current != Some(key) {
             disconnect::unlink_client(server, key);

@@ -18,6 +18,7 @@ use crate::config::{AclLines, AclPubsubDefault, LoadError, Statement, TlsClientU
 use crate::net::ClientKey;
 use crate::server::Server;
 use crate::server::execution::Ctx;
+use crate::util::redact;
 
 const KEY_DENIED: &[u8] = b"No permissions to access a key";
 
@@ -136,6 +137,7 @@ pub fn log_in_by_certificate(server: &mut Server, key: ClientKey) {
         assign(server, key, user);
         server.clients.at_mut(key).modes.set(Modes::UNAUTHENTICATED, false);
         let name = String::from_utf8_lossy(&server.acl.user(user).name);
+        let name = redact::data(name, server.config.hide_user_data_from_log);
         log::debug!("TLS: Auto-authenticated client as {name}");
     } else if let Some(name) = names.next() {
         let (reason, context) = (Reason::Certificate, Context::TopLevel);

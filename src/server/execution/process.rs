@@ -10,6 +10,7 @@ use crate::command::{Args, CommandId, spec};
 use crate::resp::reply::Mark;
 use crate::server::modes::ServerModes;
 use crate::server::replication::roster;
+use crate::util::redact;
 
 /// What a browser sends that was made to attack.
 const FOREIGN_WORDS: [&[u8]; 2] = [b"post", b"host:"];
@@ -149,7 +150,7 @@ fn disconnect_replica(cx: &mut Ctx<'_>, mark: Mark) {
     if let Some(error) = cx.reply.first_error_since(mark) {
         log::warn!(
             "== CRITICAL == This master is sending an error to its replica: '{}' after processing the command '{}'",
-            String::from_utf8_lossy(error),
+            redact::error(error, cx.server.config.hide_user_data_from_log),
             cx.server.command_name(cx.client().last_command)
         );
         cx.server.stats.unexpected_error_replies += 1;

@@ -26,9 +26,7 @@ use crate::server::Server;
 use crate::server::clients::internal;
 use crate::server::execution::Ctx;
 use crate::util::platform::os_error_text;
-
-/// Errors that are shown whole are no longer than this, in bytes.
-const ERROR_SHOWN_MAX: usize = 4096;
+use crate::util::redact;
 
 /// How a file ended.
 enum End {
@@ -83,12 +81,14 @@ pub fn of_files(server: &mut Server, names: Vec<(String, bool)>) -> Result<LogLo
 /// Runs one command.
 fn run(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>, file: &str) -> Result<(), Failed> {
     let shown = || String::from_utf8_lossy(args.get(0)).into_owned();
+    let hidden = cx.server.config.hide_user_data_from_log;
     let resolved = resolved.filter(|id| {
         let row = cx.server.commands.entry(*id).row;
         args.len() == 1 || !row.has_subcommands
     });
     let Some(id) = resolved else {
-        log::warn!("Unknown command '{}' reading the append only file {file}", shown());
+        let name = redact::data(shown(), hidden);
+        log::warn!("Unknown command '{name}' reading the append only file {file}");
         return Err(Failed);
     };
     if !cx.server.commands.entry(id).row.arity.allows(args.len()) {
@@ -96,10 +96,10 @@ fn run(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>, file: &str
         return Err(Failed);
     }
     let Some(error) = internal::replay(cx, id, &args) else { return Ok(()) };
-    let error = String::from_utf8_lossy(&error[..error.len().min(ERROR_SHOWN_MAX)]).into_owned();
     log::warn!(
-        "== CRITICAL == This server is sending an error to its AOF-loading-client: '{error}' after processing the \
-         command '{}'",
+        "== CRITICAL == This server is sending an error to its AOF-loading-client: '{}' after processing the command \
+         '{}'",
+        redact::error(&error, hidden),
         cx.server.commands.entry(id).full_name
     );
     cx.server.stats.unexpected_error_replies += 1;

@@ -20,7 +20,7 @@ use crate::types::hash::{HashLimits, Sharing};
 use crate::types::set::SetLimits;
 use crate::types::{array, list, sorted_set};
 use crate::util::clock::unix_micros;
-use crate::util::platform;
+use crate::util::{platform, redact};
 
 /// How values are made by the present directives; elements of lists of `plain_from` bytes stand alone.
 pub fn rules(config: &Config, plain_from: Option<usize>, strict: bool) -> Rules {
@@ -58,6 +58,7 @@ pub fn settings(server: &Server, present_bytes: u64, may_replace: bool) -> Setti
         expired_before_ms: (!server.is_replica()).then(|| unix_micros() / 1000),
         names_expired: false,
         may_replace,
+        hides_data: config.hide_user_data_from_log,
         discard: false,
         key_delay_us: config.key_load_delay_us,
         present_bytes,
@@ -126,6 +127,10 @@ pub fn note_loading(server: &mut Server, db: &mut Databases, loading: bool) {
 
 /// Has the file checked whole: the report says more of where it is damaged.
 pub fn explain(config: &Config, plain_from: Option<usize>) {
+    if config.hide_user_data_from_log {
+        log::info!("hide-user-data-from-log is on, skip logging the report on the RDB file, which names keys.");
+        return;
+    }
     let (path, rules) = (Path::new(&config.dbfilename), rules(config, plain_from, true));
     let mut report = Vec::new();
     if check::check(path, rules, &mut report).is_ok() {
@@ -153,7 +158,8 @@ pub fn note_loaded(server: &mut Server, loader: &mut Loader, how: Restore) -> Re
     server.persist.last_load = counts;
     let functions = loader.take_functions();
     server.script.restore_libraries(&server.config, &functions, how).map_err(|error| {
-        log::warn!("Failed loading functions: {}", String::from_utf8_lossy(error.line()));
+        let hidden = server.config.hide_user_data_from_log;
+        log::warn!("Failed loading functions: {}", redact::error(error.line(), hidden));
         Failed
     })
 }

@@ -176,5 +176,5 @@ pub fn accept_takeover(cx: &mut Ctx<'_>, id: &[u8]) -> CmdResult {
 
 /// The line of the client that brought something about, for the log.
 pub fn describe(cx: &Ctx<'_>) -> String {
-    String::from_utf8_lossy(&crate::server::clients::describe::line(cx.server, cx.client(), None)).into_owned()
+    crate::server::clients::describe::logged(cx.server, cx.client())
 }

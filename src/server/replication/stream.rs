@@ -9,9 +9,7 @@ use crate::config::PropagationErrorBehavior;
 use crate::net::ClientKey;
 use crate::server::Server;
 use crate::server::execution::{Ctx, gate, process};
-
-/// Bytes of an error that are shown in the log.
-const ERROR_SHOWN_MAX: usize = 4096;
+use crate::util::redact;
 
 /// Runs a request of the primary, that was sent as these bytes. In a pause it waits, and with it what follows.
 pub fn apply(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>, sent: &[u8]) {
@@ -65,8 +63,9 @@ fn is_held(cx: &Ctx<'_>, id: CommandId) -> bool {
 #[cold]
 fn report_error(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: &Args<'_>, error: &[u8]) {
     let known = resolved.map(|id| cx.server.commands.entry(id).full_name.clone());
-    let name = known.unwrap_or_else(|| args.get(0).escape_ascii().to_string());
-    let error = String::from_utf8_lossy(&error[..error.len().min(ERROR_SHOWN_MAX)]);
+    let hidden = cx.server.config.hide_user_data_from_log;
+    let name = known.unwrap_or_else(|| redact::data(args.get(0).escape_ascii(), hidden));
+    let error = redact::error(error, hidden);
     cx.server.stats.unexpected_error_replies += 1;
     log::warn!(
         "== CRITICAL == This replica is sending an error to its master: '{error}' after processing the command '{name}'"

@@ -35,6 +35,7 @@ use crate::server::execution::{Ctx, call, gate};
 use crate::server::modes::ServerModes;
 use crate::util::clock::Ticks;
 use crate::util::number::append_f64;
+use crate::util::redact;
 
 /// The longest that commands take between two looks after others, in nanoseconds.
 const COMMANDS_NS_MAX: u64 = 2_000_000;
@@ -592,11 +593,13 @@ impl Run {
             if elapsed < threshold {
                 return true;
             }
-            let (kind, name) = (if running.is_script { "SCRIPT" } else { "FUNCTION" }, &running.name);
+            let kind = if running.is_script { "SCRIPT" } else { "FUNCTION" };
+            // A digest tells nothing; the name of a function is an argument.
+            let hidden = server.config.hide_user_data_from_log && !running.is_script;
+            let name = redact::data(String::from_utf8_lossy(&running.name), hidden);
             log::warn!(
                 "Slow script detected: still in execution after {elapsed} milliseconds. You can try killing the script \
-                 using the {kind} KILL command. Script name is: {}.",
-                String::from_utf8_lossy(name)
+                 using the {kind} KILL command. Script name is: {name}."
             );
             server.modes.set(ServerModes::BUSY, true);
         }

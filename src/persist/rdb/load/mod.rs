@@ -21,6 +21,7 @@ use super::value::{self, Begun, Build, Context, Rules, Value};
 use super::version::{Fork, MAGIC_BYTES, Version};
 use crate::db::{Databases, Entry, hash_key};
 use crate::types::listpack::IntText;
+use crate::util::redact;
 use source::Input;
 
 pub use source::{Filled, Source};
@@ -51,6 +52,8 @@ pub struct Settings {
     pub names_expired: bool,
     /// A key that is there already is replaced, rather than a fault.
     pub may_replace: bool,
+    /// Name no keys in the log.
+    pub hides_data: bool,
     /// Forget each value once it was read: only the file is of interest.
     pub discard: bool,
     /// Microseconds to rest per key; negative for a part of them. For tests.
@@ -473,12 +476,17 @@ impl State {
         Ok(())
     }
 
+    /// A key as the log shows it.
+    fn logged(&self, key: &[u8]) -> String {
+        redact::data(key.escape_ascii(), self.settings.hides_data)
+    }
+
     /// A value of a module can be passed over, but nobody knows what it is.
     fn module_value(&mut self, kind: u8, key: &[u8], cursor: &mut Cursor<'_>) -> Result<(), Stop> {
         let name = module::name(cursor.length()?);
         let Settings { discard, skips_modules, .. } = self.settings;
         if !discard && !skips_modules || kind == kind::MODULE {
-            let key = key.escape_ascii();
+            let key = self.logged(key);
             return Err(Stop::Bad(format!(
                 "The RDB file contains module data I can't load: no matching module type '{name}' (key '{key}')"
             )));
@@ -488,7 +496,7 @@ impl State {
             self.header = Header::default();
             self.counts.skipped += 1;
             if self.counts.skipped <= NAMED_MAX {
-                let (key, database) = (key.escape_ascii(), self.database);
+                let (key, database) = (self.logged(key), self.database);
                 log::warn!("Skipping key '{key}' in DB {database}: its value is of module type '{name}'");
             }
             return Ok(());
@@ -521,7 +529,7 @@ impl State {
         if !corrected.is_empty() {
             self.counts.corrected += 1;
             if self.counts.corrected <= NAMED_MAX {
-                let (key, database, what) = (key.escape_ascii(), self.database, corrected.join("; "));
+                let (key, database, what) = (self.logged(key), self.database, corrected.join("; "));
                 log::warn!("The value of key '{key}' in DB {database} was not sound and has been corrected: {what}");
             }
         }
@@ -529,7 +537,7 @@ impl State {
             self.header = Header::default();
             self.counts.empty += 1;
             if self.counts.empty <= EMPTY_NAMED_MAX {
-                log::info!("RDB has an empty value, skipping empty key: {}", key.escape_ascii());
+                log::info!("RDB has an empty value, skipping empty key: {}", self.logged(key));
             }
             return Ok(());
         };
@@ -585,7 +593,7 @@ impl State {
         let mut batch = std::mem::take(&mut self.batch);
         for (hash, entry) in batch.drain(..) {
             if let Err(entry) = db.put_loaded(self.database, hash, entry, self.settings.may_replace) {
-                let key = entry.view().key().escape_ascii();
+                let key = self.logged(entry.view().key());
                 return Err(format!("RDB has duplicated key '{key}' in DB {}", self.database));
             }
         }
