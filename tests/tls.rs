@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::dataset::redis_7;
 use common::tls::{TlsServer, anonymous, file, showing};
-use common::{Connection, Reply, binary, encode, socket_to, wait_until};
+use common::{Connection, Reply, Stream, binary, encode, socket_to, wait_until};
 use oxidis::tls::{Client, ClientOptions};
 
 #[test]
@@ -457,4 +457,22 @@ fn a_session_that_is_resumed_is_the_user_of_its_certificate() {
             assert_eq!(&answer, b"$6\r\nclient\r\n", "{version}");
         }
     }
+}
+
+#[test]
+fn a_user_named_by_a_certificate_is_logged_in_while_a_script_runs_too_long() {
+    let server = TlsServer::start(&["--tls-auth-clients-user", "CN", "--busy-reply-threshold", "1"]);
+    let (mut admin, mut runner) = (server.server.connect(), server.server.connect());
+    assert_eq!(admin.cmd(&["acl", "setuser", "client", "on", "nopass", "+@all"]), Reply::ok());
+    assert_eq!(admin.cmd(&["acl", "setuser", "default", "resetpass", ">secret"]), Reply::ok());
+    runner.send(&["eval", "while true do end", "0"]);
+    wait_until("the server is busy", || admin.cmd(&["ping"]).text().starts_with("BUSY"));
+    // The default user would have to authenticate.
+    let client = Client::new(&showing("client")).expect("options that are fine");
+    let stream = client.connect(socket_to(server.port)).expect("a session");
+    let mut connection = Connection::over(Stream::Tls(Box::new(stream)));
+    assert_eq!(connection.cmd(&["script", "kill"]), Reply::ok());
+    let error = runner.read().into_error();
+    assert!(error.contains("Script killed by user"), "{error}");
+    assert_eq!(connection.cmd(&["acl", "whoami"]), Reply::bulk("client"));
 }
