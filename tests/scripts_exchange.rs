@@ -241,13 +241,13 @@ fn scripts_at_a_replica(primary: &Server, replica: &Server) {
 
 #[test]
 fn what_scripts_change_is_the_same_at_a_replica_that_is_redis() {
-    let Some(redis) = redis_7() else { return };
+    let Some(redis) = redis_8() else { return };
     scripts_at_a_replica(&node(&[]), &start(&redis, &[]));
 }
 
 #[test]
 fn what_scripts_change_at_redis_is_the_same_here() {
-    let Some(redis) = redis_7() else { return };
+    let Some(redis) = redis_8() else { return };
     scripts_at_a_replica(&start(&redis, &[]), &node(&[]));
 }
 

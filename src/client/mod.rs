@@ -123,6 +123,8 @@ pub struct Blocked {
     pub deadline_ms: Option<i64>,
     /// The keys waited for.
     pub keys: Vec<Box<[u8]>>,
+    /// Which of them something happened to, while the command runs again for that alone.
+    pub ready: Option<usize>,
     /// The command is run again as well when a key is gone.
     pub needs_keys: bool,
     /// The database of the keys.

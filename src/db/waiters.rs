@@ -19,6 +19,8 @@ pub struct Waiter {
     pub ticket: u64,
     /// The client.
     pub client: usize,
+    /// Which of the keys it waits on this is; `None` for one that it has named more than once.
+    pub index: Option<usize>,
 }
 
 /// Clients that wait on one key, by ticket.
@@ -45,12 +47,13 @@ impl Waiters {
         self.last_ticket
     }
 
-    /// Has a client wait on a key, and maybe depend on it. Naming a key twice changes nothing.
+    /// Has a client wait on a key, and maybe depend on it. Naming a key twice only makes it so.
     pub fn add(&mut self, waiter: Waiter, db: usize, key: &[u8], depends: bool) {
         let queue = self.by_database.entry(db).or_default().entry(key.into()).or_default();
-        queue.clients.entry(waiter.ticket).or_insert(waiter);
+        let again = |waiter: &mut Waiter| waiter.index = None;
+        queue.clients.entry(waiter.ticket).and_modify(again).or_insert(waiter);
         if depends {
-            queue.dependents.entry(waiter.ticket).or_insert(waiter);
+            queue.dependents.entry(waiter.ticket).and_modify(again).or_insert(waiter);
         }
     }
 
@@ -128,8 +131,9 @@ mod tests {
         let mut waiters = Waiters::default();
         for client in [7, 3, 5] {
             let ticket = waiters.draw_ticket();
-            for key in [b"one", b"two", b"one"] {
-                waiters.add(Waiter { ticket, client }, 0, key, client == 5 && key == b"one");
+            for (index, key) in [b"one", b"two", b"one"].into_iter().enumerate() {
+                let waiter = Waiter { ticket, client, index: Some(index) };
+                waiters.add(waiter, 0, key, client == 5 && key == b"one");
             }
         }
         assert_eq!(order(&waiters, b"one"), [7, 3, 5]);
@@ -137,8 +141,10 @@ mod tests {
         assert_eq!(order(&waiters, b"one"), [3, 5]);
         assert_eq!(order(&waiters, b"two"), [7, 3, 5]);
         assert_eq!(waiters.next_after(0, 1, b"two", false), None);
-        assert_eq!(waiters.next_after(0, 0, b"one", true), Some(Waiter { ticket: 3, client: 5 }));
+        assert_eq!(waiters.next_after(0, 0, b"one", true), Some(Waiter { ticket: 3, client: 5, index: None }));
         assert_eq!(waiters.next_after(0, 0, b"two", true), None);
+        let second = waiters.next_after(0, 0, b"two", false).and_then(|waiter| waiter.index);
+        assert_eq!(second, Some(1), "the place of a key that was named once");
         waiters.remove(3, 0, &[b"one".as_slice().into()]);
         assert_eq!(waiters.next_after(0, 0, b"one", true), None);
     }
@@ -147,7 +153,7 @@ mod tests {
     fn a_signal_counts_once_until_it_is_acknowledged() {
         let mut waiters = Waiters::default();
         assert!(!waiters.signal(0, b"key"));
-        waiters.add(Waiter { ticket: 1, client: 1 }, 0, b"key", false);
+        waiters.add(Waiter { ticket: 1, client: 1, index: Some(0) }, 0, b"key", false);
         assert!(waiters.signal(0, b"key"));
         assert!(!waiters.signal(0, b"key"));
         waiters.acknowledge(0, b"key");
@@ -157,7 +163,7 @@ mod tests {
     #[test]
     fn nothing_is_left_of_keys_nobody_waits_on() {
         let mut waiters = Waiters::default();
-        waiters.add(Waiter { ticket: 1, client: 1 }, 3, b"key", false);
+        waiters.add(Waiter { ticket: 1, client: 1, index: Some(0) }, 3, b"key", false);
         assert_eq!(waiters.keys(3).len(), 1);
         waiters.remove(1, 3, &[b"key".as_slice().into(), b"other".as_slice().into()]);
         assert!(waiters.is_empty());

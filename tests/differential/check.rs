@@ -13,7 +13,8 @@ use super::wire::Value;
 pub enum Check {
     /// Nothing.
     Exact,
-    /// The digits of scores: Redis prints seventeen until 7.2, which prints as few as tell the number, as Oxidis does.
+    /// The digits of scores and coordinates: Redis until 7.2 and Valkey print seventeen, Oxidis as Redis since then as few
+    /// as tell the number.
     Scores,
     /// The order of the elements: that of a hash table or of a set made on the way is nobody's promise.
     Unordered,

@@ -176,6 +176,7 @@ impl Condition<'_> {
 /// The ids up to the next option, of which the one at `index` - 1 is the first. CLIENT LIST finds nobody for a number
 /// that is none's id, CLIENT KILL refuses it.
 fn ids(args: &Args<'_>, index: &mut usize, purpose: Purpose) -> Result<Vec<u64>, Error> {
+    const NO_ID: Error = Error::fixed("ERR client-id should be greater than 0");
     let mut ids = Vec::new();
     let mut position = *index - 1;
     while let Some(word) = args.try_get(position) {
@@ -185,10 +186,9 @@ fn ids(args: &Args<'_>, index: &mut usize, purpose: Purpose) -> Result<Vec<u64>,
             (None, Purpose::List) if ids.is_empty() || !is_option(word) => {
                 return Err(Error::fixed("ERR Invalid client ID"));
             }
-            (None, Purpose::Kill) if ids.is_empty() || !is_option(word) => {
-                return Err(Error::fixed("ERR client-id should be greater than 0"));
-            }
-            (Some(_), Purpose::Kill) => return Err(Error::fixed("ERR client-id should be greater than 0")),
+            (None, Purpose::Kill) if ids.is_empty() => return Err(NO_ID),
+            (None, Purpose::Kill) if !is_option(word) => return Err(SYNTAX),
+            (Some(_), Purpose::Kill) => return Err(NO_ID),
             (None, _) => break,
         }
         position += 1;

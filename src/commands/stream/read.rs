@@ -257,6 +257,9 @@ pub fn xread(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
     );
     let call = Call::parse(&args, cx.clock_ms(), false)?;
+    if cx.ready_key().is_some_and(|ready| !has_news(cx, &args, &call, ready)) && cx.wait_on() {
+        return Ok(());
+    }
     let mut after: Vec<StreamId> = Vec::with_capacity(call.streams);
     for index in 0..call.streams {
         let id = match call.id(&args, index) {
@@ -302,6 +305,17 @@ pub fn xread(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return Ok(());
     }
     call.wait(cx, &args, || after.iter().map(|id| id.to_vec()).collect())
+}
+
+/// Whether a stream that is waited for has something behind the id that was told. Where that cannot be told without
+/// looking closer, it may.
+fn has_news(cx: &mut Ctx<'_>, args: &Args<'_>, call: &Call<'_>, stream: usize) -> bool {
+    let Some(after) = StreamId::parse(call.id(args, stream), 0) else { return true };
+    match cx.db.collection::<Stream>(&call.key(args, stream)) {
+        Ok(Some(stream)) => stream.log().last_id > after,
+        Ok(None) => false,
+        Err(_) => true,
+    }
 }
 
 #[cfg(test)]

@@ -178,7 +178,7 @@ fn check_file(
     }
     let mut begin = 0;
     if is_snapshot(path)? {
-        begin = snapshot(&file, name, console.out)?
+        begin = snapshot(&file, &path.display().to_string(), console.out)?
             .ok_or_else(|| Abort("RDB preamble of AOF file is not sane, aborting.".to_owned()))?;
         console.say("RDB preamble is OK, proceeding with AOF tail...")?;
     }

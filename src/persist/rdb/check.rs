@@ -82,6 +82,7 @@ pub fn check_file(file: File, shown: &str, rules: Rules, out: &mut dyn Write) ->
     writeln!(out, "[info] {met} keys read")?;
     writeln!(out, "[info] {} expires", counts.expiring)?;
     writeln!(out, "[info] {} already expired", counts.expired)?;
+    writeln!(out, "[info] {} subexpires", counts.subexpiring)?;
     Ok(result.is_ok().then(|| loader.offset()))
 }
 

@@ -40,6 +40,17 @@ impl Kind {
     const fn new(number: u8, name: &'static str, since: Since, load: Load) -> Kind {
         Kind { number, name, since, load }
     }
+
+    /// Whether it is that of a collection with parts that expire.
+    pub fn has_times(&self) -> bool {
+        match self.since.is_of(Fork::Redis) {
+            true => {
+                (kind::HASH_FIELD_EXPIRY_EARLY..=kind::HASH_LISTPACK_EXPIRY).contains(&self.number)
+                    || self.number == kind::SET_MEMBER_EXPIRY
+            }
+            false => self.number == kind::VALKEY_HASH_EXPIRY,
+        }
+    }
 }
 
 const FIRST: Since = Since::both(1);

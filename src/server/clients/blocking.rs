@@ -70,6 +70,7 @@ impl Ctx<'_> {
             ticket: self.server.waiters.draw_ticket(),
             deadline_ms: None,
             keys: Vec::new(),
+            ready: None,
             needs_keys: false,
             db: self.db.selected(),
             request,
@@ -112,6 +113,12 @@ impl Ctx<'_> {
         self.server.rerunning.is_some()
     }
 
+    /// The only key that may have something for a command that runs again, by its place among those it waits on. As
+    /// long as that one has nothing there is no need to look at the others.
+    pub fn ready_key(&self) -> Option<usize> {
+        self.server.rerunning.as_ref().and_then(|blocked| blocked.ready)
+    }
+
     /// Leaves a client whose command ran again at its place; false when the command runs for the first time.
     pub fn wait_on(&mut self) -> bool {
         let Some(blocked) = self.server.rerunning.take() else { return false };
@@ -149,8 +156,8 @@ impl Server {
         if let Some(due_ms) = blocked.due_ms() {
             self.deadlines.add(due_ms, key);
         }
-        for waited in &blocked.keys {
-            let waiter = Waiter { ticket: blocked.ticket, client: key };
+        for (index, waited) in blocked.keys.iter().enumerate() {
+            let waiter = Waiter { ticket: blocked.ticket, client: key, index: Some(index) };
             self.waiters.add(waiter, blocked.db, waited, blocked.needs_keys);
         }
         self.observers.set(Observers::WAITERS, !self.waiters.is_empty());

@@ -47,7 +47,7 @@ impl Server {
             return;
         }
         let sees_expired = db.set_sees_expired(false);
-        self.rerun(db, key);
+        self.rerun(db, key, None);
         crate::server::propagate::propagate(self);
         durability::note_write(self, key);
         db.set_sees_expired(sees_expired);
@@ -65,12 +65,12 @@ impl Server {
             db.begin_command(index, self.clock.unix_ms());
             let found = db.peek(&Key::new(key)).map(|entry| entry.kind().value_type());
             let next = self.waiters.next_after(last, index, key, found.is_none());
-            let Some(Waiter { ticket, client }) = next else { break };
+            let Some(Waiter { ticket, client, index: ready }) = next else { break };
             last = ticket;
             if !self.is_concerned(client, found) {
                 continue;
             }
-            self.rerun(db, client);
+            self.rerun(db, client, ready);
             crate::server::propagate::propagate(self);
             durability::note_write(self, client);
         }
@@ -90,13 +90,14 @@ impl Server {
     }
 
     /// Runs a blocked client's command again, unless the client is about to be closed: it would take what somebody
-    /// else waits for.
-    fn rerun(&mut self, db: &mut Databases, key: ClientKey) {
+    /// else waits for. `ready` is the key that something happened to.
+    fn rerun(&mut self, db: &mut Databases, key: ClientKey, ready: Option<usize>) {
         let Some(client) = self.clients.get_mut(key) else { return };
         if client.modes.has(Modes::CLOSING) {
             return;
         }
         let Some(mut blocked) = client.blocked.take() else { return };
+        blocked.ready = ready;
         let mut reply = std::mem::take(&mut client.output);
         reply.limit = messages::output_max(client, &self.config);
         let silence = reply_mode::begin_unwanted_reply(client, &reply.mark());

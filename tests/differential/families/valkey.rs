@@ -37,6 +37,7 @@ pub const ROWS: &[Row] = &[
     valkey("sscan", 1, "<set> 0 NOSCORES").whole(),
     valkey("geoadd", 10, "<geo> <spot> <town> <spot> <town> [<spot> <town> <spot> <town>]").whole(),
     valkey("geosearch", 16, "<geo> BYPOLYGON <polygon> {WITHCOORD; WITHDIST; WITHHASH; ASC|DESC; COUNT <small>}")
+        .check(Check::Scores)
         .whole(),
     valkey("geosearch", 2, "<geo> BYPOLYGON <wrong-polygon>").whole(),
     valkey("geosearch", 2, "<geo> FROMLONLAT <spot> BYPOLYGON <polygon>").whole(),

@@ -74,6 +74,8 @@ pub struct Counts {
     pub empty: u64,
     /// Keys met that expire at some time, those that have included.
     pub expiring: u64,
+    /// Keys met whose value has parts that expire.
+    pub subexpiring: u64,
     /// Keys whose value was wrong and has been put right.
     pub corrected: u64,
     /// Keys left out because their values are those of modules.
@@ -445,6 +447,7 @@ impl State {
     /// Reads a key, and its value if that is a string or small.
     fn key(&mut self, kind: &Kind, cursor: &mut Cursor<'_>, db: &mut Databases) -> Result<(), Stop> {
         let key = cursor.text()?;
+        self.counts.subexpiring += u64::from(kind.has_times());
         match kind.load {
             Load::Text => self.string(&key, cursor, db),
             Load::Module => self.module_value(kind.number, &key.into_vec(), cursor),

@@ -127,7 +127,8 @@ pub fn sorted_set(bytes: &[u8], cx: &mut Context) -> Reading<SortedSet> {
 
 /// A hash from a ziplist of fields and values.
 pub fn hash_ziplist(bytes: &[u8], cx: &mut Context) -> Reading<Hash> {
-    const BAD: Fault = Fault::Bad("Hash ziplist integrity check failed.");
+    const REASON: &str = "Hash ziplist integrity check failed.";
+    const BAD: Fault = Fault::Bad(REASON);
     let elements = entries(bytes).ok_or(BAD)?;
     let (pairs, rest) = elements.as_chunks::<2>();
     let (mut field_room, mut value_room) = (IntText::new(), IntText::new());
@@ -135,15 +136,15 @@ pub fn hash_ziplist(bytes: &[u8], cx: &mut Context) -> Reading<Hash> {
     if !rest.is_empty() {
         return Err(BAD);
     }
-    hash(pairs.map(|(field, value)| (field, value.text(&mut value_room).to_vec())), cx)
+    hash(pairs.map(|(field, value)| (field, value.text(&mut value_room).to_vec())), REASON, cx)
 }
 
-/// A hash of fields and values. Of a field that comes twice the last value counts.
-fn hash(pairs: impl Iterator<Item = (Vec<u8>, Vec<u8>)>, cx: &mut Context) -> Reading<Hash> {
+/// A hash of fields and values. Of a field that comes twice the last value counts, where it is not refused.
+fn hash(pairs: impl Iterator<Item = (Vec<u8>, Vec<u8>)>, doubled: &'static str, cx: &mut Context) -> Reading<Hash> {
     let mut hash = Hash::default();
     for (field, value) in pairs {
         if !hash.set_with(&field, &value, FieldExpiry::Clear, cx.rules.hash) {
-            cx.correct(DOUBLED_FIELDS)?;
+            cx.correct(doubled)?;
         }
     }
     Ok(hash)
@@ -151,7 +152,7 @@ fn hash(pairs: impl Iterator<Item = (Vec<u8>, Vec<u8>)>, cx: &mut Context) -> Re
 
 /// A hash from a zipmap.
 pub fn hash_zipmap(bytes: &[u8], cx: &mut Context) -> Reading<Hash> {
-    hash(zipmap(bytes).ok_or(BAD_ZIPMAP)?.into_iter(), cx)
+    hash(zipmap(bytes).ok_or(BAD_ZIPMAP)?.into_iter(), DOUBLED_FIELDS, cx)
 }
 
 fn zipmap(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
