@@ -316,7 +316,7 @@ mod tests {
             bed.run(&format!("XADD s {now}-{seq} f v"));
         }
         let one = format!("XIDMPRECORD s p one {now}-0");
-        assert_eq!(bed.propagated(&one), [one.clone()]);
+        assert_eq!(bed.propagated(&one), std::slice::from_ref(&one));
         assert_eq!((line(&mut bed, &one), bed.propagated(&one)), ("+OK".to_owned(), vec![]));
         assert_eq!(line(&mut bed, "XADD s IDMP p one * f v"), format!("${} {now}-0", now.to_string().len() + 2));
         let other = "-ERR The specified IDMP producer-id/idempotent-id pair maps to a different stream ID";

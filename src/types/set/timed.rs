@@ -1,4 +1,4 @@
-//! A set whose members expire: a [`Hash`] without values, which has the forms for times, the small and the big one.
+//! A set whose members expire: a [`Hash`](struct@Hash) without values, which has the forms for times, the small and the big one.
 
 use super::SetLimits;
 use crate::types::ExpiringParts;
