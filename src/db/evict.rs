@@ -140,18 +140,12 @@ impl Databases {
         (0..DRAWS_MAX).map_while(|_| draw()).find(may_go)
     }
 
-    /// Whether nothing is left to evict but keys that are not to be.
-    pub fn only_blessed_are_left(&self, policy: EvictionPolicy) -> bool {
-        let mut any = false;
-        for db in 0..self.count() {
-            let dict = &self.database(db).dict;
-            let left = if policy.volatile { dict.expires_len() } else { dict.len() };
-            if left > dict.blessed().len() {
-                return false;
-            }
-            any |= left > 0;
-        }
-        any
+    /// Whether there are keys that would have been evicted if they, or almost all of them, were not protected.
+    pub fn protects_candidates(&self, policy: EvictionPolicy) -> bool {
+        (0..self.count()).map(|db| &self.database(db).dict).any(|dict| {
+            let candidates = if policy.volatile { dict.expires_len() } else { dict.len() };
+            candidates > 0 && !dict.blessed().is_empty()
+        })
     }
 
     fn score(&self, access: u32, expire_at: Option<i64>, judge: Judge) -> u64 {

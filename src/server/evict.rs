@@ -36,11 +36,11 @@ pub fn make_room(server: &mut Server, db: &mut Databases) -> bool {
     enough
 }
 
-/// Keys that are not to be evicted may take a quarter more than there is room for, so that protecting them does not
-/// stop all writes.
+/// Where nothing was found to evict because keys are protected, these may take a quarter more than there is room for, so
+/// that protecting them does not stop all writes.
 fn may_go_beyond(server: &Server, db: &Databases, policy: EvictionPolicy) -> bool {
     let margin = usize::try_from(server.config.maxmemory / 4).unwrap_or(usize::MAX);
-    db.only_blessed_are_left(policy) && server.memory_excess() <= margin
+    db.protects_candidates(policy) && server.memory_excess() <= margin
 }
 
 /// Evicts until there is room or the time is up; false when nothing is left to evict. What it takes to tell others of
