@@ -191,8 +191,8 @@ fn commands_that_fail_or_are_unknown_are_logged_and_counted() {
             break;
         }
     }
-    let log = replica.log();
-    assert_eq!(log.matches("== CRITICAL == This replica is sending an error to its master").count(), 2, "{log}");
+    let critical = "== CRITICAL == This replica is sending an error to its master";
+    wait_until("both are logged", || replica.log().matches(critical).count() == 2);
     assert_eq!(field(&replica, "unexpected_error_replies"), "2");
 }
 
