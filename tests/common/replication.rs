@@ -12,8 +12,10 @@ use tempfile::TempDir;
 
 use super::{Connection, PATIENCE, Reply, Server, binary, encode, wait_until};
 
-/// Arguments every node gets: tests look at digests, and nobody should wait for further replicas.
-pub const COMMON: [&str; 4] = ["--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0"];
+/// Arguments every node gets: tests look at digests, nobody should wait for further replicas, and what is written while a
+/// link is cut has to be kept, also on a slow machine.
+pub const COMMON: [&str; 6] =
+    ["--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0", "--repl-backlog-size", "64mb"];
 
 /// Real Redis, if it is there; where all is provided for it has to be.
 pub fn redis() -> Option<OsString> {
