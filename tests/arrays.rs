@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::dataset::figure;
 use common::{Connection, Reply, Server, wait_until};
 
 fn server() -> (Server, Connection) {
@@ -167,11 +168,7 @@ fn a_replica_gets_arrays_with_the_data_set_and_one_by_one() {
 #[test]
 fn what_memory_usage_tells_is_what_an_array_takes() {
     let (_server, mut client) = server();
-    let used = |client: &mut Connection| {
-        let info = client.cmd(&["INFO", "memory"]).text();
-        let line = info.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("a figure");
-        line.trim().parse::<i64>().expect("a number")
-    };
+    let used = |client: &mut Connection| figure(client, "used_memory");
     for (name, index, value) in
         [("numbers", 1, "1234567"), ("texts", 1, "a text of thirty bytes, as it is"), ("far", 5000, "x")]
     {

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::dataset::figure;
 use common::{Connection, Reply, Server, wait_until};
 
 fn idle_seconds(client: &mut Connection, key: &str) -> i64 {
@@ -47,18 +48,12 @@ fn by_last_change_what_was_only_read_goes_first() {
         client.cmd(&["GET", &format!("read:{key}")]);
         client.cmd(&["APPEND", &format!("written:{key}"), "y"]);
     }
-    let info = client.cmd(&["INFO", "memory"]).text();
-    let used: usize = info.split("used_memory:").nth(1).and_then(|text| text.lines().next()).unwrap().parse().unwrap();
+    let used = figure(&mut client, "used_memory");
     client.cmd(&["CONFIG", "SET", "maxmemory", &(used - 500_000).to_string()]);
     wait_until("keys go", || client.cmd(&["DBSIZE"]) != Reply::Integer(100));
     client.cmd(&["CONFIG", "SET", "maxmemory", "0"]);
     let Reply::Array(left) = client.cmd(&["KEYS", "written:*"]) else { panic!("no keys") };
     assert_eq!(left.len(), 50, "of those that were written to none has gone");
-}
-
-fn bytes_in_use(client: &mut Connection) -> usize {
-    let info = client.cmd(&["INFO", "memory"]).text();
-    info.split("used_memory:").nth(1).and_then(|text| text.lines().next()).unwrap().parse().unwrap()
 }
 
 fn bless(client: &mut Connection, key: &str) -> Reply {
@@ -75,7 +70,7 @@ fn protected_keys_are_not_evicted_and_may_take_a_quarter_more_than_there_is_room
             client.cmd(&["SET", &format!("kept:{key}"), &"x".repeat(100_000)]);
             assert_eq!(bless(&mut client, &format!("kept:{key}")), Reply::Integer(1));
         }
-        let used = bytes_in_use(&mut client);
+        let used = figure(&mut client, "used_memory");
         client.cmd(&["CONFIG", "SET", "maxmemory", &(used - 1_500_000).to_string()]);
         for key in 0..10 {
             assert_eq!(client.cmd(&["SET", &format!("more:{key}"), &"x".repeat(100_000)]), Reply::ok(), "{policy}");
@@ -96,8 +91,8 @@ fn protected_keys_are_not_evicted_and_may_take_a_quarter_more_than_there_is_room
         assert!(error.into_error().starts_with("OOM "), "{policy}");
         let limit = client.cmd(&["CONFIG", "GET", "maxmemory"]);
         let Reply::Array(limit) = limit else { panic!("no limit") };
-        let limit: usize = limit[1].text().parse().unwrap();
-        assert!(bytes_in_use(&mut client) > limit / 100 * 115, "{policy}");
+        let limit: i64 = limit[1].text().parse().unwrap();
+        assert!(figure(&mut client, "used_memory") > limit / 100 * 115, "{policy}");
         assert_eq!(client.cmd(&["BLESS", "CLEAR", "kept:0", "NO-EVICT"]), Reply::Integer(1), "needs no room");
     }
 }

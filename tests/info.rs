@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::dataset::redis_7;
+use common::dataset::{info_fields, redis_7};
 use common::{Connection, Reply, Server, wait_until};
 
 fn info(client: &mut Connection, sections: &[&str]) -> String {
@@ -46,20 +46,7 @@ fn info_has_the_fields_of_redis_in_their_order() {
         let mut client = server.connect();
         client.cmd(&["SET", "key", "value"]);
         client.cmd(&["NOSUCH"]);
-        let text = info(&mut client, &["everything"]);
-        let mut section = "";
-        let mut fields = Vec::new();
-        for line in text.lines() {
-            if let Some(title) = line.strip_prefix("# ") {
-                section = title;
-                fields.push(line.to_owned());
-            } else if let Some((name, _)) = line.split_once(':')
-                && !section.ends_with("stats")
-            {
-                fields.push(format!("{section} {name}"));
-            }
-        }
-        fields
+        info_fields(&mut client)
     };
     let expected: Vec<String> =
         fields(&redis).into_iter().filter(|field| !LEFT_OUT.iter().any(|left_out| field.ends_with(left_out))).collect();

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::dataset::figure;
 use common::{Connection, Reply, Server, wait_until};
 
 fn server() -> (Server, Connection) {
@@ -136,11 +137,7 @@ fn a_replica_gets_path_hashes_with_the_data_set_and_one_by_one() {
 #[test]
 fn what_memory_usage_tells_is_what_a_path_hash_takes() {
     let (_server, mut client) = server();
-    let used = |client: &mut Connection| {
-        let info = client.cmd(&["INFO", "memory"]).text();
-        let line = info.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("a figure");
-        line.trim().parse::<i64>().expect("a number")
-    };
+    let used = |client: &mut Connection| figure(client, "used_memory");
     let before = used(&mut client);
     for hundred in 0..100 {
         let mut words = vec!["PHMSET".to_owned(), "t".to_owned()];

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::dataset::figure;
 use common::{Connection, Reply, Server, encode, wait_until};
 
 /// The longest a PING takes while `busy` is set.
@@ -375,26 +376,19 @@ fn resident_bytes(server: &Server) -> Option<u64> {
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
 }
 
-/// A number in a section of INFO.
-fn number(admin: &mut Connection, section: &str, name: &str) -> u64 {
-    let text = admin.cmd(&["INFO", section]).text();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    line.and_then(|value| value.parse::<u64>().ok()).unwrap_or_else(|| panic!("no {name}"))
-}
-
 /// Sends requests that have far longer answers than the limit of a megabyte, and says by how much memory grew.
-fn asked_for_too_much(server: &Server, admin: &mut Connection, requests: &[Vec<&str>], usual: u64) -> u64 {
+fn asked_for_too_much(server: &Server, admin: &mut Connection, requests: &[Vec<&str>], usual: i64) -> i64 {
     let closed = "client_output_buffer_limit_disconnections";
     // What is left of the request before is not to be counted.
-    wait_until("it is freed", || number(admin, "memory", "used_memory") < usual + 1_000_000);
+    wait_until("it is freed", || figure(admin, "used_memory") < usual + 1_000_000);
     admin.cmd(&["CONFIG", "RESETSTAT"]);
-    let memory = number(admin, "memory", "used_memory");
+    let memory = figure(admin, "used_memory");
     let mut client = server.connect();
     let bytes: Vec<u8> = requests.iter().flat_map(|request| common::encode(request)).collect();
     client.raw(&bytes);
     assert!(client.read_to_end().len() < 2_000_000, "{:?}", requests[0][0]);
-    wait_until("it is closed", || number(admin, "stats", closed) == 1);
-    number(admin, "memory", "used_memory_peak").saturating_sub(memory)
+    wait_until("it is closed", || figure(admin, closed) == 1);
+    figure(admin, "used_memory_peak") - memory
 }
 
 #[test]
@@ -416,7 +410,7 @@ fn an_answer_past_the_output_limit_is_not_built_to_its_end() {
     let many = |words: &[&'static str], times: usize| -> Vec<&'static str> {
         words.iter().copied().cycle().take(words.len() * times).collect()
     };
-    let usual = number(&mut admin, "memory", "used_memory");
+    let usual = figure(&mut admin, "used_memory");
     const TIMES: usize = 20_000;
     let huge = "-1000000000000";
     let streams = [many(&["stream"], 5000), many(&["0"], 5000)].concat();

@@ -109,7 +109,7 @@ fn read_options(args: &Args<'_>) -> Result<Wanted, Error> {
 fn start(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let wanted = read_options(&args)?;
     let now_ms = cx.clock_ms();
-    cx.server.hotkeys.stop_when_due(now_ms);
+    cx.server.stop_hotkeys_when_due();
     if cx.server.hotkeys.is_active() {
         return Err(Error::fixed("ERR hotkey tracking session already in progress"));
     }
@@ -134,7 +134,7 @@ fn stop(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 
 fn get(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     let now_ms = cx.clock_ms();
-    cx.server.hotkeys.stop_when_due(now_ms);
+    cx.server.stop_hotkeys_when_due();
     match cx.server.hotkeys.session() {
         None => cx.reply.null(),
         Some(session) => write_session(cx.reply, session, now_ms),
@@ -186,12 +186,11 @@ fn write_keys<'a>(reply: &mut Reply, keys: impl ExactSizeIterator<Item = (&'a [u
 }
 
 fn reset(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    cx.server.hotkeys.stop_when_due(cx.db.clock_ms());
+    cx.server.stop_hotkeys_when_due();
     if cx.server.hotkeys.is_active() {
         return Err(Error::fixed("ERR hotkey tracking session in progress, stop tracking first"));
     }
     cx.server.hotkeys.reset();
-    cx.server.observers.set(Observers::HOTKEYS, false);
     cx.reply.ok();
     Ok(())
 }

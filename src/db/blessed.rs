@@ -23,7 +23,8 @@ impl Blessed {
 
     /// Whether a key is among them.
     pub fn contains(&self, hash: u64, key: &[u8]) -> bool {
-        !self.is_empty() && self.0.contains(&(hash, key.into()))
+        let mut behind = self.0.range((hash, Box::default())..).take_while(|(other, _)| *other == hash);
+        behind.any(|(_, other)| **other == *key)
     }
 
     /// Adds a key; whether it is new.
@@ -33,7 +34,7 @@ impl Blessed {
 
     /// Takes a key out; whether it was there.
     pub fn remove(&mut self, hash: u64, key: &[u8]) -> bool {
-        !self.is_empty() && self.0.remove(&(hash, key.into()))
+        self.contains(hash, key) && self.0.remove(&(hash, key.into()))
     }
 
     /// About `count` keys from a cursor on, and the cursor to go on with, 0 at the end. A key that stays is passed once

@@ -2,7 +2,6 @@
 //!
 //! The steps stand in an order with reasons; add one where its reason holds.
 
-use super::effects::Observers;
 use super::execution::{changes, settle};
 use super::modes::ServerModes;
 use super::persistence::children;
@@ -104,9 +103,7 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
         server.cron.last_sample_ms = now;
         server.stats.sample_rates(now);
         server.clients.shrink();
-        if server.hotkeys.stop_when_due(now) {
-            server.observers.set(Observers::HOTKEYS, false);
-        }
+        server.stop_hotkeys_when_due();
     }
     if server.modes.has(ServerModes::TRACKING_FULL) {
         super::clients::tracking::make_room(server);

@@ -315,6 +315,13 @@ impl Server {
         self.modes.set(ServerModes::NEW_SETTINGS, false);
     }
 
+    /// Ends the observation of keys if its time is over.
+    pub fn stop_hotkeys_when_due(&mut self) {
+        if self.hotkeys.stop_when_due(self.clock.unix_ms()) {
+            self.observers.set(Observers::HOTKEYS, false);
+        }
+    }
+
     /// Whether memory in use exceeds `maxmemory`.
     pub fn out_of_memory(&self) -> bool {
         self.memory_excess() > 0

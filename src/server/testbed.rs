@@ -19,6 +19,13 @@ use crate::resp::Protocol;
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
 
+/// An array of the words of a text, as it is answered.
+pub fn bulks(words: &str) -> String {
+    let words: Vec<&str> = words.split(' ').filter(|word| !word.is_empty()).collect();
+    let texts: Vec<String> = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+    format!("*{}\r\n{}", words.len(), texts.concat())
+}
+
 /// The server.
 pub struct Testbed {
     /// Its databases.

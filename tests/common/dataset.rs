@@ -20,6 +20,28 @@ pub fn info(connection: &mut Connection, field: &str) -> String {
     line.unwrap_or_default()
 }
 
+/// A number in INFO.
+pub fn figure(connection: &mut Connection, field: &str) -> i64 {
+    info(connection, field).parse().unwrap_or_else(|_| panic!("INFO has no number {field}"))
+}
+
+/// The fields of INFO, each with its section, but for those that depend on which commands were called.
+pub fn info_fields(connection: &mut Connection) -> Vec<String> {
+    let text = text(connection, "info everything");
+    let (mut section, mut fields) = ("", Vec::new());
+    for line in text.lines() {
+        if let Some(title) = line.strip_prefix("# ") {
+            section = title;
+            fields.push(line.to_owned());
+        } else if let Some((name, _)) = line.split_once(':')
+            && !section.ends_with("stats")
+        {
+            fields.push(format!("{section} {name}"));
+        }
+    }
+    fields
+}
+
 /// Runs commands without looking at their replies, but for errors.
 pub fn run(connection: &mut Connection, commands: &[String]) {
     for chunk in commands.chunks(500) {

@@ -12,6 +12,7 @@ use crate::format::shown;
 use crate::interrupt;
 use crate::options::Options;
 use crate::output::print;
+use crate::progress::human_bytes;
 use crate::scan::{Scan, database_size};
 
 /// Largest keys shown when it is not said how many.
@@ -97,11 +98,11 @@ impl Distribution {
             let most = if bits == POWERS { u64::MAX } else { (1 << bits) - 1 };
             let share = 100.0 * seen as f64 / total as f64;
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{:>10} {share:>9.4}% {seen:>12}", human(most as f64));
+            let _ = writeln!(text, "{:>10} {share:>9.4}% {seen:>12}", human_bytes(most as f64));
         }
         let mean = self.sum / total.max(1) as f64;
         let deviation = (self.squares / total.max(1) as f64 - mean * mean).max(0.0).sqrt();
-        let _ = writeln!(text, "Mean {}, standard deviation {}", human(mean), human(deviation));
+        let _ = writeln!(text, "Mean {}, standard deviation {}", human_bytes(mean), human_bytes(deviation));
         text
     }
 }
@@ -161,16 +162,16 @@ impl Stats {
         if let Some(cursor) = cursor {
             let _ = writeln!(text, "Ended early; go on with --cursor {cursor}");
         }
-        let _ = writeln!(text, "Keys sampled: {keys}\nKeys size:    {}", human(*bytes as f64));
+        let _ = writeln!(text, "Keys sampled: {keys}\nKeys size:    {}", human_bytes(*bytes as f64));
         let _ = writeln!(text, "\n--- Top {} key sizes ---", self.top);
         for (place, large) in self.largest.iter().enumerate() {
-            let (place, size) = (place + 1, human(large.size as f64));
+            let (place, size) = (place + 1, human_bytes(large.size as f64));
             let _ = writeln!(text, "{place:>3} {size:>8} {:<10} {}", large.kind, shown(&large.key));
         }
         text.push_str("\n--- Top size per type ---\n");
         for (name, of_type) in &self.types {
             if let Some(large) = &of_type.largest {
-                let _ = writeln!(text, "{name:<10} {} is {}", shown(&large.key), human(large.size as f64));
+                let _ = writeln!(text, "{name:<10} {} is {}", shown(&large.key), human_bytes(large.size as f64));
             }
         }
         text.push_str("\n--- Top length and cardinality per type ---\n");
@@ -183,7 +184,7 @@ impl Stats {
         text.push_str(&self.sizes.lines());
         text.push_str("\nKey name   Percentile   Total keys\n---------- ---------- ------------\n");
         text.push_str(&self.names.lines());
-        let _ = writeln!(text, "Total length of names {}", human(*name_bytes as f64));
+        let _ = writeln!(text, "Total length of names {}", human_bytes(*name_bytes as f64));
         text.push_str("\nType         Total keys  Keys %   Tot size   Avg size  Total length  Avg length\n");
         text.push_str("---------- ------------ ------- ---------- ---------- ------------- -----------\n");
         for (name, of_type) in &self.types {
@@ -193,28 +194,13 @@ impl Stats {
                 text,
                 "{name:<10} {count:>12} {:>6.2}% {:>10} {:>10} {length:>13} {:>11.2}",
                 100.0 * *count as f64 / *keys as f64,
-                human(*bytes as f64),
-                human(average(bytes)),
+                human_bytes(*bytes as f64),
+                human_bytes(average(bytes)),
                 average(length)
             );
         }
         text
     }
-}
-
-/// A number of bytes as people read it: `64B`, `1.50K`.
-fn human(bytes: f64) -> String {
-    if bytes < 1024.0 {
-        return format!("{bytes:.0}B");
-    }
-    let mut value = bytes / 1024.0;
-    let mut units = ["K", "M", "G", "T", "P", "E"].iter();
-    let mut unit = units.next();
-    while value >= 1024.0 && units.len() > 0 {
-        value /= 1024.0;
-        unit = units.next();
-    }
-    format!("{value:.2}{}", unit.unwrap_or(&""))
 }
 
 #[cfg(test)]

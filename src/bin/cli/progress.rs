@@ -6,25 +6,25 @@ const BAR: usize = 30;
 /// A line with the bytes done, and a bar where it is known how many there will be.
 pub fn line(done: u64, expected: Option<u64>) -> String {
     match expected.filter(|expected| *expected > 0) {
-        None => human_bytes(done),
+        None => human_bytes(done as f64),
         Some(expected) => {
             let done = done.min(expected);
             let done = done.min(expected);
             let part = done as f64 / expected as f64;
             let bar = "=".repeat((part * BAR as f64) as usize);
             let percent = (part * 100.0) as u32;
-            format!("[{bar:<BAR$}] {percent:3}% {} of {}", human_bytes(done), human_bytes(expected))
+            format!("[{bar:<BAR$}] {percent:3}% {} of {}", human_bytes(done as f64), human_bytes(expected as f64))
         }
     }
 }
 
 /// Bytes with a unit: 100B, 1.50K, 2.00G.
-pub fn human_bytes(bytes: u64) -> String {
-    const UNITS: [char; 5] = ['K', 'M', 'G', 'T', 'P'];
-    if bytes < 1024 {
-        return format!("{bytes}B");
+pub fn human_bytes(bytes: f64) -> String {
+    const UNITS: [char; 6] = ['K', 'M', 'G', 'T', 'P', 'E'];
+    if bytes < 1024.0 {
+        return format!("{bytes:.0}B");
     }
-    let mut size = bytes as f64;
+    let mut size = bytes;
     let mut unit = ' ';
     for larger in UNITS {
         if size < 1024.0 {
@@ -42,8 +42,8 @@ mod tests {
 
     #[test]
     fn bytes_have_units() {
-        for (bytes, text) in [(0, "0B"), (1023, "1023B"), (1536, "1.50K"), (1 << 30, "1.00G"), (5 << 40, "5.00T")] {
-            assert_eq!(human_bytes(bytes), text);
+        for (bytes, text) in [(0u64, "0B"), (1023, "1023B"), (1536, "1.50K"), (1 << 30, "1.00G"), (5 << 40, "5.00T")] {
+            assert_eq!(human_bytes(bytes as f64), text);
         }
     }
 

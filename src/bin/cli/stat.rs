@@ -39,7 +39,7 @@ pub fn run(mut link: Reconnecting, interval: Duration) -> Result<(), Failure> {
 fn describe(info: &str, requests_before: i64) -> (String, i64) {
     let keys: i64 = info.lines().filter(|line| line.starts_with("db")).filter_map(keys_of).sum();
     let number = |field: &str| field_of(info, field).and_then(|value| value.parse::<i64>().ok()).unwrap_or(0);
-    let memory = human_bytes(u64::try_from(number("used_memory")).unwrap_or(0));
+    let memory = human_bytes(number("used_memory").max(0) as f64);
     let requests = number("total_commands_processed");
     let more = if requests_before == 0 { 0 } else { requests - requests_before };
     let children = [("rdb_bgsave_in_progress", "SAVE"), ("aof_rewrite_in_progress", "AOF"), ("loading", "LOAD")];

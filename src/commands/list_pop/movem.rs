@@ -162,13 +162,7 @@ fn blmovem(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::testbed::Testbed;
-
-    fn bulks(items: &str) -> String {
-        let items: Vec<&str> = items.split(' ').filter(|item| !item.is_empty()).collect();
-        let texts: Vec<String> = items.iter().map(|item| format!("${}\r\n{item}\r\n", item.len())).collect();
-        format!("*{}\r\n{}", items.len(), texts.concat())
-    }
+    use crate::server::testbed::{Testbed, bulks};
 
     #[test]
     fn elements_come_to_lie_in_the_order_asked_for() {

@@ -199,13 +199,7 @@ fn zmovemember(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::testbed::Testbed;
-
-    fn bulks(items: &str) -> String {
-        let items: Vec<&str> = items.split(' ').filter(|item| !item.is_empty()).collect();
-        let texts: Vec<String> = items.iter().map(|item| format!("${}\r\n{item}\r\n", item.len())).collect();
-        format!("*{}\r\n{}", items.len(), texts.concat())
-    }
+    use crate::server::testbed::{Testbed, bulks};
 
     fn filled() -> Testbed {
         let mut bed = Testbed::new();
