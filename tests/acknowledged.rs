@@ -203,10 +203,11 @@ fn stir(port: u16, over: &AtomicBool) {
     }
 }
 
-/// The numbers in some bytes.
+/// The numbers in some bytes. Digits within a longer word, as in the id of a replication history, are none.
 fn numbers(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let words = bytes.split(|byte| !byte.is_ascii_digit());
-    words.filter(|word| word.len() == DIGITS && *word > FIRST.to_string().as_bytes())
+    let words = bytes.split(|byte| !byte.is_ascii_alphanumeric());
+    let drawn = |word: &&[u8]| word.len() == DIGITS && word.iter().all(u8::is_ascii_digit);
+    words.filter(move |word| drawn(word) && *word > FIRST.to_string().as_bytes())
 }
 
 fn bytes_of(text: &str) -> Vec<u8> {
