@@ -31,6 +31,7 @@
 //!    │
 //! script     Lua: interpreters, libraries, what is known of scripts and functions
 //! client     a connected client: modes, subscriptions, what it tracks, users and rights (acl), the registry of all
+//! cluster    what a node knows of its cluster: nodes, slots, messages of the bus, the rules of it, nodes.conf
 //! repl       the history of the data set, the backlog, what is known of replicas and of the primary
 //! persist    the formats of snapshots (rdb) and of the log (aof), its writer, child processes
 //! net        sockets, connections, listeners, links to others, TLS
@@ -75,6 +76,8 @@
 //!   rows (three files: `server/mod.rs`, `execution/context.rs`, `execution/row.rs`).
 
 mod client;
+#[allow(dead_code, unused_imports, reason = "commands and the bus come to use the rest")]
+mod cluster;
 mod command;
 mod commands;
 mod config;

@@ -65,6 +65,22 @@ choices! {
         /// Unix milliseconds.
         Milliseconds = "milliseconds",
     }
+    /// `cluster-config-save-behavior`: what follows when the view of the cluster cannot be saved.
+    SaveBehavior {
+        /// The server ends: what others were promised is not kept.
+        Sync = "sync",
+        /// The log has it.
+        BestEffort = "best-effort",
+    }
+    /// `cluster-preferred-endpoint-type`: how clients are told where a node is.
+    EndpointType {
+        /// By its address.
+        Ip = "ip",
+        /// By its name.
+        Hostname = "hostname",
+        /// Not at all: where they have found this one.
+        Unknown = "unknown-endpoint",
+    }
     /// `maxmemory-policy`: which keys make room.
     MaxmemoryPolicy {
         /// Least recently used among those that expire.

@@ -30,6 +30,7 @@
 mod change;
 mod choices;
 mod cli;
+pub mod cluster;
 mod directive;
 mod kept;
 mod kinds;

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::choices::*;
+use super::cluster::{valid_hostname, valid_human_name};
 use super::directive::flags::*;
 use super::directive::{Directive, Effect};
 use super::kept::{Kept, optional};
@@ -504,6 +505,58 @@ directives! {
 
     /// Be a node of a cluster.
     "cluster-enabled" => cluster_enabled: bool = false, YES_NO, IMMUTABLE;
+    /// File the node keeps its view of the cluster in.
+    "cluster-config-file" => cluster_config_file: String = "nodes.conf".into(), TEXT, IMMUTABLE;
+    /// Whether the server ends when that cannot be written.
+    "cluster-config-save-behavior" => cluster_config_save_behavior: SaveBehavior = SaveBehavior::Sync,
+        OneOf::names(), MUTABLE;
+    /// Port of the bus; 0 for 10000 above the client port.
+    "cluster-port" => cluster_port: u16 = 0, Number::between(0, 65535), IMMUTABLE;
+    /// Milliseconds of silence after which a node is failing.
+    "cluster-node-timeout" => cluster_node_timeout_ms: i64 = 15000, Number::between(0, LONG_MAX), MUTABLE;
+    /// How stale a replica may be and still stand for election, in node timeouts; 0 for no limit.
+    "cluster-replica-validity-factor" | "cluster-slave-validity-factor" => cluster_replica_validity_factor: u32 = 10,
+        Number::between(0, INT_MAX), MUTABLE;
+    /// Never stand for election.
+    "cluster-replica-no-failover" | "cluster-slave-no-failover" => cluster_replica_no_failover: bool = false,
+        YES_NO, MUTABLE;
+    /// Milliseconds a manual failover may take.
+    "cluster-manual-failover-timeout" => cluster_manual_failover_timeout_ms: u32 = 5000,
+        Number::between(1, INT_MAX), MUTABLE;
+    /// Replicas a primary keeps when one of them moves to another.
+    "cluster-migration-barrier" => cluster_migration_barrier: u32 = 1, Number::between(0, INT_MAX), MUTABLE;
+    /// Whether replicas move at all.
+    "cluster-allow-replica-migration" => cluster_allow_replica_migration: bool = true, YES_NO, MUTABLE;
+    /// Stop serving when a slot has no node.
+    "cluster-require-full-coverage" => cluster_require_full_coverage: bool = true, YES_NO, MUTABLE;
+    /// Answer reads while the cluster is down.
+    "cluster-allow-reads-when-down" => cluster_allow_reads_when_down: bool = false, YES_NO, MUTABLE;
+    /// Serve shard channels while the cluster is down.
+    "cluster-allow-pubsubshard-when-down" => cluster_allow_pubsubshard_when_down: bool = true, YES_NO, MUTABLE;
+    /// Bytes a link of the bus may pile up; 0 for no limit.
+    "cluster-link-sendbuf-limit" => cluster_link_sendbuf_limit: u64 = 0, Number::bytes(0, ULONG_MAX), MUTABLE;
+    /// Address to be known by.
+    "cluster-announce-ip" => cluster_announce_ip: Option<String> = None, OPTIONAL_TEXT, MUTABLE;
+    /// Name to be known by.
+    "cluster-announce-hostname" => cluster_announce_hostname: Option<String> = None,
+        OptionalText(Some(valid_hostname)), MUTABLE;
+    /// Name of the node for people.
+    "cluster-announce-human-nodename" => cluster_announce_human_nodename: Option<String> = None,
+        OptionalText(Some(valid_human_name)), MUTABLE;
+    /// Port to be known by; 0 for the real one.
+    "cluster-announce-port" => cluster_announce_port: u16 = 0, Number::between(0, 65535), MUTABLE;
+    /// TLS port to be known by; 0 for the real one.
+    "cluster-announce-tls-port" => cluster_announce_tls_port: u16 = 0, Number::between(0, 65535), MUTABLE;
+    /// Bus port to be known by; 0 for the real one.
+    "cluster-announce-bus-port" => cluster_announce_bus_port: u16 = 0, Number::between(0, 65535), MUTABLE;
+    /// How redirections name a node.
+    "cluster-preferred-endpoint-type" => cluster_preferred_endpoint_type: EndpointType = EndpointType::Ip,
+        OneOf::names(), MUTABLE;
+    /// Seconds a node that was forgotten stays so.
+    "cluster-blacklist-ttl" => cluster_blacklist_ttl: u32 = 60, Number::between(0, INT_MAX), MUTABLE;
+    /// What is counted for each slot.
+    "cluster-slot-stats-enabled" => cluster_slot_stats_enabled: Vec<String> = vec!["no".into()],
+        WordsOf(&["no", "yes", "cpu", "net", "mem"]), MULTI_ARG;
 
     // Scripts
 

@@ -13,6 +13,8 @@ pub mod expire;
 mod expiry_schedule;
 pub mod keyspace;
 pub mod lazyfree;
+#[allow(dead_code, reason = "commands of a cluster come to use it")]
+pub mod slot;
 pub mod waiters;
 pub mod watch;
 

@@ -10,6 +10,7 @@ use super::modes::ServerModes;
 use super::oom_score::oom_score;
 use super::persistence::aof_folder;
 use super::{Server, replica_mode, title};
+use crate::cluster;
 use crate::config::{Changes, Config, Effect, SetError};
 use crate::db::Databases;
 use crate::net::listeners::Transport;
@@ -197,5 +198,8 @@ impl Server {
         self.modes.set(ServerModes::NEW_SETTINGS, true);
         self.note_disk_error();
         replica_mode::update_role(self);
+        if let Some(cluster) = &mut self.cluster {
+            cluster.set_settings(cluster::Settings::new(&self.config));
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod clients;
+pub mod cluster;
 pub mod crash;
 pub mod cron;
 pub mod effects;
@@ -39,6 +40,7 @@ use crate::client::acl::Acl;
 use crate::client::pubsub::PubSub;
 use crate::client::registry::Clients;
 use crate::client::tracking::Tracking;
+use crate::cluster::file::ConfFile;
 use crate::command::{CommandId, CommandTable, Error};
 use crate::config::{Config, NotifyFlags};
 use crate::db::Databases;
@@ -161,6 +163,10 @@ pub struct Server {
     pub run_id: String,
     /// Replication.
     pub repl: Replication,
+    /// What it knows of its cluster, if it is a node of one,
+    pub cluster: Option<Box<crate::cluster::State>>,
+    /// and the file it keeps that in.
+    pub nodes_conf: Option<ConfFile>,
     /// Memory in use when it was ready, in bytes.
     pub startup_memory: usize,
     /// The program as it was called.
@@ -224,6 +230,8 @@ impl Server {
             active_expire: true,
             plain_from: None,
             run_id,
+            cluster: None,
+            nodes_conf: None,
             startup_memory: 0,
             program: String::new(),
             executable: std::env::current_exe().unwrap_or_default(),

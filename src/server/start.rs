@@ -188,6 +188,7 @@ fn serve(
         return Err(StartError::Other("Failed to configure TLS. Check logs for more info.".to_owned()));
     }
     super::clients::users::at_start(&mut server)?;
+    super::cluster::conf::begin(&mut server).map_err(StartError::Other)?;
     server.program = program;
     server.title = title;
     server.supervisor = supervisor.name();

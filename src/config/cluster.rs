@@ -1,0 +1,30 @@
+//! Names that nodes of a cluster may be given.
+
+/// The longest name of a host, in bytes, with the zero that ends it on the bus.
+const HOSTNAME_BYTES: usize = 256;
+/// What a name for people may not contain, besides what would end it in `nodes.conf`.
+const NOT_IN_HUMAN_NAMES: &[u8] = b"!#$%&()*+:;<>?@[]^{|}~";
+
+/// What a host is called.
+pub fn valid_hostname(name: &str) -> Result<(), &'static str> {
+    if name.len() >= HOSTNAME_BYTES {
+        return Err("Hostnames must be less than 256 characters");
+    }
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)) {
+        return Err("Hostnames may only contain alphanumeric characters, hyphens or dots");
+    }
+    Ok(())
+}
+
+/// What people call a node.
+pub fn valid_human_name(name: &str) -> Result<(), &'static str> {
+    match name.bytes().all(|byte| is_word(byte) && !NOT_IN_HUMAN_NAMES.contains(&byte)) {
+        true => Ok(()),
+        false => Err("Announced human node name contained invalid character"),
+    }
+}
+
+/// Whether a byte can stand in a field of a line of `nodes.conf` and stay a part of that field.
+pub fn is_word(byte: u8) -> bool {
+    (byte.is_ascii_graphic() && !b",\"'\\=".contains(&byte)) || byte >= 0x80
+}

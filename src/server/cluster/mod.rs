@@ -1,0 +1,3 @@
+//! A node of a cluster at work: `nodes.conf`, the bus, and what follows from what the rules of [`crate::cluster`] decide.
+
+pub mod conf;
