@@ -60,5 +60,6 @@ pub fn resolve<'a>(
         for found in resolved.iter().filter(|found| found.hashed > 0) {
             keys.prefetch_entry(found.hash);
         }
+        keys.dict.prefetch_by_slot(resolved.iter().filter(|found| found.hashed > 0).map(|found| found.hash));
     }
 }

@@ -1,10 +1,14 @@
 //! CLUSTER and what else only nodes of a cluster obey: the rows of Redis, for clients that look for them, and for
-//! rights that name them. Oxidis is no node of any, and each of them says so.
+//! rights that name them. Outside of a cluster each of them says so.
 
+mod common;
+mod keys;
+
+use crate::command::Args;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
-use crate::command::{Args, Error};
 use crate::server::execution::{Command, Ctx, Handler};
+use common::DISABLED;
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[
@@ -31,100 +35,102 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 const SUBCOMMANDS: &[Command] = &[
-    change("addslots", Arity::at_least(3))
+    change("addslots", Arity::at_least(3), disabled)
         .docs("3.0.0", "slot [slot ...]", "Gives slots to this node.")
         .complexity("O(N) for N slots named."),
-    change("addslotsrange", Arity::at_least(4))
+    change("addslotsrange", Arity::at_least(4), disabled)
         .docs("7.0.0", "start-slot end-slot [start-slot end-slot ...]", "Gives ranges of slots to this node.")
         .complexity("O(N) for N slots in the ranges."),
-    change("bumpepoch", Arity::exactly(2))
+    change("bumpepoch", Arity::exactly(2), disabled)
         .tips(VARIES)
         .docs("3.0.0", "", "Raises the epoch of the configuration.")
         .complexity("O(1)"),
-    survey("count-failure-reports", Arity::exactly(3))
+    survey("count-failure-reports", Arity::exactly(3), disabled)
         .docs("3.0.0", "node-id", "Counts the reports that a node failed.")
         .complexity("O(N) for N reports."),
-    question("countkeysinslot", Arity::exactly(3))
+    question("countkeysinslot", Arity::exactly(3), keys::count_in_slot)
         .docs("3.0.0", "slot", "Counts the keys of a slot.")
         .complexity("O(1)"),
-    change("delslots", Arity::at_least(3))
+    change("delslots", Arity::at_least(3), disabled)
         .docs("3.0.0", "slot [slot ...]", "Takes slots from this node.")
         .complexity("O(N) for N slots named."),
-    change("delslotsrange", Arity::at_least(4))
+    change("delslotsrange", Arity::at_least(4), disabled)
         .docs("7.0.0", "start-slot end-slot [start-slot end-slot ...]", "Takes ranges of slots from this node.")
         .complexity("O(N) for N slots in the ranges."),
-    change("failover", Arity::at_least(2))
+    change("failover", Arity::at_least(2), disabled)
         .docs("3.0.0", "[FORCE|TAKEOVER]", "Has a replica take its primary's place.")
         .complexity("O(1)"),
-    change("flushslots", Arity::exactly(2)).docs("3.0.0", "", "Takes all slots from this node.").complexity("O(1)"),
-    change("forget", Arity::exactly(3))
+    change("flushslots", Arity::exactly(2), disabled)
+        .docs("3.0.0", "", "Takes all slots from this node.")
+        .complexity("O(1)"),
+    change("forget", Arity::exactly(3), disabled)
         .docs("3.0.0", "node-id", "Takes a node off the list of nodes.")
         .complexity("O(1)"),
-    question("getkeysinslot", Arity::exactly(4))
+    question("getkeysinslot", Arity::exactly(4), keys::of_slot)
         .tips(VARIES)
         .docs("3.0.0", "slot count", "Returns keys of a slot.")
         .complexity("O(N) for N keys asked for."),
-    subcommand("help", Arity::exactly(2))
+    subcommand("help", Arity::exactly(2), disabled)
         .flags(&[LOADING, STALE])
         .docs("5.0.0", "", "Shows the subcommands.")
         .complexity("O(1)"),
-    question("info", Arity::exactly(2))
+    question("info", Arity::exactly(2), disabled)
         .tips(VARIES)
         .docs("3.0.0", "", "Tells the state of the cluster.")
         .complexity("O(1)"),
-    question("keyslot", Arity::exactly(3))
+    question("keyslot", Arity::exactly(3), keys::slot)
         .docs("3.0.0", "key", "Tells the slot of a key.")
         .complexity("O(N) for N bytes of the key."),
-    question("links", Arity::exactly(2))
+    question("links", Arity::exactly(2), disabled)
         .tips(VARIES)
         .docs("7.0.0", "", "Lists the links to other nodes.")
         .complexity("O(N) for N nodes."),
-    change("meet", Arity::at_least(4))
+    change("meet", Arity::at_least(4), disabled)
         .docs("3.0.0", "ip port [cluster-bus-port]", "Makes another node known.")
         .complexity("O(1)")
         .history(&[("4.0.0", "The port of the bus may be given.")]),
-    question("myid", Arity::exactly(2)).docs("3.0.0", "", "Tells the id of this node.").complexity("O(1)"),
-    question("myshardid", Arity::exactly(2))
+    question("myid", Arity::exactly(2), disabled).docs("3.0.0", "", "Tells the id of this node.").complexity("O(1)"),
+    question("myshardid", Arity::exactly(2), disabled)
         .tips(VARIES)
         .docs("7.2.0", "", "Tells the id of the shard this node belongs to.")
         .complexity("O(1)"),
-    question("nodes", Arity::exactly(2))
+    question("nodes", Arity::exactly(2), disabled)
         .tips(VARIES)
         .docs("3.0.0", "", "Lists the nodes with their slots.")
         .complexity("O(N) for N nodes."),
-    survey("replicas", Arity::exactly(3))
+    survey("replicas", Arity::exactly(3), disabled)
         .docs("5.0.0", "node-id", "Lists the replicas of a node.")
         .complexity("O(N) for N replicas."),
-    change("replicate", Arity::exactly(3))
+    change("replicate", Arity::exactly(3), disabled)
         .docs("3.0.0", "node-id", "Makes this node a replica of another one.")
         .complexity("O(1)"),
-    subcommand("reset", Arity::at_least(2))
+    subcommand("reset", Arity::at_least(2), disabled)
         .flags(&[ADMIN, NOSCRIPT, STALE])
         .docs("3.0.0", "[HARD|SOFT]", "Has this node forget its cluster.")
         .complexity("O(N) for N nodes; it may flush the data."),
-    change("saveconfig", Arity::exactly(2))
+    change("saveconfig", Arity::exactly(2), disabled)
         .docs("3.0.0", "", "Saves what this node knows of the cluster.")
         .complexity("O(1)"),
-    change("set-config-epoch", Arity::exactly(3))
+    change("set-config-epoch", Arity::exactly(3), disabled)
         .docs("3.0.0", "config-epoch", "Sets the epoch of a new node.")
         .complexity("O(1)"),
-    change("setslot", Arity::at_least(4))
+    change("setslot", Arity::at_least(4), disabled)
         .docs(
             "3.0.0",
             "slot <IMPORTING node-id|MIGRATING node-id|NODE node-id|STABLE>",
             "Says where a slot is, or is going.",
         )
         .complexity("O(1)"),
-    question("shards", Arity::exactly(2))
+    question("shards", Arity::exactly(2), disabled)
         .flags(&[LOADING])
         .tips(VARIES)
         .docs("7.0.0", "", "Lists the slots with the nodes of each.")
         .complexity("O(N) for N nodes."),
-    survey("slaves", Arity::exactly(3))
+    survey("slaves", Arity::exactly(3), disabled)
         .deprecated("5.0.0", "`CLUSTER REPLICAS`")
         .docs("3.0.0", "node-id", "Lists the replicas of a node.")
         .complexity("O(N) for N replicas."),
-    subcommand("slot-stats", Arity::at_least(4))
+    subcommand("slot-stats", Arity::at_least(4), disabled)
         .flags(&[LOADING, STALE])
         .tips(&["nondeterministic_output", "request_policy:all_shards"])
         .docs(
@@ -133,7 +139,7 @@ const SUBCOMMANDS: &[Command] = &[
             "Tells how much this node's slots are used.",
         )
         .complexity("O(N) for N slots asked for, O(N*log(N)) with ORDERBY."),
-    question("slots", Arity::exactly(2))
+    question("slots", Arity::exactly(2), disabled)
         .flags(&[LOADING])
         .tips(VARIES)
         .deprecated("7.0.0", "`CLUSTER SHARDS`")
@@ -151,23 +157,23 @@ const fn mode(name: &'static str, handler: Handler) -> Command {
         .acl(Categories::CONNECTION)
 }
 
-const fn subcommand(name: &'static str, arity: Arity) -> Command {
-    Command::new(name, arity, disabled).group(Group::Cluster)
+const fn subcommand(name: &'static str, arity: Arity, handler: Handler) -> Command {
+    Command::new(name, arity, handler).group(Group::Cluster)
 }
 
 /// One that changes the cluster.
-const fn change(name: &'static str, arity: Arity) -> Command {
-    subcommand(name, arity).flags(&[ADMIN, STALE, NO_ASYNC_LOADING])
+const fn change(name: &'static str, arity: Arity, handler: Handler) -> Command {
+    subcommand(name, arity, handler).flags(&[ADMIN, STALE, NO_ASYNC_LOADING])
 }
 
 /// One that asks for what only operators need.
-const fn survey(name: &'static str, arity: Arity) -> Command {
-    subcommand(name, arity).flags(&[ADMIN, STALE]).tips(VARIES)
+const fn survey(name: &'static str, arity: Arity, handler: Handler) -> Command {
+    subcommand(name, arity, handler).flags(&[ADMIN, STALE]).tips(VARIES)
 }
 
 /// One that any client may ask.
-const fn question(name: &'static str, arity: Arity) -> Command {
-    subcommand(name, arity).flags(&[STALE])
+const fn question(name: &'static str, arity: Arity, handler: Handler) -> Command {
+    subcommand(name, arity, handler).flags(&[STALE])
 }
 
 /// READONLY and READWRITE of a client that replicas send to their primary, as in Valkey. To others they are about a
@@ -180,8 +186,6 @@ fn reads_replicas(cx: &mut Ctx<'_>, on: bool) -> CmdResult {
     cx.reply.ok();
     Ok(())
 }
-
-const DISABLED: Error = Error::fixed("ERR This instance has cluster support disabled");
 
 fn disabled(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     Err(DISABLED)

@@ -2,12 +2,14 @@
 //! a collection, are here in what they have in common.
 //!
 //! SCAN keeps no state in the server: the cursor is a place in hash order (see `types::table`), so an element that is
-//! there from the first step to the last is returned, whatever is added, removed or resized meanwhile.
+//! there from the first step to the last is returned, whatever is added, removed or resized meanwhile. In a cluster the
+//! cursor has the slot in its low bits, and a pattern that says which slot its keys are in is looked for only there.
 
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::db::EntryView;
+use crate::db::slot::slot_of_pattern;
 use crate::resp::reply::Reply;
 use crate::server::execution::{Command, Ctx};
 use crate::util::{glob, number};
@@ -164,8 +166,9 @@ fn is_type(entry: EntryView<'_>, name: &[u8]) -> bool {
 /// Expired keys are passed over, not deleted: there may be too many for one command.
 fn keys(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let filter = Filter::matching(args.get(1));
+    let slot = slot_of_pattern(args.get(1));
     let (list, mut count) = (cx.reply.defer(), 0);
-    for entry in cx.db.live_entries().filter(|entry| filter.admits(*entry)) {
+    for entry in cx.db.live_entries(slot).filter(|entry| filter.admits(*entry)) {
         cx.reply.bulk(entry.key());
         count += 1;
     }
@@ -202,13 +205,14 @@ pub fn parse_cursor(text: &[u8]) -> Result<u64, Error> {
 fn scan(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let cursor = parse_cursor(args.get(1))?;
     let walk = Walk::read(args, 2, Further::Type)?;
+    let slot = walk.filter.pattern.and_then(slot_of_pattern);
     let mut found: Vec<Box<[u8]>> = Vec::new();
     let next = walk.run(cursor, |cursor, seen| {
         let has_name = |name: &[u8]| {
             *seen += 1;
             walk.filter.admits_name(name)
         };
-        cx.db.scan(cursor, has_name, |entry| {
+        cx.db.scan(cursor, slot, has_name, |entry| {
             if walk.filter.admits_type(entry) {
                 found.push(entry.key().into());
             }
@@ -252,7 +256,7 @@ mod tests {
     fn a_lone_star_admits_the_empty_key() {
         let mut db = Databases::new(1);
         db.set(&Key::new(b""), NewString::Bytes(b"value"), Expiry::Clear);
-        let empty = db.live_entries().next().expect("the empty key");
+        let empty = db.live_entries(None).next().expect("the empty key");
         assert!(Filter::matching(b"*").admits(empty));
         assert!(!Filter::matching(b"**").admits(empty));
         assert!(Filter { pattern: None, type_name: Some(b"STRING") }.admits(empty));

@@ -10,12 +10,17 @@
 //! The other index, the [`ExpirySchedule`], finds keys by their hash. It is brought up to date likewise, but for
 //! changes to the fields of a hash or the members of a set, which go past [`DictSlot::update`]: who gives one an expiry
 //! calls [`DictSlot::plan`].
+//!
+//! In a cluster the keys are kept in a table per slot ([`BySlot`]), and the one table they are in otherwise stays empty.
+//! It is asked first all the same, so that where there are no slots nothing is added to a lookup that finds its key. The
+//! indexes are not by slot: they find what is in them by hash, and the hash has the slot.
 
 // An index entry is a pointer to an entry that the first table owns, which borrows cannot express.
 #![allow(unsafe_code)]
 
 #[cfg(test)]
 pub mod asked;
+mod by_slot;
 #[cfg(test)]
 mod tests;
 
@@ -24,21 +29,27 @@ use std::ptr::NonNull;
 use super::blessed::Blessed;
 use super::entry::{Entry, EntryRef, EntryView, InEntry};
 use super::expiry_schedule::ExpirySchedule;
+use super::hasher::{KeyHasher, slot_in};
 use crate::types::ExpiringParts;
 use crate::types::table::{Probe, SlotMut, Statistics, Table, VacantSlot};
 use crate::util::random::Random;
-use crate::util::siphash::HashSeed;
+use by_slot::BySlot;
+
+/// A table of keys.
+type KeyTable = Table<Entry, KeyHasher>;
 
 /// The keys of a database. Callers hash a key once, early, and pass the hash to each call.
 pub struct Dict {
-    keys: Table<Entry>,
+    /// All of them, unless they are kept by slot.
+    keys: KeyTable,
+    slots: Option<Box<BySlot>>,
     indexes: Indexes,
 }
 
 /// What finds some of the entries without their keys.
 struct Indexes {
     /// One item for each entry of `keys` that has an expiry, under the same hash.
-    expires: Table<EntryRef>,
+    expires: Table<EntryRef, KeyHasher>,
     /// One item for each collection that has parts with an expiry, and perhaps for such that had.
     expiry_schedule: ExpirySchedule,
     /// Keys that are not to be evicted.
@@ -46,12 +57,13 @@ struct Indexes {
 }
 
 impl Dict {
-    /// An empty dictionary that hashes with `seed`.
-    pub fn new(seed: HashSeed) -> Self {
+    /// An empty dictionary, which keeps its keys by slot if their hashes have it.
+    pub fn new(hasher: KeyHasher) -> Self {
         Self {
-            keys: Table::new(seed),
+            keys: Table::new(hasher),
+            slots: hasher.by_slot.then(|| Box::new(BySlot::new(hasher))),
             indexes: Indexes {
-                expires: Table::new(seed),
+                expires: Table::new(hasher),
                 expiry_schedule: ExpirySchedule::default(),
                 blessed: Blessed::default(),
             },
@@ -60,12 +72,12 @@ impl Dict {
 
     /// The number of keys.
     pub fn len(&self) -> usize {
-        self.keys.len()
+        self.slots.as_ref().map_or(self.keys.len(), |slots| slots.len())
     }
 
     /// Whether there are no keys.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.len() == 0
     }
 
     /// The number of keys that have an expiry.
@@ -86,7 +98,7 @@ impl Dict {
     /// Protects a key that is there from eviction, or no longer; whether that is a change.
     pub fn bless(&mut self, hash: u64, key: &[u8], blessed: bool) -> bool {
         match blessed {
-            true => self.keys.find(hash, key).is_some() && self.indexes.blessed.insert(hash, key),
+            true => self.find(hash, key).is_some() && self.indexes.blessed.insert(hash, key),
             false => self.indexes.blessed.remove(hash, key),
         }
     }
@@ -98,19 +110,31 @@ impl Dict {
 
     /// The entry that is planned under a time and the hash of its key.
     pub fn find_planned(&mut self, at: i64, hash: u64) -> Option<DictSlot<'_>> {
-        let slot = self.keys.find_matching(hash, |entry| entry.planned() == Some(at))?;
+        let table = match &mut self.slots {
+            Some(slots) => slots.table_mut(slot_in(hash))?,
+            None => &mut self.keys,
+        };
+        let slot = table.find_matching(hash, |entry| entry.planned() == Some(at))?;
         Some(DictSlot { slot, indexes: &mut self.indexes, hash })
     }
 
-    /// See [`Table::reserve`]: for all keys, and for those that expire.
+    /// See [`Table::reserve`]: for keys that are not kept by slot, and for those that expire.
     pub fn reserve(&mut self, keys: usize, expiring: usize) {
         self.keys.reserve(keys);
         self.indexes.expires.reserve(expiring);
     }
 
+    /// See [`Table::reserve`]: for the keys of a slot, where keys are kept by slot.
+    pub fn reserve_in_slot(&mut self, slot: usize, keys: usize) {
+        if let Some(slots) = &mut self.slots {
+            slots.table_or_new(slot).reserve(keys);
+        }
+    }
+
     /// See [`Table::set_resizing`].
     pub fn set_resizing(&mut self, allowed: bool) {
         self.keys.set_resizing(allowed);
+        self.slots.iter_mut().for_each(|slots| slots.set_resizing(allowed));
         self.indexes.expires.set_resizing(allowed);
     }
 
@@ -119,7 +143,15 @@ impl Dict {
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<EntryView<'_>> {
         #[cfg(test)]
         asked::note(key);
-        self.keys.find(hash, key)
+        match self.keys.find(hash, key) {
+            None if self.slots.is_some() => self.find_in_slot(hash, key),
+            found => found,
+        }
+    }
+
+    #[inline(never)]
+    fn find_in_slot(&self, hash: u64, key: &[u8]) -> Option<EntryView<'_>> {
+        self.slots.as_ref()?.table(slot_in(hash))?.find(hash, key)
     }
 
     /// The entry of a key, to be changed or removed.
@@ -127,7 +159,10 @@ impl Dict {
     pub fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<DictSlot<'_>> {
         #[cfg(test)]
         asked::note(key);
-        let slot = self.keys.find_mut(hash, key)?;
+        let slot = match (self.keys.find_mut(hash, key), &mut self.slots) {
+            (None, Some(slots)) => find_mut_in_slot(slots, hash, key)?,
+            (slot, _) => slot?,
+        };
         Some(DictSlot { slot, indexes: &mut self.indexes, hash })
     }
 
@@ -136,8 +171,12 @@ impl Dict {
     pub fn probe(&mut self, hash: u64, key: &[u8]) -> DictProbe<'_> {
         #[cfg(test)]
         asked::note(key);
+        let probe = match (self.keys.probe(hash, key), &mut self.slots) {
+            (Probe::Vacant(_), Some(slots)) => probe_slot(slots, hash, key),
+            (probe, _) => probe,
+        };
         let indexes = &mut self.indexes;
-        match self.keys.probe(hash, key) {
+        match probe {
             Probe::Found(slot) => DictProbe::Found(DictSlot { slot, indexes, hash }),
             Probe::Vacant(slot) => DictProbe::Vacant(VacantDictSlot { slot, indexes, hash }),
         }
@@ -148,7 +187,7 @@ impl Dict {
         self.find_mut(hash, key).map(DictSlot::remove)
     }
 
-    /// See [`Table::prefetch_bucket`].
+    /// See [`Table::prefetch_bucket`]. Where keys are kept by slot, [`Dict::prefetch_by_slot`] is for that.
     #[inline(always)]
     pub fn prefetch_bucket(&self, hash: u64) {
         self.keys.prefetch_bucket(hash);
@@ -160,9 +199,38 @@ impl Dict {
         self.keys.prefetch_item(hash);
     }
 
-    /// See [`Table::scan`].
-    pub fn scan<'a>(&'a self, cursor: u64, emit: impl FnMut(EntryView<'a>)) -> u64 {
-        self.keys.scan(cursor, emit)
+    /// Asks for the memory of the buckets and entries behind several hashes where keys are kept by slot, and does
+    /// nothing elsewhere.
+    #[inline]
+    pub fn prefetch_by_slot(&self, hashes: impl Iterator<Item = u64> + Clone) {
+        let Some(slots) = &self.slots else { return };
+        hashes.clone().for_each(|hash| slots.prefetch_table(slot_in(hash)));
+        let tables = || hashes.clone().filter_map(|hash| Some((hash, slots.table(slot_in(hash))?)));
+        tables().for_each(|(hash, table)| table.prefetch_bucket(hash));
+        tables().for_each(|(hash, table)| table.prefetch_item(hash));
+    }
+
+    /// See [`Table::scan`]; where keys are kept by slot, over those of one alone if it is given.
+    pub fn scan<'a>(&'a self, cursor: u64, slot: Option<u16>, emit: impl FnMut(EntryView<'a>)) -> u64 {
+        match &self.slots {
+            Some(slots) => slots.scan(cursor, slot.map(usize::from), emit),
+            None => self.keys.scan(cursor, emit),
+        }
+    }
+
+    /// Whether keys are kept by slot.
+    pub fn is_by_slot(&self) -> bool {
+        self.slots.is_some()
+    }
+
+    /// How many keys a slot has, where keys are kept by slot.
+    pub fn len_of_slot(&self, slot: usize) -> usize {
+        self.slots.as_ref().map_or(0, |slots| slots.count(slot))
+    }
+
+    /// The entries of a slot, where keys are kept by slot.
+    pub fn iter_slot(&self, slot: usize) -> impl Iterator<Item = EntryView<'_>> {
+        self.slots.as_ref().and_then(|slots| slots.table(slot)).into_iter().flat_map(|table| table.iter())
     }
 
     /// [`Table::scan`] over the keys that have an expiry.
@@ -172,7 +240,10 @@ impl Dict {
 
     /// See [`Table::random`].
     pub fn random(&self, random: &mut Random) -> Option<EntryView<'_>> {
-        self.keys.random(random)
+        match &self.slots {
+            Some(slots) => slots.random(random),
+            None => self.keys.random(random),
+        }
     }
 
     /// [`Table::random`] among the keys that have an expiry.
@@ -180,9 +251,10 @@ impl Dict {
         self.indexes.expires.random(random)
     }
 
-    /// All entries.
+    /// All entries; those of a slot together, where keys are kept by slot.
     pub fn iter(&self) -> impl Iterator<Item = EntryView<'_>> {
-        self.keys.iter()
+        let by_slot = self.slots.iter().flat_map(|slots| slots.filled()).flat_map(|(_, table)| table.iter());
+        self.keys.iter().chain(by_slot)
     }
 
     /// Moves all entries out into a dictionary of their own, which another thread may drop.
@@ -192,18 +264,31 @@ impl Dict {
             expiry_schedule: std::mem::take(&mut self.indexes.expiry_schedule),
             blessed: std::mem::take(&mut self.indexes.blessed),
         };
-        Self { keys: self.keys.take(), indexes }
+        let slots = self.slots.as_mut().map(|slots| Box::new(slots.take()));
+        Self { keys: self.keys.take(), slots, indexes }
     }
 
     /// Memory of the table of keys, and that of the index of those that expire, in bytes.
     pub fn overheads(&self) -> (usize, usize) {
-        (self.keys.overhead_bytes(), self.indexes.expires.overhead_bytes())
+        let keys = self.slots.as_ref().map_or(self.keys.overhead_bytes(), |slots| slots.overhead_bytes());
+        (keys, self.indexes.expires.overhead_bytes())
     }
 
     /// See [`Table::statistics`]: those of all keys, and those of the index.
     pub fn statistics(&self) -> (Statistics, Statistics) {
-        (self.keys.statistics(), self.indexes.expires.statistics())
+        let keys = self.slots.as_ref().map_or_else(|| self.keys.statistics(), |slots| slots.statistics());
+        (keys, self.indexes.expires.statistics())
     }
+}
+
+#[inline(never)]
+fn find_mut_in_slot<'a>(slots: &'a mut BySlot, hash: u64, key: &[u8]) -> Option<SlotMut<'a, Entry, KeyHasher>> {
+    slots.table_mut(slot_in(hash))?.find_mut(hash, key)
+}
+
+#[inline(never)]
+fn probe_slot<'a>(slots: &'a mut BySlot, hash: u64, key: &[u8]) -> Probe<'a, Entry, KeyHasher> {
+    slots.table_or_new(slot_in(hash)).probe(hash, key)
 }
 
 /// What [`Dict::probe`] finds.
@@ -216,7 +301,7 @@ pub enum DictProbe<'a> {
 
 /// Leave to insert the key that was not found.
 pub struct VacantDictSlot<'a> {
-    slot: VacantSlot<'a, Entry>,
+    slot: VacantSlot<'a, Entry, KeyHasher>,
     indexes: &'a mut Indexes,
     hash: u64,
 }
@@ -231,14 +316,14 @@ impl<'a> VacantDictSlot<'a> {
 
 /// An entry in its dictionary, mutably borrowed.
 pub struct DictSlot<'a> {
-    slot: SlotMut<'a, Entry>,
+    slot: SlotMut<'a, Entry, KeyHasher>,
     indexes: &'a mut Indexes,
     hash: u64,
 }
 
 impl<'a> DictSlot<'a> {
     #[inline]
-    fn inserted(slot: SlotMut<'a, Entry>, indexes: &'a mut Indexes, hash: u64) -> Self {
+    fn inserted(slot: SlotMut<'a, Entry, KeyHasher>, indexes: &'a mut Indexes, hash: u64) -> Self {
         let mut slot = Self { slot, indexes, hash };
         slot.reindex(None);
         slot.replan(None);

@@ -23,10 +23,10 @@ use super::dict::{Dict, DictProbe, DictSlot};
 use super::entry::{Entry, EntryView, StringRef};
 use super::evict::EvictionPool;
 use super::expire::ExpireCycle;
+use super::hasher::KeyHasher;
 use super::lazyfree::LazyFree;
 use crate::types::ValueType;
 use crate::util::random::Random;
-use crate::util::siphash::HashSeed;
 use access::AccessClock;
 
 /// The key holds a value of another type than the command works on.
@@ -67,7 +67,7 @@ pub struct Db {
 
 impl Db {
     fn new() -> Db {
-        Db { dict: Dict::new(HashSeed::of_process()), cycle: ExpireCycle::default() }
+        Db { dict: Dict::new(KeyHasher::of_process()), cycle: ExpireCycle::default() }
     }
 
     /// Asks the memory of a key's bucket into the cache.
@@ -601,20 +601,26 @@ impl Databases {
         }
     }
 
-    /// The selected database's entries that have not expired.
-    pub fn live_entries(&self) -> impl Iterator<Item = EntryView<'_>> {
-        self.dict().iter().filter(|entry| !entry.is_due(self.now_ms))
+    /// The selected database's entries that have not expired; those of a slot alone if one is given and keys are kept
+    /// by slot.
+    pub fn live_entries(&self, slot: Option<u16>) -> impl Iterator<Item = EntryView<'_>> {
+        let slot = slot.filter(|_| self.dict().is_by_slot());
+        let all = slot.is_none().then(|| self.dict().iter());
+        let of_slot = slot.map(|slot| self.dict().iter_slot(slot.into()));
+        let entries = all.into_iter().flatten().chain(of_slot.into_iter().flatten());
+        entries.filter(|entry| !entry.is_due(self.now_ms))
     }
 
     /// One step of an iteration over the selected database's keys; see [`crate::types::table`] for its guarantee. Keys
-    /// that `has_name` does not let through are passed over; expired ones are deleted instead of being returned.
-    pub fn scan<H, E>(&mut self, cursor: u64, mut has_name: H, mut emit: E) -> u64
+    /// that `has_name` does not let through are passed over; expired ones are deleted instead of being returned. With a
+    /// slot, and if keys are kept by slot, only that one is walked through.
+    pub fn scan<H, E>(&mut self, cursor: u64, slot: Option<u16>, mut has_name: H, mut emit: E) -> u64
     where
         H: FnMut(&[u8]) -> bool,
         E: FnMut(EntryView<'_>),
     {
         let mut due = Vec::new();
-        let next = self.dict().scan(cursor, |entry| match has_name(entry.key()) {
+        let next = self.dict().scan(cursor, slot, |entry| match has_name(entry.key()) {
             true if entry.is_due(self.now_ms) => due.push(entry.key().to_vec()),
             true => emit(entry),
             false => {}

@@ -11,9 +11,9 @@ mod entry;
 pub mod evict;
 pub mod expire;
 mod expiry_schedule;
+mod hasher;
 pub mod keyspace;
 pub mod lazyfree;
-#[allow(dead_code, reason = "commands of a cluster come to use it")]
 pub mod slot;
 pub mod waiters;
 pub mod watch;
@@ -22,15 +22,8 @@ pub use dict::DictSlot;
 #[cfg(test)]
 pub use dict::asked;
 pub use entry::{Entry, EntryView, InEntry, StringRef};
+pub use hasher::{hash_key, keep_keys_by_slot};
 pub use keyspace::{Databases, Expiry, WrongType};
-
-use crate::util::siphash::HashSeed;
-
-/// The hash of a key.
-#[inline]
-pub fn hash_key(bytes: &[u8]) -> u64 {
-    HashSeed::of_process().hash(bytes)
-}
 
 /// A key with its hash, which is the same in all databases.
 #[derive(Clone, Copy, Debug)]

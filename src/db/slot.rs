@@ -1,53 +1,105 @@
-//! Slots: the shares of the keyspace that nodes of a cluster divide among them.
+//! Slots: the shares of the keyspace that the nodes of a cluster divide among them.
 //!
-//! A key's slot is the CRC16 of it, or of its hash tag: what stands between the first `{` and the first `}` behind
-//! that, unless it is nothing. So keys with one tag are in one slot. CRC16 is the one of XMODEM: polynomial 0x1021, no
-//! reflection, beginning with 0 (see <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>).
+//! A key's slot is the CRC16 (XMODEM) of it, or of its hash tag: what stands between the first `{` and the first `}`
+//! behind that, unless it is nothing. So keys with one tag are in one slot. See
+//! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>.
 
-/// How many there are.
+/// How many slots there are.
 pub const SLOTS: usize = 16384;
 
 const POLYNOMIAL: u16 = 0x1021;
 
-const TABLE: [u16; 256] = {
-    let mut table = [0; 256];
+/// For each of eight places in a word, what a byte there makes of the sum.
+static TABLES: [[u16; 256]; 8] = tables();
+
+const fn tables() -> [[u16; 256]; 8] {
+    let mut tables = [[0; 256]; 8];
     let mut byte = 0;
-    while byte < table.len() {
+    while byte < 256 {
         let mut sum = (byte as u16) << 8;
         let mut bit = 0;
         while bit < 8 {
-            sum = if sum & 0x8000 != 0 { (sum << 1) ^ POLYNOMIAL } else { sum << 1 };
+            sum = if sum & 0x8000 != 0 { sum << 1 ^ POLYNOMIAL } else { sum << 1 };
             bit += 1;
         }
-        table[byte] = sum;
+        tables[0][byte] = sum;
         byte += 1;
     }
-    table
-};
+    let mut place = 1;
+    while place < 8 {
+        let mut byte = 0;
+        while byte < 256 {
+            let before: u16 = tables[place - 1][byte];
+            tables[place][byte] = before << 8 ^ tables[0][(before >> 8) as usize];
+            byte += 1;
+        }
+        place += 1;
+    }
+    tables
+}
+
+/// The CRC16 of some bytes.
+fn crc16(bytes: &[u8]) -> u16 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let at = |place: usize, byte: u8| TABLES[place][usize::from(byte)];
+    let sum = words.iter().fold(0u16, |sum, word| {
+        let [high, low] = sum.to_be_bytes();
+        let [a, b, c, d, e, f, g, h] = *word;
+        at(7, a ^ high) ^ at(6, b ^ low) ^ at(5, c) ^ at(4, d) ^ at(3, e) ^ at(2, f) ^ at(1, g) ^ at(0, h)
+    });
+    rest.iter().fold(sum, |sum, byte| sum << 8 ^ at(0, (sum >> 8) as u8 ^ byte))
+}
 
 /// The slot of a key.
 #[inline]
 pub fn slot_of(key: &[u8]) -> u16 {
-    crc16(hash_tag(key)) % SLOTS as u16
+    slot_of_tag(hash_tag(key))
 }
 
-/// The part of a key that decides on its slot.
+fn slot_of_tag(tag: &[u8]) -> u16 {
+    crc16(tag) % SLOTS as u16
+}
+
+/// The part of a key that decides about its slot.
 pub fn hash_tag(key: &[u8]) -> &[u8] {
-    let Some(open) = memchr::memchr(b'{', key) else { return key };
-    let tag = &key[open + 1..];
-    match memchr::memchr(b'}', tag) {
-        None | Some(0) => key,
-        Some(close) => &tag[..close],
-    }
+    tag_within(key).unwrap_or(key)
 }
 
-fn crc16(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0, |sum, byte| (sum << 8) ^ TABLE[usize::from((sum >> 8) as u8 ^ byte)])
+/// The hash tag of a key that has one.
+fn tag_within(key: &[u8]) -> Option<&[u8]> {
+    let behind = &key[memchr::memchr(b'{', key)? + 1..];
+    let end = memchr::memchr(b'}', behind)?;
+    (end > 0).then(|| &behind[..end])
+}
+
+/// The slot that all keys which a pattern matches are in, if it can be told from the pattern.
+pub fn slot_of_pattern(pattern: &[u8]) -> Option<u16> {
+    let plain = memchr::memchr(b'*', pattern).unwrap_or(pattern.len());
+    let plain = pattern[..plain].iter().position(|byte| b"?[\\".contains(byte)).unwrap_or(plain);
+    match plain == pattern.len() {
+        true => Some(slot_of(pattern)),
+        false => tag_within(&pattern[..plain]).map(slot_of_tag),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::util::glob;
+
+    /// Bit by bit.
+    fn naive(bytes: &[u8]) -> u16 {
+        let mut sum = 0u16;
+        for byte in bytes {
+            sum ^= u16::from(*byte) << 8;
+            for _ in 0..8 {
+                sum = if sum & 0x8000 != 0 { sum << 1 ^ POLYNOMIAL } else { sum << 1 };
+            }
+        }
+        sum
+    }
 
     #[test]
     fn the_checksum_is_that_of_xmodem() {
@@ -74,6 +126,39 @@ mod tests {
             ("{open", "{open"),
         ] {
             assert_eq!(hash_tag(key.as_bytes()), tag.as_bytes(), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_with_a_tag_before_its_wildcards_matches_in_one_slot() {
+        for (pattern, slot) in [
+            (&b"{user}*"[..], Some(slot_of(b"user"))),
+            (b"a{user}?[x]", Some(slot_of(b"user"))),
+            (b"plain", Some(slot_of(b"plain"))),
+            (b"", Some(0)),
+            (b"*{user}", None),
+            (b"{us?er}", None),
+            (b"{us\\er}*", None),
+            (b"a{}b}*", None),
+            (b"{user*", None),
+        ] {
+            assert_eq!(slot_of_pattern(pattern), slot, "{}", pattern.escape_ascii());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn words_at_once_give_the_sum_of_bits_one_by_one(bytes: Vec<u8>) {
+            prop_assert_eq!(crc16(&bytes), naive(&bytes));
+        }
+
+        #[test]
+        fn what_a_pattern_matches_is_in_its_slot(pattern in "[a{}*?\\[\\]\\\\]{0,6}", key in "[a{}]{0,6}") {
+            if let Some(slot) = slot_of_pattern(pattern.as_bytes())
+                && glob::matches(pattern.as_bytes(), key.as_bytes())
+            {
+                prop_assert_eq!(slot_of(key.as_bytes()), slot);
+            }
         }
     }
 }

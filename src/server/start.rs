@@ -21,7 +21,7 @@ use super::signals::Signals;
 use super::{Server, apply, oom_score, title};
 use crate::command::CommandTable;
 use crate::config::{self, CommandLine, Config, LoadError, REDIS_VERSION};
-use crate::db::Databases;
+use crate::db::{self, Databases};
 use crate::net::listeners::{ListenError, Listeners, Transport};
 use crate::persist;
 use crate::util::platform;
@@ -179,6 +179,10 @@ fn serve(
     let signals = Signals::install(poll.registry()).map_err(fail("Can't catch signals"))?;
     if !config.hash_seed.is_empty() {
         HashSeed::set_process_seed(config.hash_seed.as_bytes());
+    }
+    if config.cluster_enabled {
+        db::keep_keys_by_slot();
+        config.databases = 1;
     }
     let mut db = Databases::new(config.databases as usize);
     warn_of_tiny_maxmemory(&config);

@@ -6,10 +6,21 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::db::entry::StringRef;
+use crate::db::slot::{SLOTS, slot_of};
+use crate::util::siphash::HashSeed;
+
+fn empty(seed: HashSeed, by_slot: bool) -> Dict {
+    Dict::new(KeyHasher::new(seed, by_slot))
+}
 
 impl Dict {
     fn hash(&self, key: &[u8]) -> u64 {
         self.keys.hash(key)
+    }
+
+    fn filled_slots(&self) -> impl Iterator<Item = (usize, usize)> {
+        let filled = self.slots.iter().flat_map(|slots| slots.filled());
+        filled.map(|(slot, table)| (slot, table.len()))
     }
 
     fn insert_new(&mut self, key: &[u8], entry: Entry) {
@@ -46,8 +57,8 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 proptest! {
     #[test]
-    fn index_of_expiries_stays_in_step(operations in prop::collection::vec(operation(), 0..600)) {
-        let mut dict = Dict::new(HashSeed(3, 4));
+    fn index_of_expiries_stays_in_step(operations in prop::collection::vec(operation(), 0..600), by_slot: bool) {
+        let mut dict = empty(HashSeed(3, 4), by_slot);
         let mut twin: BTreeMap<Vec<u8>, (usize, Option<i64>)> = BTreeMap::new();
         let remove = |dict: &mut Dict, twin: &mut BTreeMap<_, _>, number: u16| {
             let key = number.to_be_bytes().to_vec();
@@ -107,6 +118,12 @@ proptest! {
             .map(|view| (view.key().to_vec(), (view.string().map_or(0, StringRef::len), view.expire_at())))
             .collect();
         prop_assert_eq!(&all, &twin);
+        prop_assert_eq!(dict.len(), twin.len());
+        if by_slot {
+            let mut slots: BTreeMap<usize, usize> = BTreeMap::new();
+            twin.keys().for_each(|key| *slots.entry(slot_of(key).into()).or_default() += 1);
+            prop_assert!(dict.filled_slots().eq(slots));
+        }
         let mut expiring = BTreeMap::new();
         let mut cursor = 0;
         loop {
@@ -123,7 +140,7 @@ proptest! {
 
 #[test]
 fn a_panic_while_changing_leaves_the_index_in_step() {
-    let mut dict = Dict::new(HashSeed(1, 2));
+    let mut dict = empty(HashSeed(1, 2), false);
     let hash = dict.hash(b"key");
     dict.insert_new(b"key", Entry::string(b"key", b"short", Some(5), 0));
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -143,7 +160,7 @@ fn a_panic_while_changing_leaves_the_index_in_step() {
 
 #[test]
 fn taken_entries_may_be_dropped_by_another_thread() {
-    let mut dict = Dict::new(HashSeed::random());
+    let mut dict = empty(HashSeed::random(), true);
     for number in 0..10_000u32 {
         let key = number.to_be_bytes();
         dict.insert_new(&key, Entry::string(&key, &[7; 2000], None, 0));
@@ -152,4 +169,69 @@ fn taken_entries_may_be_dropped_by_another_thread() {
     assert!(dict.is_empty());
     let dropped = std::thread::spawn(move || taken.len());
     assert_eq!(dropped.join().ok(), Some(10_000));
+}
+
+fn filled_by_slot(keys: usize, name: impl Fn(usize) -> String) -> Dict {
+    let mut dict = empty(HashSeed(5, 6), true);
+    (0..keys).map(name).for_each(|key| dict.insert_new(key.as_bytes(), Entry::string(key.as_bytes(), b"v", None, 0)));
+    dict
+}
+
+#[test]
+fn a_scan_by_slot_passes_what_stays_once_while_slots_fill_and_empty() {
+    let mut dict = filled_by_slot(3000, |number| format!("stays:{number}"));
+    let (mut cursor, mut seen, mut step) = (0, Vec::new(), 0);
+    loop {
+        cursor = dict.scan(cursor, None, |view| seen.push(view.key().to_vec()));
+        step += 1;
+        let key = format!("{{{step}}}comes");
+        dict.insert_new(key.as_bytes(), Entry::string(key.as_bytes(), b"", None, 0));
+        if step > 1 {
+            let key = format!("{{{}}}comes", step - 1);
+            assert!(dict.remove(dict.hash(key.as_bytes()), key.as_bytes()).is_some());
+        }
+        if cursor == 0 {
+            break;
+        }
+    }
+    seen.retain(|key| key.starts_with(b"stays"));
+    seen.sort();
+    let mut wanted: Vec<Vec<u8>> = (0..3000).map(|number| format!("stays:{number}").into_bytes()).collect();
+    wanted.sort();
+    assert_eq!(seen, wanted);
+}
+
+#[test]
+fn each_key_is_drawn_as_often_however_full_its_slot_is() {
+    // One slot has half of the keys.
+    let dict = filled_by_slot(200, |number| if number < 100 { format!("{{x}}{number}") } else { number.to_string() });
+    let mut random = Random::from_seed(11);
+    let mut drawn: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
+    for _ in 0..40_000 {
+        *drawn.entry(dict.random(&mut random).expect("a key").key().to_vec()).or_default() += 1;
+    }
+    assert_eq!(drawn.len(), 200);
+    assert!(drawn.values().all(|times| (100..300).contains(times)), "{drawn:?}");
+    assert_eq!(dict.len_of_slot(slot_of(b"x").into()), 100);
+    assert_eq!(dict.iter_slot(slot_of(b"x").into()).count(), 100);
+}
+
+#[test]
+fn a_slot_takes_no_table_when_its_last_key_is_gone() {
+    let mut dict = filled_by_slot(1000, |number| number.to_string());
+    let (filled, empty) = (dict.overheads().0, filled_by_slot(0, |_| String::new()).overheads().0);
+    assert!(filled > empty + 100_000);
+    for number in 0..1000 {
+        let key = number.to_string();
+        assert!(dict.remove(dict.hash(key.as_bytes()), key.as_bytes()).is_some());
+    }
+    assert!(dict.is_empty() && dict.random(&mut Random::from_seed(1)).is_none());
+    assert_eq!(dict.filled_slots().count(), 0);
+    assert!(dict.overheads().0 < empty + 1000);
+    let hash = dict.hash(b"last");
+    assert!(dict.find_mut(hash, b"last").is_none());
+    assert_eq!(
+        dict.slots.as_ref().map(|slots| (0..SLOTS).filter(|slot| slots.table(*slot).is_some()).count()),
+        Some(0)
+    );
 }

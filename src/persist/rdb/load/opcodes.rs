@@ -6,6 +6,7 @@ use super::super::value::template;
 use super::super::version::{Fork, Since};
 use super::{Seen, Stage, State, Stop, module};
 use crate::db::Databases;
+use crate::db::slot::SLOTS;
 
 /// Reads what stands behind an opcode.
 type Read = fn(&mut State, &mut Cursor<'_>, &mut Databases) -> Result<(), Stop>;
@@ -110,15 +111,21 @@ fn select_db(state: &mut State, cursor: &mut Cursor<'_>, db: &mut Databases) -> 
 fn resize_db(state: &mut State, cursor: &mut Cursor<'_>, db: &mut Databases) -> Result<(), Stop> {
     let (keys, expiring) = (cursor.length()?, cursor.length()?);
     if !state.settings.discard {
-        let (keys, expiring) = (state.grant(keys), state.grant(expiring));
-        db.database_mut(state.database).dict.reserve(keys, expiring);
+        let dict = &mut db.database_mut(state.database).dict;
+        // Where keys are kept by slot the room for them is made slot by slot.
+        let keys = if dict.is_by_slot() { 0 } else { state.grant(keys) };
+        dict.reserve(keys, state.grant(expiring));
     }
     Ok(())
 }
 
 /// Numbers of a slot of a cluster: the slot, its keys, those that expire.
-fn slot_info(_: &mut State, cursor: &mut Cursor<'_>, _: &mut Databases) -> Result<(), Stop> {
-    _ = (cursor.length()?, cursor.length()?, cursor.length()?);
+fn slot_info(state: &mut State, cursor: &mut Cursor<'_>, db: &mut Databases) -> Result<(), Stop> {
+    let (slot, keys, _) = (cursor.length()?, cursor.length()?, cursor.length()?);
+    if slot < SLOTS as u64 && !state.settings.discard {
+        let keys = state.grant(keys);
+        db.database_mut(state.database).dict.reserve_in_slot(slot as usize, keys);
+    }
     Ok(())
 }
 
