@@ -141,7 +141,7 @@ fn many_keys_expiring_at_once_do_not_hold_up_other_commands() {
         size(&mut client) == 0
     });
     // A cycle takes 25 ms; the rest is for a machine that has other things to do.
-    assert!(slowest < Duration::from_millis(500), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
 }
 
 #[test]

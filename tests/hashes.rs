@@ -312,7 +312,7 @@ fn many_fields_expiring_at_once_do_not_hold_up_other_commands() {
         client.cmd(&["HLEN", "hash"]) == integer(1)
     });
     // A cycle takes 25 ms; the rest is for a machine that has other things to do.
-    assert!(slowest < Duration::from_millis(500), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn a_hundred_thousand_garbage_connections_leave_others_served() {
         watcher.join().expect("a watcher that ends")
     });
     assert!(pings > 10, "{pings} pings");
-    assert!(slowest < Duration::from_secs(2), "a PING took {slowest:?}");
+    assert!(slowest < Duration::from_secs(10), "a PING took {slowest:?}");
     let stats = server.connect().cmd(&["INFO", "stats"]).text();
     let received = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
     let received: usize = received.and_then(|count| count.parse().ok()).expect("a count of connections");
@@ -156,7 +156,7 @@ fn slow_readers_of_big_replies_hinder_nobody() {
     for number in 0..200 {
         let start = Instant::now();
         assert_eq!(client.cmd(&["SET", "key", &number.to_string()]), Reply::ok());
-        assert!(start.elapsed() < Duration::from_secs(1));
+        assert!(start.elapsed() < Duration::from_secs(10));
     }
     for reader in &mut readers {
         for _ in 0..GETS {

@@ -163,5 +163,5 @@ fn what_a_library_calls_while_it_is_loaded_ends_in_time() {
     let code = format!("#!lua name=late\nlocal n, f = 0, function() end while true do {} end", OF_LOADING.large);
     let error = client.cmd(&["FUNCTION", "LOAD", &code]).into_error();
     assert!(error.contains("FUNCTION LOAD timeout") || error.contains("not enough memory"), "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert!(begun.elapsed() < Duration::from_secs(20));
 }

@@ -112,7 +112,7 @@ fn wait_counts_who_has_told_in_time() {
     assert_eq!(client.cmd(&["WAIT", "0", "60000"]), Reply::Integer(3), "nobody is waited for");
     assert_eq!(client.cmd(&["WAIT", "3", "60000"]), Reply::Integer(3), "nothing was written");
     client.cmd(&["SET", "foo", "123"]);
-    client.send(&["WAIT", "2", "500"]);
+    client.send(&["WAIT", "2", "2000"]);
     let started = Instant::now();
     for replica in &mut replicas {
         assert_eq!(replica.read(), Reply::bulks(&["SELECT", "0"]));
@@ -124,7 +124,7 @@ fn wait_counts_who_has_told_in_time() {
     replicas[0].send(&["REPLCONF", "ACK", &offset.to_string()]);
     assert_eq!(client.read(), Reply::Integer(1), "one has told so within the time");
     let waited = started.elapsed();
-    assert!(waited >= Duration::from_millis(480) && waited < Duration::from_millis(900), "{waited:?}");
+    assert!(waited >= Duration::from_millis(1900) && waited < Duration::from_secs(30), "{waited:?}");
     replicas[1].send(&["REPLCONF", "ACK", &offset.to_string()]);
     assert_eq!(client.cmd(&["WAIT", "2", "5000"]), Reply::Integer(2));
 }
@@ -140,7 +140,7 @@ fn wait_without_replicas_counts_none_at_once() {
     let mut client = server.connect();
     let started = Instant::now();
     assert_eq!(client.cmd(&["WAIT", "0", "60000"]), Reply::Integer(0));
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < Duration::from_secs(30));
 }
 
 #[test]

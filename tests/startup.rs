@@ -165,7 +165,7 @@ fn a_unix_socket_has_its_permissions_and_goes_at_the_end() {
     socket.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"+PONG\r\n");
     server.terminate();
-    assert!(server.exit_within(Duration::from_secs(2)).is_some_and(|status| status.success()), "{}", server.log());
+    assert!(server.exit_within(common::PATIENCE).is_some_and(|status| status.success()), "{}", server.log());
     assert!(!path.exists());
     assert!(
         server.whole_log().contains(&format!("The server is now ready to accept connections at {}", path.display()))
@@ -230,7 +230,7 @@ fn a_pid_file_is_written_and_removed() {
     let mut server = Server::start_with(&["--pidfile", path.to_str().unwrap()]);
     assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", server.pid()));
     server.terminate();
-    server.exit_within(Duration::from_secs(2)).expect("an end within two seconds");
+    server.exit_within(common::PATIENCE).expect("an end");
     assert!(!path.exists());
 }
 
@@ -256,7 +256,7 @@ fn shutdown_ends_the_server_without_a_word() {
     }
     client.raw(b"SHUTDOWN NOSAVE NOW FORCE\r\nPING\r\n");
     assert!(client.is_closed());
-    assert!(server.exit_within(Duration::from_secs(2)).is_some_and(|status| status.success()), "{}", server.log());
+    assert!(server.exit_within(common::PATIENCE).is_some_and(|status| status.success()), "{}", server.log());
     assert!(server.whole_log().contains("Redis is now ready to exit, bye bye..."));
 }
 

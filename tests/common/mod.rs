@@ -25,7 +25,7 @@ use oxidis::tls::ClientStream;
 use tempfile::TempDir;
 
 /// How long a test waits for anything before it fails.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Another process may take the port between our asking for it and the server's binding it.
 const PORT_ATTEMPTS: usize = 5;
