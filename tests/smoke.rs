@@ -3,7 +3,6 @@
 mod common;
 
 use std::thread;
-use std::time::Duration;
 
 use common::{Reply, Server, encode};
 
