@@ -50,6 +50,12 @@ impl Place {
         (within(longitude, LONGITUDE_MAX) && within(latitude, LATITUDE_MAX)).then_some(place)
     }
 
+    /// A place well within the map: this one, or one near the end of the map beyond which it lies.
+    fn on_the_map(self) -> Place {
+        let within = |value: f64, max: f64| value.clamp(-max, max);
+        Place { longitude: within(self.longitude, 179.9), latitude: within(self.latitude, 85.0) }
+    }
+
     /// The score it is kept as.
     pub fn score(self) -> u64 {
         Cell::of(self, cell::STEPS_MAX).first_score()

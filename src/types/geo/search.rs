@@ -123,13 +123,16 @@ impl Search {
     /// The cells to be searched, in their order.
     pub(super) fn cells(&self) -> impl Iterator<Item = Cell> + use<> {
         let (steps, bounds) = (self.steps(), self.bounds());
-        let mut centre = Cell::of(self.centre, steps);
+        let is_polygon = matches!(self.outline, Outline::Polygon(_));
+        // That of a polygon may lie nearer to a pole than the map reaches; any cell at the map's end does then.
+        let middle = if is_polygon { self.centre.on_the_map() } else { self.centre };
+        let mut centre = Cell::of(middle, steps);
         if steps > 1 && !bounds.are_covered_from(centre) {
-            centre = Cell::of(self.centre, steps - 1);
+            centre = Cell::of(middle, steps - 1);
         }
         // The centre of a polygon may lie beside it, and far from its bounds.
-        while matches!(self.outline, Outline::Polygon(_)) && centre.steps > 1 && !bounds.lie_around(centre) {
-            centre = Cell::of(self.centre, centre.steps - 1);
+        while is_polygon && centre.steps > 1 && !bounds.lie_around(centre) {
+            centre = Cell::of(middle, centre.steps - 1);
         }
         let reached = bounds.reach_beyond(centre);
         let mut last = centre;

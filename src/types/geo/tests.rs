@@ -109,6 +109,14 @@ fn on_the_coarsest_grid_no_cell_is_searched_twice() {
     assert_eq!(cells, [0, 1, 2, 3]);
 }
 
+#[test]
+fn a_polygon_whose_centre_is_beyond_the_map_is_searched_whole() {
+    let corners = [(-179.4, -50.8), (136.2, 82.2), (-14.3, 54.6), (171.3, 78.0), (0.0, -68.8)];
+    let search = search_of(corners.map(|(longitude, latitude)| place(longitude, latitude)).to_vec());
+    assert!(search.centre.latitude > LATITUDE_MAX, "{:?}", search.centre);
+    assert_eq!(search.run(&set_of([place(0.0, 0.0), place(26.5, -21.7)]), usize::MAX).len(), 2);
+}
+
 /// Everywhere, and more often near the poles and the date line.
 fn places() -> impl Strategy<Value = Place> {
     prop_oneof![
