@@ -23,7 +23,7 @@
 //!    │           execution    a command from its name to what follows from it
 //!    │           clients      messages, blocking, tracking, publish/subscribe, rights, memory, disconnecting
 //!    │           replication  the primary's side and the replica's
-//!    │           persistence  snapshots, the log of commands at work, loading
+//!    │           persistence  snapshots, the log of commands at work, backups, loading
 //!    │           scripting    one run of a script, and what it gets of the server
 //!    │           observe      statistics, INFO, slow log, latency, the log
 //!    │           event_loop   the loop everything runs on

@@ -17,7 +17,7 @@ use crate::persist::rdb::save::saved_bytes;
 use crate::repl::outgoing::Outgoing;
 use crate::server::clients::users;
 use crate::server::execution::{Command, Ctx, Handler, changes};
-use crate::server::persistence::{load_step, loading, snapshot};
+use crate::server::persistence::{backup, load_step, loading, snapshot};
 use crate::types::table::Statistics;
 use crate::types::{Collection, Hash, List, Set, SortedSet};
 use crate::util::number;
@@ -141,6 +141,7 @@ fn reload(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 /// Loads the log of commands in place of what is there. One that cannot be loaded is the end.
 fn load_log(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    backup::fail(cx.server, cx.db, "the data set was replaced");
     if load_step::load_log_now(cx.server, cx.db).is_err() {
         std::process::exit(1);
     }

@@ -6,6 +6,7 @@
 
 pub mod acl;
 pub mod array;
+pub mod backup;
 pub mod bitfield;
 pub mod bits;
 pub mod bless;
@@ -65,6 +66,7 @@ use crate::server::execution::Command;
 pub const FAMILIES: &[&[Command]] = &[
     acl::COMMANDS,
     array::COMMANDS,
+    backup::COMMANDS,
     bitfield::COMMANDS,
     bits::COMMANDS,
     bless::COMMANDS,

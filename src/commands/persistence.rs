@@ -115,7 +115,7 @@ fn rewrite_log(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         Some(Purpose::AofRewrite) => {
             return Err(Error::fixed("ERR Background append only file rewriting already in progress"));
         }
-        child if child.is_some() || cx.server.in_exec => {
+        child if child.is_some() || cx.server.in_exec || cx.server.persist.rewrites_wait() => {
             let rewrites = &mut cx.server.persist.aof.rewrites;
             // Whoever asks for it does not want it to wait because others failed.
             (rewrites.scheduled, rewrites.failures) = (true, 0);

@@ -206,10 +206,6 @@ kept! {
     "aof-load-corrupt-tail-max-size" => aof_load_corrupt_tail_max_size: u64 = 0, Number::bytes(0, LONG_MAX), MUTABLE;
     /// Commands to run at start.
     "preload-file" => preload_file: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
-    /// Seconds a backup is kept.
-    "backup-sealed-ttl" => backup_sealed_ttl: u64 = 0, Number::between(0, LONG_MAX), MUTABLE;
-    /// Folder for backups.
-    "backupdirname" => backupdirname: String = "backupdir".into(), TEXT, IMMUTABLE;
     /// Snapshots without a child: they are made by one.
     "forkless-infrastructure-enabled" => forkless_infrastructure_enabled: bool = false, YES_NO, IMMUTABLE;
     /// How BGSAVE saves.

@@ -418,6 +418,11 @@ directives! {
     /// Folder for it.
     "appenddirname" => appenddirname: String = "appendonlydir".into(),
         Text(Some(valid_append_folder)), IMMUTABLE;
+    /// Folder of the files that BACKUP makes.
+    "backupdirname" => backupdirname: String = "backupdir".into(),
+        Text(Some(valid_backup_folder)), IMMUTABLE;
+    /// Seconds until a sealed backup is deleted; 0 for never.
+    "backup-sealed-ttl" => backup_sealed_ttl: u64 = 0, Number::between(0, LONG_MAX), MUTABLE;
     /// When it reaches the disk.
     "appendfsync" => appendfsync: AppendFsync = AppendFsync::EverySec, OneOf::names(), MUTABLE;
     /// Leave that to the kernel while a child writes.
@@ -642,6 +647,16 @@ fn valid_append_folder(name: &str) -> Result<(), &'static str> {
     match name {
         "" => Err("appenddirname can't be empty"),
         _ if !is_base_name(name) => Err("appenddirname can't be a path, just a dirname"),
+        _ => Ok(()),
+    }
+}
+
+fn valid_backup_folder(name: &str) -> Result<(), &'static str> {
+    match name {
+        "" => Err("backupdirname can't be empty"),
+        // Files of a backup are deleted there, which must not be those of another folder.
+        "." | ".." => Err("backupdirname can't be a path, just a dirname"),
+        _ if !is_base_name(name) => Err("backupdirname can't be a path, just a dirname"),
         _ => Ok(()),
     }
 }

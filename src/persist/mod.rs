@@ -1,10 +1,12 @@
 //! Keeping the data: the formats of snapshots and of the log of commands.
 //!
 //! [`rdb`] is the format of snapshots, and knows databases alone. [`aof`] is the log of commands: its files, its
-//! writer. [`fork`] is the one place where processes are made, [`snapshots`] what is known of saves. What the server
-//! knows of all that is [`Persist`]; when something is saved or loaded is decided in `server::persistence`.
+//! writer. [`fork`] is the one place where processes are made, [`snapshots`] what is known of saves, [`backup`] of a
+//! backup. What the server knows of all that is [`Persist`]; when something is saved or loaded is decided in
+//! `server::persistence`.
 
 pub mod aof;
+pub mod backup;
 pub mod fork;
 pub mod rdb;
 pub mod snapshots;
@@ -14,6 +16,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::persist::snapshots::Snapshots;
 use aof::Aof;
+use backup::{Backup, State};
 use rdb::load::Counts;
 
 /// The server's state of persistence.
@@ -23,6 +26,8 @@ pub struct Persist {
     pub aof: Aof,
     /// Snapshots.
     pub snapshots: Snapshots,
+    /// The backup.
+    pub backup: Backup,
     /// The child at work: there is never more than one.
     pub child: Option<fork::Child>,
     /// Keys there were when it was forked.
@@ -42,12 +47,28 @@ impl Default for Persist {
         Persist {
             aof: Aof::default(),
             snapshots: Snapshots::default(),
+            backup: Backup::default(),
             child: None,
             keys_to_save: 0,
             last_load: Counts::default(),
             resizing_allowed: true,
             interrupted: Arc::default(),
             skips_checksums: false,
+        }
+    }
+}
+
+impl Persist {
+    /// Whether rewrites have to wait for the end of a backup, whose base they would replace.
+    pub fn rewrites_wait(&self) -> bool {
+        self.aof.aside.is_some() || self.backup.state == State::Incrementing
+    }
+
+    /// Gives up the backup that is being made, if there is one; its files are deleted. A log that was begun for it is
+    /// ended by who looks after backups.
+    pub fn fail_backup(&mut self, error: &str) {
+        if self.backup.is_in_progress() {
+            self.backup.fail(error, &mut self.aof.writer.disk);
         }
     }
 }

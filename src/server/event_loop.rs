@@ -361,6 +361,7 @@ impl EventLoop {
     }
 
     fn shut_down(&mut self, status: i32) -> i32 {
+        self.server.persist.fail_backup("the server is shutting down");
         super::persistence::aof_write::end(&mut self.server);
         self.flush_outputs();
         self.server.listeners.close();

@@ -127,6 +127,12 @@ impl Manifest {
         Ok(())
     }
 
+    /// One of these files.
+    pub fn of(base: Part, increments: Vec<Part>) -> Manifest {
+        let (base_seq, increment_seq) = (base.seq, increments.last().map_or(0, |last| last.seq));
+        Manifest { base: Some(base), history: Vec::new(), increments, base_seq, increment_seq }
+    }
+
     /// Its text.
     pub fn to_text(&self) -> Vec<u8> {
         let mut text = Vec::new();

@@ -16,6 +16,8 @@ pub mod rewrites;
 mod scan;
 pub mod writer;
 
+use std::path::PathBuf;
+
 use super::aof::rewrites::Rewrites;
 use crate::util::platform::os_error_text;
 use manifest::Manifest;
@@ -44,10 +46,21 @@ pub enum Mode {
     Waiting,
 }
 
+/// A log that is no part of how the server keeps its data: it is written for a backup, and ends with that.
+#[derive(Debug)]
+pub struct Aside {
+    /// Where it is written; absolute.
+    pub folder: PathBuf,
+    /// The manifest of the log that the server would go on with.
+    pub manifest: Manifest,
+}
+
 /// The state of the append-only file.
 #[derive(Debug, Default)]
 pub struct Aof {
     pub mode: Mode,
+    /// Set while what is written is the log of a backup alone.
+    pub aside: Option<Aside>,
     /// Whether commands are taken at present.
     pub gathers: bool,
     pub writer: Writer,
@@ -74,6 +87,11 @@ impl Aof {
         self.mode != Mode::Off
     }
 
+    /// Whether that is how the server keeps its data, rather than for a backup alone.
+    pub fn is_kept(&self) -> bool {
+        self.is_on() && self.aside.is_none()
+    }
+
     /// Whether it waits for its first base.
     pub fn is_waiting(&self) -> bool {
         self.mode == Mode::Waiting
@@ -94,7 +112,7 @@ impl Aof {
 
     /// How much of that would be there after a crash.
     pub fn durable(&self) -> u64 {
-        if self.mode == Mode::On { self.writer.disk.synced() } else { 0 }
+        if self.mode == Mode::On && self.is_kept() { self.writer.disk.synced() } else { 0 }
     }
 
     /// The size of all its files, in bytes.
@@ -115,12 +133,12 @@ impl Aof {
     /// Why writes are to be refused, if they are.
     pub fn error_text(&self) -> Option<String> {
         let failed_sync = self.writer.disk.error();
-        let error = self.writer.error.as_ref().or(failed_sync.as_ref()).filter(|_| self.is_on())?;
+        let error = self.writer.error.as_ref().or(failed_sync.as_ref()).filter(|_| self.is_kept())?;
         Some(os_error_text(error))
     }
 
     /// Whether the last write and the last sync went well.
     pub fn is_failing(&self) -> bool {
-        self.is_on() && self.failing
+        self.is_kept() && self.failing
     }
 }

@@ -292,6 +292,21 @@ impl Writer {
         done
     }
 
+    /// Brings the file to the disk, here and now.
+    ///
+    /// # Errors
+    /// Why that is not possible, also where something could not even be written.
+    pub fn sync_now(&mut self) -> io::Result<()> {
+        if let Some(error) = self.error.as_ref().filter(|_| !self.buffer.is_empty()) {
+            return Err(io::Error::new(error.kind(), os_error_text(error)));
+        }
+        let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        file.sync_data()?;
+        self.sync_asked = self.written();
+        self.disk.note_synced(self.sync_asked);
+        Ok(())
+    }
+
     /// Writes and syncs all there is, before the file is written no more.
     pub fn finish(&mut self, conditions: Conditions) -> Flushed {
         let flushed = self.flush(Conditions { force: true, ..conditions });

@@ -19,6 +19,16 @@ pub fn path(config: &Config, name: &str) -> PathBuf {
     Path::new(&config.appenddirname).join(name)
 }
 
+/// The folder of the log that is written: that of a backup, while it is one's alone.
+fn folder(aof: &Aof, config: &Config) -> PathBuf {
+    aof.aside.as_ref().map_or_else(|| PathBuf::from(&config.appenddirname), |aside| aside.folder.clone())
+}
+
+/// The place of a file of the log that is written.
+pub fn place(aof: &Aof, config: &Config, name: &str) -> PathBuf {
+    folder(aof, config).join(name)
+}
+
 /// The file that gathers commands until there is a base for them.
 pub fn temporary_increment(config: &Config) -> String {
     format!("temp-{}.incr", config.appendfilename)
@@ -59,9 +69,11 @@ pub fn read_manifest(config: &Config) -> Result<Manifest, Failed> {
     }
 }
 
-/// Makes a manifest the one that counts, if it is another.
+/// Makes a manifest the one that counts, if it is another. A backup has none on the disk before it is whole.
 pub fn replace_manifest(aof: &mut Aof, config: &Config, manifest: Manifest) -> Result<(), Failed> {
-    if manifest != aof.manifest {
+    if aof.aside.is_some() {
+        aof.manifest = manifest;
+    } else if manifest != aof.manifest {
         manifest::store(&manifest, Path::new(&config.appenddirname), &config.appendfilename).map_err(failed)?;
         aof.manifest = manifest;
     }
@@ -99,7 +111,7 @@ pub fn upgrade(aof: &mut Aof, config: &Config) -> Result<(), Failed> {
 /// The size of a file in the folder; an error is logged.
 pub fn bytes_of(server: &mut Server, name: &str) -> io::Result<u64> {
     let started = std::time::Instant::now();
-    let size = fs::metadata(path(&server.config, name)).map(|metadata| metadata.len());
+    let size = fs::metadata(place(&server.persist.aof, &server.config, name)).map(|metadata| metadata.len());
     server.latency.sample("aof-fstat", started.elapsed().as_millis() as u64, server.clock.unix_ms());
     size.inspect_err(|error| {
         log::warn!("Unable to obtain the AOF file {name} length. stat: {}", os_error_text(error));
@@ -107,17 +119,17 @@ pub fn bytes_of(server: &mut Server, name: &str) -> io::Result<u64> {
 }
 
 /// Opens an increment for writing: a new one, or to go on with it.
-pub fn open_increment(config: &Config, name: &str, new: bool) -> Result<File, Failed> {
+pub fn open_increment(aof: &Aof, config: &Config, name: &str, new: bool) -> Result<File, Failed> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(new).mode(0o644).custom_flags(libc::O_APPEND);
     options
-        .open(path(config, name))
+        .open(place(aof, config, name))
         .map_err(|error| failed(format!("Can't open the append-only file {name}: {}", os_error_text(&error))))
 }
 
-/// Begins a new increment for a rewrite that is about to start; one without a place in the manifest while there is no
-/// base. Nothing is changed if that fails.
-pub fn begin_increment(server: &mut Server) -> Result<(), Failed> {
+/// Begins a new increment for a reason, such as a rewrite that is about to start; one without a place in the manifest
+/// while there is no base. Nothing is changed if that fails.
+pub fn begin_increment(server: &mut Server, reason: &str) -> Result<(), Failed> {
     let Server { persist, config, .. } = server;
     let aof = &mut persist.aof;
     let mut manifest = aof.manifest.clone();
@@ -126,9 +138,9 @@ pub fn begin_increment(server: &mut Server) -> Result<(), Failed> {
         Mode::Waiting => temporary_increment(config),
         Mode::On => manifest.new_increment(&config.appendfilename).to_owned(),
     };
-    let file = open_increment(config, &name, true)?;
+    let file = open_increment(aof, config, &name, true)?;
     replace_manifest(aof, config, manifest)?;
-    log::info!("Creating AOF incr file {name} on background rewrite");
+    log::info!("Creating AOF incr file {name} on {reason}");
     aof.earlier_bytes += aof.writer.bytes();
     aof.writer.begin_file(file, 0);
     aof.gathers = true;

@@ -14,6 +14,7 @@ use super::aof_write::flush;
 use super::{aof_folder, snapshot};
 use crate::db::Databases;
 use crate::persist::aof::{Aof, Failed, Mode, failed};
+use crate::persist::backup::State;
 use crate::persist::fork::{Child, Ended, Purpose};
 use crate::persist::rdb::save;
 use crate::persist::rdb::write::{FileSink, Sink};
@@ -34,7 +35,8 @@ fn temporary(pid: i32) -> [PathBuf; 2] {
 pub fn begin_if_scheduled(server: &mut Server, db: &mut Databases) {
     let now_s = server.clock.unix_ms() / 1000;
     let rewrites = &mut server.persist.aof.rewrites;
-    if rewrites.scheduled && server.persist.child.is_none() && !rewrites.has_to_wait(now_s) {
+    let due = rewrites.scheduled && server.persist.child.is_none() && !rewrites.has_to_wait(now_s);
+    if due && !server.persist.rewrites_wait() {
         begin(server, db);
     }
 }
@@ -43,8 +45,9 @@ pub fn begin_if_scheduled(server: &mut Server, db: &mut Databases) {
 pub fn begin_if_grown(server: &mut Server, db: &mut Databases) {
     let (percentage, min) =
         (u64::from(server.config.auto_aof_rewrite_percentage), server.config.auto_aof_rewrite_min_size);
+    let waits = server.persist.child.is_some() || server.persist.rewrites_wait();
     let aof = &mut server.persist.aof;
-    if aof.mode != Mode::On || server.persist.child.is_some() || percentage == 0 || aof.bytes() <= min {
+    if aof.mode != Mode::On || waits || percentage == 0 || aof.bytes() <= min {
         return;
     }
     let growth = (aof.bytes() * 100 / aof.base_bytes.max(1)).saturating_sub(100);
@@ -73,13 +76,15 @@ pub fn begin(server: &mut Server, db: &mut Databases) -> bool {
 }
 
 fn begin_child(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
-    aof_folder::make(&server.config)?;
+    if server.persist.aof.aside.is_none() {
+        aof_folder::make(&server.config)?;
+    }
     flush(server, true);
     // Commands that could not be written are part of the new base. In the new increment they would be run twice.
     if server.persist.aof.writer.is_open() && server.persist.aof.writer.pending_bytes() > 0 {
         return Err(failed("Can't rewrite append only file in background: it can't be written to".to_owned()));
     }
-    aof_folder::begin_increment(server)?;
+    aof_folder::begin_increment(server, "background rewrite")?;
     server.persist.aof.rewrites.count += 1;
     let keys = (0..db.count()).map(|index| db.database(index).dict.len() as u64).sum();
     let forked = snapshot::fork_child(server, db, Purpose::AofRewrite, &[], |server, db, reporter| {
@@ -103,6 +108,9 @@ fn begin_child(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
     server.persist.keys_to_save = keys;
     log::info!("Background append only file rewriting started by pid {pid}");
     server.persist.aof.rewrites.scheduled = false;
+    if server.persist.aof.is_on() {
+        server.persist.backup.rewrite_began();
+    }
     Ok(())
 }
 
@@ -166,6 +174,9 @@ pub fn kill_child(server: &mut Server, db: &mut Databases) {
     child.kill();
     child.wait();
     remove_temporary(&mut server.persist.aof, child.pid);
+    if server.persist.backup.state == State::Snapshotting {
+        server.persist.fail_backup("the rewrite of the append only file was ended");
+    }
     server.allow_resizing(db);
 }
 
@@ -175,13 +186,15 @@ fn remove_temporary(aof: &mut Aof, pid: i32) {
     }
 }
 
-/// What follows from the end of the child.
-pub fn child_ended(server: &mut Server, child: &Child, ended: Ended) {
+/// What follows from the end of the child; whether there is a new base.
+pub fn child_ended(server: &mut Server, child: &Child, ended: Ended) -> bool {
+    let mut taken = false;
     match ended.signal {
         None if ended.well() => {
             log::info!("Background AOF rewrite terminated with success");
             match take_base(server, child.pid) {
                 Ok(()) => {
+                    taken = true;
                     let rewrites = &mut server.persist.aof.rewrites;
                     (rewrites.last_ok, rewrites.failures) = (true, 0);
                     log::info!("Background AOF rewrite finished successfully");
@@ -213,9 +226,11 @@ pub fn child_ended(server: &mut Server, child: &Child, ended: Ended) {
         aof.writer.forget_pending();
         let name = aof_folder::temporary_increment(&server.config);
         log::info!("Removing the temp incr aof file {name} in the background");
-        aof.writer.disk.remove(&aof_folder::path(&server.config, &name));
-        aof.rewrites.scheduled = true;
+        let place = aof_folder::place(aof, &server.config, &name);
+        aof.writer.disk.remove(&place);
+        aof.rewrites.scheduled |= aof.aside.is_none();
     }
+    taken
 }
 
 /// Makes what the child wrote the base.
@@ -224,14 +239,14 @@ fn take_base(server: &mut Server, pid: i32) -> Result<(), Failed> {
     let [written, _] = temporary(pid);
     let mut manifest = aof.manifest.clone();
     let base = manifest.new_base(&config.appendfilename, config.aof_use_rdb_preamble).to_owned();
-    let mut made = vec![aof_folder::path(config, &base)];
+    let mut made = vec![aof_folder::place(aof, config, &base)];
     rename(server, "base", &written, &base)?;
     let (config, aof) = (&server.config, &server.persist.aof);
     let was_waiting = aof.mode == Mode::Waiting;
     if was_waiting {
         let increment = manifest.new_increment(&config.appendfilename).to_owned();
-        let gathered = aof_folder::path(config, &aof_folder::temporary_increment(config));
-        let place = aof_folder::path(config, &increment);
+        let gathered = aof_folder::place(aof, config, &aof_folder::temporary_increment(config));
+        let place = aof_folder::place(aof, config, &increment);
         if let Err(failed) = rename(server, "incr", &gathered, &increment) {
             made.iter().for_each(|path| server.persist.aof.writer.disk.remove(path));
             return Err(failed);
@@ -256,7 +271,7 @@ fn take_base(server: &mut Server, pid: i32) -> Result<(), Failed> {
 }
 
 fn rename(server: &mut Server, kind: &str, from: &Path, name: &str) -> Result<(), Failed> {
-    let to = aof_folder::path(&server.config, name);
+    let to = aof_folder::place(&server.persist.aof, &server.config, name);
     let shown = match kind {
         "incr" => aof_folder::temporary_increment(&server.config),
         _ => from.display().to_string(),

@@ -1,30 +1,45 @@
 //! The append-only file begun and ended.
 
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
 use super::{aof_folder, aof_rewrite, aof_write};
+use crate::config::Config;
 use crate::db::Databases;
-use crate::persist::aof::{Failed, Mode};
+use crate::persist::aof::manifest::{Manifest, Part};
+use crate::persist::aof::{Aof, Aside, Failed, Mode, failed};
 use crate::persist::fork::Purpose;
 use crate::server::{Server, propagate};
+use crate::util::platform::os_error_text;
 
 /// Brings the state in line with the directive `appendonly`.
 ///
 /// # Errors
 /// When the log cannot be begun; what is said to the client.
 pub fn apply_directive(server: &mut Server, db: &mut Databases) -> Result<(), String> {
-    match (server.config.appendonly, server.persist.aof.mode) {
-        (false, Mode::On | Mode::Waiting) => stop(server, db),
-        (true, Mode::Off) if !start(server, db) => return Err("Unable to turn on AOF. Check server logs.".to_owned()),
-        _ => {}
-    }
-    Ok(())
+    let aof = &server.persist.aof;
+    let done = match server.config.appendonly {
+        false => {
+            if aof.is_kept() {
+                stop(server, db);
+            }
+            true
+        }
+        true if aof.aside.is_some() => keep(server),
+        true => aof.is_on() || start(server, db),
+    };
+    if done { Ok(()) } else { Err("Unable to turn on AOF. Check server logs.".to_owned()) }
 }
 
-/// Ends the log; its files stay.
+/// Ends the log; its files stay. A backup that has not been sealed cannot go on.
 pub fn stop(server: &mut Server, db: &mut Databases) {
     if server.persist.aof.mode == Mode::Off {
         return;
     }
-    aof_write::finish(server);
+    server.persist.fail_backup("appendonly is stopped");
+    if server.persist.aof.aside.is_none() {
+        aof_write::finish(server);
+    }
     let aof = &mut server.persist.aof;
     aof.writer.end_file();
     aof.writer.forget_pending();
@@ -32,8 +47,84 @@ pub fn stop(server: &mut Server, db: &mut Databases) {
     aof.gathers = false;
     aof.rewrites.scheduled = false;
     aof_rewrite::kill_child(server, db);
+    let aof = &mut server.persist.aof;
+    if let Some(aside) = aof.aside.take() {
+        aof.manifest = aside.manifest;
+    }
     propagate::update_propagate_observer(server);
     server.note_disk_error();
+}
+
+/// Begins a log for a backup alone, in its folder; false if that cannot be, and then it is to be stopped. There must be
+/// no log, and no child.
+pub fn start_aside(server: &mut Server, db: &mut Databases, folder: PathBuf) -> bool {
+    forget_errors(server);
+    let aof = &mut server.persist.aof;
+    let scheduled = aof.rewrites.scheduled;
+    aof.aside = Some(Aside { folder, manifest: std::mem::take(&mut aof.manifest) });
+    aof.mode = Mode::Waiting;
+    let begun = aof_rewrite::begin(server, db);
+    // A rewrite that a client asked for is another one.
+    server.persist.aof.rewrites.scheduled = scheduled;
+    propagate::update_propagate_observer(server);
+    begun
+}
+
+/// Ends the log of a backup.
+pub fn stop_aside(server: &mut Server, db: &mut Databases) {
+    if server.persist.aof.aside.is_some() {
+        let scheduled = server.persist.aof.rewrites.scheduled;
+        stop(server, db);
+        server.persist.aof.rewrites.scheduled = scheduled;
+    }
+}
+
+/// Makes the log of a backup the one by which the server keeps its data, while the backup goes on; false if that fails,
+/// and then it is what it was.
+fn keep(server: &mut Server) -> bool {
+    let Server { persist, config, .. } = server;
+    let aof = &mut persist.aof;
+    let Some(aside) = aof.aside.take() else { return true };
+    let of_backup = std::mem::replace(&mut aof.manifest, aside.manifest);
+    let kept = aof_folder::make(config).and_then(|()| match aof.mode {
+        Mode::On => keep_files(aof, config, &aside.folder, &of_backup),
+        Mode::Off | Mode::Waiting => {
+            let name = aof_folder::temporary_increment(config);
+            take(&aside.folder.join(&name), &aof_folder::path(config, &name), |from, to| fs::rename(from, to))
+        }
+    });
+    if kept.is_err() {
+        let manifest = std::mem::replace(&mut aof.manifest, of_backup);
+        aof.aside = Some(Aside { manifest, ..aside });
+        return false;
+    }
+    aof_write::note_errors(server);
+    server.note_disk_error();
+    aof_folder::delete_history(server);
+    true
+}
+
+/// Has base and increment of a backup be those of the log as well.
+fn keep_files(aof: &mut Aof, config: &Config, folder: &Path, of_backup: &Manifest) -> Result<(), Failed> {
+    let mut manifest = aof.manifest.clone();
+    let link = |part: &Part, name: &str| {
+        take(&folder.join(&part.name), &aof_folder::path(config, name), |from, to| fs::hard_link(from, to))
+    };
+    if let Some(base) = &of_backup.base {
+        link(base, manifest.new_base(&config.appendfilename, base.name.ends_with(".rdb")))?;
+    }
+    for part in &of_backup.increments {
+        link(part, manifest.new_increment(&config.appendfilename))?;
+    }
+    manifest.retire_increments(of_backup.increments.len());
+    aof_folder::replace_manifest(aof, config, manifest)
+}
+
+fn take(from: &Path, to: &Path, how: impl FnOnce(&Path, &Path) -> io::Result<()>) -> Result<(), Failed> {
+    how(from, to).map_err(|error| {
+        let (from, to, error) = (from.display(), to.display(), os_error_text(&error));
+        failed(format!("Can't make the file {from} of the backup the file {to} of the AOF: {error}"))
+    })
 }
 
 /// Begins a log, with a rewrite; false if that cannot be.
@@ -102,7 +193,7 @@ pub fn open_at_start(server: &mut Server, db: &mut Databases) -> Result<(), Fail
     let last = manifest.increments.last().map(|part| part.name.clone());
     let is_new = last.is_none();
     let name = last.unwrap_or_else(|| manifest.new_increment(&server.config.appendfilename).to_owned());
-    let file = aof_folder::open_increment(&server.config, &name, false)?;
+    let file = aof_folder::open_increment(&server.persist.aof, &server.config, &name, false)?;
     let Server { persist, config, .. } = server;
     aof_folder::replace_manifest(&mut persist.aof, config, manifest)?;
     let bytes = aof_folder::bytes_of(server, &name).map_err(|_| Failed)?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::AppendFsync;
 use crate::net::connection::SendPermit;
 use crate::persist::aof::writer::{Conditions, Flushed};
 use crate::server::Server;
@@ -11,11 +12,20 @@ use crate::util::platform::os_error_text;
 fn conditions(server: &Server, force: bool) -> Conditions {
     let config = &server.config;
     Conditions {
-        policy: config.appendfsync,
+        policy: policy(server),
         now_s: server.clock.unix_ms() / 1000,
         rests: config.no_appendfsync_on_rewrite && server.persist.child.is_some(),
         force,
         rest_us: server.persist.aof.rest_us,
+    }
+}
+
+/// No client is promised that a backup is on the disk before it is sealed, and the server does not end because one
+/// cannot be written.
+fn policy(server: &Server) -> AppendFsync {
+    match server.config.appendfsync {
+        AppendFsync::Always if server.persist.aof.aside.is_some() => AppendFsync::EverySec,
+        policy => policy,
     }
 }
 

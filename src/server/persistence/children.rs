@@ -1,6 +1,6 @@
 //! Child processes looked after: when one is begun, and what follows from its end.
 
-use super::{aof_rewrite, snapshot};
+use super::{aof_rewrite, backup, snapshot};
 use crate::db::Databases;
 use crate::persist::fork::{self, Ended, Purpose};
 use crate::server::Server;
@@ -9,6 +9,7 @@ use crate::util::clock::unix_seconds;
 
 /// Looks after the child, and begins to save when a rule says so or it was scheduled.
 pub fn tick(server: &mut Server, db: &mut Databases) {
+    backup::tick(server, db);
     aof_rewrite::begin_if_scheduled(server, db);
     if let Some(child) = &mut server.persist.child {
         child.hear();
@@ -28,7 +29,8 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
             }
             Some(child) => {
                 server.persist.aof.rewrites.last_copied = copied;
-                aof_rewrite::child_ended(server, &child, ended);
+                let taken = aof_rewrite::child_ended(server, &child, ended);
+                backup::rewrite_ended(server, db, taken);
             }
             None => {}
         }

@@ -10,7 +10,7 @@ use crate::server::state::ShutdownOptions;
 /// Does what is to be done before the server ends; false if it must not, because data would be lost.
 pub fn save_before_exit(server: &mut Server, db: &mut Databases, ending: ShutdownOptions) -> bool {
     let rewrites = server.persist.child.as_ref().is_some_and(|child| child.purpose == Purpose::AofRewrite);
-    if rewrites && server.persist.aof.is_waiting() {
+    if rewrites && server.persist.aof.is_waiting() && server.persist.aof.is_kept() {
         // What was gathered is no log without the base that is being written.
         if !ending.force {
             log::warn!("Writing initial AOF, can't exit.");
@@ -31,7 +31,7 @@ pub fn save_before_exit(server: &mut Server, db: &mut Databases, ending: Shutdow
         std::fs::remove_file(snapshot::temporary(&server.config, child.pid)).ok();
         server.allow_resizing(db);
     }
-    if server.persist.aof.is_on() {
+    if server.persist.aof.is_kept() {
         log::info!("Calling fsync() on the AOF file.");
         super::aof_write::finish(server);
     }

@@ -5,6 +5,7 @@ pub mod aof_load;
 pub mod aof_rewrite;
 pub mod aof_switch;
 pub mod aof_write;
+pub mod backup;
 pub mod children;
 pub mod final_save;
 pub mod load_state;

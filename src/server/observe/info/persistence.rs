@@ -46,7 +46,7 @@ fn log(source: &Source<'_>, section: &mut Section<'_>) {
     let status = |ok: bool| if ok { "ok" } else { "err" };
     let child = persist.child.as_ref().filter(|child| child.purpose == Purpose::AofRewrite);
     let current = child.map(|child| child.started.elapsed().as_secs() as i64);
-    section.field("aof_enabled", u8::from(aof.is_on()));
+    section.field("aof_enabled", u8::from(aof.is_kept()));
     section.field("aof_rewrite_in_progress", u8::from(child.is_some()));
     section.field("aof_rewrite_scheduled", u8::from(rewrites.scheduled));
     section.field("aof_last_rewrite_time_sec", rewrites.last_seconds.unwrap_or(-1));
@@ -56,6 +56,7 @@ fn log(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("aof_rewrites_consecutive_failures", rewrites.failures);
     section.field("aof_last_write_status", status(!aof.is_failing()));
     section.field("aof_last_cow_size", rewrites.last_copied);
+    section.field("backup_in_progress", u8::from(persist.backup.is_in_progress()));
 }
 
 fn log_sizes(source: &Source<'_>, section: &mut Section<'_>) {
