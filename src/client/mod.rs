@@ -60,6 +60,8 @@ impl Modes {
     pub const REPLICA: Modes = Modes(1 << 10);
     /// Has yet to finish its TLS handshake, which comes before any command.
     pub const HANDSHAKE: Modes = Modes(1 << 13);
+    /// Was given the commands that servers have among themselves: DEBUG MARK-INTERNAL-CLIENT.
+    pub const CALLS_INTERNAL: Modes = Modes(1 << 14);
     /// Cannot simply have what it sent run.
     pub const UNREADY: Modes = Modes(Modes::CLOSING.0 | Modes::HANDSHAKE.0);
     /// Is the other end of a replication, or none at all: what it is does not change while it is connected.

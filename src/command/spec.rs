@@ -87,6 +87,8 @@ flags! {
     ALLOW_BUSY = 18, "allow_busy";
 }
 
+/// For servers among themselves: to clients there is no such command.
+pub const INTERNAL: Flags = Flags(1 << 21);
 /// Runs a script or function: what that reads and changes is what counts.
 pub const RUNS_SCRIPT: Flags = Flags(1 << 22);
 /// Leaves what CLIENT CACHING said about the next command to the one after it.

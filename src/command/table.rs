@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::spec::{ALWAYS_CHECKED, Spec};
+use super::spec::{ALWAYS_CHECKED, INTERNAL, Spec};
 use crate::resp::request::ArgView;
 use crate::util::histogram::Histogram;
 
@@ -77,6 +77,8 @@ pub struct Entry {
 pub struct CommandTable {
     entries: Vec<Entry>,
     by_name: HashMap<Box<[u8]>, CommandId>,
+    /// The commands that servers have among themselves.
+    internal: HashMap<&'static str, CommandId>,
     /// Length of the longest name, in bytes: what is longer need not be looked up.
     longest_name: usize,
     /// The commands with short names, by a hash of the name: most calls are found here without hashing a string.
@@ -117,11 +119,16 @@ impl CommandTable {
         let mut table = CommandTable {
             entries: Vec::new(),
             by_name: HashMap::new(),
+            internal: HashMap::new(),
             longest_name: 0,
             short: Box::new([None; SHORT_SLOTS]),
         };
         for (row, subcommands) in rows {
             let id = table.add(row, row.name.to_owned());
+            if row.flags.has(INTERNAL) {
+                table.internal.insert(row.name, id);
+                continue;
+            }
             let previous = table.by_name.insert(row.name.as_bytes().into(), id);
             debug_assert!(previous.is_none(), "{} stands in the table twice", row.name);
             for sub in subcommands {
@@ -160,6 +167,9 @@ impl CommandTable {
     pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), &'static str> {
         let from = from.to_ascii_lowercase();
         let to = to.to_ascii_lowercase();
+        if self.find_internal(&from).is_some() {
+            return Err("Cannot rename an internal command");
+        }
         let id = self.by_name.remove(&from[..]).ok_or("No such command in rename-command")?;
         if !to.is_empty() && self.by_name.insert(to.into(), id).is_some() {
             return Err("Target command name already exists");
@@ -175,6 +185,11 @@ impl CommandTable {
             return None;
         }
         self.by_name.get(&name.to_ascii_lowercase()[..]).copied()
+    }
+
+    /// The command called `name`, in any case, that servers have among themselves.
+    pub fn find_internal(&self, name: &[u8]) -> Option<CommandId> {
+        self.internal.get(std::str::from_utf8(&name.to_ascii_lowercase()).ok()?).copied()
     }
 
     /// The command whose name, of at most eight bytes, is this word.
@@ -223,12 +238,17 @@ impl CommandTable {
 
     /// The command of a full name, in any case, whatever it may have been renamed to.
     pub fn find_original(&self, full_name: &[u8]) -> Option<CommandId> {
-        self.ids().find(|id| full_name.eq_ignore_ascii_case(self.entry(*id).full_name.as_bytes()))
+        self.public_ids().find(|id| full_name.eq_ignore_ascii_case(self.entry(*id).full_name.as_bytes()))
     }
 
     /// All commands with their subcommands, renamed or not; a container stands before its subcommands.
     pub fn ids(&self) -> impl Iterator<Item = CommandId> + use<> {
         (0..self.entries.len() as u16).map(CommandId)
+    }
+
+    /// The same but for those that servers have among themselves.
+    pub fn public_ids(&self) -> impl Iterator<Item = CommandId> {
+        self.ids().filter(|id| !self.entry(*id).row.flags.has(INTERNAL))
     }
 
     /// An entry.

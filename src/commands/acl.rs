@@ -119,7 +119,7 @@ fn cat(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let unknown = || Error::text([b"ERR Unknown category '", shown(name), b"'"].concat());
     let (category, _) = known.ok_or_else(unknown)?;
     let table = &cx.server.commands;
-    let in_category = table.ids().filter(|id| table.entry(*id).row.categories().has(*category));
+    let in_category = table.public_ids().filter(|id| table.entry(*id).row.categories().has(*category));
     let head = cx.reply.defer();
     let mut count = 0;
     for id in in_category {

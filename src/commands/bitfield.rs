@@ -5,16 +5,18 @@
 //!
 //! As in Redis, a key is made, or a string grown, also when all its operations then fail; nobody is told of that.
 
-use super::bits::bit_offset;
+use super::bitmap_form::{Written, makes_bitmaps, written};
+use super::bits::{BIT_OFFSET, bit_offset, fits_string};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::db::keyspace::NewString;
+use crate::db::keyspace::bits::BitsMut;
 use crate::db::{Expiry, Key, StringRef};
 use crate::resp::Reply;
 use crate::server::effects::Event;
 use crate::server::execution::{Command, Ctx};
-use crate::util::bits;
+use crate::types::bitmap::{BYTES_MAX, BitFields, Bits};
 use crate::util::number::parse_i64;
 
 const READS: Access = Access::RO.and(Access::ACCESS);
@@ -95,8 +97,8 @@ impl Field {
         self.offset + self.width as usize - 1
     }
 
-    fn read(self, bytes: &[u8]) -> i128 {
-        self.of_bits(bits::field(bytes, self.offset, self.width))
+    fn read(self, bits: &(impl BitFields + ?Sized)) -> i128 {
+        self.of_bits(bits.field(self.offset, self.width))
     }
 
     /// The value that the low bits mean.
@@ -119,9 +121,9 @@ impl Field {
 
 impl Operation {
     /// Carries a writing operation out: the answer, and whether the field changed. No answer means failure.
-    fn write(self, bytes: &mut [u8]) -> (Option<i128>, bool) {
+    fn write(self, bits: &mut (impl BitFields + ?Sized)) -> (Option<i128>, bool) {
         let field = self.field;
-        let old = field.read(bytes);
+        let old = field.read(bits);
         let wanted = match self.action {
             Action::Get => return (Some(old), false),
             Action::Increment(increment) => old + i128::from(increment),
@@ -138,7 +140,7 @@ impl Operation {
             Overflow::Saturate => wanted.clamp(min, max),
             Overflow::Fail => return (None, false),
         };
-        bits::set_field(bytes, field.offset, field.width, new as u64);
+        bits.set_field(field.offset, field.width, new as u64);
         let answer = if self.is_set() { old } else { new };
         (Some(answer), old != new)
     }
@@ -187,7 +189,7 @@ fn bitfield(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let operations = parse(cx, &args)?;
     let writing = operations.iter().filter(|operation| operation.action != Action::Get);
     match writing.map(|operation| operation.field.last()).max() {
-        Some(last) => write(cx, &args.key(1), &operations, last / 8 + 1),
+        Some(last) => write(cx, &args, &operations, last / 8 + 1),
         None => read(cx, &args.key(1), &operations),
     }
 }
@@ -217,20 +219,20 @@ fn bitfield_keys(args: Args<'_>) -> Option<Vec<FoundKey>> {
 }
 
 fn read(cx: &mut Ctx<'_>, key: &Key<'_>, operations: &[Operation]) -> CmdResult {
-    let value = cx.db.string(key)?;
-    let mut digits = itoa::Buffer::new();
-    let bytes = value.map_or(&[][..], |value| value.bytes(&mut digits));
+    let bits = cx.db.bits(key)?.unwrap_or(Bits::Bytes(Default::default()));
     cx.reply.array(operations.len());
-    operations.iter().for_each(|operation| cx.reply.integer(operation.field.read(bytes) as i64));
+    for Operation { field, .. } in operations {
+        cx.reply.integer(field.of_bits(bits.field(field.offset, field.width)) as i64);
+    }
     Ok(())
 }
 
-/// Carries operations out on a string that has room for all of them; how many changed something. What has grown has
+/// Carries operations out on bits that have room for all of them; how many changed something. What has grown has
 /// changed with each operation that did not fail.
-fn run(operations: &[Operation], bytes: &mut [u8], grown: bool, reply: &mut Reply) -> u64 {
+fn run(operations: &[Operation], bits: &mut (impl BitFields + ?Sized), grown: bool, reply: &mut Reply) -> u64 {
     let mut changes = 0;
     for operation in operations {
-        let (answer, changed) = operation.write(bytes);
+        let (answer, changed) = operation.write(bits);
         match answer {
             Some(answer) => reply.integer(answer as i64),
             None => reply.null(),
@@ -241,24 +243,38 @@ fn run(operations: &[Operation], bytes: &mut [u8], grown: bool, reply: &mut Repl
     changes
 }
 
-fn write(cx: &mut Ctx<'_>, key: &Key<'_>, operations: &[Operation], len_min: usize) -> CmdResult {
+fn write(cx: &mut Ctx<'_>, args: &Args<'_>, operations: &[Operation], len_min: usize) -> CmdResult {
+    let key = args.key(1);
+    let wants_bitmap = makes_bitmaps(cx);
+    let fits_string = operations.iter().all(|operation| fits_string(cx, operation.field.offset));
+    if len_min as u64 > BYTES_MAX {
+        return Err(BIT_OFFSET);
+    }
     let reply = &mut *cx.reply;
-    let changes = match cx.db.string_mut(key)? {
-        Some(mut slot) => {
+    let changes = match cx.db.bits_mut(&key, wants_bitmap)? {
+        BitsMut::String(_) | BitsMut::Missing if !fits_string => return Err(BIT_OFFSET),
+        BitsMut::String(mut slot) => {
             reply.array(operations.len());
             let grown = slot.view().string().map_or(0, StringRef::len) < len_min;
             slot.update(|entry| run(operations, entry.bytes_grown(len_min), grown, reply))
         }
-        None => {
+        BitsMut::Missing => {
             reply.array(operations.len());
             let mut bytes = vec![0; len_min];
-            let changes = run(operations, &mut bytes, true, reply);
-            cx.db.set(key, NewString::Text(bytes, true), Expiry::Clear);
+            let changes = run(operations, &mut bytes[..], true, reply);
+            cx.db.set(&key, NewString::Text(bytes, true), Expiry::Clear);
             changes
+        }
+        BitsMut::Bitmap(bitmap, before) => {
+            reply.array(operations.len());
+            let grown = bitmap.grow(len_min as u64);
+            let changes = run(operations, bitmap, grown, reply);
+            written(cx, args, &key, &Written { before, changes, grown });
+            return Ok(());
         }
     };
     if changes > 0 {
-        cx.changed(key, Event::string("setbit"));
+        cx.changed(&key, Event::string("setbit"));
         cx.db.dirty += changes - 1;
     }
     Ok(())
@@ -306,26 +322,26 @@ mod tests {
             let (min, max) = field.bounds();
             let mut bytes = [0xa5; 24];
             let set = |overflow| Operation { action: Action::Set(value), field, overflow };
-            let old = field.read(&bytes);
+            let old = field.read(&bytes[..]);
             let fits = (min..=max).contains(&i128::from(value));
-            let (failed, _) = set(Overflow::Fail).write(&mut bytes);
+            let (failed, _) = set(Overflow::Fail).write(&mut bytes[..]);
             prop_assert_eq!(failed, fits.then_some(old));
-            prop_assert_eq!(field.read(&bytes), if fits { i128::from(value) } else { old });
-            set(Overflow::Wrap).write(&mut bytes);
+            prop_assert_eq!(field.read(&bytes[..]), if fits { i128::from(value) } else { old });
+            set(Overflow::Wrap).write(&mut bytes[..]);
             let wrapped = (i128::from(value) - min).rem_euclid(1 << width) + min;
-            prop_assert_eq!(field.read(&bytes), wrapped);
+            prop_assert_eq!(field.read(&bytes[..]), wrapped);
         }
 
         #[test]
         fn an_increment_saturates_at_the_nearer_bound(signed: bool, width in 1u32..64, start: u64, by: i64) {
             let field = Field { signed, width, offset: 3 };
             let mut bytes = [0; 9];
-            bits::set_field(&mut bytes, 3, width, start);
+            bytes.set_field(3, width, start);
             let (min, max) = field.bounds();
-            let sum = field.read(&bytes) + i128::from(by);
+            let sum = field.read(&bytes[..]) + i128::from(by);
             let operation = Operation { action: Action::Increment(by), field, overflow: Overflow::Saturate };
-            prop_assert_eq!(operation.write(&mut bytes).0, Some(sum.clamp(min, max)));
-            prop_assert_eq!(field.read(&bytes), sum.clamp(min, max));
+            prop_assert_eq!(operation.write(&mut bytes[..]).0, Some(sum.clamp(min, max)));
+            prop_assert_eq!(field.read(&bytes[..]), sum.clamp(min, max));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Strings as bitmaps: single bits, counting, searching and combining them. Bit 0 is the highest of the first byte.
+//! Bits of strings and of bitmaps: single ones, counting, searching and combining them. Bit 0 is the highest of the
+//! first byte.
 //!
 //! A bitmap is as long as the last byte ever written needs; everything behind its end reads as zero. Writing far behind
 //! the end fills what lies between with zeros, up to `proto-max-bulk-len`.
@@ -7,14 +8,18 @@
 
 use std::ops::Range;
 
+use super::bitmap_form::{Written, makes_bitmaps, written};
 use super::string::{clamp_range, is_backward};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::db::keyspace::NewString;
+use crate::db::keyspace::bits::BitsMut;
 use crate::db::{Expiry, Key, StringRef};
 use crate::server::effects::Event;
 use crate::server::execution::{Command, Ctx};
+use crate::types::Bitmap;
+use crate::types::bitmap::{self, BYTES_MAX, Bits, CHUNK_BYTES};
 use crate::util::bits::{self, Combination};
 use crate::util::number::parse_i64;
 
@@ -67,18 +72,38 @@ pub const COMMANDS: &[Command] = &[
             "Combines the bits of several strings and keeps the result.",
         )
         .complexity("O(N)"),
+    Command::new("bitroarop", Arity::at_least(4), bitroarop)
+        .group(Group::Bitmap)
+        .flags(&[WRITE, DENYOOM, NOSCRIPT, INTERNAL])
+        .keys(&[Keys::at(2, Access::OW.and(Access::UPDATE)), Keys::range(3, -1, 1, READS)])
+        .for_systems()
+        .docs(
+            "8.12.0",
+            "AND|OR|XOR|NOT|DIFF|DIFF1|ANDOR|ONE destkey key [key ...]",
+            "Combines the bits of several keys and keeps the result as a bitmap.",
+        )
+        .complexity("O(N)"),
 ];
 
-/// Reads the number of a bit. One that begins with `#` is multiplied by the width, if there is one.
+/// The number of a bit makes no sense, or there is no such bit.
+pub const BIT_OFFSET: Error = Error::fixed("ERR bit offset is not an integer or out of range");
+
+/// Reads the number of a bit. One that begins with `#` is multiplied by the width, if there is one. What happened
+/// elsewhere may be at any place of a bitmap, so that whoever writes to a string has to ask [`fits_string`].
 pub fn bit_offset(cx: &Ctx<'_>, text: &[u8], width: Option<u32>) -> Result<usize, Error> {
-    const ERROR: Error = Error::fixed("ERR bit offset is not an integer or out of range");
     let (text, factor) = match (text, width) {
         ([b'#', rest @ ..], Some(width)) => (rest, i64::from(width)),
         _ => (text, 1),
     };
-    let offset = parse_i64(text).and_then(|offset| offset.checked_mul(factor)).ok_or(ERROR)?;
-    let offset = usize::try_from(offset).map_err(|_| ERROR)?;
-    if offset / 8 < cx.string_bytes_max() { Ok(offset) } else { Err(ERROR) }
+    let offset = parse_i64(text).and_then(|offset| offset.checked_mul(factor)).ok_or(BIT_OFFSET)?;
+    let offset = usize::try_from(offset).map_err(|_| BIT_OFFSET)?;
+    let reaches = (offset as u64 / 8) < BYTES_MAX && (cx.must_obey() || fits_string(cx, offset));
+    if reaches { Ok(offset) } else { Err(BIT_OFFSET) }
+}
+
+/// Whether a string may be long enough for a bit.
+pub fn fits_string(cx: &Ctx<'_>, offset: usize) -> bool {
+    offset / 8 < cx.string_bytes_max()
 }
 
 /// Sets or clears a bit under a mask of one bit; what it was.
@@ -97,17 +122,26 @@ fn setbit(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     };
     let key = args.key(1);
     let (index, mask) = (offset / 8, 0x80 >> (offset % 8));
-    let (was_on, changed) = match cx.db.string_mut(&key)? {
-        Some(mut slot) => {
+    let (wants_bitmap, fits_string) = (makes_bitmaps(cx), fits_string(cx, offset));
+    let (was_on, changed) = match cx.db.bits_mut(&key, wants_bitmap)? {
+        BitsMut::String(_) | BitsMut::Missing if !fits_string => return Err(BIT_OFFSET),
+        BitsMut::String(mut slot) => {
             let grows = slot.view().string().map_or(0, StringRef::len) <= index;
             let was_on = slot.update(|entry| replace_bit(entry.bytes_grown(index + 1).get_mut(index), mask, on));
             (was_on, grows || was_on != on)
         }
-        None => {
+        BitsMut::Missing => {
             let mut bytes = vec![0; index + 1];
             replace_bit(bytes.last_mut(), mask, on);
             cx.db.set(&key, NewString::Text(bytes, true), Expiry::Clear);
             (false, true)
+        }
+        BitsMut::Bitmap(bitmap, before) => {
+            let grown = bitmap.grow(index as u64 + 1);
+            let was_on = bitmap.set(offset as u64, on);
+            let changes = u64::from(grown || was_on != on);
+            written(cx, &args, &key, &Written { before, changes, grown });
+            (was_on, false)
         }
     };
     if changed {
@@ -119,9 +153,7 @@ fn setbit(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn getbit(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let offset = bit_offset(cx, args.get(2), None)?;
-    let mut digits = itoa::Buffer::new();
-    let byte = cx.db.string(&args.key(1))?.and_then(|value| value.bytes(&mut digits).get(offset / 8).copied());
-    let on = byte.is_some_and(|byte| byte & (0x80 >> (offset % 8)) != 0);
+    let on = cx.db.bits(&args.key(1))?.is_some_and(|bits| bits.get(offset));
     cx.reply.integer(i64::from(on));
     Ok(())
 }
@@ -152,16 +184,14 @@ fn bitcount(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         4 | 5 => Some((args.integer(2)?, args.integer(3)?, counts_bits(&args, 4)?)),
         _ => return Err(SYNTAX),
     };
-    let Some(value) = cx.db.string(&args.key(1))? else {
+    let Some(bits) = cx.db.bits(&args.key(1))? else {
         cx.reply.integer(0);
         return Ok(());
     };
-    let mut digits = itoa::Buffer::new();
-    let bytes = value.bytes(&mut digits);
     let count = match range {
-        None => bits::count_ones(bytes),
+        None => bits.count_ones(),
         Some((start, end, _)) if is_backward(start, end) => 0,
-        Some((start, end, in_bits)) => bits::count_ones_in(bytes, bit_range(start, end, in_bits, bytes.len())),
+        Some((start, end, in_bits)) => bits.count_ones_in(bit_range(start, end, in_bits, bits.byte_len())),
     };
     cx.reply.integer(count as i64);
     Ok(())
@@ -179,14 +209,12 @@ fn bitpos(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let start = if args.len() > 3 { args.integer(3)? } else { 0 };
     let in_bits = counts_bits(&args, 5)?;
     let end = if args.len() > 4 { args.integer(4)? } else { -1 };
-    let Some(value) = cx.db.string(&args.key(1))? else {
+    let Some(bits) = cx.db.bits(&args.key(1))? else {
         cx.reply.integer(if bit { -1 } else { 0 });
         return Ok(());
     };
-    let mut digits = itoa::Buffer::new();
-    let bytes = value.bytes(&mut digits);
-    let range = bit_range(start, end, in_bits, bytes.len());
-    let found = match bits::find_bit(bytes, bit, range.clone()) {
+    let range = bit_range(start, end, in_bits, bits.byte_len());
+    let found = match bits.find(bit, range.clone()) {
         Some(position) => position as i64,
         None if !range.is_empty() && !bit && args.len() <= 4 => range.end as i64,
         None => -1,
@@ -233,18 +261,16 @@ fn bitrangeintarray(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (start, end) = (args.integer(2)?, args.integer(3)?);
     let options = RangeOptions::parse(&args)?;
     let in_bits = options.in_bits.unwrap_or(false);
-    let value = cx.db.string(&args.key(1))?;
-    let mut digits = itoa::Buffer::new();
-    let bytes = value.map_or(&[][..], |value| value.bytes(&mut digits));
-    let range = if is_backward(start, end) { 0..0 } else { bit_range(start, end, in_bits, bytes.len()) };
+    let bits = cx.db.bits(&args.key(1))?.unwrap_or(Bits::Bytes(Default::default()));
+    let range = if is_backward(start, end) { 0..0 } else { bit_range(start, end, in_bits, bits.byte_len()) };
     let (head, mut count, mut behind) = (cx.reply.defer(), 0, 0);
-    bits::visit_bits(bytes, !options.zeros, range.clone(), |bit| {
+    bits.visit(!options.zeros, range.clone(), |bit| {
         cx.reply.integer(bit as i64);
         (count, behind) = (count + 1, bit + 1);
         options.limit != Some(count)
     });
     if options.limit == Some(count) && !in_bits {
-        bits::visit_bits(bytes, !options.zeros, behind..behind.next_multiple_of(8), |bit| {
+        bits.visit(!options.zeros, behind..behind.next_multiple_of(8), |bit| {
             cx.reply.integer(bit as i64);
             count += 1;
             true
@@ -280,20 +306,75 @@ fn check_source_count(combination: Combination, count: usize) -> CmdResult {
 }
 
 fn bitop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let makes_bitmap = makes_bitmaps(cx);
+    combine(cx, args, makes_bitmap, true)
+}
+
+fn bitroarop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    combine(cx, args, true, false)
+}
+
+/// Combines the bits of several keys and keeps the result: as a bitmap if it is to be one, or if one is among the
+/// sources. If only the configuration wants that it has to be said to those who do the same.
+fn combine(cx: &mut Ctx<'_>, args: Args<'_>, makes_bitmap: bool, says_so: bool) -> CmdResult {
     let combination = combination(args.get(1)).ok_or(SYNTAX)?;
     check_source_count(combination, args.len() - 3)?;
-    let sources: Vec<Key<'_>> = args.keys(3, 1).collect();
-    cx.db.prefetch(&sources);
-    let result = bits::combine(combination, &cx.db.strings(&sources)?);
-    let (key, len) = (args.key(2), result.len());
-    if len > 0 {
+    let keys: Vec<Key<'_>> = args.keys(3, 1).collect();
+    cx.db.prefetch(&keys);
+    let chunks_max = if cx.must_obey() { u64::MAX } else { missing_chunks_max(cx) };
+    let sources = cx.db.bits_of_all(&keys)?;
+    let texts: Vec<&[u8]> = sources.iter().filter_map(bytes_of).collect();
+    let (key, has_bitmap) = (args.key(2), texts.len() < sources.len());
+    let len = sources.iter().map(Bits::byte_len).max().unwrap_or(0);
+    if len == 0 {
+        if cx.db.delete(&key) {
+            cx.changed(&key, Event::generic("del"));
+        }
+    } else if has_bitmap || makes_bitmap {
+        let result = match &sources[..] {
+            _ if !has_bitmap => Bitmap::from_bytes(&bits::combine(combination, &texts)),
+            [Bits::Bitmap(source)] if combination == Combination::Not => {
+                check_missing_chunks(source, chunks_max)?;
+                bitmap::combine(combination, &sources)
+            }
+            sources => bitmap::combine(combination, sources),
+        };
+        cx.db.put_collection(&key, result);
+        cx.changed(&key, Event::bitmap("set"));
+        if says_so && !has_bitmap {
+            let words: Vec<&[u8]> = std::iter::once(&b"bitroarop"[..]).chain(args.rest(1)).collect();
+            cx.propagate_instead(&words);
+        }
+    } else {
+        let result = bits::combine(combination, &texts);
         cx.db.set(&key, NewString::Text(result, true), Expiry::Clear);
         cx.changed(&key, Event::string("set"));
-    } else if cx.db.delete(&key) {
-        cx.changed(&key, Event::generic("del"));
     }
     cx.reply.integer(len as i64);
     Ok(())
+}
+
+fn bytes_of<'b>(bits: &'b Bits<'_>) -> Option<&'b [u8]> {
+    match bits {
+        Bits::Bytes(bytes) => Some(bytes),
+        Bits::Bitmap(_) => None,
+    }
+}
+
+/// How many containers BITOP NOT may make where there was none: as many as the longest string has, one more for what
+/// BITFIELD writes across its end, and 512 MB of bits in any case.
+fn missing_chunks_max(cx: &Ctx<'_>) -> u64 {
+    let bytes = (cx.server.config.proto_max_bulk_len as u64).saturating_add(8);
+    bytes.div_ceil(CHUNK_BYTES).max(1 << 16)
+}
+
+/// A few bytes may stand for a bitmap of any length, and the complement of nothing takes memory.
+fn check_missing_chunks(source: &Bitmap, max: u64) -> CmdResult {
+    let missing = source.byte_len().div_ceil(CHUNK_BYTES) - source.chunks();
+    match missing > max {
+        true => Err(Error::text(format!("ERR BITOP NOT would materialize more than {max} missing Roaring chunks"))),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -145,7 +145,7 @@ fn list(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 /// The keys of the call that stands behind `COMMAND GETKEYS`.
 fn keys_of_call(cx: &Ctx<'_>, call: Args<'_>) -> Result<Vec<FoundKey>, Error> {
     let table = &cx.server.commands;
-    let id = table.resolve_exactly(call.get(0), call.try_get(1));
+    let id = table.resolve_exactly(call.get(0), call.try_get(1)).or_else(|| cx.find_internal(call.get(0)));
     let id = id.ok_or(const { Error::fixed("ERR Invalid command specified") })?;
     keys::of_call(table.entry(id).row, call)
 }

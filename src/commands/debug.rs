@@ -7,19 +7,20 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::client::Modes;
 use crate::command::error::{CmdResult, NO_SUCH_KEY};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::config::Rewrite;
 use crate::db::keyspace::NewString;
-use crate::db::{EntryView, Expiry, Key, digest};
+use crate::db::{EntryView, Expiry, Key, WrongType, digest};
 use crate::persist::rdb::save::saved_bytes;
 use crate::repl::outgoing::Outgoing;
 use crate::server::clients::users;
 use crate::server::execution::{Command, Ctx, Handler, changes};
 use crate::server::persistence::{backup, load_step, loading, snapshot};
 use crate::types::table::Statistics;
-use crate::types::{Collection, Hash, List, Set, SortedSet};
+use crate::types::{Bitmap, Collection, Hash, List, Set, SortedSet};
 use crate::util::number;
 
 /// The rows.
@@ -38,6 +39,7 @@ const ANY: usize = usize::MAX;
 const SUBCOMMANDS: &[Subcommand] = &[
     ("aof-flush-sleep", 3, 3, aof_flush_sleep),
     ("assert", 2, ANY, abort),
+    ("bitmap-raw", 3, 3, bitmap_raw),
     ("change-repl-id", 2, 2, change_history),
     ("client-eviction", 2, 2, client_eviction),
     ("config-rewrite-force-all", 2, 2, config_rewrite),
@@ -52,6 +54,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("listpack", 3, 3, listpack),
     ("loadaof", 2, 2, load_log),
     ("log", 3, 3, log_message),
+    ("mark-internal-client", 2, 3, mark_internal_client),
     ("object", 3, 3, object),
     ("panic", 2, ANY, abort),
     ("pause-cron", 3, 3, pause_cron),
@@ -228,6 +231,30 @@ fn quicklist(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     println!("list of {} elements in {} nodes", list.len(), list.nodes());
     println!("{}", list.describe());
     cx.reply.simple("Quicklist structure printed on stdout");
+    Ok(())
+}
+
+/// The string that a bitmap stands for.
+fn bitmap_raw(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let bytes_max = cx.server.config.proto_max_bulk_len;
+    let entry = stored(cx, &args.key(2)).ok_or(NO_SUCH_KEY)?;
+    let bitmap = entry.collection::<Bitmap>().ok_or(WrongType)?;
+    if bitmap.len() > bytes_max {
+        return Err(Error::fixed("ERR bitmap length exceeds proto-max-bulk-len"));
+    }
+    let bytes = bitmap.to_bytes();
+    cx.reply.bulk(&bytes);
+    Ok(())
+}
+
+/// Has the client count as another server, or no more.
+fn mark_internal_client(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let unmarks = args.len() > 2;
+    if unmarks && !args.is(2, "unmark") {
+        return Err(cx.subcommand_syntax(args.get(1)));
+    }
+    cx.client_mut().modes.set(Modes::CALLS_INTERNAL, !unmarks);
+    cx.reply.ok();
     Ok(())
 }
 
@@ -447,6 +474,8 @@ fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         "    Rest before each write to the append-only file.",
         "ASSERT | PANIC | SEGFAULT",
         "    Crash the server.",
+        "BITMAP-RAW <key>",
+        "    Return the string that a bitmap stands for.",
         "CONFIG-REWRITE-FORCE-ALL",
         "    Rewrite the configuration file with all directives, defaults included.",
         "DICT-RESIZING <0|1>",
@@ -467,6 +496,8 @@ fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         "    Load the append-only file in place of what is there.",
         "LOG <message>",
         "    Write a message to the log.",
+        "MARK-INTERNAL-CLIENT [UNMARK]",
+        "    Let this client call the commands that servers have among themselves, or no more.",
         "OBJECT <key>",
         "    Show how a value is kept.",
         "PAUSE-CRON <0|1>",

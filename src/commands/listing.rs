@@ -5,13 +5,14 @@
 use std::fmt::Write as _;
 
 use super::FAMILIES;
+use crate::command::spec::INTERNAL;
 
 const BEGIN: &str = "<!-- commands: begin -->\n";
 const END: &str = "<!-- commands: end -->\n";
 
 fn listing() -> String {
     let mut rows: Vec<(&str, String)> = Vec::new();
-    for row in FAMILIES.iter().flat_map(|family| family.iter()) {
+    for row in FAMILIES.iter().flat_map(|family| family.iter()).filter(|row| !row.flags.has(INTERNAL)) {
         let name = row.name.to_ascii_uppercase();
         let mut entry = format!("`{name}`");
         if !row.subcommands.is_empty() {

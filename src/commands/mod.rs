@@ -8,6 +8,7 @@ pub mod acl;
 pub mod array;
 pub mod backup;
 pub mod bitfield;
+mod bitmap_form;
 pub mod bits;
 pub mod bless;
 pub mod client;
@@ -68,6 +69,7 @@ pub const FAMILIES: &[&[Command]] = &[
     array::COMMANDS,
     backup::COMMANDS,
     bitfield::COMMANDS,
+    bitmap_form::COMMANDS,
     bits::COMMANDS,
     bless::COMMANDS,
     client::COMMANDS,

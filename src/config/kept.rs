@@ -196,8 +196,6 @@ kept! {
 
     /// Language by which SORT ALPHA compares: it compares bytes.
     "locale-collate" => locale_collate: String = String::new(), TEXT, MUTABLE;
-    /// Bitmaps of a type of their own: they are strings.
-    "bitmap-default-roaring" => bitmap_default_roaring: bool = false, YES_NO, MUTABLE;
     /// Sizes in bytes beside those in elements in INFO keysizes.
     "key-memory-histograms" => key_memory_histograms: bool = false, YES_NO, MUTABLE;
     /// Expire keys in commands that name none.

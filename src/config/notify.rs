@@ -56,14 +56,16 @@ impl NotifyFlags {
     pub const ARRAY: NotifyFlags = NotifyFlags(1 << 21);
     /// `p`: path hashes.
     pub const PATH_HASH: NotifyFlags = NotifyFlags(1 << 22);
-    /// `A`: `g$lshzxetdap`.
-    pub const ALL: NotifyFlags = NotifyFlags(Self::ARRAY.0 | Self::PATH_HASH.0 | 0b10_0111_1111_1100);
+    /// `b`: bitmaps that are values of their own.
+    pub const BITMAP: NotifyFlags = NotifyFlags(1 << 23);
+    /// `A`: `g$lshzxetdapb`.
+    pub const ALL: NotifyFlags = NotifyFlags(Self::ARRAY.0 | Self::PATH_HASH.0 | Self::BITMAP.0 | 0b10_0111_1111_1100);
 
     /// Classes that are not among `A`, but that CONFIG GET does not show beside it.
     const HIDDEN_BY_ALL: NotifyFlags = NotifyFlags(Self::NEW.0 | Self::OVERWRITTEN.0 | Self::TYPE_CHANGED.0);
 
     /// Letters in the order CONFIG GET shows them.
-    const LETTERS: [(u8, NotifyFlags); 22] = [
+    const LETTERS: [(u8, NotifyFlags); 23] = [
         (b'g', Self::GENERIC),
         (b'$', Self::STRING),
         (b'l', Self::LIST),
@@ -76,6 +78,7 @@ impl NotifyFlags {
         (b'd', Self::MODULE),
         (b'a', Self::ARRAY),
         (b'p', Self::PATH_HASH),
+        (b'b', Self::BITMAP),
         (b'n', Self::NEW),
         (b'o', Self::OVERWRITTEN),
         (b'c', Self::TYPE_CHANGED),
@@ -146,7 +149,7 @@ impl Kind for NotifyLetters {
 
     fn parse(&self, words: &[Vec<u8>], _: &NotifyFlags, _: Occurrence) -> Result<NotifyFlags, String> {
         NotifyFlags::parse(single(words)?)
-            .ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdnap'.".into())
+            .ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdnapb'.".into())
     }
 
     fn show(&self, value: &NotifyFlags) -> Vec<u8> {
@@ -166,7 +169,7 @@ mod tests {
     fn event_classes_are_shown_in_redis_order() {
         let shown = |letters: &[u8]| NotifyFlags::parse(letters).map(NotifyFlags::letters);
         assert_eq!(shown(b"KEA").as_deref(), Some("AKE"));
-        assert_eq!(shown(b"g$lshzxetdapKE").as_deref(), Some("AKE"));
+        assert_eq!(shown(b"g$lshzxetdapbKE").as_deref(), Some("AKE"));
         assert_eq!(shown(b"AnKEm").as_deref(), Some("AKEm"));
         assert_eq!(shown(b"mEKndtexzhsl$").as_deref(), Some("$lshzxetdnKEm"));
         assert_eq!(shown(b"").as_deref(), Some(""));

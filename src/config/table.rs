@@ -348,6 +348,8 @@ directives! {
     /// Bytes of a member of a compact sorted set.
     "zset-max-listpack-value" | "zset-max-ziplist-value" => zset_max_listpack_value: usize = 64,
         Number::bytes(0, LONG_MAX), MUTABLE;
+    /// Whether commands that write bits make bitmaps, values of their own, rather than strings.
+    "bitmap-default-roaring" => bitmap_default_roaring: bool = false, YES_NO, MUTABLE;
     /// Bytes of a sparse HyperLogLog.
     "hll-sparse-max-bytes" => hll_sparse_max_bytes: usize = 3000,
         Number::bytes(0, LONG_MAX), MUTABLE;

@@ -87,6 +87,8 @@ pub enum Kind {
     Array = 8,
     /// A path hash in the slot.
     PathHash = 9,
+    /// A bitmap in the slot.
+    Bitmap = 10,
 }
 
 impl Kind {
@@ -101,6 +103,7 @@ impl Kind {
             Self::Stream => ValueType::Stream,
             Self::Array => ValueType::Array,
             Self::PathHash => ValueType::PathHash,
+            Self::Bitmap => ValueType::Bitmap,
         }
     }
 
@@ -113,7 +116,7 @@ impl Kind {
     const fn slot_bytes(self) -> usize {
         match self {
             Self::Inline => 0,
-            Self::Int | Self::Shared | Self::Hash | Self::Array | Self::PathHash => WORD,
+            Self::Int | Self::Shared | Self::Hash | Self::Array | Self::PathHash | Self::Bitmap => WORD,
             Self::List | Self::Set | Self::SortedSet | Self::Stream => COLLECTION_BYTES,
         }
     }
@@ -331,9 +334,14 @@ impl Entry {
         match self.view().kind() {
             Kind::Int | Kind::Inline => {}
             Kind::Shared => drop(ManuallyDrop::into_inner(self.shared_arc())),
-            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream | Kind::Array | Kind::PathHash => {
-                self.drop_collection()
-            }
+            Kind::List
+            | Kind::Set
+            | Kind::SortedSet
+            | Kind::Hash
+            | Kind::Stream
+            | Kind::Array
+            | Kind::PathHash
+            | Kind::Bitmap => self.drop_collection(),
         }
     }
 
@@ -384,9 +392,14 @@ impl Entry {
             Kind::Int => word_slot(view.slot()),
             Kind::Inline => word_slot(0),
             Kind::Shared => word_slot(Arc::into_raw(view.shared().to_arc()).expose_provenance() as u64),
-            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream | Kind::Array | Kind::PathHash => {
-                self.copy_of_collection()
-            }
+            Kind::List
+            | Kind::Set
+            | Kind::SortedSet
+            | Kind::Hash
+            | Kind::Stream
+            | Kind::Array
+            | Kind::PathHash
+            | Kind::Bitmap => self.copy_of_collection(),
         };
         Self::build(key, view.inline_value(), view.access(), Shape { slot, ..self.shape() })
     }
@@ -414,7 +427,8 @@ impl Entry {
             | Kind::Hash
             | Kind::Stream
             | Kind::Array
-            | Kind::PathHash => None,
+            | Kind::PathHash
+            | Kind::Bitmap => None,
             Kind::Shared => Some(self.shared_vec()),
             Kind::Inline => {
                 let header = Header(self.view().header().0 | RAW << 8);
@@ -439,7 +453,8 @@ impl Entry {
             | Kind::Hash
             | Kind::Stream
             | Kind::Array
-            | Kind::PathHash => {
+            | Kind::PathHash
+            | Kind::Bitmap => {
                 let mut bytes = self.view().string().map(StringRef::to_vec).unwrap_or_default();
                 let result = change(&mut bytes);
                 self.set_text(bytes, true);
@@ -481,7 +496,8 @@ impl Entry {
             | Kind::Hash
             | Kind::Stream
             | Kind::Array
-            | Kind::PathHash => false,
+            | Kind::PathHash
+            | Kind::Bitmap => false,
             Kind::Inline => self.view().header().value_len() >= len_min,
             Kind::Shared => self.view().shared().bytes().len() >= len_min,
         };

@@ -11,6 +11,7 @@
 //! Only reading counts as hit or miss.
 
 mod access;
+pub mod bits;
 mod collections;
 mod noting;
 mod parts;

@@ -70,6 +70,8 @@ pub struct Scripting {
     pub interrupted: bool,
     /// Scripts may call what they usually may not: DEBUG SET-DISABLE-DENY-SCRIPTS.
     pub all_commands: bool,
+    /// What the script that runs changes does not go everywhere: `redis.set_repl`.
+    pub keeps_from_some: bool,
     /// Buffers of the last run, to be used again.
     pub rooms: Rooms,
     /// What scripts get of the server.

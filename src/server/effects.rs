@@ -64,6 +64,11 @@ impl Event {
         Event { class: NotifyFlags::PATH_HASH, name }
     }
 
+    /// An event of a bitmap that is a value of its own.
+    pub const fn bitmap(name: &'static str) -> Event {
+        Event { class: NotifyFlags::BITMAP, name }
+    }
+
     /// An event of a stream.
     pub const fn stream(name: &'static str) -> Event {
         Event { class: NotifyFlags::STREAM, name }

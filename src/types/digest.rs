@@ -29,6 +29,13 @@ impl Digest {
         self.0 = Sha1::digest(self.0).into();
     }
 
+    /// Adds numbers that come behind what was added before, by the hash of all of them.
+    pub fn append_numbers(&mut self, numbers: impl Iterator<Item = u64>) {
+        let mut hash = Sha1::new();
+        numbers.for_each(|number| hash.update(number.to_le_bytes()));
+        self.append(&hash.finalize());
+    }
+
     /// Adds an element whose place among the others does not matter, by its digest.
     pub fn add_digest(&mut self, digest: Digest) {
         self.add(&digest.0);

@@ -4,6 +4,7 @@
 //! names that OBJECT ENCODING gives. What every collection can tell of itself stands in [`Collection`].
 
 pub mod array;
+pub mod bitmap;
 pub mod digest;
 pub mod geo;
 pub mod hash;
@@ -21,6 +22,7 @@ pub mod table;
 pub mod uncommon;
 
 pub use array::Array;
+pub use bitmap::Bitmap;
 pub use hash::Hash;
 pub use list::List;
 pub use path_hash::PathHash;
@@ -49,6 +51,8 @@ pub enum ValueType {
     Array,
     /// Fields with values, under paths.
     PathHash,
+    /// Bits.
+    Bitmap,
 }
 
 impl ValueType {
@@ -63,6 +67,7 @@ impl ValueType {
             Self::Stream => "stream",
             Self::Array => "array",
             Self::PathHash => "pathhash",
+            Self::Bitmap => "bitmap",
         }
     }
 
@@ -77,6 +82,8 @@ impl ValueType {
             Self::Stream => 6,
             Self::Array => 8,
             Self::PathHash => 7,
+            // Redis 8.12 has it so; what it then makes of arrays is not known.
+            Self::Bitmap => 8,
         }
     }
 }

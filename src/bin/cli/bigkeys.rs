@@ -42,6 +42,7 @@ const TYPES: &[(&str, &str, &str)] = &[
     ("stream", "XLEN", "entries"),
     ("array", "ARCOUNT", "elements"),
     ("pathhash", "PHCARD", "paths"),
+    ("bitmap", "BITCOUNT", "bits"),
 ];
 
 /// Looks at all keys and tells about the biggest.

@@ -266,7 +266,7 @@ fn rule() -> impl Strategy<Value = String> {
     let names: Vec<String> = CATEGORY_NAMES.iter().map(|(_, name)| format!("@{name}")).collect();
     let commands: Vec<String> = {
         let table = table();
-        table.ids().map(|id| table.entry(id).full_name.clone()).collect()
+        table.public_ids().map(|id| table.entry(id).full_name.clone()).collect()
     };
     let sign = prop_oneof![Just('+'), Just('-')];
     prop_oneof![

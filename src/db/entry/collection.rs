@@ -6,7 +6,7 @@
 use std::mem::MaybeUninit;
 
 use super::{COLLECTION_BYTES, Entry, EntryView, Kind, Shape, Slot, WORD};
-use crate::types::{Array, Collection, ExpiringParts, Hash, List, PathHash, Set, SortedSet, Stream, uncommon};
+use crate::types::{Array, Bitmap, Collection, ExpiringParts, Hash, List, PathHash, Set, SortedSet, Stream, uncommon};
 
 /// A collection that can lie in an entry.
 ///
@@ -26,7 +26,7 @@ macro_rules! in_entry {
         }
     )*};
 }
-in_entry!(List, Set, SortedSet, Hash, Stream, Array, PathHash);
+in_entry!(List, Set, SortedSet, Hash, Stream, Array, PathHash, Bitmap);
 
 /// Moves a collection into the form of a slot.
 fn into_slot<T: InEntry>(value: T) -> Slot {
@@ -71,6 +71,10 @@ macro_rules! with_collection {
                 type $type = PathHash;
                 $action
             }
+            Kind::Bitmap => {
+                type $type = Bitmap;
+                $action
+            }
             Kind::Int | Kind::Inline | Kind::Shared => $other,
         }
     };
@@ -97,7 +101,8 @@ macro_rules! with_parts {
             | Kind::SortedSet
             | Kind::Stream
             | Kind::Array
-            | Kind::PathHash => None,
+            | Kind::PathHash
+            | Kind::Bitmap => None,
         }
     };
 }

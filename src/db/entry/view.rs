@@ -257,7 +257,14 @@ impl<'a> EntryView<'a> {
             Kind::Int => Some(StringRef::Int(self.slot() as i64)),
             Kind::Inline => Some(StringRef::Bytes(self.inline_value())),
             Kind::Shared => Some(StringRef::Shared(self.shared())),
-            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream | Kind::Array | Kind::PathHash => None,
+            Kind::List
+            | Kind::Set
+            | Kind::SortedSet
+            | Kind::Hash
+            | Kind::Stream
+            | Kind::Array
+            | Kind::PathHash
+            | Kind::Bitmap => None,
         }
     }
 
@@ -272,9 +279,14 @@ impl<'a> EntryView<'a> {
             Kind::Int => "int",
             Kind::Inline if self.header().flags() & RAW == 0 && self.header().value_len() <= EMBEDDED_MAX => "embstr",
             Kind::Inline | Kind::Shared => "raw",
-            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream | Kind::Array | Kind::PathHash => {
-                self.any_collection().map_or("", |collection| collection.encoding())
-            }
+            Kind::List
+            | Kind::Set
+            | Kind::SortedSet
+            | Kind::Hash
+            | Kind::Stream
+            | Kind::Array
+            | Kind::PathHash
+            | Kind::Bitmap => self.any_collection().map_or("", |collection| collection.encoding()),
         }
     }
 
@@ -284,9 +296,14 @@ impl<'a> EntryView<'a> {
         let elsewhere = match self.kind() {
             Kind::Int | Kind::Inline => 0,
             Kind::Shared => size_class(SHARED_BYTES) + size_class(self.shared().vec().capacity()),
-            Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream | Kind::Array | Kind::PathHash => {
-                self.any_collection().map_or(0, |collection| collection.heap_bytes(samples))
-            }
+            Kind::List
+            | Kind::Set
+            | Kind::SortedSet
+            | Kind::Hash
+            | Kind::Stream
+            | Kind::Array
+            | Kind::PathHash
+            | Kind::Bitmap => self.any_collection().map_or(0, |collection| collection.heap_bytes(samples)),
         };
         self.layout().size() + elsewhere
     }

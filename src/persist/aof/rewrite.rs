@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 
 use crate::db::{Databases, EntryView};
+use crate::persist::rdb::payload;
 use crate::types::array::INDEX_MAX;
 use crate::types::list::End;
 use crate::types::listpack::{Element, IntText};
@@ -133,6 +134,7 @@ impl Script<'_> {
             ValueType::Stream => entry.collection().map_or(Ok(()), |stream| self.stream(key, stream))?,
             ValueType::Array => entry.collection().map_or(Ok(()), |array| self.array(key, array))?,
             ValueType::PathHash => entry.collection().map_or(Ok(()), |paths| self.path_hash(key, paths))?,
+            ValueType::Bitmap => self.command(&[b"RESTORE", key, b"0", &payload::dump(entry, true)])?,
         }
         match entry.expire_at() {
             Some(at) => self.command(&[b"PEXPIREAT", key, at.to_string().as_bytes()]),

@@ -125,6 +125,8 @@ pub mod kind {
     pub const HASH_TEMPLATE_ARRAY: u8 = 31;
     /// The number of a template, and values.
     pub const HASH_TEMPLATE_ARRAY_REF: u8 = 32;
+    /// A length in bytes, and a string that holds the bits in the portable form of Roaring bitmaps.
+    pub const BITMAP: u8 = 33;
     /// A stream that knows what its producers have added.
     pub const STREAM_4: u8 = 26;
     /// A stream whose groups know what was handed back to them.

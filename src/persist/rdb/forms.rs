@@ -1,6 +1,6 @@
 //! What is saved: the forms of each type of values, and the lowest version that holds some data.
 
-use super::value::{Form, array, hash, list, path_hash, set, sorted_set, stream, string};
+use super::value::{Form, array, bitmap, hash, list, path_hash, set, sorted_set, stream, string};
 use super::version::{Since, Version};
 use crate::db::EntryView;
 use crate::types::ValueType;
@@ -17,15 +17,24 @@ pub fn forms(of: ValueType) -> &'static [Form] {
         ValueType::Stream => stream::FORMS,
         ValueType::Array => array::FORMS,
         ValueType::PathHash => path_hash::FORMS,
+        ValueType::Bitmap => bitmap::FORMS,
     }
+}
+
+/// A form in which values of a type are saved where the version has none of its own for them: what is loaded from it
+/// holds as much, but is of another type.
+fn stand_in(of: ValueType) -> Option<&'static Form> {
+    (of == ValueType::Bitmap).then_some(&bitmap::AS_STRING)
 }
 
 /// The form in which a value is saved in a version; `None` if that has none which holds it.
 pub fn form(entry: EntryView<'_>, version: Version) -> Option<&'static Form> {
-    forms(entry.kind().value_type()).iter().find(|form| form.since.allows(version) && (form.holds)(entry))
+    let value_type = entry.kind().value_type();
+    let mut forms = forms(value_type).iter().chain(stand_in(value_type));
+    forms.find(|form| form.since.allows(version) && (form.holds)(entry))
 }
 
-/// Since which versions a value can be saved.
+/// Since which versions a value can be saved as what it is.
 pub fn since(entry: EntryView<'_>) -> Since {
     let forms = forms(entry.kind().value_type()).iter().filter(|form| (form.holds)(entry));
     forms.map(|form| form.since).fold(Since::OWN, Since::or)

@@ -10,7 +10,7 @@
 
 use super::format::kind;
 use super::read::{Cursor, Reading};
-use super::value::{Begun, Context, array, hash, list, path_hash, set, sorted_set, stream, template};
+use super::value::{Begun, Context, array, bitmap, hash, list, path_hash, set, sorted_set, stream, template};
 use super::version::{Fork, Since};
 
 /// How a value is loaded.
@@ -90,6 +90,7 @@ const KINDS: &[Kind] = {
         Kind::new(kind::HASH_TEMPLATE_PACK_REF, "hash-template-lp-ref", Since::redis(15), Collection(template::packed_by_reference)),
         Kind::new(kind::HASH_TEMPLATE_ARRAY, "hash-template-array", Since::redis(15), Collection(template::array)),
         Kind::new(kind::HASH_TEMPLATE_ARRAY_REF, "hash-template-array-ref", Since::redis(15), Collection(template::array_by_reference)),
+        Kind::new(kind::BITMAP, "bitmap", Since::redis(16), Collection(bitmap::portable)),
         Kind::new(kind::STREAM_4, "stream-v4", Since::redis(13), Collection(stream::fourth)),
         Kind::new(kind::STREAM_5, "stream-v5", Since::redis(14), Collection(stream::fifth)),
         Kind::new(kind::PATH_HASH, "pathhash", Since::OWN, Collection(path_hash::paths)),

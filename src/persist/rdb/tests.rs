@@ -21,7 +21,7 @@ use crate::types::list::{End, Limits};
 use crate::types::listpack::{Element, Listpack};
 use crate::types::set::SetLimits;
 use crate::types::stream::{BlockLimits, Delivery, ProducerSettings, StreamId};
-use crate::types::{Array, Hash, List, PathHash, Set, SortedSet, Stream, array, sorted_set};
+use crate::types::{Array, Bitmap, Hash, List, PathHash, Set, SortedSet, Stream, array, sorted_set};
 
 const NOW_MS: i64 = 1_700_000_000_000;
 
@@ -68,6 +68,8 @@ enum Model {
     NewerStream(Vec<(u8, u8)>, bool),
     Array(Vec<(u64, Vec<u8>)>, Option<u64>),
     PathHash(Vec<(Vec<u8>, Vec<u8>, Vec<u8>)>),
+    /// The bits that are set, and a length in bytes at least.
+    Bitmap(Vec<u64>, u64),
 }
 
 fn text() -> impl Strategy<Value = Vec<u8>> {
@@ -107,6 +109,8 @@ fn model() -> impl Strategy<Value = Model> {
         (prop::collection::vec((index(), text()), many), prop::option::of(index()))
             .prop_map(|(elements, cursor)| Model::Array(elements, cursor)),
         prop::collection::vec((text(), text(), text()), 0..20usize).prop_map(Model::PathHash),
+        (prop::collection::vec(prop_oneof![0..90_000u64, Just(1 << 40)], 0..30usize), 0..30_000u64)
+            .prop_map(|(bits, len)| Model::Bitmap(bits, len)),
     ]
 }
 
@@ -152,6 +156,12 @@ impl Model {
                     paths.set(path, std::iter::once((&field[..], &value[..])), rules.hash);
                 }
                 Entry::collection(key, paths, expire, 0)
+            }
+            Model::Bitmap(bits, len) => {
+                let mut bitmap = Bitmap::default();
+                bitmap.grow(*len);
+                bits.iter().for_each(|bit| _ = bitmap.set(*bit, true));
+                Entry::collection(key, bitmap, expire, 0)
             }
             Model::Array(elements, cursor) => {
                 let mut array = Array::default();
@@ -371,7 +381,7 @@ proptest! {
         if let Ok(restored) = payload::restore(payload::Body { bytes: &bytes, ..body }, &rules) {
             let entry = restored.into_entry(b"key", None, 0);
             let view = entry.view();
-            prop_assert!(view.any_collection().is_none_or(|value| !value.is_empty() || view.collection::<Stream>().is_some() || view.collection::<PathHash>().is_some()));
+            prop_assert!(view.any_collection().is_none_or(|value| !value.is_empty() || view.collection::<Stream>().is_some() || view.collection::<PathHash>().is_some() || view.collection::<Bitmap>().is_some()));
             let _ = digest::of_value(view);
             // What was taken in can be handed out again, and taken in once more.
             let again = payload::dump(view, true);
@@ -395,6 +405,7 @@ fn a_file_cut_anywhere_or_with_a_bit_flipped_is_refused() {
         (Model::Stream(vec![(0, 1), (5, 2), (10, 1)]), None),
         (Model::NewerStream(vec![(0, 1), (15, 1)], true), None),
         (Model::PathHash(vec![(b"p".to_vec(), b"f".to_vec(), b"v".to_vec())]), None),
+        (Model::Bitmap(vec![3, 70_000, 1 << 40], 0), None),
         (Model::Array(vec![(7, b"12".to_vec()), (1 << 40, vec![b'x'; 30])], Some(7)), None),
     ];
     let bytes = saved(&databases(&models, &rules));

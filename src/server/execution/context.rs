@@ -94,6 +94,13 @@ impl Ctx<'_> {
         self.client().modes.has(Modes::MUST_OBEY)
     }
 
+    /// The command of a name that servers have among themselves, if the client is one or counts as one.
+    pub fn find_internal(&self, name: &[u8]) -> Option<CommandId> {
+        let modes = self.client().modes;
+        let is_server = modes.has(Modes::MUST_OBEY) || modes.has(Modes::CALLS_INTERNAL);
+        is_server.then(|| self.server.commands.find_internal(name)).flatten()
+    }
+
     /// How long a command may make a string, in bytes. What was that long elsewhere may be so here.
     pub fn string_bytes_max(&self) -> usize {
         let max = self.server.config.proto_max_bulk_len;

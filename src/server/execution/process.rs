@@ -59,7 +59,7 @@ fn process_slow_path(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'
 }
 
 fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
-    let Some(id) = resolved else {
+    let Some(id) = resolved.or_else(|| cx.find_internal(args.get(0))) else {
         let foreign = FOREIGN_WORDS.iter().any(|word| args.get(0).eq_ignore_ascii_case(word));
         return if foreign { disconnect(cx) } else { refuse::refuse(cx, None, unknown_command(&args)) };
     };
@@ -104,6 +104,7 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
 /// answered, if any.
 pub fn run_replicated(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) -> Option<Vec<u8>> {
     let mark = cx.reply.mark();
+    let resolved = resolved.or_else(|| cx.find_internal(args.get(0)));
     let Some(id) = resolved else { return Some(unknown_command(&args).line().to_vec()) };
     let row = cx.server.commands.entry(id).row;
     cx.command = id;

@@ -82,7 +82,7 @@ pub fn of_files(server: &mut Server, names: Vec<(String, bool)>) -> Result<LogLo
 fn run(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>, file: &str) -> Result<(), Failed> {
     let shown = || String::from_utf8_lossy(args.get(0)).into_owned();
     let hidden = cx.server.config.hide_user_data_from_log;
-    let resolved = resolved.filter(|id| {
+    let resolved = resolved.or_else(|| cx.find_internal(args.get(0))).filter(|id| {
         let row = cx.server.commands.entry(*id).row;
         args.len() == 1 || !row.has_subcommands
     });

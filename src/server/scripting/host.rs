@@ -32,7 +32,7 @@ fn set_protocol(lua: Lua) -> Outcome {
 }
 
 fn set_propagation(lua: Lua) -> Outcome {
-    run::with(|run, _| {
+    run::with(|run, server| {
         if lua.top() != 1 {
             return Err(raise(lua, "redis.set_repl() requires two arguments."));
         }
@@ -41,7 +41,7 @@ fn set_propagation(lua: Lua) -> Outcome {
             let text = "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
             return Err(raise(lua, text));
         };
-        run.propagate_to(target);
+        run.propagate_to(server, target);
         Ok(0)
     })
     .unwrap_or_else(|| Err(raise(lua, "redis.set_repl can only be called inside a script invocation")))

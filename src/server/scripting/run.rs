@@ -360,6 +360,7 @@ fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start, colle
         rooms = Rooms::default();
     }
     cx.server.script.rooms = rooms;
+    cx.server.script.keeps_from_some = false;
     if collects {
         interpreter_of(cx.server, call).note_collected();
     }
@@ -446,8 +447,9 @@ impl Run {
     }
 
     /// Has changes go elsewhere from now on.
-    pub fn propagate_to(&mut self, target: u8) {
+    pub fn propagate_to(&mut self, server: &mut Server, target: u8) {
         self.propagate_to = target;
+        server.script.keeps_from_some = target != TO_ALL;
     }
 
     /// Takes the arguments of a command from the stack, which is empty then.

@@ -415,7 +415,9 @@ proptest! {
         all.sort();
         found.sort();
         prop_assert_eq!(all, found);
-        if left_out.is_empty() && version.number > 9 {
+        // Older servers get bitmaps as strings.
+        let stays = |(model, _): &(Model, Option<u16>)| version.number == 16 || !matches!(model, Model::Bitmap(..));
+        if left_out.is_empty() && version.number > 9 && models.iter().all(stays) {
             prop_assert_eq!(digest::of_databases(&back), digest::of_databases(&db));
         }
         let strict = save::save(&db, &options, &mut Vec::new(), &mut |_| {});

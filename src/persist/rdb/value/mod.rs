@@ -12,6 +12,7 @@
 //! [`super::forms`].
 
 pub mod array;
+pub mod bitmap;
 pub mod hash;
 pub mod list;
 pub mod path_hash;
@@ -34,7 +35,7 @@ use crate::types::hash::{FieldSet, HashLimits, Sharing};
 use crate::types::listpack::{Element, Listpack};
 use crate::types::set::SetLimits;
 use crate::types::{
-    Array, Collection, Hash, List, PathHash, Set, SortedSet, Stream, array as arrays, list as lists,
+    Array, Bitmap, Collection, Hash, List, PathHash, Set, SortedSet, Stream, array as arrays, list as lists,
     sorted_set as sorted_sets,
 };
 
@@ -136,7 +137,7 @@ macro_rules! values {
         })*
     };
 }
-values!(List, Set, SortedSet, Hash, Stream, Array, PathHash);
+values!(List, Set, SortedSet, Hash, Stream, Array, PathHash, Bitmap);
 
 impl Value {
     /// The value, if it has elements.

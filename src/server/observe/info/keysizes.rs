@@ -16,13 +16,14 @@ const LOOKED_AT_MAX: usize = 4096;
 const POWERS: usize = 60;
 
 /// The types in the order in which they are shown, and what each line is called.
-const SHOWN: [(ValueType, &str); 6] = [
+const SHOWN: [(ValueType, &str); 7] = [
     (ValueType::String, "strings_sizes"),
     (ValueType::List, "lists_items"),
     (ValueType::Set, "sets_items"),
     (ValueType::SortedSet, "zsets_items"),
     (ValueType::Hash, "hashes_items"),
     (ValueType::Array, "arrays_items"),
+    (ValueType::Bitmap, "bitmaps_sizes"),
 ];
 
 type Counts = [[u64; POWERS]; SHOWN.len()];
@@ -64,7 +65,7 @@ fn counts(db: &Databases, index: usize) -> Counts {
     counts.map(|powers| powers.map(scaled))
 }
 
-/// Bytes of a string, elements of a collection.
+/// Bytes of a string or a bitmap, elements of another collection.
 fn size_of_value(entry: EntryView<'_>) -> usize {
     match entry.string() {
         Some(string) => string.len(),
