@@ -18,6 +18,7 @@ pub mod election;
 pub mod file;
 pub mod id;
 pub mod manual;
+pub mod message;
 pub mod node;
 pub mod nodes;
 pub mod nodes_conf;
