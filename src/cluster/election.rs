@@ -1,5 +1,9 @@
 //! Elections: what a replica remembers of its own.
 
+use std::collections::BTreeSet;
+
+use super::node::NodeKey;
+
 /// Why a replica does not take its primary's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hindrance {
@@ -20,8 +24,8 @@ pub struct Election {
     pub(super) at_ms: i64,
     /// It has asked.
     pub(super) asked: bool,
-    /// Votes it has got.
-    pub(super) votes: usize,
+    /// Who has voted for it.
+    pub(super) voters: BTreeSet<NodeKey>,
     /// How many replicas of the same primary are ahead of it.
     pub(super) rank: usize,
     /// The epoch it is about.

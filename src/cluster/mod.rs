@@ -17,12 +17,14 @@
 pub mod election;
 pub mod file;
 pub mod id;
+pub mod link;
 pub mod manual;
 pub mod message;
 pub mod node;
 pub mod nodes;
 pub mod nodes_conf;
 pub mod outbox;
+pub mod rules;
 pub mod settings;
 pub mod slots;
 pub mod state;
@@ -32,3 +34,6 @@ pub use node::{Flags, Node, NodeKey};
 pub use settings::Settings;
 pub use slots::SlotSet;
 pub use state::{Health, Reason, State};
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,48 @@
 //! What the rules want sent and done, in order, and what is due before any of it.
 
+use super::id::NodeId;
+use super::message::{Body, Message};
+use super::node::{LinkId, NodeKey};
+use super::slots::SlotSet;
+
+/// Something to be done, by whoever has the sockets and the data.
+#[derive(Debug, PartialEq)]
+pub enum Action {
+    /// Send a message; with a short header if that is said.
+    Send { to: Vec<LinkId>, message: Box<Message>, is_light: bool },
+    /// Begin a connection to a node, which has this name then.
+    Connect { link: LinkId, node: NodeKey },
+    /// End a connection. Nothing is to be told of it any more.
+    Close(LinkId),
+    /// Replicate a node from now on.
+    Follow(NodeKey),
+    /// Be a primary from now on.
+    Promote,
+    /// Remove the keys of slots that others have by now.
+    DropKeys(SlotSet),
+    /// Remove all keys.
+    DropAllKeys,
+    /// Hold writes while a replica takes this node's place, or not any more.
+    HoldWrites(bool),
+    /// Pass on what was published elsewhere: a body of that kind.
+    Deliver(Body),
+    /// A node has been forgotten, or has taken another name.
+    Forgotten(NodeId),
+}
+
 /// What is to be sent and done.
 #[derive(Debug, Default)]
 pub struct Outbox {
+    /// In order.
+    pub actions: Vec<Action>,
     /// `nodes.conf` is to be written before anything is sent; on the disk, if true.
     pub(super) save: Option<bool>,
-    /// What makes the health of the cluster may have changed.
+    /// The health of the cluster may have changed.
     pub look_at_health: bool,
+    /// An election may go on.
+    pub(super) look_at_election: bool,
+    /// A manual failover may go on.
+    pub(super) look_at_manual: bool,
 }
 
 impl Outbox {
@@ -15,8 +51,23 @@ impl Outbox {
         self.save = Some(on_disk || self.save == Some(true));
     }
 
-    /// Whether `nodes.conf` is to be written now, and if so, on the disk.
+    /// Whether `nodes.conf` is to be written now, and if so, whether on the disk.
     pub fn take_save(&mut self) -> Option<bool> {
         self.save.take()
+    }
+
+    /// What is to be sent and done, for whoever does it.
+    pub fn take_actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.actions)
+    }
+
+    pub(super) fn push(&mut self, action: Action) {
+        self.actions.push(action);
+    }
+
+    /// Notes a change of what is known of nodes: to be saved, and to be looked at.
+    pub(super) fn changed(&mut self, on_disk: bool) {
+        self.save(on_disk);
+        self.look_at_health = true;
     }
 }

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use super::election::Election;
 use super::id::NodeId;
+use super::link::Link;
 use super::manual::Manual;
-use super::node::{Flags, Node, NodeKey};
+use super::node::{Flags, LinkId, Node, NodeKey};
 use super::nodes::Nodes;
 use super::outbox::Outbox;
 use super::settings::Settings;
@@ -83,6 +84,10 @@ pub struct State {
     pub(super) election: Election,
     /// What both sides remember of a manual failover.
     pub(super) manual: Manual,
+    /// The connections of the bus,
+    pub(super) links: BTreeMap<LinkId, Link>,
+    /// and the name of the next one.
+    pub(super) next_link: u64,
     /// Rounds of [`State::tick`].
     pub(super) ticks: u64,
     /// What is counted.
@@ -121,6 +126,8 @@ impl State {
             banned: BTreeMap::new(),
             election: Election::default(),
             manual: Manual::default(),
+            links: BTreeMap::new(),
+            next_link: 0,
             ticks: 0,
             counters: Counters::default(),
             outbox: Outbox::default(),
@@ -136,7 +143,7 @@ impl State {
         let node = self.myself_mut();
         let flags = node.flags;
         node.flags.set(Flags::NO_FAILOVER, settings.no_failover);
-        node.flags.set(Flags::EXTENSIONS, true);
+        node.flags.set(Flags::LIGHT_PUBLISH, true);
         let changed = node.flags != flags;
         // An address that was found out stays, one that was announced goes with the directive.
         let ip = if settings.address.ip.is_empty() && former_ip.is_empty() {
@@ -273,6 +280,9 @@ impl State {
         if self.nodes.owner(slot) == Some(key) {
             return;
         }
+        if self.is_mine(slot) {
+            self.migrating.remove(&slot);
+        }
         let is_first = self.nodes.get(key).is_some_and(|node| node.slots.is_empty());
         self.nodes.assign(slot, key);
         self.given_up.remove(slot);
@@ -289,6 +299,11 @@ impl State {
     /// Slots whose owner has changed since the last call: keys, channels and clients that wait may have to go.
     pub fn take_reassigned(&mut self) -> SlotSet {
         std::mem::take(&mut self.reassigned)
+    }
+
+    /// The connections of the bus.
+    pub fn links(&self) -> &BTreeMap<LinkId, Link> {
+        &self.links
     }
 
     /// Whether the cluster can serve.

@@ -1,0 +1,152 @@
+//! What operators want, as far as more follows from it than a slot's owner: CLUSTER MEET, FORGET, REPLICATE, FAILOVER,
+//! RESET and the like; and what clients publish.
+
+use std::net::IpAddr;
+
+use super::Moment;
+use crate::cluster::election::Election;
+use crate::cluster::id::NodeId;
+use crate::cluster::message::{Body, Message};
+use crate::cluster::node::{Address, Flags, NodeKey};
+use crate::cluster::outbox::Action;
+use crate::cluster::state::State;
+
+/// How a replica is to take its primary's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failover {
+    /// With the primary's help: nothing is lost.
+    Agreed,
+    /// Without it, if most primaries agree.
+    Force,
+    /// Without anybody.
+    Takeover,
+}
+
+impl State {
+    /// CLUSTER MEET: begins to make a node known. Whether that was not under way already; `None` when there can be no
+    /// node there.
+    pub fn meet(&mut self, ip: &str, port: u16, bus_port: u16, moment: &mut Moment<'_>) -> Option<bool> {
+        let ip: IpAddr = ip.parse().ok().filter(|_| port != 0 && bus_port != 0)?;
+        let address = Address { ip: ip.to_string(), port, other_port: 0, bus_port };
+        Some(self.begin_handshake(address, true, moment).is_some())
+    }
+
+    /// CLUSTER FORGET: forgets a node, and does not learn of it again for a while. The caller has seen that it is
+    /// neither this one nor its primary.
+    pub fn forget(&mut self, key: NodeKey, now_ms: i64) {
+        let Some(id) = self.node(key).map(|node| node.id) else { return };
+        self.ban(id, now_ms.saturating_add(self.settings.ban_ms));
+        self.remove(key);
+        self.outbox.changed(false);
+    }
+
+    /// CLUSTER REPLICATE: follows a primary. The caller has seen that this node has no slots and no data.
+    pub fn replicate(&mut self, primary: NodeKey) {
+        self.follow(primary);
+        self.outbox.changed(false);
+    }
+
+    /// CLUSTER FAILOVER of a replica that knows its primary.
+    pub fn fail_over(&mut self, how: Failover, moment: &mut Moment<'_>) {
+        self.end_manual_failover();
+        // Whatever came of an election before does not hold this one up.
+        self.election = Election::default();
+        self.manual.until_ms = moment.now_ms + self.settings.manual_failover_timeout_ms;
+        match how {
+            Failover::Takeover => {
+                log::warn!("Taking over the master (user request).");
+                self.bump_epoch();
+                self.replace_primary(moment);
+            }
+            Failover::Force => {
+                log::warn!("Forced failover user request accepted.");
+                self.manual.can_start = true;
+            }
+            Failover::Agreed => {
+                log::warn!("Manual failover user request accepted.");
+                self.ask_to_hold_writes(moment);
+            }
+        }
+        self.outbox.look_at_election |= how == Failover::Force;
+    }
+
+    /// CLUSTER SET-CONFIG-EPOCH: gives this node the epoch of its claim. The caller has seen that it has none and is
+    /// alone.
+    pub fn set_config_epoch(&mut self, epoch: u64) {
+        self.myself_mut().config_epoch = epoch;
+        self.current_epoch = self.current_epoch.max(epoch);
+        log::warn!("configEpoch set to {epoch} via CLUSTER SET-CONFIG-EPOCH");
+        self.outbox.changed(false);
+    }
+
+    /// CLUSTER RESET: forgets all nodes and slots; `hard`, also the name and the epochs.
+    pub fn reset(&mut self, hard: bool, moment: &mut Moment<'_>) {
+        let myself = self.myself;
+        let was_replica = self.myself().is_replica();
+        if was_replica {
+            self.make_primary(myself);
+            self.outbox.push(Action::Promote);
+            self.outbox.push(Action::DropAllKeys);
+        }
+        self.migrating.clear();
+        self.importing.clear();
+        self.given_up = Default::default();
+        self.end_manual_failover();
+        for slot in 0..crate::db::slot::SLOTS as u16 {
+            if self.nodes.unassign(slot).is_some() {
+                self.reassigned.insert(slot);
+            }
+        }
+        for key in self.nodes.keys() {
+            self.remove(key);
+        }
+        if hard {
+            self.current_epoch = 0;
+            self.last_vote_epoch = 0;
+            let former = self.myself().id;
+            let id = NodeId::random(moment.random);
+            self.nodes.rename(myself, id);
+            self.myself_mut().config_epoch = 0;
+            self.outbox.push(Action::Forgotten(former));
+            log::warn!("configEpoch set to 0 via CLUSTER RESET HARD");
+            log::info!("Node hard reset, now I'm {id}");
+        }
+        if hard || was_replica {
+            self.myself_mut().shard = NodeId::random(moment.random);
+        }
+        self.outbox.changed(true);
+    }
+
+    /// Asks all nodes to look at this one's claim at once.
+    pub fn announce(&mut self, moment: &mut Moment<'_>) {
+        let all = self.nodes.keys();
+        self.pong(&all, moment);
+    }
+
+    /// Passes on what a client of this node has published: to all nodes, or to those of its shard.
+    pub fn publish(&mut self, to_shard: bool, channel: &[u8], message: &[u8], moment: &Moment<'_>) {
+        let primary = self.nodes.primary_of(self.myself);
+        let shard: Vec<NodeKey> =
+            self.nodes.iter().map(|(key, _)| key).filter(|key| self.nodes.primary_of(*key) == primary).collect();
+        let is_meant = |key: NodeKey| !to_shard || shard.contains(&key);
+        let named = self.nodes.iter().filter(|(key, node)| !node.is_myself() && !node.in_handshake() && is_meant(*key));
+        let (mut light, mut whole) = (Vec::new(), Vec::new());
+        for (_, node) in named {
+            let reads_light = node.flags.has(Flags::LIGHT_PUBLISH) && node.pong_received_ms != 0;
+            if let Some(link) = node.link {
+                if reads_light {
+                    light.push(link)
+                } else {
+                    whole.push(link)
+                };
+            }
+        }
+        for (to, is_light) in [(light, true), (whole, false)] {
+            if !to.is_empty() {
+                let body = Body::Publish { to_shard, channel: channel.to_vec(), message: message.to_vec() };
+                let message = Box::new(Message { header: self.header(moment), body });
+                self.outbox.push(Action::Send { to, message, is_light });
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Nodes together, without sockets or clocks.
+
+mod rules;
+mod simulation;
+mod world;
