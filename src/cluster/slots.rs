@@ -17,7 +17,7 @@ pub struct SlotSet {
 impl SlotSet {
     /// The set that was sent.
     pub fn from_bytes(bytes: &[u8; BYTES]) -> SlotSet {
-        let len = bytes.iter().map(|byte| byte.count_ones() as usize).sum();
+        let len = bytes.as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word).count_ones() as usize).sum();
         SlotSet { bits: (len > 0).then(|| Box::new(*bytes)), len }
     }
 

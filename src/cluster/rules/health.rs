@@ -38,9 +38,14 @@ impl State {
 
     /// A slot that nobody serves, if that matters.
     fn uncovered(&self) -> Option<u16> {
-        let has_failed =
-            |slot: &u16| self.owner(*slot).and_then(|key| self.node(key)).is_none_or(|node| node.has_failed());
-        if self.settings.require_full_coverage { (0..SLOTS as u16).find(has_failed) } else { None }
+        let working = self.nodes.iter().filter(|(_, node)| !node.has_failed());
+        let covered: usize = working.map(|(_, node)| node.slots().len()).sum();
+        if covered == SLOTS || !self.settings.require_full_coverage {
+            return None;
+        }
+        let is_served =
+            |slot: u16| self.owner(slot).and_then(|key| self.node(key)).is_some_and(|node| !node.has_failed());
+        (0..SLOTS as u16).find(|slot| !is_served(*slot))
     }
 
     /// How many nodes vote, and how many of these can be reached.

@@ -12,7 +12,7 @@ use crate::cluster::message::{Body, Received};
 use crate::cluster::node::{Address, LinkId, NodeKey};
 use crate::cluster::outbox::Action;
 use crate::cluster::rules::{Local, Moment, TICK_MS};
-use crate::cluster::{NodeId, Settings, State};
+use crate::cluster::{NodeId, Settings, SlotSet, State};
 use crate::config::Config;
 use crate::db::slot::SLOTS;
 use crate::util::random::Random;
@@ -371,13 +371,14 @@ impl World {
     /// In what the nodes that are up do not agree, or what is not well; `None` if there is no such thing.
     pub fn disagreement(&self) -> Option<String> {
         let up = self.up();
-        let view = |index: usize| -> Vec<Option<NodeId>> {
-            let state = self.state(index);
-            (0..SLOTS as u16)
-                .map(|slot| state.owner(slot).and_then(|key| state.node(key)).map(|node| node.id))
-                .collect()
+        let view = |index: usize| -> BTreeMap<NodeId, SlotSet> {
+            let owners = self.state(index).nodes().iter().filter(|(_, node)| !node.slots().is_empty());
+            owners.map(|(_, node)| (node.id, node.slots().clone())).collect()
         };
         let first = view(*up.first()?);
+        if first.values().map(SlotSet::len).sum::<usize>() != SLOTS {
+            return Some(format!("not all slots have owners: {first:?}"));
+        }
         for index in up {
             let state = self.state(index);
             if !state.is_ok() {
@@ -387,11 +388,19 @@ impl World {
                 return Some(format!("node {index} still shakes hands with {:?}", node.address));
             }
             let theirs = view(index);
-            if let Some(slot) = (0..SLOTS).find(|slot| theirs[*slot].is_none() || theirs[*slot] != first[*slot]) {
-                return Some(format!(
-                    "node {index} gives slot {slot} to {:?}, another to {:?}",
-                    theirs[slot], first[slot]
-                ));
+            if theirs != first {
+                return Some(format!("node {index} gives slots to {theirs:?}, another to {first:?}"));
+            }
+            let role = |state: &State, key: NodeKey| {
+                let node = state.node(key).filter(|node| node.is_replica())?;
+                node.primary().and_then(|primary| state.node(primary)).map(|primary| primary.id)
+            };
+            for other in self.up() {
+                let theirs = self.state(other);
+                let told = state.nodes().find(&theirs.myself().id).and_then(|key| role(state, key));
+                if told != role(theirs, theirs.my_key()) {
+                    return Some(format!("node {index} is wrong about whom node {other} follows: {told:?}"));
+                }
             }
             if state.myself().is_replica() && state.my_primary().is_none_or(|(_, primary)| !primary.is_primary()) {
                 return Some(format!("node {index} follows no primary"));
