@@ -1,6 +1,5 @@
 //! What the rules want sent and done, in order, and what is due before any of it.
 
-use super::id::NodeId;
 use super::message::{Body, Message};
 use super::node::{LinkId, NodeKey};
 use super::slots::SlotSet;
@@ -26,8 +25,6 @@ pub enum Action {
     HoldWrites(bool),
     /// Pass on what was published elsewhere: a body of that kind.
     Deliver(Body),
-    /// A node has been forgotten, or has taken another name.
-    Forgotten(NodeId),
 }
 
 /// What is to be sent and done.

@@ -8,6 +8,7 @@ use super::election::Election;
 use super::id::NodeId;
 use super::link::Link;
 use super::manual::Manual;
+use super::message::KINDS;
 use super::node::{Flags, LinkId, Node, NodeKey};
 use super::nodes::Nodes;
 use super::outbox::Outbox;
@@ -34,9 +35,6 @@ pub enum Reason {
     /// Most primaries cannot be reached.
     Minority,
 }
-
-/// How many kinds of messages are counted.
-pub const KINDS: usize = 11;
 
 /// What is counted.
 #[derive(Clone, Debug, Default)]

@@ -23,7 +23,6 @@ use std::fmt;
 use super::id::NodeId;
 use super::node::{Address, Flags};
 use super::slots::SlotSet;
-use super::state::KINDS;
 
 /// Before what the kind has.
 pub const HEADER_BYTES: usize = 2256;
@@ -37,6 +36,9 @@ const LIGHT: u16 = 1 << 15;
 const GOSSIP_BYTES: usize = 104;
 const IP_BYTES: usize = 46;
 const EXTENSION_HEADER_BYTES: usize = 8;
+
+/// How many kinds of messages there are.
+pub const KINDS: usize = 11;
 
 /// What a message is, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,7 +22,8 @@ impl State {
         let claimant = primary.unwrap_or(myself);
         let mut marks = Marks::default();
         marks.set(Marks::EXTENSIONS);
-        if myself.is_primary() && self.manual.until_ms != 0 {
+        // Only then is the offset the last.
+        if myself.is_primary() && self.manual.replica.is_some() && moment.local.holds_writes {
             marks.set(Marks::PAUSED);
         }
         Header {

@@ -93,7 +93,7 @@ impl State {
     /// Forgets a node, with its links and all that was said of it.
     pub(super) fn remove(&mut self, key: NodeKey) {
         let Some(node) = self.node(key).filter(|node| !node.is_myself()) else { return };
-        let (id, links) = (node.id, [node.link, node.inbound]);
+        let links = [node.link, node.inbound];
         links.into_iter().flatten().for_each(|link| self.close(link));
         for slot in node_slots(self, key) {
             self.given_up.remove(slot);
@@ -105,7 +105,6 @@ impl State {
             self.end_manual_failover();
         }
         self.nodes.remove(key);
-        self.outbox.push(Action::Forgotten(id));
     }
 
     /// Begins to make a node known of which only the address is. Its name is to be found out.

@@ -5,7 +5,7 @@
 
 use super::Moment;
 use crate::cluster::message::{Body, PingKind};
-use crate::cluster::node::{LinkId, NodeKey};
+use crate::cluster::node::NodeKey;
 use crate::cluster::outbox::Action;
 use crate::cluster::state::State;
 
@@ -19,15 +19,21 @@ impl State {
     }
 
     /// A replica wants to take this node's place.
-    pub(super) fn hear_manual_start(&mut self, link: LinkId, sender: NodeKey, moment: &mut Moment<'_>) {
+    pub(super) fn hear_manual_start(&mut self, sender: NodeKey, now_ms: i64) {
         let Some(node) = self.node(sender).filter(|node| node.primary() == Some(self.myself)) else { return };
         log::warn!("Manual failover requested by replica {}.", node.id);
         self.end_manual_failover();
-        self.manual.until_ms = moment.now_ms + self.settings.manual_failover_timeout_ms;
+        self.manual.until_ms = now_ms + self.settings.manual_failover_timeout_ms;
         self.manual.replica = Some(sender);
         self.outbox.push(Action::HoldWrites(true));
-        // It says how far the history goes, at once.
-        self.send_ping(link, PingKind::Ping, moment);
+    }
+
+    /// Writes are held from now on: the replica is told how far the history goes.
+    pub fn writes_held(&mut self, moment: &mut Moment<'_>) {
+        let replica = self.manual.replica.and_then(|key| self.node(key));
+        if let Some(link) = replica.and_then(|node| node.link) {
+            self.send_ping(link, PingKind::Ping, moment);
+        }
     }
 
     /// The primary, which holds writes, is so far in its history.

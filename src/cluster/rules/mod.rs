@@ -48,6 +48,8 @@ pub struct Local {
     pub data_age_ms: i64,
     /// It replicates somebody.
     pub follows: bool,
+    /// It holds writes: nothing is added to its history.
+    pub holds_writes: bool,
 }
 
 impl State {

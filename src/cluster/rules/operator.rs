@@ -103,11 +103,9 @@ impl State {
         if hard {
             self.current_epoch = 0;
             self.last_vote_epoch = 0;
-            let former = self.myself().id;
             let id = NodeId::random(moment.random);
             self.nodes.rename(myself, id);
             self.myself_mut().config_epoch = 0;
-            self.outbox.push(Action::Forgotten(former));
             log::warn!("configEpoch set to 0 via CLUSTER RESET HARD");
             log::info!("Node hard reset, now I'm {id}");
         }

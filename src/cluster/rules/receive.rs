@@ -65,14 +65,14 @@ impl State {
             }
             Body::Module { .. } => {}
             body => match sender.filter(|sender| *sender != self.myself) {
-                Some(sender) => self.hear(link, sender, &header, body, moment),
+                Some(sender) => self.hear(sender, &header, body, moment),
                 None => log::debug!("Ignoring {} message from unknown node {}", body.kind(), header.sender),
             },
         }
     }
 
     /// Takes in what only known nodes say.
-    fn hear(&mut self, link: LinkId, sender: NodeKey, header: &Header, body: Body, moment: &mut Moment<'_>) {
+    fn hear(&mut self, sender: NodeKey, header: &Header, body: Body, moment: &mut Moment<'_>) {
         match body {
             Body::Fail(id) => {
                 let about = self.nodes.find(&id);
@@ -95,7 +95,7 @@ impl State {
                 }
                 self.hear_claim(about, config_epoch, &slots);
             }
-            Body::ManualStart => self.hear_manual_start(link, sender, moment),
+            Body::ManualStart => self.hear_manual_start(sender, moment.now_ms),
             Body::Ping { .. } | Body::Module { .. } => {}
         }
     }

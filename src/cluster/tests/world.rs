@@ -179,8 +179,12 @@ impl World {
     pub fn with<T>(&mut self, index: usize, work: impl FnOnce(&mut State, &mut Moment<'_>) -> T) -> T {
         let mut state = self.nodes[index].state.take().expect("a node that is up");
         let node = &self.nodes[index];
-        let local =
-            Local { offset: node.offset, data_age_ms: self.now_ms - node.heard_ms, follows: node.follows.is_some() };
+        let local = Local {
+            offset: node.offset,
+            data_age_ms: self.now_ms - node.heard_ms,
+            follows: node.follows.is_some(),
+            holds_writes: node.holds_writes,
+        };
         let epoch = state.current_epoch();
         let mut moment = Moment { now_ms: self.now_ms, random: &mut self.random, local };
         let done = work(&mut state, &mut moment);
@@ -219,8 +223,13 @@ impl World {
                 self.nodes[index].follows = primary;
             }
             Action::Promote => self.nodes[index].follows = None,
-            Action::HoldWrites(holds) => self.nodes[index].holds_writes = holds,
-            Action::DropKeys(_) | Action::DropAllKeys | Action::Deliver(_) | Action::Forgotten(_) => {}
+            Action::HoldWrites(holds) => {
+                self.nodes[index].holds_writes = holds;
+                if holds {
+                    self.with(index, State::writes_held);
+                }
+            }
+            Action::DropKeys(_) | Action::DropAllKeys | Action::Deliver(_) => {}
         }
     }
 
