@@ -25,10 +25,11 @@ mod receive;
 mod roles;
 mod tick;
 
-pub use tick::TICK_MS;
-
 use super::state::State;
 use crate::util::random::Random;
+
+/// Milliseconds between two calls of [`State::tick`].
+pub const TICK_MS: i64 = 100;
 
 /// When something happens, and what this node is besides its knowledge of the cluster.
 #[derive(Debug)]

@@ -6,8 +6,6 @@ use crate::cluster::node::{Flags, NodeKey};
 use crate::cluster::outbox::Action;
 use crate::cluster::state::State;
 
-/// Milliseconds between two rounds.
-pub const TICK_MS: i64 = 100;
 /// Rounds between two pings of some node.
 const PING_EVERY: u64 = 10;
 /// Nodes looked at for the one that has been silent for longest.
