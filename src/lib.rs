@@ -26,6 +26,7 @@
 //!    │           persistence  snapshots, the log of commands at work, backups, loading
 //!    │           scripting    one run of a script, and what it gets of the server
 //!    │           observe      statistics, INFO, slow log, latency, the log
+//!    │           web          HTTP: metrics
 //!    │           event_loop   the loop everything runs on
 //!    │           and beside them: effects, propagate, apply, evict, pause, cron, signals, shutdown, crash, start
 //!    │
@@ -51,7 +52,8 @@
 //!   it is an `Effect` (`config/directive.rs`) and its arm in `apply::apply_effect`; what the databases must know, into
 //!   `Server::sync_settings`.
 //! - an INFO field: its section's function in `server/observe/info`; what is counted stands in `observe/stats.rs`, or
-//!   in the part that counts it. CONFIG RESETSTAT is `commands/config.rs::reset_stat`.
+//!   in the part that counts it. A number is a metric, too; a counter, or one that `redis_exporter` has by another name,
+//!   has a row in `web/metrics/fields.rs`. CONFIG RESETSTAT is `commands/config.rs::reset_stat`.
 //! - a value type: a folder in `types` and its `ValueType`; its kind in `db/entry.rs` and `db/entry/collection.rs`;
 //!   a file in `persist/rdb/value` that loads and saves it, its name in `values!` there, its number in
 //!   `persist/rdb/format.rs`, a row in `persist/rdb/kinds.rs` and an arm in `persist/rdb/forms.rs`; its commands for the

@@ -276,7 +276,7 @@ impl CommandTable {
     }
 
     /// All entries, for the statistics.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
         self.entries.iter()
     }
 

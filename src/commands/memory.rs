@@ -77,7 +77,7 @@ fn usage(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn stats(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    let memory = Overview::of(&Source { server: cx.server, db: cx.db });
+    let memory = Overview::of(&Source::of(cx.server, cx.db));
     let reply = &mut *cx.reply;
     let head = reply.defer();
     let mut fields = 0;
@@ -168,7 +168,7 @@ const FRAGMENTATION_RATIO: f64 = 1.4;
 const CLIENT_BYTES: usize = 200 << 10;
 
 fn doctor(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    let memory = Overview::of(&Source { server: cx.server, db: cx.db });
+    let memory = Overview::of(&Source::of(cx.server, cx.db));
     let report = diagnosis(&memory, cx.server.clients.len());
     cx.reply.verbatim(*b"txt", report.as_bytes());
     Ok(())

@@ -47,7 +47,7 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 fn info(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let source = section::Source { server: cx.server, db: cx.db };
+    let source = section::Source::of(cx.server, cx.db);
     let text = info::text(&source, args.rest(1));
     cx.reply.verbatim(*b"txt", text.as_bytes());
     Ok(())

@@ -54,6 +54,10 @@ pub enum Effect {
     MaxClients,
     /// Warn when already above the limit, and start evicting.
     MaxMemory,
+    /// Listen for HTTP elsewhere.
+    MetricsPort,
+    /// Set TLS up for it.
+    MetricsTls,
     /// Write the scores to the kernel.
     OomScore,
     /// Listen on another port.

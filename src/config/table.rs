@@ -186,6 +186,18 @@ directives! {
     /// Ciphers of TLS 1.3.
     "tls-ciphersuites" => tls_ciphersuites: Option<String> = None, OPTIONAL_TEXT, MUTABLE, Tls;
 
+    // Metrics and the page
+
+    /// Port on which metrics and the page are served by HTTP; 0 for none.
+    "metrics-port" => metrics_port: u16 = 0, Number::between(0, 65535), MUTABLE, MetricsPort;
+    /// Addresses it is listened for on, as in `bind`.
+    "metrics-bind" => metrics_bind: Vec<String> = vec!["127.0.0.1".into(), "-::1".into()], Addresses, MULTI_ARG,
+        MetricsPort;
+    /// The user as whom a request has to come, with its password; none for anybody.
+    "metrics-user" => metrics_user: Option<String> = None, OPTIONAL_TEXT, MUTABLE;
+    /// Whether TLS is spoken there.
+    "metrics-tls" => metrics_tls: bool = false, YES_NO, MUTABLE, MetricsTls;
+
     // Process
 
     /// Run in the background.

@@ -1,4 +1,5 @@
-//! The sockets the server listens on: TCP, plain and with TLS, on every `bind` address, and a unix socket.
+//! The sockets the server listens on: TCP, plain and with TLS, on every `bind` address, a unix socket, and HTTP on every
+//! `metrics-bind` address.
 //!
 //! They belong to the server, not the event loop, because CONFIG SET opens and closes them while a command runs and
 //! has to answer whether that worked. Sockets whose address stays wanted stay open meanwhile, so that no connection on
@@ -26,6 +27,8 @@ pub enum Transport {
     Plain,
     /// TLS below it, on `tls-port`.
     Tls,
+    /// HTTP, on `metrics-port`.
+    Metrics,
 }
 
 impl Transport {
@@ -33,6 +36,15 @@ impl Transport {
         match self {
             Transport::Plain => config.port,
             Transport::Tls => config.tls_port,
+            Transport::Metrics => config.metrics_port,
+        }
+    }
+
+    /// The addresses it is listened for on.
+    fn binds(self, config: &Config) -> &[String] {
+        match self {
+            Transport::Plain | Transport::Tls => &config.bind,
+            Transport::Metrics => &config.metrics_bind,
         }
     }
 
@@ -41,6 +53,7 @@ impl Transport {
         match self {
             Transport::Plain => "TCP",
             Transport::Tls => "TLS",
+            Transport::Metrics => "metrics",
         }
     }
 }
@@ -100,7 +113,7 @@ impl Listeners {
     pub fn open_tcp(&mut self, config: &Config, transport: Transport) -> Result<(), ListenError> {
         let port = transport.port(config);
         let fail = || ListenError(format!("Failed listening on port {port} ({}), aborting.", transport.name()));
-        let binds: &[String] = if port == 0 { &[] } else { &config.bind };
+        let binds: &[String] = if port == 0 { &[] } else { transport.binds(config) };
         let is_wanted = |open: &TcpListening| open.port == port && binds.contains(&open.bind);
         let is_stale = |open: &TcpListening| open.transport == transport && !is_wanted(open);
         let mut opened = Vec::new();
@@ -140,9 +153,9 @@ impl Listeners {
         Ok(())
     }
 
-    /// Whether it listens anywhere.
+    /// Whether it listens for clients anywhere.
     pub fn is_open(&self) -> bool {
-        !self.tcp.is_empty() || self.unix.is_some()
+        self.tcp.iter().any(|open| open.transport != Transport::Metrics) || self.unix.is_some()
     }
 
     /// Closes some TCP sockets; how many.

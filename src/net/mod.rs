@@ -2,6 +2,7 @@
 
 pub mod connection;
 pub mod deadlines;
+pub mod http;
 pub mod listeners;
 pub mod outgoing;
 pub mod socket;

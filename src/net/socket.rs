@@ -4,7 +4,7 @@
 //! [`Socket::flush`].
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
@@ -87,6 +87,20 @@ impl Socket {
     pub fn close(&mut self) {
         if let Socket::Tls(session) = self {
             session.close();
+        }
+    }
+
+    /// Ends the output: the peer reads its end behind what was sent, and can still send.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn end_output(&mut self) -> io::Result<()> {
+        self.close();
+        match self {
+            Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Socket::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Socket::Tls(session) => session.stream().shutdown(Shutdown::Write),
+            Socket::Nowhere => Ok(()),
         }
     }
 

@@ -10,3 +10,7 @@ pub const SIGNAL_TOKEN: Token = Token(usize::MAX - 1);
 pub const PIPE_TOKEN: Token = Token(usize::MAX - 2);
 /// The connection to the primary until it is a client's.
 pub const LINK_TOKEN: Token = Token(usize::MAX - 3);
+/// Tokens from here on are those of HTTP connections, up to [`HTTP_CONNECTIONS_MAX`] of them.
+pub const HTTP_FIRST_TOKEN: usize = usize::MAX - 1023;
+/// HTTP connections at a time.
+pub const HTTP_CONNECTIONS_MAX: usize = 64;

@@ -58,6 +58,14 @@ fn apply_effect(server: &mut Server, db: &mut Databases, effect: Effect) -> Resu
             }
             listen(server, Transport::Tls, "Unable to listen on this port. Check server logs.")
         }
+        Effect::MetricsPort => {
+            if server.config.metrics_tls && server.config.metrics_port != 0 && server.tls.is_none() {
+                configure_tls(server)?;
+            }
+            listen(server, Transport::Metrics, "Unable to listen on this port. Check server logs.")
+        }
+        Effect::MetricsTls if uses_tls(&server.config) && server.tls.is_none() => configure_tls(server),
+        Effect::MetricsTls => Ok(()),
         Effect::Dir => std::env::set_current_dir(&server.config.dir).map_err(|error| platform::os_error_text(&error)),
         Effect::LogLevel => {
             super::observe::log_format::set_level(server.config.loglevel);
@@ -119,7 +127,8 @@ fn array_slices_have_a_form(config: &Config) -> bool {
 
 /// Whether TLS is needed for anything.
 pub fn uses_tls(config: &Config) -> bool {
-    config.tls_port != 0 || config.tls_replication || config.tls_cluster
+    let for_metrics = config.metrics_tls && config.metrics_port != 0;
+    config.tls_port != 0 || config.tls_replication || config.tls_cluster || for_metrics
 }
 
 fn configure_tls(server: &mut Server) -> Result<(), String> {

@@ -121,7 +121,7 @@ fn report(what: &str) {
 
 fn report_state(server: &Server, db: &Databases) {
     let sections: [&[u8]; 1] = [b"everything"];
-    log::warn!("------ INFO OUTPUT ------\n{}", info::text(&Source { server, db }, sections.into_iter()));
+    log::warn!("------ INFO OUTPUT ------\n{}", info::text(&Source::of(server, db), sections.into_iter()));
     let line = |key| describe::logged(server, server.clients.at(key));
     if let Some(current) = server.current.filter(|key| server.clients.get(*key).is_some()) {
         log::warn!("------ CURRENT CLIENT INFO ------\n{}", line(current));

@@ -91,6 +91,7 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
     if server.cron.paused {
         return;
     }
+    let started = server.clock.tick();
     server.clock.calibrate();
     server.command_log.cpu.read(server.stats.busy_us(&server.clock, server.clock.now()));
     db.begin_command(0, now);
@@ -113,8 +114,11 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
         children::tick(server, db);
     }
     server.links.close_unused();
+    super::web::connections::close_overdue(server);
     super::replication::cron::tick(server, db);
     visit_clients(server, now);
+    let ended = server.clock.tick();
+    server.stats.parts.cron_us += server.clock.micros_between(started, ended);
 }
 
 /// Has the allocator give memory back that much less is used of than before: what another thread has freed it would

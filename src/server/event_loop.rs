@@ -29,11 +29,13 @@ use super::event_loop::connections::{accept_client, close, close_doomed_replicas
 use super::event_loop::pipeline::READ_BYTES;
 use super::modes::ServerModes;
 use super::replication::{handshake, primary, transfer};
+use super::web;
 use crate::client::Modes;
 use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::net::listeners::FIRST_TOKEN;
-use crate::net::tokens::{LINK_TOKEN, PIPE_TOKEN, SIGNAL_TOKEN};
+use crate::net::tokens::{HTTP_FIRST_TOKEN, LINK_TOKEN, PIPE_TOKEN, SIGNAL_TOKEN};
+use crate::util::clock::Ticks;
 use pace::Pace;
 use pipeline::Pipeline;
 
@@ -99,7 +101,9 @@ impl EventLoop {
                     Err(status) => return status,
                 }
             }
+            let between_from = self.server.clock.now();
             self.before_wait();
+            self.note_between(between_from);
             if let Some(shutdown) = self.server.shutdown.take() {
                 return self.shut_down(shutdown.status);
             }
@@ -131,6 +135,7 @@ impl EventLoop {
                             self.readable(key, hung_up, hung_up);
                         }
                     }
+                    Token(place) if place >= HTTP_FIRST_TOKEN => web::connections::ready(&mut self.server, place),
                     listener => self.accept(listener),
                 }
             }
@@ -139,6 +144,9 @@ impl EventLoop {
                 handshake::ready(&mut self.server, &mut self.db);
             }
             self.accept_rest();
+            if self.server.web.has_work() {
+                web::work::work(&mut self.server, &mut self.db);
+            }
             reads = self.server.stats.reads_processed.saturating_sub(reads_before);
             self.server.stats.loop_cycles += 1;
             let ended = self.server.clock.tick();
@@ -146,6 +154,12 @@ impl EventLoop {
             self.server.stats.turn_started = Some(ended);
             super::cron::tick(&mut self.server, &mut self.db);
         }
+    }
+
+    /// Counts what was done since the end of the last turn, or since a slice of the data set was loaded.
+    fn note_between(&mut self, from: Ticks) {
+        let now = self.server.clock.tick();
+        self.server.stats.parts.between_us += self.server.clock.micros_between(from, now);
     }
 
     fn is_loading(&self) -> bool {
@@ -190,6 +204,7 @@ impl EventLoop {
     fn wait_at_most(&self) -> Duration {
         if self.server.clients.has_read_on()
             || self.server.evicting
+            || self.server.web.has_work()
             || self.server.repl.link.reads_on
             || self.is_loading()
             || !self.accept_again.is_empty() && self.accept_rest_until_ms == 0

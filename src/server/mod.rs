@@ -29,6 +29,7 @@ pub mod state;
 #[cfg(test)]
 pub mod testbed;
 pub mod title;
+pub mod web;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -66,6 +67,7 @@ use crate::server::observe::stats::Stats;
 use crate::server::pause::Pause;
 use crate::server::persistence::load_state::Loading;
 use crate::server::state::{CronState, PendingShutdown, Shutdown};
+use crate::server::web::state::Web;
 use crate::util::clock::Clock;
 use crate::util::oom_score::OomScore;
 use crate::util::process_title::ProcessTitle;
@@ -125,6 +127,8 @@ pub struct Server {
     pub latency: Latency,
     /// The client whose command runs, while messages are sent.
     pub current: Option<ClientKey>,
+    /// HTTP.
+    pub web: Web,
     /// Ends the event loop at the end of the turn.
     pub shutdown: Option<Shutdown>,
     /// An end that is on its way.
@@ -212,6 +216,7 @@ impl Server {
             hotkeys: Hotkeys::default(),
             latency: Latency::default(),
             current: None,
+            web: Web::default(),
             shutdown: None,
             pending_shutdown: None,
             listeners,

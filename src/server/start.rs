@@ -170,6 +170,7 @@ fn serve(
     let mut listeners = Listeners::new(registry().map_err(fail("Can't create the event loop"))?);
     listeners.open_tcp(&config, Transport::Plain)?;
     listeners.open_tcp(&config, Transport::Tls)?;
+    listeners.open_tcp(&config, Transport::Metrics)?;
     listeners.open_unix(&config)?;
     if !listeners.is_open() {
         return Err(StartError::Other("Configured to not listen anywhere, exiting.".to_owned()));

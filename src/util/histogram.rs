@@ -61,6 +61,17 @@ impl Histogram {
         self.buckets[..=bucket_of(nanos.min(LONGEST))].iter().sum()
     }
 
+    /// The same for several durations at once, in order.
+    pub fn counts_up_to<const N: usize>(&self, nanos: [u64; N]) -> [u64; N] {
+        let (mut seen, mut from) = (0, 0);
+        nanos.map(|nanos| {
+            let end = bucket_of(nanos.min(LONGEST)) + 1;
+            seen += self.buckets[from.min(end)..end].iter().sum::<u64>();
+            from = end.max(from);
+            seen
+        })
+    }
+
     /// The longest duration that counts as `nanos`.
     pub fn end_of_bucket(&self, nanos: u64) -> u64 {
         (lower_end(bucket_of(nanos) + 1) - 1).min(END)
@@ -146,6 +157,8 @@ mod tests {
             for percent in percents.into_iter().chain([0.0, 50.0, 99.9, 100.0]) {
                 prop_assert_eq!(own.percentile(percent), percentile_of_twin(&twin, percent), "{}", percent);
             }
+            let bounds: [u64; 31] = std::array::from_fn(|power| 1 << power);
+            prop_assert_eq!(own.counts_up_to(bounds), bounds.map(|bound| own.count_up_to(bound)));
             for nanos in values.into_iter().chain((0..31).map(|power| 1 << power)) {
                 prop_assert_eq!(own.count_up_to(nanos), twin.count_between(0, nanos));
                 if nanos <= END {

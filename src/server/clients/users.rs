@@ -122,6 +122,13 @@ fn enter(server: &mut Server, refusal: Refusal, client: Vec<u8>) {
     server.acl.log.add(entry, server.config.acllog_max_len);
 }
 
+/// Enters a request over HTTP into ACL LOG that gave a name and no right password for it.
+pub fn log_refused_request(server: &mut Server, user: Vec<u8>, path: &str, peer: &str) {
+    let (reason, context) = (Reason::Auth, Context::TopLevel);
+    let client = format!("addr={peer} lib-name=http").into_bytes();
+    enter(server, Refusal { reason, context, object: path.as_bytes().to_vec(), user }, client);
+}
+
 /// Has a client act as the user whom the certificate names that it has shown, if `tls-auth-clients-user` says how. The
 /// first name of a user that is on counts. Without one the client stays who it is, and its foremost name is entered into
 /// ACL LOG.

@@ -7,3 +7,4 @@ pub mod latency;
 pub mod log_format;
 pub mod stats;
 pub mod syslog;
+pub mod tally;

@@ -80,10 +80,23 @@ pub struct Stats {
     pub loop_cycles: u64,
     /// Time in turns of the event loop, in microseconds.
     pub loop_us: u64,
+    /// What else the loop does.
+    pub parts: LoopParts,
     /// When the turn began that is not yet part of it.
     pub turn_started: Option<Ticks>,
     /// Commands that entered the slow log.
     pub slow: SlowCalls,
+}
+
+/// Parts of the event loop's time, in microseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoopParts {
+    /// Between two turns but for the cron: the log is written, answers are sent.
+    pub between_us: u64,
+    /// The cron.
+    pub cron_us: u64,
+    /// HTTP.
+    pub http_us: u64,
 }
 
 impl Stats {

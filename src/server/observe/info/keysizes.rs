@@ -16,7 +16,7 @@ const LOOKED_AT_MAX: usize = 4096;
 const POWERS: usize = 60;
 
 /// The types in the order in which they are shown, and what each line is called.
-const SHOWN: [(ValueType, &str); 7] = [
+pub const SHOWN: [(ValueType, &str); 7] = [
     (ValueType::String, "strings_sizes"),
     (ValueType::List, "lists_items"),
     (ValueType::Set, "sets_items"),
@@ -26,12 +26,13 @@ const SHOWN: [(ValueType, &str); 7] = [
     (ValueType::Bitmap, "bitmaps_sizes"),
 ];
 
-type Counts = [[u64; POWERS]; SHOWN.len()];
+/// Keys of each type and power.
+pub type Counts = [[u64; POWERS]; SHOWN.len()];
 
 /// The section.
 pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     for index in 0..source.db.count() {
-        let counts = counts(source.db, index);
+        let counts = counts(source.db, index, LOOKED_AT_MAX);
         for ((_, name), powers) in SHOWN.iter().zip(&counts) {
             let mut text = String::new();
             for (power, count) in powers.iter().enumerate().filter(|(_, count)| **count > 0) {
@@ -46,7 +47,8 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     }
 }
 
-fn counts(db: &Databases, index: usize) -> Counts {
+/// The counts of a database, of which `looked_at` keys are drawn if it has more.
+pub fn counts(db: &Databases, index: usize, looked_at: usize) -> Counts {
     let dict = &db.database(index).dict;
     let mut counts = [[0; POWERS]; SHOWN.len()];
     let mut count = |entry: EntryView<'_>| {
@@ -55,13 +57,13 @@ fn counts(db: &Databases, index: usize) -> Counts {
         }
     };
     let keys = dict.len();
-    if keys <= LOOKED_AT_MAX {
+    if keys <= looked_at {
         dict.iter().for_each(count);
         return counts;
     }
     let mut random = Random::from_seed(keys as u64);
-    (0..LOOKED_AT_MAX).filter_map(|_| dict.random(&mut random)).for_each(&mut count);
-    let scaled = |seen: u64| (u128::from(seen) * keys as u128 / LOOKED_AT_MAX as u128) as u64;
+    (0..looked_at).filter_map(|_| dict.random(&mut random)).for_each(&mut count);
+    let scaled = |seen: u64| (u128::from(seen) * keys as u128 / looked_at as u128) as u64;
     counts.map(|powers| powers.map(scaled))
 }
 
@@ -79,7 +81,7 @@ fn power_of(size: usize) -> usize {
 }
 
 /// The least size of a power, as it is shown: `0`, `1`, `512`, `1K`, `64M`.
-fn label(power: usize) -> String {
+pub fn label(power: usize) -> String {
     const UNITS: [&str; 6] = ["", "K", "M", "G", "T", "P"];
     match power.checked_sub(1) {
         None => "0".to_owned(),

@@ -5,7 +5,7 @@
 //! resizing of each client's reply buffer (`reply_buffer_shrinks`, `reply_buffer_expands`), which there is none of.
 
 mod commands;
-mod keysizes;
+pub mod keysizes;
 pub mod memory;
 mod persistence;
 mod replication;
@@ -14,7 +14,6 @@ pub mod section;
 use std::fmt::Write;
 
 use crate::client::acl::log::Reason;
-use crate::client::{Client, Modes};
 use crate::config::{Config, REDIS_VERSION};
 use crate::server::observe::info::section::{Section, Source};
 use crate::server::{Server, shutdown};
@@ -77,6 +76,15 @@ pub fn text<'a>(source: &Source<'_>, names: impl Iterator<Item = &'a [u8]>) -> S
     text
 }
 
+/// The lines of one section.
+pub fn section_lines(source: &Source<'_>, name: &str) -> String {
+    let mut text = String::new();
+    if let Some(row) = SECTIONS.iter().find(|row| row.name == name) {
+        (row.write)(source, &mut Section(&mut text));
+    }
+    text
+}
+
 fn server(source: &Source<'_>, section: &mut Section<'_>) {
     let Server { config, clock, .. } = source.server;
     let uptime = clock.uptime().as_secs();
@@ -133,27 +141,20 @@ fn threads(source: &Source<'_>, section: &mut Section<'_>) {
 
 fn clients(source: &Source<'_>, section: &mut Section<'_>) {
     let clients = &source.server.clients;
-    let largest_input =
-        clients.live().map(|(_, client)| client.input_peak.max(client.connection.input_waiting())).max();
-    let largest_output = clients.live().map(|(_, client)| client.output.len()).max();
-    let with_deadline = clients.live().filter(|(_, client)| {
-        let blocked = client.blocked.as_ref();
-        blocked.is_some_and(|blocked| blocked.deadline_ms.is_some())
-    });
-    let count = |holds: fn(&Client) -> bool| clients.live().filter(|(_, client)| holds(client)).count();
-    section.field("connected_clients", count(|client| !client.modes.has(Modes::REPLICA)));
+    let tally = source.tally();
+    section.field("connected_clients", tally.connected);
     section.field("cluster_connections", 0);
     section.field("maxclients", source.server.config.maxclients);
     if !source.server.config.priority_subnets.is_empty() {
         section.field("connected_priority_clients", clients.with_priority);
     }
-    section.field("client_recent_max_input_buffer", largest_input.unwrap_or(0));
-    section.field("client_recent_max_output_buffer", largest_output.unwrap_or(0));
+    section.field("client_recent_max_input_buffer", tally.largest_input);
+    section.field("client_recent_max_output_buffer", tally.largest_output);
     section.field("blocked_clients", clients.blocked);
     section.field("tracking_clients", source.server.tracking.clients());
-    section.field("pubsub_clients", count(|client| client.subscriptions.is_some()));
-    section.field("watching_clients", count(|client| !client.watched.is_empty()));
-    section.field("clients_in_timeout_table", with_deadline.count());
+    section.field("pubsub_clients", tally.subscribers);
+    section.field("watching_clients", tally.watching);
+    section.field("clients_in_timeout_table", tally.with_deadline);
     section.field("total_watched_keys", source.server.watches.len());
     section.field("total_blocking_keys", source.server.waiters.len());
     section.field("total_blocking_keys_on_nokey", source.server.waiters.len_with_dependents());

@@ -4,6 +4,7 @@ use std::fmt::{Display, Write};
 
 use crate::db::Databases;
 use crate::server::Server;
+use crate::server::observe::tally::Tally;
 
 /// What the sections are made from.
 pub struct Source<'a> {
@@ -11,6 +12,20 @@ pub struct Source<'a> {
     pub server: &'a Server,
     /// The databases.
     pub db: &'a Databases,
+    /// What a walk over the clients has counted, if there was one already.
+    pub walked: Option<Tally>,
+}
+
+impl<'a> Source<'a> {
+    /// Both, as they are.
+    pub fn of(server: &'a Server, db: &'a Databases) -> Source<'a> {
+        Source { server, db, walked: None }
+    }
+
+    /// What there is to be counted of all clients.
+    pub fn tally(&self) -> Tally {
+        self.walked.unwrap_or_else(|| Tally::of(&self.server.clients))
+    }
 }
 
 /// A section that is being written.
