@@ -26,7 +26,7 @@
 //!    │           persistence  snapshots, the log of commands at work, backups, loading
 //!    │           scripting    one run of a script, and what it gets of the server
 //!    │           observe      statistics, INFO, slow log, latency, the log
-//!    │           web          HTTP: metrics
+//!    │           web          HTTP: metrics, the page, and what is watched for them
 //!    │           event_loop   the loop everything runs on
 //!    │           and beside them: effects, propagate, apply, evict, pause, cron, signals, shutdown, crash, start
 //!    │

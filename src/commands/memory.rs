@@ -3,6 +3,7 @@
 use crate::command::Args;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
+use crate::db::dict::TABLE_SHARE;
 use crate::server::execution::{Command, Ctx};
 use crate::server::observe::info::memory::Overview;
 use crate::server::observe::info::section::Source;
@@ -52,8 +53,6 @@ const SUBCOMMANDS: &[Command] = &[
         .complexity("O(1)"),
 ];
 
-/// A key's share of the table, in bytes: a 64-byte bucket has seven places.
-const TABLE_SHARE: usize = 64usize.div_ceil(7);
 /// Elements of a collection that MEMORY USAGE looks at when it is not told.
 const USAGE_SAMPLES: usize = 5;
 

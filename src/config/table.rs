@@ -198,6 +198,9 @@ directives! {
     /// Whether TLS is spoken there.
     "metrics-tls" => metrics_tls: bool = false, YES_NO, MUTABLE, MetricsTls;
 
+    /// Whether big keys are searched for in the background, for the page and the metrics.
+    "bigkeys-scan" => bigkeys_scan: bool = false, YES_NO, MUTABLE;
+
     // Process
 
     /// Run in the background.

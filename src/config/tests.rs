@@ -52,6 +52,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("bgsave-default-method", "fork"),
     ("bgsave_cpulist", ""),
     ("bind", "* -::*"),
+    ("bigkeys-scan", "no"),
     ("bind-source-addr", ""),
     ("bio-cpulist", ""),
     ("bitmap-default-roaring", "no"),

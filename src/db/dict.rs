@@ -56,6 +56,9 @@ struct Indexes {
     blessed: Blessed,
 }
 
+/// A key's share of the table, in bytes: a 64-byte bucket has seven places.
+pub const TABLE_SHARE: usize = 64usize.div_ceil(7);
+
 impl Dict {
     /// An empty dictionary, which keeps its keys by slot if their hashes have it.
     pub fn new(hasher: KeyHasher) -> Self {

@@ -5,7 +5,7 @@
 //! and [`evict`] delete keys nobody asked to be deleted.
 
 mod blessed;
-mod dict;
+pub mod dict;
 pub mod digest;
 mod entry;
 pub mod evict;

@@ -9,6 +9,7 @@ use super::effects::Observers;
 use super::modes::ServerModes;
 use super::oom_score::oom_score;
 use super::persistence::aof_folder;
+use super::web::watch;
 use super::{Server, replica_mode, title};
 use crate::cluster;
 use crate::config::{Changes, Config, Effect, SetError};
@@ -204,6 +205,7 @@ impl Server {
         self.latency.threshold_ms = self.config.latency_monitor_threshold_ms;
         tracked_keys::note_fill(self);
         memory::config_changed(self);
+        watch::config_changed(self);
         self.modes.set(ServerModes::NEW_SETTINGS, true);
         self.note_disk_error();
         replica_mode::update_role(self);

@@ -115,6 +115,7 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
     }
     server.links.close_unused();
     super::web::connections::close_overdue(server);
+    super::web::watch::tick(server, db);
     super::replication::cron::tick(server, db);
     visit_clients(server, now);
     let ended = server.clock.tick();

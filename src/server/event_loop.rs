@@ -30,6 +30,7 @@ use super::event_loop::pipeline::READ_BYTES;
 use super::modes::ServerModes;
 use super::replication::{handshake, primary, transfer};
 use super::web;
+use super::web::work::Worker;
 use crate::client::Modes;
 use crate::db::Databases;
 use crate::net::ClientKey;
@@ -64,6 +65,7 @@ pub struct EventLoop {
     accept_again: Vec<Token>,
     accept_rest_until_ms: i64,
     signals: super::signals::Signals,
+    worker: Worker,
 }
 
 impl EventLoop {
@@ -81,6 +83,7 @@ impl EventLoop {
             accept_again: Vec::new(),
             accept_rest_until_ms: 0,
             signals,
+            worker: Worker::default(),
         }
     }
 
@@ -144,8 +147,8 @@ impl EventLoop {
                 handshake::ready(&mut self.server, &mut self.db);
             }
             self.accept_rest();
-            if self.server.web.has_work() {
-                web::work::work(&mut self.server, &mut self.db);
+            if self.worker.has_work(&self.server) {
+                self.worker.work(&mut self.server, &mut self.db);
             }
             reads = self.server.stats.reads_processed.saturating_sub(reads_before);
             self.server.stats.loop_cycles += 1;
@@ -204,7 +207,6 @@ impl EventLoop {
     fn wait_at_most(&self) -> Duration {
         if self.server.clients.has_read_on()
             || self.server.evicting
-            || self.server.web.has_work()
             || self.server.repl.link.reads_on
             || self.is_loading()
             || !self.accept_again.is_empty() && self.accept_rest_until_ms == 0
@@ -215,6 +217,7 @@ impl EventLoop {
         let next =
             [Some(super::cron::next_ms(&self.server)), self.server.deadlines.next_ms(), self.server.pause.end_ms()];
         let next = next.into_iter().flatten().min().unwrap_or(now);
+        let next = if self.worker.has_work(&self.server) { next.min(now + 1) } else { next };
         Duration::from_millis((next - now).max(0) as u64)
     }
 

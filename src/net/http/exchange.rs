@@ -2,7 +2,7 @@
 //!
 //! It is always in one of a few states, and in each of them its time is limited: a head that does not come, an answer
 //! that is not read, and a peer that does not go away are the end of it. What it holds is bounded: a head, the answer
-//! on its way.
+//! on its way, and of a stream of events the latest that did not fit the socket.
 
 use std::collections::VecDeque;
 use std::io;
@@ -23,6 +23,8 @@ const STALL_MS: i64 = 20_000;
 /// How long the rest of what a peer sends is read after its request was refused, in milliseconds, and how much of it.
 const DRAIN_MS: i64 = 2_000;
 const DRAIN_BYTES_MAX: usize = 256 * 1024;
+/// Pieces of a stream that may wait for the socket.
+const WAITING_PIECES_MAX: usize = 4;
 /// Bytes read at once.
 const READ_BYTES: usize = 4 * 1024;
 
@@ -35,6 +37,8 @@ pub enum Phase {
     Working,
     /// The answer is sent.
     Writing,
+    /// Events are sent as they come.
+    Streaming,
     /// All is said; what the peer still sends is read so that it hears it.
     Draining,
 }
@@ -99,6 +103,11 @@ impl Exchange {
         self.socket.deregister(registry).ok();
     }
 
+    /// What it is at.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
     /// Whether it only waits for a further request, or for its end.
     pub fn is_idle(&self) -> bool {
         self.phase == Phase::Draining || self.phase == Phase::Reading && self.input.is_empty()
@@ -145,7 +154,7 @@ impl Exchange {
                 self.socket.end_output()?;
                 return Ok(if self.at_end { Step::Close } else { Step::Wait });
             }
-            Phase::Draining => return Ok(if self.at_end { Step::Close } else { Step::Wait }),
+            Phase::Streaming | Phase::Draining => return Ok(if self.at_end { Step::Close } else { Step::Wait }),
             Phase::Working => return Ok(Step::Wait),
         }
         // What was sent may be the last of a handshake: the request comes behind it.
@@ -183,7 +192,7 @@ impl Exchange {
         while !self.at_end {
             let room = match self.phase {
                 Phase::Reading | Phase::Working | Phase::Writing => HEAD_BYTES_MAX - self.input.len(),
-                Phase::Draining => DRAIN_BYTES_MAX - self.drained,
+                Phase::Streaming | Phase::Draining => DRAIN_BYTES_MAX - self.drained,
             };
             if room == 0 {
                 return if self.phase == Phase::Draining { Err(io::ErrorKind::InvalidData.into()) } else { Ok(()) };
@@ -191,7 +200,7 @@ impl Exchange {
             let room = room.min(READ_BYTES);
             match self.socket.read(&mut buffer[..room]) {
                 Ok(0) => self.at_end = true,
-                Ok(count) if self.phase == Phase::Draining => self.drained += count,
+                Ok(count) if matches!(self.phase, Phase::Streaming | Phase::Draining) => self.drained += count,
                 Ok(count) => self.input.extend_from_slice(&buffer[..count]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -225,6 +234,9 @@ impl Exchange {
                 result => result?,
             }
         }
+        if self.phase == Phase::Streaming {
+            self.deadline_ms = now_ms + STALL_MS;
+        }
         Ok(true)
     }
 
@@ -240,5 +252,19 @@ impl Exchange {
     /// Whether another request may follow the one that was asked.
     pub fn keeps_alive(&self) -> bool {
         self.keeps_alive && !self.at_end
+    }
+
+    /// Begins a stream of events.
+    pub fn begin_stream(&mut self, head: Vec<u8>) {
+        self.output.push_back(head.into());
+        self.keeps_alive = false;
+        self.phase = Phase::Streaming;
+    }
+
+    /// Adds an event to the stream, unless too many wait already: whoever reads slowly misses some.
+    pub fn push(&mut self, event: &Arc<[u8]>) {
+        if self.phase == Phase::Streaming && self.output.len() < WAITING_PIECES_MAX {
+            self.output.push_back(Arc::clone(event));
+        }
     }
 }

@@ -17,6 +17,8 @@ pub enum Status {
     HasBody,
     /// Who asks has to say who it is.
     Unauthorized,
+    /// It is not for everybody.
+    Forbidden,
     /// There is no such thing.
     NotFound,
     /// It asks for a change.
@@ -27,6 +29,8 @@ pub enum Status {
     Misdirected,
     /// Its head is too long.
     HeadTooLarge,
+    /// There are too many.
+    Unavailable,
 }
 
 impl Status {
@@ -36,12 +40,14 @@ impl Status {
             Status::Ok => "200 OK",
             Status::BadRequest | Status::NotHttp => "400 Bad Request",
             Status::Unauthorized => "401 Unauthorized",
+            Status::Forbidden => "403 Forbidden",
             Status::NotFound => "404 Not Found",
             Status::MethodNotAllowed => "405 Method Not Allowed",
             Status::TimedOut => "408 Request Timeout",
             Status::HasBody => "413 Content Too Large",
             Status::Misdirected => "421 Misdirected Request",
             Status::HeadTooLarge => "431 Request Header Fields Too Large",
+            Status::Unavailable => "503 Service Unavailable",
         }
     }
 }

@@ -81,6 +81,10 @@ impl Pipeline {
         let commands = server.stats.commands;
         let used = self.run_buffer(server, db, key, &mut reply, buffer, from);
         let commands = server.stats.commands.saturating_sub(commands);
+        server.web.sample_in -= commands as i64;
+        if server.web.sample_in <= 0 {
+            self.sample_key(server, key, buffer);
+        }
         let client = server.clients.at_mut(key);
         client.commands += commands;
         reply.limit = 0;
@@ -112,6 +116,24 @@ impl Pipeline {
         if server.modes.has(ServerModes::CLIENT_MEMORY_LIMIT) {
             memory::count(server, key, None);
         }
+    }
+
+    /// Looks at one command of the last batch for its key: see [`crate::server::web::hot`].
+    #[cold]
+    fn sample_key(&self, server: &mut Server, key: ClientKey, buffer: &[u8]) {
+        server.web.sample_in = i64::MAX;
+        let Some(watch) = &mut server.web.watch else { return };
+        server.web.sample_in = watch.hot.next_in();
+        let count = self.batch.requests.len().min(self.resolved.len());
+        if count == 0 {
+            return;
+        }
+        let picked = watch.hot.pick(count);
+        let args = ArgView::of(&self.batch, &self.batch.requests[picked], buffer);
+        let entry = self.resolved[picked].command.map(|id| server.commands.entry(id));
+        let place = entry.map_or(0, |entry| usize::from(entry.first_key));
+        let named = (place > 0 && place < args.len()).then(|| args.get(place));
+        watch.hot.note(server.clients.at(key).db, named);
     }
 
     /// Runs the command of a client that was held by a pause; its further input follows in the next turn.

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use log::{Level, LevelFilter};
 
+use super::log_tail;
 use super::syslog::Syslog;
 use crate::config::{Choice, Config, LogFormat, LogLevel, LogTimestampFormat};
 use crate::util::clock::unix_micros;
@@ -77,7 +78,9 @@ pub fn install(config: &Config) -> io::Result<()> {
             LogTimestampFormat::Iso8601 => iso_stamp(ms),
             LogTimestampFormat::Milliseconds => ms.to_string(),
         };
-        writeln!(out, "{}", line(choice(&FORMAT), ROLE.load(Relaxed), &stamp, level, &message))
+        let line = line(choice(&FORMAT), ROLE.load(Relaxed), &stamp, level, &message);
+        log_tail::keep(&line);
+        writeln!(out, "{line}")
     });
     set_format(config);
     builder.try_init().map_err(io::Error::other)?;

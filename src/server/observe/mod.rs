@@ -5,6 +5,7 @@ pub mod hotkeys;
 pub mod info;
 pub mod latency;
 pub mod log_format;
+pub mod log_tail;
 pub mod stats;
 pub mod syslog;
 pub mod tally;

@@ -2,7 +2,8 @@
 //!
 //! Metrics hold no keys and no values: whoever reaches the port may have them, and by default only this machine does
 //! (`metrics-bind`). With `metrics-user` each request has to come as that user (Basic), whose rights in ACL do not
-//! matter: it is a name and a password, nothing is run as it.
+//! matter: it is a name and a password, nothing is run as it. The page shows keys and arguments of commands besides;
+//! without `metrics-user` it is for this machine alone while `protected-mode` is on.
 //!
 //! A page of another site must not get at any of this through the browser of somebody on this machine: a name that was
 //! made to point here (DNS rebinding) is refused where no password keeps it out.
@@ -13,8 +14,8 @@ use std::sync::Arc;
 use base64ct::{Base64, Encoding};
 
 use super::metrics::exposition::Format;
-use super::metrics::scrape::Scrape;
-use super::state::{Asker, Job};
+use super::page;
+use super::state::{Asker, Wanted};
 use crate::net::http::exchange::Exchange;
 use crate::net::http::request::Request;
 use crate::net::http::response::{Head, Status};
@@ -23,6 +24,10 @@ use crate::server::clients::users;
 
 /// Plain text.
 const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+const EVENTS: &str = "text/event-stream; charset=utf-8";
+/// Viewers of the page at a time.
+const VIEWERS_MAX: usize = 16;
 /// What asks for a name and a password.
 const CHALLENGE: &str = "WWW-Authenticate: Basic realm=\"oxidis\", charset=\"UTF-8\"\r\n";
 const ALLOWED: &str = "Allow: GET, HEAD\r\n";
@@ -45,13 +50,40 @@ pub fn answer(server: &mut Server, asker: Asker, request: &Request) {
     }
     match request.path.as_str() {
         "/metrics" => {
-            if server.web.sizes.are_stale(server.clock.unix_ms()) {
-                server.web.jobs.push_back(Job::Sizes(0));
-            }
-            let scrape = Box::new(Scrape::new(Format::accepted(&request.accept)));
-            server.web.jobs.push_back(Job::Scrape { asker, is_head: request.is_head, scrape });
+            let wanted = Wanted::Metrics(asker, Format::accepted(&request.accept), request.is_head);
+            server.web.wanted.push_back(wanted);
         }
+        "/" | "/events" | "/history" if !may_see_page(server, is_local) => refuse(server, asker, Status::Forbidden),
+        "/" => {
+            let (page, policy) = page::page();
+            let more = format!("Content-Security-Policy: {policy}\r\n");
+            let head = Head { status: Status::Ok, content_type: HTML, length: None, more: &more, keeps_alive: true };
+            reply(server, asker, head, page, request.is_head);
+        }
+        "/history" => {
+            server.web.wanted.push_back(Wanted::Past(asker, request.is_head));
+        }
+        "/events" if request.is_head => refuse(server, asker, Status::MethodNotAllowed),
+        "/events" => begin_stream(server, asker),
         _ => refuse(server, asker, Status::NotFound),
+    }
+}
+
+/// Whether keys and commands are shown to somebody who is no stranger to the port.
+fn may_see_page(server: &Server, is_local: bool) -> bool {
+    is_local || server.config.metrics_user.is_some() || !server.config.protected_mode
+}
+
+/// Begins to tell somebody what happens.
+fn begin_stream(server: &mut Server, asker: Asker) {
+    if server.web.viewers().len() >= VIEWERS_MAX {
+        return refuse(server, asker, Status::Unavailable);
+    }
+    let now = server.clock.unix_ms() / 1000;
+    let head = Head { status: Status::Ok, content_type: EVENTS, length: None, more: "", keeps_alive: false };
+    if let Some(exchange) = server.web.asker(asker) {
+        exchange.begin_stream(head.to_bytes(now));
+        server.web.wanted.push_back(Wanted::Event(Some(asker)));
     }
 }
 
@@ -97,11 +129,15 @@ pub fn refuse(server: &mut Server, asker: Asker, status: Status) {
         Status::Misdirected => "Ask for it by address or as localhost, or set metrics-user: a name may have been made \
                                 to point here by somebody else.\n"
             .to_owned(),
-        Status::NotFound => "There is nothing but /metrics here.\n".to_owned(),
+        Status::Forbidden => "The page shows keys and commands, and is for this machine alone. To see it from another \
+                              one set metrics-user to a user with a password, or protected-mode to no.\n"
+            .to_owned(),
+        Status::NotFound => "There is /metrics here, and / for people.\n".to_owned(),
         Status::MethodNotAllowed => "Nothing can be changed here: GET and HEAD alone are answered.\n".to_owned(),
         Status::TimedOut => "The request did not come in time.\n".to_owned(),
         Status::HasBody => "Requests have no body here.\n".to_owned(),
         Status::HeadTooLarge => "The head of the request is too long.\n".to_owned(),
+        Status::Unavailable => "There are too many of these.\n".to_owned(),
         Status::BadRequest | Status::Ok => "This is no request.\n".to_owned(),
     };
     let more = match status {

@@ -189,6 +189,23 @@ pub fn own(source: &Source<'_>, out: &mut Exposition) {
     let now = server.clock.unix_ms() / 1000;
     let age = (now - server.persist.snapshots.last_save).max(0);
     out.single("oxidis_rdb_last_save_age_seconds", Kind::Gauge, "Seconds since the last snapshot, or the start.", age);
+    if let Some(watch) = &server.web.watch {
+        let hot = watch.hot.top();
+        if !hot.is_empty() {
+            let help = "Share of all commands that the hottest keys have, by rank.";
+            out.family("oxidis_hot_key_share", Kind::Gauge, help);
+            for (rank, (_, _, share)) in hot.iter().enumerate() {
+                out.sample(&[("rank", &(rank + 1).to_string())], share);
+            }
+        }
+        if !watch.big.told().is_empty() {
+            out.family("oxidis_big_key_bytes", Kind::Gauge, "Bytes that the biggest keys take, by rank.");
+            for (rank, big) in watch.big.told().iter().enumerate() {
+                let labels = [("rank", &*(rank + 1).to_string()), ("type", big.kind.name())];
+                out.sample(&labels, big.bytes);
+            }
+        }
+    }
     let connections = server.web.exchanges.len();
     out.single("oxidis_http_connections", Kind::Gauge, "Connections to metrics-port.", connections);
 }

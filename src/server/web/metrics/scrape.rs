@@ -1,6 +1,7 @@
 //! A scrape, made in steps: each of them takes some tens of microseconds, however many clients and commands there are.
 
 use super::exposition::{Exposition, Format};
+use super::sizes::Sizes;
 use super::{commands, fields, parts};
 use crate::server::observe::info;
 use crate::server::observe::info::section::Source;
@@ -51,7 +52,7 @@ impl Scrape {
     }
 
     /// Does the next step; whether that was the last.
-    pub fn step(&mut self, source: &Source<'_>) -> bool {
+    pub fn step(&mut self, source: &Source<'_>, sizes: &Sizes) -> bool {
         let source = Source { walked: Some(self.walk.tally), ..*source };
         let out = &mut self.out;
         self.stage = match self.stage {
@@ -83,7 +84,7 @@ impl Scrape {
                 None => Stage::Sizes,
             },
             Stage::Sizes => {
-                source.server.web.sizes.write(out);
+                sizes.write(out);
                 Stage::Done
             }
             Stage::Done => Stage::Done,
