@@ -212,7 +212,7 @@ mod tests {
         let mut bed = Testbed::new();
         let mut heat = Heat::default();
         let get = bed.server.commands.resolve(&crate::resp::request::OwnedRequest::of(&["get"]).view()).expect("GET");
-        let mut call = |bed: &mut Testbed, nanos: u64, times: u64| {
+        let call = |bed: &mut Testbed, nanos: u64, times: u64| {
             let stats = bed.server.commands.stats_mut(get);
             stats.calls += times;
             (0..times).for_each(|_| stats.latency.get_or_insert_default().record(nanos));
