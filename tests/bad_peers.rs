@@ -111,9 +111,25 @@ fn a_data_set_that_breaks_off_leaves_the_old_one_in_place() {
 }
 
 #[test]
+fn a_replica_told_to_drop_its_data_first_has_none_when_the_new_data_breaks_off() {
+    let whole = data("new", true);
+    let mut primary = Primary::listen();
+    let replica = replica_with_data(&primary, &["--repl-diskless-load", "flushdb"]);
+    primary.greet(&replica, &format!("+FULLRESYNC {HISTORY} 0"));
+    primary.send(format!("$EOF:{HISTORY}\r\n").as_bytes());
+    primary.send(&whole[..whole.len() - 20]);
+    wait_until("it is on its way", || field(&replica, "master_sync_in_progress") == "1");
+    primary.hang_up();
+    wait_for_log(&replica, "Failed trying to load the MASTER synchronization DB from socket, check server logs.");
+    assert_eq!((get(&replica, "old"), get(&replica, "new")), (Reply::Null, Reply::Null));
+    primary.synchronize(&replica, &whole);
+    wait_until("the data set is there", || get(&replica, "new") == Reply::bulk("new"));
+}
+
+#[test]
 fn a_damaged_data_set_is_never_shown() {
     let (bad, good) = (data("new", false), data("new", true));
-    for (mode, keeps) in [("disabled", false), ("swapdb", true)] {
+    for (mode, keeps) in [("disabled", false), ("swapdb", true), ("flushdb", false)] {
         let mut primary = Primary::listen();
         let replica = replica_with_data(&primary, &["--repl-diskless-load", mode]);
         primary.synchronize(&replica, &bad);

@@ -397,3 +397,21 @@ fn hsetex_asks_for_the_key_as_well_as_for_the_fields() {
     assert_eq!(hsetex("SET str x"), Reply::ok());
     assert!(hsetex("HSETEX str NX FIELDS 1 a 1").into_error().starts_with("WRONGTYPE"));
 }
+
+#[test]
+fn debug_listpack_knows_small_hashes_with_and_without_times() {
+    for (entries, known) in [("128", true), ("0", false)] {
+        let (_server, mut client) = server_with(entries);
+        client.cmd(&["HSET", "h", "a", "1", "b", "2"]);
+        let expected = match known {
+            true => Reply::Simple("Listpack structure printed on stdout".into()),
+            false => Reply::error("ERR Not a listpack encoded object."),
+        };
+        for command in
+            [&["PING"][..], &["HEXPIRE", "h", "1000", "FIELDS", "1", "a"], &["HPERSIST", "h", "FIELDS", "1", "a"]]
+        {
+            client.cmd(command);
+            assert_eq!(client.cmd(&["DEBUG", "LISTPACK", "h"]), expected, "{command:?}");
+        }
+    }
+}

@@ -311,3 +311,23 @@ fn cursors_are_no_larger_than_what_is_scanned() {
         }
     }
 }
+
+#[test]
+fn a_client_that_touches_nothing_still_may_touch_keys() {
+    let server =
+        Server::start_with(&["--maxmemory-policy", "allkeys-lfu", "--lfu-log-factor", "0", "--lfu-decay-time", "0"]);
+    let mut client = server.connect();
+    client.cmd(&["SET", "k", "v"]);
+    let mut uses = |words: &[&str]| {
+        client.cmd(words);
+        client.cmd(&["OBJECT", "FREQ", "k"])
+    };
+    assert_eq!(uses(&["GET", "k"]), integer(6));
+    assert_eq!(uses(&["CLIENT", "NO-TOUCH", "ON"]), integer(6));
+    assert_eq!(uses(&["GET", "k"]), integer(6));
+    assert_eq!(uses(&["TOUCH", "k", "missing"]), integer(7));
+    assert_eq!(uses(&["EVAL", "return redis.call('TOUCH', KEYS[1])", "1", "k"]), integer(8));
+    assert_eq!(uses(&["GET", "k"]), integer(8));
+    assert_eq!(uses(&["CLIENT", "NO-TOUCH", "OFF"]), integer(8));
+    assert_eq!(uses(&["GET", "k"]), integer(9));
+}

@@ -146,7 +146,10 @@ fn value_of(cx: &mut Ctx<'_>, payload: &[u8]) -> Result<Restored, Error> {
     const WRONG: Error = Error::fixed("ERR DUMP payload version or checksum are wrong");
     let any_version = cx.server.config.rdb_version_check == VersionCheck::Relaxed;
     let body = payload::verified(payload, cx.server.persist.skips_checksums, any_version).ok_or(WRONG)?;
-    let rules = loading::rules(&cx.server.config, cx.server.plain_from, true);
+    let mut rules = loading::rules(&cx.server.config, cx.server.plain_from, true);
+    if cx.server.config.sanitize_dump_payload == SanitizeDumpPayload::Clients {
+        rules.times_in_order = !cx.must_obey() && cx.server.acl.user(cx.client().user).sanitizes;
+    }
     cx.server.stats.sanitizations += u64::from(cx.server.config.sanitize_dump_payload != SanitizeDumpPayload::No);
     payload::restore(body, &rules).map_err(|reason| {
         log::warn!("RESTORE was given a payload that is not sound: {reason}");
@@ -180,6 +183,34 @@ mod tests {
         let words: [&[u8]; 6] = [b"restore", b"b", b"1", &payload, b"absttl", b"replace"];
         assert_eq!(bed.run_words(&words), "+OK\r\n");
         assert_eq!(bed.run("exists b"), ":0\r\n", "its time is over");
+    }
+
+    #[test]
+    fn fields_whose_times_are_in_no_order_are_sorted_or_refused_as_sanitizing_asks() {
+        let mut bed = Testbed::new();
+        bed.server.persist.skips_checksums = true;
+        bed.run("hset h a 1 b 2 c 3");
+        let times = [9_999_999_999_990_i64, 9_999_999_999_995];
+        bed.run(&format!("hpexpireat h {} FIELDS 1 a", times[0]));
+        bed.run(&format!("hpexpireat h {} FIELDS 1 b", times[1]));
+        let entry = bed.db.database(0).dict.find(Key::new(b"h").hash(), b"h").expect("a key");
+        let sound = payload::dump(entry, false);
+        let mut swapped = sound.clone();
+        let places = times.map(|time| sound.windows(8).rposition(|bytes| bytes == time.to_le_bytes()).expect("a time"));
+        swapped[places[0]..places[0] + 8].copy_from_slice(&times[1].to_le_bytes());
+        swapped[places[1]..places[1] + 8].copy_from_slice(&times[0].to_le_bytes());
+        let expected =
+            [("no", "+OK\r\n"), ("clients", "-ERR Bad data format\r\n"), ("yes", "-ERR Bad data format\r\n")];
+        for (mode, reply) in expected {
+            bed.run(&format!("config set sanitize-dump-payload {mode}"));
+            let mut restore = |payload: &[u8]| bed.run_words(&[&b"restore"[..], b"r", b"0", payload, b"replace"]);
+            assert_eq!((restore(&swapped), restore(&sound)), (reply.into(), "+OK\r\n".into()), "{mode}");
+        }
+        bed.run("config set sanitize-dump-payload clients");
+        bed.run("acl setuser default skip-sanitize-payload");
+        assert_eq!(bed.run_words(&[&b"restore"[..], b"r", b"0", &swapped, b"replace"]), "+OK\r\n");
+        let told = format!("*3\r\n:{}\r\n:{}\r\n:-1\r\n", times[1], times[0]);
+        assert_eq!(bed.run("hpexpiretime r FIELDS 3 a b c"), told);
     }
 
     #[test]

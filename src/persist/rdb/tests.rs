@@ -35,6 +35,7 @@ pub fn rules(size: usize) -> Rules {
         array: array::Limits::new(256, size, size / 2),
         sharing: Sharing::default(),
         strict: true,
+        times_in_order: true,
     }
 }
 

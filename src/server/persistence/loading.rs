@@ -43,6 +43,7 @@ pub fn rules(config: &Config, plain_from: Option<usize>, strict: bool) -> Rules 
             hashes_min: config.hash_rdb_load_template_disassembly_threshold,
         },
         strict,
+        times_in_order: config.sanitize_dump_payload == SanitizeDumpPayload::Yes,
     }
 }
 

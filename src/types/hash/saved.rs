@@ -76,16 +76,20 @@ impl Hash {
     }
 
     /// A hash from the bytes of a listpack of fields, values and times, in a form that the limits allow; `None` unless
-    /// they are sound and come in threes. If a field is there twice `on_doubled` is asked as by [`Hash::from_listpack`].
+    /// they are sound and come in threes, if that is asked for in the order of their times. If a field is there twice
+    /// `on_doubled` is asked as by [`Hash::from_listpack`].
     pub fn from_timed_listpack(
         bytes: Vec<u8>,
         limits: HashLimits,
+        in_order: bool,
         on_doubled: &mut dyn FnMut() -> bool,
     ) -> Option<Self> {
         let pack = ThinListpack::checked(bytes)?;
-        let mut times = pack.iter().skip(2).step_by(timed::PARTS);
-        let sound = times.all(|time| time.int().is_some_and(|at| (0..1 << TIME_BITS).contains(&at)));
-        if !pack.len().is_multiple_of(timed::PARTS) || !sound {
+        let times = || pack.iter().skip(2).step_by(timed::PARTS).map(|time| time.int());
+        let sound = times().all(|time| time.is_some_and(|at| (0..1 << TIME_BITS).contains(&at)));
+        // What does not expire comes last.
+        let is_in_order = || times().is_sorted_by_key(|time| (time.unwrap_or(0) as u64).wrapping_sub(1));
+        if !pack.len().is_multiple_of(timed::PARTS) || !sound || in_order && !is_in_order() {
             return None;
         }
         if !has_distinct(&pack, timed::PARTS) {

@@ -137,9 +137,9 @@ pub fn one_listpack(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun>
 
 /// A listpack of fields, values and times, as a release candidate of Redis 7.4 wrote it.
 pub fn early_timed_listpack(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Begun> {
-    let (bytes, limits) = (cursor.vec()?, cx.rules.hash);
+    let (bytes, limits, in_order) = (cursor.vec()?, cx.rules.hash, cx.rules.times_in_order);
     let mut on_doubled = || cx.correct(DOUBLED_FIELDS).is_ok();
-    Begun::whole(Hash::from_timed_listpack(bytes, limits, &mut on_doubled).ok_or(BAD_PACK)?)
+    Begun::whole(Hash::from_timed_listpack(bytes, limits, in_order, &mut on_doubled).ok_or(BAD_PACK)?)
 }
 
 /// The first time, and a listpack of fields, values and times.

@@ -59,6 +59,8 @@ pub struct Rules {
     pub sharing: Sharing,
     /// Refuse what a sound server would never have saved, rather than put it right where that can be done.
     pub strict: bool,
+    /// Refuse a small hash whose fields do not come in the order of their times, rather than sort them.
+    pub times_in_order: bool,
 }
 
 /// What is said of fields of a hash that are there twice,
