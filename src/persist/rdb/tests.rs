@@ -69,7 +69,6 @@ enum Model {
     NewerStream(Vec<(u8, u8)>, bool),
     Array(Vec<(u64, Vec<u8>)>, Option<u64>),
     PathHash(Vec<(Vec<u8>, Vec<u8>, Vec<u8>)>),
-    /// The bits that are set, and a length in bytes at least.
     Bitmap(Vec<u64>, u64),
 }
 
