@@ -1,17 +1,16 @@
-//! Rights to databases: `db=`, `alldbs` and `resetdbs`. With OXIDIS_VALKEY naming a valkey-server, what is said here
+//! Rights to databases: `db=`, `alldbs` and `resetdbs`. With OXIDIS_VALKEY9 naming a valkey-server, what is said here
 //! is asked of that one, too.
 
 mod common;
 
-use std::env;
-
+use common::dataset::valkey_9;
 use common::{Connection, Reply, Server};
 
 const REFUSED: &str = "NOPERM No permissions to access database";
 
 /// Oxidis, and Valkey if there is one.
 fn servers(arguments: &[&str]) -> Vec<Server> {
-    let valkey = env::var_os("OXIDIS_VALKEY").map(|program| Server::start_program(&program, arguments));
+    let valkey = valkey_9().map(|program| Server::start_program(&program, arguments));
     [Some(Server::start_with(arguments)), valkey].into_iter().flatten().collect()
 }
 

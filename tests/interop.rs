@@ -1,6 +1,7 @@
 //! The data set goes from server to server: Redis 7.0, Redis 8 and Valkey 9, by files, by replication and by the log.
 //!
 //! Redis 8 is named by OXIDIS_REDIS8, Valkey 9 by OXIDIS_VALKEY9; what is not there is said, and its way not gone.
+//! Where OXIDIS_REDIS_REQUIRED is set all have to be there.
 
 mod common;
 

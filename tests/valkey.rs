@@ -1,15 +1,14 @@
-//! What Valkey has and Redis does not, apart from what has a file of its own. With OXIDIS_VALKEY naming a
+//! What Valkey has and Redis does not, apart from what has a file of its own. With OXIDIS_VALKEY9 naming a
 //! valkey-server, what is said here of replies is asked of that one, too.
 
 mod common;
 
-use std::env;
-
+use common::dataset::valkey_9;
 use common::{Reply, Server};
 
 /// Oxidis, and Valkey if there is one.
 fn servers(arguments: &[&str]) -> Vec<Server> {
-    let valkey = env::var_os("OXIDIS_VALKEY").map(|program| Server::start_program(&program, arguments));
+    let valkey = valkey_9().map(|program| Server::start_program(&program, arguments));
     [Some(Server::start_with(arguments)), valkey].into_iter().flatten().collect()
 }
 

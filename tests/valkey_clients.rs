@@ -1,15 +1,14 @@
 //! What clients of Valkey look for: filters of CLIENT LIST and KILL, redirection by replicas, import mode. With
-//! OXIDIS_VALKEY naming a valkey-server, what both answer alike is asked of that one, too.
+//! OXIDIS_VALKEY9 naming a valkey-server, what both answer alike is asked of that one, too.
 
 mod common;
 
-use std::env;
-
+use common::dataset::valkey_9;
 use common::{Connection, Reply, Server};
 
 /// Oxidis, and Valkey if there is one.
 fn servers(arguments: &[&str]) -> Vec<Server> {
-    let valkey = env::var_os("OXIDIS_VALKEY").map(|program| Server::start_program(&program, arguments));
+    let valkey = valkey_9().map(|program| Server::start_program(&program, arguments));
     [Some(Server::start_with(arguments)), valkey].into_iter().flatten().collect()
 }
 
@@ -184,7 +183,7 @@ fn primary_and_replica(program: Option<&std::ffi::OsStr>) -> (Server, Server) {
         Some(program) => Server::start_program(program, arguments),
         None => Server::start_with(arguments),
     };
-    let primary = start(&[]);
+    let primary = start(&["--repl-diskless-sync-delay", "0"]);
     primary.connect().cmd(&["SET", "key", "value"]);
     let replica = start(&["--replicaof", &format!("127.0.0.1 {}", primary.port())]);
     let mut client = replica.connect();
@@ -194,7 +193,7 @@ fn primary_and_replica(program: Option<&std::ffi::OsStr>) -> (Server, Server) {
 
 #[test]
 fn replicas_send_clients_that_can_go_elsewhere_to_the_primary() {
-    let valkey = env::var_os("OXIDIS_VALKEY");
+    let valkey = valkey_9();
     for program in [Some(None), valkey.as_deref().map(Some)].into_iter().flatten() {
         let (primary, replica) = primary_and_replica(program);
         let redirection = Reply::error(&format!("REDIRECT 127.0.0.1:{}", primary.port()));
@@ -229,7 +228,7 @@ fn replicas_send_clients_that_can_go_elsewhere_to_the_primary() {
 
 #[test]
 fn a_transaction_that_a_role_change_overtook_is_sent_on() {
-    let valkey = env::var_os("OXIDIS_VALKEY");
+    let valkey = valkey_9();
     for program in [Some(None), valkey.as_deref().map(Some)].into_iter().flatten() {
         let (primary, replica) = primary_and_replica(program);
         let redirection = Reply::error(&format!("REDIRECT 127.0.0.1:{}", replica.port()));
@@ -247,7 +246,7 @@ fn a_transaction_that_a_role_change_overtook_is_sent_on() {
 
 #[test]
 fn blocked_clients_are_sent_on_when_the_server_becomes_a_replica() {
-    let valkey = env::var_os("OXIDIS_VALKEY");
+    let valkey = valkey_9();
     for program in [Some(None), valkey.as_deref().map(Some)].into_iter().flatten() {
         let (primary, replica) = primary_and_replica(program);
         let redirection = Reply::error(&format!("REDIRECT 127.0.0.1:{}", replica.port()));
