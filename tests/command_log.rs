@@ -108,6 +108,7 @@ fn a_log_of_length_zero_or_limit_minus_one_is_off() {
     assert_eq!(sizes(&mut client, "large-request").len(), 1);
     client.cmd(&["CONFIG", "SET", "commandlog-large-request-max-len", "0", "commandlog-reply-larger-than", "-1"]);
     client.cmd(&["COMMANDLOG", "RESET", "large-reply"]);
+    client.cmd(&["COMMANDLOG", "RESET", "large-request"]);
     client.cmd(&["PING"]);
     assert_eq!(client.cmd(&["COMMANDLOG", "LEN", "large-request"]), Reply::Integer(0));
     assert_eq!(client.cmd(&["COMMANDLOG", "LEN", "large-reply"]), Reply::Integer(0));

@@ -101,8 +101,11 @@ fn passwords_are_not_shown_by_the_slow_log() {
     assert_eq!(entry[3], Reply::bulks(&["CONFIG", "SET", "timeout", "0", "masterauth", "(redacted)"]));
     assert_eq!(client.cmd(&["SLOWLOG", "RESET"]), Reply::ok());
     assert_eq!(client.cmd(&["SLOWLOG", "LEN"]), Reply::Integer(1), "the RESET itself");
+    client.cmd(&["CONFIG", "SET", "slowlog-max-len", "3"]);
     client.cmd(&["CONFIG", "SET", "slowlog-max-len", "0"]);
-    assert_eq!(client.cmd(&["SLOWLOG", "LEN"]), Reply::Integer(0));
+    assert_eq!(client.cmd(&["SLOWLOG", "LEN"]), Reply::Integer(3), "what there is stays");
+    client.cmd(&["CONFIG", "SET", "slowlog-max-len", "2"]);
+    assert_eq!(client.cmd(&["SLOWLOG", "LEN"]), Reply::Integer(2));
 }
 
 #[test]
@@ -178,4 +181,43 @@ fn connections_are_accepted_a_few_at_a_time() {
         let error = clients[0].cmd(&["CONFIG", "SET", "max-new-connections-per-cycle", amount]).into_error();
         assert!(error.ends_with("argument must be between 1 and 1000 inclusive"), "{error}");
     }
+}
+
+/// What redis.conf and valkey.conf had last, with what it comes to here.
+#[test]
+fn directives_of_the_newest_versions_are_taken() {
+    const LINES: [(&str, &str); 8] = [
+        ("rdbcompression", "lz4"),
+        ("hotkeys-top-k", "16"),
+        ("hotkeys-sampling-percentage", "100"),
+        ("hotkeys-window-seconds", "5"),
+        ("reply-buffer-peak-reset-time", "1000"),
+        ("tcp-keepalive-probes", "5"),
+        ("backupdirname", "backups"),
+        ("backup-sealed-ttl", "60"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("redis.conf");
+    let lines: Vec<String> = LINES.iter().map(|(name, value)| format!("{name} {value}\n")).collect();
+    std::fs::write(&path, lines.concat()).unwrap();
+    let server = Server::start_with_file(&path);
+    let mut client = server.connect();
+    for (name, value) in LINES {
+        assert_eq!(client.cmd(&["CONFIG", "GET", name]), Reply::bulks(&[name, value]));
+    }
+    server.await_log("rdbcompression lz4 is not supported: strings are compressed with LZF");
+    assert_eq!(client.cmd(&["CONFIG", "SET", "rdbcompression", "zstd"]), Reply::ok());
+    server.await_log("rdbcompression zstd is not supported: strings are compressed with LZF");
+    client.cmd(&["SET", "key", &"a".repeat(100_000)]);
+    let size_with = |client: &mut common::Connection, value: &str| {
+        assert_eq!(client.cmd(&["CONFIG", "SET", "rdbcompression", value]), Reply::ok());
+        assert_eq!(client.cmd(&["SAVE"]), Reply::ok());
+        std::fs::metadata(server.directory().join("dump.rdb")).unwrap().len()
+    };
+    assert!(size_with(&mut client, "no") > 100_000);
+    for value in ["yes", "lz4", "zstd"] {
+        assert!(size_with(&mut client, value) < 10_000, "{value}");
+    }
+    let refused = client.cmd(&["CONFIG", "SET", "rdbcompression", "lzo"]).into_error();
+    assert!(refused.contains("argument(s) must be one of the following: no, yes, lz4, zstd"), "{refused}");
 }

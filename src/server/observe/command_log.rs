@@ -146,12 +146,15 @@ impl CommandLog {
         }
     }
 
-    /// Takes over directives that may have changed: limits are set, and what is too much is forgotten.
+    /// Takes over directives that may have changed: limits are set, and what is too much is forgotten. A log that is
+    /// switched off keeps what it has.
     pub fn config_changed(&mut self, config: &Config) {
         for (_, kind) in Kind::ALL {
             let (threshold, max) = kind.settings(config);
-            self.log_mut(kind).entries.truncate(max);
             let limit = u64::try_from(threshold).ok().filter(|_| max > 0);
+            if limit.is_some() {
+                self.log_mut(kind).entries.truncate(max);
+            }
             let bytes = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
             match kind {
                 Kind::Slow => self.limits.nanos = limit.map_or(u64::MAX, |limit| limit.saturating_mul(1000)),
@@ -255,6 +258,20 @@ mod tests {
         config.commandlog_reply_larger_than_bytes = 0;
         log.config_changed(&config);
         assert_eq!((log.limits.nanos, log.limits.request, log.limits.reply), (u64::MAX, usize::MAX, 0));
+    }
+
+    #[test]
+    fn a_log_that_is_switched_off_keeps_what_it_has() {
+        let (mut log, mut config) = (CommandLog::default(), Config::default());
+        for time in 0..3 {
+            log.add_if_due(Kind::Slow, &config, 10_000, &command(time));
+        }
+        for (limit_us, max, left) in [(10_000, 0, 3), (-1, 1, 3), (-1, 0, 3), (10_000, 2, 2), (10_000, 0, 2), (0, 1, 1)]
+        {
+            (config.slowlog_log_slower_than_us, config.slowlog_max_len) = (limit_us, max);
+            log.config_changed(&config);
+            assert_eq!(log.log(Kind::Slow).entries.len(), left, "{limit_us} {max}");
+        }
     }
 
     #[test]
