@@ -584,8 +584,16 @@ fn clients_are_told_that_the_log_is_being_loaded() {
     assert_eq!(info(&mut connection, "loading"), "1");
     assert!(!info(&mut connection, "loading_loaded_perc").is_empty());
     assert!(!text(&mut connection, "client list").is_empty());
+    // A log that is not wanted any more is not gone on with.
+    assert_eq!(connection.cmd(&["config", "set", "appendonly", "no"]), Reply::ok());
     assert_eq!(connection.cmd(&["config", "set", "key-load-delay", "0"]), Reply::ok());
     wait_until("the end of loading", || connection.cmd(&["get", "k:2999"]) == Reply::bulk("2999"));
+    assert_eq!(info(&mut connection, "aof_enabled"), "0");
+    let size = fs::metadata(home.file(INCREMENT)).expect("an increment").len();
+    connection.cmd(&["set", "more", "1"]);
+    assert_eq!(connection.cmd(&["config", "set", "appendonly", "yes"]), Reply::ok());
+    wait_for_rewrite(&mut connection);
+    assert!(fs::metadata(home.file(INCREMENT)).map_or(true, |metadata| metadata.len() == size));
     let _ = child.kill();
     let _ = child.wait();
 }

@@ -273,6 +273,8 @@ fn clients_are_served_while_the_data_set_is_loaded() {
             "100",
             "--loading-process-events-interval-bytes",
             "1024",
+            "--enable-protected-configs",
+            "yes",
         ])
         .arg("--dir")
         .arg(folder.path())
@@ -289,8 +291,21 @@ fn clients_are_served_while_the_data_set_is_loaded() {
     {
         assert!(info_text.contains(field), "{field} in {info_text}");
     }
-    assert!(connection.cmd(&["config", "set", "appendonly", "yes"]).into_error().starts_with("LOADING "));
+    // What Redis 8.2 refuses meanwhile, and nothing else.
+    for pairs in [&["dir", "/tmp"][..], &["repl-diskless-load", "swapdb"], &["maxmemory", "100mb", "dir", "/tmp"]] {
+        let refused = connection.cmd(&[&["config", "set"], pairs].concat());
+        assert_eq!(refused, Reply::error("LOADING Redis is loading the dataset in memory"), "{pairs:?}");
+    }
+    for pairs in [&["maxmemory", "100mb", "appendonly", "yes"][..], &["save", "10 10"], &["dbfilename", "dump.rdb"]] {
+        assert_eq!(connection.cmd(&[&["config", "set"], pairs].concat()), Reply::ok(), "{pairs:?}");
+    }
+    assert_eq!(info(&mut connection, "aof_enabled"), "0", "there is no log of data that is not there");
     assert_eq!(connection.cmd(&["config", "set", "key-load-delay", "0"]), Reply::ok());
+    wait_until("the end of loading", || info(&mut connection, "loading") == "0");
+    assert_eq!(info(&mut connection, "aof_enabled"), "1");
+    wait_until("the log", || info(&mut connection, "aof_rewrite_in_progress") == "0");
+    let log = folder.path().join("appendonlydir/appendonly.aof.1.base.rdb");
+    wait_until("the base of the log", || log.exists());
     connection.send(&["shutdown", "nosave"]);
     assert!(connection.is_closed());
 }
@@ -335,6 +350,8 @@ fn a_damaged_file_is_refused_with_its_reason() {
     assert!(last.contains("Terminating server after rdb file reading failure."), "{log}");
     fs::write(&file, b"REDIS9999").unwrap();
     assert!(refused(folder.path()).contains("Can't handle RDB format version 9999"));
+    fs::write(&file, b"VCS\x01\x01\0\x01\x04\x22\x4d\x18").unwrap();
+    assert!(refused(folder.path()).contains("The file is compressed as a whole (rdbcompression lz4 or zstd)"));
     fs::write(&file, b"SOMETHING ELSE").unwrap();
     assert!(refused(folder.path()).contains("Wrong signature trying to load DB from file"));
 }

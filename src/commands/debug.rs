@@ -324,7 +324,7 @@ fn object(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         "Value at:{:#x} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
         entry.address(),
         entry.encoding(),
-        saved_bytes(entry, cx.server.config.rdbcompression),
+        saved_bytes(entry, cx.server.config.rdbcompression.is_on()),
         entry.access(),
         cx.db.idle_seconds(entry.access()),
     );

@@ -145,7 +145,7 @@ fn flush(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn dump(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     let texts = cx.server.script.libraries.dump();
-    cx.reply.bulk(&payload::dump_functions(&texts, cx.server.config.rdbcompression));
+    cx.reply.bulk(&payload::dump_functions(&texts, cx.server.config.rdbcompression.is_on()));
     Ok(())
 }
 

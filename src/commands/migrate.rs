@@ -201,7 +201,7 @@ fn migrate(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 fn attempt(cx: &mut Ctx<'_>, args: &Args<'_>, plan: &Plan<'_>, keys: &[usize]) -> Result<Outcome, Error> {
     const UNREACHABLE: Error = Error::fixed("IOERR error or timeout connecting to the client");
     let asking = cx.server.config.cluster_enabled;
-    let compress = cx.server.config.rdbcompression;
+    let compress = cx.server.config.rdbcompression.is_on();
     let tls = cx.server.tls.as_ref().filter(|_| cx.server.config.tls_cluster).map(Settings::client);
     let link = cx.server.links.get(&plan.host, plan.port, plan.timeout, tls).map_err(|_| UNREACHABLE)?;
     let (mut request, mut answers_before) = (Vec::new(), 0);

@@ -51,7 +51,7 @@ pub const COMMANDS: &[Command] = &[
 fn dump(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     match cx.db.read(&args.key(1)) {
         Some(entry) => {
-            let payload = payload::dump(entry, cx.server.config.rdbcompression);
+            let payload = payload::dump(entry, cx.server.config.rdbcompression.is_on());
             cx.reply.bulk(&payload);
         }
         None => cx.reply.null(),

@@ -156,6 +156,17 @@ choices! {
         /// From the socket, with the old data dropped before.
         FlushDb = "flushdb" | "flush-before-load",
     }
+    /// `rdbcompression`: how strings are compressed. The last two compress whole files, with Valkey alone.
+    RdbCompression {
+        /// Not at all.
+        No = "no",
+        /// Each by itself, with LZF.
+        Yes = "yes",
+        /// A file as one frame of LZ4.
+        Lz4 = "lz4",
+        /// A file as one frame of Zstandard.
+        Zstd = "zstd",
+    }
     /// `tls-auth-clients`: whether clients must show a certificate.
     TlsAuthClients {
         /// Not asked for.
@@ -234,6 +245,18 @@ impl ProtectedAction {
             Self::Yes => true,
             Self::Local => local_client,
         }
+    }
+}
+
+impl RdbCompression {
+    /// Whether strings are compressed. What would compress the whole file has them compressed instead.
+    pub fn is_on(self) -> bool {
+        self != RdbCompression::No
+    }
+
+    /// Whether something else than LZF is wanted.
+    pub fn is_of_stream(self) -> bool {
+        matches!(self, RdbCompression::Lz4 | RdbCompression::Zstd)
     }
 }
 

@@ -64,6 +64,8 @@ pub enum Effect {
     Port,
     /// Write the title of the process again.
     ProcTitle,
+    /// Warn of a compression that there is none of.
+    RdbCompression,
     /// Resize the replication backlog.
     ReplicationBacklog,
     /// Give the default user another password.

@@ -192,6 +192,20 @@ kept! {
     /// The password of that key.
     "tls-alt-key-file-pass" => tls_alt_key_file_pass: Option<String> = None, OPTIONAL_TEXT, SENSITIVE;
 
+    // Hot keys: HOTKEYS is that of Redis, whose START has options in their place.
+
+    /// Keys that are told.
+    "hotkeys-top-k" => hotkeys_top_k: u32 = 0, Number::between(0, 1000), MUTABLE;
+    /// Share of accesses that are looked at.
+    "hotkeys-sampling-percentage" => hotkeys_sampling_percentage: u32 = 1, Number::between(1, 100), MUTABLE;
+    /// Seconds that are looked at.
+    "hotkeys-window-seconds" => hotkeys_window_seconds: u32 = 1, Number::between(1, 300), MUTABLE;
+
+    // Replies: each client has a buffer as large as its replies are.
+
+    /// Milliseconds after which the size of a buffer is looked at.
+    "reply-buffer-peak-reset-time" => reply_buffer_peak_reset_time: i64 = 5000, Number::between(-1, INT_MAX), MUTABLE;
+
     // Data and files
 
     /// Language by which SORT ALPHA compares: it compares bytes.

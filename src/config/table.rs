@@ -102,6 +102,8 @@ directives! {
     "tcp-backlog" => tcp_backlog: u32 = 511, Number::between(0, INT_MAX), IMMUTABLE;
     /// Seconds between probes of a silent connection; 0 for none.
     "tcp-keepalive" => tcp_keepalive: u32 = 300, Number::between(0, INT_MAX), MUTABLE;
+    /// How many of them a client may leave unanswered. Of Valkey.
+    "tcp-keepalive-probes" => tcp_keepalive_probes: u32 = 3, Number::between(1, 127), MUTABLE;
     /// Seconds after which an idle client is closed; 0 for never.
     "timeout" => timeout: u32 = 0, Number::between(0, INT_MAX), MUTABLE;
     /// Path of a Unix socket to listen on.
@@ -400,7 +402,7 @@ directives! {
     /// Whether the snapshot ends with a checksum.
     "rdbchecksum" => rdbchecksum: bool = true, YES_NO, IMMUTABLE;
     /// Compress strings in the snapshot.
-    "rdbcompression" => rdbcompression: bool = true, YES_NO, MUTABLE;
+    "rdbcompression" => rdbcompression: RdbCompression = RdbCompression::Yes, OneOf::names(), MUTABLE, RdbCompression;
     /// Remove snapshots made only for replication.
     "rdb-del-sync-files" => rdb_del_sync_files: bool = false, YES_NO, MUTABLE;
     /// Hand the snapshot to the disk piece by piece.
@@ -428,7 +430,7 @@ directives! {
     // Append-only file
 
     /// Keep an append-only file.
-    "appendonly" => appendonly: bool = false, YES_NO, DENY_LOADING, AppendOnly;
+    "appendonly" => appendonly: bool = false, YES_NO, MUTABLE, AppendOnly;
     /// First part of its names.
     "appendfilename" => appendfilename: String = "appendonly.aof".into(),
         Text(Some(valid_append_name)), IMMUTABLE;

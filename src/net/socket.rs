@@ -196,11 +196,12 @@ impl Socket {
         }
     }
 
-    /// Sets what Redis sets on a client's TCP socket: no delay, and keep-alive probes after `keepalive_s` seconds.
-    pub fn tune(&self, keepalive_s: u32) -> io::Result<()> {
+    /// Sets what Redis sets on a client's TCP socket: no delay, and keep-alive probes after `keepalive_s` seconds, of
+    /// which so many may stay unanswered.
+    pub fn tune(&self, keepalive_s: u32, probes: u32) -> io::Result<()> {
         match self {
-            Socket::Tcp(stream) => tune(stream, keepalive_s),
-            Socket::Tls(session) => tune(session.stream(), keepalive_s),
+            Socket::Tcp(stream) => tune(stream, keepalive_s, probes),
+            Socket::Tls(session) => tune(session.stream(), keepalive_s, probes),
             Socket::Unix(_) | Socket::Nowhere => Ok(()),
         }
     }
@@ -212,12 +213,12 @@ fn with_tls<T>(session: &mut Session, work: impl FnOnce(&mut Session) -> T) -> T
     work(session)
 }
 
-fn tune(stream: &TcpStream, keepalive_s: u32) -> io::Result<()> {
+fn tune(stream: &TcpStream, keepalive_s: u32, probes: u32) -> io::Result<()> {
     stream.set_nodelay(true)?;
     if keepalive_s > 0 {
         let time = std::time::Duration::from_secs(keepalive_s.into());
         let interval = std::time::Duration::from_secs((keepalive_s / 3).max(1).into());
-        let keepalive = socket2::TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(3);
+        let keepalive = socket2::TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(probes);
         socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use super::clients::{memory, tracked_keys};
 use super::effects::Observers;
 use super::modes::ServerModes;
 use super::oom_score::oom_score;
-use super::persistence::aof_folder;
+use super::persistence::{aof_folder, snapshot};
 use super::web::watch;
 use super::{Server, replica_mode, title};
 use crate::cluster;
@@ -111,6 +111,10 @@ fn apply_effect(server: &mut Server, db: &mut Databases, effect: Effect) -> Resu
         }
         Effect::GoodReplicas => {
             super::replication::roster::update_good_replicas(server);
+            Ok(())
+        }
+        Effect::RdbCompression => {
+            snapshot::warn_of_compression(&server.config);
             Ok(())
         }
         Effect::ReplicationBacklog => {

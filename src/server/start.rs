@@ -15,7 +15,7 @@ use mio::Poll;
 
 use super::event_loop::EventLoop;
 use super::execution::row::{Command, Rows};
-use super::persistence::{load_step, loading};
+use super::persistence::{load_step, loading, snapshot};
 use super::scripting::host::HOST;
 use super::signals::Signals;
 use super::{Server, apply, oom_score, title};
@@ -162,6 +162,7 @@ fn serve(
     platform::ignore_broken_pipes();
     super::crash::install(&config);
     announce(&program, is_configured);
+    snapshot::warn_of_compression(&config);
     let title = if config.set_proc_title { ProcessTitle::take_over() } else { None };
     super::observe::log_format::set_role(b'M');
     config.maxclients = apply::make_room_for_clients(config.maxclients);

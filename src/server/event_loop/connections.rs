@@ -51,7 +51,7 @@ pub fn accept_client(server: &mut Server, accepted: Accepted) {
         socket.write(b"-ERR max number of clients reached\r\n").ok();
         return;
     }
-    if let Err(error) = socket.tune(server.config.tcp_keepalive) {
+    if let Err(error) = socket.tune(server.config.tcp_keepalive, server.config.tcp_keepalive_probes) {
         log::debug!("Setting up a client socket: {error}");
     }
     let id = server.clients.next_id();

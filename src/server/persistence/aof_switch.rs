@@ -12,11 +12,15 @@ use crate::persist::fork::Purpose;
 use crate::server::{Server, propagate};
 use crate::util::platform::os_error_text;
 
-/// Brings the state in line with the directive `appendonly`.
+/// Brings the state in line with the directive `appendonly`. While a data set is loaded there is no log; whoever is
+/// done with that does what is wanted by then.
 ///
 /// # Errors
 /// When the log cannot be begun; what is said to the client.
 pub fn apply_directive(server: &mut Server, db: &mut Databases) -> Result<(), String> {
+    if server.loading.is_some() {
+        return Ok(());
+    }
     let aof = &server.persist.aof;
     let done = match server.config.appendonly {
         false => {

@@ -54,6 +54,7 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
     let slice = server.config.loading_process_events_interval_bytes;
     let progress = match &mut loading.from {
         Origin::Snapshot(loader) => {
+            loader.set_key_delay(server.config.key_load_delay_us);
             let target = match &mut loading.aside {
                 Some(aside) => {
                     aside.begin_command(0, now_ms);
@@ -100,10 +101,16 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
             }
             history::adopt_history(server, loader.aux());
             log::info!("DB loaded from disk: {seconds:.3} seconds");
+            // A client may have wanted the other thing meanwhile.
+            if server.config.appendonly && !aof_switch::start(server, db) {
+                return Err(Failed);
+            }
         }
         Origin::Log(_) => {
             log::info!("DB loaded from append only file: {seconds:.3} seconds");
-            aof_switch::open_at_start(server, db)?;
+            if server.config.appendonly {
+                aof_switch::open_at_start(server, db)?;
+            }
         }
     }
     Ok(true)

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::config::{Config, OomScoreAdj, REDIS_VERSION};
+use crate::config::{Choice, Config, OomScoreAdj, REDIS_VERSION};
 use crate::db::Databases;
 use crate::persist::fork::{self, Purpose};
 use crate::persist::rdb::save::{self, Options, Usage};
@@ -36,8 +36,18 @@ pub fn options(server: &Server) -> Options {
             _ => Usage::None,
         },
         checksum: config.rdbchecksum,
-        compress: config.rdbcompression,
+        compress: config.rdbcompression.is_on(),
         version: None,
+    }
+}
+
+/// Warns where files are to be compressed in a way they are not.
+pub fn warn_of_compression(config: &Config) {
+    if config.rdbcompression.is_of_stream() {
+        log::warn!(
+            "WARNING: rdbcompression {} is not supported: strings are compressed with LZF, as with rdbcompression yes.",
+            config.rdbcompression.name()
+        );
     }
 }
 

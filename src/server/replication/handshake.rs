@@ -67,7 +67,7 @@ fn is_connected(server: &mut Server, db: &mut Databases) -> bool {
     match socket.is_connected() {
         Ok(true) => {
             log::info!("Non blocking connect for SYNC fired the event.");
-            socket.tune(0).ok();
+            socket.tune(0, 0).ok();
             begin_step(server, Step::Ping);
             true
         }

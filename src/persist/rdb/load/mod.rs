@@ -233,6 +233,11 @@ impl Loader {
         self.state.context.version.fork
     }
 
+    /// Rests per key for another time from now on: see [`Settings::key_delay_us`].
+    pub fn set_key_delay(&mut self, key_delay_us: i32) {
+        self.state.settings.key_delay_us = key_delay_us;
+    }
+
     /// What was counted so far.
     pub fn counts(&self) -> Counts {
         self.state.counts
@@ -355,7 +360,12 @@ impl State {
 
     fn signature(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
         const WRONG: &str = "Wrong signature trying to load DB from file";
+        /// What a file begins with that is compressed as a whole.
+        const COMPRESSED: &[u8] = b"VCS";
         let magic = <[u8; MAGIC_BYTES]>::try_from(cursor.take(MAGIC_BYTES)?).ok();
+        if magic.is_some_and(|magic| magic.starts_with(COMPRESSED)) {
+            return Err(Stop::Bad("The file is compressed as a whole (rdbcompression lz4 or zstd)".to_owned()));
+        }
         let version = magic.as_ref().and_then(Version::of_magic).ok_or(Stop::Bad(WRONG.to_owned()))?;
         if !version.is_tried(self.settings.any_version) {
             return Err(Stop::Bad(format!("Can't handle RDB format version {}", version.number)));
