@@ -31,7 +31,7 @@ pub fn accept(server: &mut Server, stream: TcpStream) {
             }
         }
     }
-    if let Err(error) = socket.tune(server.config.tcp_keepalive) {
+    if let Err(error) = socket.tune(server.config.tcp_keepalive, server.config.tcp_keepalive_probes) {
         log::debug!("Setting up an HTTP socket: {error}");
     }
     let now_ms = server.clock.unix_ms();
