@@ -58,6 +58,8 @@ impl Modes {
     pub const PRIMARY: Modes = Modes(1 << 11);
     /// Is a replica of this server.
     pub const REPLICA: Modes = Modes(1 << 10);
+    /// Has its next command served though the slot is still being moved here: ASKING.
+    pub const ASKING: Modes = Modes(1 << 15);
     /// Has yet to finish its TLS handshake, which comes before any command.
     pub const HANDSHAKE: Modes = Modes(1 << 13);
     /// Was given the commands that servers have among themselves: DEBUG MARK-INTERNAL-CLIENT.
@@ -190,6 +192,8 @@ pub struct Client {
     pub follows_redirects: bool,
     /// READONLY: what it reads it wants from a replica all the same.
     pub reads_replicas: bool,
+    /// ASKING came before the command that runs.
+    pub asked: bool,
     /// When it connected, in Unix milliseconds.
     pub created_ms: i64,
     /// When it last sent something or was sent something, in Unix milliseconds.
@@ -261,6 +265,7 @@ impl Client {
             has_priority: false,
             follows_redirects: false,
             reads_replicas: false,
+            asked: false,
             created_ms: now_ms,
             active_ms: now_ms,
             written: 0,

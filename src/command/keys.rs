@@ -43,6 +43,17 @@ pub fn find_only(row: &Spec, args: Args<'_>) -> Option<FoundKey> {
     }
 }
 
+/// The arguments of a call that are no keys but names of channels that are in slots as keys are.
+pub fn find_channels(row: &Spec, args: Args<'_>) -> impl Iterator<Item = usize> {
+    let rules = row.keys.iter().filter(|rule| rule.access.has(Access::NOT_KEY));
+    rules.flat_map(move |rule| {
+        let begin = begin(rule.begin, args).ok().flatten();
+        let found = begin.and_then(|begin| range(rule.find, begin, args, number::parse_i64).ok());
+        let (first, last, step) = found.unwrap_or((1, 0, 1));
+        (first..=last.min(args.len() - 1)).step_by(step.max(1))
+    })
+}
+
 /// Checks a call whose keys somebody asks for, and finds them.
 ///
 /// # Errors

@@ -89,6 +89,8 @@ flags! {
 
 /// For servers among themselves: to clients there is no such command.
 pub const INTERNAL: Flags = Flags(1 << 21);
+/// Moves keys to another server, wherever their slot is on its way.
+pub const MOVES_KEYS: Flags = Flags(1 << 19);
 /// Runs a script or function: what that reads and changes is what counts.
 pub const RUNS_SCRIPT: Flags = Flags(1 << 22);
 /// Leaves what CLIENT CACHING said about the next command to the one after it.

@@ -4,6 +4,7 @@ use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::config::{Access as ConfigAccess, Directive, Rewrite, SetError, flags};
+use crate::db::slot::SLOTS;
 use crate::resp::request::ArgView;
 use crate::server::apply;
 use crate::server::clients::users;
@@ -97,6 +98,7 @@ fn reset_stat(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.db.stats = Default::default();
     cx.db.lazyfree.reset_freed();
     cx.server.script.evicted = 0;
+    cx.server.slot_usage.iter_mut().for_each(|usage| usage.reset(0..SLOTS as u16));
     cx.reply.ok();
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::config::REDIS_VERSION;
 use crate::resp::request::ArgView;
 use crate::server::clients::lifecycle;
 use crate::server::execution::{Command, Ctx};
+use crate::server::modes::ServerModes;
 use crate::util::number;
 
 /// The rows.
@@ -89,6 +90,9 @@ fn echo(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 fn select(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     const NO_SUCH_DATABASE: Error = Error::fixed("ERR DB index is out of range");
     let index = args.integer32(1)?;
+    if index != 0 && cx.server.modes.has(ServerModes::CLUSTER) {
+        return Err(Error::fixed("ERR SELECT is not allowed in cluster mode"));
+    }
     let index = usize::try_from(index).ok().filter(|index| *index < cx.db.count()).ok_or(NO_SUCH_DATABASE)?;
     cx.client_mut().db = index;
     cx.db.select(index);

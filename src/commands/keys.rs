@@ -11,6 +11,7 @@ use crate::db::Key;
 use crate::resp::request::ArgView;
 use crate::server::effects::Event;
 use crate::server::execution::{Command, Ctx, changes};
+use crate::server::modes::ServerModes;
 use crate::server::persistence::snapshot;
 
 const PER_SHARD_SUM: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
@@ -245,6 +246,9 @@ fn copy(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn move_key(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    if cx.server.modes.has(ServerModes::CLUSTER) {
+        return Err(Error::fixed("ERR MOVE is not allowed in cluster mode"));
+    }
     let (key, source) = (args.key(1), cx.db.selected());
     let target = database(cx, i64::from(args.integer32(2)?))?;
     if source == target {
@@ -296,6 +300,9 @@ fn dbsize(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 }
 
 fn swapdb(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    if cx.server.modes.has(ServerModes::CLUSTER) {
+        return Err(Error::fixed("ERR SWAPDB is not allowed in cluster mode"));
+    }
     let number = |index, error| args.integer_in(index, i64::from(i32::MIN)..=i64::from(i32::MAX), Error::fixed(error));
     let one = number(1, "ERR invalid first DB index")?;
     let other = number(2, "ERR invalid second DB index")?;

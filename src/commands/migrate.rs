@@ -26,7 +26,7 @@ const DEFAULT_TIMEOUT_MS: i64 = 1000;
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[Command::new("migrate", Arity::at_least(6), migrate)
-    .flags(&[WRITE])
+    .flags(&[WRITE, MOVES_KEYS])
     .keys(&[
         Keys::at(3, MOVED),
         Keys {

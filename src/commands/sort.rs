@@ -12,10 +12,12 @@ use super::string::reply_string;
 use crate::command::error::{CmdResult, SYNTAX, WRONG_TYPE};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
+use crate::db::slot::slot_of_pattern;
 use crate::db::{Databases, EntryView, Key, StringRef};
 use crate::resp::reply::Reply;
 use crate::server::effects::Event;
 use crate::server::execution::{Command, Ctx};
+use crate::server::modes::ServerModes;
 use crate::types::list::End;
 use crate::types::listpack::{Element, IntText};
 use crate::types::sorted_set::score_key;
@@ -196,8 +198,10 @@ struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// With `reads_all` the user may read any key, so those that BY and GET lead to.
-    fn read(args: &Args<'a>, may_store: bool, reads_all: bool) -> Result<Request<'a>, Error> {
+    /// With `reads_all` the user may read any key, so those that BY and GET lead to. In a cluster all keys have to be in
+    /// one slot, `slot`.
+    fn read(args: &Args<'a>, may_store: bool, reads_all: bool, slot: Option<u16>) -> Result<Request<'a>, Error> {
+        let may_lead_elsewhere = |pattern: &[u8]| slot.is_some() && slot_of_pattern(pattern) != slot;
         let mut request = Request {
             descending: false,
             alphabetic: false,
@@ -223,6 +227,12 @@ impl<'a> Request<'a> {
                     if matches!(pattern, Pattern::Key { .. }) && !reads_all {
                         return Err(Error::fixed("ERR BY option of SORT denied due to insufficient ACL permissions."));
                     }
+                    if matches!(pattern, Pattern::Key { .. }) && may_lead_elsewhere(args.get(index + 1)) {
+                        return Err(Error::fixed(
+                            "ERR BY option of SORT denied in Cluster mode when keys formed by the pattern may be in different \
+                             slots.",
+                        ));
+                    }
                     request.keeps_order |= !matches!(pattern, Pattern::Key { .. });
                     request.by = Some(pattern);
                 }
@@ -230,7 +240,14 @@ impl<'a> Request<'a> {
                     if !reads_all {
                         return Err(Error::fixed("ERR GET option of SORT denied due to insufficient ACL permissions."));
                     }
-                    request.get.push(Pattern::new(args.get(index + 1)));
+                    let pattern = args.get(index + 1);
+                    if pattern != b"#" && may_lead_elsewhere(pattern) {
+                        return Err(Error::fixed(
+                            "ERR GET option of SORT denied in Cluster mode when keys formed by the pattern may be in \
+                             different slots.",
+                        ));
+                    }
+                    request.get.push(Pattern::new(pattern));
                 }
             }
             index = next;
@@ -393,7 +410,8 @@ fn sort_ro(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn sort_by(cx: &mut Ctx<'_>, args: Args<'_>, may_store: bool) -> CmdResult {
-    let mut request = Request::read(&args, may_store, cx.may_read_all_keys(&args))?;
+    let slot = cx.server.modes.has(ServerModes::CLUSTER).then(|| args.key(1).slot());
+    let mut request = Request::read(&args, may_store, cx.may_read_all_keys(&args), slot)?;
     let (key, now_ms) = (args.key(1), cx.now_ms());
     if request.store.is_some() {
         cx.db.expire_all_parts_of(&key);

@@ -56,4 +56,10 @@ impl<'a> Key<'a> {
     pub fn hash(&self) -> u64 {
         self.hash
     }
+
+    /// Its slot, where keys are kept by slot; elsewhere that means nothing.
+    #[inline]
+    pub fn slot(&self) -> u16 {
+        hasher::slot_in(self.hash) as u16
+    }
 }

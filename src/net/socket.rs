@@ -104,6 +104,11 @@ impl Socket {
         }
     }
 
+    /// Whether it speaks TLS.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Socket::Tls(_))
+    }
+
     /// Whether bytes can be exchanged: with TLS, after the handshake.
     pub fn is_established(&self) -> bool {
         !matches!(self, Socket::Tls(session) if !session.is_established())

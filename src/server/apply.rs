@@ -7,6 +7,7 @@
 use super::clients::{memory, tracked_keys};
 use super::effects::Observers;
 use super::modes::ServerModes;
+use super::observe::slot_usage::SlotUsage;
 use super::oom_score::oom_score;
 use super::persistence::{aof_folder, snapshot};
 use super::web::watch;
@@ -215,6 +216,12 @@ impl Server {
         replica_mode::update_role(self);
         if let Some(cluster) = &mut self.cluster {
             cluster.set_settings(cluster::Settings::new(&self.config));
+        }
+        let words = &self.config.cluster_slot_stats_enabled;
+        let counts_slots = self.config.cluster_enabled && words.iter().all(|word| word != "no");
+        if counts_slots != self.slot_usage.is_some() {
+            self.slot_usage = counts_slots.then(SlotUsage::default);
+            self.observers.set(Observers::SLOT_USAGE, counts_slots);
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The steps stand in an order with reasons; add one where its reason holds.
 
+use super::cluster::{event, reassigned};
 use super::execution::{changes, settle};
 use super::modes::ServerModes;
 use super::persistence::children;
@@ -70,6 +71,10 @@ pub fn before_wait(server: &mut Server, db: &mut Databases) {
     if server.evicting {
         super::evict::make_room(server, db);
     }
+    // Clients whose slots have gone are told before they are served by anything else.
+    if server.modes.has(ServerModes::CLUSTER) {
+        event::settle(server);
+    }
     // Whatever the steps above changed is told before the outputs are sent.
     if server.observers.any() {
         changes::apply_keyspace_notes(server, db);
@@ -117,6 +122,7 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
     super::web::connections::close_overdue(server);
     super::web::watch::tick(server, db);
     super::replication::cron::tick(server, db);
+    reassigned::send_waiting_on(server);
     visit_clients(server, now);
     let ended = server.clock.tick();
     server.stats.parts.cron_us += server.clock.micros_between(started, ended);

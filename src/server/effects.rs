@@ -100,6 +100,8 @@ impl Observers {
     pub const EVICTION: Observers = Observers(1 << 8);
     /// Somebody wants to know which keys are hot: HOTKEYS.
     pub const HOTKEYS: Observers = Observers(1 << 9);
+    /// It is counted how much the slots of a node are used.
+    pub const SLOT_USAGE: Observers = Observers(1 << 10);
 
     /// Whether changes are propagated.
     #[inline]

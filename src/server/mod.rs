@@ -171,6 +171,8 @@ pub struct Server {
     pub cluster: Option<Box<crate::cluster::State>>,
     /// and the file it keeps that in.
     pub nodes_conf: Option<ConfFile>,
+    /// How much its slots are used, if that is counted.
+    pub slot_usage: Option<observe::slot_usage::SlotUsage>,
     /// Memory in use when it was ready, in bytes.
     pub startup_memory: usize,
     /// The program as it was called.
@@ -237,6 +239,7 @@ impl Server {
             run_id,
             cluster: None,
             nodes_conf: None,
+            slot_usage: None,
             startup_memory: 0,
             program: String::new(),
             executable: std::env::current_exe().unwrap_or_default(),

@@ -31,6 +31,8 @@ impl ServerModes {
     pub const BUSY: ServerModes = ServerModes(1 << 10);
     /// Data is being brought here from elsewhere, and nothing expires: `import-mode`.
     pub const IMPORT: ServerModes = ServerModes(1 << 12);
+    /// It is a node of a cluster.
+    pub const CLUSTER: ServerModes = ServerModes(1 << 13);
     /// Expired keys stay where they are, unseen.
     pub const KEEPS_EXPIRED: ServerModes =
         ServerModes(ServerModes::PAUSED.0 | ServerModes::REPLICA.0 | ServerModes::IMPORT.0);

@@ -142,7 +142,7 @@ impl State {
     }
 
     /// Whether a node was forgotten lately.
-    pub(super) fn is_banned(&mut self, id: &NodeId, now_ms: i64) -> bool {
+    pub fn is_banned(&mut self, id: &NodeId, now_ms: i64) -> bool {
         self.banned.retain(|_, until_ms| *until_ms > now_ms);
         self.banned.contains_key(id)
     }

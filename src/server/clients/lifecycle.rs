@@ -61,6 +61,7 @@ pub fn reset(server: &mut Server, key: ClientKey) -> bool {
     client.user = UserId::DEFAULT;
     client.modes = modes;
     client.reads_replicas = false;
+    client.asked = false;
     server.clients.set_no_evict(key, false);
     true
 }

@@ -4,6 +4,7 @@ use crate::cluster::file::{ConfFile, OpenError};
 use crate::cluster::{Settings, State, settings};
 use crate::config::SaveBehavior;
 use crate::server::Server;
+use crate::server::modes::ServerModes;
 use crate::util::platform::os_error_text;
 
 /// Makes the server a node, if it is to be one: the one of its file, or a new one.
@@ -38,6 +39,7 @@ pub fn begin(server: &mut Server) -> Result<(), String> {
         }
     };
     server.cluster = Some(Box::new(state));
+    server.modes.set(ServerModes::CLUSTER, true);
     server.nodes_conf = Some(file);
     save_if_due(server)
 }

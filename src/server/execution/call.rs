@@ -7,6 +7,7 @@ use crate::resp::reply::Mark;
 use crate::server::effects::Observers;
 use crate::server::observe::command_log::Measured;
 use crate::server::observe::hotkeys::Observed;
+use crate::server::observe::slot_usage::Usage;
 use crate::util::clock::Ticks;
 
 /// A command that took longer than this has the wall clock read anew, in nanoseconds.
@@ -54,6 +55,9 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
         if ends && cx.server.observers.has(Observers::HOTKEYS) {
             note_hot_keys(cx, id, &args, nanos, mark);
         }
+        if ends && cx.server.observers.has(Observers::SLOT_USAGE) {
+            note_slot_usage(cx, id, &args, nanos, mark);
+        }
         after_call::after_call(cx, id, &args, cx.db.dirty > dirty, again);
     }
 }
@@ -84,6 +88,20 @@ fn note_hot_keys(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, nanos: u64, m
         for key in keys::find(row, *args) {
             cx.server.hotkeys.note_key(args.get(key.index), command);
         }
+    }
+}
+
+/// Counts a command for the slot of its keys. What a script calls counts with the script.
+#[cold]
+fn note_slot_usage(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, nanos: u64, mark: Mark) {
+    if cx.by_script() {
+        return;
+    }
+    let row = cx.server.commands.entry(id).row;
+    let first = keys::find_only(row, *args).or_else(|| keys::find(row, *args).first().copied());
+    let (bytes_in, bytes_out) = (args.encoded_bytes() as u64, cx.reply.bytes_since(mark) as u64);
+    if let (Some(first), Some(usage)) = (first, &mut cx.server.slot_usage) {
+        usage.add(args.key(first.index).slot(), Usage { nanos, bytes_in, bytes_out });
     }
 }
 

@@ -12,6 +12,7 @@ use crate::command::{Args, CommandId, Error, Flags};
 use crate::server::Server;
 use crate::server::clients::describe::Running;
 use crate::server::clients::{memory, tracking};
+use crate::server::cluster::route;
 use crate::server::effects::Observers;
 use crate::server::modes::ServerModes;
 use crate::server::pause::PauseKind;
@@ -23,8 +24,8 @@ pub enum Verdict {
     Run,
     /// It is refused with an error.
     Refuse(Error),
-    /// Its client is sent to the primary.
-    Redirect,
+    /// Its client is sent to another server, or told why no server can do it.
+    Redirect(Error),
     /// It waits for EXEC.
     Queue,
     /// It waits for the end of a pause.
@@ -67,7 +68,7 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
         cx.log_denial(id, args, denial, context);
         return Verdict::Refuse(cx.denial_error(id, denial));
     }
-    if let Some(verdict) = sent_on(cx, flags) {
+    if let Some(verdict) = sent_on(cx, id, args, flags) {
         return verdict;
     }
     if cx.server.modes.has(ServerModes::CLIENT_MEMORY_LIMIT) {
@@ -120,15 +121,27 @@ pub fn check(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>) -> Verdict {
     if queueing { Verdict::Queue } else { Verdict::Run }
 }
 
-/// What becomes of a command of a client that goes where a replica sends it, if it is for the primary.
-fn sent_on(cx: &Ctx<'_>, flags: Flags) -> Option<Verdict> {
+/// What becomes of a command that another server is there for: because its keys are in a slot of another node, or, of a
+/// client that goes where a replica sends it, because it is for the primary.
+fn sent_on(cx: &Ctx<'_>, id: CommandId, args: &Args<'_>, flags: Flags) -> Option<Verdict> {
     let client = cx.client();
-    let concerned = cx.server.modes.has(ServerModes::REPLICA) && client.belongs_at_primary(flags);
-    if !concerned || client.modes.has(Modes::MUST_OBEY) {
+    if client.modes.has(Modes::MUST_OBEY) {
+        return None;
+    }
+    if cx.server.modes.has(ServerModes::CLUSTER)
+        && let Err(detour) = route::check(cx, id, args, flags)
+    {
+        return Some(Verdict::Redirect(detour.error(cx.server, cx.client)));
+    }
+    if !cx.server.modes.has(ServerModes::REPLICA) || !client.belongs_at_primary(flags) {
         return None;
     }
     // While the place is being handed over the other one would send the client back.
-    Some(if cx.server.repl.failover.is_under_way() { Verdict::Postpone } else { Verdict::Redirect })
+    Some(if cx.server.repl.failover.is_under_way() {
+        Verdict::Postpone
+    } else {
+        Verdict::Redirect(cx.server.redirection())
+    })
 }
 
 /// The error of a command that a RESP2 client with subscriptions may not call.

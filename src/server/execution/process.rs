@@ -8,6 +8,7 @@ use crate::command::args::shown;
 use crate::command::error::Error;
 use crate::command::{Args, CommandId, spec};
 use crate::resp::reply::Mark;
+use crate::server::cluster::route;
 use crate::server::modes::ServerModes;
 use crate::server::replication::roster;
 use crate::util::redact;
@@ -27,26 +28,55 @@ pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
         let client = cx.server.clients.at_mut(cx.client);
         let usual = !client.modes.any() && !cx.server.modes.any();
         if usual && entry.is_plain && entry.row.arity.allows(args.len()) {
-            cx.command = id;
             client.last_command = Some(id);
-            cx.db.begin_command(client.db, cx.server.clock.unix_ms());
-            call::call(cx, id, args);
-            if cx.server.observers.any() {
-                settle::finish_command(cx);
-            }
-            return;
+            let db = client.db;
+            return run_unchecked(cx, id, args, db);
         }
     }
     process_slow_path(cx, resolved, args);
 }
 
+#[inline(always)]
+fn run_unchecked(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>, db: usize) {
+    cx.command = id;
+    cx.db.begin_command(db, cx.server.clock.unix_ms());
+    call::call(cx, id, args);
+    if cx.server.observers.any() {
+        settle::finish_command(cx);
+    }
+}
+
+/// Whether a node of a cluster has nothing else to look at than the slot, and serves it.
+fn is_usual_in_cluster(cx: &Ctx<'_>, id: CommandId, args: &Args<'_>) -> bool {
+    let entry = cx.server.commands.entry(id);
+    cx.server.modes == ServerModes::CLUSTER
+        && !cx.client().modes.any()
+        && entry.is_plain
+        && entry.row.arity.allows(args.len())
+        && route::is_plainly_served(cx, entry.row, args)
+}
+
 /// [`process`] for whatever is not usual.
 #[inline(never)]
 fn process_slow_path(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
+    if let Some(id) = resolved.filter(|id| is_usual_in_cluster(cx, *id, &args)) {
+        let client = cx.client_mut();
+        client.last_command = Some(id);
+        let db = client.db;
+        return run_unchecked(cx, id, args, db);
+    }
     let mark = cx.reply.mark();
-    let silence = begin_unwanted_reply(cx.client_mut(), &mark);
-    let is_replica = cx.client().modes.has(Modes::REPLICA);
+    let client = cx.server.clients.at_mut(cx.client);
+    let silence = begin_unwanted_reply(client, &mark);
+    let is_replica = client.modes.has(Modes::REPLICA);
+    client.asked = client.modes.has(Modes::ASKING);
+    client.modes.set(Modes::ASKING, false);
     check_and_call(cx, resolved, args);
+    // What is queued is asked for as well.
+    let client = cx.client_mut();
+    if client.asked && client.modes.has(Modes::MULTI) {
+        client.modes.set(Modes::ASKING, true);
+    }
     if silence.is_some() {
         cut_unwanted_reply(cx.server.clients.at_mut(cx.client), cx.reply, silence);
     }
@@ -83,7 +113,7 @@ fn check_and_call(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>)
             Verdict::Refuse(error) => return refuse::refuse(cx, Some(id), error),
             Verdict::Queue => return super::queue::queue(cx, id, &args),
             Verdict::Postpone => return cx.postpone(&args, BlockedFor::Pause),
-            Verdict::Redirect => return refuse::redirect(cx, id),
+            Verdict::Redirect(error) => return refuse::redirect(cx, id, error),
             Verdict::Evicted => return,
         }
     }

@@ -4,13 +4,12 @@ use super::Ctx;
 use crate::command::CommandId;
 use crate::command::error::Error;
 
-/// Sends a client to the primary. What it has queued so far is forgotten when it wants that run.
-pub fn redirect(cx: &mut Ctx<'_>, id: CommandId) {
+/// Sends a client elsewhere with an error. What it has queued so far is forgotten when it wants that run.
+pub fn redirect(cx: &mut Ctx<'_>, id: CommandId, error: Error) {
     cx.server.commands.stats_mut(id).rejected += 1;
     if cx.server.commands.entry(id).row.flags.has(crate::command::spec::RUNS_QUEUE) {
         super::queue::end(cx);
     }
-    let error = cx.server.redirection();
     refuse(cx, None, error);
 }
 

@@ -6,6 +6,7 @@ pub mod info;
 pub mod latency;
 pub mod log_format;
 pub mod log_tail;
+pub mod slot_usage;
 pub mod stats;
 pub mod syslog;
 pub mod tally;

@@ -29,6 +29,7 @@ use crate::script::running::{Rooms, Running};
 use crate::script::shebang::ScriptFlags;
 use crate::server::Server;
 use crate::server::clients::{tracking, users};
+use crate::server::cluster::route;
 use crate::server::effects::Observers;
 use crate::server::event_loop::busy::BusyServer;
 use crate::server::execution::{Ctx, call, gate};
@@ -118,6 +119,9 @@ pub struct Run {
     /// Where changes go: bits for the append-only file and for replicas.
     propagate_to: u8,
     resp3: bool,
+    /// The slot that its keys are in, once there is one, and whether they all have to be.
+    slot: Option<u16>,
+    keeps_to_slot: bool,
     /// The arguments of the command that called it, which outlive the run.
     caller: ArgView<'static>,
     restricted: Option<Box<BusyServer>>,
@@ -271,6 +275,9 @@ fn check(cx: &Ctx<'_>, call: &Start) -> Result<(), Error> {
     if flags.has(ScriptFlags::UNDECLARED) {
         return if is_stale { Err(gate::MASTER_DOWN) } else { Ok(()) };
     }
+    if flags.has(ScriptFlags::NO_CLUSTER) && server.modes.has(ServerModes::CLUSTER) {
+        return Err(Error::fixed("ERR Can not run script on cluster, 'no-cluster' flag is set."));
+    }
     if is_stale && !flags.has(ScriptFlags::ALLOW_STALE) {
         return Err(Error::fixed(
             "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and 'allow-stale' flag is not \
@@ -319,6 +326,8 @@ fn call_function(cx: &mut Ctx<'_>, lua: Lua, args: Args<'_>, call: &Start, colle
             memory_exhausted: memory_exhausted(cx.server),
         },
         client: cx.client,
+        slot: (call.keys > 0).then(|| args.key(3).slot()),
+        keeps_to_slot: declared && !call.flags.has(ScriptFlags::ALLOW_CROSS_SLOT),
         propagate_to: TO_ALL,
         resp3: false,
         caller,
@@ -529,7 +538,11 @@ impl Run {
             refuse(lua, server, Some(id), &error);
             return Ok(false);
         }
-        if let Err(error) = self.limits.check(&mut cx) {
+        let checked = self.limits.check(&mut cx).and_then(|()| match cx.must_obey() {
+            true => Ok(()),
+            false => route::check_in_script(&cx, id, &args, &mut self.slot, self.keeps_to_slot),
+        });
+        if let Err(error) = checked {
             refuse(lua, server, Some(id), &error);
             return Ok(false);
         }

@@ -1,0 +1,257 @@
+//! CLUSTER INFO, MYID, MYSHARDID, NODES, REPLICAS, SLOTS, SHARDS: what this node knows of its cluster.
+
+use std::fmt::Write;
+
+use super::common::{DISABLED, node, state};
+use crate::cluster::link::Link;
+use crate::cluster::nodes_conf::Reader;
+use crate::cluster::{Flags, Node, NodeId, NodeKey, SlotSet, State};
+use crate::command::error::CmdResult;
+use crate::command::{Args, Error};
+use crate::config::EndpointType;
+use crate::db::slot::SLOTS;
+use crate::net::ClientKey;
+use crate::resp::reply::Reply;
+use crate::server::Server;
+use crate::server::cluster::endpoint;
+use crate::server::execution::Ctx;
+
+/// The kinds of messages by number, as their counters are called.
+const KINDS: [&str; 11] =
+    ["ping", "pong", "meet", "fail", "publish", "auth-req", "auth-ack", "update", "mfstart", "module", "publishshard"];
+
+/// CLUSTER MYID.
+pub fn my_id(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let id = state(cx)?.myself().id;
+    cx.reply.bulk(id.as_bytes());
+    Ok(())
+}
+
+/// CLUSTER MYSHARDID.
+pub fn my_shard_id(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let id = state(cx)?.myself().shard;
+    cx.reply.bulk(id.as_bytes());
+    Ok(())
+}
+
+/// CLUSTER NODES.
+pub fn nodes(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let (cluster, reader) = (state(cx)?, reader(cx));
+    let text: String = cluster.nodes().iter().map(|(key, _)| cluster.describe(key, reader) + "\n").collect();
+    cx.reply.verbatim(*b"txt", text.as_bytes());
+    Ok(())
+}
+
+/// CLUSTER REPLICAS, and SLAVES.
+pub fn replicas(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let (cluster, reader) = (state(cx)?, reader(cx));
+    let (_, node) = node(cluster, &args, 2)?;
+    if node.is_replica() {
+        return Err(Error::fixed("ERR The specified node is not a master"));
+    }
+    let lines: Vec<String> = node.replicas().iter().map(|key| cluster.describe(*key, reader)).collect();
+    cx.reply.array(lines.len());
+    lines.iter().for_each(|line| cx.reply.bulk(line.as_bytes()));
+    Ok(())
+}
+
+fn reader(cx: &Ctx<'_>) -> Reader {
+    match endpoint::speaks_as_the_bus(cx.server, cx.client) {
+        true => Reader::Client,
+        false => Reader::OtherClient,
+    }
+}
+
+/// CLUSTER INFO.
+pub fn info(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let cluster = state(cx)?;
+    let (mut assigned, mut suspected, mut failed) = (0, 0, 0);
+    for owner in (0..SLOTS as u16).filter_map(|slot| cluster.node(cluster.owner(slot)?)) {
+        assigned += 1;
+        failed += u32::from(owner.has_failed());
+        suspected += u32::from(!owner.has_failed() && owner.flags.has(Flags::SUSPECTED));
+    }
+    let mut text = format!(
+        "cluster_state:{}\r\ncluster_slots_assigned:{assigned}\r\ncluster_slots_ok:{}\r\ncluster_slots_pfail:{suspected}\r\n\
+         cluster_slots_fail:{failed}\r\ncluster_known_nodes:{}\r\ncluster_size:{}\r\ncluster_current_epoch:{}\r\n\
+         cluster_my_epoch:{}\r\n",
+        if cluster.is_ok() { "ok" } else { "fail" },
+        assigned - suspected - failed,
+        cluster.nodes().len(),
+        cluster.size(),
+        cluster.current_epoch(),
+        cluster.my_epoch(),
+    );
+    let counters = &cluster.counters;
+    for (way, counts) in [("sent", &counters.sent), ("received", &counters.received)] {
+        for (kind, count) in KINDS.iter().zip(counts).filter(|(_, count)| **count > 0) {
+            write!(text, "cluster_stats_messages_{kind}_{way}:{count}\r\n").ok();
+        }
+        write!(text, "cluster_stats_messages_{way}:{}\r\n", counts.iter().sum::<u64>()).ok();
+    }
+    write!(text, "total_cluster_links_buffer_limit_exceeded:{}\r\n", counters.links_over_limit).ok();
+    cx.reply.verbatim(*b"txt", text.as_bytes());
+    Ok(())
+}
+
+/// Runs of slots that belong to one node, in order.
+fn runs(cluster: &State) -> Vec<(u16, u16, NodeKey)> {
+    let mut runs: Vec<(u16, u16, NodeKey)> = Vec::new();
+    for slot in 0..SLOTS as u16 {
+        let Some(owner) = cluster.owner(slot) else { continue };
+        match runs.last_mut() {
+            Some((_, last, before)) if *before == owner && *last + 1 == slot => *last = slot,
+            _ => runs.push((slot, slot, owner)),
+        }
+    }
+    runs
+}
+
+/// CLUSTER SLOTS.
+pub fn slots(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let cluster = cx.server.cluster.as_deref().ok_or(DISABLED)?;
+    let own_offset = own_offset(cx.server);
+    let runs = runs(cluster);
+    cx.reply.array(runs.len());
+    for (first, last, owner) in runs {
+        let primary = cluster.node(owner);
+        let replicas: Vec<&Node> = primary
+            .map_or(&[][..], |node| node.replicas())
+            .iter()
+            .filter_map(|key| cluster.node(*key))
+            .filter(|node| !node.has_failed() && offset(node, own_offset) != 0)
+            .collect();
+        cx.reply.array(3 + replicas.len());
+        cx.reply.integer(first.into());
+        cx.reply.integer(last.into());
+        for node in primary.into_iter().chain(replicas) {
+            reply_node(cx.server, cx.reply, cx.client, node);
+        }
+    }
+    Ok(())
+}
+
+/// How far this node is in its history: as a replica, in that of its primary.
+fn own_offset(server: &Server) -> i64 {
+    let is_replica = server.cluster.as_deref().is_some_and(|cluster| cluster.myself().is_replica());
+    if is_replica { server.repl.replica_offset() } else { server.repl.history.offset }
+}
+
+/// How far a node is in its history.
+fn offset(node: &Node, own: i64) -> i64 {
+    if node.is_myself() { own } else { node.offset }
+}
+
+/// A node as CLUSTER SLOTS shows it: where it is preferably looked for, its name, and where it is besides.
+fn reply_node(server: &Server, reply: &mut Reply, client: ClientKey, node: &Node) {
+    let kind = server.config.cluster_preferred_endpoint_type;
+    reply.array(4);
+    match endpoint::preferred(server, node) {
+        Some(place) => reply.bulk(place.as_bytes()),
+        None => reply.null(),
+    }
+    reply.integer(endpoint::port(server, client, node).into());
+    reply.bulk(node.id.as_bytes());
+    let ip = (kind != EndpointType::Ip).then_some(("ip", &node.address.ip));
+    let hostname =
+        (kind != EndpointType::Hostname && !node.hostname.is_empty()).then_some(("hostname", &node.hostname));
+    let others: Vec<(&str, &String)> = ip.into_iter().chain(hostname).collect();
+    reply.map(others.len());
+    for (name, value) in others {
+        reply.bulk(name.as_bytes());
+        reply.bulk(value.as_bytes());
+    }
+}
+
+/// CLUSTER SHARDS.
+pub fn shards(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let cluster = cx.server.cluster.as_deref().ok_or(DISABLED)?;
+    let own_offset = own_offset(cx.server);
+    let mut shards: Vec<(NodeId, Vec<&Node>)> = Vec::new();
+    for (_, node) in cluster.nodes().iter().filter(|(_, node)| !node.in_handshake()) {
+        match shards.iter_mut().find(|(shard, _)| *shard == node.shard) {
+            Some((_, nodes)) => nodes.push(node),
+            None => shards.push((node.shard, vec![node])),
+        }
+    }
+    cx.reply.array(shards.len());
+    for (_, nodes) in &shards {
+        let none = SlotSet::default();
+        let slots = nodes.iter().map(|node| node.slots()).find(|slots| !slots.is_empty()).unwrap_or(&none).ranges();
+        cx.reply.map(2);
+        cx.reply.bulk(b"slots");
+        cx.reply.array(slots.len() * 2);
+        for (first, last) in slots {
+            cx.reply.integer(first.into());
+            cx.reply.integer(last.into());
+        }
+        cx.reply.bulk(b"nodes");
+        cx.reply.array(nodes.len());
+        for node in nodes {
+            reply_shard_node(cx.server, cx.reply, node, offset(node, own_offset));
+        }
+    }
+    Ok(())
+}
+
+fn reply_shard_node(server: &Server, reply: &mut Reply, node: &Node, offset: i64) {
+    let address = &node.address;
+    let tls = server.config.tls_cluster;
+    let (plain_port, tls_port) =
+        if tls { (address.other_port, address.port) } else { (address.port, address.other_port) };
+    let health = match () {
+        () if node.has_failed() => "failed",
+        () if node.is_replica() && offset == 0 => "loading",
+        () => "online",
+    };
+    let fields = reply.defer();
+    let mut pairs = 0;
+    let mut text = |reply: &mut Reply, name: &str, value: &str| {
+        reply.bulk(name.as_bytes());
+        reply.bulk(value.as_bytes());
+        pairs += 1;
+    };
+    text(reply, "id", node.id.as_str());
+    let mut ports = 0;
+    for (name, port) in [("port", plain_port), ("tls-port", tls_port)] {
+        if port != 0 {
+            reply.bulk(name.as_bytes());
+            reply.integer(port.into());
+            ports += 1;
+        }
+    }
+    text(reply, "ip", &address.ip);
+    text(reply, "endpoint", endpoint::preferred(server, node).unwrap_or_default());
+    if !node.hostname.is_empty() {
+        text(reply, "hostname", &node.hostname);
+    }
+    text(reply, "role", if node.is_primary() { "master" } else { "replica" });
+    reply.bulk(b"replication-offset");
+    reply.integer(offset);
+    text(reply, "health", health);
+    reply.finish_map(fields, pairs + ports + 1);
+}
+
+/// CLUSTER LINKS.
+pub fn links(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+    let cluster = cx.server.cluster.as_deref().ok_or(DISABLED)?;
+    let links: Vec<(&Link, &Node)> =
+        cluster.links().values().filter_map(|link| Some((link, cluster.node(link.node?)?))).collect();
+    cx.reply.array(links.len());
+    for (link, node) in links {
+        cx.reply.map(6);
+        for (name, text) in [("direction", if link.inbound { "from" } else { "to" }), ("node", node.id.as_str())] {
+            cx.reply.bulk(name.as_bytes());
+            cx.reply.bulk(text.as_bytes());
+        }
+        cx.reply.bulk(b"create-time");
+        cx.reply.integer(link.created_ms);
+        cx.reply.bulk(b"events");
+        cx.reply.bulk(b"r");
+        for name in ["send-buffer-allocated", "send-buffer-used"] {
+            cx.reply.bulk(name.as_bytes());
+            cx.reply.integer(0);
+        }
+    }
+    Ok(())
+}
