@@ -5,6 +5,7 @@ use crate::client::durability::{Durability, ReplyShape};
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
+use crate::config::{Choice, SnapshotMethod};
 use crate::persist::fork::Purpose;
 use crate::server::clients::blocking::durability;
 use crate::server::execution::{Command, Ctx};
@@ -24,7 +25,7 @@ pub const COMMANDS: &[Command] = &[
     Command::new("bgsave", Arity::at_least(1), bgsave)
         .group(Group::Server)
         .flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING])
-        .docs("1.0.0", "[SCHEDULE | CANCEL]", "Saves the data set in the background.")
+        .docs("1.0.0", "[CANCEL | [SCHEDULE] [FORK | FORKLESS]]", "Saves the data set in the background.")
         .complexity("O(1)")
         .history(&[("3.2.2", "`SCHEDULE`.")]),
     Command::new("bgrewriteaof", Arity::exactly(1), rewrite_log)
@@ -72,9 +73,11 @@ fn bgsave(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return cancel(cx);
     }
     let schedule = args.is(1, "schedule");
-    if args.len() > 2 || args.len() == 2 && !schedule {
-        return Err(SYNTAX);
-    }
+    let method = match args.len() - usize::from(schedule) {
+        1 => None,
+        2 => Some(SnapshotMethod::from_name(args.get(args.len() - 1)).ok_or(SYNTAX)?),
+        _ => return Err(SYNTAX),
+    };
     let in_exec = cx.server.in_exec;
     match child(cx) {
         Some(Purpose::Rdb | Purpose::Sync) => return Err(IN_PROGRESS),
@@ -85,10 +88,11 @@ fn bgsave(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
                      to schedule a BGSAVE whenever possible.",
                 ));
             }
-            cx.server.persist.snapshots.scheduled = true;
+            let snapshots = &mut cx.server.persist.snapshots;
+            (snapshots.scheduled, snapshots.scheduled_method) = (true, method);
             cx.reply.simple("Background saving scheduled");
         }
-        _ if snapshot::begin(cx.server, cx.db) => cx.reply.simple("Background saving started"),
+        _ if snapshot::begin(cx.server, cx.db, method) => cx.reply.simple("Background saving started"),
         _ => return Err(FAILED),
     }
     Ok(())

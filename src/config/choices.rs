@@ -104,6 +104,13 @@ choices! {
         /// None: writes fail.
         NoEviction = "noeviction",
     }
+    /// `bgsave-default-method`: how snapshots are made in the background.
+    SnapshotMethod {
+        /// By a process that shares all memory as it is at the beginning.
+        Fork = "fork",
+        /// By a thread that is given a copy of each key, of those that change before they do.
+        Forkless = "forkless",
+    }
     /// `appendfsync`: when the append-only file reaches the disk.
     AppendFsync {
         /// Once a second.

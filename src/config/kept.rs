@@ -218,10 +218,8 @@ kept! {
     "aof-load-corrupt-tail-max-size" => aof_load_corrupt_tail_max_size: u64 = 0, Number::bytes(0, LONG_MAX), MUTABLE;
     /// Commands to run at start.
     "preload-file" => preload_file: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
-    /// Snapshots without a child: they are made by one.
+    /// Memory set aside in every key for snapshots without a child: they need none.
     "forkless-infrastructure-enabled" => forkless_infrastructure_enabled: bool = false, YES_NO, IMMUTABLE;
-    /// How BGSAVE saves.
-    "bgsave-default-method" => bgsave_default_method: &'static str = "fork", WordOf(&["fork", "forkless"]), MUTABLE;
     /// Bytes of scripts that are kept.
     "maxmemory-scripts" => maxmemory_scripts: u64 = 0, Number::bytes(0, ULONG_MAX), MUTABLE;
 

@@ -262,6 +262,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("slot-migration-max-failover-repl-bytes", "0"),
     ("slowlog-log-slower-than", "10000"),
     ("slowlog-max-len", "128"),
+    ("snapshot-cpu-percent", "30"),
     ("socket-mark-id", "0"),
     ("stop-writes-on-bgsave-error", "yes"),
     ("stream-node-max-bytes", "4096"),

@@ -14,6 +14,9 @@
 //! In a cluster the keys are kept in a table per slot ([`BySlot`]), and the one table they are in otherwise stays empty.
 //! It is asked first all the same, so that where there are no slots nothing is added to a lookup that finds its key. The
 //! indexes are not by slot: they find what is in them by hash, and the hash has the slot.
+//!
+//! Whatever way leads to a change of an entry here, the first step on it is `before_change`: what a snapshot that is
+//! being taken needs of the old content is copied ([`Capture`]). Nobody above this file has to think of it.
 
 // An index entry is a pointer to an entry that the first table owns, which borrows cannot express.
 #![allow(unsafe_code)]
@@ -27,6 +30,7 @@ mod tests;
 use std::ptr::NonNull;
 
 use super::blessed::Blessed;
+use super::capture::{Capture, Images};
 use super::entry::{Entry, EntryRef, EntryView, InEntry};
 use super::expiry_schedule::ExpirySchedule;
 use super::hasher::{KeyHasher, slot_in};
@@ -54,6 +58,8 @@ struct Indexes {
     expiry_schedule: ExpirySchedule,
     /// Keys that are not to be evicted.
     blessed: Blessed,
+    /// What is kept for a snapshot that is being taken.
+    capture: Option<Box<Capture>>,
 }
 
 /// A key's share of the table, in bytes: a 64-byte bucket has seven places.
@@ -69,6 +75,7 @@ impl Dict {
                 expires: Table::new(hasher),
                 expiry_schedule: ExpirySchedule::default(),
                 blessed: Blessed::default(),
+                capture: None,
             },
         }
     }
@@ -100,6 +107,11 @@ impl Dict {
 
     /// Protects a key that is there from eviction, or no longer; whether that is a change.
     pub fn bless(&mut self, hash: u64, key: &[u8], blessed: bool) -> bool {
+        if self.indexes.capture.is_some()
+            && let Some(table) = table_of(&self.keys, self.slots.as_deref(), slot_in(hash))
+        {
+            self.indexes.capture(table, hash);
+        }
         match blessed {
             true => self.find(hash, key).is_some() && self.indexes.blessed.insert(hash, key),
             false => self.indexes.blessed.remove(hash, key),
@@ -260,12 +272,54 @@ impl Dict {
         self.keys.iter().chain(by_slot)
     }
 
-    /// Moves all entries out into a dictionary of their own, which another thread may drop.
+    /// From now on the content as it is at this moment is kept for a snapshot, until all of it was taken; a number
+    /// tells it from others. See [`Capture`].
+    pub fn begin_capture(&mut self, database: usize) {
+        let filled = self.slots.iter().flat_map(|slots| slots.filled()).map(|(slot, table)| (slot, table.len()));
+        let tables = self.slots.is_none().then_some((0, self.keys.len())).into_iter().chain(filled);
+        self.indexes.capture = Some(Box::new(Capture::new(database, tables, self.slots.is_some())));
+    }
+
+    /// Ends that, whether or not all was taken.
+    pub fn end_capture(&mut self) {
+        self.indexes.capture = None;
+    }
+
+    /// Whether something is still kept for a snapshot, or to be.
+    pub fn is_captured(&self) -> bool {
+        self.indexes.capture.is_some()
+    }
+
+    /// Goes on copying for the snapshot: some keys, and then nothing but what is due. False if there are none left.
+    pub fn capture_some(&mut self) -> bool {
+        let Dict { keys, slots, indexes: Indexes { capture, blessed, .. } } = self;
+        let table_of = |slot| table_of(keys, slots.as_deref(), slot);
+        capture.as_mut().is_some_and(|capture| capture.step(table_of, blessed))
+    }
+
+    /// Memory of what was copied since it was taken last, in bytes.
+    pub fn captured_bytes(&self) -> usize {
+        self.indexes.capture.as_ref().map_or(0, |capture| capture.bytes())
+    }
+
+    /// What was copied since the last call. After the last of it nothing is kept any more.
+    pub fn take_images(&mut self) -> Option<Images> {
+        let capture = self.indexes.capture.as_mut()?;
+        let taken = capture.take_images();
+        if capture.is_complete() {
+            self.indexes.capture = None;
+        }
+        Some(taken).filter(|taken| !taken.images.is_empty())
+    }
+
+    /// Moves all entries out into a dictionary of their own, which another thread may drop. What is kept for a snapshot
+    /// goes along.
     pub fn take(&mut self) -> Self {
         let indexes = Indexes {
             expires: self.indexes.expires.take(),
             expiry_schedule: std::mem::take(&mut self.indexes.expiry_schedule),
             blessed: std::mem::take(&mut self.indexes.blessed),
+            capture: self.indexes.capture.take(),
         };
         let slots = self.slots.as_mut().map(|slots| Box::new(slots.take()));
         Self { keys: self.keys.take(), slots, indexes }
@@ -284,6 +338,11 @@ impl Dict {
     }
 }
 
+/// The table that keys of a slot are in, or all of them.
+fn table_of<'a>(keys: &'a KeyTable, slots: Option<&'a BySlot>, slot: usize) -> Option<&'a KeyTable> {
+    slots.map_or(Some(keys), |slots| slots.table(slot))
+}
+
 #[inline(never)]
 fn find_mut_in_slot<'a>(slots: &'a mut BySlot, hash: u64, key: &[u8]) -> Option<SlotMut<'a, Entry, KeyHasher>> {
     slots.table_mut(slot_in(hash))?.find_mut(hash, key)
@@ -292,6 +351,16 @@ fn find_mut_in_slot<'a>(slots: &'a mut BySlot, hash: u64, key: &[u8]) -> Option<
 #[inline(never)]
 fn probe_slot<'a>(slots: &'a mut BySlot, hash: u64, key: &[u8]) -> Probe<'a, Entry, KeyHasher> {
     slots.table_or_new(slot_in(hash)).probe(hash, key)
+}
+
+impl Indexes {
+    /// A key of this hash is about to be changed, or to come: what a snapshot needs is copied before.
+    #[cold]
+    fn capture(&mut self, keys: &KeyTable, hash: u64) {
+        if let Some(capture) = &mut self.capture {
+            capture.before_change(keys, &self.blessed, hash);
+        }
+    }
 }
 
 /// What [`Dict::probe`] finds.
@@ -313,6 +382,9 @@ impl<'a> VacantDictSlot<'a> {
     /// Puts in the entry of the key that was looked for.
     #[inline]
     pub fn insert(self, entry: Entry) -> DictSlot<'a> {
+        if self.indexes.capture.is_some() {
+            self.indexes.capture(self.slot.table(), self.hash);
+        }
         DictSlot::inserted(self.slot.insert(entry), self.indexes, self.hash)
     }
 }
@@ -345,6 +417,14 @@ impl<'a> DictSlot<'a> {
         self.slot.into_view()
     }
 
+    /// What a snapshot needs of the entry is copied before it is changed.
+    #[inline(always)]
+    fn before_change(&mut self) {
+        if self.indexes.capture.is_some() {
+            self.indexes.capture(self.slot.table(), self.hash);
+        }
+    }
+
     /// Changes the entry, or replaces it by another of the same key.
     #[inline]
     pub fn update<R>(&mut self, change: impl FnOnce(&mut Entry) -> R) -> R {
@@ -357,20 +437,23 @@ impl<'a> DictSlot<'a> {
                 self.0.replan(self.2);
             }
         }
+        self.before_change();
         let (before, plan) = (self.indexed_address(), self.view().planned());
         Reindex(self, before, plan).0.slot.update(change)
     }
 
     /// The collection in the entry, to be changed, if it has one of this type.
     #[inline]
-    pub fn into_collection<T: InEntry>(self) -> Option<&'a mut T> {
+    pub fn into_collection<T: InEntry>(mut self) -> Option<&'a mut T> {
+        self.before_change();
         // SAFETY: the dictionary is mutably borrowed for `'a`, so the entry stays where it is and nobody else sees it.
         // The index of expiring keys needs no update: neither address nor expiry can change through the collection.
         unsafe { self.slot.into_view().collection_mut::<T>() }
     }
 
     /// The collection in the entry, to be changed, if it is one whose parts may expire.
-    pub fn into_parts(self) -> Option<&'a mut dyn ExpiringParts> {
+    pub fn into_parts(mut self) -> Option<&'a mut dyn ExpiringParts> {
+        self.before_change();
         // SAFETY: as above.
         unsafe { self.slot.into_view().parts_mut() }
     }
@@ -378,6 +461,7 @@ impl<'a> DictSlot<'a> {
     /// Takes the entry out.
     #[inline]
     pub fn remove(mut self) -> Entry {
+        self.before_change();
         if let Some(address) = self.indexed_address() {
             self.unindex(address);
         }
@@ -392,11 +476,13 @@ impl<'a> DictSlot<'a> {
 
     /// Plans when to look for parts whose time has come if the entry may have such and its plan is too late or in vain.
     pub fn plan(&mut self) {
+        self.before_change();
         self.replan(self.view().planned());
     }
 
     /// Plans it anew, for the time when the first part expires: the collection has been looked at.
     pub fn plan_anew(&mut self) {
+        self.before_change();
         let next = self.next_expiry();
         let before = self.view().planned();
         if before != next {

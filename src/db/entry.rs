@@ -399,9 +399,40 @@ impl Entry {
             | Kind::Stream
             | Kind::Array
             | Kind::PathHash
-            | Kind::Bitmap => self.copy_of_collection(),
+            | Kind::Bitmap => view.copy_of_collection(),
         };
         Self::build(key, view.inline_value(), view.access(), Shape { slot, ..self.shape() })
+    }
+
+    /// A copy of a borrowed entry, all that belongs to it included.
+    pub fn copy_of(view: EntryView<'_>) -> Self {
+        let slot = match view.kind() {
+            Kind::Int | Kind::Inline => None,
+            Kind::Shared => Some(word_slot(arc_into_slot(view.shared().to_arc()))),
+            Kind::List
+            | Kind::Set
+            | Kind::SortedSet
+            | Kind::Hash
+            | Kind::Stream
+            | Kind::Array
+            | Kind::PathHash
+            | Kind::Bitmap => Some(view.copy_of_collection()),
+        };
+        let layout = view.layout();
+        let copy = Self(allocate(layout));
+        // SAFETY: both have the size of the layout. What the slot of the copy would own twice is overwritten at once
+        // with what is its own; a slot of one word has room for one.
+        unsafe {
+            copy.0.copy_from_nonoverlapping(view.raw(), layout.size());
+            if let Some(slot) = slot {
+                let place = copy.0.add(view.header().slot_offset());
+                match view.kind().slot_bytes() {
+                    COLLECTION_BYTES => place.cast().write(slot),
+                    _ => place.cast().write(slot[0]),
+                }
+            }
+        }
+        copy
     }
 
     /// The bytes of an inline string that was set as it is and has that many: a value of the same length fits.

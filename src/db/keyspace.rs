@@ -12,6 +12,7 @@
 
 mod access;
 pub mod bits;
+mod captures;
 mod collections;
 mod noting;
 mod parts;
@@ -28,7 +29,7 @@ use super::hasher::KeyHasher;
 use super::lazyfree::LazyFree;
 use crate::types::ValueType;
 use crate::util::random::Random;
-use access::AccessClock;
+pub use access::AccessClock;
 
 /// The key holds a value of another type than the command works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,6 +179,8 @@ pub struct Databases {
     access: AccessClock,
     random: Random,
     notes: Vec<Note>,
+    /// What was flushed while a snapshot is being taken that has not got it all.
+    flushed: Vec<Dict>,
 }
 
 /// Tries to find a random key that has not expired where expired ones are not deleted.
@@ -208,6 +211,7 @@ impl Databases {
             access: AccessClock::default(),
             random: Random::from_entropy(),
             notes: Vec::new(),
+            flushed: Vec::new(),
         }
     }
 
@@ -635,7 +639,9 @@ impl Databases {
         let dict = self.all[index].dict.take();
         self.all[index].cycle = ExpireCycle::default();
         let keys = dict.len();
-        if lazily {
+        if dict.is_captured() {
+            self.flushed.push(dict);
+        } else if lazily {
             self.lazyfree.free_later(dict);
         }
         keys

@@ -5,6 +5,7 @@
 //! and [`evict`] delete keys nobody asked to be deleted.
 
 mod blessed;
+mod capture;
 pub mod dict;
 pub mod digest;
 mod entry;
@@ -18,12 +19,13 @@ pub mod slot;
 pub mod waiters;
 pub mod watch;
 
+pub use capture::{DatabaseSize, Images};
 pub use dict::DictSlot;
 #[cfg(test)]
 pub use dict::asked;
 pub use entry::{Entry, EntryView, InEntry, StringRef};
 pub use hasher::{hash_key, keep_keys_by_slot};
-pub use keyspace::{Databases, Expiry, WrongType};
+pub use keyspace::{AccessClock, Databases, Expiry, WrongType};
 
 /// A key with its hash, which is the same in all databases.
 #[derive(Clone, Copy, Debug)]

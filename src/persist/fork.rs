@@ -140,34 +140,32 @@ impl Ended {
         self.signal.is_none() && self.status == 0
     }
 
-    /// Whether it was ended by [`Child::kill`].
+    /// As if ended by [`Process::kill`].
+    pub const KILLED: Ended = Ended { status: 1, signal: Some(libc::SIGUSR1) };
+
+    /// Whether it was ended by [`Process::kill`].
     pub fn was_killed(self) -> bool {
         self.signal == Some(libc::SIGUSR1)
     }
 }
 
-/// A child, seen by its parent.
+/// A child process, seen by its parent.
 #[derive(Debug)]
-pub struct Child {
-    /// The number of its process.
+pub struct Process {
+    /// Its number.
     pub pid: i32,
-    /// What it is for.
-    pub purpose: Purpose,
-    /// When it was forked.
-    pub started: Instant,
-    /// What it told last, and when.
-    pub latest: Option<(Report, Instant)>,
     from_child: UnixStream,
 }
 
-impl Child {
-    /// Takes in what the child has told since the last time.
-    pub fn hear(&mut self) {
-        let mut bytes = [0; REPORT_BYTES];
+impl Process {
+    /// What the child has told last since the last time.
+    pub fn hear(&mut self) -> Option<Report> {
+        let (mut bytes, mut latest) = ([0; REPORT_BYTES], None);
         // Reports are written at once, so they are here whole or not at all.
         while self.from_child.read_exact(&mut bytes).is_ok() {
-            self.latest = Some((Report::from_bytes(bytes), Instant::now()));
+            latest = Some(Report::from_bytes(bytes));
         }
+        latest
     }
 
     /// Whether the child has ended, and how.
@@ -185,7 +183,7 @@ impl Child {
         }
     }
 
-    /// Ends the child, which is no failure of it; [`Child::poll`] tells when it has.
+    /// Ends the child, which is no failure of it; [`Process::poll`] tells when it has.
     pub fn kill(&self) {
         // SAFETY: the process is a child that has not been waited for, so the number is its own.
         unsafe {
@@ -207,12 +205,11 @@ impl Child {
 ///
 /// # Errors
 /// When the system gives no process or no sockets.
-pub fn fork(purpose: Purpose, keep: &[RawFd], work: impl FnOnce(&mut Reporter) -> bool) -> io::Result<Child> {
+pub fn fork(purpose: Purpose, keep: &[RawFd], work: impl FnOnce(&mut Reporter) -> bool) -> io::Result<Process> {
     let (from_child, to_parent) = UnixStream::pair()?;
     from_child.set_nonblocking(true)?;
     // A parent that does not listen must not hold up the child.
     to_parent.set_nonblocking(true)?;
-    let started = Instant::now();
     // SAFETY: the child uses only memory, which it has for itself, and descriptors it opens or was left. Locks that
     // other threads held at this moment stay locked: the helper threads hold none that `work` needs.
     match unsafe { libc::fork() } {
@@ -227,7 +224,7 @@ pub fn fork(purpose: Purpose, keep: &[RawFd], work: impl FnOnce(&mut Reporter) -
             let good = work(&mut reporter);
             end_child(good)
         }
-        pid => Ok(Child { pid, purpose, started, latest: None, from_child }),
+        pid => Ok(Process { pid, from_child }),
     }
 }
 
@@ -294,9 +291,8 @@ mod tests {
             }
             std::thread::yield_now();
         };
-        child.hear();
         assert!(ended.well());
-        assert!(child.latest.is_some_and(|(report, _)| report.keys == 7 && report.is_last));
+        assert!(child.hear().is_some_and(|report| report.keys == 7 && report.is_last));
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! Keeping the data: the formats of snapshots and of the log of commands.
 //!
 //! [`rdb`] is the format of snapshots, and knows databases alone. [`aof`] is the log of commands: its files, its
-//! writer. [`fork`] is the one place where processes are made, [`snapshots`] what is known of saves, [`backup`] of a
-//! backup. What the server knows of all that is [`Persist`]; when something is saved or loaded is decided in
-//! `server::persistence`.
+//! writer. [`fork`] is the one place where processes are made, [`forkless`] the thread that works in the place of one,
+//! [`child`] either of them, [`snapshots`] what is known of saves, [`backup`] of a backup. What the server knows of all
+//! that is [`Persist`]; when something is saved or loaded is decided in `server::persistence`.
 
 pub mod aof;
 pub mod backup;
+pub mod child;
 pub mod fork;
+pub mod forkless;
 pub mod rdb;
 pub mod snapshots;
 
@@ -17,6 +19,8 @@ use std::sync::atomic::AtomicBool;
 use crate::persist::snapshots::Snapshots;
 use aof::Aof;
 use backup::{Backup, State};
+use child::Child;
+use forkless::Feed;
 use rdb::load::Counts;
 
 /// The server's state of persistence.
@@ -28,9 +32,11 @@ pub struct Persist {
     pub snapshots: Snapshots,
     /// The backup.
     pub backup: Backup,
-    /// The child at work: there is never more than one.
-    pub child: Option<fork::Child>,
-    /// Keys there were when it was forked.
+    /// The child at work, a process or a thread: there is never more than one.
+    pub child: Option<Child>,
+    /// What a thread is still to be given of the data set.
+    pub feed: Option<Feed>,
+    /// Keys there were when it was begun.
     pub keys_to_save: u64,
     /// What the last one came to.
     pub last_load: Counts,
@@ -49,6 +55,7 @@ impl Default for Persist {
             snapshots: Snapshots::default(),
             backup: Backup::default(),
             child: None,
+            feed: None,
             keys_to_save: 0,
             last_load: Counts::default(),
             resizing_allowed: true,

@@ -1,5 +1,6 @@
 //! What is known of snapshots.
 
+use crate::config::SnapshotMethod;
 use crate::util::clock::unix_seconds;
 
 /// What is known of snapshots.
@@ -17,6 +18,10 @@ pub struct Snapshots {
     pub last_copied: u64,
     /// One is to begin as soon as nothing keeps it from that.
     pub scheduled: bool,
+    /// How that one is to be made, if not as the directive says.
+    pub scheduled_method: Option<SnapshotMethod>,
+    /// How the last one was made.
+    pub last_method: Option<SnapshotMethod>,
     /// Saves begun.
     pub saves: u64,
     /// The child at work was forked for replicas.
@@ -34,6 +39,8 @@ impl Default for Snapshots {
             last_seconds: None,
             last_copied: 0,
             scheduled: false,
+            scheduled_method: None,
+            last_method: None,
             saves: 0,
             is_for_replicas: false,
             dirty_before: 0,

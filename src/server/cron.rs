@@ -5,7 +5,7 @@
 use super::cluster::{event, reassigned};
 use super::execution::{changes, settle};
 use super::modes::ServerModes;
-use super::persistence::children;
+use super::persistence::{children, forkless};
 use super::{Server, shutdown};
 use crate::client::{Client, Modes};
 use crate::db::Databases;
@@ -74,6 +74,10 @@ pub fn before_wait(server: &mut Server, db: &mut Databases) {
     // Clients whose slots have gone are told before they are served by anything else.
     if server.modes.has(ServerModes::CLUSTER) {
         event::settle(server);
+    }
+    // Time that no command waits for goes into a snapshot, and what commands had to copy for it is handed on.
+    if server.persist.feed.is_some() {
+        forkless::step(server, db);
     }
     // Whatever the steps above changed is told before the outputs are sent.
     if server.observers.any() {

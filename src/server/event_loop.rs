@@ -209,13 +209,19 @@ impl EventLoop {
             || self.server.evicting
             || self.server.repl.link.reads_on
             || self.is_loading()
+            || self.server.persist.feed.as_ref().is_some_and(|feed| !feed.is_full())
             || !self.accept_again.is_empty() && self.accept_rest_until_ms == 0
         {
             return Duration::ZERO;
         }
         let now = self.server.clock.unix_ms();
-        let next =
-            [Some(super::cron::next_ms(&self.server)), self.server.deadlines.next_ms(), self.server.pause.end_ms()];
+        let next = [
+            Some(super::cron::next_ms(&self.server)),
+            self.server.deadlines.next_ms(),
+            self.server.pause.end_ms(),
+            // Somebody else has to get on with a snapshot before it is worth a look.
+            self.server.persist.feed.as_ref().map(|_| now + 1),
+        ];
         let next = next.into_iter().flatten().min().unwrap_or(now);
         let next = if self.worker.has_work(&self.server) { next.min(now + 1) } else { next };
         Duration::from_millis((next - now).max(0) as u64)

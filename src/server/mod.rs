@@ -43,7 +43,7 @@ use crate::client::registry::Clients;
 use crate::client::tracking::Tracking;
 use crate::cluster::file::ConfFile;
 use crate::command::{CommandId, CommandTable, Error};
-use crate::config::{Config, NotifyFlags};
+use crate::config::{Config, NotifyFlags, SnapshotMethod};
 use crate::db::Databases;
 use crate::db::lazyfree::Lazily;
 use crate::db::waiters::Waiters;
@@ -53,6 +53,7 @@ use crate::net::listeners::Listeners;
 use crate::net::outgoing::Links;
 use crate::net::{ClientKey, tls};
 use crate::persist::Persist;
+use crate::persist::child::Child;
 use crate::repl::{self, Replication};
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::script::Scripting;
@@ -299,9 +300,10 @@ impl Server {
         self.modes.set(ServerModes::DISK_ERROR, self.refuses_unsaved() || self.persist.aof.is_failing());
     }
 
-    /// Has tables resized for comfort, unless a child shares their memory.
+    /// Has tables resized for comfort, unless a process shares their memory.
     pub fn allow_resizing(&self, db: &mut Databases) {
-        let allowed = self.persist.resizing_allowed && self.persist.child.is_none();
+        let shares = |child: &Child| child.method() == SnapshotMethod::Fork;
+        let allowed = self.persist.resizing_allowed && !self.persist.child.as_ref().is_some_and(shares);
         (0..db.count()).for_each(|index| db.database_mut(index).dict.set_resizing(allowed));
     }
 

@@ -296,6 +296,44 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         next.reverse_bits()
     }
 
+    /// Calls `visit` for the items whose hashes agree with `prefix`, which has zeros behind, in the first `bits`: with
+    /// the hash, of which at least the first `detail` bits are told, and with the item, whose memory is not touched as
+    /// a rule.
+    pub fn for_each_with_prefix<'a>(
+        &'a self,
+        prefix: u64,
+        bits: u32,
+        detail: u32,
+        mut visit: impl FnMut(u64, T::Ref<'a>),
+    ) {
+        debug_assert!(bits <= detail && detail < 64 && prefix << bits == 0);
+        let end = prefix | u64::MAX >> bits;
+        let mut lowest = prefix;
+        loop {
+            let segment = self.segment(lowest);
+            let width = u64::MAX >> segment.depth();
+            let (start, last) = (lowest & !width, end.min(lowest | width));
+            let known_bits = segment.depth() + POSITION_BITS;
+            for home in segment.home(segment.position_of(lowest))..=segment.home(segment.position_of(last)) {
+                segment.for_each_of_home(home, |position, raw| {
+                    let hash = match detail <= known_bits {
+                        true => start | u64::from(position) << (64 - known_bits),
+                        // SAFETY: the item lives in the table, which is borrowed.
+                        false => self.hash(unsafe { T::key_of(raw) }),
+                    };
+                    if (lowest..=last).contains(&hash) {
+                        // SAFETY: as above.
+                        visit(hash, unsafe { T::view(raw) });
+                    }
+                });
+            }
+            if last == end {
+                return;
+            }
+            lowest = last + 1;
+        }
+    }
+
     /// An item chosen at random, each with the same probability.
     ///
     /// (A table that is all but empty after removals with resizing off is the exception: there, after some thousand
@@ -480,6 +518,12 @@ pub struct VacantSlot<'a, T: Packed, H: KeyHash = HashSeed> {
 }
 
 impl<'a, T: Packed, H: KeyHash> VacantSlot<'a, T, H> {
+    /// The table.
+    #[inline(always)]
+    pub fn table(&self) -> &Table<T, H> {
+        self.table
+    }
+
     /// Puts in the item of the key that was looked for.
     #[inline]
     pub fn insert(self, item: T) -> SlotMut<'a, T, H> {
@@ -495,6 +539,12 @@ pub struct SlotMut<'a, T: Packed, H: KeyHash = HashSeed> {
 }
 
 impl<'a, T: Packed, H: KeyHash> SlotMut<'a, T, H> {
+    /// The table.
+    #[inline(always)]
+    pub fn table(&self) -> &Table<T, H> {
+        self.table
+    }
+
     /// The item as an address; see [`Table::find_address`].
     #[inline(always)]
     pub fn address(&self) -> NonNull<u8> {

@@ -102,6 +102,7 @@ impl Server {
             .args(["--port", &port.to_string(), "--save", ""])
             .arg("--dir")
             .arg(directory)
+            .args(method(program))
             .args(arguments)
             .current_dir(directory)
             .stdin(Stdio::null())
@@ -230,6 +231,12 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// How snapshots are to be made in the background by servers whose test does not say it, if OXIDIS_SNAPSHOT_METHOD does.
+fn method(program: &OsStr) -> Vec<String> {
+    let method = env::var("OXIDIS_SNAPSHOT_METHOD").ok().filter(|_| program == binary());
+    method.into_iter().flat_map(|method| ["--bgsave-default-method".to_owned(), method]).collect()
 }
 
 /// The server under test: ours, or another in its place to check the tests themselves.

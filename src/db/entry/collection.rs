@@ -133,16 +133,15 @@ impl Entry {
         // SAFETY: the kind tells what is in the slot, which the caller forgets.
         with_collection!(self.view(), T => unsafe { slot.cast::<T>().drop_in_place() }, else {});
     }
-
-    /// The slot of a copy of the collection.
-    pub(super) fn copy_of_collection(&self) -> Slot {
-        let view = self.view();
-        let copy = with_collection!(view, T => view.collection::<T>().map(|value| into_slot(value.clone())), else None);
-        copy.unwrap_or([MaybeUninit::uninit(); COLLECTION_BYTES / WORD])
-    }
 }
 
 impl<'a> EntryView<'a> {
+    /// The slot of a copy of the collection.
+    pub(super) fn copy_of_collection(self) -> Slot {
+        let copy = with_collection!(self, T => self.collection::<T>().map(|value| into_slot(value.clone())), else None);
+        copy.unwrap_or([MaybeUninit::uninit(); COLLECTION_BYTES / WORD])
+    }
+
     /// The collection, if the entry has one of this type.
     #[inline]
     pub fn collection<T: InEntry>(self) -> Option<&'a T> {

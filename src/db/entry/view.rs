@@ -155,6 +155,11 @@ impl<'a> EntryView<'a> {
     }
 
     #[inline(always)]
+    pub(super) fn raw(self) -> NonNull<u8> {
+        self.raw
+    }
+
+    #[inline(always)]
     pub(super) fn header(self) -> Header {
         // SAFETY: every entry begins with its header.
         Header(unsafe { self.raw.cast().read() })

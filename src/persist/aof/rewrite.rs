@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
-use crate::db::{Databases, EntryView};
+use crate::db::{Databases, EntryView, Images};
 use crate::persist::rdb::payload;
 use crate::types::array::INDEX_MAX;
 use crate::types::list::End;
@@ -47,6 +47,37 @@ pub fn write_all(
         }
         for key in dict.blessed().scan(0, usize::MAX).1 {
             script.command(&[b"BLESS", b"SET", key, b"NO-EVICT"])?;
+        }
+    }
+    Ok(())
+}
+
+/// The same of copies of keys, as they come, from any database in any order.
+///
+/// # Errors
+/// Those of the file.
+pub fn write_images(
+    images: &mut dyn Iterator<Item = Images>,
+    functions: &[Vec<u8>],
+    out: &mut dyn Write,
+    on_key: &mut dyn FnMut(u64),
+) -> io::Result<()> {
+    let mut script = Script { out, words: Vec::new(), count: 0 };
+    for library in functions {
+        script.command(&[b"FUNCTION", b"LOAD", library])?;
+    }
+    let (mut selected, mut keys) = (None, 0);
+    for Images { database, images, .. } in images {
+        if selected.replace(database) != Some(database) {
+            script.command(&[b"SELECT", database.to_string().as_bytes()])?;
+        }
+        for image in images {
+            script.entry(image.entry.view())?;
+            if image.blessed {
+                script.command(&[b"BLESS", b"SET", image.entry.view().key(), b"NO-EVICT"])?;
+            }
+            keys += 1;
+            on_key(keys);
         }
     }
     Ok(())

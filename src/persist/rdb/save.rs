@@ -10,7 +10,7 @@ use super::format::{PROTECTION, VERSION_AUX, VERSION_CHECKSUM, VERSION_FUNCTIONS
 use super::forms;
 use super::version::{Since, Version};
 use super::write::{Sink, Writer};
-use crate::db::{Databases, EntryView, hash_key};
+use crate::db::{AccessClock, DatabaseSize, Databases, EntryView, Images, hash_key};
 use crate::types::uncommon;
 
 /// What holds fields that expire: they have a form in each fork.
@@ -98,30 +98,67 @@ pub fn save_some(
     on_refused: OnRefused<'_>,
 ) -> io::Result<u64> {
     let version = options.version.unwrap_or_else(|| lowest(db));
-    let mut file = File {
-        db,
-        options,
-        version,
-        out: Writer::to(sink, options.checksum && version.is_from(VERSION_CHECKSUM), options.compress),
-        on_refused,
-    };
-    file.head();
+    let mut file = File::begin(options, version, db.access_clock(), sink, on_refused);
     let mut saved = 0;
     for index in 0..db.count() {
-        file.database(index, &mut |saved_here| on_key(saved + saved_here));
+        file.database(db, index, &mut |saved_here| on_key(saved + saved_here));
         saved += db.database(index).dict.len() as u64;
     }
-    file.out.byte(opcode::EOF);
-    if version.is_from(VERSION_CHECKSUM) {
-        let sum = file.out.checksum();
-        file.out.raw(&sum.to_le_bytes());
+    file.end()
+}
+
+/// What is known of a data set whose keys come one after another.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    /// The databases that are not empty.
+    pub sizes: Vec<DatabaseSize>,
+    /// How the use of keys is noted.
+    pub clock: AccessClock,
+    /// The version to be written if the options ask for none.
+    pub version: Version,
+}
+
+/// Writes copies of keys to a sink, as they come, from any database in any order; how many bytes that took.
+///
+/// # Errors
+/// Those of the sink, and if there is something that the version asked for cannot hold.
+pub fn save_images(
+    outline: &Outline,
+    options: &Options,
+    sink: &mut dyn Sink,
+    images: &mut dyn Iterator<Item = Images>,
+    on_key: OnKey<'_>,
+) -> io::Result<u64> {
+    let version = options.version.unwrap_or(outline.version);
+    let refuse = &mut |_: &Refused<'_>| false;
+    let mut file = File::begin(options, version, outline.clock, sink, refuse);
+    let mut sizes = outline.sizes.clone();
+    let (mut selected, mut saved) = (None, 0);
+    for Images { database, images, .. } in images {
+        if file.out.has_failed() {
+            break;
+        }
+        if selected.replace(database) != Some(database) {
+            let size = sizes.iter().position(|size| size.database == database).map(|place| sizes.swap_remove(place));
+            file.select(database, size);
+        }
+        for image in images {
+            file.key(database, image.entry.view(), image.blessed);
+            saved += 1;
+            on_key(saved);
+        }
     }
-    file.out.finish()
+    file.end()
 }
 
 /// The lowest version that holds the data. Of all keys that is asked only if something was ever made that is younger
 /// than Redis 7.0, besides fields that expire, which are counted anyway.
 fn lowest(db: &Databases) -> Version {
+    lowest_of(db, usize::MAX).unwrap_or(Version::OWN)
+}
+
+/// The same, unless more than `keys_max` keys would have to be asked.
+pub fn lowest_of(db: &Databases, keys_max: usize) -> Option<Version> {
     let dicts = || (0..db.count()).map(|index| &db.database(index).dict);
     let mut since = Since::both(Version::LOWEST.number);
     if dicts().any(|dict| dict.planned_len() > 0) {
@@ -131,21 +168,46 @@ fn lowest(db: &Databases) -> Version {
         since = since.and(PROTECTION);
     }
     if uncommon::were_made() {
+        if dicts().map(|dict| dict.len()).sum::<usize>() > keys_max {
+            return None;
+        }
         since = dicts().flat_map(|dict| dict.iter()).map(forms::since).fold(since, Since::and);
     }
-    since.version()
+    Some(since.version())
 }
 
 /// A file that is being written.
 struct File<'a> {
-    db: &'a Databases,
     options: &'a Options,
     version: Version,
+    clock: AccessClock,
     out: Writer<'a>,
     on_refused: OnRefused<'a>,
 }
 
-impl File<'_> {
+impl<'a> File<'a> {
+    fn begin(
+        options: &'a Options,
+        version: Version,
+        clock: AccessClock,
+        sink: &'a mut dyn Sink,
+        on_refused: OnRefused<'a>,
+    ) -> File<'a> {
+        let out = Writer::to(sink, options.checksum && version.is_from(VERSION_CHECKSUM), options.compress);
+        let mut file = File { options, version, clock, out, on_refused };
+        file.head();
+        file
+    }
+
+    fn end(mut self) -> io::Result<u64> {
+        self.out.byte(opcode::EOF);
+        if self.version.is_from(VERSION_CHECKSUM) {
+            let sum = self.out.checksum();
+            self.out.raw(&sum.to_le_bytes());
+        }
+        self.out.finish()
+    }
+
     fn head(&mut self) {
         self.out.raw(&self.version.magic());
         let options = self.options;
@@ -172,18 +234,24 @@ impl File<'_> {
         }
     }
 
-    fn database(&mut self, index: usize, on_key: OnKey<'_>) {
-        let dict = &self.db.database(index).dict;
+    /// The keys that follow are those of a database; where that is said first it is said how large it is.
+    fn select(&mut self, database: usize, size: Option<DatabaseSize>) {
+        self.out.byte(opcode::SELECT_DB);
+        self.out.length(database as u64);
+        if let Some(size) = size.filter(|_| self.version.is_from(VERSION_AUX)) {
+            self.out.byte(opcode::RESIZE_DB);
+            self.out.length(size.keys as u64);
+            self.out.length(size.expiring as u64);
+        }
+    }
+
+    fn database(&mut self, db: &Databases, index: usize, on_key: OnKey<'_>) {
+        let dict = &db.database(index).dict;
         if dict.is_empty() {
             return;
         }
-        self.out.byte(opcode::SELECT_DB);
-        self.out.length(index as u64);
-        if self.version.is_from(VERSION_AUX) {
-            self.out.byte(opcode::RESIZE_DB);
-            self.out.length(dict.len() as u64);
-            self.out.length(dict.expires_len() as u64);
-        }
+        let size = DatabaseSize { database: index, keys: dict.len(), expiring: dict.expires_len() };
+        self.select(index, Some(size));
         let mut entries = dict.iter();
         let mut batch: Vec<EntryView<'_>> = Vec::with_capacity(BATCH);
         let mut saved = 0;
@@ -194,24 +262,22 @@ impl File<'_> {
             }
             batch.iter().for_each(|entry| entry.prefetch());
             for entry in batch.drain(..) {
-                self.key(index, entry);
+                let blessed = dict.blessed();
+                let blessed = !blessed.is_empty() && blessed.contains(hash_key(entry.key()), entry.key());
+                self.key(index, entry, blessed);
                 saved += 1;
                 on_key(saved);
             }
         }
     }
 
-    fn key(&mut self, database: usize, entry: EntryView<'_>) {
+    fn key(&mut self, database: usize, entry: EntryView<'_>, blessed: bool) {
         let Some(form) = forms::form(entry, self.version) else {
             return self.refuse(&Refused::Key(database, entry));
         };
-        // That a file for an older server cannot tell of protection loses no data.
-        let blessed = self.db.database(database).dict.blessed();
         let out = &mut self.out;
-        if !blessed.is_empty()
-            && PROTECTION.allows(self.version)
-            && blessed.contains(hash_key(entry.key()), entry.key())
-        {
+        // That a file for an older server cannot tell of protection loses no data.
+        if blessed && PROTECTION.allows(self.version) {
             out.byte(opcode::KEY_NO_EVICT);
         }
         if let Some(at) = entry.expire_at() {
@@ -221,11 +287,11 @@ impl File<'_> {
         match self.options.usage {
             Usage::Idle if self.version.is_from(VERSION_USAGE) => {
                 out.byte(opcode::IDLE);
-                out.length(u64::from(self.db.idle_seconds(entry.access())));
+                out.length(u64::from(self.clock.idle_seconds(entry.access())));
             }
             Usage::Frequency if self.version.is_from(VERSION_USAGE) => {
                 out.byte(opcode::FREQUENCY);
-                out.byte(self.db.frequency(entry.access()) as u8);
+                out.byte(self.clock.decayed_count(entry.access()) as u8);
             }
             Usage::None | Usage::Idle | Usage::Frequency => {}
         }

@@ -1,6 +1,6 @@
-//! Rewriting the log: a child writes the data set as it is into a new base.
+//! Rewriting the log: a child, a process or a thread, writes the data set as it is into a new base.
 //!
-//! The parent goes on with a new increment meanwhile. When the child is done, the base and that increment are the log,
+//! The server goes on with a new increment meanwhile. When the child is done, the base and that increment are the log,
 //! and everything before is history. When it fails nothing is lost: the log has one more increment.
 //!
 //! A rewrite begins when a client asks for it, when the log has grown enough, or to begin logging. After three failures
@@ -11,12 +11,16 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::aof_write::flush;
-use super::{aof_folder, snapshot};
+use super::{aof_folder, forkless, snapshot};
+use crate::config::SnapshotMethod;
 use crate::db::Databases;
-use crate::persist::aof::{Aof, Failed, Mode, failed};
+use crate::persist::aof::{Aof, Failed, Mode, failed, rewrite};
 use crate::persist::backup::State;
-use crate::persist::fork::{Child, Ended, Purpose};
-use crate::persist::rdb::save;
+use crate::persist::child::Child;
+use crate::persist::fork::{Ended, Purpose};
+use crate::persist::forkless::{is_given_up, new_tag};
+use crate::persist::rdb::save::{self, Options};
+use crate::persist::rdb::version::Version;
 use crate::persist::rdb::write::{FileSink, Sink};
 use crate::server::Server;
 use crate::util::platform::os_error_text;
@@ -27,8 +31,8 @@ const SYNC_EVERY: u64 = 4 << 20;
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// Where the file of a child stands when it is whole, and while it is written.
-fn temporary(pid: i32) -> [PathBuf; 2] {
-    [format!("temp-rewriteaof-bg-{pid}.aof").into(), format!("temp-rewriteaof-{pid}.aof").into()]
+fn temporary(tag: &str) -> [PathBuf; 2] {
+    [format!("temp-rewriteaof-bg-{tag}.aof").into(), format!("temp-rewriteaof-{tag}.aof").into()]
 }
 
 /// Begins a rewrite that was scheduled, unless it has to wait.
@@ -86,10 +90,22 @@ fn begin_child(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
     }
     aof_folder::begin_increment(server, "background rewrite")?;
     server.persist.aof.rewrites.count += 1;
-    let keys = (0..db.count()).map(|index| db.database(index).dict.len() as u64).sum();
+    let version = (!server.config.aof_use_rdb_preamble).then_some(Version::OWN);
+    match forkless::method(server, db, None, version) {
+        SnapshotMethod::Fork => begin_process(server, db)?,
+        SnapshotMethod::Forkless => begin_thread(server, db)?,
+    }
+    server.persist.aof.rewrites.scheduled = false;
+    if server.persist.aof.is_on() {
+        server.persist.backup.rewrite_began();
+    }
+    Ok(())
+}
+
+fn begin_process(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
     let forked = snapshot::fork_child(server, db, Purpose::AofRewrite, &[], |server, db, reporter| {
         let delay_us = server.config.rdb_key_save_delay_us;
-        let [target, _] = temporary(std::process::id() as i32);
+        let [target, _] = temporary(&std::process::id().to_string());
         let written = write_base(server, db, &target, &mut |keys| {
             if delay_us != 0 {
                 crate::persist::rdb::rest(delay_us, keys);
@@ -105,50 +121,116 @@ fn begin_child(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
     let pid = forked.map_err(|error| {
         failed(format!("Can't rewrite append only file in background: fork: {}", os_error_text(&error)))
     })?;
-    server.persist.keys_to_save = keys;
     log::info!("Background append only file rewriting started by pid {pid}");
-    server.persist.aof.rewrites.scheduled = false;
-    if server.persist.aof.is_on() {
-        server.persist.backup.rewrite_began();
-    }
     Ok(())
+}
+
+fn begin_thread(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
+    let (tag, form) = (new_tag(), Form::of(server));
+    let ([target, temporary], sync_every) = (temporary(&tag), sync_every(server));
+    let begun = forkless::begin(server, db, Purpose::AofRewrite, tag, move |outline, supply, on_key| {
+        let written = write_temporary(&temporary, sync_every, |sink| {
+            match &form {
+                Form::Snapshot(options) => _ = save::save_images(outline, options, sink, supply, on_key)?,
+                Form::Commands { time_s, functions } => {
+                    write_commands(sink, *time_s, |out| rewrite::write_images(supply, functions, out, on_key))?;
+                }
+            }
+            supply.check_whole()
+        });
+        let renamed = written && take_name(&temporary, &target, |rename| supply.commit(rename));
+        if renamed {
+            log::info!("Successfully created the temporary AOF base file {}", target.display());
+        }
+        renamed
+    });
+    begun.map_err(|error| {
+        failed(format!("Can't rewrite append only file in background: thread: {}", os_error_text(&error)))
+    })?;
+    log::info!("Background append only file rewriting started without fork");
+    Ok(())
+}
+
+/// In what form the data set is written.
+enum Form {
+    /// As a snapshot.
+    Snapshot(Options),
+    /// As commands, with a note of the time if that is wanted.
+    Commands { time_s: Option<i64>, functions: Vec<Vec<u8>> },
+}
+
+impl Form {
+    fn of(server: &Server) -> Form {
+        if server.config.aof_use_rdb_preamble {
+            return Form::Snapshot(Options { aux: snapshot::aux(true), ..snapshot::options(server) });
+        }
+        let time_s = server.config.aof_timestamp_enabled.then(|| server.clock.unix_ms() / 1000);
+        Form::Commands { time_s, functions: server.script.libraries.dump() }
+    }
+}
+
+fn sync_every(server: &Server) -> u64 {
+    if server.config.aof_rewrite_incremental_fsync { SYNC_EVERY } else { 0 }
 }
 
 /// Writes the data set into a file, as a snapshot or as commands; false if that failed, which is logged.
 pub fn write_base(server: &Server, db: &Databases, target: &Path, on_key: &mut dyn FnMut(u64)) -> bool {
-    let [_, temporary] = temporary(std::process::id() as i32);
-    let file = match File::create(&temporary) {
+    let [_, temporary] = temporary(&std::process::id().to_string());
+    let written = write_temporary(&temporary, sync_every(server), |sink| match Form::of(server) {
+        Form::Snapshot(options) => save::save(db, &options, sink, on_key).map(|_| ()),
+        Form::Commands { time_s, functions } => {
+            write_commands(sink, time_s, |out| rewrite::write_all(db, &functions, out, on_key))
+        }
+    });
+    written && take_name(&temporary, target, |rename| rename())
+}
+
+/// Writes a file, by what `write` puts in; false if that failed.
+fn write_temporary(temporary: &Path, sync_every: u64, write: impl FnOnce(&mut FileSink) -> io::Result<()>) -> bool {
+    let file = match File::create(temporary) {
         Ok(file) => file,
         Err(error) => {
             log::warn!("Opening the temp file for AOF rewrite in rewriteAppendOnlyFile(): {}", os_error_text(&error));
             return false;
         }
     };
-    let sync_every = if server.config.aof_rewrite_incremental_fsync { SYNC_EVERY } else { 0 };
     let mut sink = FileSink::new(file, sync_every);
-    if let Err(error) = write_content(server, db, &mut sink, on_key).and_then(|()| sink.file().sync_all()) {
-        log::warn!("Write error writing append only file on disk: {}", os_error_text(&error));
-        fs::remove_file(&temporary).ok();
-        return false;
-    }
-    if let Err(error) = fs::rename(&temporary, target) {
-        log::warn!("Error moving temp append only file on the final destination: {}", os_error_text(&error));
-        fs::remove_file(&temporary).ok();
+    if let Err(error) = write(&mut sink).and_then(|()| sink.file().sync_all()) {
+        if !is_given_up(&error) {
+            log::warn!("Write error writing append only file on disk: {}", os_error_text(&error));
+        }
+        fs::remove_file(temporary).ok();
         return false;
     }
     true
 }
 
-fn write_content(server: &Server, db: &Databases, sink: &mut FileSink, on_key: &mut dyn FnMut(u64)) -> io::Result<()> {
-    if server.config.aof_use_rdb_preamble {
-        let options = save::Options { aux: snapshot::aux(true), ..snapshot::options(server) };
-        return save::save(db, &options, sink, on_key).map(|_| ());
+/// Has the file take its name, if `commit` says so by doing what it is given; false if that failed.
+fn take_name(
+    temporary: &Path,
+    target: &Path,
+    commit: impl FnOnce(&dyn Fn() -> io::Result<()>) -> io::Result<()>,
+) -> bool {
+    if let Err(error) = commit(&|| fs::rename(temporary, target)) {
+        if !is_given_up(&error) {
+            log::warn!("Error moving temp append only file on the final destination: {}", os_error_text(&error));
+        }
+        fs::remove_file(temporary).ok();
+        return false;
     }
+    true
+}
+
+fn write_commands(
+    sink: &mut FileSink,
+    time_s: Option<i64>,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(PIECE_BYTES, Written(sink));
-    if server.config.aof_timestamp_enabled {
-        write!(out, "#TS:{}\r\n", server.clock.unix_ms() / 1000)?;
+    if let Some(time_s) = time_s {
+        write!(out, "#TS:{time_s}\r\n")?;
     }
-    crate::persist::aof::rewrite::write_all(db, &server.script.libraries.dump(), &mut out, on_key)?;
+    write(&mut out)?;
     out.flush()
 }
 
@@ -168,20 +250,22 @@ impl Write for Written<'_> {
 
 /// Ends the child that rewrites, if there is one.
 pub fn kill_child(server: &mut Server, db: &mut Databases) {
-    let rewrites = |child: &mut Child| child.purpose == Purpose::AofRewrite;
-    let Some(child) = server.persist.child.take_if(rewrites) else { return };
-    log::info!("Killing running AOF rewrite child: {}", child.pid);
+    let rewrites = |child: &Child| child.purpose == Purpose::AofRewrite;
+    if !server.persist.child.as_ref().is_some_and(rewrites) {
+        return;
+    }
+    let Some(child) = forkless::take_child(server, db) else { return };
+    log::info!("Killing running AOF rewrite child: {}", child.tag());
     child.kill();
     child.wait();
-    remove_temporary(&mut server.persist.aof, child.pid);
+    remove_temporary(&mut server.persist.aof, &child.tag());
     if server.persist.backup.state == State::Snapshotting {
         server.persist.fail_backup("the rewrite of the append only file was ended");
     }
-    server.allow_resizing(db);
 }
 
-fn remove_temporary(aof: &mut Aof, pid: i32) {
-    for path in temporary(pid) {
+fn remove_temporary(aof: &mut Aof, tag: &str) {
+    for path in temporary(tag) {
         aof.writer.disk.remove(&path);
     }
 }
@@ -192,7 +276,7 @@ pub fn child_ended(server: &mut Server, child: &Child, ended: Ended) -> bool {
     match ended.signal {
         None if ended.well() => {
             log::info!("Background AOF rewrite terminated with success");
-            match take_base(server, child.pid) {
+            match take_base(server, &child.tag()) {
                 Ok(()) => {
                     taken = true;
                     let rewrites = &mut server.persist.aof.rewrites;
@@ -218,7 +302,7 @@ pub fn child_ended(server: &mut Server, child: &Child, ended: Ended) -> bool {
         }
     }
     let aof = &mut server.persist.aof;
-    remove_temporary(aof, child.pid);
+    remove_temporary(aof, &child.tag());
     aof.rewrites.last_seconds = Some(child.started.elapsed().as_secs() as i64);
     if aof.mode == Mode::Waiting {
         // What was gathered has no base.
@@ -234,9 +318,9 @@ pub fn child_ended(server: &mut Server, child: &Child, ended: Ended) -> bool {
 }
 
 /// Makes what the child wrote the base.
-fn take_base(server: &mut Server, pid: i32) -> Result<(), Failed> {
+fn take_base(server: &mut Server, tag: &str) -> Result<(), Failed> {
     let (config, aof) = (&server.config, &server.persist.aof);
-    let [written, _] = temporary(pid);
+    let [written, _] = temporary(tag);
     let mut manifest = aof.manifest.clone();
     let base = manifest.new_base(&config.appendfilename, config.aof_use_rdb_preamble).to_owned();
     let mut made = vec![aof_folder::place(aof, config, &base)];

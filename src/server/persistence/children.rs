@@ -1,8 +1,9 @@
 //! Child processes looked after: when one is begun, and what follows from its end.
 
-use super::{aof_rewrite, backup, snapshot};
+use super::{aof_rewrite, backup, forkless, snapshot};
 use crate::db::Databases;
-use crate::persist::fork::{self, Ended, Purpose};
+use crate::persist::child::Child;
+use crate::persist::fork::{Ended, Purpose};
 use crate::server::Server;
 use crate::server::replication::{sync, transfer};
 use crate::util::clock::unix_seconds;
@@ -15,8 +16,7 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
         child.hear();
         let Some(ended) = child.poll() else { return };
         child.hear();
-        let child = server.persist.child.take();
-        server.allow_resizing(db);
+        let child = forkless::take_child(server, db);
         let copied = child.as_ref().and_then(|child| child.latest).map_or(0, |(report, _)| report.copied);
         match child {
             Some(child) if child.purpose == Purpose::Rdb => {
@@ -40,8 +40,10 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
     let snapshots = &server.persist.snapshots;
     let may_try = snapshots.last_ok || now - snapshots.last_try > RETRY_AFTER;
     if snapshots.scheduled && may_try {
-        if snapshot::begin(server, db) {
+        let method = snapshots.scheduled_method;
+        if snapshot::begin(server, db, method) {
             server.persist.snapshots.scheduled = false;
+            server.persist.snapshots.scheduled_method = None;
         }
         return;
     }
@@ -49,13 +51,14 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
     let due = server.config.save.iter().find(|rule| db.dirty as i64 >= rule.changes && since > rule.seconds);
     if let Some(rule) = due.filter(|_| may_try) {
         log::info!("{} changes in {} seconds. Saving...", rule.changes, rule.seconds);
-        snapshot::begin(server, db);
+        snapshot::begin(server, db, None);
     }
     aof_rewrite::begin_if_grown(server, db);
 }
 
-fn child_ended(server: &mut Server, db: &mut Databases, child: &fork::Child, ended: Ended) {
+fn child_ended(server: &mut Server, db: &mut Databases, child: &Child, ended: Ended) {
     let snapshots = &mut server.persist.snapshots;
+    snapshots.last_method = Some(child.method());
     snapshots.last_seconds = Some(child.started.elapsed().as_secs() as i64);
     match ended.signal {
         None if ended.well() => {
@@ -70,7 +73,7 @@ fn child_ended(server: &mut Server, db: &mut Databases, child: &fork::Child, end
         }
         Some(signal) => {
             log::warn!("Background saving terminated by signal {signal}");
-            std::fs::remove_file(snapshot::temporary(&server.config, child.pid)).ok();
+            std::fs::remove_file(snapshot::temporary(&server.config, &child.tag())).ok();
             snapshots.last_ok &= ended.was_killed();
         }
     }

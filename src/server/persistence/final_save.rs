@@ -1,6 +1,6 @@
 //! What is saved before the server ends.
 
-use super::{aof_rewrite, snapshot};
+use super::{aof_rewrite, forkless, snapshot};
 use crate::db::Databases;
 use crate::persist::fork::Purpose;
 use crate::server::Server;
@@ -22,14 +22,13 @@ pub fn save_before_exit(server: &mut Server, db: &mut Databases, ending: Shutdow
         log::warn!("There is a child rewriting the AOF. Killing it!");
         aof_rewrite::kill_child(server, db);
     }
-    if let Some(child) = server.persist.child.take() {
+    if let Some(child) = forkless::take_child(server, db) {
         if child.purpose != Purpose::AofRewrite {
             log::warn!("There is a child saving an .rdb. Killing it!");
         }
         child.kill();
         child.wait();
-        std::fs::remove_file(snapshot::temporary(&server.config, child.pid)).ok();
-        server.allow_resizing(db);
+        std::fs::remove_file(snapshot::temporary(&server.config, &child.tag())).ok();
     }
     if server.persist.aof.is_kept() {
         log::info!("Calling fsync() on the AOF file.");

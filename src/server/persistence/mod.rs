@@ -8,6 +8,7 @@ pub mod aof_write;
 pub mod backup;
 pub mod children;
 pub mod final_save;
+pub mod forkless;
 pub mod load_state;
 pub mod load_step;
 pub mod loading;

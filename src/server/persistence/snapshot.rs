@@ -1,7 +1,7 @@
 //! Snapshots: when the data set is saved, by whom, and what follows from it.
 //!
 //! SAVE and the end of the server ([`super::final_save`]) save in this process; BGSAVE and the `save` rules have a
-//! child do it. A file is written under another name and takes its own when it is whole and on the disk, so that there
+//! child do it, a process or a thread ([`super::forkless`]). A file is written under another name and takes its own when it is whole and on the disk, so that there
 //! is a sound one at any time.
 
 use std::fs::File;
@@ -9,9 +9,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::config::{Choice, Config, OomScoreAdj, REDIS_VERSION};
+use super::forkless;
+use crate::config::{Choice, Config, OomScoreAdj, REDIS_VERSION, SnapshotMethod};
 use crate::db::Databases;
+use crate::persist::child::{Child, Worker};
 use crate::persist::fork::{self, Purpose};
+use crate::persist::forkless::{is_given_up, new_tag};
 use crate::persist::rdb::save::{self, Options, Usage};
 use crate::persist::rdb::version::Version;
 use crate::persist::rdb::write::FileSink;
@@ -73,7 +76,7 @@ pub fn save_now(server: &mut Server, db: &mut Databases) -> bool {
     server.persist.snapshots.saves += 1;
     let (options, delay_us) = (file_options(server), server.config.rdb_key_save_delay_us);
     let interrupted = server.persist.interrupted.clone();
-    let temporary = temporary(&server.config, std::process::id() as i32);
+    let temporary = temporary(&server.config, &std::process::id().to_string());
     let mut on_key = |keys: u64| {
         if delay_us != 0 {
             crate::persist::rdb::rest(delay_us, keys);
@@ -94,56 +97,83 @@ pub fn save_now(server: &mut Server, db: &mut Databases) -> bool {
     saved
 }
 
-/// Where a file stands while it is written by a process.
-pub fn temporary(config: &Config, pid: i32) -> PathBuf {
-    Path::new(&config.dbfilename).with_file_name(format!("temp-{pid}.rdb"))
+/// Where a file stands while it is written by a process or thread of that tag.
+pub fn temporary(config: &Config, tag: &str) -> PathBuf {
+    Path::new(&config.dbfilename).with_file_name(format!("temp-{tag}.rdb"))
+}
+
+/// Where the file of the data set is written, and to which name.
+struct Place {
+    target: PathBuf,
+    temporary: PathBuf,
+    folder: String,
+    sync_every: u64,
+}
+
+impl Place {
+    fn new(config: &Config, tag: &str) -> Place {
+        Place {
+            target: config.dbfilename.clone().into(),
+            temporary: temporary(config, tag),
+            folder: config.dir.clone(),
+            sync_every: if config.rdb_save_incremental_fsync { SYNC_EVERY } else { 0 },
+        }
+    }
+
+    /// Writes the file under its first name, by what `write` puts in; whether that went well. What did not is logged.
+    fn write(&self, write: impl FnOnce(&mut FileSink) -> io::Result<()>) -> bool {
+        let file = match File::create(&self.temporary) {
+            Ok(file) => file,
+            Err(error) => {
+                log::warn!(
+                    "Failed opening the temp RDB file {} (in server root dir {}) for saving: {}",
+                    self.temporary.display(),
+                    self.folder,
+                    platform::os_error_text(&error)
+                );
+                return false;
+            }
+        };
+        let mut sink = FileSink::new(file, self.sync_every);
+        let written = write(&mut sink).map_err(|error| (error, "rdbSaveRio"));
+        let Err((error, call)) = written.and_then(|()| sink.file().sync_all().map_err(|error| (error, "fsync"))) else {
+            return true;
+        };
+        if !is_given_up(&error) {
+            log::warn!("Write error saving DB on disk({call}): {}", platform::os_error_text(&error));
+        }
+        std::fs::remove_file(&self.temporary).ok();
+        false
+    }
+
+    /// Has the file take its name, if `commit` says so by doing what it is given; whether that went well.
+    fn take_name(&self, commit: impl FnOnce(&dyn Fn() -> io::Result<()>) -> io::Result<()>) -> bool {
+        if let Err(error) = commit(&|| std::fs::rename(&self.temporary, &self.target)) {
+            if !is_given_up(&error) {
+                log::warn!(
+                    "Error moving temp DB file {} on the final destination {} (in server root dir {}): {}",
+                    self.temporary.display(),
+                    self.target.display(),
+                    self.folder,
+                    platform::os_error_text(&error)
+                );
+            }
+            std::fs::remove_file(&self.temporary).ok();
+            return false;
+        }
+        if let Err(error) = sync_folder(&self.target) {
+            log::warn!("Failed to fsync directory while saving DB: {}", platform::os_error_text(&error));
+            return false;
+        }
+        log::info!("DB saved on disk");
+        true
+    }
 }
 
 /// Writes the file of the data set; whether that went well. What did not is logged.
 fn write_file(db: &Databases, config: &Config, options: &Options, on_key: save::OnKey<'_>) -> bool {
-    let (target, temporary) = (Path::new(&config.dbfilename), temporary(config, std::process::id() as i32));
-    let file = match File::create(&temporary) {
-        Ok(file) => file,
-        Err(error) => {
-            log::warn!(
-                "Failed opening the temp RDB file {} (in server root dir {}) for saving: {}",
-                temporary.display(),
-                config.dir,
-                platform::os_error_text(&error)
-            );
-            return false;
-        }
-    };
-    let sync_every = if config.rdb_save_incremental_fsync { SYNC_EVERY } else { 0 };
-    if let Err(error) = write_all(db, options, FileSink::new(file, sync_every), on_key) {
-        log::warn!("Write error saving DB on disk({}): {}", error.1, platform::os_error_text(&error.0));
-        std::fs::remove_file(&temporary).ok();
-        return false;
-    }
-    if let Err(error) = std::fs::rename(&temporary, target) {
-        log::warn!(
-            "Error moving temp DB file {} on the final destination {} (in server root dir {}): {}",
-            temporary.display(),
-            target.display(),
-            config.dir,
-            platform::os_error_text(&error)
-        );
-        std::fs::remove_file(&temporary).ok();
-        return false;
-    }
-    if let Err(error) = sync_folder(target) {
-        log::warn!("Failed to fsync directory while saving DB: {}", platform::os_error_text(&error));
-        return false;
-    }
-    log::info!("DB saved on disk");
-    true
-}
-
-type Failed = (io::Error, &'static str);
-
-fn write_all(db: &Databases, options: &Options, mut sink: FileSink, on_key: save::OnKey<'_>) -> Result<(), Failed> {
-    save::save(db, options, &mut sink, on_key).map_err(|error| (error, "rdbSaveRio"))?;
-    sink.file().sync_all().map_err(|error| (error, "fsync"))
+    let place = Place::new(config, &std::process::id().to_string());
+    place.write(|sink| save::save(db, options, sink, on_key).map(|_| ())) && place.take_name(|rename| rename())
 }
 
 /// Has the name of a file reach the disk.
@@ -152,8 +182,8 @@ pub fn sync_folder(file: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Begins a save in the background; false if that failed.
-pub fn begin(server: &mut Server, db: &mut Databases) -> bool {
+/// Begins a save in the background, by the method that is asked for or by that of the directive; false if that failed.
+pub fn begin(server: &mut Server, db: &mut Databases, asked: Option<SnapshotMethod>) -> bool {
     if server.persist.child.is_some() {
         return false;
     }
@@ -162,10 +192,21 @@ pub fn begin(server: &mut Server, db: &mut Databases) -> bool {
     server.persist.snapshots.dirty_before = db.dirty;
     server.persist.snapshots.last_try = unix_seconds();
     let options = file_options(server);
-    let keys: u64 = (0..db.count()).map(|index| db.database(index).dict.len() as u64).sum();
+    let begun = match forkless::method(server, db, asked, options.version) {
+        SnapshotMethod::Fork => begin_process(server, db, &options),
+        SnapshotMethod::Forkless => begin_thread(server, db, options),
+    };
+    if !begun {
+        server.persist.snapshots.last_ok = false;
+        server.note_disk_error();
+    }
+    begun
+}
+
+fn begin_process(server: &mut Server, db: &mut Databases, options: &Options) -> bool {
     let forked = fork_child(server, db, Purpose::Rdb, &[], |server, db, reporter| {
         let delay_us = server.config.rdb_key_save_delay_us;
-        let saved = write_file(db, &server.config, &options, &mut |keys| {
+        let saved = write_file(db, &server.config, options, &mut |keys| {
             if delay_us != 0 {
                 crate::persist::rdb::rest(delay_us, keys);
             }
@@ -176,17 +217,28 @@ pub fn begin(server: &mut Server, db: &mut Databases) -> bool {
         }
         saved
     });
-    server.persist.keys_to_save = keys;
-    match forked {
+    match &forked {
         Ok(pid) => log::info!("Background saving started by pid {pid}"),
-        Err(error) => {
-            log::warn!("Can't save in background: fork: {}", platform::os_error_text(&error));
-            server.persist.snapshots.last_ok = false;
-            server.note_disk_error();
-            return false;
-        }
+        Err(error) => log::warn!("Can't save in background: fork: {}", platform::os_error_text(error)),
     }
-    true
+    forked.is_ok()
+}
+
+fn begin_thread(server: &mut Server, db: &mut Databases, options: Options) -> bool {
+    let tag = new_tag();
+    let place = Place::new(&server.config, &tag);
+    let begun = forkless::begin(server, db, Purpose::Rdb, tag, move |outline, supply, on_key| {
+        let written = place.write(|sink| {
+            save::save_images(outline, &options, sink, supply, on_key)?;
+            supply.check_whole()
+        });
+        written && place.take_name(|rename| supply.commit(rename))
+    });
+    match &begun {
+        Ok(()) => log::info!("Background saving started without fork"),
+        Err(error) => log::warn!("Can't save in background: thread: {}", platform::os_error_text(error)),
+    }
+    begun.is_ok()
 }
 
 /// Forks a child for a purpose; the number of its process. In the child the server's title and its score for running
@@ -216,13 +268,14 @@ pub fn fork_child(
     });
     let after = server.clock.tick();
     let micros = server.clock.micros_between(before, after);
-    let child = forked?;
-    let pid = child.pid;
+    let process = forked?;
+    let pid = process.pid;
     server.stats.forks += 1;
     server.stats.latest_fork_us = micros;
     server.clock.read_wall();
     server.latency.sample("fork", micros / 1000, server.clock.unix_ms());
-    server.persist.child = Some(child);
+    server.persist.keys_to_save = (0..db.count()).map(|index| db.database(index).dict.len() as u64).sum();
+    server.persist.child = Some(Child::begun(purpose, Worker::Process(process)));
     server.allow_resizing(db);
     Ok(pid)
 }
@@ -240,7 +293,7 @@ fn mark_for_oom(server: &mut Server) {
 
 /// Ends the child that saves, if there is one; what follows comes with the next tick.
 pub fn kill_child(server: &Server) {
-    let saves = |child: &&fork::Child| child.purpose != Purpose::AofRewrite;
+    let saves = |child: &&Child| child.purpose != Purpose::AofRewrite;
     if let Some(child) = server.persist.child.as_ref().filter(saves) {
         child.kill();
     }

@@ -18,11 +18,11 @@ pub fn discard(receiving: Receiving) {
 /// Ends everything that works on the old data set: its log, the child that saves it.
 pub fn stop_persisting_old_data(server: &mut Server, db: &mut Databases) {
     crate::server::persistence::aof_switch::stop(server, db);
-    if let Some(pid) = server.persist.child.as_ref().filter(|child| child.purpose != Purpose::AofRewrite) {
+    if let Some(child) = server.persist.child.as_ref().filter(|child| child.purpose != Purpose::AofRewrite) {
         log::info!(
             "Replica is about to load the RDB file received from the master, but there is a pending RDB child running. \
              Killing process {} and removing its temp file to avoid any race",
-            pid.pid
+            child.tag()
         );
         snapshot::kill_child(server);
     }

@@ -216,7 +216,7 @@ fn begin_snapshot(server: &mut Server, db: &mut Databases) {
     server.repl.forget_selected();
     let begun = match streamed {
         true => transfer::begin(server, db, &waiting, filter),
-        false => snapshot::begin(server, db),
+        false => snapshot::begin(server, db, None),
     };
     server.persist.snapshots.is_for_replicas = begun;
     if begun {

@@ -1,6 +1,6 @@
 //! A snapshot on its way to replicas without a file in between.
 //!
-//! A child writes it into a pipe, and the event loop hands each piece on to all replicas that take part: the piece is
+//! A child, a process or a thread, writes it into a pipe, and the event loop hands each piece on to all replicas that take part: the piece is
 //! shared by their outputs, and the next one is read when all of them have been sent the last. So the slowest sets the
 //! pace, and memory is bounded. How long the snapshot is nobody knows before: a mark, announced at the beginning, ends
 //! it. The stream of changes begins when a replica has told that it has found the mark.
@@ -14,16 +14,18 @@ use mio::Interest;
 use mio::net::UnixStream;
 
 use super::roster;
+use crate::config::SnapshotMethod;
 use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::net::tokens::PIPE_TOKEN;
 use crate::persist::fork::{Ended, Purpose};
-use crate::persist::rdb::save;
+use crate::persist::forkless::{is_given_up, new_tag};
+use crate::persist::rdb::save::{self, Options};
 use crate::persist::rdb::write::Sink;
 use crate::repl::replica::Filter;
 use crate::repl::transfer::Transfer;
 use crate::server::Server;
-use crate::server::persistence::{aof_write, snapshot};
+use crate::server::persistence::{aof_write, forkless, snapshot};
 use crate::util::platform;
 
 /// Bytes taken from the pipe at a time: enough to be shared rather than copied.
@@ -37,11 +39,24 @@ impl Sink for PipeSink {
     }
 }
 
-/// Forks a child that sends a snapshot to replicas; false if that failed.
+/// Begins to send a snapshot to replicas; false if that failed.
 pub fn begin(server: &mut Server, db: &mut Databases, to: &[ClientKey], filter: Filter) -> bool {
-    match fork(server, db, filter) {
-        Ok((pipe, pid)) => {
-            log::info!("Background RDB transfer started by pid {pid}");
+    let begun = pipe(server).and_then(|(pipe, theirs)| {
+        let content = Content { mark: crate::repl::new_id(&mut server.random), options: options(server, filter) };
+        match forkless::method(server, db, None, filter.version) {
+            SnapshotMethod::Fork => {
+                let pid = begin_process(server, db, filter, theirs, &content)?;
+                log::info!("Background RDB transfer started by pid {pid}");
+            }
+            SnapshotMethod::Forkless => {
+                begin_thread(server, db, filter, theirs, content)?;
+                log::info!("Background RDB transfer started without fork");
+            }
+        }
+        Ok(pipe)
+    });
+    match begun {
+        Ok(pipe) => {
             server.repl.transfer = Some(Transfer { pipe, to: to.to_vec(), read_all: false, ended: None });
             true
         }
@@ -52,40 +67,89 @@ pub fn begin(server: &mut Server, db: &mut Databases, to: &[ClientKey], filter: 
     }
 }
 
-fn fork(server: &mut Server, db: &mut Databases, filter: Filter) -> io::Result<(UnixStream, i32)> {
+/// A pipe between a child and the event loop, which watches its own end.
+fn pipe(server: &Server) -> io::Result<(UnixStream, BlockingStream)> {
     let (ours, theirs) = BlockingStream::pair()?;
     ours.set_nonblocking(true)?;
     let mut pipe = UnixStream::from_std(ours);
     server.listeners.registry().register(&mut pipe, PIPE_TOKEN, Interest::READABLE)?;
-    let mark = crate::repl::new_id(&mut server.random);
-    let mut options = snapshot::options(server);
-    options.version = filter.version;
+    Ok((pipe, theirs))
+}
+
+/// What goes through the pipe besides keys.
+struct Content {
+    /// What ends it.
+    mark: String,
+    options: Options,
+}
+
+impl Content {
+    /// Sends it all, the snapshot as `save` writes it. What did not go well is logged.
+    fn send(&self, theirs: BlockingStream, save: impl FnOnce(&mut PipeSink, &Options) -> io::Result<()>) -> bool {
+        let mut sink = PipeSink(theirs);
+        let sent = sink.take(format!("$EOF:{}\r\n", self.mark).as_bytes()).and_then(|()| {
+            save(&mut sink, &self.options)?;
+            sink.take(self.mark.as_bytes())
+        });
+        if let Err(error) = sent.as_ref()
+            && !is_given_up(error)
+        {
+            log::warn!("Error sending the RDB to replicas: {}", platform::os_error_text(error));
+        }
+        sent.is_ok()
+    }
+}
+
+fn options(server: &Server, filter: Filter) -> Options {
+    let mut options = Options { version: filter.version, ..snapshot::options(server) };
     if filter.no_functions {
         options.functions.clear();
     }
+    options
+}
+
+fn begin_process(
+    server: &mut Server,
+    db: &mut Databases,
+    filter: Filter,
+    theirs: BlockingStream,
+    content: &Content,
+) -> io::Result<i32> {
     let keep = [theirs.as_raw_fd()];
-    let forked = snapshot::fork_child(server, db, Purpose::Sync, &keep, move |server, db, reporter| {
+    snapshot::fork_child(server, db, Purpose::Sync, &keep, move |server, db, reporter| {
         let delay_us = server.config.rdb_key_save_delay_us;
         let nothing = Databases::new(0);
         let db = if filter.no_data { &nothing } else { db };
-        let mut sink = PipeSink(theirs);
         let mut on_key = |keys: u64| {
             if delay_us != 0 {
                 crate::persist::rdb::rest(delay_us, keys);
             }
             reporter.key_done(keys);
         };
-        let sent = sink.take(format!("$EOF:{mark}\r\n").as_bytes()).and_then(|()| {
-            save::save(db, &options, &mut sink, &mut on_key)?;
-            sink.take(mark.as_bytes())
-        });
-        match &sent {
-            Ok(()) => reporter.finish(),
-            Err(error) => log::warn!("Error sending the RDB to replicas: {}", platform::os_error_text(error)),
+        let sent = content.send(theirs, |sink, options| save::save(db, options, sink, &mut on_key).map(|_| ()));
+        if sent {
+            reporter.finish();
         }
-        sent.is_ok()
-    })?;
-    Ok((pipe, forked))
+        sent
+    })
+}
+
+fn begin_thread(
+    server: &mut Server,
+    db: &mut Databases,
+    filter: Filter,
+    theirs: BlockingStream,
+    content: Content,
+) -> io::Result<()> {
+    let mut nothing = Databases::new(0);
+    let db = if filter.no_data { &mut nothing } else { db };
+    forkless::begin(server, db, Purpose::Sync, new_tag(), move |outline, supply, on_key| {
+        let sent = content.send(theirs, |sink, options| {
+            save::save_images(outline, options, sink, supply, on_key)?;
+            supply.check_whole()
+        });
+        sent && supply.commit(|| Ok(())).is_ok()
+    })
 }
 
 /// Hands on what the child has written, as far as all replicas are ready for it.

@@ -564,3 +564,35 @@ fn bucket_numbers_climb_the_ladder_of_size_classes() {
         assert!(Segment::comfortable(buckets_for(count, 0)) > count);
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn items_of_a_range_of_hashes_are_those_a_look_at_all_finds(
+        style in 0..5u8,
+        operations in prop::collection::vec(operation(), 0..60),
+        ranges in prop::collection::vec((any::<u64>(), 0..48u32, 0..10u32), 1..20),
+    ) {
+        let (mut table, mut twin) = (small_segments(), HashMap::new());
+        for operation in operations {
+            apply(&operation, &mut table, &mut twin, |number| key(spread(style, number), u64::from(number)))?;
+        }
+        let some = table.iter().next().map(|(key, _)| table.hash(key));
+        for (number, bits, more) in ranges {
+            // A range about an item that is there, or about anything.
+            let around = if number % 2 == 0 { some.unwrap_or(number) } else { number };
+            let prefix = around & !(u64::MAX >> bits);
+            let detail = bits + more;
+            let mut found = BTreeMap::new();
+            table.for_each_with_prefix(prefix, bits, detail, |hash, (key, value)| {
+                let known = !(u64::MAX >> detail);
+                assert_eq!(hash & known, table.hash(key) & known);
+                assert!(found.insert(key.clone(), *value).is_none(), "twice");
+            });
+            let in_range = |key: &Vec<u8>| table.hash(key) & !(u64::MAX >> bits) == prefix;
+            let wanted: BTreeMap<_, _> = twin.clone().into_iter().filter(|(key, _)| in_range(key)).collect();
+            prop_assert_eq!(found, wanted);
+        }
+    }
+}

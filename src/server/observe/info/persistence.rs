@@ -1,6 +1,8 @@
 //! INFO persistence: how the data set is saved and loaded.
 
 use super::section::{Section, Source};
+use crate::config::{Choice, SnapshotMethod};
+use crate::persist::child::Child;
 use crate::persist::fork::Purpose;
 use crate::server::persistence::load_state::Loading;
 
@@ -24,6 +26,11 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("rdb_last_bgsave_status", status(snapshots.last_ok));
     section.field("rdb_last_bgsave_time_sec", snapshots.last_seconds.unwrap_or(-1));
     section.field("rdb_current_bgsave_time_sec", saving.unwrap_or(-1));
+    let method_of = |child: &Child| (child.purpose != Purpose::AofRewrite).then(|| child.method());
+    let current = persist.child.as_ref().and_then(method_of);
+    let name = |method: Option<SnapshotMethod>| method.map_or("none", Choice::name);
+    section.field("rdb_current_bgsave_type", name(current));
+    section.field("rdb_last_bgsave_type", name(snapshots.last_method));
     section.field("rdb_saves", snapshots.saves);
     section.field("rdb_last_cow_size", snapshots.last_copied);
     section.field("rdb_last_load_keys_expired", persist.last_load.expired);
@@ -83,6 +90,9 @@ fn child(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("current_fork_perc", format_args!("{percent:.2}"));
     section.field("current_save_keys_processed", report.keys);
     section.field("current_save_keys_total", total);
+    let left =
+        persist.child.as_ref().zip(persist.feed.as_ref()).map(|(child, feed)| feed.seconds_left(total, child.started));
+    section.field("forkless_estimated_seconds_remaining", left.map_or(-1, |seconds| seconds as i64));
 }
 
 fn progress(loading: &Loading, section: &mut Section<'_>) {

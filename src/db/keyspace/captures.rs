@@ -1,0 +1,64 @@
+//! A snapshot of all databases taken in slices: see [`crate::db::capture`].
+
+use super::Databases;
+use super::access::AccessClock;
+use crate::db::capture::{DatabaseSize, Images};
+use crate::db::dict::Dict;
+
+impl Databases {
+    /// From now on the content of all databases as it is at this moment is kept, until it was taken. How large those are
+    /// that have any.
+    pub fn begin_capture(&mut self) -> Vec<DatabaseSize> {
+        self.end_capture();
+        let mut sizes = Vec::new();
+        for (database, db) in self.all.iter_mut().enumerate().filter(|(_, db)| !db.dict.is_empty()) {
+            sizes.push(DatabaseSize { database, keys: db.dict.len(), expiring: db.dict.expires_len() });
+            db.dict.begin_capture(database);
+        }
+        sizes
+    }
+
+    /// Goes on copying as long as `goes_on` says, which is asked after some keys each time and told how many bytes they
+    /// took; false if all was copied.
+    pub fn capture_while(&mut self, mut goes_on: impl FnMut(usize) -> bool) -> bool {
+        for dict in self.captured() {
+            let mut before = dict.captured_bytes();
+            while dict.capture_some() {
+                if !goes_on(dict.captured_bytes() - before) {
+                    return true;
+                }
+                before = dict.captured_bytes();
+            }
+        }
+        false
+    }
+
+    /// Hands over what was copied since the last call.
+    pub fn take_images(&mut self, mut take: impl FnMut(Images)) {
+        for dict in self.captured() {
+            dict.take_images().into_iter().for_each(&mut take);
+        }
+        let (kept, done) = std::mem::take(&mut self.flushed).into_iter().partition(Dict::is_captured);
+        self.flushed = kept;
+        done.into_iter().for_each(|dict| self.lazyfree.free_later(dict));
+    }
+
+    /// Keeps nothing for a snapshot any more.
+    pub fn end_capture(&mut self) {
+        self.captured().for_each(Dict::end_capture);
+        for dict in std::mem::take(&mut self.flushed) {
+            self.lazyfree.free_later(dict);
+        }
+    }
+
+    /// The dictionaries of which something is kept, those included that were flushed.
+    fn captured(&mut self) -> impl Iterator<Item = &mut Dict> {
+        let live = self.all.iter_mut().map(|db| &mut db.dict);
+        live.chain(&mut self.flushed).filter(|dict| dict.is_captured())
+    }
+
+    /// How the use of keys is noted, for who wants to tell it from what entries note.
+    pub fn access_clock(&self) -> AccessClock {
+        self.access
+    }
+}
