@@ -634,19 +634,6 @@ impl Databases {
         next
     }
 
-    /// Empties a database; how many keys it had. With `lazily`, another thread frees them.
-    pub fn flush(&mut self, index: usize, lazily: bool) -> usize {
-        let dict = self.all[index].dict.take();
-        self.all[index].cycle = ExpireCycle::default();
-        let keys = dict.len();
-        if dict.is_captured() {
-            self.flushed.push(dict);
-        } else if lazily {
-            self.lazyfree.free_later(dict);
-        }
-        keys
-    }
-
     /// How often an entry was used lately, on a logarithmic scale, when that is what is noted.
     pub fn frequency(&self, access: u32) -> u32 {
         self.access.decayed_count(access)

@@ -4,6 +4,7 @@ use super::Databases;
 use super::access::AccessClock;
 use crate::db::capture::{DatabaseSize, Images};
 use crate::db::dict::Dict;
+use crate::db::expire::ExpireCycle;
 
 impl Databases {
     /// From now on the content of all databases as it is at this moment is kept, until it was taken. How large those are
@@ -41,6 +42,20 @@ impl Databases {
         let (kept, done) = std::mem::take(&mut self.flushed).into_iter().partition(Dict::is_captured);
         self.flushed = kept;
         done.into_iter().for_each(|dict| self.lazyfree.free_later(dict));
+    }
+
+    /// Empties a database; how many keys it had. With `lazily`, another thread frees them. What a snapshot still needs is
+    /// kept.
+    pub fn flush(&mut self, index: usize, lazily: bool) -> usize {
+        let dict = self.all[index].dict.take();
+        self.all[index].cycle = ExpireCycle::default();
+        let keys = dict.len();
+        if dict.is_captured() {
+            self.flushed.push(dict);
+        } else if lazily {
+            self.lazyfree.free_later(dict);
+        }
+        keys
     }
 
     /// Keeps nothing for a snapshot any more.
