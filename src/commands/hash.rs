@@ -198,6 +198,7 @@ fn set_pairs(cx: &mut Ctx<'_>, args: Args<'_>) -> Result<i64, Error> {
     }
     let (key, limits) = (args.key(1), limits(cx));
     let hash = cx.db.collection_or_new::<Hash>(&key)?;
+    hash.expect((args.len() - 2) / 2, limits);
     let mut created = 0;
     for index in (2..args.len()).step_by(2) {
         created += i64::from(hash.set(args.get(index), args.get(index + 1), limits));

@@ -314,6 +314,7 @@ fn hsetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         Lifetime::Until(_) | Lifetime::Untouched | Lifetime::Persist => FieldExpiry::Clear,
     };
     let hash = cx.db.collection_or_new::<Hash>(&key)?;
+    hash.expect(pairs().count(), limits);
     if let Lifetime::Until(_) = options.lifetime {
         hash.expect_times();
     }

@@ -151,9 +151,7 @@ fn sadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         cx.db.expire_named(&key, args.rest(2));
         set = cx.db.collection_or_new(&key)?;
     }
-    if args.len() > 3 {
-        set.expect(args.len() - 2, args.get(2), &limits);
-    }
+    set.expect(args.len() - 2, args.get(2), &limits);
     let added = args.rest(2).filter(|member| set.insert(member, &limits)).count();
     if added > 0 {
         cx.db.dirty += added as u64;
@@ -252,6 +250,9 @@ fn smove(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 fn move_in(cx: &mut Ctx<'_>, target: &Key<'_>, member: &[u8], expiry: Option<i64>) -> CmdResult {
     let limits = limits(&cx.server.config);
     let set = cx.db.collection_or_new::<Set>(target)?;
+    if set.is_empty() {
+        set.expect(1, member, &limits);
+    }
     if expiry.is_none() && set.planned().is_none() {
         if set.insert(member, &limits) {
             cx.changed(target, SADD_EVENT);

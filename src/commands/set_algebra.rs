@@ -12,7 +12,7 @@ use crate::server::effects::Event;
 use crate::server::execution::{Command, Ctx, Handler};
 use crate::types::hyperloglog::{Observation, Registers};
 use crate::types::listpack::{Element, IntText};
-use crate::types::set::{Live, SetLimits, difference, intersection, union};
+use crate::types::set::{Live, SetLimits, difference, intersection, smallest, strikes_out, union};
 use crate::types::{Collection, ExpiringParts, Set};
 
 const READS: Access = Access::RO.and(Access::ACCESS);
@@ -264,6 +264,20 @@ impl Collected {
         true
     }
 
+    /// Takes all members of a set, and takes those of the others out again: the form they have together remains.
+    fn strike_out(&mut self, first: Live<'_>, others: &[Option<Live<'_>>]) {
+        if others.iter().flatten().any(|other| other.is(first)) {
+            return;
+        }
+        first.iter().for_each(|member| _ = self.add(member));
+        for member in others.iter().flatten().flat_map(|other| other.iter()) {
+            self.set.remove(member.text(&mut self.room));
+            if self.set.is_empty() {
+                return;
+            }
+        }
+    }
+
     /// Gives the members the times they have in a set.
     fn add_times(&mut self, set: Live<'_>) {
         for (member, at) in set.expiring() {
@@ -280,7 +294,13 @@ impl Collected {
 fn sinterstore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let mut result = Collected::new(cx);
     let sets = look_up_to_keep(cx.db, &keys_from(args, 2))?;
+    let present: Vec<Live<'_>> = sets.iter().flatten().copied().collect();
+    // Of what is no intset the members come in no order in which an intset would like to be given them.
+    if smallest(&present).is_some_and(|set| !set.is_intset()) {
+        result.set = Set::for_texts();
+    }
     intersect(sets.clone(), |member| result.add(member));
+    result.set.make_intset_if_fits(&result.limits);
     sets.into_iter().flatten().for_each(|set| result.add_times(set));
     keep(cx, args.key(1), result.set, "sinterstore");
     Ok(())
@@ -302,7 +322,12 @@ fn sunionstore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 fn sdiffstore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let mut result = Collected::new(cx);
     let sets = look_up_to_keep(cx.db, &keys_from(args, 2))?;
-    subtract(&sets, |member| result.add(member));
+    match &sets[..] {
+        [Some(first), others @ ..] if strikes_out(*first, &others.iter().flatten().copied().collect::<Vec<_>>()) => {
+            result.strike_out(*first, others);
+        }
+        _ => subtract(&sets, |member| result.add(member)),
+    }
     sets.into_iter().take(1).flatten().for_each(|set| result.add_times(set));
     keep(cx, args.key(1), result.set, "sdiffstore");
     Ok(())

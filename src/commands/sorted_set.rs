@@ -240,6 +240,7 @@ fn add(cx: &mut Ctx<'_>, args: Args<'_>, conditions: Conditions, first: usize) -
     };
     let (mut added, mut updated, mut result) = (0, 0, Ok(None));
     if let Some(set) = set {
+        set.expect((args.len() - first) / 2, limits);
         let scores = std::iter::once(first_score).chain(others);
         for (given, index) in scores.zip((first + 1..).step_by(2)) {
             let change = set.update(args.get(index), limits, |current| {

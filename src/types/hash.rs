@@ -145,6 +145,15 @@ impl Hash {
         hash
     }
 
+    /// Prepares for setting so many fields. As in Redis they are taken for as many new ones, of whose number alone it may
+    /// follow that the hash needs a table.
+    #[inline]
+    pub fn expect(&mut self, fields: usize, limits: HashLimits) {
+        if fields > limits.entries && matches!(self.0.view(), FormRef::Pack(_) | FormRef::Timed(_)) {
+            self.make_table();
+        }
+    }
+
     /// Looks a field up.
     #[inline]
     pub fn find(&self, field: &[u8], now_ms: i64) -> Found<'_> {

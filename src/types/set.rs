@@ -2,8 +2,8 @@
 //!
 //! A set only ever grows out of a compact form, it does not return to one. When it grows is Redis's rule: integers stay
 //! an intset up to a number of members; the first member that is none makes it a listpack if it is small enough for
-//! that; what is too large or has too long a member becomes a table. Where listpacks are not allowed (no members at
-//! all) this is the behaviour of Redis 7.0, which has none for sets.
+//! that; what is too large or has too long a member becomes a table. What a command announces counts as if all of it
+//! were new ([`Set::expect`]).
 //!
 //! The first member that is given a time makes the set one with times, which it then remains: see `timed`. Commands see
 //! a set as it is at their time ([`Set::live`]); what is asked of the set itself is about all members, those included
@@ -34,7 +34,7 @@ use crate::util::siphash::HashSeed;
 use small::{Small, View};
 use timed::TimedSet;
 
-pub use algebra::{difference, intersection, union};
+pub use algebra::{difference, intersection, smallest, strikes_out, union};
 pub use live::Live;
 
 /// Up to which size a set takes its compact forms.
@@ -97,6 +97,11 @@ pub enum SetBytes<'a> {
 
 /// How many members a removal must leave, as a part of those it takes, to take them one by one.
 const REMAINING_SHARE: usize = 5;
+
+/// Whether so many members remain that those are taken out one by one that go.
+fn outnumber(remaining: usize, removed: usize) -> bool {
+    remaining.saturating_mul(REMAINING_SHARE) > removed
+}
 
 impl Default for Set {
     fn default() -> Self {
@@ -253,10 +258,6 @@ impl Set {
     /// even begun with.
     pub fn expect(&mut self, count: usize, first: &[u8], limits: &SetLimits) {
         let Form::Small(small) = &self.0 else { return };
-        if limits.listpack_entries == 0 {
-            // Redis 7.0 looks at what is there only.
-            return;
-        }
         let fits_pack = count <= limits.listpack_entries;
         let fits = match small.view() {
             View::Pack(_) => fits_pack,
@@ -273,6 +274,25 @@ impl Set {
         }
     }
 
+    /// An empty set for members of other kinds than integers.
+    pub fn for_texts() -> Self {
+        Self(Form::Small(Listpack::new().into()))
+    }
+
+    /// Makes it an intset if it has integers only, and no more than an intset may have.
+    pub fn make_intset_if_fits(&mut self, limits: &SetLimits) {
+        let is_intset = matches!(self.bytes(), SetBytes::Intset(_));
+        if is_intset || self.len() > limits.intset_entries || matches!(self.form(), FormRef::Timed(_)) {
+            return;
+        }
+        let value = |member| if let Element::Int(value) = algebra::normal(member) { Some(value) } else { None };
+        let Some(mut values) = self.iter().map(value).collect::<Option<Vec<i64>>>() else { return };
+        values.sort_unstable();
+        let mut ints = Intset::default();
+        values.into_iter().for_each(|value| _ = ints.insert(value));
+        *self = Self::from(ints);
+    }
+
     /// An empty set that will have so many members at least.
     pub fn with_room(members: usize, limits: &SetLimits) -> Self {
         let mut set = Self::default();
@@ -283,8 +303,19 @@ impl Set {
         set
     }
 
+    /// An empty set for so many members of a file, with room for some of them if it has to be a table. In which form it
+    /// begins follows from their number, whatever they are.
+    pub fn loading(members: usize, room: usize, limits: &SetLimits) -> Self {
+        let mut set = Self::default();
+        if members > limits.intset_entries {
+            set.make_table();
+            set.reserve(room);
+        }
+        set
+    }
+
     /// Makes room for so many members in an empty table.
-    pub fn reserve(&mut self, members: usize) {
+    fn reserve(&mut self, members: usize) {
         if let FormMut::Table(table) = self.form_mut() {
             table.reserve(members);
         }
@@ -344,7 +375,7 @@ impl Set {
 
     /// Calls `emit` for members that live, chosen at random, and takes them out. `count` is less than there are.
     ///
-    /// If few remain, it is those that are chosen, and they make a set of their own.
+    /// If few remain, it is those that are chosen, and they make a set of their own: of integers if it was an intset.
     pub fn pop_many(
         &mut self,
         (count, now_ms): (usize, i64),
@@ -353,12 +384,20 @@ impl Set {
         mut emit: impl FnMut(Element<'_>),
     ) {
         let table = match self.form_mut() {
-            FormMut::Small(small) => return small.pop_many(count, random, emit),
+            FormMut::Small(small) => {
+                small.pop_many(count, random, emit);
+                let remaining = small.view().len();
+                let are_too_many = matches!(small.view(), View::Ints(_)) && remaining > limits.intset_entries;
+                if are_too_many && !outnumber(remaining, count) {
+                    self.make_table();
+                }
+                return;
+            }
             FormMut::Table(table) => table,
             FormMut::Timed(timed) => return timed.pop_many((count, now_ms), random, emit),
         };
         let remaining = table.len().saturating_sub(count);
-        if remaining.saturating_mul(REMAINING_SHARE) > count {
+        if outnumber(remaining, count) {
             for _ in 0..count {
                 let Some(slot) = table.random_mut(random) else { return };
                 emit(Element::Bytes(slot.view()));
@@ -366,7 +405,7 @@ impl Set {
             }
             return;
         }
-        let mut kept = Set::default();
+        let mut kept = Set::for_texts();
         for _ in 0..remaining {
             let Some(slot) = table.random_mut(random) else { break };
             kept.insert(slot.remove().bytes(), limits);

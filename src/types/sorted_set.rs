@@ -188,14 +188,32 @@ impl SortedSet {
         }
     }
 
+    /// Prepares for so many updates. As in Redis they are taken for as many new members, of whose number alone it
+    /// follows that the set is a big one.
+    #[inline]
+    pub fn expect(&mut self, count: usize, limits: Limits) {
+        if count > limits.entries {
+            self.make_ordered();
+        }
+    }
+
+    #[cold]
+    fn make_ordered(&mut self) {
+        if let Form::Packed(_) = self.form {
+            let entries: Vec<_> = self.iter().map(|entry| (entry.member.to_vec(), entry.score())).collect();
+            let sorted = entries.iter().map(|(member, score)| (&member[..], *score));
+            self.form = Form::Ordered(Box::new(Ordered::from_sorted(sorted)));
+        }
+    }
+
     /// Becomes a big set, and adds a member that is not there.
     #[cold]
     fn outgrow(&mut self, member: &[u8], score: f64) -> Change {
-        let entries: Vec<_> = self.iter().map(|entry| (entry.member.to_vec(), entry.score())).collect();
-        let mut ordered = Ordered::from_sorted(entries.iter().map(|(member, score)| (&member[..], *score)));
-        let change = ordered.update(member, |_| Some(score));
-        self.form = Form::Ordered(Box::new(ordered));
-        change
+        self.make_ordered();
+        match &mut self.form {
+            Form::Packed(_) => Change::None,
+            Form::Ordered(ordered) => ordered.update(member, |_| Some(score)),
+        }
     }
 
     /// Removes a member; false if it is not there.

@@ -4,6 +4,7 @@ pub mod alloc;
 pub mod bit_set;
 pub mod bits;
 pub mod clock;
+mod digits;
 pub mod glob;
 pub mod histogram;
 pub mod long_double;

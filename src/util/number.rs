@@ -4,11 +4,11 @@
 //! ` 7` are strings), because a value that is an integer may be stored as one and must read back the
 //! same. Floats follow C's `strtod` without its blanks and without NaN.
 //!
-//! Doubles are written as Redis 7.2 and later do: shortest digits that read back to the same double,
-//! integers up to 2^62 without a point, small exponents spelt out. (Redis finds its digits with Grisu2,
-//! which misses the shortest form for about one double in a thousand; such a value reads back the same
-//! in both.)
+//! Doubles are written as Redis 7.2 and later do: digits that read back to the same double, as few as
+//! can be but for rare ones (see `digits`), integers up to 2^62 without a point, small exponents spelt
+//! out.
 
+use super::digits;
 use super::long_double::{hexadecimal_digits, round, scan_hexadecimal, split_sign};
 
 /// Reads a signed integer in its one canonical form.
@@ -118,37 +118,9 @@ pub fn append_f64_of_digest(out: &mut Vec<u8>, value: f64) {
 }
 
 fn append_shortest(out: &mut Vec<u8>, magnitude: f64) {
-    let mut digits = [0; 17];
-    let (count, exponent) = shortest_digits(magnitude, &mut digits);
-    append_decimal(out, digits.get(..count).unwrap_or_default(), exponent);
-}
-
-/// The shortest digits that read back to a finite double above zero: `digits · 10^exponent`.
-fn shortest_digits(magnitude: f64, digits: &mut [u8; 17]) -> (usize, i32) {
-    let mut buffer = ryu::Buffer::new();
-    let text = buffer.format_finite(magnitude);
-    let (number, power) = text.split_once('e').unwrap_or((text, "0"));
-    let mut exponent: i32 = power.parse().unwrap_or(0);
-    let (mut count, mut after_point) = (0, false);
-    for byte in number.bytes() {
-        match byte {
-            b'.' => after_point = true,
-            b'0' if count == 0 => exponent -= i32::from(after_point),
-            _ => {
-                exponent -= i32::from(after_point);
-                // Zeros past the seventeenth digit only spell out the magnitude.
-                match digits.get_mut(count) {
-                    Some(slot) => (*slot, count) = (byte, count + 1),
-                    None => exponent += 1,
-                }
-            }
-        }
-    }
-    while count > 1 && digits.get(count - 1) == Some(&b'0') {
-        count -= 1;
-        exponent += 1;
-    }
-    (count, exponent)
+    let mut room = [0; digits::DIGITS_MAX];
+    let (count, exponent) = digits::find(magnitude, &mut room);
+    append_decimal(out, room.get(..count).unwrap_or_default(), exponent);
 }
 
 /// Chooses between `123000`, `0.00123` and `1.23e+25` by the rules of Redis's printer.

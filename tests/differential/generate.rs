@@ -207,7 +207,7 @@ fn commands_of(row: &Row, grammar: &Grammar, draw: &mut Draw) -> Vec<Cmd> {
         commands.push(Cmd::exact(row.forerunner));
     }
     if row.asks_encoding && words.len() > 1 {
-        commands.push(Cmd::exact(&[&b"OBJECT"[..], b"ENCODING", &words[1]]));
+        commands.push(Cmd::new(&[&b"OBJECT"[..], b"ENCODING", &words[1]], Check::Encoding));
     }
     commands.push(Cmd { words, check: row.check });
     commands

@@ -107,6 +107,10 @@ impl Side {
         ];
         batch.extend(THRESHOLDS.iter().map(|(name, _, default)| words(&["CONFIG", "SET", name, default])));
         let link = &mut self.links[0];
+        // What a script that is being made short leaves out may make other users than the run does.
+        let users = link.ask(&words(&["ACL", "USERS"]))?;
+        let made = users.items().iter().map(Value::text).filter(|name| *name != b"default");
+        batch.extend(made.map(|name| vec![b"ACL".to_vec(), b"DELUSER".to_vec(), name.to_vec()]));
         link.send(batch.iter().map(Vec::as_slice));
         let replies = link.receive(batch.len())?;
         link.forget();

@@ -294,6 +294,7 @@ fn key_audit(series: Series, database: usize, key: &[u8], type_name: &[u8]) -> V
     let ask = |words: &[&[u8]], check| Unit::audit(database, words, check);
     // Short strings and hashes with times are kept in other ways by Valkey.
     let encoding = if series == Series::Valkey { Check::Kind } else { Check::Encoding };
+    let scores = if series == Series::Valkey { Check::Scores } else { Check::Exact };
     let mut units = vec![
         ask(&[b"TYPE", key], Check::Exact),
         ask(&[b"OBJECT", b"ENCODING", key], encoding),
@@ -304,7 +305,7 @@ fn key_audit(series: Series, database: usize, key: &[u8], type_name: &[u8]) -> V
         b"list" => units.push(ask(&[b"LRANGE", key, b"0", b"-1"], Check::Exact)),
         b"hash" => units.push(ask(&[b"HGETALL", key], Check::UnorderedPairs)),
         b"set" => units.push(ask(&[b"SMEMBERS", key], Check::Unordered)),
-        b"zset" => units.push(ask(&[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"], Check::Scores)),
+        b"zset" => units.push(ask(&[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"], scores)),
         b"stream" => {
             units.push(ask(&[b"XRANGE", key, b"-", b"+"], Check::Exact));
             match series {

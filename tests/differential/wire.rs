@@ -60,11 +60,10 @@ impl Framer {
 
 fn line_at(bytes: &[u8], at: usize) -> Option<&[u8]> {
     let rest = &bytes[at..];
-    let end = rest.iter().position(|byte| *byte == b'\r')?;
-    rest.get(end + 1).map(|feed| {
-        assert!(*feed == b'\n' && end > 0, "no line of a reply: {:?}", String::from_utf8_lossy(&rest[..=end]));
-        &rest[..end]
-    })
+    // An error may contain a carriage return: Redis sends what a compiler of scripts says as it is.
+    let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
+    assert!(end > 0, "no line of a reply: {:?}", String::from_utf8_lossy(rest));
+    Some(&rest[..end])
 }
 
 fn length_of(digits: &[u8]) -> usize {

@@ -84,15 +84,15 @@ pub fn join_selectors<W: AsRef<[u8]>>(words: &[W]) -> Result<Vec<Vec<u8>>, Vec<u
     let mut open: Option<(&[u8], Vec<u8>)> = None;
     for word in words {
         let word = word.as_ref();
-        if word.starts_with(b"(") && !word.ends_with(b")") {
-            open = Some((word, word.to_vec()));
-        } else if let Some((first, mut joined)) = open.take() {
+        if let Some((first, mut joined)) = open.take() {
             joined.push(b' ');
             joined.extend_from_slice(word);
             match word.ends_with(b")") {
                 true => rules.push(joined),
                 false => open = Some((first, joined)),
             }
+        } else if word.starts_with(b"(") && !word.ends_with(b")") {
+            open = Some((word, word.to_vec()));
         } else {
             rules.push(word.to_vec());
         }

@@ -124,6 +124,8 @@ fn wrong_rules_have_their_reasons() {
         assert_eq!(user(&table, rules), Err(expected), "{rules}");
     }
     assert_eq!(join_selectors(&["~a", "(", "~b"]), Err(b"(".to_vec()));
+    assert_eq!(join_selectors(&["(+get", "(", "~b"]), Err(b"(+get".to_vec()), "what is open remains so");
+    assert_eq!(join_selectors(&["(+get", "(", "~a", ")"]), Ok(vec![b"(+get ( ~a )".to_vec()]));
 }
 
 fn role(table: &CommandTable, name: &str, rules: &str) -> Result<Role, RuleError> {

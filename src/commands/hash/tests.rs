@@ -256,3 +256,21 @@ fn random_fields_are_drawn_evenly_and_samples_have_no_field_twice() {
         assert!(chi_square < degrees + 6.0 * (2.0 * degrees).sqrt(), "{chi_square} for {fields}: {drawn:?}");
     }
 }
+
+#[test]
+fn many_fields_that_are_one_make_a_table() {
+    for (commands, encoding) in [
+        (&["HSET d a 1 a 1 a 1 a 1"][..], "hashtable"),
+        (&["HMSET d a 1 a 1 a 1 a 1"], "hashtable"),
+        (&["HSET d a 1 a 1 a 1"], "listpack"),
+        (&["HSET d a 1", "HSET d a 1 a 1 a 1 a 1"], "hashtable"),
+        (&["HSETEX d FIELDS 4 a 1 a 1 a 1 a 1"], "hashtable"),
+        (&["HSETEX d EX 1000 FIELDS 4 a 1 a 1 a 1 a 1"], "hashtable"),
+        (&["HSET d a 1", "HSETEX d FXX FIELDS 4 a 1 b 1 a 1 a 1"], "listpack"),
+    ] {
+        let mut bed = Testbed::new();
+        bed.run("CONFIG SET hash-max-listpack-entries 3");
+        commands.iter().for_each(|command| _ = bed.run(command));
+        assert_eq!(bed.run("OBJECT ENCODING d").lines().nth(1), Some(encoding), "{commands:?}");
+    }
+}

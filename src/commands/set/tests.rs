@@ -290,3 +290,56 @@ fn an_estimated_union_is_near_the_counted_one() {
     assert!((estimate - counted).abs() < counted * 0.0405, "{estimate} of {counted}");
     assert_eq!(bed.run("SUNIONCARD 2 a b"), format!(":{}\r\n", MEMBERS + MEMBERS / 2));
 }
+
+/// Encodings that Redis 8.2 gives, as `OBJECT ENCODING d`, after these commands with these limits of intset and listpack.
+#[test]
+fn the_encoding_of_a_new_set_follows_from_how_it_is_made() {
+    let many: String = (0..700).map(|number| format!(" {number}")).collect();
+    let cases: &[(usize, usize, &[&str], &str)] = &[
+        (0, 128, &["SADD d 1"], "listpack"),
+        (0, 128, &["SADD s 1 a", "SMOVE s d 1"], "listpack"),
+        (0, 128, &["SADD s 1", "SUNIONSTORE d s"], "hashtable"),
+        (0, 128, &["SADD s 1", "SDIFFSTORE d s"], "hashtable"),
+        (0, 128, &["SADD s 1", "SINTERSTORE d s"], "listpack"),
+        (3, 128, &["SADD s 1 2 3 4 5 a", "SADD t 1 2 3 4 5", "SINTERSTORE d s t"], "listpack"),
+        (3, 128, &["SADD s 1 2 3 4 5 a", "SADD t 1 2 3 4 5", "SUNIONSTORE d t"], "hashtable"),
+        (512, 3, &["SADD s 1 2 3 4 5 a", "SADD t 1 2 3 4 5 b", "SINTERSTORE d s t"], "intset"),
+        (
+            512,
+            128,
+            &["SADD s M", "SADD t 1 2", "SADD u 7", "SADD v M", "SREM v 3 4 5 6 8 9", "SDIFFSTORE d s t u v"],
+            "hashtable",
+        ),
+        (512, 128, &["SADD s M", "SADD t M", "SREM t 3", "SDIFFSTORE d s t"], "intset"),
+        (512, 128, &["SADD d M", "SPOP d 695"], "listpack"),
+        (512, 0, &["SADD d 1 1 1"], "intset"),
+        (2, 0, &["SADD d 1 1 1"], "hashtable"),
+        (512, 2, &["SADD d a a a"], "hashtable"),
+    ];
+    for (intset, listpack, commands, encoding) in cases {
+        let mut bed = Testbed::new();
+        bed.run(&format!("CONFIG SET set-max-intset-entries {intset} set-max-listpack-entries {listpack}"));
+        for command in *commands {
+            bed.run(&command.replace(" M", &many));
+        }
+        let reply = bed.run("OBJECT ENCODING d");
+        assert_eq!(reply.lines().nth(1), Some(*encoding), "{intset} {listpack} {commands:?}");
+    }
+}
+
+#[test]
+fn limits_that_were_lowered_count_when_a_set_is_changed() {
+    let mut bed = Testbed::new();
+    let thirty: String = (0..30).map(|number| format!(" {number}")).collect();
+    // What is announced or left, and not what is there, is held against the limit.
+    let cases =
+        [("SPOP d 26", "hashtable"), ("SPOP d 20", "intset"), ("SADD d 1", "intset"), ("SADD d 1 2 3 4", "hashtable")];
+    for (command, encoding) in cases {
+        bed.run("FLUSHALL");
+        bed.run("CONFIG SET set-max-intset-entries 512");
+        bed.run(&format!("SADD d{thirty}"));
+        bed.run("CONFIG SET set-max-intset-entries 3");
+        bed.run(command);
+        assert_eq!(bed.run("OBJECT ENCODING d").lines().nth(1), Some(encoding), "{command}");
+    }
+}

@@ -415,3 +415,22 @@ fn a_scan_may_leave_the_scores_out() {
         assert_eq!(bed.run(command), "-ERR NOVALUES option can only be used in HSCAN\r\n", "{command}");
     }
 }
+
+#[test]
+fn a_long_zadd_makes_a_big_set_whatever_comes_of_it() {
+    let pairs = |count: usize| " 0 a".repeat(count);
+    for (first, command, encoding) in [
+        ("", "ZADD d", "skiplist"),
+        ("ZADD d 1 a", "ZADD d", "skiplist"),
+        ("ZADD d 1 a", "ZADD d XX", "skiplist"),
+        ("ZADD d 1 a", "ZADD none XX", "listpack"),
+    ] {
+        let mut bed = Testbed::new();
+        bed.run(first);
+        bed.run(&format!("{command}{}", pairs(129)));
+        assert_eq!(bed.run("OBJECT ENCODING d").lines().nth(1), Some(encoding), "{first}, {command}");
+    }
+    let mut bed = Testbed::new();
+    bed.run(&format!("ZADD d{}", pairs(128)));
+    assert_eq!(bed.run("OBJECT ENCODING d").lines().nth(1), Some("listpack"));
+}

@@ -309,7 +309,8 @@ pub fn xsetid(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         }
     }
     let key = args.key(1);
-    let log = cx.db.collection_mut::<Stream>(&key)?.ok_or(NO_SUCH_KEY)?.log_mut();
+    let stream = cx.db.collection_mut::<Stream>(&key)?.ok_or(NO_SUCH_KEY)?;
+    let log = stream.log_mut();
     if last_id < log.max_deleted_id {
         return Err(Error::fixed("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"));
     }
@@ -322,6 +323,9 @@ pub fn xsetid(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     log.last_id = last_id;
     log.entries_added = entries_added.unwrap_or(log.entries_added);
     log.max_deleted_id = max_deleted_id.unwrap_or(log.max_deleted_id);
+    if let Some(added) = entries_added {
+        stream.groups_mut().0.limit_entries_read(added);
+    }
     cx.reply.ok();
     cx.db.dirty += 1;
     cx.notify(key.bytes(), Event::stream("xsetid"));

@@ -191,6 +191,11 @@ fn a_group_has_read_no_more_entries_than_there_ever_were() {
     bed.run("xreadgroup group g c count 1 streams s >");
     let read_on = line(&mut bed, "xinfo groups s");
     assert!(read_on.contains("3-0 $12 entries-read :4 $3 lag :0"), "{read_on}");
+    // Nor if there were fewer than was thought.
+    bed.run("xtrim s maxlen 1");
+    bed.run("xsetid s 4-0 entriesadded 2");
+    let fewer = line(&mut bed, "xinfo groups s");
+    assert!(fewer.contains("3-0 $12 entries-read :2 $3 lag :1"), "{fewer}");
 }
 
 #[test]

@@ -14,6 +14,11 @@ pub(super) fn normal(member: Element<'_>) -> Element<'_> {
     }
 }
 
+/// The set whose members an intersection looks up in the others.
+pub fn smallest<'a>(sets: &[Live<'a>]) -> Option<Live<'a>> {
+    sets.iter().copied().min_by_key(|set| set.len())
+}
+
 /// Calls `visit` for each member that all sets have, until it says no. Puts the sets in the order of their sizes: the
 /// members of the smallest are looked up in the others.
 pub fn intersection<'a>(sets: &mut [Live<'a>], mut visit: impl FnMut(Element<'a>) -> bool) {
@@ -46,6 +51,13 @@ pub fn union<'a>(sets: &[Live<'a>], mut visit: impl FnMut(Element<'a>) -> bool) 
     }
 }
 
+/// Whether a difference strikes out members one by one.
+pub fn strikes_out(first: Live<'_>, others: &[Live<'_>]) -> bool {
+    let lookups = first.len().saturating_mul(others.len() + 1);
+    let strikes = others.iter().fold(first.len(), |sum, other| sum.saturating_add(other.len()));
+    lookups / 2 > strikes
+}
+
 /// Calls `visit` for each member of the first set that none of the others has, until it says no. May change the order
 /// of the others.
 ///
@@ -55,9 +67,7 @@ pub fn difference<'a>(first: Live<'a>, others: &mut [Live<'a>], visit: impl FnMu
     if others.iter().any(|other| other.is(first)) {
         return;
     }
-    let lookups = first.len().saturating_mul(others.len() + 1);
-    let strikes = others.iter().fold(first.len(), |sum, other| sum.saturating_add(other.len()));
-    if lookups / 2 <= strikes {
+    if !strikes_out(first, others) {
         others.sort_by_key(|other| std::cmp::Reverse(other.len()));
         first.iter().filter(|&member| !others.iter().any(|other| other.has(member))).all(visit);
         return;

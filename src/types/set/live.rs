@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{FormRef, Members, Set};
+use super::{FormRef, Members, Set, SetBytes};
 use crate::types::Collection;
 use crate::types::listpack::{Element, IntText};
 use crate::util::random::{Random, Selection};
@@ -37,6 +37,11 @@ impl<'a> Live<'a> {
     /// Whether there are none.
     pub fn is_empty(self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether it is kept as an intset.
+    pub fn is_intset(self) -> bool {
+        matches!(self.set.bytes(), SetBytes::Intset(_))
     }
 
     /// Whether it is the same set as another.

@@ -82,11 +82,7 @@ impl Small {
                 if ints.len() < limits.intset_entries.min(INTS_MAX) {
                     return Some(self.with_ints(|ints| ints.insert(value)));
                 }
-                match ints.contains(value) {
-                    true => Some(false),
-                    false if ints.is_empty() => self.insert_other(text, limits),
-                    false => None,
-                }
+                ints.contains(value).then_some(false)
             }
             (View::Ints(_), Element::Bytes(_)) => self.insert_other(text, limits),
             (View::Pack(pack), member) => {

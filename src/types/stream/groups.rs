@@ -40,6 +40,13 @@ impl Groups {
         }
     }
 
+    /// So many entries were ever added: no group has read more of them. Newer Redis loads no file that says so.
+    pub fn limit_entries_read(&mut self, entries_added: u64) {
+        for group in self.by_name.values_mut() {
+            group.entries_read = group.entries_read.map(|read| read.min(entries_added));
+        }
+    }
+
     /// Removes a group with all it has; whether it was there.
     pub fn destroy(&mut self, name: &[u8]) -> bool {
         self.by_name.remove(name).is_some()

@@ -19,6 +19,7 @@ pub mod sort;
 pub mod streams;
 pub mod strings;
 pub mod transactions;
+pub mod users;
 pub mod valkey;
 pub mod zsets;
 
@@ -43,6 +44,7 @@ pub const FAMILIES: &[Family] = &[
     Family { name: "streams", rows: streams::ROWS },
     Family { name: "strings", rows: strings::ROWS },
     Family { name: "transactions", rows: transactions::ROWS },
+    Family { name: "users", rows: users::ROWS },
     Family { name: "valkey", rows: valkey::ROWS },
     Family { name: "zsets", rows: zsets::ROWS },
 ];
@@ -60,6 +62,7 @@ const KINDS: &[Kinds] = &[
     sort::KINDS,
     streams::KINDS,
     strings::KINDS,
+    users::KINDS,
     valkey::KINDS,
     zsets::KINDS,
 ];
@@ -71,7 +74,12 @@ pub fn kind(name: &str) -> Option<Kind> {
 
 /// Commands that no row makes, with the reason. What begins like an entry and goes on after a bar is meant, too.
 pub const EXCUSED: &[(&str, &str)] = &[
-    ("acl", "rules of users, not data: upstream unit/acl"),
+    ("acl|cat", "categories have later commands, too: tests/acl.rs"),
+    ("acl|genpass", "chance: upstream unit/acl"),
+    ("acl|help", "words of our own: tests/acl.rs"),
+    ("acl|load", "needs a file: tests/acl.rs"),
+    ("acl|log", "times and addresses: tests/acl.rs"),
+    ("acl|save", "needs a file: tests/acl.rs"),
     ("arcount", "arrays: tests/arrays.rs, commands/array/tests.rs"),
     ("ardel", "arrays: tests/arrays.rs, commands/array/tests.rs"),
     ("ardelrange", "arrays: tests/arrays.rs, commands/array/tests.rs"),

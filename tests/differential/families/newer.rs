@@ -8,6 +8,8 @@ use crate::differential::unit::Cmd;
 
 /// The commands.
 pub const ROWS: &[Row] = &[
+    newer("bitop", 4, "(DIFF|DIFF1|ANDOR|ONE) <bitmap> (<bitmap>|<string>)+"),
+    made("object|encoding", 12, created).only(Series::Redis),
     row("hexpire", 3, "<hash> <seconds> [NX|XX|GT|LT] <fields>").whole(),
     row("hexpireat", 3, "<hash> <moment-seconds> [NX|XX|GT|LT] <fields>"),
     row("hexpiretime", 2, "<hash> <fields>").check(Check::Seconds),
@@ -44,6 +46,44 @@ pub const ROWS: &[Row] = &[
     newer("zrank", 3, "<zset> <member> [WITHSCORE]"),
     newer("zrevrank", 3, "<zset> <member> [WITHSCORE]"),
 ];
+
+/// A key that one command creates, and its encoding: which it is follows from what the command announces, more often than
+/// from what there is in the end. So members come several times.
+fn created(draw: &mut Draw) -> Vec<Cmd> {
+    const WRITES: &[(u8, &str, usize)] = &[
+        (b't', "SADD", 1),
+        (b'h', "HSET", 2),
+        (b'h', "HMSET", 2),
+        (b'z', "ZADD", 2),
+        (b'l', "RPUSH", 1),
+        (b'l', "LPUSH", 1),
+        (b't', "SUNIONSTORE", 0),
+        (b't', "SDIFFSTORE", 0),
+        (b't', "SINTERSTORE", 0),
+        (b't', "SMOVE", 0),
+    ];
+    let (initial, name, width) = draw.pick(WRITES);
+    let key = draw.key(initial);
+    let mut words: Vec<Word> = vec![name.into(), key.clone()];
+    match name {
+        "SMOVE" => words = vec![name.into(), draw.key(b't'), key.clone(), draw.member()],
+        _ if width == 0 => (0..=draw.below(3)).for_each(|_| words.push(draw.key(b't'))),
+        _ => {
+            for _ in 0..draw.several() {
+                words.push(if width == 2 && name == "ZADD" {
+                    "1".into()
+                } else {
+                    Word::from(draw.pick(&["a", "b", "7"]))
+                });
+                if width == 2 {
+                    words.push(if name == "ZADD" { draw.pick(&["a", "b", "7"]).into() } else { draw.value() });
+                }
+            }
+        }
+    }
+    let encoding = Cmd::new(&[&b"OBJECT"[..], b"ENCODING", &key], Check::Encoding);
+    vec![Cmd::exact(&[&b"DEL"[..], &key]), Cmd::exact(&words), encoding]
+}
 
 /// What a consumer does that is there already.
 fn with_consumer(draw: &mut Draw) -> Vec<Cmd> {

@@ -2,6 +2,10 @@
 //!
 //! Identifiers lie far ahead of the clock: then `*` goes on from the last one instead of from the time, once there is
 //! one. Idle times are either any or more than a run lasts.
+//!
+//! What differs on purpose, and is not drawn: a group never counts more entries as read than were ever added, so its lag is
+//! never below zero. In Redis 8.2 it does after ENTRIESREAD of XGROUP with an ID that lies before the end, and after
+//! ENTRIESADDED of XSETID with fewer than there were; newer versions refuse to load a file that says so.
 
 use super::Kinds;
 use crate::differential::check::Check;
@@ -28,13 +32,15 @@ pub const ROWS: &[Row] = &[
          {IDLE <idle>; TIME <claim-time>; RETRYCOUNT <few>; FORCE; JUSTID; LASTID <id>}",
     ),
     row("xdel", 5, "<stream> (<id>)+"),
-    row("xgroup|create", 5, "<stream> <group> (<id>|$|0|-) {MKSTREAM; ENTRIESREAD <index>}"),
+    row("xgroup|create", 3, "<stream> <group> (<id>|$|0|-) {MKSTREAM; ENTRIESREAD <none-read>}").whole(),
+    row("xgroup|create", 2, "<stream> <group> $ {MKSTREAM; ENTRIESREAD <index>}").whole(),
     row("xgroup|create", 8, "<stream> <group> (0|0|$) [MKSTREAM]"),
     row("xgroup|createconsumer", 3, "<stream> <group> <consumer>"),
     row("xgroup|delconsumer", 2, "<stream> <group> <consumer>"),
     row("xgroup|destroy", 1, "<stream> <group>"),
     row("xgroup|help", 1, "").check(Check::Kind),
-    row("xgroup|setid", 3, "<stream> <group> (<id>|$|0) [ENTRIESREAD <index>]"),
+    row("xgroup|setid", 2, "<stream> <group> (<id>|$|0) [ENTRIESREAD <none-read>]").whole(),
+    row("xgroup|setid", 1, "<stream> <group> $ [ENTRIESREAD <index>]").whole(),
     row("xgroup|setid", 2, "<stream> <group> (<id>|$|0)"),
     row("xinfo|consumers", 3, "<stream> <group>").check(Check::Fields(TIMES)),
     row("xinfo|groups", 3, "<stream>").check(Check::Fields(TIMES)),
@@ -62,7 +68,7 @@ pub const ROWS: &[Row] = &[
     )
     .whole(),
     row("xrevrange", 4, "<stream> <range-end> <range-start> [COUNT <count>]"),
-    row("xsetid", 2, "<stream> (<id>|<new-id>|<new-id>) {ENTRIESADDED <index>; MAXDELETEDID <id>}"),
+    row("xsetid", 2, "<stream> (<id>|<new-id>|<new-id>) {ENTRIESADDED <more>; MAXDELETEDID <id>}").whole(),
     row("xtrim", 3, "<stream> <trim>"),
 ];
 
@@ -80,6 +86,8 @@ pub const KINDS: Kinds = &[
     ("block", |d, w| w.push(d.pick(&["1", "2", "1", "2", "-1", "abc", ""]).into())),
     ("few", |d, w| w.push(d.pick(&["1", "2", "3", "10", "100", "0", "-1", "abc"]).into())),
     ("trim", trim),
+    ("none-read", |d, w| w.push(d.pick(&["0", "0", "-1", "-2", "abc", "1.5", "", "9223372036854775808"]).into())),
+    ("more", more),
 ];
 
 /// One after the last, mostly; sometimes only a part, or what no identifier is.
@@ -142,6 +150,14 @@ fn range_end(draw: &mut Draw, whole: &str) -> Word {
         90..97 => [b"(".to_vec(), id(draw)].concat(),
         _ => draw.pick(&["-", "+", "(-", "(+", "", "(0-0", "(18446744073709551615-18446744073709551615"]).into(),
     }
+}
+
+/// More entries than were ever added, and more each time.
+fn more(draw: &mut Draw, words: &mut Vec<Word>) {
+    words.push(match draw.below(100) {
+        0..90 => (1_000_000 + draw.fresh()).to_string().into(),
+        _ => draw.pick(&["-1", "abc", "", "9223372036854775808"]).into(),
+    });
 }
 
 fn trim(draw: &mut Draw, words: &mut Vec<Word>) {

@@ -96,7 +96,8 @@ fn intset(bytes: Vec<u8>, cx: &mut Context) -> Reading<Set> {
 fn set_listpack(bytes: Vec<u8>, cx: &mut Context) -> Reading<Set> {
     let mut pack = listpack(bytes, "Set listpack integrity check failed.")?;
     let limits = cx.rules.set;
-    if pack.len() <= limits.listpack_entries && pack.iter().all(|text| text.text_len() <= limits.listpack_value) {
+    // As in Redis, long members that are packed already stay so.
+    if pack.len() <= limits.listpack_entries {
         match Set::from_listpack(pack) {
             Ok(set) => return Ok(set),
             Err(doubled) => pack = doubled,
@@ -128,8 +129,8 @@ impl Build for Members {
         let mut room = IntText::new();
         let member = text.bytes(&mut room);
         if self.left == self.count {
-            self.set.expect(self.count, member, &cx.rules.set);
-            self.set.reserve(self.count.min(cursor.left() / MEMBER_BYTES));
+            let room = self.count.min(cursor.left() / MEMBER_BYTES);
+            self.set = Set::loading(self.count, room, &cx.rules.set);
         }
         if !self.set.insert(member, &cx.rules.set) {
             cx.correct(DOUBLED_MEMBERS)?;
