@@ -2,6 +2,8 @@
 //!
 //! Each test ends with the same data on all nodes, which DEBUG DIGEST tells.
 
+#[path = "replication/channels.rs"]
+mod channels;
 mod common;
 
 use std::ffi::OsStr;

@@ -32,7 +32,7 @@ fn a_replica_says_one_thing_after_the_other_and_waits_for_each_answer() {
     let steps: [(&[&str], &str); 4] = [
         (&["PING"], "+PONG\r\n"),
         (&["REPLCONF", "listening-port", &port], "+OK\r\n"),
-        (&["REPLCONF", "capa", "eof", "capa", "psync2"], "+OK\r\n"),
+        (&["REPLCONF", "capa", "eof", "capa", "psync2", "capa", "rdb-channel-repl"], "+OK\r\n"),
         (&["PSYNC", "?", "-1"], &format!("+FULLRESYNC {HISTORY} 0\r\n")),
     ];
     for (words, answer) in steps {

@@ -176,6 +176,7 @@ fn geoadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     };
     let (mut added, mut moved) = (0, 0);
     if let Some(set) = set {
+        set.expect(scores.len(), limits);
         for (index, score) in (first + 2..args.len()).step_by(3).zip(&scores) {
             let wanted = |old: Option<f64>| if old.is_some() { !only_new } else { !only_old };
             let change = set.update(args.get(index), limits, |old| wanted(old).then_some(*score as f64));

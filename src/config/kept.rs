@@ -146,14 +146,8 @@ kept! {
     /// Have similarity searches run on the thread of commands.
     "vset-force-single-threaded-execution" => vset_force_single_threaded_execution: bool = false, YES_NO, MUTABLE;
 
-    // Replication: one connection carries the snapshot and what follows, as it is.
+    // Replication: what is sent is not compressed.
 
-    /// A second connection for the snapshot.
-    "repl-rdb-channel" => repl_rdb_channel: bool = true, YES_NO, HIDDEN;
-    /// The same.
-    "dual-channel-replication-enabled" => dual_channel_replication_enabled: bool = false, YES_NO, MUTABLE;
-    /// Bytes kept meanwhile; 0 for the limit of replicas' output.
-    "replica-full-sync-buffer-limit" => replica_full_sync_buffer_limit: u64 = 0, Number::bytes(0, ULONG_MAX), MUTABLE;
     /// Level at which what is sent is compressed; 0 for not at all.
     "repl-compression" => repl_compression: u32 = 0, Number::between(0, 22), IMMUTABLE;
     /// Milliseconds that may wait for it.

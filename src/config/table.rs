@@ -508,6 +508,12 @@ directives! {
     /// Receive a full sync without a file between.
     "repl-diskless-load" => repl_diskless_load: ReplDisklessLoad = ReplDisklessLoad::Disabled,
         OneOf::names(), DENY_LOADING;
+    /// Offer a Redis to take a full sync on a second connection, while the stream comes on the first.
+    "repl-rdb-channel" => repl_rdb_channel: bool = true, YES_NO, HIDDEN;
+    /// Offer that to a Valkey.
+    "dual-channel-replication-enabled" => dual_channel_replication_enabled: bool = false, YES_NO, MUTABLE;
+    /// Bytes of the stream kept meanwhile; 0 for the hard limit of replicas' output.
+    "replica-full-sync-buffer-limit" => replica_full_sync_buffer_limit: u64 = 0, Number::bytes(0, ULONG_MAX), MUTABLE;
     /// Fewer, later packets to replicas.
     "repl-disable-tcp-nodelay" => repl_disable_tcp_nodelay: bool = false, YES_NO, MUTABLE;
     /// Seconds between pings to replicas.

@@ -10,6 +10,8 @@ pub const SIGNAL_TOKEN: Token = Token(usize::MAX - 1);
 pub const PIPE_TOKEN: Token = Token(usize::MAX - 2);
 /// The connection to the primary until it is a client's.
 pub const LINK_TOKEN: Token = Token(usize::MAX - 3);
+/// The connection that the primary sends the stream on, while another one brings the snapshot.
+pub const MAIN_CHANNEL_TOKEN: Token = Token(usize::MAX - 4);
 /// Tokens from here on are those of HTTP connections, up to [`HTTP_CONNECTIONS_MAX`] of them.
 pub const HTTP_FIRST_TOKEN: usize = usize::MAX - 1023;
 /// HTTP connections at a time.

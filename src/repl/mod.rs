@@ -3,19 +3,21 @@
 //! All changes of a data set form one stream of bytes, its history, with a name and an offset ([`History`]).
 //! [`outgoing`] is changes on their way into it, the [`backlog`] keeps the end of it for all who read. [`replica`] is a
 //! replica as its primary sees it, [`primary`] the primary as its replica does; [`link`] and [`receiving`] are a
-//! replica's way to its primary and to a data set, [`transfer`] is a snapshot on its way to replicas, [`failover`] how
+//! replica's way to its primary and to a data set, over one [`wire`] or with a [`main_channel`] beside it, [`transfer`] is a snapshot on its way to replicas, [`failover`] how
 //! far a change of places is. A replica passes the stream on to replicas of its own as it came, so that everybody below
 //! one primary has the same history. What is done with all that stands in `server::replication`.
 
 pub mod backlog;
 pub mod failover;
 pub mod link;
+pub mod main_channel;
 pub mod outgoing;
 pub mod own_keys;
 pub mod primary;
 pub mod receiving;
 pub mod replica;
 pub mod transfer;
+pub mod wire;
 
 use crate::net::ClientKey;
 use crate::repl::failover::Failover;
@@ -118,6 +120,8 @@ pub struct Replication {
     pub file_is_for_replicas: bool,
     /// The way to the primary, until it is a client.
     pub link: Link,
+    /// The most bytes of the stream that were kept during the last full sync.
+    pub kept_bytes_peak: usize,
     /// The primary has broken off while it gave a snapshot: the next time it is told which Valkey this one is like.
     pub tells_version: bool,
     /// When it was begun last, in Unix milliseconds.
@@ -192,6 +196,7 @@ impl Replication {
             transfer: None,
             file_is_for_replicas: false,
             link: Link::default(),
+            kept_bytes_peak: 0,
             tells_version: false,
             tried_ms: 0,
             primary: None,

@@ -28,14 +28,14 @@ use super::effects::Observers;
 use super::event_loop::connections::{accept_client, close, close_doomed_replicas, finish_handshake};
 use super::event_loop::pipeline::READ_BYTES;
 use super::modes::ServerModes;
-use super::replication::{handshake, primary, transfer};
+use super::replication::{handshake, main_channel, primary, transfer};
 use super::web;
 use super::web::work::Worker;
 use crate::client::Modes;
 use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::net::listeners::FIRST_TOKEN;
-use crate::net::tokens::{HTTP_FIRST_TOKEN, LINK_TOKEN, PIPE_TOKEN, SIGNAL_TOKEN};
+use crate::net::tokens::{HTTP_FIRST_TOKEN, LINK_TOKEN, MAIN_CHANNEL_TOKEN, PIPE_TOKEN, SIGNAL_TOKEN};
 use crate::util::clock::Ticks;
 use pace::Pace;
 use pipeline::Pipeline;
@@ -128,6 +128,7 @@ impl EventLoop {
                 match event.token() {
                     SIGNAL_TOKEN => self.signals.handle(&mut self.server),
                     LINK_TOKEN => handshake::ready(&mut self.server, &mut self.db),
+                    MAIN_CHANNEL_TOKEN => main_channel::ready(&mut self.server, &mut self.db),
                     PIPE_TOKEN => transfer::pump(&mut self.server),
                     Token(key) if key < FIRST_TOKEN => {
                         if event.is_writable() {
@@ -143,8 +144,11 @@ impl EventLoop {
                 }
             }
             self.read_on(left_over);
-            if self.server.repl.link.reads_on {
+            if self.server.repl.link.wire.reads_on {
                 handshake::ready(&mut self.server, &mut self.db);
+            }
+            if self.server.repl.link.main.as_ref().is_some_and(|main| main.wire.reads_on) {
+                main_channel::ready(&mut self.server, &mut self.db);
             }
             self.accept_rest();
             if self.worker.has_work(&self.server) {
@@ -207,7 +211,7 @@ impl EventLoop {
     fn wait_at_most(&self) -> Duration {
         if self.server.clients.has_read_on()
             || self.server.evicting
-            || self.server.repl.link.reads_on
+            || self.server.repl.link.reads_on()
             || self.is_loading()
             || self.server.persist.feed.as_ref().is_some_and(|feed| !feed.is_full())
             || !self.accept_again.is_empty() && self.accept_rest_until_ms == 0

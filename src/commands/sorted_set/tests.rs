@@ -433,4 +433,6 @@ fn a_long_zadd_makes_a_big_set_whatever_comes_of_it() {
     let mut bed = Testbed::new();
     bed.run(&format!("ZADD d{}", pairs(128)));
     assert_eq!(bed.run("OBJECT ENCODING d").lines().nth(1), Some("listpack"));
+    bed.run(&format!("GEOADD g{}", " 1 1 a".repeat(129)));
+    assert_eq!(bed.run("OBJECT ENCODING g").lines().nth(1), Some("skiplist"));
 }

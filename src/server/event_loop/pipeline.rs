@@ -103,7 +103,9 @@ impl Pipeline {
         // What MULTI has queued is yet to be run, like input.
         let queued = client.transaction.as_ref().map_or(0, |transaction| transaction.bytes);
         let left = client.connection.input_waiting() + client.connection.progress.arrived() + queued;
-        if left > server.config.client_query_buffer_limit {
+        // What the primary sends has a bound of its own, and no client would be wanted less without.
+        let is_bound = !client.modes.has(Modes::PRIMARY);
+        if is_bound && left > server.config.client_query_buffer_limit {
             log::warn!("Closing client that reached max query buffer length");
             server.stats.query_buffer_disconnections += 1;
             server.clients.close_soon(key);

@@ -4,6 +4,8 @@ use super::acks::send_ack;
 use super::{connect, roster};
 use crate::client::{Client, Modes};
 use crate::db::Databases;
+use crate::repl::link::State;
+use crate::repl::main_channel::{MainChannel, Stage};
 use crate::repl::primary::{Cached, Logged, Primary};
 use crate::server::replica_mode::update_role;
 use crate::server::{Server, propagate};
@@ -62,8 +64,15 @@ pub fn resume_partial(server: &mut Server, id: Option<&str>) {
     log::info!("MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.");
 }
 
-/// A data set of the primary has been loaded.
+/// A data set of the primary has been loaded. If the stream comes on another connection it may yet have to be waited for.
 pub fn synchronized(server: &mut Server, db: &mut Databases, stream_db: Option<usize>, streamed: bool) {
+    let main = server.repl.link.main.as_ref();
+    if main.is_some_and(|main| main.stage != Stage::Streaming) {
+        server.repl.link.state = State::Loaded { selected: stream_db };
+        return;
+    }
+    let kept_bytes = main.map(MainChannel::kept_bytes);
+    let stream_db = server.repl.link.stream_db.take().or(stream_db);
     let promised = server.repl.link.promised.take();
     let is_old = promised.is_none();
     // Who has asked with SYNC is told of no history: nobody can go on elsewhere with what comes.
@@ -74,7 +83,10 @@ pub fn synchronized(server: &mut Server, db: &mut Databases, stream_db: Option<u
     server.repl.cached = None;
     adopt(server, Cached { id, offset, db: stream_db.unwrap_or(0) }, is_old);
     log::info!("MASTER <-> REPLICA sync: Finished with success");
-    if streamed {
+    if let Some(bytes) = kept_bytes {
+        log::info!("MASTER <-> REPLICA sync: Starting to stream replication buffer into the db ({bytes} bytes).");
+    }
+    if streamed || kept_bytes.is_some() {
         send_ack(server);
     }
     if server.config.appendonly {

@@ -14,6 +14,7 @@ use crate::net::socket::Socket;
 use crate::net::tls::Session;
 use crate::net::tokens::LINK_TOKEN;
 use crate::repl::link::{Link, State};
+use crate::repl::wire::Wire;
 use crate::server::Server;
 use crate::util::platform;
 
@@ -46,20 +47,9 @@ pub fn connect(server: &mut Server) {
 }
 
 fn connect_to(server: &mut Server, address: SocketAddr) {
-    let socket = open(address, server.config.bind_source_addr.as_deref()).and_then(|stream| {
-        let mut socket = match &server.tls {
-            Some(settings) if server.config.tls_replication => {
-                let session = Session::connect(stream, address, settings.client_config())?;
-                Socket::Tls(Box::new(session))
-            }
-            _ => Socket::Tcp(stream),
-        };
-        socket.register(server.listeners.registry(), LINK_TOKEN)?;
-        Ok(socket)
-    });
-    match socket {
+    match open_socket(server, address) {
         Ok(socket) => {
-            server.repl.link.socket = Some(socket);
+            server.repl.link.wire.socket = Some(socket);
             server.repl.link.state = State::Connecting;
             server.repl.link.heard_ms = server.clock.unix_ms();
             log::info!("MASTER <-> REPLICA sync started");
@@ -69,6 +59,20 @@ fn connect_to(server: &mut Server, address: SocketAddr) {
             log::warn!("Unable to connect to MASTER: {}", platform::os_error_text(&error));
         }
     }
+}
+
+/// Begins to connect, with TLS if that is asked for.
+pub fn open_socket(server: &Server, address: SocketAddr) -> io::Result<Socket> {
+    let stream = open(address, server.config.bind_source_addr.as_deref())?;
+    let mut socket = match &server.tls {
+        Some(settings) if server.config.tls_replication => {
+            let session = Session::connect(stream, address, settings.client_config())?;
+            Socket::Tls(Box::new(session))
+        }
+        _ => Socket::Tcp(stream),
+    };
+    socket.register(server.listeners.registry(), LINK_TOKEN)?;
+    Ok(socket)
 }
 
 /// Begins to connect, from a certain address if one is given.
@@ -102,13 +106,11 @@ pub fn poll_resolver(server: &mut Server) {
 
 /// Ends the connection; with `again` the next one is begun soon.
 pub fn drop_link(server: &mut Server, db: &mut Databases, again: bool) {
-    if let Some(mut socket) = server.repl.link.socket.take() {
-        socket.deregister(server.listeners.registry()).ok();
-    }
-    let was_under_way = !matches!(server.repl.link.state, State::Idle | State::Done);
-    let state = std::mem::take(&mut server.repl.link.state);
-    server.repl.link = Link::default();
-    match state {
+    let link = std::mem::take(&mut server.repl.link);
+    close(server, link.wire);
+    link.main.into_iter().for_each(|main| close(server, main.wire));
+    let was_under_way = !matches!(link.state, State::Idle | State::Done);
+    match link.state {
         State::Receiving(receiving) => data_set::discard(receiving),
         State::Loading => data_set::cancel_load(server, db),
         _ => {}
@@ -116,6 +118,13 @@ pub fn drop_link(server: &mut Server, db: &mut Databases, again: bool) {
     if let Some(primary) = server.replica_of().filter(|_| again && was_under_way) {
         log::info!("Reconnecting to MASTER {}:{} after failure", primary.host, primary.port);
         connect_again(server);
+    }
+}
+
+/// Ends a connection.
+fn close(server: &Server, wire: Wire) {
+    if let Some(mut socket) = wire.socket {
+        socket.deregister(server.listeners.registry()).ok();
     }
 }
 
@@ -131,16 +140,28 @@ pub fn connect_again(server: &mut Server) {
 pub fn count_input(server: &mut Server, bytes: usize) {
     if bytes > 0 {
         server.repl.link.heard_ms = server.clock.unix_ms();
-        server.repl.counts.bytes_in += bytes as u64;
-        server.stats.input_bytes += bytes as u64;
+        count_bytes(server, bytes);
     }
 }
 
-/// Takes the connection from the link, with what came behind the handshake.
+/// Counts what came of the stream, which is no sign of life of what brings the snapshot.
+pub fn count_bytes(server: &mut Server, bytes: usize) {
+    server.repl.counts.bytes_in += bytes as u64;
+    server.stats.input_bytes += bytes as u64;
+}
+
+/// Takes the connection of the stream from the link, with what came behind the handshake; one of the snapshot alone
+/// ends.
 pub fn take_connection(server: &mut Server) -> Option<Connection> {
-    let socket = server.repl.link.socket.take()?;
-    let mut connection = Connection::new(socket, None);
-    connection.input = std::mem::take(&mut server.repl.link.input);
-    server.repl.link = Link { state: State::Done, ..Link::default() };
+    let link = std::mem::replace(&mut server.repl.link, Link { state: State::Done, ..Link::default() });
+    let wire = match link.main {
+        Some(main) => {
+            close(server, link.wire);
+            main.wire
+        }
+        None => link.wire,
+    };
+    let mut connection = Connection::new(wire.socket?, None);
+    connection.input = wire.input;
     Some(connection)
 }

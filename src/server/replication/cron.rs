@@ -39,14 +39,14 @@ fn replica_tick(server: &mut Server, db: &mut Databases, second: bool) {
             failover::abort_if_on_its_way(server, db, "Timeout connecting to the failover target");
             connect::drop_link(server, db, true);
         }
-        State::Receiving(_) | State::Loading if silent && receive::is_waiting(server) => {
+        State::Receiving(_) | State::Loading | State::Loaded { .. } if silent && receive::is_waiting(server) => {
             log::warn!(
                 "Timeout receiving bulk data from MASTER... If the problem persists try to set the 'repl-timeout' \
                  parameter in redis.conf to a larger value."
             );
             connect::drop_link(server, db, true);
         }
-        State::Loading => server.repl.link.send_newline(),
+        State::Loading => server.repl.link.main_wire().send_newline(),
         State::Idle => {
             log::info!("Connecting to MASTER {}:{}", primary.host, primary.port);
             connect::connect(server);

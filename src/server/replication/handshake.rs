@@ -9,10 +9,12 @@
 //! tolerance of Redis. When the primary has accepted, the connection becomes that of a client that is obeyed (see
 //! [`super::adopt`]).
 
-use super::{adopt, connect, receive};
-use crate::config::VALKEY_VERSION;
+use super::{adopt, connect, main_channel, receive};
+use crate::config::{Config, VALKEY_VERSION};
 use crate::db::Databases;
 use crate::repl::link::{State, Step};
+use crate::repl::main_channel::Tie;
+use crate::repl::wire::TURN_BYTES;
 use crate::repl::{ID_CHARS, OFFSET_MAX};
 use crate::server::Server;
 use crate::util::platform;
@@ -22,17 +24,17 @@ pub fn ready(server: &mut Server, db: &mut Databases) {
     if matches!(server.repl.link.state, State::Connecting) && !is_connected(server, db) {
         return;
     }
-    if server.repl.link.flush().is_err() {
+    if server.repl.link.wire.flush().is_err() {
         return connect::drop_link(server, db, false);
     }
     if matches!(server.repl.link.state, State::Loading) {
         return receive::more_came(server);
     }
-    match server.repl.link.fill() {
+    match server.repl.link.wire.fill(TURN_BYTES) {
         Ok(read) => {
             connect::count_input(server, read);
             // The end of a TLS handshake is what the first request waits for.
-            if server.repl.link.flush().is_err() {
+            if server.repl.link.wire.flush().is_err() {
                 return connect::drop_link(server, db, false);
             }
             advance(server, db);
@@ -41,7 +43,7 @@ pub fn ready(server: &mut Server, db: &mut Databases) {
             let text = platform::os_error_text(&error);
             let link = &server.repl.link;
             match link.state {
-                _ if link.socket.as_ref().is_some_and(|socket| !socket.is_established()) => {
+                _ if link.wire.socket.as_ref().is_some_and(|socket| !socket.is_established()) => {
                     log::warn!("Error condition on socket for SYNC: {text}");
                     connect::drop_link(server, db, false);
                 }
@@ -63,12 +65,17 @@ pub fn ready(server: &mut Server, db: &mut Databases) {
 
 /// Whether the connection stands by now; then the talk begins.
 fn is_connected(server: &mut Server, db: &mut Databases) -> bool {
-    let Some(socket) = &server.repl.link.socket else { return false };
+    let Some(socket) = &server.repl.link.wire.socket else { return false };
     match socket.is_connected() {
         Ok(true) => {
             log::info!("Non blocking connect for SYNC fired the event.");
             socket.tune(0, 0).ok();
-            begin_step(server, Step::Ping);
+            let first = match (&server.repl.link.main, &server.config.masterauth) {
+                (None, _) => Step::Ping,
+                (Some(_), Some(_)) => Step::Auth,
+                (Some(_), None) => Step::Introduction,
+            };
+            begin_step(server, first);
             true
         }
         Ok(false) => false,
@@ -86,7 +93,7 @@ pub fn advance(server: &mut Server, db: &mut Databases) {
         let answered = match &server.repl.link.state {
             State::Talking(step) => {
                 let step = *step;
-                match server.repl.link.take_line() {
+                match server.repl.link.wire.take_line() {
                     Ok(Some(line)) => answer(server, db, step, &line),
                     Ok(None) => return,
                     Err(_) => Err("Master answered something that is no line during SYNC handshake".to_owned()),
@@ -99,7 +106,7 @@ pub fn advance(server: &mut Server, db: &mut Databases) {
             log::warn!("{text}");
             return connect::drop_link(server, db, false);
         }
-        if server.repl.link.flush().is_err() {
+        if server.repl.link.wire.flush().is_err() {
             return connect::drop_link(server, db, false);
         }
     }
@@ -117,6 +124,7 @@ fn answer(server: &mut Server, db: &mut Databases, step: Step, line: &str) -> Re
             if server.config.masterauth.is_some() { Step::Auth } else { Step::Port }
         }
         Step::Auth if line.starts_with('-') => return Err(format!("Unable to AUTH to MASTER: {line}")),
+        Step::Auth if server.repl.link.main.is_some() => Step::Introduction,
         Step::Auth => Step::Port,
         Step::Port => {
             note_refusal("listening-port", line);
@@ -134,8 +142,16 @@ fn answer(server: &mut Server, db: &mut Databases, step: Step, line: &str) -> Re
             note_refusal("version", line);
             Step::Psync
         }
+        Step::Introduction if line.starts_with('-') => {
+            return Err(format!("Master refuses a connection for the snapshot: {line}"));
+        }
+        Step::Introduction => Step::Snapshot,
         // A sign of life.
-        Step::Psync if line.is_empty() => return Ok(()),
+        Step::Psync | Step::Snapshot if line.is_empty() => return Ok(()),
+        Step::Snapshot => {
+            let Some(main) = &server.repl.link.main else { return Ok(()) };
+            return main_channel::snapshot_announced(server, db, main.tie, line);
+        }
         Step::Psync => return handle_psync_reply(server, db, line),
     };
     begin_step(server, next);
@@ -153,28 +169,49 @@ fn begin_step(server: &mut Server, step: Step) {
     server.repl.link.state = State::Talking(step);
     let (config, link) = (&server.config, &mut server.repl.link);
     match step {
-        Step::Ping => link.say(&["PING"]),
+        Step::Ping => link.wire.say(&["PING"]),
         Step::Auth => {
             let user = config.masteruser.as_ref().map(|user| user.as_bytes());
             let password = config.masterauth.as_deref();
             let words: Vec<&[u8]> = [&b"AUTH"[..]].into_iter().chain(user).chain(password).collect();
-            link.say(&words);
+            link.wire.say(&words);
         }
         Step::Port => {
-            let port = match config.replica_announce_port {
-                0 if config.tls_replication && config.tls_port != 0 => config.tls_port,
-                0 => config.port,
-                announced => announced,
-            };
-            link.say(&["REPLCONF", "listening-port", &port.to_string()]);
+            link.wire.say(&["REPLCONF", "listening-port", &announced_port(config).to_string()]);
         }
         Step::Address => {
             let address = config.replica_announce_ip.as_deref().unwrap_or_default();
-            link.say(&["REPLCONF", "ip-address", address]);
+            link.wire.say(&["REPLCONF", "ip-address", address]);
         }
-        Step::Capabilities => link.say(&["REPLCONF", "capa", "eof", "capa", "psync2"]),
-        Step::Version => link.say(&["REPLCONF", "version", VALKEY_VERSION]),
+        Step::Capabilities => {
+            let mut words = vec!["REPLCONF", "capa", "eof", "capa", "psync2"];
+            if config.repl_rdb_channel {
+                words.extend(["capa", "rdb-channel-repl"]);
+            }
+            if config.dual_channel_replication_enabled {
+                words.extend(["capa", "dual-channel"]);
+            }
+            link.wire.say(&words);
+        }
+        Step::Version => link.wire.say(&["REPLCONF", "version", VALKEY_VERSION]),
         Step::Psync => request_sync(server),
+        Step::Introduction | Step::Snapshot => {
+            let Some(main) = &link.main else { return };
+            match (step, main.tie) {
+                (Step::Introduction, tie) => link.wire.say(&main_channel::introduction(config, tie)),
+                (_, Tie::Redis { .. }) => link.wire.say(&["PSYNC", "?", "-1"]),
+                (_, Tie::Valkey) => link.wire.say(&["SYNC"]),
+            }
+        }
+    }
+}
+
+/// The port that this replica listens on for others.
+pub fn announced_port(config: &Config) -> u16 {
+    match config.replica_announce_port {
+        0 if config.tls_replication && config.tls_port != 0 => config.tls_port,
+        0 => config.port,
+        announced => announced,
     }
 }
 
@@ -195,14 +232,31 @@ fn request_sync(server: &mut Server) {
     if server.repl.failover.is_under_way() {
         words.push("FAILOVER");
     }
-    server.repl.link.say(&words);
+    server.repl.link.wire.say(&words);
+}
+
+/// How the primary wants the two connections tied together that it asks for, if it does.
+fn read_tie(line: &str) -> Option<Tie> {
+    if line.starts_with("+DUALCHANNELSYNC") {
+        return Some(Tie::Valkey);
+    }
+    let client_id = line.strip_prefix("+RDBCHANNELSYNC ")?.trim().parse().ok()?;
+    Some(Tie::Redis { client_id })
+}
+
+/// The name of a history and an offset in it, which a snapshot has.
+pub fn read_promise<'l>(mut words: impl Iterator<Item = &'l str>) -> Option<(String, i64)> {
+    let (id, offset) = (words.next()?, words.next()?.trim().parse().ok()?);
+    let is_one = id.len() == ID_CHARS && (0..=OFFSET_MAX).contains(&offset);
+    is_one.then(|| (id.to_owned(), offset))
 }
 
 /// The primary has decided what this replica gets.
 fn handle_psync_reply(server: &mut Server, db: &mut Databases, line: &str) -> Result<(), String> {
     let (full, goes_on) = (line.starts_with("+FULLRESYNC"), line.starts_with("+CONTINUE"));
+    let tie = read_tie(line);
     if server.repl.failover.is_under_way() {
-        match full || goes_on {
+        match full || goes_on || tie.is_some() {
             true => super::failover::finish(server, db),
             false => {
                 super::failover::abort_if_on_its_way(server, db, "Failover target rejected psync request");
@@ -210,16 +264,14 @@ fn handle_psync_reply(server: &mut Server, db: &mut Databases, line: &str) -> Re
             }
         }
     }
+    if let Some(tie) = tie {
+        return main_channel::open(server, tie);
+    }
     if full {
-        let mut words = line.split(' ').skip(1);
-        let (id, offset) = (words.next().unwrap_or_default(), words.next().and_then(|word| word.trim().parse().ok()));
-        server.repl.link.promised = match offset {
-            Some(offset) if id.len() == ID_CHARS && (0..=OFFSET_MAX).contains(&offset) => {
-                log::info!("Full resync from master: {id}:{offset}");
-                Some((id.to_owned(), offset))
-            }
-            _ => return Err("Master replied with wrong +FULLRESYNC syntax.".to_owned()),
-        };
+        let promise = read_promise(line.split(' ').skip(1));
+        let (id, offset) = promise.ok_or("Master replied with wrong +FULLRESYNC syntax.")?;
+        log::info!("Full resync from master: {id}:{offset}");
+        server.repl.link.promised = Some((id, offset));
     } else if goes_on {
         if server.repl.cached.is_none() {
             return Err("Master continues a replication that never began".to_owned());
@@ -236,7 +288,7 @@ fn handle_psync_reply(server: &mut Server, db: &mut Databases, line: &str) -> Re
         }
         log::info!("Retrying with SYNC...");
         server.repl.link.promised = None;
-        server.repl.link.output.extend(b"SYNC\r\n");
+        server.repl.link.wire.output.extend(b"SYNC\r\n");
     }
     let receiving = receive::begin(server, db)?;
     server.repl.link.state = State::Receiving(receiving);

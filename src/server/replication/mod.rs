@@ -8,6 +8,7 @@ pub mod data_set;
 pub mod failover;
 pub mod handshake;
 pub mod history;
+pub mod main_channel;
 pub mod primary;
 pub mod receive;
 pub mod role;

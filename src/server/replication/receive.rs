@@ -18,6 +18,7 @@ use crate::persist::rdb::load::Loader;
 use crate::repl::ID_CHARS;
 use crate::repl::link::State;
 use crate::repl::receiving::{End, Inflow, Receiving};
+use crate::repl::wire::TURN_BYTES;
 use crate::server::Server;
 use crate::server::persistence::load_state::Place;
 use crate::server::persistence::{loading, snapshot};
@@ -85,7 +86,8 @@ pub fn read(server: &mut Server, db: &mut Databases) {
 
 fn read_data_set(server: &mut Server, receiving: &mut Receiving) -> Result<Received, String> {
     while receiving.end == End::Unknown {
-        let line = server.repl.link.take_line().map_err(|error| format!("I/O error reading bulk count: {error}"))?;
+        let line =
+            server.repl.link.wire.take_line().map_err(|error| format!("I/O error reading bulk count: {error}"))?;
         let Some(line) = line else { return Ok(Received::Part) };
         // An empty line is a sign of life.
         if !line.is_empty() {
@@ -104,7 +106,7 @@ fn read_data_set(server: &mut Server, receiving: &mut Receiving) -> Result<Recei
     if receiving.loaded.is_some() {
         return take_mark(server, receiving);
     }
-    let input = &mut server.repl.link.input;
+    let input = &mut server.repl.link.wire.input;
     let (now, behind) = match &receiving.end {
         End::Length(length) => {
             let left = usize::try_from(length - receiving.received).unwrap_or(usize::MAX);
@@ -155,7 +157,7 @@ fn parse_header(line: &str) -> Result<End, String> {
 
 fn take_mark(server: &mut Server, receiving: &Receiving) -> Result<Received, String> {
     let End::Mark(mark) = &receiving.end else { return Ok(Received::Mark) };
-    let input = &mut server.repl.link.input;
+    let input = &mut server.repl.link.wire.input;
     if input.len() < mark.len() {
         return Ok(Received::Part);
     }
@@ -222,10 +224,10 @@ fn load_from_socket(server: &mut Server, db: &mut Databases, end: &End) {
     };
     let place = Place::Socket { aside, shows_old: aside && same, mark };
     let inflow = Inflow::default();
-    inflow.put(&mut server.repl.link.input);
+    inflow.put(&mut server.repl.link.wire.input);
     server.repl.link.inflow = Some(inflow.clone());
     // Reports of the socket that came before are used up.
-    server.repl.link.reads_on = true;
+    server.repl.link.wire.reads_on = true;
     server.repl.link.state = State::Loading;
     loading::begin_sync(server, db, Box::new(inflow), total, place);
 }
@@ -235,13 +237,13 @@ pub fn more_came(server: &mut Server) {
     server.repl.link.heard_ms = server.clock.unix_ms();
     let Some(inflow) = server.repl.link.inflow.clone() else { return };
     if inflow.is_full() {
-        server.repl.link.reads_on = true;
+        server.repl.link.wire.reads_on = true;
         return;
     }
-    match server.repl.link.fill() {
+    match server.repl.link.wire.fill(TURN_BYTES) {
         Ok(read) => {
             connect::count_input(server, read);
-            inflow.put(&mut server.repl.link.input);
+            inflow.put(&mut server.repl.link.wire.input);
         }
         Err(_) => inflow.end(),
     }
@@ -274,13 +276,13 @@ pub fn loaded(server: &mut Server, db: &mut Databases, loader: Loader, place: Pl
             if let Some(inflow) = server.repl.link.inflow.take() {
                 rest.append(&mut inflow.take_rest());
             }
-            server.repl.link.input = rest;
+            server.repl.link.wire.input = rest;
             let end = mark.map_or(End::Length(0), End::Mark);
             let streamed = is_mark(&end);
             let receiving = Receiving { end, file: None, received: 0, synced: 0, loaded: Some(selected) };
             if streamed {
                 server.repl.link.state = State::Receiving(receiving);
-                server.repl.link.reads_on = true;
+                server.repl.link.wire.reads_on = true;
                 read(server, db);
             } else {
                 adopt::synchronized(server, db, selected, false);

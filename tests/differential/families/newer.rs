@@ -55,6 +55,7 @@ fn created(draw: &mut Draw) -> Vec<Cmd> {
         (b'h', "HSET", 2),
         (b'h', "HMSET", 2),
         (b'z', "ZADD", 2),
+        (b'g', "GEOADD", 3),
         (b'l', "RPUSH", 1),
         (b'l', "LPUSH", 1),
         (b't', "SUNIONSTORE", 0),
@@ -69,15 +70,15 @@ fn created(draw: &mut Draw) -> Vec<Cmd> {
         "SMOVE" => words = vec![name.into(), draw.key(b't'), key.clone(), draw.member()],
         _ if width == 0 => (0..=draw.below(3)).for_each(|_| words.push(draw.key(b't'))),
         _ => {
+            let few = ["a", "b", "7"];
             for _ in 0..draw.several() {
-                words.push(if width == 2 && name == "ZADD" {
-                    "1".into()
-                } else {
-                    Word::from(draw.pick(&["a", "b", "7"]))
-                });
-                if width == 2 {
-                    words.push(if name == "ZADD" { draw.pick(&["a", "b", "7"]).into() } else { draw.value() });
-                }
+                let item: &[Word] = match (name, width) {
+                    ("ZADD", _) => &["1".into(), draw.pick(&few).into()],
+                    (_, 3) => &["1".into(), "1".into(), draw.pick(&few).into()],
+                    (_, 2) => &[draw.pick(&few).into(), draw.value()],
+                    _ => &[draw.pick(&few).into()],
+                };
+                words.extend_from_slice(item);
             }
         }
     }

@@ -19,8 +19,18 @@ pub const ROWS: &[Row] = &[
     row("time", 1, "").check(Check::Kind),
 ];
 
+/// Members of an intset and of a listpack. If an intset may have fewer, the form of a set made of several depends on which
+/// members come first, which in a hash table is chance.
+const SET_THRESHOLDS: &[(&str, &str)] =
+    &[("512", "128"), ("512", "16"), ("512", "3"), ("512", "0"), ("16", "16"), ("16", "3"), ("3", "3"), ("0", "0")];
+
 fn threshold(draw: &mut Draw) -> Vec<Cmd> {
     let (name, values, _) = draw.pick(THRESHOLDS);
+    if name.starts_with("set-max-") && name.ends_with("-entries") {
+        let (intset, listpack) = draw.pick(SET_THRESHOLDS);
+        let words = ["CONFIG", "SET", "set-max-intset-entries", intset, "set-max-listpack-entries", listpack];
+        return vec![Cmd::exact(&words)];
+    }
     let value = draw.pick(values);
     vec![Cmd::exact(&["CONFIG", "SET", name, value])]
 }

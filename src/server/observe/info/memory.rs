@@ -5,6 +5,7 @@
 
 use super::section::{Section, Source, human};
 use crate::config::Choice;
+use crate::repl::main_channel::MainChannel;
 use crate::types::hash::template_figures;
 use crate::util::{alloc, platform};
 
@@ -161,7 +162,8 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("mem_not_counted_for_evict", source.server.not_counted_for_evict());
     section.field("mem_replication_backlog", memory.backlog);
     section.field("mem_total_replication_buffers", memory.backlog + memory.replicas);
-    section.field("mem_replica_full_sync_buffer", 0);
+    let main = source.server.repl.link.main.as_ref();
+    section.field("mem_replica_full_sync_buffer", main.map_or(0, MainChannel::kept_bytes));
     section.field("mem_clients_slaves", memory.replicas);
     section.field("mem_clients_normal", memory.clients);
     section.field("mem_cluster_links", 0);

@@ -3,6 +3,7 @@
 use super::section::{Section, Source};
 use crate::config::ReplicaOf;
 use crate::repl::link::State;
+use crate::repl::main_channel::MainChannel;
 use crate::server::Server;
 use crate::server::replication::{roster, stream};
 
@@ -45,9 +46,10 @@ fn replica(server: &Server, of: &ReplicaOf, section: &mut Section<'_>) {
     let offset = repl.replica_offset();
     section.field("slave_read_repl_offset", offset + stream::unapplied_bytes(server) as i64);
     section.field("slave_repl_offset", offset);
-    // What follows the snapshot waits in the primary's output, not here.
-    section.field("replica_full_sync_buffer_size", 0);
-    section.field("replica_full_sync_buffer_peak", 0);
+    // Unless the snapshot has a connection of its own, what follows it waits in the primary's output.
+    let kept_bytes = repl.link.main.as_ref().map_or(0, MainChannel::kept_bytes);
+    section.field("replica_full_sync_buffer_size", kept_bytes);
+    section.field("replica_full_sync_buffer_peak", repl.kept_bytes_peak);
     let history = &repl.link_history;
     section.field("master_current_sync_attempts", history.tries);
     section.field("master_total_sync_attempts", history.tries_in_all);
