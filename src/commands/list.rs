@@ -265,6 +265,8 @@ fn ltrim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (from, count) = range(start, stop, length);
     list.remove_range(from + count, usize::MAX, &limits);
     list.remove_range(0, from, &limits);
+    // As in Redis also where nothing was taken away.
+    list.shrink(&limits);
     let empty = list.is_empty();
     cx.reply.ok();
     cx.db.dirty += (length - count) as u64;

@@ -41,6 +41,13 @@ pub fn new_id(random: &mut Random) -> String {
     (0..ID_CHARS / 8).map(|_| format!("{:08x}", random.next_u64() as u32)).collect()
 }
 
+/// Reads the name of a history and an offset in it, where a snapshot stands.
+pub fn read_promise<'l>(mut words: impl Iterator<Item = &'l str>) -> Option<(String, i64)> {
+    let (id, offset) = (words.next()?, words.next()?.trim().parse().ok()?);
+    let is_one = id.len() == ID_CHARS && (0..=OFFSET_MAX).contains(&offset);
+    is_one.then(|| (id.to_owned(), offset))
+}
+
 /// The history of the data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {

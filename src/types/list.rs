@@ -311,8 +311,11 @@ impl List {
     /// `count` is 0. Returns how many that were.
     pub fn remove(&mut self, needle: Needle<'_>, count: usize, toward: End, limits: &Limits) -> usize {
         let count = if count == 0 { usize::MAX } else { count };
+        let was_small = matches!(self.0, Form::Small(_));
         let removed = self.large().remove(needle, count, toward, limits);
-        self.shrink(limits);
+        if removed > 0 || was_small {
+            self.shrink(limits);
+        }
         removed
     }
 
@@ -409,7 +412,7 @@ impl List {
 
     /// When something was taken away: what is left may be a listpack again.
     #[inline]
-    fn shrink(&mut self, limits: &Limits) {
+    pub fn shrink(&mut self, limits: &Limits) {
         self.reconsider(limits, 2);
     }
 

@@ -50,6 +50,9 @@ pub enum Check {
     KeysOfCall,
 }
 
+/// The last place that is printed of a number.
+const LAST_PLACE: f64 = 1e-17;
+
 /// Time that may lie between the same command on both servers.
 const TOLERANCE_MS: i64 = 20_000;
 
@@ -83,7 +86,8 @@ impl Check {
             Check::Fields(names) => same_but_fields(redis, &without_later(oxidis), names),
             Check::Pending => same_but_idle(redis, oxidis),
             Check::KeysOfCall => {
-                (command.has("pfmerge") && command.words.len() == 4)
+                let of_others = command.words.iter().rev().nth(1);
+                of_others.is_some_and(|word| word.eq_ignore_ascii_case(b"pfmerge"))
                     || (command.has("store") && command.has("storedist"))
             }
         }
@@ -101,7 +105,11 @@ pub fn same_scores(redis: &Value, oxidis: &Value) -> bool {
             same_kind_and_length(redis, oxidis)
                 && redis.items().iter().zip(oxidis.items()).all(|(redis, oxidis)| same_scores(redis, oxidis))
         }
-        _ => redis == oxidis || redis.kind() == oxidis.kind() && score(redis).is_some_and(|s| score(oxidis) == Some(s)),
+        _ => {
+            // Valkey prints seventeen places of a coordinate, however small that is.
+            let are_near = |(one, other): (f64, f64)| one == other || (one - other).abs() <= LAST_PLACE;
+            redis == oxidis || redis.kind() == oxidis.kind() && score(redis).zip(score(oxidis)).is_some_and(are_near)
+        }
     }
 }
 

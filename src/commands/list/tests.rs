@@ -326,3 +326,23 @@ fn a_digest_is_that_of_redis() {
     let digest = crate::db::digest::of_databases(&bed.db);
     assert_eq!(digest.to_text(), "1793b8fc24976846de22686b9dbdcad03734d6cd");
 }
+
+#[test]
+fn a_quicklist_becomes_a_listpack_when_something_is_removed_and_when_it_is_trimmed() {
+    for (command, encoding) in [
+        ("LREM l 1 none", "quicklist"),
+        ("LREM l 1 7", "listpack"),
+        ("LTRIM l 0 -1", "listpack"),
+        ("LTRIM l 0 1", "listpack"),
+        ("LPOP l 0", "quicklist"),
+        ("LPOP l", "listpack"),
+    ] {
+        let mut bed = Testbed::new();
+        bed.run("RPUSH l 7 8 9");
+        // What is announced would not fit, even if nothing comes of it.
+        bed.run(&format!("LINSERT l AFTER none {}", "a".repeat(9000)));
+        assert_eq!(bed.run("OBJECT ENCODING l").lines().nth(1), Some("quicklist"));
+        bed.run(command);
+        assert_eq!(bed.run("OBJECT ENCODING l").lines().nth(1), Some(encoding), "{command}");
+    }
+}

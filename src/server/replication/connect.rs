@@ -8,6 +8,7 @@ use mio::net::TcpStream;
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 use super::data_set;
+use crate::config::Config;
 use crate::db::Databases;
 use crate::net::connection::Connection;
 use crate::net::socket::Socket;
@@ -20,6 +21,15 @@ use crate::util::platform;
 
 /// The least time between two tries that failed at once.
 const AGAIN_AFTER_MS: i64 = 1000;
+
+/// The port that this replica listens on for others.
+pub fn announced_port(config: &Config) -> u16 {
+    match config.replica_announce_port {
+        0 if config.tls_replication && config.tls_port != 0 => config.tls_port,
+        0 => config.port,
+        announced => announced,
+    }
+}
 
 /// Begins to connect to the primary.
 pub fn connect(server: &mut Server) {

@@ -10,12 +10,12 @@
 //! [`super::adopt`]).
 
 use super::{adopt, connect, main_channel, receive};
-use crate::config::{Config, VALKEY_VERSION};
+use crate::config::VALKEY_VERSION;
 use crate::db::Databases;
+use crate::repl;
 use crate::repl::link::{State, Step};
 use crate::repl::main_channel::Tie;
 use crate::repl::wire::TURN_BYTES;
-use crate::repl::{ID_CHARS, OFFSET_MAX};
 use crate::server::Server;
 use crate::util::platform;
 
@@ -177,7 +177,7 @@ fn begin_step(server: &mut Server, step: Step) {
             link.wire.say(&words);
         }
         Step::Port => {
-            link.wire.say(&["REPLCONF", "listening-port", &announced_port(config).to_string()]);
+            link.wire.say(&["REPLCONF", "listening-port", &connect::announced_port(config).to_string()]);
         }
         Step::Address => {
             let address = config.replica_announce_ip.as_deref().unwrap_or_default();
@@ -203,15 +203,6 @@ fn begin_step(server: &mut Server, step: Step) {
                 (_, Tie::Valkey) => link.wire.say(&["SYNC"]),
             }
         }
-    }
-}
-
-/// The port that this replica listens on for others.
-pub fn announced_port(config: &Config) -> u16 {
-    match config.replica_announce_port {
-        0 if config.tls_replication && config.tls_port != 0 => config.tls_port,
-        0 => config.port,
-        announced => announced,
     }
 }
 
@@ -244,13 +235,6 @@ fn read_tie(line: &str) -> Option<Tie> {
     Some(Tie::Redis { client_id })
 }
 
-/// The name of a history and an offset in it, which a snapshot has.
-pub fn read_promise<'l>(mut words: impl Iterator<Item = &'l str>) -> Option<(String, i64)> {
-    let (id, offset) = (words.next()?, words.next()?.trim().parse().ok()?);
-    let is_one = id.len() == ID_CHARS && (0..=OFFSET_MAX).contains(&offset);
-    is_one.then(|| (id.to_owned(), offset))
-}
-
 /// The primary has decided what this replica gets.
 fn handle_psync_reply(server: &mut Server, db: &mut Databases, line: &str) -> Result<(), String> {
     let (full, goes_on) = (line.starts_with("+FULLRESYNC"), line.starts_with("+CONTINUE"));
@@ -268,7 +252,7 @@ fn handle_psync_reply(server: &mut Server, db: &mut Databases, line: &str) -> Re
         return main_channel::open(server, tie);
     }
     if full {
-        let promise = read_promise(line.split(' ').skip(1));
+        let promise = repl::read_promise(line.split(' ').skip(1));
         let (id, offset) = promise.ok_or("Master replied with wrong +FULLRESYNC syntax.")?;
         log::info!("Full resync from master: {id}:{offset}");
         server.repl.link.promised = Some((id, offset));

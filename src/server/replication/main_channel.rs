@@ -6,13 +6,14 @@
 
 use std::io;
 
-use super::handshake::{announced_port, read_promise};
-use super::{adopt, connect, receive};
+use super::connect::{self, announced_port};
+use super::{adopt, receive};
 use crate::config::{Config, VALKEY_VERSION};
 use crate::db::Databases;
 use crate::net::tokens::MAIN_CHANNEL_TOKEN;
 use crate::repl::link::State;
 use crate::repl::main_channel::{MainChannel, Stage, Tie};
+use crate::repl::read_promise;
 use crate::repl::wire::TURN_BYTES;
 use crate::server::Server;
 use crate::util::platform;

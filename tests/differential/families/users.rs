@@ -4,6 +4,7 @@
 //! it takes no further patterns, so that it could not read back what it has written.
 
 use super::Kinds;
+use crate::differential::check::Check;
 use crate::differential::draw::{Draw, Word};
 use crate::differential::generate::{Row, Series, row};
 
@@ -12,7 +13,7 @@ const NAMES: &[&str] = &["ann", "bob", "cid"];
 /// The commands.
 pub const ROWS: &[Row] = &[
     compared("acl|deluser", 1, "<user>"),
-    compared("acl|dryrun", 5, "<user>").about_another(),
+    compared("acl|dryrun", 5, "<user>").about_another().check(Check::KeysOfCall),
     compared("acl|getuser", 4, "<user>"),
     compared("acl|list", 2, "").whole(),
     compared("acl|setuser", 8, "<user> (<rule>)+").whole(),
