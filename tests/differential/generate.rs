@@ -216,7 +216,7 @@ fn commands_of(row: &Row, grammar: &Grammar, draw: &mut Draw) -> Vec<Cmd> {
 /// Leaves the name, and changes something of what follows.
 fn spoil(draw: &mut Draw, words: &mut Vec<Word>) {
     const STRANGE: &[&str] =
-        &["", "abc", "-1", "0", "9223372036854775808", "1.5", "nan", "s1", "l1", "NX", "COUNT", "z1"];
+        &["", "abc", "-1", "0", "9223372036854775808", "1.5", "nan", "s1", "l1", "NX", "LIMIT", "z1"];
     // In Redis a sorted set that is sorted has another encoding from then on.
     let sorts = words.first().is_some_and(|name| name.to_ascii_lowercase().starts_with(b"sort"));
     let strange = &STRANGE[..STRANGE.len() - usize::from(sorts)];

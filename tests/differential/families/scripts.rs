@@ -259,7 +259,7 @@ fn command(draw: &mut Draw) -> String {
         "'DEL', K",
         "'EXISTS', K, 's1'",
         "'TYPE', K",
-        "'OBJECT', 'ENCODING', K",
+        "'OBJECT', 'ENCODING', 'never'",
         "'OBJECT', 'NOSUCH', K",
         "'RPUSH', K, W, 'b'",
         "'LPOP', K",
