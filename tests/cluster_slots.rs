@@ -6,6 +6,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use common::{Connection, Reply, Server, binary, free_port, wait_until};
 
@@ -34,8 +35,14 @@ fn whole(arguments: &[&str]) -> Server {
     server
 }
 
+/// Two nodes, and where their `nodes.conf` are.
+struct Pair {
+    nodes: [Server; 2],
+    _folders: [tempfile::TempDir; 2],
+}
+
 /// Two nodes that share all slots: the first has those below 8192.
-fn pair() -> [Server; 2] {
+fn pair() -> Pair {
     let ports = [free_port(), free_port()];
     let bus_ports = [free_port(), free_port()];
     let servers = [0, 1].map(|own| {
@@ -65,12 +72,12 @@ fn pair() -> [Server; 2] {
             "yes",
         ];
         let server = Server::start_on(ports[own], &binary(), Path::new("/dev/null"), &arguments);
-        // The file has to stay as long as the server runs.
-        std::mem::forget(directory);
-        server
+        (server, directory)
     });
-    servers.iter().for_each(|server| wait_until("the cluster serves", || state_is_ok(server)));
-    servers
+    let [one, other] = servers;
+    let pair = Pair { nodes: [one.0, other.0], _folders: [one.1, other.1] };
+    pair.nodes.iter().for_each(|server| wait_until("the cluster serves", || state_is_ok(server)));
+    pair
 }
 
 fn shown(reply: &Reply) -> String {
@@ -137,7 +144,7 @@ fn a_node_answers_as_that_of_redis() {
 
 #[test]
 fn a_command_is_sent_to_the_node_that_has_its_slot() {
-    let nodes = pair();
+    let Pair { nodes, .. } = &pair();
     let [mut one, mut other] = [0, 1].map(|node: usize| nodes[node].connect());
     // foo is in slot 12182, bar in 5061.
     let moved = format!("MOVED 12182 127.0.0.1:{}", nodes[1].port());
@@ -162,7 +169,7 @@ fn a_command_is_sent_to_the_node_that_has_its_slot() {
 
 #[test]
 fn a_slot_moves_with_its_keys_and_nothing_is_lost_on_the_way() {
-    let nodes = pair();
+    let Pair { nodes, .. } = &pair();
     let [mut from, mut to] = [0, 1].map(|node: usize| nodes[node].connect());
     let (slot, port) = ("5061", nodes[1].port().to_string());
     for number in 0..20 {
@@ -217,7 +224,7 @@ fn a_slot_moves_with_its_keys_and_nothing_is_lost_on_the_way() {
 
 #[test]
 fn clients_that_wait_are_sent_after_their_slot() {
-    let nodes = pair();
+    let Pair { nodes, .. } = &pair();
     let [mut waits, mut subscribed, mut control] = [(); 3].map(|()| nodes[0].connect());
     waits.send(&["BLPOP", "bar", "0"]);
     assert_eq!(run(&mut subscribed, "SSUBSCRIBE bar {bar}2").text_of_push(), ["ssubscribe", "bar", "1"]);
@@ -235,6 +242,26 @@ fn clients_that_wait_are_sent_after_their_slot() {
     wait_until("the client waits", || run(&mut control, "INFO clients").text().contains("blocked_clients:1"));
     assert_eq!(run(&mut control, "CLUSTER DELSLOTS 3443"), Reply::ok());
     assert_eq!(waits.read(), Reply::error("CLUSTERDOWN Hash slot not served"));
+}
+
+#[test]
+fn the_client_goes_where_it_is_sent_if_that_is_wanted() {
+    let Pair { nodes, .. } = &pair();
+    let client = |options: &[&str], call: &str| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_oxidis-cli"));
+        program.args(["-p", &nodes[0].port().to_string()]).args(options).args(call.split(' '));
+        String::from_utf8(program.output().expect("the client runs").stdout).expect("a text")
+    };
+    let moved = format!("MOVED 12182 127.0.0.1:{}\n\n", nodes[1].port());
+    assert_eq!(client(&[], "SET foo 1"), moved);
+    assert_eq!(client(&["-c"], "SET foo 1"), "OK\n");
+    assert_eq!(client(&["-c", "-r", "3"], "INCR foo"), "2\n3\n4\n");
+    let [mut from, mut to] = [0, 1].map(|node: usize| nodes[node].connect());
+    run(&mut to, &format!("CLUSTER SETSLOT 5061 IMPORTING {}", IDS[0]));
+    run(&mut from, &format!("CLUSTER SETSLOT 5061 MIGRATING {}", IDS[1]));
+    assert_eq!(client(&["-c"], "SET bar 1"), "OK\n");
+    assert_eq!(client(&["-c"], "GET bar"), "1\n");
+    assert_eq!(run(&mut to, "CLUSTER COUNTKEYSINSLOT 5061"), Reply::Integer(1));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! MONITOR and SUBSCRIBE go on until Ctrl-C.
 
 mod kind;
+mod redirect;
 
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -20,6 +21,10 @@ use crate::output::{print, styled};
 use crate::replica;
 use crate::transport::{self, Transport, reason};
 use kind::Kind;
+use redirect::Redirect;
+
+/// Redirections of one command that are followed.
+const REDIRECTS_MAX: u32 = 16;
 
 /// A session with a server.
 #[derive(Debug)]
@@ -39,6 +44,10 @@ pub struct Session {
     show_raw: bool,
     /// The server was told to end.
     shutting_down: bool,
+    /// Redirections of the command that runs,
+    redirects: u32,
+    /// and whether the next node is to be told that it was one.
+    asking: bool,
 }
 
 /// Why a command came to no good end.
@@ -82,6 +91,8 @@ impl Session {
             interactive: false,
             show_raw: false,
             shutting_down: false,
+            redirects: 0,
+            asking: false,
         })
     }
 
@@ -259,8 +270,11 @@ impl Session {
     fn repeated(&mut self, args: &[Vec<u8>], mut repeat: Option<u64>) -> Result<(), Stop> {
         let kind = Kind::of(args);
         self.shutting_down = kind == Kind::Shutdown;
+        self.redirects = 0;
         while repeat != Some(0) {
-            repeat = repeat.map(|left| left - 1);
+            if std::mem::take(&mut self.asking) {
+                self.arrange("ASKING", &[b"ASKING"]);
+            }
             let link = self.link.as_mut().ok_or(LinkError::Closed)?;
             if kind == Kind::Sync {
                 print("Entering replica output mode...  (press Ctrl-C to quit)\n");
@@ -268,13 +282,14 @@ impl Session {
             }
             link.send(args)?;
             match kind {
-                Kind::Monitor => return self.follow(),
+                Kind::Monitor => return self.follow().map(|_| ()),
                 Kind::Subscribe => {
                     if self.options.layout.style != Style::Raw {
                         print("Reading messages... (press Ctrl-C to quit)\n");
                     }
-                    self.follow()?;
-                    continue;
+                    if self.follow()? {
+                        continue;
+                    }
                 }
                 Kind::Unsubscribe => {
                     for _ in 1..args.len().max(2) {
@@ -286,9 +301,14 @@ impl Session {
                     }
                 }
                 _ => {
-                    let reply = self.reply(kind)?;
+                    let Some(reply) = self.reply(kind)? else { continue };
                     self.note(kind, args, &reply);
                 }
+            }
+            self.redirects = 0;
+            repeat = repeat.map(|left| left - 1);
+            if kind == Kind::Subscribe {
+                continue;
             }
             if !self.options.interval.is_zero() {
                 interrupt::sleep(self.options.interval);
@@ -300,19 +320,41 @@ impl Session {
         Ok(())
     }
 
-    /// Prints all that comes, until an error does or Ctrl-C is pressed.
-    fn follow(&mut self) -> Result<(), Stop> {
+    /// Goes where a reply of a cluster's node sends the client, if that is wanted; whether the command is to be sent
+    /// again, to the node where the client is then.
+    fn is_sent_on(&mut self, reply: &Value) -> Result<bool, Stop> {
+        let found = reply.error().filter(|_| self.options.cluster && self.redirects < REDIRECTS_MAX);
+        let Some(Redirect { slot, host, port, asks }) = found.and_then(redirect::read) else { return Ok(false) };
+        self.redirects += 1;
+        // A node that does not know its address is where it was found.
+        if !host.is_empty() {
+            self.options.host = host;
+        }
+        (self.options.port, self.options.socket) = (port, None);
+        if self.interactive {
+            print(format!("-> Redirected to slot [{slot}] located at {}:{port}\n", self.options.host));
+        }
+        self.asking = asks;
+        if self.connect(true) { Ok(true) } else { Err(Stop::Refused) }
+    }
+
+    /// Prints all that comes, until an error does or Ctrl-C is pressed; whether the client was sent elsewhere.
+    fn follow(&mut self) -> Result<bool, Stop> {
         loop {
             let reply = self.link.as_mut().ok_or(LinkError::Closed)?.receive()?;
+            if self.is_sent_on(&reply)? {
+                return Ok(true);
+            }
             self.show(&reply, self.options.layout.reply(&reply));
             if reply.error().is_some() {
-                return Ok(());
+                return Ok(false);
             }
         }
     }
 
-    /// Waits for the reply to a command, and prints it and the pushes in front of it.
-    fn reply(&mut self, kind: Kind) -> Result<Value, Stop> {
+    /// Waits for the reply to a command, and prints it and the pushes in front of it; none where that was to go
+    /// elsewhere.
+    fn reply(&mut self, kind: Kind) -> Result<Option<Value>, Stop> {
         loop {
             let reply = self.link.as_mut().ok_or(LinkError::Closed)?.receive()?;
             if let Value::Push(_) = reply {
@@ -321,6 +363,9 @@ impl Session {
                 }
                 continue;
             }
+            if self.is_sent_on(&reply)? {
+                return Ok(None);
+            }
             if let (Some(error), false, true) = (reply.error(), self.interactive, self.options.error_exit) {
                 eprintln!("{}", String::from_utf8_lossy(error));
                 return Err(Stop::Refused);
@@ -328,7 +373,7 @@ impl Session {
             let layout = &self.options.layout;
             let text = if kind == Kind::Text { layout.text(&reply) } else { layout.reply(&reply) };
             self.show(&reply, text);
-            return Ok(reply);
+            return Ok(Some(reply));
         }
     }
 

@@ -89,6 +89,8 @@ pub struct Options {
     pub ask_password: bool,
     pub password_warning: bool,
     pub db: i64,
+    /// Redirections of a cluster are followed.
+    pub cluster: bool,
     pub resp2: bool,
     pub resp3: Resp3,
     /// Times to run the command; `None` without end.
@@ -133,6 +135,7 @@ impl Options {
             ask_password: false,
             password_warning: true,
             db: 0,
+            cluster: false,
             resp2: false,
             resp3: Resp3::No,
             repeat: Some(1),
@@ -226,7 +229,7 @@ fn exclusive(options: &str) -> Failure {
 }
 
 fn no_cluster() -> Failure {
-    Failure::new("Redis Cluster is not there: neither -c nor --cluster.")
+    Failure::new("--cluster is not there; -c and the commands CLUSTER are.")
 }
 
 /// What `--version` prints.
@@ -297,7 +300,7 @@ mod tests {
             ("-X tag -x", "Options -x and -X are mutually exclusive."),
             ("-2 -3", "Options -2 and -3 are mutually exclusive."),
             ("--rdb a --functions-rdb b", "Options --rdb and --functions-rdb are mutually exclusive."),
-            ("--cluster-yes", "Redis Cluster is not there: neither -c nor --cluster."),
+            ("--cluster-yes", "--cluster is not there; -c and the commands CLUSTER are."),
             ("-u http://x", "Invalid URI scheme"),
         ] {
             assert_eq!(options(line).err().as_deref(), Some(text), "{line}");

@@ -40,7 +40,7 @@ macro_rules! rows {
 
 /// What takes effect through `parse` itself.
 pub const SPECIAL_ROWS: &[Row] = &[
-    (&["-c", "--cluster"], Effect::Cluster, ""),
+    (&["--cluster"], Effect::Cluster, ""),
     (&["--ldb", "--ldb-sync-mode"], Effect::Set(|_| no_debugger()), ""),
     (&["--verbose"], Effect::Set(|_| Ok(())), ""),
     (&["--help"], Effect::Help, "Prints this."),
@@ -69,6 +69,8 @@ pub const ROWS: &[Row] = rows! { o;
         "Says nothing about passwords on the command line.";
     "-n" => "<db>" v { o.db = number(v)? }
         "Number of the database (0).";
+    "-c" { o.cluster = true }
+        "Goes where a node of a cluster sends it.";
     "-2" { o.resp2 = true }
         "Speaks RESP2.";
     "-3" { o.resp3 = Resp3::Required }
