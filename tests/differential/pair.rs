@@ -100,8 +100,8 @@ impl Side {
         }
         let mut batch: Vec<Vec<Word>> = vec![
             words(&["FLUSHALL"]),
-            words(&["SCRIPT", "FLUSH"]),
-            words(&["FUNCTION", "FLUSH"]),
+            words(&["SCRIPT", "FLUSH", "SYNC"]),
+            words(&["FUNCTION", "FLUSH", "SYNC"]),
             // What has expired is deleted when it is asked for, on both alike, and not at some time.
             words(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]),
         ];

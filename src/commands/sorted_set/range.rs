@@ -10,7 +10,7 @@ use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::server::effects::Event;
 use crate::server::execution::{Command, Ctx, Handler};
-use crate::types::sorted_set::{LexBound, LexRange, ScoreBound, ScoreRange};
+use crate::types::sorted_set::{LexBound, LexRange, Limits, ScoreBound, ScoreRange};
 use crate::types::{Collection, SortedSet};
 
 const DELETES: &[Keys] = &[Keys::at(1, Access::RW.and(Access::DELETE))];
@@ -312,18 +312,35 @@ fn reply_range(cx: &mut Ctx<'_>, args: Args<'_>, form: Form) -> CmdResult {
 fn zrangestore(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let query = Query::read(args, Form { source: 2, by: None, reversed: None, stores: true })?;
     let (limits, destination) = (limits(&cx.server.config), args.key(1));
-    let found: Vec<_> = match cx.db.collection::<SortedSet>(&args.key(2))? {
+    let mut found: Vec<_> = match cx.db.collection::<SortedSet>(&args.key(2))? {
         Some(set) => set.iter_ranks(query.ranks(set)).map(|entry| (entry.member.to_vec(), entry.score())).collect(),
         None => Vec::new(),
     };
     cx.reply.integer(found.len() as i64);
     if !found.is_empty() {
+        drop_signs_of_zero(&mut found, &query, limits);
         cx.db.put_collection(&destination, SortedSet::from_entries(found, limits));
         cx.changed(&destination, Event::sorted_set("zrangestore"));
     } else if cx.db.delete(&destination) {
         cx.changed(&destination, Event::generic("del"));
     }
     Ok(())
+}
+
+/// In Redis a stored range is a listpack, which knows no -0, until it outgrows that; only of places it is told before how
+/// many there are.
+fn drop_signs_of_zero(found: &mut [(Vec<u8>, f64)], query: &Query<'_>, limits: Limits) {
+    if matches!(query.bounds, Bounds::Ranks(..)) && found.len() > limits.entries {
+        return;
+    }
+    let drop_sign = |(member, score): &mut (Vec<u8>, f64)| {
+        *score += if member.len() <= limits.value { 0.0 } else { -0.0 };
+        member.len() <= limits.value
+    };
+    match query.reversed {
+        true => _ = found.iter_mut().rev().take(limits.entries).all(drop_sign),
+        false => _ = found.iter_mut().take(limits.entries).all(drop_sign),
+    }
 }
 
 fn zcount(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {

@@ -436,3 +436,24 @@ fn a_long_zadd_makes_a_big_set_whatever_comes_of_it() {
     bed.run(&format!("GEOADD g{}", " 1 1 a".repeat(129)));
     assert_eq!(bed.run("OBJECT ENCODING g").lines().nth(1), Some("skiplist"));
 }
+
+#[test]
+fn a_stored_range_loses_the_sign_of_zero_as_far_as_it_is_small() {
+    for (limits, range, scores) in [
+        ("128 64", "0 -1", ["0", "0"]),
+        ("128 3", "0 -1", ["0", "-0"]),
+        ("128 3", "0 -1 REV", ["-0", "-0"]),
+        ("1 64", "0 -1", ["-0", "-0"]),
+        ("1 64", "-inf +inf BYSCORE", ["0", "-0"]),
+    ] {
+        let mut bed = Testbed::new();
+        bed.run("CONFIG SET zset-max-listpack-entries 0");
+        bed.run("ZADD s -0 a -0 long");
+        let (entries, value) = limits.split_once(' ').expect("two");
+        bed.run(&format!("CONFIG SET zset-max-listpack-entries {entries} zset-max-listpack-value {value}"));
+        bed.run(&format!("ZRANGESTORE d s {range}"));
+        let found = bed.run("ZMSCORE d a long");
+        let found: Vec<&str> = found.lines().skip(2).step_by(2).collect();
+        assert_eq!(found, scores, "{limits}, {range}");
+    }
+}

@@ -105,6 +105,7 @@ pub const EXCUSED: &[(&str, &str)] = &[
     ("arset", "arrays: tests/arrays.rs, commands/array/tests.rs"),
     ("asking", "refused without a cluster: tests/commands.rs"),
     ("auth", "no data: upstream unit/auth"),
+    ("backup", "no Redis that is compared has it: tests/backup.rs"),
     ("bgrewriteaof", "persistence"),
     ("bgsave", "persistence"),
     ("bless", "only Redis from 8.12 on has it: tests/eviction.rs"),
