@@ -287,3 +287,18 @@ fn a_replica_tells_how_it_goes_with_its_primary() {
     wait_until("the link is up again", || is_up(&mut client) && numbers(&mut client)[1] > 1);
     assert_eq!(numbers(&mut client), [1, 2]);
 }
+
+#[test]
+fn a_save_that_takes_long_tells_how_far_it_is() {
+    let server = Server::start_with(&["--rdb-key-save-delay", "500", "--enable-debug-command", "yes"]);
+    let mut client = server.connect();
+    client.cmd(&["debug", "populate", "40000"]);
+    client.cmd(&["bgsave"]);
+    server.await_log("Saving: ");
+    wait_until("INFO tells how long it will take", || {
+        let text = client.cmd(&["info", "persistence"]).text();
+        text.contains("current_fork_eta_seconds:") && text.contains("rdb_bgsave_in_progress:1")
+    });
+    // The next line knows more.
+    server.await_log("% done, about ");
+}

@@ -8,7 +8,6 @@ use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use common::{Reply, Server, binary};
 
@@ -341,5 +340,32 @@ fn a_server_that_needs_a_module_does_not_start_without_it() {
         let output = run(&[path.to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(1));
         assert!(text(&output.stdout).contains(said), "{}", text(&output.stdout));
+    }
+}
+
+#[test]
+fn an_unknown_directive_is_told_with_the_name_that_may_be_meant() {
+    let message = text(&run(&["--maxmemmory", "1mb"]).stderr);
+    assert!(message.contains("wrong number of arguments\nDid you mean 'maxmemory'?"), "{message}");
+    let message = text(&run(&["--no-such-thing-at-all", "1"]).stderr);
+    assert!(message.ends_with("Bad directive or wrong number of arguments\n"), "{message}");
+}
+
+#[test]
+fn a_start_that_fails_says_what_can_be_done() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let message = text(&run(&["--port", &port, "--bind", "127.0.0.1"]).stdout);
+    assert!(message.contains("Failed listening") && message.contains("choose another port"), "{message}");
+    let output = run(&["--port", "0"]);
+    let message = text(&output.stdout);
+    assert!(message.contains("not listen anywhere") && message.contains("--port 6379"), "{message}");
+}
+
+#[test]
+fn help_groups_what_people_need_first() {
+    let message = text(&run(&["--help"]).stdout);
+    for part in ["Where it listens:", "--port 6379", "Where data goes:", "--appendonly yes", "--metrics-port 9121"] {
+        assert!(message.contains(part), "{message}");
     }
 }

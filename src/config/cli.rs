@@ -94,8 +94,59 @@ fn usage(options: &Options) -> String {
                  oxidis /etc/redis/redis.conf\n    \
                  oxidis --port 7777 --replicaof 127.0.0.1 8888\n    \
                  oxidis /etc/redis/redis.conf --loglevel verbose --save \"\"\n    \
-                 echo 'maxmemory 128mb' | oxidis -";
-    options.usage(brief)
+                 echo 'maxmemory 128mb' | oxidis -\n\n\
+                 Every directive of a configuration file is an option, too. What people need first:";
+    format!("{brief}\n{}\nOther work:\n{}", first_directives(), options.usage("").trim_start_matches(['\n', ' ']))
+}
+
+/// Directives by what they are for, with an example of each.
+const FIRST: &[(&str, &[(&str, &str)])] = &[
+    (
+        "Where it listens",
+        &[
+            ("port 6379", "TCP port; 0 for none"),
+            ("bind 127.0.0.1", "addresses; all of them unless this is given"),
+            ("unixsocket /run/oxidis.sock", "a socket of this machine besides"),
+            ("tls-port 6380", "a port for TLS, with tls-cert-file and tls-key-file"),
+        ],
+    ),
+    (
+        "Who may come in",
+        &[("requirepass SECRET", "the password of the default user"), ("aclfile users.acl", "users and their rights")],
+    ),
+    (
+        "Where data goes",
+        &[
+            ("dir /var/lib/oxidis", "the folder of all files"),
+            ("appendonly yes", "log each change, so that little is lost in a crash"),
+            ("save \"3600 1 300 100\"", "save after so many seconds if so many keys changed; \"\" for never"),
+        ],
+    ),
+    (
+        "How much memory",
+        &[
+            ("maxmemory 2gb", "the most that data may take"),
+            ("maxmemory-policy allkeys-lru", "which keys go when it is full; noeviction refuses writes"),
+        ],
+    ),
+    ("Copies", &[("replicaof HOST PORT", "follow another server")]),
+    (
+        "What it is doing",
+        &[
+            ("metrics-port 9121", "metrics for Prometheus, and a page for people at http://127.0.0.1:9121/"),
+            ("logfile oxidis.log", "where the log goes; standard output unless this is given"),
+            ("daemonize yes", "run in the background"),
+        ],
+    ),
+];
+
+fn first_directives() -> String {
+    let group = |(title, directives): &(&str, &[(&str, &str)])| {
+        let lines: String =
+            directives.iter().map(|(example, meaning)| format!("    --{example:<30}{meaning}\n")).collect();
+        format!("\n{title}:\n{lines}")
+    };
+    FIRST.iter().map(group).collect()
 }
 
 fn configuration(args: &[OsString], stdin: &mut dyn Read) -> Result<Config, LoadError> {
@@ -291,7 +342,14 @@ mod tests {
         }
         for option in ["-h", "--help"] {
             let (text, code) = answer(&[option]);
-            assert!(text.starts_with("Usage: oxidis ") && text.contains("--check-config"), "{text}");
+            assert!(text.starts_with("Usage: oxidis ") && text.contains("    --check-config"), "{text}");
+            for (_, directives) in FIRST {
+                for (example, _) in *directives {
+                    let name = example.split(' ').next().unwrap();
+                    assert!(super::super::Directive::find(name.as_bytes()).is_some(), "{name}");
+                    assert!(text.contains(&format!("    --{example} ")), "{example}");
+                }
+            }
             assert_eq!(code, 0);
         }
         assert_eq!(answer(&["--test-memory"]).1, 1);

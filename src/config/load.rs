@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
 use super::directive::{Directive, Occurrence, flags};
+use super::nearest::nearest;
 use super::table::Config;
 use super::version::REDIS_VERSION;
 use crate::util::platform::os_error_text;
@@ -16,6 +17,9 @@ use crate::util::{glob, quote};
 
 /// Includes within includes beyond this are taken for a circle.
 const INCLUDE_DEPTH_MAX: usize = 32;
+
+/// What a line may begin with besides directives.
+const KNOWN_BESIDES: [&str; 5] = ["include", "rename-command", "role", "user", "loadmodule"];
 
 /// Directives that once were and are skipped with their one argument.
 const DEPRECATED: [&[u8]; 3] = [b"list-max-ziplist-entries", b"list-max-ziplist-value", b"lua-replicate-commands"];
@@ -121,6 +125,16 @@ fn read_into(text: &mut Vec<u8>, path: &Path) -> Result<(), LoadError> {
     Ok(())
 }
 
+/// What is wrong with a line whose first word is no directive.
+fn unknown(name: &[u8]) -> String {
+    const TEXT: &str = "Bad directive or wrong number of arguments";
+    let is_known = DEPRECATED.contains(&name) || KNOWN_BESIDES.iter().any(|known| known.as_bytes() == name);
+    match nearest(name, Directive::all().flat_map(Directive::names).chain(KNOWN_BESIDES)) {
+        Some(meant) if !is_known => format!("{TEXT}\nDid you mean '{meant}'?"),
+        _ => TEXT.to_owned(),
+    }
+}
+
 /// What is appended to a text begins a new line.
 fn end_line(text: &mut Vec<u8>) {
     if text.last().is_some_and(|&byte| byte != b'\n') {
@@ -196,7 +210,7 @@ impl Loader<'_> {
             }
             (b"sentinel", 0) => {}
             (b"sentinel", _) => return Err("sentinel directive while not in sentinel mode".into()),
-            _ => return Err("Bad directive or wrong number of arguments".into()),
+            _ => return Err(unknown(&name).into()),
         }
         Ok(())
     }

@@ -35,6 +35,7 @@ mod directive;
 mod kept;
 mod kinds;
 mod load;
+mod nearest;
 mod notify;
 mod proc_title;
 mod rewrite;

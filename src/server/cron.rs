@@ -5,7 +5,7 @@
 use super::cluster::{event, reassigned};
 use super::execution::{changes, settle};
 use super::modes::ServerModes;
-use super::persistence::{children, forkless};
+use super::persistence::{children, forkless, progress};
 use super::{Server, shutdown};
 use crate::client::{Client, Modes};
 use crate::db::Databases;
@@ -122,6 +122,7 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
     if !server.modes.has(ServerModes::LOADING) {
         children::tick(server, db);
     }
+    progress::tick(server);
     server.links.close_unused();
     super::web::connections::close_overdue(server);
     super::web::watch::tick(server, db);

@@ -1,6 +1,7 @@
 //! From the command line to the running loop.
 
 mod convert;
+mod greeting;
 mod logo;
 pub mod modules;
 mod supervise;
@@ -59,7 +60,14 @@ pub fn main(families: &[&'static [Command]]) -> ExitCode {
     match serve(config, families, program, !args.is_empty()) {
         Ok(status) => return exit_code(status),
         Err(StartError::Config(error)) => complain(&error, logs_to_file),
-        Err(StartError::Other(message)) => log::warn!("{message}"),
+        Err(StartError::Other(message)) => {
+            // What went wrong may be the log: then there is none yet.
+            super::observe::log_format::install(&Config::default()).ok();
+            log::warn!("{message}");
+            if let Some(advice) = advice(&message) {
+                log::warn!("{advice}");
+            }
+        }
     }
     ExitCode::FAILURE
 }
@@ -73,6 +81,19 @@ fn complain(error: &LoadError, logs_to_file: bool) {
     if error.is_for_log() || logs_to_file {
         log::warn!("{error}");
     }
+}
+
+/// What may be done about it that the server did not start.
+fn advice(message: &str) -> Option<&'static str> {
+    const ADVICE: [(&str, &str); 3] = [
+        ("Failed listening", "If another server runs there, end it or choose another port, such as: --port 6380"),
+        ("Configured to not listen", "Give it a port or a socket: --port 6379, or --unixsocket PATH"),
+        (
+            "Failed to configure TLS",
+            "TLS needs --tls-cert-file, --tls-key-file, and --tls-ca-cert-file unless --tls-auth-clients is no",
+        ),
+    ];
+    ADVICE.iter().find(|(begin, _)| message.starts_with(begin)).map(|(_, advice)| *advice)
 }
 
 /// Does what is no server's work where that is asked for, by the first argument or by the name of the program: checks
@@ -237,6 +258,7 @@ fn report_ready(server: &Server, supervisor: &Supervisor) {
     if let Some(path) = &server.config.unixsocket {
         log::info!("The server is now ready to accept connections at {path}");
     }
+    greeting::show(&server.config);
     supervisor.tell("STATUS=Ready to accept connections\nREADY=1\n");
 }
 

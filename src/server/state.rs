@@ -1,5 +1,7 @@
 //! Small things that the duties of the whole server remember between two calls.
 
+use std::time::Instant;
+
 use crate::net::ClientKey;
 use crate::util::clock::Ticks;
 
@@ -22,8 +24,21 @@ pub struct CronState {
     pub next_client: ClientKey,
     /// The most memory in use since memory was last given back to the system, in bytes.
     pub high_water: usize,
+    /// Work of which the log has told how far it is, or will.
+    pub told: Vec<Told>,
     /// DEBUG PAUSE-CRON: nothing happens by itself.
     pub paused: bool,
+}
+
+/// When the log tells of a piece of work.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// What it is.
+    pub what: &'static str,
+    /// When it was first seen.
+    pub began: Instant,
+    /// When it is told of next.
+    pub next: Instant,
 }
 
 /// An end that is on its way.

@@ -122,6 +122,10 @@ fn failed(server: &mut Server, db: &mut Databases, place: &Place, error: &LoadEr
         log::warn!("Internal error in RDB reading offset {}: {}", error.offset, error.reason);
         loading::explain(&server.config, server.plain_from);
         log::warn!("Terminating server after rdb file reading failure.");
+        log::warn!(
+            "oxidis --check-rdb {} says more. Put a backup in its place, or move it away to begin without data.",
+            server.config.dbfilename
+        );
         return Err(Failed);
     }
     loading::end(server, db, place);

@@ -13,4 +13,5 @@ pub mod load_state;
 pub mod load_step;
 pub mod loading;
 pub mod log_loader;
+pub mod progress;
 pub mod snapshot;

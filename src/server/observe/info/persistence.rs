@@ -5,6 +5,7 @@ use crate::config::{Choice, SnapshotMethod};
 use crate::persist::child::Child;
 use crate::persist::fork::Purpose;
 use crate::server::persistence::load_state::Loading;
+use crate::server::persistence::progress;
 
 /// The section.
 pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
@@ -42,7 +43,7 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
         log_sizes(source, section);
     }
     if let Some(loading) = &source.server.loading {
-        progress(loading, section);
+        load_progress(loading, section);
     }
 }
 
@@ -88,6 +89,9 @@ fn child(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("current_cow_size_age", age);
     let percent = report.keys as f64 * 100.0 / total.max(1) as f64;
     section.field("current_fork_perc", format_args!("{percent:.2}"));
+    if let Some(left) = progress::child_left_s(source.server) {
+        section.field("current_fork_eta_seconds", left);
+    }
     section.field("current_save_keys_processed", report.keys);
     section.field("current_save_keys_total", total);
     let left =
@@ -95,7 +99,7 @@ fn child(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("forkless_estimated_seconds_remaining", left.map_or(-1, |seconds| seconds as i64));
 }
 
-fn progress(loading: &Loading, section: &mut Section<'_>) {
+fn load_progress(loading: &Loading, section: &mut Section<'_>) {
     section.field("loading_start_time", loading.start_time);
     section.field("loading_total_bytes", loading.total_bytes);
     section.field("loading_rdb_used_mem", loading.used_memory());

@@ -93,10 +93,10 @@ const ratio = (sample) => {
 const INSTRUMENTS = [
   {
     title: 'Requests', unit: '/s', show: count, lines: [(s) => at(s, 'ops'), (s) => at(s, 'errors')], names: ['', 'errors'],
-    side: () => [count(number('total_commands_processed')) + ' in all', count(number('total_error_replies')) + ' errors'],
+    side: () => [count(number('total_commands_processed')) + ' in all'],
   },
   {
-    title: 'Processor', unit: '% of a core', show: percent, lines: [(s) => at(s, 'cpu')], least: 100,
+    title: 'Processor', unit: '% of one core', show: percent, lines: [(s) => at(s, 'cpu')], least: 100,
     side: () => [number('used_cpu_user').toFixed(1) + ' s user', number('used_cpu_sys').toFixed(1) + ' s system'],
   },
   {
@@ -184,7 +184,7 @@ function drawInstrument(instrument, ink) {
   const [pen, width, height] = prepare(instrument.canvas, instrument.canvas.clientHeight || 54);
   const lines = instrument.lines.map((line) => points(line, width));
   const most = Math.max(instrument.least || 0, ...lines.flat().filter(Number.isFinite));
-  const top = instrument.show === bytes ? most * 1.15 || 1 : nice(most);
+  const top = instrument.show === bytes ? most * 1.15 || 1 : nice(instrument.least ? most : most * 1.05);
   const x = (column, columns) => ((column + 0.5) / columns) * width;
   const y = (value) => height - 1 - (value / top) * (height - 4);
   pen.strokeStyle = ink.line;
@@ -251,7 +251,7 @@ const STEPS = [1, 3, 10, 30, 100, 300, 1000, 3000, 10000];
 const LIGHT = ['#e4efee', '#c9e2e2', '#a6d0d1', '#7bb9bd', '#4d9fa5', '#28818a', '#ecd08a', '#dfa34c', '#cc6a33', '#a32d23'];
 const DARK = ['#1b2a2b', '#1f3b3e', '#235055', '#29686e', '#338489', '#4fabb0', '#80682d', '#b48431', '#d06d3b', '#ea5b4e'];
 const NAMES = ['p50', 'p99', 'p99.9'];
-const LABEL = 118, ROW = 17;
+const LABEL = 118, ROW_LEAST = 17, ROW_MOST = 26, MAP = 272;
 
 const shade = (value, ramp) => ramp[STEPS.findIndex((step) => value < step) + (value >= STEPS[8] ? 10 : 0)];
 
@@ -264,7 +264,7 @@ function heatRows() {
 
 function renderHeat() {
   const ramp = isDark() ? DARK : LIGHT, { columns, rows } = heatRows();
-  const canvas = $('heat'), height = Math.max(rows.length, 3) * ROW + 16;
+  const canvas = $('heat'), ROW = rowHeight(rows), height = Math.max(rows.length, 3) * ROW + 16;
   canvas.style.height = height + 'px';
   const [pen, width] = prepare(canvas, height);
   const cell = (width - LABEL) / columns;
@@ -297,6 +297,11 @@ function renderHeat() {
   showCell(pen, rows, columns, cell);
 }
 
+// The fewer there are the higher they are.
+function rowHeight(rows) {
+  return Math.min(Math.max(Math.floor(MAP / Math.max(rows.length, 1)), ROW_LEAST), ROW_MOST);
+}
+
 function showCell(pen, rows, columns, size) {
   const chosen = view.cell;
   if (!chosen || !rows.length) {
@@ -310,6 +315,7 @@ function showCell(pen, rows, columns, size) {
     ? count(cell[0] / data.heat.step) + ' calls/s, ' + NAMES.map((name, place) => name + ' ' + micros(cell[1 + place])).join(', ')
     : 'no calls';
   say('heat-readout', row.name + ' until ' + time + ': ' + text);
+  const ROW = rowHeight(rows);
   pen.strokeStyle = color('ink');
   pen.strokeRect(LABEL + (columns - 1 - chosen.back) * size + 0.5, chosen.row * ROW + 0.5, Math.max(size - 2, 1), ROW - 2);
 }
@@ -317,7 +323,7 @@ function showCell(pen, rows, columns, size) {
 function heatPointer(event) {
   const box = $('heat').getBoundingClientRect(), { columns, rows } = heatRows();
   const column = Math.floor(((event.clientX - box.left - LABEL) / (box.width - LABEL)) * columns);
-  const row = Math.floor((event.clientY - box.top) / ROW);
+  const row = Math.floor((event.clientY - box.top) / rowHeight(rows));
   view.cell = column >= 0 && column < columns && row < rows.length ? { row, back: columns - 1 - column } : null;
   render();
 }
