@@ -32,7 +32,8 @@ fn all(server: &Server) -> Vec<Progress> {
         found
             .push(Progress { what: "Receiving the snapshot of the primary", share: read as f64 / total.max(1) as f64 });
     }
-    if let Some(child) = &server.persist.child {
+    // A snapshot without a fork tells by itself.
+    if let Some(child) = server.persist.child.as_ref().filter(|_| server.persist.feed.is_none()) {
         let what = match child.purpose {
             Purpose::Rdb => "Saving",
             Purpose::Sync => "Sending a snapshot to replicas",
