@@ -16,7 +16,7 @@ use super::nodes::Nodes;
 use super::settings::Settings;
 use super::slots::SlotSet;
 use super::state::State;
-use crate::config::cluster::{is_word, valid_hostname};
+use crate::config::cluster::{BUS_PORT_OFFSET, is_word, valid_hostname};
 use crate::db::slot::SLOTS;
 use crate::util::random::Random;
 
@@ -244,7 +244,7 @@ fn read_address(node: &mut Node, text: &str) -> Result<(), String> {
     node.address.port = number(port)?;
     node.address.bus_port = match bus_port {
         Some(port) => number(port)?,
-        None => node.address.port.saturating_add(super::settings::BUS_PORT_OFFSET),
+        None => node.address.port.saturating_add(BUS_PORT_OFFSET),
     };
     let hostname = parts.next().unwrap_or_default();
     valid_hostname(hostname)?;

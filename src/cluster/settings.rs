@@ -1,10 +1,7 @@
 //! What the directives say, as far as the rules need it.
 
 use super::node::Address;
-use crate::config::Config;
-
-/// Above the port for clients, unless it is set.
-pub const BUS_PORT_OFFSET: u16 = 10_000;
+use crate::config::{Config, cluster};
 
 /// What the directives say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +62,7 @@ impl Settings {
 /// The port the bus listens on; `None` where there is room for none.
 pub fn bus_port(config: &Config) -> Option<u16> {
     let clients = if config.tls_cluster { config.tls_port } else { config.port };
-    if config.cluster_port != 0 { Some(config.cluster_port) } else { clients.checked_add(BUS_PORT_OFFSET) }
+    cluster::bus_port(config.cluster_port, clients)
 }
 
 /// Where others are told that this node is.

@@ -3,7 +3,7 @@
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
-use crate::config::{Access as ConfigAccess, Directive, Rewrite, SetError, flags};
+use crate::config::{Access as ConfigAccess, Config, Directive, Rewrite, SetError, flags};
 use crate::db::slot::SLOTS;
 use crate::resp::request::ArgView;
 use crate::server::apply;
@@ -113,7 +113,9 @@ fn rewrite(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         return Err(Error::fixed("ERR The server is running without a config file"));
     };
     let rewrite = Rewrite { users: Some(&users), ..Rewrite::default() };
-    if let Err(error) = rewrite.write(config, path) {
+    // Whom a node of a cluster follows is in its nodes.conf.
+    let own = config.cluster_enabled.then(|| Config { replicaof: None, ..config.clone() });
+    if let Err(error) = rewrite.write(own.as_ref().unwrap_or(config), path) {
         let error = os_error_text(&error);
         log::warn!("CONFIG REWRITE failed: {error}");
         return Err(Error::text(format!("ERR Rewriting config file: {error}")));

@@ -88,7 +88,7 @@ fn stats(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         ("replica.fullsync.buffer", 0),
         ("clients.slaves", memory.replicas),
         ("clients.normal", memory.clients),
-        ("cluster.links", 0),
+        ("cluster.links", cx.server.bus.memory()),
         ("aof.buffer", cx.server.persist.aof.writer().buffer_bytes()),
         ("lua.caches", cx.server.script.cache.bytes()),
         ("functions.caches", cx.server.script.libraries.bytes()),

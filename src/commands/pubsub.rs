@@ -8,6 +8,7 @@ use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::server::clients::{messages, publish};
+use crate::server::cluster::event;
 use crate::server::execution::{Command, Ctx, Handler};
 use crate::util::glob;
 
@@ -166,16 +167,24 @@ fn confirm(cx: &mut Ctx<'_>, kind: Kind, word: &str, name: Option<&[u8]>) {
 
 fn publish(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let receivers = publish::publish(cx.server, args.get(1), args.get(2));
-    cx.propagate_to_replicas();
+    pass_on(cx, &args, false);
     cx.reply.integer(receivers as i64);
     Ok(())
 }
 
 fn spublish(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let receivers = publish::publish_shard(cx.server, args.get(1), args.get(2));
-    cx.propagate_to_replicas();
+    pass_on(cx, &args, true);
     cx.reply.integer(receivers as i64);
     Ok(())
+}
+
+/// Tells others what was published: the replicas, or in a cluster all nodes, or those of the shard.
+fn pass_on(cx: &mut Ctx<'_>, args: &Args<'_>, to_shard: bool) {
+    if cx.server.cluster.is_none() {
+        cx.propagate_to_replicas();
+    }
+    event::with(cx.server, |state, moment| state.publish(to_shard, args.get(1), args.get(2), moment));
 }
 
 fn channels(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {

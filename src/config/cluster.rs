@@ -1,9 +1,16 @@
-//! Names that nodes of a cluster may be given.
+//! Names that nodes of a cluster may be given, and where their bus is.
 
+/// Above the port for clients, unless it is set.
+pub const BUS_PORT_OFFSET: u16 = 10_000;
 /// The longest name of a host, in bytes, with the zero that ends it on the bus.
 const HOSTNAME_BYTES: usize = 256;
 /// What a name for people may not contain, besides what would end it in `nodes.conf`.
 const NOT_IN_HUMAN_NAMES: &[u8] = b"!#$%&()*+:;<>?@[]^{|}~";
+
+/// The port of the bus, by the one that is set, or else by the one for clients; `None` where there is room for none.
+pub fn bus_port(set: u16, clients: u16) -> Option<u16> {
+    if set != 0 { Some(set) } else { clients.checked_add(BUS_PORT_OFFSET) }
+}
 
 /// What a host is called.
 pub fn valid_hostname(name: &str) -> Result<(), &'static str> {

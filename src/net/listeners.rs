@@ -15,6 +15,7 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 use crate::config::Config;
+use crate::config::cluster::bus_port;
 use crate::util::platform::{self, os_error_text};
 
 /// Tokens from here on belong to listeners; clients use those below.
@@ -29,6 +30,8 @@ pub enum Transport {
     Tls,
     /// HTTP, on `metrics-port`.
     Metrics,
+    /// Messages of a cluster's bus.
+    Bus,
 }
 
 impl Transport {
@@ -37,13 +40,17 @@ impl Transport {
             Transport::Plain => config.port,
             Transport::Tls => config.tls_port,
             Transport::Metrics => config.metrics_port,
+            Transport::Bus => {
+                let clients = if config.tls_cluster { config.tls_port } else { config.port };
+                bus_port(config.cluster_port, clients).unwrap_or(0)
+            }
         }
     }
 
     /// The addresses it is listened for on.
     fn binds(self, config: &Config) -> &[String] {
         match self {
-            Transport::Plain | Transport::Tls => &config.bind,
+            Transport::Plain | Transport::Tls | Transport::Bus => &config.bind,
             Transport::Metrics => &config.metrics_bind,
         }
     }
@@ -54,6 +61,7 @@ impl Transport {
             Transport::Plain => "TCP",
             Transport::Tls => "TLS",
             Transport::Metrics => "metrics",
+            Transport::Bus => "cluster",
         }
     }
 }

@@ -4,6 +4,8 @@
 
 use mio::Token;
 
+/// The tokens of links of a cluster's bus begin here, above those of listeners.
+pub const BUS_FIRST_TOKEN: usize = usize::MAX / 4 * 3;
 /// The pipe that tells of signals.
 pub const SIGNAL_TOKEN: Token = Token(usize::MAX - 1);
 /// The pipe of a child that sends a snapshot to replicas.

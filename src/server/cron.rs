@@ -71,9 +71,10 @@ pub fn before_wait(server: &mut Server, db: &mut Databases) {
     if server.evicting {
         super::evict::make_room(server, db);
     }
-    // Clients whose slots have gone are told before they are served by anything else.
+    // What other nodes said may end keys and subscriptions. Clients whose slots have gone are told before they are served
+    // by anything else.
     if server.modes.has(ServerModes::CLUSTER) {
-        event::settle(server);
+        super::cluster::bus::settle(server, db);
     }
     // Time that no command waits for goes into a snapshot, and what commands had to copy for it is handed on.
     if server.persist.feed.is_some() {

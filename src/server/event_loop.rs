@@ -23,6 +23,7 @@ use mio::{Events, Poll, Token};
 
 use super::Server;
 use super::clients::{memory, tracking};
+use super::cluster::bus;
 use super::crash::Watch;
 use super::effects::Observers;
 use super::event_loop::connections::{accept_client, close, close_doomed_replicas, finish_handshake};
@@ -32,10 +33,13 @@ use super::replication::{handshake, main_channel, primary, transfer};
 use super::web;
 use super::web::work::Worker;
 use crate::client::Modes;
+use crate::cluster::node::LinkId;
 use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::net::listeners::FIRST_TOKEN;
-use crate::net::tokens::{HTTP_FIRST_TOKEN, LINK_TOKEN, MAIN_CHANNEL_TOKEN, PIPE_TOKEN, SIGNAL_TOKEN};
+use crate::net::tokens::{
+    BUS_FIRST_TOKEN, HTTP_FIRST_TOKEN, LINK_TOKEN, MAIN_CHANNEL_TOKEN, PIPE_TOKEN, SIGNAL_TOKEN,
+};
 use crate::util::clock::Ticks;
 use pace::Pace;
 use pipeline::Pipeline;
@@ -140,6 +144,9 @@ impl EventLoop {
                         }
                     }
                     Token(place) if place >= HTTP_FIRST_TOKEN => web::connections::ready(&mut self.server, place),
+                    Token(link) if link >= BUS_FIRST_TOKEN => {
+                        bus::ready(&mut self.server, LinkId((link - BUS_FIRST_TOKEN) as u64));
+                    }
                     listener => self.accept(listener),
                 }
             }
@@ -149,6 +156,9 @@ impl EventLoop {
             }
             if self.server.repl.link.main.as_ref().is_some_and(|main| main.wire.reads_on) {
                 main_channel::ready(&mut self.server, &mut self.db);
+            }
+            if self.server.bus.has_read_on() {
+                bus::read_on(&mut self.server);
             }
             self.accept_rest();
             if self.worker.has_work(&self.server) {
@@ -160,6 +170,7 @@ impl EventLoop {
             self.server.stats.loop_us += self.server.clock.micros_between(started, ended);
             self.server.stats.turn_started = Some(ended);
             super::cron::tick(&mut self.server, &mut self.db);
+            bus::tick(&mut self.server);
         }
     }
 
@@ -212,6 +223,7 @@ impl EventLoop {
         if self.server.clients.has_read_on()
             || self.server.evicting
             || self.server.repl.link.reads_on()
+            || self.server.bus.has_read_on()
             || self.is_loading()
             || self.server.persist.feed.as_ref().is_some_and(|feed| !feed.is_full())
             || !self.accept_again.is_empty() && self.accept_rest_until_ms == 0
@@ -225,6 +237,7 @@ impl EventLoop {
             self.server.pause.end_ms(),
             // Somebody else has to get on with a snapshot before it is worth a look.
             self.server.persist.feed.as_ref().map(|_| now + 1),
+            bus::next_ms(&self.server),
         ];
         let next = next.into_iter().flatten().min().unwrap_or(now);
         let next = if self.worker.has_work(&self.server) { next.min(now + 1) } else { next };

@@ -58,6 +58,7 @@ use crate::repl::{self, Replication};
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::script::Scripting;
 use crate::script::functions::Host;
+use crate::server::cluster::bus::Bus;
 use crate::server::effects::{Effects, Observers};
 use crate::server::execution::row::Rows;
 use crate::server::modes::ServerModes;
@@ -174,6 +175,8 @@ pub struct Server {
     pub nodes_conf: Option<ConfFile>,
     /// How much its slots are used, if that is counted.
     pub slot_usage: Option<observe::slot_usage::SlotUsage>,
+    /// The sockets of the bus.
+    pub bus: Bus,
     /// Memory in use when it was ready, in bytes.
     pub startup_memory: usize,
     /// The program as it was called.
@@ -241,6 +244,7 @@ impl Server {
             cluster: None,
             nodes_conf: None,
             slot_usage: None,
+            bus: Bus::default(),
             startup_memory: 0,
             program: String::new(),
             executable: std::env::current_exe().unwrap_or_default(),

@@ -216,6 +216,7 @@ fn serve(
     }
     super::clients::users::at_start(&mut server)?;
     super::cluster::conf::begin(&mut server).map_err(StartError::Other)?;
+    super::cluster::bus::listen(&mut server).map_err(StartError::Other)?;
     server.program = program;
     server.title = title;
     server.supervisor = supervisor.name();

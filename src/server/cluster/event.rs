@@ -1,6 +1,5 @@
 //! Events: what happens, told to the rules together with the moment and how it stands with this node.
 
-use super::{conf, reassigned};
 use crate::cluster::State;
 use crate::cluster::rules::{Local, Moment};
 use crate::server::Server;
@@ -31,17 +30,4 @@ fn data_age_ms(server: &Server) -> i64 {
     let connected = server.repl.primary.as_ref().and_then(|primary| server.clients.get(primary.client));
     let heard_ms = connected.map(|client| client.active_ms).or(server.repl.down_since_ms);
     heard_ms.map_or(AGES_MS, |heard_ms| server.clock.unix_ms() - heard_ms)
-}
-
-/// Once events are over, before anything is sent: what they have made due, and what follows for clients.
-pub fn settle(server: &mut Server) {
-    let Some(cluster) = &mut server.cluster else { return };
-    // A cluster that is down may be up again by the mere course of time.
-    cluster.outbox.look_at_health |= !cluster.is_ok();
-    with(server, |cluster, moment| cluster.settle(moment));
-    if let Err(error) = conf::save_if_due(server) {
-        log::warn!("{error}");
-        std::process::exit(1);
-    }
-    reassigned::end_subscriptions(server);
 }

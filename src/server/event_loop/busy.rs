@@ -17,6 +17,7 @@ use crate::client::Modes;
 use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::server::Server;
+use crate::server::cluster::bus;
 use crate::server::effects::Observers;
 use crate::server::persistence::aof_write;
 use crate::util::clock::Ticks;
@@ -81,6 +82,7 @@ impl BusyServer {
                 self.answer(server, db, key);
             }
         }
+        bus::serve_while_busy(server);
         // A script may wait for that, and asks INFO.
         connections::close_doomed_replicas(server);
         output::send_outputs(server, &mut self.sending, |_, _| {});

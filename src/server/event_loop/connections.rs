@@ -12,6 +12,7 @@ use crate::net::listeners::{Accepted, Transport};
 use crate::net::socket::Socket;
 use crate::server::Server;
 use crate::server::clients::users;
+use crate::server::cluster::bus;
 use crate::server::web;
 
 /// The one place where connections are closed.
@@ -35,9 +36,12 @@ pub fn accept_client(server: &mut Server, accepted: Accepted) {
     if let Accepted::Tcp(stream, Transport::Metrics) = accepted {
         return web::connections::accept(server, stream);
     }
+    if let Accepted::Tcp(stream, Transport::Bus) = accepted {
+        return bus::accept(server, stream);
+    }
     server.stats.connections += 1;
     let (mut socket, unix_path) = match accepted {
-        Accepted::Tcp(stream, Transport::Plain | Transport::Metrics) => (Socket::Tcp(stream), None),
+        Accepted::Tcp(stream, Transport::Plain | Transport::Metrics | Transport::Bus) => (Socket::Tcp(stream), None),
         Accepted::Tcp(stream, Transport::Tls) => match server.begin_tls(stream) {
             Some(session) => (Socket::Tls(Box::new(session)), None),
             None => return,

@@ -160,6 +160,19 @@ pub fn apply_keyspace_notes(server: &mut Server, db: &mut Databases) {
     }
 }
 
+/// Deletes a key that has no place here any more, with all that follows from it.
+pub fn delete_by_server(server: &mut Server, databases: &mut Databases, db: usize, key: &[u8]) {
+    databases.delete(&Key::new(key));
+    databases.dirty += 1;
+    mark_touched(server, db, key, Cause::Server);
+    if server.observers.propagates() {
+        let delete = deletion(server.config.lazyfree_lazy_server_del);
+        server.effects.outgoing.push_words(db, &[delete.as_bytes(), key]);
+    }
+    let enabled = server.config.notify_keyspace_events;
+    server.effects.notify(&enabled, db, key, Event::generic("del"), Box::default());
+}
+
 /// The command that a deletion by the server itself is propagated as.
 pub fn deletion(lazily: bool) -> &'static str {
     if lazily { "UNLINK" } else { "DEL" }

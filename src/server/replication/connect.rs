@@ -86,7 +86,7 @@ pub fn open_socket(server: &Server, address: SocketAddr) -> io::Result<Socket> {
 }
 
 /// Begins to connect, from a certain address if one is given.
-fn open(address: SocketAddr, source: Option<&str>) -> io::Result<TcpStream> {
+pub fn open(address: SocketAddr, source: Option<&str>) -> io::Result<TcpStream> {
     let Some(source) = source.filter(|source| !source.is_empty()) else { return TcpStream::connect(address) };
     let source: IpAddr = source.parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     let raw = RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;

@@ -13,6 +13,7 @@ use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::persist::fork::Purpose;
 use crate::repl::replica::Stage;
+use crate::server::pause::WritePauseReason;
 use crate::server::persistence::{aof_write, snapshot};
 use crate::server::{Server, propagate};
 
@@ -149,7 +150,8 @@ pub fn forget(server: &mut Server, key: ClientKey) {
 /// What is done once a second.
 pub fn tick(server: &mut Server, db: &mut Databases, loops: u64) {
     let due = loops.is_multiple_of(u64::from(server.config.repl_ping_replica_period.max(1)));
-    let held = server.repl.failover.is_on() && server.pause.kind().is_some();
+    // A replica that is to have the whole history waits for its end.
+    let held = server.pause.holders.contains(&WritePauseReason::Failover);
     if due && !server.repl.replicas.is_empty() && !server.is_replica() && !held {
         server.repl.append(PING);
     }

@@ -166,7 +166,7 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("mem_replica_full_sync_buffer", main.map_or(0, MainChannel::kept_bytes));
     section.field("mem_clients_slaves", memory.replicas);
     section.field("mem_clients_normal", memory.clients);
-    section.field("mem_cluster_links", 0);
+    section.field("mem_cluster_links", source.server.bus.memory());
     section.field("mem_aof_buffer", source.server.persist.aof.writer().buffer_bytes());
     section.field("mem_allocator", "mimalloc");
     section.field("mem_overhead_db_hashtable_rehashing", 0);

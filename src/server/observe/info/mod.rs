@@ -143,7 +143,9 @@ fn clients(source: &Source<'_>, section: &mut Section<'_>) {
     let clients = &source.server.clients;
     let tally = source.tally();
     section.field("connected_clients", tally.connected);
-    section.field("cluster_connections", 0);
+    // Each other node has a link to this one, and this one to each.
+    let others = source.server.cluster.as_ref().map_or(0, |cluster| cluster.nodes().len() - 1);
+    section.field("cluster_connections", others * 2);
     section.field("maxclients", source.server.config.maxclients);
     if !source.server.config.priority_subnets.is_empty() {
         section.field("connected_priority_clients", clients.with_priority);

@@ -1,0 +1,75 @@
+//! What follows for the data and its clients from what the rules decide.
+
+use super::{bus, event};
+use crate::cluster::message::Body;
+use crate::cluster::node::NodeKey;
+use crate::cluster::outbox::Action;
+use crate::cluster::{SlotSet, State};
+use crate::config::ReplicaOf;
+use crate::db::Databases;
+use crate::server::Server;
+use crate::server::clients::publish;
+use crate::server::execution::changes;
+use crate::server::pause::WritePauseReason;
+use crate::server::persistence::snapshot;
+use crate::server::propagate;
+use crate::server::replication::role;
+
+/// Does something that the rules want done.
+pub fn act(server: &mut Server, db: &mut Databases, action: Action) {
+    match action {
+        Action::Send { .. } | Action::Connect { .. } | Action::Close(_) => bus::act_on_link(server, action),
+        Action::Follow(primary) => follow(server, db, primary),
+        Action::Promote => role::become_primary(server, db),
+        Action::HoldWrites(true) => {
+            server.hold_writes(db, WritePauseReason::Failover);
+            event::with(server, State::writes_held);
+        }
+        Action::HoldWrites(false) => server.release_writes(db, WritePauseReason::Failover),
+        Action::DropKeys(slots) => drop_keys(server, db, &slots),
+        Action::DropAllKeys => drop_all_keys(server, db),
+        Action::Deliver(Body::Publish { to_shard, channel, message }) => {
+            let _ = match to_shard {
+                false => publish::publish(server, &channel, &message),
+                true => publish::publish_shard(server, &channel, &message),
+            };
+        }
+        Action::Deliver(_) => {}
+    }
+}
+
+/// Replicates a node, unless that is so already.
+fn follow(server: &mut Server, db: &mut Databases, primary: NodeKey) {
+    let Some((host, port)) = bus::replication_port(server, primary) else { return };
+    let wanted = ReplicaOf { host, port };
+    if server.replica_of() != Some(&wanted) {
+        role::become_replica(server, db, wanted);
+    }
+}
+
+/// Deletes the keys of slots that other nodes have by now. Replicas of this node are told, as of any deletion.
+fn drop_keys(server: &mut Server, db: &mut Databases, slots: &SlotSet) {
+    db.begin_command(0, server.clock.unix_ms());
+    let keys: Vec<Box<[u8]>> = slots
+        .iter()
+        .flat_map(|slot| db.database(0).dict.iter_slot(slot.into()))
+        .map(|entry| Box::from(entry.key()))
+        .collect();
+    for key in &keys {
+        changes::delete_by_server(server, db, 0, key);
+    }
+    propagate::propagate_each(server);
+    if !keys.is_empty() {
+        log::warn!("Deleted {} keys of slots that other nodes have by now", keys.len());
+    }
+}
+
+fn drop_all_keys(server: &mut Server, db: &mut Databases) {
+    db.begin_command(0, server.clock.unix_ms());
+    for index in 0..db.count() {
+        changes::replace_database(server, db, index, None);
+        db.flush(index, server.config.lazyfree_lazy_user_flush);
+    }
+    changes::all_keys_gone(server);
+    snapshot::after_flush_all(server, db);
+}

@@ -1,0 +1,301 @@
+//! The bus: links taken in and begun, messages read and sent, on the same loop as all else.
+//!
+//! What comes is told to the rules at once ([`event::with`]). What they want done waits until the loop is about to wait
+//! ([`settle`]): then `nodes.conf` is written first, so that no message promises what a crash would undo, and the rest
+//! follows in order.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use mio::net::TcpStream;
+
+use super::wire::{Came, Over, Wire};
+use super::{conf, event};
+use crate::cluster::State;
+use crate::cluster::link::Ends;
+use crate::cluster::message::Message;
+use crate::cluster::message::decode::{MESSAGE_BYTES_MAX, STRANGER_BYTES_MAX, decode};
+use crate::cluster::node::{LinkId, NodeKey};
+use crate::cluster::outbox::Action;
+use crate::cluster::rules::TICK_MS;
+use crate::config::TlsAuthClients;
+use crate::db::Databases;
+use crate::net::listeners::Transport;
+use crate::net::socket::Socket;
+use crate::net::tls::Session;
+use crate::server::Server;
+use crate::server::modes::ServerModes;
+use crate::server::replication::connect;
+
+/// What one round of actions has led to may have to be done as well; then the next turn goes on.
+const ROUNDS_MAX: usize = 16;
+
+/// The sockets of the bus.
+#[derive(Debug, Default)]
+pub struct Bus {
+    wires: BTreeMap<LinkId, Wire>,
+    /// Links whose sockets may have more.
+    read_on: Vec<LinkId>,
+    next_tick_ms: i64,
+}
+
+impl Bus {
+    /// Whether something that came is still to be read.
+    pub fn has_read_on(&self) -> bool {
+        !self.read_on.is_empty()
+    }
+
+    /// Bytes that wait to be sent on a link, and the room they have.
+    #[allow(dead_code, reason = "CLUSTER LINKS comes to show it")]
+    pub fn output_bytes(&self, link: LinkId) -> (usize, usize) {
+        self.wires.get(&link).map_or((0, 0), Wire::output_bytes)
+    }
+
+    /// Bytes of memory of all links.
+    pub fn memory(&self) -> usize {
+        self.wires.values().map(Wire::memory).sum()
+    }
+}
+
+/// Listens for other nodes, if this is one.
+///
+/// # Errors
+/// When that cannot be done: the text for the log.
+pub fn listen(server: &mut Server) -> Result<(), String> {
+    if server.cluster.is_none() {
+        return Ok(());
+    }
+    if server.config.bind.is_empty() {
+        return Err("No bind address is configured, but it is required for the Cluster bus.".to_owned());
+    }
+    server.listeners.open_tcp(&server.config, Transport::Bus).map_err(|error| error.0)
+}
+
+/// When the next round of the rules is due, in Unix milliseconds.
+pub fn next_ms(server: &Server) -> Option<i64> {
+    let now_ms = server.clock.unix_ms();
+    server.cluster.as_ref().map(|_| server.bus.next_tick_ms.min(now_ms + TICK_MS))
+}
+
+/// A round of the rules, if one is due.
+pub fn tick(server: &mut Server) {
+    let now_ms = server.clock.unix_ms();
+    let waits = (1..=TICK_MS).contains(&(server.bus.next_tick_ms - now_ms));
+    if server.cluster.is_none() || waits || server.cron.paused || is_starting(server) {
+        return;
+    }
+    server.bus.next_tick_ms = now_ms + TICK_MS;
+    event::with(server, State::tick);
+}
+
+/// A primary whose data is not there yet has nothing to say.
+fn is_starting(server: &Server) -> bool {
+    server.modes.has(ServerModes::LOADING) && !server.is_replica()
+}
+
+/// Another node has begun a link.
+pub fn accept(server: &mut Server, stream: TcpStream) {
+    if server.cluster.is_none() || is_starting(server) {
+        return;
+    }
+    let keepalive_s = u32::try_from(server.config.cluster_node_timeout_ms / 1000 * 2).unwrap_or(0);
+    let socket = match &server.tls {
+        // Both ends show who they are.
+        Some(tls) if server.config.tls_cluster => {
+            tls.accept(stream, TlsAuthClients::Yes).map(|session| Socket::Tls(Box::new(session)))
+        }
+        _ => Ok(Socket::Tcp(stream)),
+    };
+    let wire = socket.and_then(|socket| {
+        socket.tune(keepalive_s)?;
+        Ok(Wire::new(socket, false))
+    });
+    let mut wire = match wire {
+        Ok(wire) => wire,
+        Err(error) => return log::debug!("Error accepting cluster node connection: {error}"),
+    };
+    let (peer_ip, own_ip) = wire.ips().unzip();
+    log::debug!("Accepting cluster node connection from {}", peer_ip.as_deref().unwrap_or_default());
+    let ends = Ends { peer_ip, own_ip };
+    let Some(link) = event::with(server, |state, moment| state.accepted(ends, moment.now_ms)) else { return };
+    match wire.register(server.listeners.registry(), link) {
+        Ok(()) => _ = server.bus.wires.insert(link, wire),
+        Err(error) => lose(server, link, &error.into()),
+    }
+}
+
+/// Begins a link to a node.
+fn begin(server: &mut Server, link: LinkId, key: NodeKey) {
+    let address = server.cluster.as_ref().and_then(|cluster| cluster.node(key)).map(|node| node.address.clone());
+    let wire = address.ok_or(io::Error::from(io::ErrorKind::NotFound)).and_then(|address| {
+        let ip: IpAddr = address.ip.parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let address = SocketAddr::new(ip, address.bus_port);
+        let stream = connect::open(address, server.config.bind_source_addr.as_deref())?;
+        let socket = match &server.tls {
+            Some(tls) if server.config.tls_cluster => {
+                Socket::Tls(Box::new(Session::connect(stream, address, tls.client_config())?))
+            }
+            _ => Socket::Tcp(stream),
+        };
+        let mut wire = Wire::new(socket, true);
+        wire.register(server.listeners.registry(), link)?;
+        Ok(wire)
+    });
+    match wire {
+        Ok(wire) => _ = server.bus.wires.insert(link, wire),
+        Err(error) => lose(server, link, &error.into()),
+    }
+}
+
+/// A link is over.
+fn lose(server: &mut Server, link: LinkId, over: &Over) {
+    match over {
+        Over::Socket(error) => log::debug!("I/O error on a link of the cluster bus: {error}"),
+        Over::Invalid(invalid) => log::warn!("{}", invalid.0),
+    }
+    hang_up(server, link);
+    event::with(server, |state, moment| state.closed(link, moment.now_ms));
+}
+
+fn hang_up(server: &mut Server, link: LinkId) {
+    if let Some(wire) = server.bus.wires.remove(&link) {
+        wire.close(server.listeners.registry());
+    }
+}
+
+/// The socket of a link is ready for something.
+pub fn ready(server: &mut Server, link: LinkId) {
+    let Some(wire) = server.bus.wires.get_mut(&link) else { return };
+    let is_known =
+        server.cluster.as_ref().is_some_and(|state| state.links().get(&link).is_some_and(|link| link.node.is_some()));
+    match wire.advance(if is_known { MESSAGE_BYTES_MAX } else { STRANGER_BYTES_MAX }) {
+        Ok(came) => take_in(server, link, came),
+        Err(over) => lose(server, link, &over),
+    }
+}
+
+/// Tells the rules what came.
+fn take_in(server: &mut Server, link: LinkId, came: Came) {
+    if came.more {
+        server.bus.read_on.push(link);
+    }
+    if let Some(cluster) = &mut server.cluster {
+        cluster.counters.bytes_received += came.bytes as u64;
+    }
+    if came.opened {
+        event::with(server, |state, moment| {
+            let is_own = state.links().get(&link).is_some_and(|link| !link.inbound);
+            if is_own {
+                state.connected(link, moment);
+            }
+        });
+    }
+    for bytes in came.messages {
+        match decode(&bytes) {
+            Ok(received) => _ = event::with(server, |state, moment| state.receive(link, received, moment)),
+            Err(invalid) => log::warn!("{}", invalid.0),
+        }
+    }
+}
+
+/// Goes on with links whose sockets were not emptied.
+pub fn read_on(server: &mut Server) {
+    for link in std::mem::take(&mut server.bus.read_on) {
+        ready(server, link);
+    }
+}
+
+/// Does what the rules want done, before the loop waits.
+pub fn settle(server: &mut Server, db: &mut Databases) {
+    for _ in 0..ROUNDS_MAX {
+        let Some(actions) = due(server) else { return };
+        for action in actions {
+            super::act::act(server, db, action);
+        }
+    }
+}
+
+/// While a script runs too long: links are served, so that this node is not taken for failed; what else is wanted waits.
+pub fn serve_while_busy(server: &mut Server) {
+    let links: Vec<LinkId> = server.bus.wires.keys().copied().collect();
+    links.into_iter().for_each(|link| ready(server, link));
+    let Some(actions) = due(server) else { return };
+    let (links, others): (Vec<Action>, Vec<Action>) = actions
+        .into_iter()
+        .partition(|action| matches!(action, Action::Send { .. } | Action::Connect { .. } | Action::Close(_)));
+    links.into_iter().for_each(|action| act_on_link(server, action));
+    if let Some(cluster) = &mut server.cluster {
+        cluster.outbox.actions.splice(0..0, others);
+    }
+}
+
+/// What the rules want done by now, with `nodes.conf` written; `None` for nothing.
+fn due(server: &mut Server) -> Option<Vec<Action>> {
+    let actions = event::with(server, |state, moment| {
+        if state.awaits_primary_offset() {
+            state.look_at_manual_failover();
+        }
+        state.settle(moment);
+        state.outbox.take_actions()
+    })?;
+    if let Err(error) = conf::save_if_due(server) {
+        log::error!("{error}");
+        crate::server::persistence::aof_write::end(server);
+        std::process::exit(1);
+    }
+    (!actions.is_empty()).then_some(actions)
+}
+
+/// Does something with links.
+pub fn act_on_link(server: &mut Server, action: Action) {
+    match action {
+        Action::Send { to, message, is_light } => send(server, &to, &message, is_light),
+        Action::Connect { link, node } => begin(server, link, node),
+        Action::Close(link) => hang_up(server, link),
+        _ => {}
+    }
+}
+
+fn send(server: &mut Server, to: &[LinkId], message: &Message, is_light: bool) {
+    let bytes = if is_light { message.encode_light() } else { message.encode() };
+    let limit = server.config.cluster_link_sendbuf_limit;
+    for link in to {
+        let Some(wire) = server.bus.wires.get_mut(link) else { continue };
+        wire.push(&bytes);
+        let flushed = wire.flush();
+        let waiting = wire.output_bytes().0 as u64;
+        if let Some(cluster) = &mut server.cluster {
+            cluster.counters.sent[message.body.kind() as usize] += 1;
+            cluster.counters.bytes_sent += bytes.len() as u64;
+        }
+        if let Err(error) = flushed {
+            lose(server, *link, &error.into());
+        } else if limit > 0 && waiting > limit {
+            drop_over_limit(server, *link, waiting);
+        }
+    }
+}
+
+fn drop_over_limit(server: &mut Server, link: LinkId, waiting: u64) {
+    if let Some(cluster) = &mut server.cluster {
+        let info = cluster.links().get(&link);
+        let direction = if info.is_some_and(|info| info.inbound) { "from" } else { "to" };
+        let node = info.and_then(|info| cluster.node(info.node?)).map(|node| node.id.to_string()).unwrap_or_default();
+        log::warn!(
+            "Freeing cluster link({direction} node {node}, used memory: {waiting}) due to exceeding send buffer memory \
+             limit."
+        );
+        cluster.counters.links_over_limit += 1;
+    }
+    hang_up(server, link);
+    event::with(server, |state, moment| state.closed(link, moment.now_ms));
+}
+
+/// The port that clients find a node at for replication.
+pub fn replication_port(server: &Server, key: NodeKey) -> Option<(String, u16)> {
+    let node = server.cluster.as_ref()?.node(key)?;
+    let as_bus = server.config.tls_replication == server.config.tls_cluster;
+    let (ip, port) = (node.address.ip.clone(), node.address.port_for(as_bus));
+    (!ip.is_empty() && port != 0).then_some((ip, port))
+}

@@ -1,0 +1,197 @@
+//! A link's socket, with what came of a message so far and what waits to be sent.
+
+use std::io;
+
+use mio::{Registry, Token};
+
+use crate::cluster::message::decode::{self, Invalid};
+use crate::cluster::node::LinkId;
+use crate::net::socket::Socket;
+use crate::net::tokens::BUS_FIRST_TOKEN;
+
+/// Read at a time, in bytes.
+const READ_BYTES: usize = 16 << 10;
+/// Reads in a turn: others wait.
+const READS_MAX: usize = 64;
+/// Room that is kept when there is no use for it.
+const KEPT_BYTES: usize = 16 << 10;
+
+/// How far a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The connection is being made.
+    Connecting,
+    /// TLS is being agreed on.
+    Handshake,
+    /// Messages are exchanged.
+    Open,
+}
+
+/// A link's socket.
+#[derive(Debug)]
+pub struct Wire {
+    socket: Socket,
+    stage: Stage,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    /// How much of the output is sent.
+    sent: usize,
+}
+
+/// What came.
+#[derive(Debug, Default)]
+pub struct Came {
+    /// Messages, each whole.
+    pub messages: Vec<Vec<u8>>,
+    pub bytes: usize,
+    /// The socket may have more.
+    pub more: bool,
+    /// The link has just opened.
+    pub opened: bool,
+}
+
+/// Why a link is over.
+#[derive(Debug)]
+pub enum Over {
+    /// The other end has closed it, or it has failed.
+    Socket(io::Error),
+    /// What came is no message.
+    Invalid(Invalid),
+}
+
+impl From<io::Error> for Over {
+    fn from(error: io::Error) -> Over {
+        Over::Socket(error)
+    }
+}
+
+impl Wire {
+    /// A link that was accepted, or that is being made.
+    pub fn new(socket: Socket, connecting: bool) -> Wire {
+        let stage = if connecting { Stage::Connecting } else { Stage::Handshake };
+        Wire { socket, stage, input: Vec::new(), output: Vec::new(), sent: 0 }
+    }
+
+    /// Has the loop told of it.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn register(&mut self, registry: &Registry, link: LinkId) -> io::Result<()> {
+        self.socket.register(registry, Token(BUS_FIRST_TOKEN + link.0 as usize))
+    }
+
+    /// Ends it.
+    pub fn close(mut self, registry: &Registry) {
+        self.socket.close();
+        self.socket.deregister(registry).ok();
+    }
+
+    /// The socket is ready: makes progress with the connection, sends what waits, and takes what came. Messages may be
+    /// so long.
+    ///
+    /// # Errors
+    /// When the link is over.
+    pub fn advance(&mut self, length_max: usize) -> Result<Came, Over> {
+        let mut came = Came::default();
+        if self.stage == Stage::Connecting {
+            if !self.socket.is_connected()? {
+                return Ok(came);
+            }
+            self.socket.set_delay(false)?;
+            self.stage = Stage::Handshake;
+        }
+        self.flush()?;
+        self.fill(&mut came)?;
+        if self.stage == Stage::Handshake && self.socket.is_established() {
+            self.stage = Stage::Open;
+            came.opened = true;
+        }
+        // The end of the TLS handshake is what the first message waits for.
+        self.flush()?;
+        self.take_messages(&mut came, length_max).map_err(Over::Invalid)?;
+        Ok(came)
+    }
+
+    fn fill(&mut self, came: &mut Came) -> io::Result<()> {
+        let mut room = [0; READ_BYTES];
+        for _ in 0..READS_MAX {
+            match self.socket.read(&mut room) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => {
+                    self.input.extend_from_slice(&room[..read]);
+                    came.bytes += read;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        came.more = true;
+        Ok(())
+    }
+
+    fn take_messages(&mut self, came: &mut Came, length_max: usize) -> Result<(), Invalid> {
+        let mut at = 0;
+        while let Some(length) = decode::length(&self.input[at..], length_max)? {
+            let Some(message) = self.input.get(at..at + length) else { break };
+            came.messages.push(message.to_vec());
+            at += length;
+        }
+        self.input.drain(..at);
+        if self.input.is_empty() {
+            self.input.shrink_to(KEPT_BYTES);
+        }
+        Ok(())
+    }
+
+    /// Adds a message to what is to be sent.
+    pub fn push(&mut self, message: &[u8]) {
+        self.output.extend_from_slice(message);
+    }
+
+    /// Sends what waits, as far as that goes.
+    ///
+    /// # Errors
+    /// When the link is over.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if self.stage == Stage::Connecting || !self.socket.is_established() {
+            return Ok(());
+        }
+        let would_block =
+            |error: io::Error| if error.kind() == io::ErrorKind::WouldBlock { Ok(()) } else { Err(error) };
+        while self.sent < self.output.len() {
+            match self.socket.write(&self.output[self.sent..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => self.sent += written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.sent == self.output.len() {
+            self.output.clear();
+            self.output.shrink_to(KEPT_BYTES);
+            self.sent = 0;
+        } else if self.sent > KEPT_BYTES {
+            self.output.drain(..self.sent);
+            self.sent = 0;
+        }
+        self.socket.flush().or_else(would_block)
+    }
+
+    /// Bytes that wait to be sent, and the room they have.
+    pub fn output_bytes(&self) -> (usize, usize) {
+        (self.output.len() - self.sent, self.output.capacity())
+    }
+
+    /// Bytes of memory of it.
+    pub fn memory(&self) -> usize {
+        size_of::<Wire>() + self.input.capacity() + self.output.capacity()
+    }
+
+    /// The addresses of both ends: the other's, this one's.
+    pub fn ips(&self) -> Option<(String, String)> {
+        let (peer, own) = self.socket.addresses()?;
+        Some((peer.ip().to_canonical().to_string(), own.ip().to_canonical().to_string()))
+    }
+}
