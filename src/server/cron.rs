@@ -2,7 +2,7 @@
 //!
 //! The steps stand in an order with reasons; add one where its reason holds.
 
-use super::cluster::{event, reassigned};
+use super::cluster::{act, reassigned};
 use super::execution::{changes, settle};
 use super::modes::ServerModes;
 use super::persistence::{children, forkless, progress};
@@ -74,7 +74,7 @@ pub fn before_wait(server: &mut Server, db: &mut Databases) {
     // What other nodes said may end keys and subscriptions. Clients whose slots have gone are told before they are served
     // by anything else.
     if server.modes.has(ServerModes::CLUSTER) {
-        super::cluster::bus::settle(server, db);
+        act::settle(server, db);
     }
     // Time that no command waits for goes into a snapshot, and what commands had to copy for it is handed on.
     if server.persist.feed.is_some() {

@@ -58,7 +58,7 @@ use crate::repl::{self, Replication};
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::script::Scripting;
 use crate::script::functions::Host;
-use crate::server::cluster::bus::Bus;
+use crate::server::cluster::wires::Bus;
 use crate::server::effects::{Effects, Observers};
 use crate::server::execution::row::Rows;
 use crate::server::modes::ServerModes;

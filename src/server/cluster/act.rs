@@ -1,6 +1,6 @@
 //! What follows for the data and its clients from what the rules decide.
 
-use super::{bus, event};
+use super::{bus, event, reassigned};
 use crate::cluster::message::Body;
 use crate::cluster::node::NodeKey;
 use crate::cluster::outbox::Action;
@@ -15,8 +15,19 @@ use crate::server::persistence::snapshot;
 use crate::server::propagate;
 use crate::server::replication::role;
 
-/// Does something that the rules want done.
-pub fn act(server: &mut Server, db: &mut Databases, action: Action) {
+/// What one round of actions has led to may have to be done as well; then the next turn goes on.
+const ROUNDS_MAX: usize = 16;
+
+/// Does what the rules want done, before the loop waits.
+pub fn settle(server: &mut Server, db: &mut Databases) {
+    for _ in 0..ROUNDS_MAX {
+        let Some(actions) = bus::due(server) else { break };
+        actions.into_iter().for_each(|action| act(server, db, action));
+    }
+    reassigned::end_subscriptions(server);
+}
+
+fn act(server: &mut Server, db: &mut Databases, action: Action) {
     match action {
         Action::Send { .. } | Action::Connect { .. } | Action::Close(_) => bus::act_on_link(server, action),
         Action::Follow(primary) => follow(server, db, primary),

@@ -1,16 +1,15 @@
 //! The bus: links taken in and begun, messages read and sent, on the same loop as all else.
 //!
 //! What comes is told to the rules at once ([`event::with`]). What they want done waits until the loop is about to wait
-//! ([`settle`]): then `nodes.conf` is written first, so that no message promises what a crash would undo, and the rest
+//! ([`super::act::settle`]): then `nodes.conf` is written first, so that no message promises what a crash would undo, and the rest
 //! follows in order.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use mio::net::TcpStream;
 
-use super::wire::{Came, Over, Wire};
+use super::wires::{Came, Over, Wire};
 use super::{conf, event};
 use crate::cluster::State;
 use crate::cluster::link::Ends;
@@ -20,43 +19,12 @@ use crate::cluster::node::{LinkId, NodeKey};
 use crate::cluster::outbox::Action;
 use crate::cluster::rules::TICK_MS;
 use crate::config::TlsAuthClients;
-use crate::db::Databases;
 use crate::net::listeners::Transport;
 use crate::net::socket::Socket;
 use crate::net::tls::Session;
 use crate::server::Server;
 use crate::server::modes::ServerModes;
 use crate::server::replication::connect;
-
-/// What one round of actions has led to may have to be done as well; then the next turn goes on.
-const ROUNDS_MAX: usize = 16;
-
-/// The sockets of the bus.
-#[derive(Debug, Default)]
-pub struct Bus {
-    wires: BTreeMap<LinkId, Wire>,
-    /// Links whose sockets may have more.
-    read_on: Vec<LinkId>,
-    next_tick_ms: i64,
-}
-
-impl Bus {
-    /// Whether something that came is still to be read.
-    pub fn has_read_on(&self) -> bool {
-        !self.read_on.is_empty()
-    }
-
-    /// Bytes that wait to be sent on a link, and the room they have.
-    #[allow(dead_code, reason = "CLUSTER LINKS comes to show it")]
-    pub fn output_bytes(&self, link: LinkId) -> (usize, usize) {
-        self.wires.get(&link).map_or((0, 0), Wire::output_bytes)
-    }
-
-    /// Bytes of memory of all links.
-    pub fn memory(&self) -> usize {
-        self.wires.values().map(Wire::memory).sum()
-    }
-}
 
 /// Listens for other nodes, if this is one.
 ///
@@ -206,16 +174,6 @@ pub fn read_on(server: &mut Server) {
     }
 }
 
-/// Does what the rules want done, before the loop waits.
-pub fn settle(server: &mut Server, db: &mut Databases) {
-    for _ in 0..ROUNDS_MAX {
-        let Some(actions) = due(server) else { return };
-        for action in actions {
-            super::act::act(server, db, action);
-        }
-    }
-}
-
 /// While a script runs too long: links are served, so that this node is not taken for failed; what else is wanted waits.
 pub fn serve_while_busy(server: &mut Server) {
     let links: Vec<LinkId> = server.bus.wires.keys().copied().collect();
@@ -231,7 +189,7 @@ pub fn serve_while_busy(server: &mut Server) {
 }
 
 /// What the rules want done by now, with `nodes.conf` written; `None` for nothing.
-fn due(server: &mut Server) -> Option<Vec<Action>> {
+pub fn due(server: &mut Server) -> Option<Vec<Action>> {
     let actions = event::with(server, |state, moment| {
         if state.awaits_primary_offset() {
             state.look_at_manual_failover();

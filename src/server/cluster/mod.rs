@@ -7,4 +7,4 @@ pub mod endpoint;
 pub mod event;
 pub mod reassigned;
 pub mod route;
-mod wire;
+pub mod wires;

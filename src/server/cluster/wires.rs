@@ -1,5 +1,6 @@
-//! A link's socket, with what came of a message so far and what waits to be sent.
+//! The sockets of links, each with what came of a message so far and what waits to be sent.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use mio::{Registry, Token};
@@ -15,6 +16,34 @@ const READ_BYTES: usize = 16 << 10;
 const READS_MAX: usize = 64;
 /// Room that is kept when there is no use for it.
 const KEPT_BYTES: usize = 16 << 10;
+
+/// The sockets of the bus.
+#[derive(Debug, Default)]
+pub struct Bus {
+    pub(super) wires: BTreeMap<LinkId, Wire>,
+    /// Links whose sockets may have more.
+    pub(super) read_on: Vec<LinkId>,
+    /// When the next round of the rules is due, in Unix milliseconds.
+    pub(super) next_tick_ms: i64,
+}
+
+impl Bus {
+    /// Whether something that came is still to be read.
+    pub fn has_read_on(&self) -> bool {
+        !self.read_on.is_empty()
+    }
+
+    /// Bytes that wait to be sent on a link, and the room they have.
+    #[allow(dead_code, reason = "CLUSTER LINKS comes to show it")]
+    pub fn output_bytes(&self, link: LinkId) -> (usize, usize) {
+        self.wires.get(&link).map_or((0, 0), Wire::output_bytes)
+    }
+
+    /// Bytes of memory of all links.
+    pub fn memory(&self) -> usize {
+        self.wires.values().map(Wire::memory).sum()
+    }
+}
 
 /// How far a link is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
