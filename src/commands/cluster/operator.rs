@@ -3,9 +3,9 @@
 use super::common::{node, state, state_mut};
 use crate::cluster::NodeId;
 use crate::cluster::rules::operator::Failover;
-use crate::cluster::settings::BUS_PORT_OFFSET;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::{Args, Error};
+use crate::config::cluster::BUS_PORT_OFFSET;
 use crate::server::cluster::conf;
 use crate::server::cluster::event;
 use crate::server::execution::Ctx;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::common::{DISABLED, node, state};
 use crate::cluster::link::Link;
+use crate::cluster::node::LinkId;
 use crate::cluster::nodes_conf::Reader;
 use crate::cluster::{Flags, Node, NodeId, NodeKey, SlotSet, State};
 use crate::command::error::CmdResult;
@@ -235,10 +236,10 @@ fn reply_shard_node(server: &Server, reply: &mut Reply, node: &Node, offset: i64
 /// CLUSTER LINKS.
 pub fn links(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     let cluster = cx.server.cluster.as_deref().ok_or(DISABLED)?;
-    let links: Vec<(&Link, &Node)> =
-        cluster.links().values().filter_map(|link| Some((link, cluster.node(link.node?)?))).collect();
+    let links: Vec<(LinkId, &Link, &Node)> =
+        cluster.links().iter().filter_map(|(id, link)| Some((*id, link, cluster.node(link.node?)?))).collect();
     cx.reply.array(links.len());
-    for (link, node) in links {
+    for (id, link, node) in links {
         cx.reply.map(6);
         for (name, text) in [("direction", if link.inbound { "from" } else { "to" }), ("node", node.id.as_str())] {
             cx.reply.bulk(name.as_bytes());
@@ -247,10 +248,11 @@ pub fn links(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         cx.reply.bulk(b"create-time");
         cx.reply.integer(link.created_ms);
         cx.reply.bulk(b"events");
-        cx.reply.bulk(b"r");
-        for name in ["send-buffer-allocated", "send-buffer-used"] {
+        let (used, allocated) = cx.server.bus.output_bytes(id);
+        cx.reply.bulk(if used > 0 { b"rw" } else { b"r" });
+        for (name, bytes) in [("send-buffer-allocated", allocated), ("send-buffer-used", used)] {
             cx.reply.bulk(name.as_bytes());
-            cx.reply.integer(0);
+            cx.reply.integer(bytes as i64);
         }
     }
     Ok(())

@@ -76,7 +76,7 @@ pub fn accept(server: &mut Server, stream: TcpStream) {
         _ => Ok(Socket::Tcp(stream)),
     };
     let wire = socket.and_then(|socket| {
-        socket.tune(keepalive_s)?;
+        socket.tune(keepalive_s, 3)?;
         Ok(Wire::new(socket, false))
     });
     let mut wire = match wire {

@@ -34,7 +34,6 @@ impl Bus {
     }
 
     /// Bytes that wait to be sent on a link, and the room they have.
-    #[allow(dead_code, reason = "CLUSTER LINKS comes to show it")]
     pub fn output_bytes(&self, link: LinkId) -> (usize, usize) {
         self.wires.get(&link).map_or((0, 0), Wire::output_bytes)
     }
