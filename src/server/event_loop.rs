@@ -37,9 +37,7 @@ use crate::cluster::node::LinkId;
 use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::net::listeners::FIRST_TOKEN;
-use crate::net::tokens::{
-    BUS_FIRST_TOKEN, HTTP_FIRST_TOKEN, LINK_TOKEN, MAIN_CHANNEL_TOKEN, PIPE_TOKEN, SIGNAL_TOKEN,
-};
+use crate::net::tokens::{BUS_FIRST_TOKEN, HTTP_FIRST_TOKEN, LINK_TOKEN, MAIN_CHANNEL_TOKEN, PIPE_TOKEN, SIGNAL_TOKEN};
 use crate::util::clock::Ticks;
 use pace::Pace;
 use pipeline::Pipeline;
