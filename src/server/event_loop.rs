@@ -149,15 +149,7 @@ impl EventLoop {
                 }
             }
             self.read_on(left_over);
-            if self.server.repl.link.wire.reads_on {
-                handshake::ready(&mut self.server, &mut self.db);
-            }
-            if self.server.repl.link.main.as_ref().is_some_and(|main| main.wire.reads_on) {
-                main_channel::ready(&mut self.server, &mut self.db);
-            }
-            if self.server.bus.has_read_on() {
-                bus::read_on(&mut self.server);
-            }
+            self.read_links_on();
             self.accept_rest();
             if self.worker.has_work(&self.server) {
                 self.worker.work(&mut self.server, &mut self.db);
@@ -169,6 +161,19 @@ impl EventLoop {
             self.server.stats.turn_started = Some(ended);
             super::cron::tick(&mut self.server, &mut self.db);
             bus::tick(&mut self.server);
+        }
+    }
+
+    /// Goes on with connections to other servers that were not emptied.
+    fn read_links_on(&mut self) {
+        if self.server.repl.link.wire.reads_on {
+            handshake::ready(&mut self.server, &mut self.db);
+        }
+        if self.server.repl.link.main.as_ref().is_some_and(|main| main.wire.reads_on) {
+            main_channel::ready(&mut self.server, &mut self.db);
+        }
+        if self.server.bus.has_read_on() {
+            bus::read_on(&mut self.server);
         }
     }
 
