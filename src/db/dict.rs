@@ -174,10 +174,10 @@ impl Dict {
     pub fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<DictSlot<'_>> {
         #[cfg(test)]
         asked::note(key);
-        let slot = match (self.keys.find_mut(hash, key), &mut self.slots) {
-            (None, Some(slots)) => find_mut_in_slot(slots, hash, key)?,
-            (slot, _) => slot?,
-        };
+        if let Some(slot) = self.keys.find_mut(hash, key) {
+            return Some(DictSlot { slot, indexes: &mut self.indexes, hash });
+        }
+        let slot = find_mut_in_slot(self.slots.as_deref_mut()?, hash, key)?;
         Some(DictSlot { slot, indexes: &mut self.indexes, hash })
     }
 
@@ -186,14 +186,13 @@ impl Dict {
     pub fn probe(&mut self, hash: u64, key: &[u8]) -> DictProbe<'_> {
         #[cfg(test)]
         asked::note(key);
-        let probe = match (self.keys.probe(hash, key), &mut self.slots) {
-            (Probe::Vacant(_), Some(slots)) => probe_slot(slots, hash, key),
-            (probe, _) => probe,
-        };
         let indexes = &mut self.indexes;
-        match probe {
+        match self.keys.probe(hash, key) {
             Probe::Found(slot) => DictProbe::Found(DictSlot { slot, indexes, hash }),
-            Probe::Vacant(slot) => DictProbe::Vacant(VacantDictSlot { slot, indexes, hash }),
+            Probe::Vacant(slot) => match self.slots.as_deref_mut() {
+                None => DictProbe::Vacant(VacantDictSlot { slot, indexes, hash }),
+                Some(slots) => probe_slot(slots, indexes, hash, key),
+            },
         }
     }
 
@@ -349,8 +348,11 @@ fn find_mut_in_slot<'a>(slots: &'a mut BySlot, hash: u64, key: &[u8]) -> Option<
 }
 
 #[inline(never)]
-fn probe_slot<'a>(slots: &'a mut BySlot, hash: u64, key: &[u8]) -> Probe<'a, Entry, KeyHasher> {
-    slots.table_or_new(slot_in(hash)).probe(hash, key)
+fn probe_slot<'a>(slots: &'a mut BySlot, indexes: &'a mut Indexes, hash: u64, key: &[u8]) -> DictProbe<'a> {
+    match slots.table_or_new(slot_in(hash)).probe(hash, key) {
+        Probe::Found(slot) => DictProbe::Found(DictSlot { slot, indexes, hash }),
+        Probe::Vacant(slot) => DictProbe::Vacant(VacantDictSlot { slot, indexes, hash }),
+    }
 }
 
 impl Indexes {
