@@ -64,13 +64,15 @@ fn guesses_at_passwords_are_counted_and_cost_no_memory() {
         stranger.raw(&encode(&["AUTH", &format!("user:{number}"), &format!("guess:{number}")]));
     };
     let wrong = Reply::error("WRONGPASS invalid username-password pair or user is disabled.");
-    let mut memory = Vec::new();
-    for round in 0..2 {
-        (0..2000).for_each(|number| guess(&mut stranger, round * 2000 + number));
+    let mut guess_often = |first: usize| {
+        (first..first + 2000).for_each(|number| guess(&mut stranger, number));
         (0..2000).for_each(|_| assert_eq!(stranger.read(), wrong));
-        memory.push(stat(&mut admin, "used_memory"));
-    }
-    assert!(memory[1] < memory[0] + 100_000, "{memory:?}");
+    };
+    guess_often(0);
+    let memory = stat(&mut admin, "used_memory");
+    guess_often(2000);
+    // The buffers of a client that reads late are given back after a while.
+    wait_until("there is no more than before", || stat(&mut admin, "used_memory") < memory + 100_000);
     assert_eq!(stat(&mut admin, "acl_access_denied_auth"), 4000);
     let Reply::Array(entries) = admin.cmd(&["ACL", "LOG", "100"]) else { panic!("no list") };
     assert_eq!(entries.len(), 10);

@@ -392,6 +392,8 @@ fn replicas_in_a_circle_change_nothing_and_can_be_freed() {
     let (first, second) = (node(&[]), node(&[]));
     follow(&second, first.port());
     write_everything(&mut first.connect(), 1, 100);
+    let keyspace = |node: &Server| node.connect().cmd(&["INFO", "keyspace"]).text();
+    wait_until("what expires is gone", || keyspace(&first).contains("expires=0,"));
     wait_for_same(&[&first, &second]);
     let data = digest(&first);
     follow(&first, second.port());
