@@ -35,6 +35,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/script/lua/memory.rs",
     "src/server/scripting/run.rs",
     "src/types/item.rs",
+    "src/types/sharing.rs",
     "src/types/hash/field.rs",
     "src/types/hash/form.rs",
     "src/types/sorted_set/item.rs",

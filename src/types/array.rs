@@ -22,6 +22,7 @@ use std::ops::ControlFlow;
 
 use super::Collection;
 use super::digest::Digest;
+use super::sharing::Sharing;
 use crate::util::alloc::size_class;
 use slice::{Shape, Slice};
 
@@ -62,7 +63,7 @@ impl Limits {
 
 /// Elements at indexes.
 #[derive(Clone, Default)]
-pub struct Array(Box<Parts>);
+pub struct Array(Sharing<Parts>);
 
 #[derive(Clone)]
 struct Parts {

@@ -26,6 +26,7 @@ use roaring::RoaringBitmap;
 
 use super::Collection;
 use super::digest::Digest;
+use super::sharing::Sharing;
 use crate::util::alloc::size_class;
 use crate::util::bits;
 
@@ -46,7 +47,7 @@ const CONTAINER_BYTES: usize = 40;
 
 /// Bits with a length.
 #[derive(Clone, Default)]
-pub struct Bitmap(Box<Parts>);
+pub struct Bitmap(Sharing<Parts>);
 
 #[derive(Clone, Default)]
 struct Parts {
@@ -94,7 +95,7 @@ impl Bitmap {
     pub fn from_bytes(bytes: &[u8]) -> Bitmap {
         let buckets = bytes.chunks(BUCKET_BYTES).map(bucket_of).zip(0..);
         let buckets = buckets.filter(|(bits, _)| !bits.is_empty()).map(|(bits, number)| (number, bits)).collect();
-        Bitmap(Box::new(Parts { len: bytes.len() as u64, buckets }))
+        Bitmap(Sharing::new(Parts { len: bytes.len() as u64, buckets }))
     }
 
     /// The string whose bits these are. The caller has made sure that so many bytes may be made.

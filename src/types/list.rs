@@ -18,6 +18,7 @@ use std::ops::ControlFlow;
 use super::Collection;
 use super::digest::Digest;
 use super::listpack::{Element, GappedListpack, IntText, Listpack, Pack, Storage};
+use super::sharing::Sharing;
 use crate::util::alloc::size_class;
 use node::Node;
 use quick::Quicklist;
@@ -34,7 +35,7 @@ pub struct List(Form);
 #[derive(Clone, Debug)]
 enum Form {
     Small(Listpack),
-    Large(Box<Quicklist>),
+    Large(Sharing<Quicklist>),
 }
 
 /// An end of a list.
@@ -402,7 +403,7 @@ impl List {
     #[inline]
     fn large(&mut self) -> &mut Quicklist {
         if let Form::Small(pack) = &mut self.0 {
-            self.0 = Form::Large(Box::new(Quicklist::of(std::mem::take(pack))));
+            self.0 = Form::Large(Sharing::new(Quicklist::of(std::mem::take(pack))));
         }
         match &mut self.0 {
             Form::Large(list) => list,

@@ -16,6 +16,7 @@ pub mod listpack;
 pub mod lzf;
 pub mod path_hash;
 pub mod set;
+pub mod sharing;
 pub mod sorted_set;
 pub mod stream;
 pub mod table;

@@ -14,12 +14,13 @@ use std::ops::Bound;
 
 use super::digest::Digest;
 use super::hash::{Hash, HashLimits};
+use super::sharing::Sharing;
 use super::{Collection, ExpiringParts};
 use crate::util::alloc::size_class;
 
 /// Paths with fields.
 #[derive(Clone, Default)]
-pub struct PathHash(Box<Paths>);
+pub struct PathHash(Sharing<Paths>);
 
 /// No path is without fields, and no field expires.
 type Paths = BTreeMap<Box<[u8]>, Hash>;

@@ -25,6 +25,7 @@ use super::hash::{self, FieldExpiry};
 use super::intset::Intset;
 use super::item::Item;
 use super::listpack::{Element, Elements, IntText, Listpack};
+use super::sharing::Sharing;
 use super::table::{self, Probe, Table};
 use super::uncommon;
 use super::{Collection, ExpiringParts};
@@ -55,10 +56,10 @@ pub struct Set(Form);
 #[derive(Clone)]
 enum Form {
     Small(Small),
-    Big(Box<Big>),
+    Big(Sharing<Big>),
 }
 
-/// What is kept in a box.
+/// What is large.
 enum Big {
     Table(Table<Item>),
     Timed(TimedSet),
@@ -120,7 +121,7 @@ impl Clone for Big {
 
 impl Form {
     fn table(table: Table<Item>) -> Self {
-        Self::Big(Box::new(Big::Table(table)))
+        Self::Big(Sharing::new(Big::Table(table)))
     }
 }
 
@@ -244,7 +245,7 @@ impl Set {
         };
         uncommon::note_made();
         let timed = TimedSet::of(self.iter(), self.len(), may_be_small, limits);
-        self.0 = Form::Big(Box::new(Big::Timed(timed)));
+        self.0 = Form::Big(Sharing::new(Big::Timed(timed)));
     }
 
     /// Makes it a set with times, unless it is one.

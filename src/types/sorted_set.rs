@@ -27,6 +27,7 @@ use std::ops::Range;
 
 use super::digest::Digest;
 use super::listpack::{Element, IntText, Listpack};
+use super::sharing::Sharing;
 use super::{Collection, table};
 use crate::util::number;
 use crate::util::random::Random;
@@ -88,7 +89,7 @@ pub struct SortedSet {
 #[derive(Clone, Debug)]
 enum Form {
     Packed(Packed),
-    Ordered(Box<Ordered>),
+    Ordered(Sharing<Ordered>),
 }
 
 impl Default for Form {
@@ -107,7 +108,7 @@ impl SortedSet {
         let sorted = entries.iter().map(|(member, score)| (member.as_ref(), *score));
         let form = match small {
             true => Form::Packed(Packed::from_sorted(sorted)),
-            false => Form::Ordered(Box::new(Ordered::from_sorted(sorted))),
+            false => Form::Ordered(Sharing::new(Ordered::from_sorted(sorted))),
         };
         Self { form }
     }
@@ -202,7 +203,7 @@ impl SortedSet {
         if let Form::Packed(_) = self.form {
             let entries: Vec<_> = self.iter().map(|entry| (entry.member.to_vec(), entry.score())).collect();
             let sorted = entries.iter().map(|(member, score)| (&member[..], *score));
-            self.form = Form::Ordered(Box::new(Ordered::from_sorted(sorted)));
+            self.form = Form::Ordered(Sharing::new(Ordered::from_sorted(sorted)));
         }
     }
 

@@ -22,11 +22,12 @@ pub use producers::{ProducerSettings, Producers};
 
 use super::digest::Digest;
 use super::listpack::IntText;
+use super::sharing::Sharing;
 use super::{Collection, uncommon};
 
 /// A stream.
 #[derive(Clone, Debug, Default)]
-pub struct Stream(Box<Parts>);
+pub struct Stream(Sharing<Parts>);
 
 #[derive(Clone, Debug, Default)]
 struct Parts {
@@ -62,7 +63,7 @@ pub enum Deletion {
 impl Stream {
     /// A stream of these entries, without groups.
     pub fn new(log: Log) -> Stream {
-        Stream(Box::new(Parts { log, ..Parts::default() }))
+        Stream(Sharing::new(Parts { log, ..Parts::default() }))
     }
 
     /// The entries.
@@ -84,7 +85,8 @@ impl Stream {
 
     /// The groups, to change them, and the entries.
     pub fn groups_mut(&mut self) -> (&mut Groups, &Log) {
-        (&mut self.0.groups, &self.0.log)
+        let Parts { groups, log, .. } = &mut *self.0;
+        (groups, log)
     }
 
     /// What is known of producers, if anything.

@@ -122,6 +122,8 @@ pub struct Table<T: Packed, H: KeyHash = HashSeed> {
 
 // SAFETY: the table owns its segments, and its items as if they were `T`s.
 unsafe impl<T: Packed + Send, H: KeyHash + Send> Send for Table<T, H> {}
+// SAFETY: nothing is changed through a reference but what items let change through theirs.
+unsafe impl<T: Packed + Sync, H: KeyHash + Sync> Sync for Table<T, H> {}
 
 /// Table and segment sizes, for DEBUG HTSTATS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use roaring::RoaringBitmap;
 
 use super::{BUCKET_BYTES, Bitmap, Bits, Parts, bucket_of};
+use crate::types::sharing::Sharing;
 use crate::util::bits::Combination;
 
 /// Combines bits into a bitmap as long as the longest of them.
@@ -31,7 +32,7 @@ pub fn combine(combination: Combination, sources: &[Bits<'_>]) -> Bitmap {
             buckets.insert(number, bits);
         }
     }
-    Bitmap(Box::new(Parts { len: len as u64, buckets }))
+    Bitmap(Sharing::new(Parts { len: len as u64, buckets }))
 }
 
 /// The buckets in which a source may have bits.

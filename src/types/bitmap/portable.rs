@@ -12,6 +12,7 @@ use std::io::Read;
 use roaring::RoaringBitmap;
 
 use super::{BYTES_MAX, Bitmap, Parts};
+use crate::types::sharing::Sharing;
 
 impl Bitmap {
     /// Its bits in portable form.
@@ -49,6 +50,6 @@ impl Bitmap {
             bits.optimize();
             buckets.insert(number, bits);
         }
-        bytes.is_empty().then(|| Bitmap(Box::new(Parts { len, buckets })))
+        bytes.is_empty().then(|| Bitmap(Sharing::new(Parts { len, buckets })))
     }
 }

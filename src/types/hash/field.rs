@@ -78,6 +78,8 @@ pub struct Field(NonNull<u8>);
 
 // SAFETY: a field owns all its memory, and nothing in it belongs to a thread.
 unsafe impl Send for Field {}
+// SAFETY: nothing is changed through a reference.
+unsafe impl Sync for Field {}
 
 /// A borrowed field. Its lifetime is that of the borrow, not of this value.
 #[derive(Clone, Copy)]

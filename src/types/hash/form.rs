@@ -10,6 +10,7 @@ use super::big::BigHash;
 use super::template::SharedHash;
 use super::timed::TimedPack;
 use crate::types::listpack::ThinListpack;
+use crate::types::sharing::Sharing;
 
 const TAGS: usize = 0b11;
 const PACK: usize = 0b00;
@@ -17,7 +18,7 @@ const TIMED: usize = 0b01;
 const BIG: usize = 0b10;
 const SHARED: usize = 0b11;
 
-/// A listpack as it is (null when it is empty), or the address of a box plus its tag.
+/// A listpack as it is (null when it is empty), or the address of a box, or of a shared value, plus its tag.
 #[repr(C)]
 union Word {
     pack: ManuallyDrop<ThinListpack>,
@@ -33,6 +34,8 @@ pub struct Form(Word);
 
 // SAFETY: it owns what it points to, all of which may be sent.
 unsafe impl Send for Form {}
+// SAFETY: nothing is changed through a reference.
+unsafe impl Sync for Form {}
 
 /// A form, borrowed.
 #[derive(Clone, Copy)]
@@ -79,7 +82,28 @@ impl Form {
 
     /// A big hash.
     pub fn big(big: BigHash) -> Self {
-        Self::boxed(Box::new(big), BIG)
+        Self::of_sharing(Sharing::new(big))
+    }
+
+    fn of_sharing(big: Sharing<BigHash>) -> Self {
+        Self(Word { raw: big.into_raw().cast_mut().cast::<u8>().wrapping_add(BIG) })
+    }
+
+    /// The big hash behind a word with its tag, which keeps it.
+    #[inline(always)]
+    fn sharing(&self) -> ManuallyDrop<Sharing<BigHash>> {
+        // SAFETY: callers have seen the tag, and the handle that is read here is never dropped.
+        ManuallyDrop::new(unsafe { Sharing::from_raw(self.address().as_ptr()) })
+    }
+
+    /// The same, to be changed: if others have it, too, the word gets a copy.
+    #[inline(always)]
+    fn big_mut(&mut self) -> &mut BigHash {
+        let mut sharing = self.sharing();
+        let changed: *mut BigHash = &mut **sharing;
+        self.0.raw = changed.cast::<u8>().wrapping_add(BIG);
+        // SAFETY: the word owns it, and is mutably borrowed.
+        unsafe { &mut *changed }
     }
 
     /// A small hash that shares its names.
@@ -133,7 +157,7 @@ impl Form {
         unsafe {
             match self.tag() {
                 PACK => FormMut::Pack(&mut self.0.pack),
-                BIG => FormMut::Big(self.address().as_mut()),
+                BIG => FormMut::Big(self.big_mut()),
                 SHARED => FormMut::Shared(self.address().as_mut()),
                 _ => FormMut::Timed(self.address().as_mut()),
             }
@@ -146,7 +170,7 @@ impl Clone for Form {
         match self.view() {
             FormRef::Pack(pack) => Self(Word { pack: ManuallyDrop::new(pack.clone()) }),
             FormRef::Timed(pack) => Self::timed(pack.clone()),
-            FormRef::Big(big) => Self::big(big.clone()),
+            FormRef::Big(_) => Self::of_sharing(Sharing::clone(&self.sharing())),
             FormRef::Shared(shared) => Self::shared(shared.clone()),
         }
     }
@@ -159,7 +183,7 @@ impl Drop for Form {
         unsafe {
             match self.tag() {
                 PACK => ManuallyDrop::drop(&mut self.0.pack),
-                BIG => drop(Box::from_raw(self.address::<BigHash>().as_ptr())),
+                BIG => drop(ManuallyDrop::into_inner(self.sharing())),
                 SHARED => drop(Box::from_raw(self.address::<SharedHash>().as_ptr())),
                 _ => drop(Box::from_raw(self.address::<TimedPack>().as_ptr())),
             }

@@ -18,6 +18,8 @@ pub struct ThinBytes(Option<NonNull<u8>>);
 
 // SAFETY: it owns its memory, as a box does.
 unsafe impl Send for ThinBytes {}
+// SAFETY: nothing is changed through a reference.
+unsafe impl Sync for ThinBytes {}
 
 impl ThinBytes {
     /// The allocation as a box would have it.

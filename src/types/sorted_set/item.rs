@@ -107,6 +107,8 @@ pub struct Item(NonNull<u8>);
 
 // SAFETY: an item owns its allocation alone.
 unsafe impl Send for Item {}
+// SAFETY: nothing is changed through a reference.
+unsafe impl Sync for Item {}
 
 impl Item {
     /// A member with its score.
