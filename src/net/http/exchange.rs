@@ -268,3 +268,62 @@ impl Exchange {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// A connection and its other end.
+    fn pair() -> (Exchange, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+        ours.set_nonblocking(true).expect("a socket");
+        theirs.set_read_timeout(Some(std::time::Duration::from_secs(10))).expect("a socket");
+        (Exchange::new(1, Socket::Unix(mio::net::UnixStream::from_std(ours)), 0), theirs)
+    }
+
+    #[test]
+    fn a_head_that_does_not_come_in_time_is_the_end_of_it() {
+        let (mut exchange, mut peer) = pair();
+        assert!(!exchange.is_overdue(HEAD_MS - 1) && exchange.is_overdue(HEAD_MS));
+        peer.write_all(b"GET / HT").expect("a part of a head");
+        assert_eq!(exchange.advance(5_000), Step::Wait);
+        assert!(exchange.has_begun() && exchange.is_overdue(HEAD_MS), "a byte now and then buys no time");
+    }
+
+    #[test]
+    fn an_answer_that_is_not_read_is_the_end_of_it_and_a_stream_misses_events() {
+        let (mut exchange, mut peer) = pair();
+        peer.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("a request");
+        assert!(matches!(exchange.advance(0), Step::Asked(Parsed::Complete(..))));
+        exchange.begin_stream(b"head".to_vec());
+        let event: Arc<[u8]> = vec![b'x'; 1 << 20].into();
+        for _ in 0..50 {
+            exchange.push(&event);
+            assert_eq!(exchange.advance(1_000), Step::Wait);
+        }
+        assert!(exchange.output.len() <= WAITING_PIECES_MAX);
+        assert!(!exchange.is_overdue(STALL_MS) && exchange.is_overdue(1_000 + STALL_MS));
+        drop(peer);
+        assert_eq!(exchange.advance(2_000), Step::Close);
+    }
+
+    #[test]
+    fn what_is_refused_is_heard_though_its_sender_goes_on() {
+        let (mut exchange, mut peer) = pair();
+        peer.write_all(b"*1\r\n$4\r\nPING\r\n").expect("a request of another protocol");
+        assert!(matches!(exchange.advance(0), Step::Asked(Parsed::Refused(_))));
+        exchange.answer(b"no".to_vec(), None, true);
+        assert_eq!(exchange.advance(0), Step::Wait);
+        peer.write_all(&[b'x'; 1000]).expect("what is read and forgotten");
+        assert_eq!((exchange.advance(0), exchange.phase()), (Step::Wait, Phase::Draining));
+        let mut answer = String::new();
+        peer.read_to_string(&mut answer).expect("the answer to its end");
+        assert_eq!(answer, "no");
+        assert!(exchange.is_overdue(DRAIN_MS), "and not for long");
+        drop(peer);
+        assert_eq!(exchange.advance(0), Step::Close);
+    }
+}
