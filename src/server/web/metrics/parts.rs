@@ -59,6 +59,9 @@ pub fn instance(source: &Source<'_>, out: &mut Exposition) {
     );
 }
 
+/// A family by database: its name, its help, and its sample.
+type CountOfDatabase = (&'static str, &'static str, fn(&Source<'_>, usize) -> u64);
+
 /// Keys of each database.
 pub fn databases(source: &Source<'_>, out: &mut Exposition) {
     let dicts = || (0..source.db.count()).map(|index| (index, &source.db.database(index).dict));
@@ -67,7 +70,7 @@ pub fn databases(source: &Source<'_>, out: &mut Exposition) {
         .map(|(index, _)| index)
         .take(DATABASES_MAX)
         .collect();
-    let families: [(&str, &str, fn(&Source<'_>, usize) -> u64); 3] = [
+    let families: [CountOfDatabase; 3] = [
         ("redis_db_keys", "Keys by database.", |source, index| source.db.database(index).dict.len() as u64),
         ("redis_db_keys_expiring", "Keys that expire by database.", |source, index| {
             source.db.database(index).dict.expires_len() as u64
