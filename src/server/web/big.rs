@@ -147,9 +147,12 @@ mod tests {
         let first = &big.told()[0];
         assert_eq!((first.db, &first.key[..], first.kind, first.len), (5, &b"list"[..], ValueType::List, 5000));
         assert_eq!(bed.run("memory usage list"), format!(":{}\r\n", first.bytes));
-        assert_eq!(big.told()[1].key, b"key:499");
+        // Sizes are those of the allocator's classes, so that several keys are as large as the longest.
+        let second = &big.told()[1];
         bed.run("select 0");
-        assert_eq!(bed.run("memory usage key:499"), format!(":{}\r\n", big.told()[1].bytes));
+        for key in ["key:499", std::str::from_utf8(&second.key).expect("a name")] {
+            assert_eq!(bed.run(&format!("memory usage {key}")), format!(":{}\r\n", second.bytes));
+        }
         assert!(big.told().is_sorted_by(|one, next| one.bytes >= next.bytes));
         bed.run("flushall");
         big.search(&bed.db, 2, || false);
