@@ -167,7 +167,7 @@ pub struct Client {
     /// Its socket and input.
     pub connection: Connection,
     /// What is to be sent.
-    pub output: Reply,
+    pub output: Box<Reply>,
     /// Whether it speaks RESP3.
     pub resp3: bool,
     /// Selected database.
@@ -252,7 +252,7 @@ impl Client {
         Client {
             id,
             connection,
-            output: Reply::default(),
+            output: Box::default(),
             resp3: false,
             db: 0,
             modes: Modes::default(),

@@ -39,7 +39,7 @@ impl<'a> Args<'a> {
     }
 
     /// Argument `index` as a key.
-    #[inline]
+    #[inline(always)]
     pub fn key(&self, index: usize) -> Key<'a> {
         let bytes = self.get(index);
         if index == self.hashed { Key::hashed(bytes, self.hash) } else { Key::new(bytes) }

@@ -4,62 +4,84 @@
 use super::{Args, CommandId, CommandTable};
 use crate::db;
 use crate::db::keyspace::Db;
-use crate::resp::request::ArgView;
+use crate::resp::request::{ArgView, Batch, Request};
 
 /// What is known of a request before it runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Resolved {
     /// Its command.
     pub command: Option<CommandId>,
+    /// The command is plain, and has as many arguments as it should.
+    pub is_usual: bool,
     /// The argument that was hashed, 0 for none, and its hash.
-    hashed: usize,
+    hashed: u16,
     hash: u64,
 }
 
 impl Resolved {
     /// The arguments of the request, with what is known of them.
-    #[inline]
+    #[inline(always)]
     pub fn args<'a>(&self, request: ArgView<'a>) -> Args<'a> {
-        Args::with_hash(request, self.hashed, self.hash)
+        Args::with_hash(request, usize::from(self.hashed), self.hash)
     }
 }
 
-/// Looks up the commands of a batch, hashes their first keys, and has the memory behind them fetched. A SELECT among
-/// them makes that useless for what follows it, but not wrong.
-#[inline]
-pub fn resolve<'a>(
-    commands: &CommandTable,
-    keys: &Db,
-    requests: impl Iterator<Item = ArgView<'a>>,
-    resolved: &mut Vec<Resolved>,
-) {
-    resolved.clear();
-    // Runs of one command are common: it is looked up once.
-    let mut last = (0, None, 0);
-    for request in requests {
-        let word = request.word(0).unwrap_or(0);
-        if word == 0 || word != last.0 {
-            let command = commands.resolve(&request);
-            let entry = command.map(|id| commands.entry(id));
-            let hashed = entry.map_or(0, |entry| usize::from(entry.first_key));
-            // The next argument may name another subcommand.
-            let word = if entry.is_some_and(|entry| entry.is_plain) { word } else { 0 };
-            last = (word, command, hashed);
-        }
-        let (_, command, hashed) = last;
-        let mut found = Resolved { command, hashed, hash: 0 };
-        if hashed > 0 && hashed < request.len() {
-            found.hash = db::hash_key(request.get(hashed));
-            keys.prefetch_bucket(found.hash);
-        } else {
-            found.hashed = 0;
-        }
-        resolved.push(found);
-    }
-    if resolved.len() > 1 {
-        for found in resolved.iter().filter(|found| found.hashed > 0) {
-            keys.prefetch_entry(found.hash);
+/// What was found out about a batch.
+#[derive(Debug, Default)]
+pub struct Lookahead {
+    /// About each of its requests.
+    pub resolved: Vec<Resolved>,
+    /// What holds for requests that begin as the one before, also if that was in another batch: runs of one command are
+    /// common.
+    last: Option<Resolved>,
+}
+
+impl Lookahead {
+    /// Looks up the commands of a batch, hashes their first keys, and has the memory behind them fetched. A SELECT among
+    /// them makes that useless for what follows it, but not wrong.
+    #[inline(always)]
+    pub fn resolve(&mut self, commands: &CommandTable, keys: &Db, batch: &Batch, buffer: &[u8]) {
+        let Lookahead { resolved, last } = self;
+        resolved.clear();
+        resolved.extend(batch.requests.iter().map(|request| {
+            let known = match *last {
+                Some(last) if request.alike => last,
+                _ => look_up(commands, batch, request, buffer, last),
+            };
+            if known.hashed == 0 {
+                return known;
+            }
+            let hash = db::hash_key(ArgView::of(batch, request, buffer).get(usize::from(known.hashed)));
+            keys.prefetch_bucket(hash);
+            Resolved { hash, ..known }
+        }));
+        if resolved.len() > 1 {
+            for found in resolved.iter().filter(|found| found.hashed > 0) {
+                keys.prefetch_entry(found.hash);
+            }
         }
         keys.dict.prefetch_by_slot(resolved.iter().filter(|found| found.hashed > 0).map(|found| found.hash));
     }
+}
+
+/// Looks up a command; `last` becomes what is known then of requests that begin alike.
+#[inline(never)]
+fn look_up(
+    commands: &CommandTable,
+    batch: &Batch,
+    request: &Request,
+    buffer: &[u8],
+    last: &mut Option<Resolved>,
+) -> Resolved {
+    let args = ArgView::of(batch, request, buffer);
+    let command = commands.resolve(&args);
+    let entry = command.map(|id| commands.entry(id));
+    let is_plain = entry.is_some_and(|entry| entry.is_plain);
+    let is_usual = is_plain && entry.is_some_and(|entry| entry.row.arity.allows(args.len()));
+    let key = entry.map_or(0, |entry| entry.first_key);
+    let hashed = if usize::from(key) < args.len() { key } else { 0 };
+    let found = Resolved { command, is_usual, hashed, hash: 0 };
+    // The next argument of others may name a subcommand.
+    *last = is_plain.then_some(found);
+    found
 }

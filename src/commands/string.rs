@@ -132,17 +132,17 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 /// Writes a string value as a bulk string, a big one without copying it.
-#[inline]
+#[inline(always)]
 pub fn reply_string(reply: &mut Reply, value: StringRef<'_>) {
     match value {
         StringRef::Int(number) => reply.bulk_int(number),
-        StringRef::Bytes(bytes) => reply.bulk(bytes),
+        StringRef::Bytes(bytes) => reply.bulk_at_once(bytes),
         StringRef::Shared(shared) => reply.bulk_shared(&shared.to_arc()),
     }
 }
 
 /// Answers with a key's string or null; whether it was there.
-#[inline]
+#[inline(always)]
 fn reply_value(cx: &mut Ctx<'_>, key: &Key<'_>) -> Result<bool, Error> {
     let value = cx.db.string(key)?;
     match value {
@@ -170,7 +170,7 @@ fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return set_with_options(cx, args);
     }
     let key = args.key(1);
-    cx.db.set(&key, new_string(&args, 2), Expiry::Clear);
+    cx.db.set_at_once(&key, new_string(&args, 2), Expiry::Clear);
     cx.changed(&key, SET_EVENT);
     cx.reply.ok();
     Ok(())

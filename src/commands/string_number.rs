@@ -65,7 +65,7 @@ fn add(cx: &mut Ctx<'_>, args: Args<'_>, increment: i64) -> CmdResult {
                 None => return Err(NOT_AN_INTEGER),
             };
             let sum = old.checked_add(increment).ok_or(OVERFLOW)?;
-            slot.update(|entry| entry.set_int(sum));
+            slot.set_int(sum);
             sum
         }
         None => {

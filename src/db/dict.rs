@@ -31,7 +31,7 @@ use std::ptr::NonNull;
 
 use super::blessed::Blessed;
 use super::capture::{Capture, Images};
-use super::entry::{Entry, EntryRef, EntryView, InEntry};
+use super::entry::{Entry, EntryRef, EntryView, InEntry, Kind};
 use super::expiry_schedule::ExpirySchedule;
 use super::hasher::{KeyHasher, slot_in};
 use crate::types::ExpiringParts;
@@ -170,7 +170,7 @@ impl Dict {
     }
 
     /// The entry of a key, to be changed or removed.
-    #[inline]
+    #[inline(always)]
     pub fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<DictSlot<'_>> {
         #[cfg(test)]
         asked::note(key);
@@ -182,7 +182,7 @@ impl Dict {
     }
 
     /// The entry of a key, or where to put it.
-    #[inline]
+    #[inline(always)]
     pub fn probe(&mut self, hash: u64, key: &[u8]) -> DictProbe<'_> {
         #[cfg(test)]
         asked::note(key);
@@ -444,6 +444,29 @@ impl<'a> DictSlot<'a> {
         Reindex(self, before, plan).0.slot.update(change)
     }
 
+    /// Replaces a string that does not expire by another in its place, where that is all there is to do: see
+    /// [`Entry::overwrite`]. No index has it, before and after.
+    #[inline(always)]
+    pub fn overwrite_lasting(&mut self, value: &[u8]) -> bool {
+        if self.view().expire_at().is_some() {
+            return false;
+        }
+        self.before_change();
+        self.slot.update(|entry| entry.overwrite(value))
+    }
+
+    /// Replaces a string by an integer. If it is one already, no index needs to know.
+    #[inline]
+    pub fn set_int(&mut self, value: i64) {
+        match self.view().kind() {
+            Kind::Int => {
+                self.before_change();
+                self.slot.update(|entry| entry.set_int(value));
+            }
+            _ => self.update(|entry| entry.set_int(value)),
+        }
+    }
+
     /// The collection in the entry, to be changed, if it has one of this type.
     #[inline]
     pub fn into_collection<T: InEntry>(mut self) -> Option<&'a mut T> {
@@ -474,6 +497,16 @@ impl<'a> DictSlot<'a> {
             self.indexes.blessed.remove(self.hash, self.slot.view().key());
         }
         self.slot.remove()
+    }
+
+    /// Has another entry of the same key in its place, as if the key had been removed and come anew; the old one.
+    #[cold]
+    pub fn begin_anew(&mut self, entry: Entry) -> Entry {
+        self.before_change();
+        if !self.indexes.blessed.is_empty() {
+            self.indexes.blessed.remove(self.hash, self.slot.view().key());
+        }
+        self.update(|old| std::mem::replace(old, entry))
     }
 
     /// Plans when to look for parts whose time has come if the entry may have such and its plan is too late or in vain.

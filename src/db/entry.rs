@@ -107,8 +107,9 @@ impl Kind {
         }
     }
 
+    /// Whether that is a string.
     #[inline(always)]
-    const fn is_string(self) -> bool {
+    pub const fn is_string(self) -> bool {
         matches!(self, Self::Int | Self::Inline | Self::Shared)
     }
 
@@ -286,10 +287,10 @@ impl Entry {
 
     /// Replaces a string value; key, expiry and access stay.
     pub fn set_string(&mut self, value: &[u8]) {
-        if let Some(number) = parse_i64(value) {
+        if self.overwrite(value) {
+            // Nothing else is to be done.
+        } else if let Some(number) = parse_i64(value) {
             self.set_int(number);
-        } else if let Some(old) = self.inline_of(value.len()) {
-            old.copy_from_slice(value);
         } else if value.len() <= INLINE_MAX {
             self.set_inline(value, false);
         } else {
@@ -311,8 +312,12 @@ impl Entry {
         if value.len() <= INLINE_MAX { self.set_inline(&value, raw) } else { self.set_shared(value) }
     }
 
-    /// Replaces the value by an integer; key, expiry and access stay.
+    /// Replaces the value by an integer; key, expiry and access stay. One integer for another changes nothing else.
     pub fn set_int(&mut self, value: i64) {
+        if self.view().kind() == Kind::Int {
+            // SAFETY: this kind has a slot of one word, and the entry is mutably borrowed.
+            return unsafe { self.view().slot_address().cast().write(value) };
+        }
         self.free_slot();
         self.reshape(Shape::string(Kind::Int, self.view().expire_at(), value as u64), 0, &[]);
     }
@@ -435,16 +440,19 @@ impl Entry {
         copy
     }
 
-    /// The bytes of an inline string that was set as it is and has that many: a value of the same length fits.
-    #[inline]
-    fn inline_of(&mut self, len: usize) -> Option<&mut [u8]> {
+    /// Replaces an inline string, set as it is, by another of the same length that is no integer either: nothing but
+    /// the bytes changes then. Whether that was so.
+    #[inline(always)]
+    pub fn overwrite(&mut self, value: &[u8]) -> bool {
         let header = self.view().header();
-        if header.kind() != Kind::Inline || header.flags() & RAW != 0 || header.value_len() != len {
-            return None;
+        if !header.is_inline_of(value.len()) || parse_i64(value).is_some() {
+            return false;
         }
         let offset = header.key_offset() + self.view().key_len();
         // SAFETY: the value lies within the entry, which is mutably borrowed.
-        Some(unsafe { std::slice::from_raw_parts_mut(self.0.add(offset).as_ptr(), len) })
+        let old = unsafe { std::slice::from_raw_parts_mut(self.0.add(offset).as_ptr(), value.len()) };
+        old.copy_from_slice(value);
+        true
     }
 
     /// The bytes of a string, to be changed in place; none if they are kept as an integer.

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::slot::{SLOTS, slot_of};
 use crate::types::table::KeyHash;
-use crate::util::siphash::HashSeed;
+use crate::util::key_hash::HashSeed;
 
 /// The seed of the process where keys are not kept by slot; never set where they are.
 static PLAIN_SEED: OnceLock<HashSeed> = OnceLock::new();
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_slot_of_a_key_stands_in_its_hash_if_keys_are_kept_by_slot() {
-        let seed = HashSeed(1, 2);
+        let seed = HashSeed::portable(1, 2);
         let (plain, by_slot) = (KeyHasher::new(seed, false), KeyHasher::new(seed, true));
         for key in [&b"foo"[..], b"", b"{user1000}.following", b"foo{}{bar}"] {
             assert_eq!(plain.hash_key(key), seed.hash(key));

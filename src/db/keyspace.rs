@@ -16,6 +16,7 @@ mod captures;
 mod collections;
 mod noting;
 mod parts;
+mod values;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -311,10 +312,8 @@ impl Databases {
         let slot = self.all[self.selected].dict.find_mut(key.hash(), key.bytes())?;
         if slot.view().is_due(self.now_ms) {
             if !self.keeps_expired {
-                let lazily = self.lazyfree.lazily.expire;
-                self.lazyfree.dispose(slot.remove(), lazily);
                 self.stats.expired += 1;
-                self.notes.push(Note::new(self.selected, key, NoteKind::Expired));
+                Self::remove_due(slot, &mut self.lazyfree, &mut self.notes, self.selected, key);
             }
             return None;
         }
@@ -322,7 +321,6 @@ impl Databases {
     }
 
     /// Looks a key up for reading, and notes the access.
-    #[inline]
     pub fn read(&mut self, key: &Key<'_>) -> Option<EntryView<'_>> {
         self.look_up(key, self.touches, self.notes_misses)
     }
@@ -351,30 +349,30 @@ impl Databases {
         if self.access.frequency { self.random.next_u64() } else { 0 }
     }
 
-    #[inline]
+    #[inline(always)]
     fn look_up(&mut self, key: &Key<'_>, touch: bool, tell: bool) -> Option<EntryView<'_>> {
-        let (now_ms, random) = (self.now_ms, self.draw());
-        let mut slot = self.all[self.selected].dict.find_mut(key.hash(), key.bytes());
-        if let Some(due) = slot.take_if(|slot| slot.view().is_due(now_ms))
-            && !self.keeps_expired
-        {
-            let lazily = self.lazyfree.lazily.expire;
-            self.lazyfree.dispose(due.remove(), lazily);
-            self.stats.expired += 1;
-            self.notes.push(Note::new(self.selected, key, NoteKind::Expired));
-        }
-        let Some(slot) = slot else {
-            self.stats.misses += 1;
-            if tell {
-                self.notes.push(Note::new(self.selected, key, NoteKind::Missed));
+        let random = self.draw();
+        let Databases { all, selected, now_ms, stats, access, lazyfree, notes, keeps_expired, .. } = self;
+        match all[*selected].dict.find_mut(key.hash(), key.bytes()) {
+            Some(slot) if !slot.view().is_due(*now_ms) => {
+                stats.hits += 1;
+                if touch {
+                    access.note(slot.view(), random);
+                }
+                Some(slot.into_view())
             }
-            return None;
-        };
-        self.stats.hits += 1;
-        if touch {
-            self.access.note(slot.view(), random);
+            due_or_missing => {
+                stats.misses += 1;
+                if let Some(due) = due_or_missing.filter(|_| !*keeps_expired) {
+                    stats.expired += 1;
+                    Self::remove_due(due, lazyfree, notes, *selected, key);
+                }
+                if tell {
+                    notes.push(Note::new(*selected, key, NoteKind::Missed));
+                }
+                None
+            }
         }
-        Some(slot.into_view())
     }
 
     /// Looks a key up to change it, and notes the access.
@@ -400,9 +398,9 @@ impl Databases {
     }
 
     /// Reads a string.
-    #[inline]
+    #[inline(always)]
     pub fn string(&mut self, key: &Key<'_>) -> Result<Option<StringRef<'_>>, WrongType> {
-        match self.read(key) {
+        match self.look_up(key, self.touches, self.notes_misses) {
             None => Ok(None),
             Some(entry) => entry.string().map(Some).ok_or(WrongType),
         }
@@ -438,60 +436,30 @@ impl Databases {
     }
 
     /// Sets a key to a string, whatever it held.
-    #[inline]
     pub fn set(&mut self, key: &Key<'_>, value: NewString<'_>, expiry: Expiry) {
+        self.set_at_once(key, value, expiry);
+    }
+
+    /// [`Databases::set`] as a part of its caller.
+    #[inline(always)]
+    pub fn set_at_once(&mut self, key: &Key<'_>, value: NewString<'_>, expiry: Expiry) {
         if self.notes_replaced {
             return self.set_noting(key, value, expiry);
         }
-        let now_ms = self.now_ms;
         let (access, random) = (self.access, self.draw());
-        let slot = self.all[self.selected].dict.probe(key.hash(), key.bytes());
-        match slot {
+        match self.all[self.selected].dict.probe(key.hash(), key.bytes()) {
             DictProbe::Found(mut slot) => {
-                if slot.view().any_collection().is_some() {
-                    let lazily = self.lazyfree.lazily.server_del;
-                    let empty = |entry: &mut Entry| entry.take_collection();
-                    self.lazyfree.dispose(slot.update(empty), lazily);
+                if let (NewString::Bytes(bytes), Expiry::Clear) = (&value, expiry)
+                    && slot.overwrite_lasting(bytes)
+                {
+                    return access.note(slot.view(), random);
                 }
-                let old = slot.view().expire_at();
-                let due = slot.view().is_due(now_ms);
-                let expire = match expiry {
-                    Expiry::Clear => None,
-                    Expiry::Keep if due => None,
-                    Expiry::Keep => old,
-                    Expiry::At(at) => Some(at),
-                };
-                slot.update(|entry| {
-                    if old != expire {
-                        entry.set_expire(expire);
-                    }
-                    match value {
-                        NewString::Bytes(bytes) => entry.set_string(bytes),
-                        NewString::Shared(shared) => entry.set_string_arc(Arc::clone(shared)),
-                        NewString::Int(number) => entry.set_int(number),
-                        NewString::Text(bytes, raw) => entry.set_text(bytes, raw),
-                    }
-                });
-                access.note(slot.view(), random);
-                if due {
-                    slot.view().set_access(access.new_key());
+                if Self::replace_value(slot, &mut self.lazyfree, self.now_ms, value, expiry, (access, random)) {
                     self.replaced_expired(key);
                 }
             }
             DictProbe::Vacant(slot) => {
-                let expire = match expiry {
-                    Expiry::Clear | Expiry::Keep => None,
-                    Expiry::At(at) => Some(at),
-                };
-                let access = access.new_key();
-                slot.insert(match value {
-                    NewString::Bytes(bytes) => Entry::string(key.bytes(), bytes, expire, access),
-                    NewString::Shared(shared) => {
-                        Entry::string_from_arc(key.bytes(), Arc::clone(shared), expire, access)
-                    }
-                    NewString::Int(number) => Entry::int(key.bytes(), number, expire, access),
-                    NewString::Text(bytes, raw) => Entry::text(key.bytes(), bytes, raw, expire, access),
-                });
+                slot.insert(Self::new_entry(key, value, expiry, access.new_key()));
                 if self.notes_new {
                     self.notes.push(Note::new(self.selected, key, NoteKind::Created));
                 }

@@ -23,6 +23,7 @@
 //! time of one command: they do not survive [`Reply::consume`].
 
 mod flush;
+mod strings;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -156,8 +157,13 @@ impl Reply {
     }
 
     /// A string of any bytes.
-    #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
+        self.bulk_at_once(bytes);
+    }
+
+    /// [`Reply::bulk`] as a part of its caller.
+    #[inline(always)]
+    pub(crate) fn bulk_at_once(&mut self, bytes: &[u8]) {
         self.blob(b'$', bytes);
     }
 
@@ -460,7 +466,6 @@ impl Reply {
     }
 
     /// Writes a line that is known to have no CR or LF.
-    #[inline]
     fn short(&mut self, kind: u8, text: &[u8]) {
         self.room(text.len() + 3);
         self.buf.push(kind);
@@ -477,8 +482,16 @@ impl Reply {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn blob(&mut self, kind: u8, bytes: &[u8]) {
+        if !strings::push_short(&mut self.buf, kind, bytes) {
+            self.long_blob(kind, bytes);
+        }
+    }
+
+    /// [`Reply::blob`] where it is long, or there is no room.
+    #[inline(never)]
+    fn long_blob(&mut self, kind: u8, bytes: &[u8]) {
         self.room(bytes.len() + 24);
         self.header(kind, bytes.len());
         self.buf.extend_from_slice(bytes);

@@ -15,9 +15,12 @@
 //! a header line, and any two bytes for the CRLF behind a payload. One thing differs: a NUL in a line does not hide
 //! what is behind it.
 
+mod opening;
+
 use std::sync::Arc;
 
 use crate::util::quote;
+use opening::{Opening, short_header};
 
 /// Arguments of at least this many bytes get their own allocation.
 pub const BIG_ARGUMENT: usize = 32 * 1024;
@@ -52,6 +55,9 @@ pub struct Request {
     pub count: u32,
     /// Offset in the buffer of the byte behind it.
     pub end: u32,
+    /// Its first argument and the number of all are those of the request before it, byte for byte; for the first of a
+    /// batch that is the last of the batch before.
+    pub alike: bool,
 }
 
 /// Complete requests framed from one buffer, in order.
@@ -63,10 +69,12 @@ pub struct Batch {
     pub requests: Vec<Request>,
     /// Arguments that don't stand in the buffer.
     pub big: Vec<Arc<Vec<u8>>>,
+    /// How the last request began, those of batches before included.
+    opening: Opening,
 }
 
 impl Batch {
-    /// Forgets all requests, keeps the room.
+    /// Forgets all requests but how the last of them began, keeps the room.
     pub fn clear(&mut self) {
         match self.args.capacity() > ARGS_KEPT {
             true => self.args = Vec::new(),
@@ -74,6 +82,12 @@ impl Batch {
         }
         self.requests.clear();
         self.big.clear();
+    }
+
+    /// Takes the requests from `index` on out, which are of no use.
+    pub fn truncate(&mut self, index: usize) {
+        self.requests.truncate(index);
+        self.opening = Opening::NONE;
     }
 }
 
@@ -383,13 +397,14 @@ pub fn frame(
     while head < buffer.len() && batch.requests.len() < limits.requests_max {
         let first = batch.args.len();
         if progress.is_idle() && !limits.unauthenticated {
-            if let Some((count, end)) = whole(buffer, head, batch) {
-                batch.requests.push(Request { first: first as u32, count, end: end as u32 });
-                head = end;
+            if let Some(request) = whole(buffer, head, batch) {
+                head = request.end as usize;
+                batch.requests.push(request);
                 continue;
             }
             batch.args.truncate(first);
         }
+        batch.opening = Opening::NONE;
         let step = if progress.is_idle() && buffer[head] != b'*' {
             inline(buffer, &mut head, batch)
         } else {
@@ -398,7 +413,7 @@ pub fn frame(
         match step {
             Ok(Step::Done) if batch.args.len() > first => {
                 let count = (batch.args.len() - first) as u32;
-                batch.requests.push(Request { first: first as u32, count, end: head as u32 });
+                batch.requests.push(Request { first: first as u32, count, end: head as u32, alike: false });
             }
             Ok(Step::Done) => {} // an empty line or `*0`: nothing asked, nothing answered
             Ok(Step::NeedMore) => break,
@@ -597,15 +612,19 @@ fn expected_bulk(kind: u8) -> ProtocolError {
     ProtocolError(text.into())
 }
 
-/// The common case of a request, by hand: complete, every argument shorter than a thousand bytes. The number of its
-/// arguments and the offset behind it; on `None` some arguments may have been noted.
+/// The common case of a request, by hand: complete, every argument shorter than a thousand bytes. On `None` some
+/// arguments may have been noted.
 #[inline(always)]
-fn whole(buffer: &[u8], head: usize, batch: &mut Batch) -> Option<(u32, usize)> {
-    let (count, mut at) = short_header(buffer, head, b'*')?;
-    if count == 0 {
-        return None;
+fn whole(buffer: &[u8], head: usize, batch: &mut Batch) -> Option<Request> {
+    let first = batch.args.len() as u32;
+    let alike = batch.opening.comes_again(buffer, head);
+    if !alike {
+        batch.opening = Opening::read(buffer, head)?;
     }
-    for _ in 0..count {
+    let Opening { len, name, count, .. } = batch.opening;
+    batch.args.push(Arg { start: head as u32 + name.0, len: name.1 });
+    let mut at = head + len;
+    for _ in 1..count {
         let (length, start) = short_header(buffer, at, b'$')?;
         at = start + length + 2;
         if at > buffer.len() {
@@ -613,31 +632,7 @@ fn whole(buffer: &[u8], head: usize, batch: &mut Batch) -> Option<(u32, usize)> 
         }
         batch.args.push(Arg { start: start as u32, len: length as u32 });
     }
-    Some((count as u32, at))
-}
-
-/// The common case of a header, by hand: `kind`, one to three digits without a leading zero, CRLF, looked at as one
-/// word. Everything else is left to [`header`].
-#[inline(always)]
-fn short_header(buffer: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
-    const CRLF: u16 = u16::from_le_bytes(*b"\r\n");
-    let word = u64::from_le_bytes(*buffer.get(at..)?.first_chunk::<8>()?);
-    let digit = |index: u32| (word >> (8 * index)) as u8 ^ b'0';
-    let ends = |index: u32| (word >> (8 * index)) as u16 == CRLF;
-    let (a, b, c) = (usize::from(digit(1)), usize::from(digit(2)), usize::from(digit(3)));
-    if word as u8 != kind || a > 9 {
-        return None;
-    }
-    if ends(2) {
-        return Some((a, at + 4));
-    }
-    if a == 0 || b > 9 {
-        return None;
-    }
-    if ends(3) {
-        return Some((a * 10 + b, at + 5));
-    }
-    (c <= 9 && ends(4)).then(|| (a * 100 + b * 10 + c, at + 6))
+    Some(Request { first, count, end: at as u32, alike })
 }
 
 /// A number (`None` where the text is none) and the offset behind its line.

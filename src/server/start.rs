@@ -25,9 +25,9 @@ use crate::config::{self, CommandLine, Config, LoadError, REDIS_VERSION};
 use crate::db::{self, Databases};
 use crate::net::listeners::{ListenError, Listeners, Transport};
 use crate::persist;
+use crate::util::key_hash::HashSeed;
 use crate::util::platform;
 use crate::util::process_title::ProcessTitle;
-use crate::util::siphash::HashSeed;
 use supervise::Supervisor;
 
 /// The program: reads the command line, starts the server, runs it to its end.

@@ -142,7 +142,7 @@ unsafe impl Packed for Item {
 mod tests {
     use super::*;
     use crate::types::table::{Probe, Table};
-    use crate::util::siphash::HashSeed;
+    use crate::util::key_hash::HashSeed;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -172,7 +172,7 @@ mod tests {
         fn a_table_of_items_is_a_set_of_strings(
             changes in prop::collection::vec((prop::collection::vec(0u8..4, 0..5), 0usize..300, any::<bool>()), 0..120),
         ) {
-            let mut table: Table<Item> = Table::new(HashSeed(1, 2));
+            let mut table: Table<Item> = Table::new(HashSeed::portable(1, 2));
             let mut twin = BTreeSet::new();
             for (text, padding, insert) in changes {
                 let bytes = [text.as_slice(), &vec![b'x'; padding / 100 * 100]].concat();

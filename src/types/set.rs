@@ -30,8 +30,8 @@ use super::table::{self, Probe, Table};
 use super::uncommon;
 use super::{Collection, ExpiringParts};
 use crate::util::alloc::size_class;
+use crate::util::key_hash::HashSeed;
 use crate::util::random::Random;
-use crate::util::siphash::HashSeed;
 use small::{Small, View};
 use timed::TimedSet;
 

@@ -40,9 +40,10 @@ mod tests;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
+use crate::util::bytes::equal;
+use crate::util::key_hash::HashSeed;
 use crate::util::prefetch::prefetch_read;
 use crate::util::random::Random;
-use crate::util::siphash::HashSeed;
 use arena::Arena;
 use segment::{POSITION_BITS, Place, SLOTS, Segment};
 
@@ -193,23 +194,23 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<T::Ref<'_>> {
         let segment = self.segment(hash);
-        let place = self.place_of(segment, hash, key)?;
+        let (_, raw) = self.place_of(segment, hash, key)?;
         // SAFETY: the item lives in the table, which is borrowed.
-        Some(unsafe { T::view(segment.raw_at(place)) })
+        Some(unsafe { T::view(raw) })
     }
 
     /// The item of a key, to be changed or removed.
-    #[inline]
+    #[inline(always)]
     pub fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<SlotMut<'_, T, H>> {
-        let place = self.place_of(self.segment(hash), hash, key)?;
-        Some(SlotMut { table: self, hash, place })
+        let (place, raw) = self.place_of(self.segment(hash), hash, key)?;
+        Some(SlotMut { table: self, hash, place, raw })
     }
 
     /// The item at an address, found by its hash and without reading it.
     pub fn find_address(&mut self, hash: u64, address: NonNull<u8>) -> Option<SlotMut<'_, T, H>> {
         let segment = self.segment(hash);
-        let place = segment.find(segment.position_of(hash), |raw| raw == address)?;
-        Some(SlotMut { table: self, hash, place })
+        let (place, raw) = segment.find(segment.position_of(hash), |raw| raw == address)?;
+        Some(SlotMut { table: self, hash, place, raw })
     }
 
     /// An item of which only the hash and something else is known.
@@ -219,19 +220,19 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         mut accepts: impl FnMut(T::Ref<'_>) -> bool,
     ) -> Option<SlotMut<'_, T, H>> {
         let segment = self.segment(hash);
-        let place = segment.find(segment.position_of(hash), |raw| {
+        let (place, raw) = segment.find(segment.position_of(hash), |raw| {
             // SAFETY: the item lives in the table, which is borrowed.
             let (key, view) = unsafe { (T::key_of(raw), T::view(raw)) };
             self.hash(key) == hash && accepts(view)
         })?;
-        Some(SlotMut { table: self, hash, place })
+        Some(SlotMut { table: self, hash, place, raw })
     }
 
     /// The item of a key, or where to put it.
-    #[inline]
+    #[inline(always)]
     pub fn probe(&mut self, hash: u64, key: &[u8]) -> Probe<'_, T, H> {
         match self.place_of(self.segment(hash), hash, key) {
-            Some(place) => Probe::Found(SlotMut { table: self, hash, place }),
+            Some((place, raw)) => Probe::Found(SlotMut { table: self, hash, place, raw }),
             None => Probe::Vacant(VacantSlot { table: self, hash }),
         }
     }
@@ -252,7 +253,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         let first = self.first_cell(cell);
         self.directory[first].count += 1;
         self.len += 1;
-        SlotMut { table: self, hash, place }
+        SlotMut { table: self, hash, place, raw }
     }
 
     /// Asks for the home bucket of a hash.
@@ -349,7 +350,8 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     /// Like [`Table::random`], to be changed or removed.
     pub fn random_mut(&mut self, random: &mut Random) -> Option<SlotMut<'_, T, H>> {
         let (hash, place) = self.random_place(random)?;
-        Some(SlotMut { table: self, hash, place })
+        let raw = self.segment(hash).raw_at(place);
+        Some(SlotMut { table: self, hash, place, raw })
     }
 
     /// A place chosen at random among those in use, and a hash that leads to its segment.
@@ -484,9 +486,9 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     }
 
     #[inline(always)]
-    fn place_of(&self, segment: Segment, hash: u64, key: &[u8]) -> Option<Place> {
+    fn place_of(&self, segment: Segment, hash: u64, key: &[u8]) -> Option<(Place, NonNull<u8>)> {
         // SAFETY: the item lives in the table, which is borrowed.
-        segment.find(segment.position_of(hash), |raw| unsafe { T::key_of(raw) } == key)
+        segment.find(segment.position_of(hash), |raw| equal(unsafe { T::key_of(raw) }, key))
     }
 }
 
@@ -538,6 +540,8 @@ pub struct SlotMut<'a, T: Packed, H: KeyHash = HashSeed> {
     table: &'a mut Table<T, H>,
     hash: u64,
     place: Place,
+    /// What lies there.
+    raw: NonNull<u8>,
 }
 
 impl<'a, T: Packed, H: KeyHash> SlotMut<'a, T, H> {
@@ -550,7 +554,7 @@ impl<'a, T: Packed, H: KeyHash> SlotMut<'a, T, H> {
     /// The item as an address; see [`Table::find_address`].
     #[inline(always)]
     pub fn address(&self) -> NonNull<u8> {
-        self.table.segment(self.hash).raw_at(self.place)
+        self.raw
     }
 
     /// The item.
@@ -571,27 +575,25 @@ impl<'a, T: Packed, H: KeyHash> SlotMut<'a, T, H> {
     #[inline(always)]
     pub fn update<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R {
         /// Puts the item back, also when `change` panics: the table never holds an item that is gone.
-        struct PutBack<T: Packed> {
+        struct PutBack<'s, 'a, T: Packed, H: KeyHash> {
             item: Option<T>,
-            before: NonNull<u8>,
-            segment: Segment,
-            place: Place,
+            slot: &'s mut SlotMut<'a, T, H>,
         }
-        impl<T: Packed> Drop for PutBack<T> {
+        impl<T: Packed, H: KeyHash> Drop for PutBack<'_, '_, T, H> {
             #[inline(always)]
             fn drop(&mut self) {
                 if let Some(item) = self.item.take() {
                     let raw = item.into_raw();
-                    if raw != self.before {
-                        self.segment.set_raw(self.place, raw);
+                    if raw != self.slot.raw {
+                        self.slot.raw = raw;
+                        self.slot.table.segment(self.slot.hash).set_raw(self.slot.place, raw);
                     }
                 }
             }
         }
-        let before = self.address();
         // SAFETY: the table is mutably borrowed, so nobody reads the item until it is put back.
-        let item = Some(unsafe { T::from_raw(before) });
-        let mut slot = PutBack { item, before, segment: self.table.segment(self.hash), place: self.place };
+        let item = Some(unsafe { T::from_raw(self.raw) });
+        let mut slot = PutBack { item, slot: self };
         match &mut slot.item {
             Some(item) => change(item),
             None => unreachable!("filled two lines above"),
@@ -601,8 +603,7 @@ impl<'a, T: Packed, H: KeyHash> SlotMut<'a, T, H> {
     /// Takes the item out of the table.
     #[inline]
     pub fn remove(self) -> T {
-        let raw = self.address();
-        let table = self.table;
+        let (table, raw) = (self.table, self.raw);
         let first = table.first_cell(table.cell(self.hash));
         table.directory[first].count -= 1;
         table.len -= 1;

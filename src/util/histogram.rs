@@ -29,7 +29,7 @@ impl Default for Histogram {
 
 impl Histogram {
     /// Counts a value.
-    #[inline]
+    #[inline(always)]
     pub fn record(&mut self, nanos: u64) {
         self.buckets[bucket_of(nanos.clamp(SHORTEST, LONGEST))] += 1;
     }
@@ -78,7 +78,7 @@ impl Histogram {
     }
 }
 
-#[inline]
+#[inline(always)]
 const fn bucket_of(nanos: u64) -> usize {
     if nanos < PARTS as u64 {
         return nanos as usize;

@@ -1,45 +1,9 @@
 //! SipHash-1-3 (Aumasson and Bernstein), keyed, in one shot.
 //!
-//! Keys come from strangers. A hash they can predict would let them choose keys that all fall into one place of a
-//! table and make every lookup slow; a secret seed, drawn at start, takes that away. One compression and three
-//! finalization rounds are what the standard library uses for the same purpose; the tests hold this against it.
+//! The hash of keys where [`super::key_hash`] has nothing faster. One compression and three finalization rounds are what
+//! the standard library uses for the same purpose; the tests hold this against it.
 //!
 //! Own code: `siphasher` gives the same hashes and takes as long for the lengths of keys, so there is nothing to gain.
-
-use std::sync::OnceLock;
-
-use super::random::entropy;
-
-static PROCESS_SEED: OnceLock<HashSeed> = OnceLock::new();
-
-/// The secret 128-bit key of the hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HashSeed(pub u64, pub u64);
-
-impl HashSeed {
-    /// The seed of all tables, drawn at the start of the process so that nobody can choose keys that collide.
-    #[inline]
-    pub fn of_process() -> Self {
-        *PROCESS_SEED.get_or_init(Self::random)
-    }
-
-    /// Has the seed of all tables follow from a text; false if it is drawn already.
-    pub fn set_process_seed(text: &[u8]) -> bool {
-        let half = |number| Self(number, 0).hash(text);
-        PROCESS_SEED.set(Self(half(0), half(1))).is_ok()
-    }
-
-    /// A seed from the operating system's randomness.
-    pub fn random() -> Self {
-        Self(entropy(), entropy())
-    }
-
-    /// The hash of `bytes`.
-    #[inline]
-    pub fn hash(&self, bytes: &[u8]) -> u64 {
-        hash(*self, bytes)
-    }
-}
 
 struct State(u64, u64, u64, u64);
 
@@ -67,14 +31,13 @@ impl State {
     }
 }
 
-/// The 64-bit SipHash-1-3 of `bytes` under `seed`.
-#[inline]
-pub fn hash(seed: HashSeed, bytes: &[u8]) -> u64 {
+/// The 64-bit SipHash-1-3 of `bytes` under a key.
+pub fn siphash(key: [u64; 2], bytes: &[u8]) -> u64 {
     let mut state = State(
-        seed.0 ^ 0x736f_6d65_7073_6575,
-        seed.1 ^ 0x646f_7261_6e64_6f6d,
-        seed.0 ^ 0x6c79_6765_6e65_7261,
-        seed.1 ^ 0x7465_6462_7974_6573,
+        key[0] ^ 0x736f_6d65_7073_6575,
+        key[1] ^ 0x646f_7261_6e64_6f6d,
+        key[0] ^ 0x6c79_6765_6e65_7261,
+        key[1] ^ 0x7465_6462_7974_6573,
     );
     let (words, rest) = bytes.as_chunks::<8>();
     for word in words {
@@ -120,15 +83,14 @@ mod tests {
         for length in 0..bytes.len() {
             let mut twin = DefaultHasher::new();
             twin.write(&bytes[..length]);
-            assert_eq!(hash(HashSeed(0, 0), &bytes[..length]), twin.finish(), "length {length}");
+            assert_eq!(siphash([0, 0], &bytes[..length]), twin.finish(), "length {length}");
         }
     }
 
     #[test]
-    fn seed_changes_the_hash() {
-        assert_ne!(HashSeed(1, 2).hash(b"key"), HashSeed(2, 1).hash(b"key"));
-        assert_ne!(HashSeed(1, 2).hash(b"key"), HashSeed(1, 3).hash(b"key"));
-        assert_ne!(HashSeed::random(), HashSeed::random());
+    fn the_key_changes_the_hash() {
+        assert_ne!(siphash([1, 2], b"key"), siphash([2, 1], b"key"));
+        assert_ne!(siphash([1, 2], b"key"), siphash([1, 3], b"key"));
     }
 
     proptest! {
@@ -136,7 +98,7 @@ mod tests {
         fn any_bytes_hash_as_in_the_standard_library(bytes: Vec<u8>) {
             let mut twin = DefaultHasher::new();
             twin.write(&bytes);
-            prop_assert_eq!(HashSeed(0, 0).hash(&bytes), twin.finish());
+            prop_assert_eq!(siphash([0, 0], &bytes), twin.finish());
         }
     }
 }

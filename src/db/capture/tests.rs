@@ -15,7 +15,7 @@ use crate::types::list::{self, End};
 use crate::types::set::SetLimits;
 use crate::types::table::KeyHash;
 use crate::types::{Collection, ExpiringParts, Hash, List, Set};
-use crate::util::siphash::HashSeed;
+use crate::util::key_hash::HashSeed;
 
 const DATABASES: usize = 3;
 const HASH_LIMITS: HashLimits = HashLimits { entries: 8, value: 64 };
@@ -54,8 +54,9 @@ fn receive(db: &mut Databases, received: &mut Content) {
 
 #[derive(Clone, Debug)]
 enum Change {
-    SetText(u16, usize),
-    SetNumber(u16),
+    SetText(u16, usize, u8),
+    SetNumber(u16, i64),
+    Count(u16, i64),
     Append(u16, usize),
     Fill(u16, u8, usize),
     Shrink(u16),
@@ -78,9 +79,11 @@ enum Change {
 fn change() -> impl Strategy<Value = Change> {
     let key = 0..800u16;
     prop_oneof![
-        12 => (key.clone(), 0..100usize).prop_map(|(key, length)| Change::SetText(key, length)),
-        1 => (key.clone(), 1000..3000usize).prop_map(|(key, length)| Change::SetText(key, length)),
-        5 => key.clone().prop_map(Change::SetNumber),
+        8 => (key.clone(), 0..100usize, b'a'..b'z').prop_map(|(key, length, letter)| Change::SetText(key, length, letter)),
+        6 => (key.clone(), b'a'..b'z').prop_map(|(key, letter)| Change::SetText(key, 9, letter)),
+        1 => (key.clone(), 1000..3000usize).prop_map(|(key, length)| Change::SetText(key, length, b'x')),
+        5 => (key.clone(), any::<i64>()).prop_map(|(key, number)| Change::SetNumber(key, number)),
+        5 => (key.clone(), any::<i64>()).prop_map(|(key, sum)| Change::Count(key, sum)),
         6 => (key.clone(), 1..2000usize).prop_map(|(key, length)| Change::Append(key, length)),
         12 => (key.clone(), 0..3u8, 1..30usize).prop_map(|(key, kind, count)| Change::Fill(key, kind, count)),
         4 => key.clone().prop_map(Change::Shrink),
@@ -148,10 +151,15 @@ fn shrink(db: &mut Databases, key: &Key<'_>) {
 fn apply(db: &mut Databases, change: &Change) {
     let selected = db.selected();
     match *change {
-        Change::SetText(key, length) => {
-            db.set(&Key::new(&name(key)), NewString::Bytes(&vec![b'x'; length]), Expiry::Clear);
+        Change::SetText(key, length, letter) => {
+            db.set(&Key::new(&name(key)), NewString::Bytes(&vec![letter; length]), Expiry::Clear);
         }
-        Change::SetNumber(key) => db.set(&Key::new(&name(key)), NewString::Int(i64::from(key)), Expiry::Keep),
+        Change::SetNumber(key, number) => db.set(&Key::new(&name(key)), NewString::Int(number), Expiry::Keep),
+        Change::Count(key, sum) => {
+            if let Ok(Some(mut slot)) = db.string_mut(&Key::new(&name(key))) {
+                slot.set_int(sum);
+            }
+        }
         Change::Append(key, length) => {
             if let Ok(Some(mut slot)) = db.string_mut(&Key::new(&name(key))) {
                 slot.update(|entry| entry.append(&vec![b'y'; length]));
@@ -168,7 +176,7 @@ fn apply(db: &mut Databases, change: &Change) {
             (from..from + count).for_each(|key| _ = db.unlink(&Key::new(&name(key)), key % 2 == 0));
         }
         Change::AddMany(from, count) => {
-            (from..from + count).for_each(|key| apply(db, &Change::SetNumber(key)));
+            (from..from + count).for_each(|key| apply(db, &Change::SetNumber(key, i64::from(key))));
         }
         Change::Rename(from, to) => {
             let to = name(to);
@@ -244,7 +252,7 @@ fn a_capture_that_is_given_up_leaves_no_trace_in_the_next() {
     db.begin_command(0, 1);
     apply(&mut db, &Change::AddMany(0, 2000));
     db.begin_capture();
-    for change in [Change::Slice(3), Change::SetNumber(1), Change::Flush(true), Change::AddMany(500, 900)] {
+    for change in [Change::Slice(3), Change::SetNumber(1, 1), Change::Flush(true), Change::AddMany(500, 900)] {
         apply(&mut db, &change);
     }
     db.end_capture();
@@ -277,7 +285,7 @@ fn keys_are_copied_a_few_at_a_time_and_one_by_one_when_they_are_big() {
 #[test]
 fn a_long_string_is_shared_until_it_is_changed() {
     let mut db = Databases::new(1);
-    apply(&mut db, &Change::SetText(1, 100_000));
+    apply(&mut db, &Change::SetText(1, 100_000, b'x'));
     db.begin_capture();
     assert!(!db.capture_while(|_| true));
     let address = |entry: EntryView<'_>| entry.string().map(|string| string.to_cow().as_ptr());
@@ -300,7 +308,7 @@ proptest! {
         during in prop::collection::vec((0..500u16, 0..4u8), 0..400),
         tag in any::<bool>(),
     ) {
-        let hasher = KeyHasher::new(HashSeed(1, 2), true);
+        let hasher = KeyHasher::new(HashSeed::portable(1, 2), true);
         // With a tag, many keys are of one slot.
         let name = |number: u16| match tag && number % 3 > 0 {
             true => format!("{{tag}}{number}").into_bytes(),

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::db::entry::StringRef;
 use crate::db::slot::{SLOTS, slot_of};
-use crate::util::siphash::HashSeed;
+use crate::util::key_hash::HashSeed;
 
 fn empty(seed: HashSeed, by_slot: bool) -> Dict {
     Dict::new(KeyHasher::new(seed, by_slot))
@@ -58,7 +58,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 proptest! {
     #[test]
     fn index_of_expiries_stays_in_step(operations in prop::collection::vec(operation(), 0..600), by_slot: bool) {
-        let mut dict = empty(HashSeed(3, 4), by_slot);
+        let mut dict = empty(HashSeed::portable(3, 4), by_slot);
         let mut twin: BTreeMap<Vec<u8>, (usize, Option<i64>)> = BTreeMap::new();
         let remove = |dict: &mut Dict, twin: &mut BTreeMap<_, _>, number: u16| {
             let key = number.to_be_bytes().to_vec();
@@ -140,7 +140,7 @@ proptest! {
 
 #[test]
 fn a_panic_while_changing_leaves_the_index_in_step() {
-    let mut dict = empty(HashSeed(1, 2), false);
+    let mut dict = empty(HashSeed::portable(1, 2), false);
     let hash = dict.hash(b"key");
     dict.insert_new(b"key", Entry::string(b"key", b"short", Some(5), 0));
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -172,7 +172,7 @@ fn taken_entries_may_be_dropped_by_another_thread() {
 }
 
 fn filled_by_slot(keys: usize, name: impl Fn(usize) -> String) -> Dict {
-    let mut dict = empty(HashSeed(5, 6), true);
+    let mut dict = empty(HashSeed::portable(5, 6), true);
     (0..keys).map(name).for_each(|key| dict.insert_new(key.as_bytes(), Entry::string(key.as_bytes(), b"v", None, 0)));
     dict
 }

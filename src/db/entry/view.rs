@@ -53,6 +53,13 @@ impl Header {
         (self.0 >> 48) as usize
     }
 
+    /// Whether it is that of an inline string of a length, set as it is.
+    #[inline(always)]
+    pub(super) fn is_inline_of(self, len: usize) -> bool {
+        const KIND_FLAG_AND_LENGTH: u64 = 0xffff_0000_0000_00ff | RAW << 8;
+        len <= INLINE_MAX && self.0 & KIND_FLAG_AND_LENGTH == Kind::Inline as u64 | (len as u64) << 48
+    }
+
     #[inline(always)]
     pub(super) fn slot_offset(self) -> usize {
         WORD + if self.expires() { WORD } else { 0 }

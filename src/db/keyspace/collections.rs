@@ -37,38 +37,29 @@ impl Databases {
     /// in, or deletes the key.
     #[inline]
     pub fn collection_or_new<T: InEntry>(&mut self, key: &Key<'_>) -> Result<&mut T, WrongType> {
-        let (access, random) = (self.access, self.draw());
-        if let Some(due) = self.all[self.selected].dict.find(key.hash(), key.bytes())
-            && due.is_due(self.now_ms)
-        {
-            self.expire_now(key);
-        }
-        let slot = match self.all[self.selected].dict.probe(key.hash(), key.bytes()) {
-            DictProbe::Found(slot) => {
-                if self.touches {
+        let random = self.draw();
+        let Databases { all, selected, now_ms, stats, access, lazyfree, notes, notes_new, touches, .. } = self;
+        let new = || Entry::collection(key.bytes(), T::default(), None, access.new_key());
+        let slot = match all[*selected].dict.probe(key.hash(), key.bytes()) {
+            DictProbe::Found(slot) if !slot.view().is_due(*now_ms) => {
+                if *touches {
                     access.note(slot.view(), random);
                 }
-                slot
+                return slot.into_collection().ok_or(WrongType);
             }
-            DictProbe::Vacant(slot) => {
-                if self.notes_new {
-                    self.notes.push(Note::new(self.selected, key, NoteKind::Created));
-                }
-                slot.insert(Entry::collection(key.bytes(), T::default(), None, access.new_key()))
+            // It goes also while the data stands still: its place is needed.
+            DictProbe::Found(mut due) => {
+                lazyfree.dispose(due.begin_anew(new()), lazyfree.lazily.expire);
+                stats.expired += 1;
+                notes.push(Note::new(*selected, key, NoteKind::Expired));
+                due
             }
+            DictProbe::Vacant(slot) => slot.insert(new()),
         };
-        slot.into_collection().ok_or(WrongType)
-    }
-
-    /// Deletes a key whose time has come, also while the data stands still: its place is needed.
-    #[cold]
-    fn expire_now(&mut self, key: &Key<'_>) {
-        let found = self.all[self.selected].dict.find_mut(key.hash(), key.bytes());
-        if let Some(entry) = found.map(DictSlot::remove) {
-            let lazily = self.lazyfree.lazily.expire;
-            self.lazyfree.dispose(entry, lazily);
-            self.note(self.selected, key, NoteKind::Expired);
+        if *notes_new {
+            notes.push(Note::new(*selected, key, NoteKind::Created));
         }
+        slot.into_collection().ok_or(WrongType)
     }
 
     /// Has hashes take back the names of their fields that fewer than `hashes_min` share.

@@ -107,7 +107,7 @@ impl<R: Read> Reader<R> {
         });
         let arrays = arrays.count();
         if arrays < self.batch.requests.len() {
-            self.batch.requests.truncate(arrays);
+            self.batch.truncate(arrays);
             self.progress = Progress::default();
             self.at = self.batch.requests.last().map_or(self.at, |request| request.end as usize);
         } else {
@@ -132,14 +132,14 @@ impl<R: Read> Reader<R> {
         Ok(())
     }
 
-    /// How many requests were found.
-    pub fn len(&self) -> usize {
-        self.batch.requests.len()
-    }
-
     /// One of the requests found.
     pub fn request(&self, index: usize) -> ArgView<'_> {
         ArgView::of(&self.batch, &self.batch.requests[index], &self.buffer)
+    }
+
+    /// All of them, and the buffer they stand in.
+    pub fn requests(&self) -> (&Batch, &[u8]) {
+        (&self.batch, &self.buffer)
     }
 
     /// The offset in the file behind one of the requests found.
@@ -170,7 +170,7 @@ mod tests {
         let mut requests = Vec::new();
         loop {
             match reader.advance().expect("readable") {
-                Found::Requests => requests.extend((0..reader.len()).map(|index| {
+                Found::Requests => requests.extend((0..reader.requests().0.requests.len()).map(|index| {
                     let request = reader.request(index);
                     let words = (0..request.len()).map(|at| String::from_utf8_lossy(request.get(at)).into_owned());
                     words.collect::<Vec<_>>().join(" ")

@@ -20,13 +20,15 @@ struct Receiver {
     progress: Progress,
     batch: Batch,
     requests: Vec<Words>,
+    /// How many of them were taken to begin as the one before.
+    alike: usize,
     error: Option<String>,
 }
 
 impl Receiver {
     fn new(limits: Limits) -> Receiver {
         let (input, progress, batch) = (Vec::new(), Progress::default(), Batch::default());
-        Receiver { limits, input, progress, batch, requests: Vec::new(), error: None }
+        Receiver { limits, input, progress, batch, requests: Vec::new(), alike: 0, error: None }
     }
 
     fn receive(&mut self, mut piece: &[u8]) {
@@ -62,7 +64,13 @@ impl Receiver {
             let (end, result) = frame(buffer, used, &mut self.progress, &mut self.batch, &self.limits);
             for request in &self.batch.requests {
                 let view = ArgView::of(&self.batch, request, buffer);
-                self.requests.push((0..view.len()).map(|index| view.get(index).to_vec()).collect());
+                let words: Words = (0..view.len()).map(|index| view.get(index).to_vec()).collect();
+                if request.alike {
+                    let before = self.requests.last().expect("one that it is like");
+                    assert_eq!((&words[0], words.len()), (&before[0], before.len()));
+                }
+                self.alike += usize::from(request.alike);
+                self.requests.push(words);
                 assert!(request.end as usize <= end);
             }
             used = end;
@@ -216,6 +224,26 @@ fn a_stream_split_anywhere_gives_the_same_requests() {
     for limits in [LIMITS, Limits { requests_max: 1, ..LIMITS }, Limits { requests_max: 2, ..LIMITS }] {
         assert_eq!(in_pieces(limits, &stream, &[1]), (expected.clone(), None));
     }
+}
+
+#[test]
+fn requests_that_begin_alike_are_seen_to() {
+    let alike = |requests: &[&[&str]]| {
+        let stream: Vec<u8> = requests.iter().flat_map(|words| encode(words)).collect();
+        let mut receiver = Receiver::new(Limits { requests_max: 2, ..LIMITS });
+        receiver.receive(&stream);
+        assert_eq!(receiver.requests.len(), requests.len());
+        receiver.alike
+    };
+    assert_eq!(alike(&[&["GET", "a"], &["GET", "bcd"], &["GET", ""], &["GET", &"x".repeat(99)], &["GET", "a"]]), 4);
+    assert_eq!(alike(&[&["GET", "a"], &["get", "a"], &["GET", "a", "b"], &["GEX", "a"], &["SET", "a"]]), 0);
+    assert_eq!(alike(&[&["LPUSHX", "a"], &["LPUSHX", "a"], &["PING"], &["PING"], &["LPUSHX", "a"]]), 2);
+    // Names that are long, requests that are long or lines, and what follows them.
+    assert_eq!(alike(&[&["SUBSCRIBE", "a"], &["SUBSCRIBE", "a"], &["GET", &"x".repeat(1000)], &["GET", "a"]]), 0);
+    let mut receiver = Receiver::new(LIMITS);
+    let get = encode(&["GET", "a"]);
+    receiver.receive(&[&get[..], b"PING\r\n", &get, b"*0\r\n", &get, &get].concat());
+    assert_eq!((receiver.requests.len(), receiver.alike), (5, 1));
 }
 
 #[test]
@@ -404,6 +432,8 @@ fn any_request() -> impl Strategy<Value = Vec<u8>> {
     let word = proptest::collection::vec(any::<u8>(), 0..12);
     prop_oneof![
         6 => proptest::collection::vec(word.clone(), 1..6).prop_map(|words| encode(&words)),
+        6 => (proptest::sample::select(vec!["GET", "get", "SET", "LPUSH"]), proptest::collection::vec(word.clone(), 1..4))
+            .prop_map(|(name, words)| encode(&[vec![name.as_bytes().to_vec()], words].concat())),
         1 => (BIG_ARGUMENT - 2..BIG_ARGUMENT + 3).prop_map(|length| encode(&[b"SET".to_vec(), pattern(length)])),
         2 => proptest::collection::vec(word, 0..4).prop_map(|words| {
             let mut line = Vec::new();

@@ -26,7 +26,7 @@ impl Server {
             return None;
         }
         self.clients.flush_later(target);
-        self.clients.get_mut(target).map(|client| &mut client.output)
+        self.clients.get_mut(target).map(|client| &mut *client.output)
     }
 
     /// Whether something may be written for a client that its command does not write itself. The primary is told

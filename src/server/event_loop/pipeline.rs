@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use std::io;
 
 use crate::client::{Client, Modes};
-use crate::command::lookahead::{self, Resolved};
+use crate::command::lookahead::{Lookahead, Resolved};
 use crate::command::{Args, CommandId};
+use crate::config::Config;
 use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::resp::reply::Reply;
@@ -45,7 +46,9 @@ pub struct Read {
 #[derive(Debug, Default)]
 pub struct Pipeline {
     batch: Batch,
-    resolved: Vec<Resolved>,
+    lookahead: Lookahead,
+    /// What a client has as its output while its own is written to.
+    stand_in: Option<Box<Reply>>,
 }
 
 impl Pipeline {
@@ -76,8 +79,7 @@ impl Pipeline {
         let mut own = if shared.is_none() { std::mem::take(&mut client.connection.input) } else { Vec::new() };
         let from = std::mem::take(&mut client.connection.input_done);
         let buffer = shared.unwrap_or(&own);
-        let mut reply = std::mem::take(&mut client.output);
-        reply.limit = messages::output_max(client, &server.config);
+        let mut reply = self.lend_output(client, &server.config);
         let commands = server.stats.commands;
         let used = self.run_buffer(server, db, key, &mut reply, buffer, from);
         let commands = server.stats.commands.saturating_sub(commands);
@@ -87,8 +89,7 @@ impl Pipeline {
         }
         let client = server.clients.at_mut(key);
         client.commands += commands;
-        reply.limit = 0;
-        client.output = reply;
+        self.give_back(client, reply);
         server.current = None;
         let (waiting, is_cut) = (client.output.len(), client.output.is_cut());
         client.input_peak = client.input_peak.max(buffer.len());
@@ -126,13 +127,13 @@ impl Pipeline {
         server.web.sample_in = i64::MAX;
         let Some(watch) = &mut server.web.watch else { return };
         server.web.sample_in = watch.hot.next_in();
-        let count = self.batch.requests.len().min(self.resolved.len());
+        let count = self.batch.requests.len().min(self.lookahead.resolved.len());
         if count == 0 {
             return;
         }
         let picked = watch.hot.pick(count);
         let args = ArgView::of(&self.batch, &self.batch.requests[picked], buffer);
-        let entry = self.resolved[picked].command.map(|id| server.commands.entry(id));
+        let entry = self.lookahead.resolved[picked].command.map(|id| server.commands.entry(id));
         let place = entry.map_or(0, |entry| usize::from(entry.first_key));
         let named = (place > 0 && place < args.len()).then(|| args.get(place));
         watch.hot.note(server.clients.at(key).db, named);
@@ -141,9 +142,7 @@ impl Pipeline {
     /// Runs the command of a client that was held by a pause; its further input follows in the next turn.
     pub fn resume(&mut self, server: &mut Server, db: &mut Databases, key: ClientKey) {
         let Some(postponed) = server.take_postponed(key) else { return };
-        let client = server.clients.at_mut(key);
-        let mut reply = std::mem::take(&mut client.output);
-        reply.limit = messages::output_max(client, &server.config);
+        let mut reply = self.lend_output(server.clients.at_mut(key), &server.config);
         server.current = Some(key);
         let mut cx = Ctx { db, server, reply: &mut reply, client: key, command: postponed.command };
         let args = Args::from(postponed.request.view());
@@ -155,10 +154,24 @@ impl Pipeline {
             process::process(&mut cx, Some(postponed.command), args);
         }
         server.current = None;
-        reply.limit = 0;
-        server.clients.at_mut(key).output = reply;
+        self.give_back(server.clients.at_mut(key), reply);
         server.clients.flush_later(key);
         messages::check_output_limit(server, key);
+    }
+
+    /// Takes a client's output, to be written to.
+    fn lend_output(&mut self, client: &mut Client, config: &Config) -> Box<Reply> {
+        let mut reply = std::mem::replace(&mut client.output, self.stand_in.take().unwrap_or_default());
+        reply.limit = messages::output_max(client, config);
+        reply
+    }
+
+    /// Gives a client its output back.
+    fn give_back(&mut self, client: &mut Client, mut reply: Box<Reply>) {
+        reply.limit = 0;
+        let stand_in = std::mem::replace(&mut client.output, reply);
+        debug_assert!(stand_in.is_empty(), "nothing is written past the output that was taken");
+        self.stand_in = Some(stand_in);
     }
 
     /// Runs what is complete in `buffer` behind its first `used` bytes; how many are done with then.
@@ -228,27 +241,27 @@ impl Pipeline {
         (buffer, from): (&[u8], usize),
         slice_ends: Ticks,
     ) -> Option<usize> {
-        let requests = self.batch.requests.iter().map(|request| ArgView::of(&self.batch, request, buffer));
         let keys = db.database(server.clients.at(key).db);
-        lookahead::resolve(&server.commands, keys, requests, &mut self.resolved);
+        self.lookahead.resolve(&server.commands, keys, &self.batch, buffer);
         server.clock.advance_wall();
         server.current = Some(key);
         let is_primary = server.clients.at(key).modes.has(Modes::PRIMARY);
         let mut cx = Ctx { db, server, reply, client: key, command: CommandId::default() };
         if !is_primary {
-            return self
-                .run_each(&mut cx, buffer, slice_ends, |cx, command, args, _| process::process(cx, command, args));
+            return self.run_each(&mut cx, buffer, slice_ends, |cx, found, args, _| {
+                process::process_resolved(cx, found, args)
+            });
         }
         let sees_expired = cx.db.set_sees_expired(true);
         let mut begin = from;
-        let stopped = self.run_each(&mut cx, buffer, slice_ends, |cx, command, args, end| {
+        let stopped = self.run_each(&mut cx, buffer, slice_ends, |cx, found, args, end| {
             // What has big arguments was not kept as it came, but nobody writes it in another way.
             let sent = match args.has_big() {
                 true => Cow::Owned(args.encoded()),
                 false => Cow::Borrowed(&buffer[begin..end]),
             };
             begin = end;
-            stream::apply(cx, command, args, &sent);
+            stream::apply(cx, found.command, args, &sent);
         });
         cx.db.set_sees_expired(sees_expired);
         stopped
@@ -261,12 +274,12 @@ impl Pipeline {
         cx: &mut Ctx<'_>,
         buffer: &[u8],
         slice_ends: Ticks,
-        mut run: impl FnMut(&mut Ctx<'_>, Option<CommandId>, Args<'_>, usize),
+        mut run: impl FnMut(&mut Ctx<'_>, &Resolved, Args<'_>, usize),
     ) -> Option<usize> {
-        for (index, (request, resolved)) in self.batch.requests.iter().zip(&self.resolved).enumerate() {
+        for (index, (request, resolved)) in self.batch.requests.iter().zip(&self.lookahead.resolved).enumerate() {
             let args = resolved.args(ArgView::of(&self.batch, request, buffer));
             cx.command = resolved.command.unwrap_or_default();
-            run(cx, resolved.command, args, request.end as usize);
+            run(cx, resolved, args, request.end as usize);
             let client = cx.server.clients.at(cx.client);
             let stop = client.modes.has(Modes(Modes::BLOCKED.0 | Modes::CLOSING.0));
             let late = cx.server.clock.now() > slice_ends;

@@ -2,29 +2,40 @@
 
 use super::{Ctx, after_call};
 use crate::command::spec::{BLOCKING, RUNS_SCRIPT, SKIP_SLOWLOG};
-use crate::command::{Args, CommandId, keys};
+use crate::command::{Args, CommandId, Error, keys};
 use crate::resp::reply::Mark;
 use crate::server::effects::Observers;
 use crate::server::observe::command_log::Measured;
 use crate::server::observe::hotkeys::Observed;
 use crate::server::observe::slot_usage::Usage;
 use crate::util::clock::Ticks;
+use crate::util::histogram::Histogram;
 
 /// A command that took longer than this has the wall clock read anew, in nanoseconds.
 const SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_NS: u64 = 500_000;
-/// Calls a command: for a client, from a transaction, or again after it was blocked.
+/// Calls a command: from a transaction or script, or again after it was blocked.
 pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
-    let row = cx.server.commands.entry(id).row;
+    let again = cx.server.rerunning.is_some();
+    run(cx, id, args, again);
+}
+
+/// [`call`] for a request that has just come, as a part of its caller.
+#[inline(always)]
+pub fn call_new(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
+    run(cx, id, args, false);
+}
+
+#[inline(always)]
+fn run(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>, again: bool) {
+    let row = cx.server.rows.row(id);
     let started = cx.server.clock.now();
     let mark = cx.reply.mark();
     let dirty = cx.db.dirty;
-    let again = cx.server.rerunning.is_some();
-    if let Err(error) = (cx.server.rows.row(id).handler)(cx, args) {
-        cx.reply.truncate(mark);
-        cx.reply.error(error.line());
+    if let Err(error) = (row.handler)(cx, args) {
+        reply_error(cx, mark, &error);
     }
     // A command that blocks counts when it ends.
-    let ends = !row.flags.has(BLOCKING) || cx.client().blocked.is_none();
+    let ends = !row.spec.flags.has(BLOCKING) || cx.client().blocked.is_none();
     let ended = cx.server.clock.tick();
     let nanos = cx.server.clock.nanos_between(started, ended);
     let track = cx.server.config.latency_tracking;
@@ -33,32 +44,75 @@ pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
     if ends {
         stats.calls += 1;
         if track {
-            stats.latency.get_or_insert_default().record(nanos);
+            match &mut stats.latency {
+                Some(latency) => latency.record(nanos),
+                None => begin_latency(&mut stats.latency, nanos),
+            }
         }
         cx.server.stats.commands += 1;
     } else if let Some(blocked) = &mut cx.client_mut().blocked {
         blocked.nanos += nanos;
     }
+    let limits = &cx.server.command_log.limits;
+    let may_be_large = args.may_take(limits.buffer) | cx.reply.may_hold(limits.buffer);
+    let is_slow = nanos >= limits.nanos.min(SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_NS);
+    if is_slow | may_be_large | cx.reply.has_errors_since(mark) | cx.server.observers.any() {
+        let called = Called { started, nanos, mark, ends, again, changed: cx.db.dirty > dirty };
+        follow_up(cx, id, &args, called);
+    }
+}
+
+/// How a call went.
+#[derive(Clone, Copy, Debug)]
+struct Called {
+    started: Ticks,
+    nanos: u64,
+    /// Where its reply begins.
+    mark: Mark,
+    /// It does not wait for anything.
+    ends: bool,
+    /// It waited before.
+    again: bool,
+    /// It changed data.
+    changed: bool,
+}
+
+#[cold]
+fn begin_latency(latency: &mut Option<Box<Histogram>>, nanos: u64) {
+    latency.get_or_insert_default().record(nanos);
+}
+
+#[cold]
+fn reply_error(cx: &mut Ctx<'_>, mark: Mark, error: &Error) {
+    cx.reply.truncate(mark);
+    cx.reply.error(error.line());
+}
+
+/// What is not to be done after each call: errors, time and logs, and those who look on.
+#[inline(never)]
+fn follow_up(cx: &mut Ctx<'_>, id: CommandId, args: &Args<'_>, called: Called) {
+    let Called { started, nanos, mark, ends, again, changed } = called;
     if cx.reply.has_errors_since(mark) {
         count_errors(cx, id, mark);
     }
     if nanos >= SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_NS {
         cx.server.clock.read_wall();
-        cx.server.latency.sample_command(row.flags, nanos / 1000, cx.server.clock.unix_ms());
+        let flags = cx.server.commands.entry(id).row.flags;
+        cx.server.latency.sample_command(flags, nanos / 1000, cx.server.clock.unix_ms());
     }
     let limits = &cx.server.command_log.limits;
     let may_be_large = args.may_take(limits.buffer) | cx.reply.may_hold(limits.buffer);
     if (nanos >= limits.nanos) | may_be_large && ends {
-        log_command(cx, id, &args, started, nanos, mark);
+        log_command(cx, id, args, started, nanos, mark);
     }
     if cx.server.observers.any() {
         if ends && cx.server.observers.has(Observers::HOTKEYS) {
-            note_hot_keys(cx, id, &args, nanos, mark);
+            note_hot_keys(cx, id, args, nanos, mark);
         }
         if ends && cx.server.observers.has(Observers::SLOT_USAGE) {
-            note_slot_usage(cx, id, &args, nanos, mark);
+            note_slot_usage(cx, id, args, nanos, mark);
         }
-        after_call::after_call(cx, id, &args, cx.db.dirty > dirty, again);
+        after_call::after_call(cx, id, args, changed, again);
     }
 }
 

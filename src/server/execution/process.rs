@@ -6,6 +6,7 @@ use crate::client::reply_mode::{begin_unwanted_reply, cut_unwanted_reply};
 use crate::client::{BlockedFor, Modes};
 use crate::command::args::shown;
 use crate::command::error::Error;
+use crate::command::lookahead::Resolved;
 use crate::command::{Args, CommandId, spec};
 use crate::resp::reply::Mark;
 use crate::server::cluster::route;
@@ -20,27 +21,25 @@ const FOREIGN_WORDS: [&[u8]; 2] = [b"post", b"host:"];
 const ATTACK_LOG_INTERVAL_S: i64 = 60;
 
 /// Runs one request of a client, the answer included: the entry from the event loop. When nothing unusual holds for
-/// the command, the client or the server, there is nothing to check but the arity.
-#[inline]
-pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
-    if let Some(id) = resolved {
-        let entry = cx.server.commands.entry(id);
+/// the command, the client or the server, there is nothing to check.
+#[inline(always)]
+pub fn process_resolved(cx: &mut Ctx<'_>, found: &Resolved, args: Args<'_>) {
+    if let Some(id) = found.command.filter(|_| found.is_usual) {
         let client = cx.server.clients.at_mut(cx.client);
-        let usual = !client.modes.any() && !cx.server.modes.any();
-        if usual && entry.is_plain && entry.row.arity.allows(args.len()) {
+        if !client.modes.any() && !cx.server.modes.any() {
             client.last_command = Some(id);
             let db = client.db;
             return run_unchecked(cx, id, args, db);
         }
     }
-    process_slow_path(cx, resolved, args);
+    process(cx, found.command, args);
 }
 
 #[inline(always)]
 fn run_unchecked(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>, db: usize) {
     cx.command = id;
     cx.db.begin_command(db, cx.server.clock.unix_ms());
-    call::call(cx, id, args);
+    call::call_new(cx, id, args);
     if cx.server.observers.any() {
         settle::finish_command(cx);
     }
@@ -56,9 +55,9 @@ fn is_usual_in_cluster(cx: &Ctx<'_>, id: CommandId, args: &Args<'_>) -> bool {
         && route::is_plainly_served(cx, entry.row, args)
 }
 
-/// [`process`] for whatever is not usual.
+/// Runs one request of a client that may be unusual.
 #[inline(never)]
-fn process_slow_path(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
+pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
     if let Some(id) = resolved.filter(|id| is_usual_in_cluster(cx, *id, &args)) {
         let client = cx.client_mut();
         client.last_command = Some(id);

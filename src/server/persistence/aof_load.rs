@@ -13,7 +13,8 @@ use std::time::Instant;
 use super::log_loader::{Content, Current, LogLoader, Part};
 use super::{aof_folder, loading};
 use crate::client::internal::Internal;
-use crate::command::{Args, CommandId, lookahead};
+use crate::command::lookahead::Lookahead;
+use crate::command::{Args, CommandId};
 use crate::config::PropagationErrorBehavior;
 use crate::db::Databases;
 use crate::persist::aof::reader::{Found, Reader};
@@ -74,8 +75,18 @@ pub fn of_files(server: &mut Server, names: Vec<(String, bool)>) -> Result<LogLo
     let total_bytes = parts.iter().map(|part| part.bytes).sum();
     let base_bytes = parts.iter().filter(|part| part.is_base).map(|part| part.bytes).sum();
     let client = Internal::new(server.clock.unix_ms());
-    let (reply, resolved) = (Reply::default(), Vec::new());
-    Ok(LogLoader { parts, current: None, client, reply, resolved, done_bytes: 0, commands: 0, total_bytes, base_bytes })
+    let (reply, lookahead) = (Reply::default(), Lookahead::default());
+    Ok(LogLoader {
+        parts,
+        current: None,
+        client,
+        reply,
+        lookahead,
+        done_bytes: 0,
+        commands: 0,
+        total_bytes,
+        base_bytes,
+    })
 }
 
 /// Runs one command.
@@ -237,11 +248,12 @@ impl LogLoader {
         name: &str,
         good_up_to: &mut u64,
     ) -> Option<End> {
-        let LogLoader { client, reply, commands, resolved, .. } = self;
+        let LogLoader { client, reply, commands, lookahead, .. } = self;
         let run = client.at_work(server, |server, key| {
             let keys = db.database(server.clients.at(key).db);
-            lookahead::resolve(&server.commands, keys, (0..reader.len()).map(|index| reader.request(index)), resolved);
-            for (index, known) in resolved.iter().enumerate() {
+            let (batch, buffer) = reader.requests();
+            lookahead.resolve(&server.commands, keys, batch, buffer);
+            for (index, known) in lookahead.resolved.iter().enumerate() {
                 let args = known.args(reader.request(index));
                 let mut cx = Ctx { db, server, reply: &mut *reply, client: key, command: Default::default() };
                 run(&mut cx, known.command, args, name)?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::client::internal::Internal;
-use crate::command::lookahead::Resolved;
+use crate::command::lookahead::Lookahead;
 use crate::persist::aof::reader::Reader;
 use crate::persist::rdb::load::Loader;
 use crate::resp::reply::Reply;
@@ -42,7 +42,7 @@ pub struct LogLoader {
     pub client: Internal,
     pub reply: Reply,
     /// Room for what is known of a batch.
-    pub resolved: Vec<Resolved>,
+    pub lookahead: Lookahead,
     /// Bytes of files that are done.
     pub done_bytes: u64,
     /// Commands run.

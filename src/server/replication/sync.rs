@@ -70,9 +70,9 @@ pub fn request(cx: &mut Ctx<'_>, args: &Args<'_>, partial: bool) -> CmdResult {
     add_replica(cx.server, key);
     // What is already to be said goes first, and then what `begin_or_wait` says.
     let reply = std::mem::take(cx.reply);
-    cx.client_mut().output = reply;
+    *cx.client_mut().output = reply;
     begin_or_wait(cx.server, cx.db, key);
-    *cx.reply = std::mem::take(&mut cx.client_mut().output);
+    *cx.reply = std::mem::take(&mut *cx.client_mut().output);
     Ok(())
 }
 

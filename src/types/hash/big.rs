@@ -10,8 +10,8 @@ use super::field::{Field, FieldRef};
 use super::{FieldExpiry, Pair};
 use crate::types::listpack::Element;
 use crate::types::table::{Iter, Probe, SlotMut, Statistics, Table};
+use crate::util::key_hash::HashSeed;
 use crate::util::random::Random;
-use crate::util::siphash::HashSeed;
 
 /// About what an entry of the index takes, in bytes.
 const INDEX_ENTRY_BYTES: usize = 24;

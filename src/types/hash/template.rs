@@ -21,7 +21,7 @@ use super::{HashLimits, Pair};
 use crate::types::item::Item;
 use crate::types::listpack::{Element, Elements, IntText, RoomyListpack, ThinListpack};
 use crate::util::alloc::size_class;
-use crate::util::siphash::HashSeed;
+use crate::util::key_hash::HashSeed;
 
 type Registry = HashMap<u64, Vec<Weak<Template>>>;
 

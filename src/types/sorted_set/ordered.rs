@@ -14,7 +14,7 @@ use super::tree::{self, SeekElement, SeekMember, SeekScore, Tree};
 use super::{Change, Entry, LexRange, ScoreRange, StoredScore};
 use crate::types::listpack::Element;
 use crate::types::table::{self, Probe, Table};
-use crate::util::siphash::HashSeed;
+use crate::util::key_hash::HashSeed;
 
 /// How many members are hashed before the first of them is put in.
 const BATCH: usize = 16;

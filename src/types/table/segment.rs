@@ -119,6 +119,24 @@ impl Bucket {
         high << TAG_BITS | (self.meta() >> (slot * 8)) as u32 & ((1 << TAG_BITS) - 1)
     }
 
+    /// The first item with all bits of `position` that `accepts` says yes to.
+    #[inline(always)]
+    fn find(&self, position: u32, accepts: &mut impl FnMut(NonNull<u8>) -> bool) -> Option<(u32, NonNull<u8>)> {
+        let high = u64::from(position >> TAG_BITS);
+        let mut tagged = self.tagged(position);
+        while tagged != 0 {
+            let slot = slot_of(tagged);
+            if self.word(slot) >> ADDRESS_BITS == high {
+                let raw = self.raw(slot);
+                if accepts(raw) {
+                    return Some((slot, raw));
+                }
+            }
+            tagged &= tagged - 1;
+        }
+        None
+    }
+
     /// The slots in use.
     fn slots(&self) -> impl Iterator<Item = u32> + use<> {
         let mut occupied = self.occupied();
@@ -280,27 +298,37 @@ impl Segment {
         if next >= self.buckets() { next - self.buckets() } else { next }
     }
 
-    /// The first item at `position` that `accepts` says yes to.
+    /// The first item at `position` that `accepts` says yes to, and where it lies. Most lie in their home bucket.
     #[inline(always)]
-    pub fn find(&self, position: u32, mut accepts: impl FnMut(NonNull<u8>) -> bool) -> Option<Place> {
-        let high = u64::from(position >> TAG_BITS);
+    pub fn find(&self, position: u32, mut accepts: impl FnMut(NonNull<u8>) -> bool) -> Option<(Place, NonNull<u8>)> {
         let home = self.home(position);
+        let bucket = self.bucket(home);
+        if let Some((slot, raw)) = bucket.find(position, &mut accepts) {
+            return Some((Place { bucket: home, slot }, raw));
+        }
+        if bucket.overflow() == 0 { None } else { self.find_further(position, home, accepts) }
+    }
+
+    /// [`Segment::find`] behind the home bucket.
+    #[inline(never)]
+    fn find_further(
+        &self,
+        position: u32,
+        home: u32,
+        mut accepts: impl FnMut(NonNull<u8>) -> bool,
+    ) -> Option<(Place, NonNull<u8>)> {
+        let step = self.step(position);
         let mut index = home;
         loop {
-            let bucket = self.bucket(index);
-            let mut tagged = bucket.tagged(position);
-            while tagged != 0 {
-                let slot = slot_of(tagged);
-                if bucket.word(slot) >> ADDRESS_BITS == high && accepts(bucket.raw(slot)) {
-                    return Some(Place { bucket: index, slot });
-                }
-                tagged &= tagged - 1;
-            }
-            if bucket.overflow() == 0 {
+            index = self.after(index, step);
+            if index == home {
                 return None;
             }
-            index = self.after(index, self.step(position));
-            if index == home {
+            let bucket = self.bucket(index);
+            if let Some((slot, raw)) = bucket.find(position, &mut accepts) {
+                return Some((Place { bucket: index, slot }, raw));
+            }
+            if bucket.overflow() == 0 {
                 return None;
             }
         }
@@ -492,18 +520,13 @@ impl Segment {
         prefetch_read(self.bucket(self.home(position)));
     }
 
-    /// Reads the home bucket of a position and asks for the item there that agrees in all 23 bits.
+    /// Reads the home bucket of a position and asks for the item there whose tag agrees, the first if there are several.
     #[inline(always)]
     pub fn prefetch_item<T: Packed>(&self, position: u32) {
         let bucket = self.bucket(self.home(position));
-        let high = u64::from(position >> TAG_BITS);
-        let mut tagged = bucket.tagged(position);
-        while tagged != 0 {
-            let slot = slot_of(tagged);
-            if bucket.word(slot) >> ADDRESS_BITS == high {
-                return T::prefetch(bucket.raw(slot));
-            }
-            tagged &= tagged - 1;
+        let tagged = bucket.tagged(position);
+        if tagged != 0 {
+            T::prefetch(bucket.raw(slot_of(tagged)));
         }
     }
 

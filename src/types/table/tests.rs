@@ -330,7 +330,7 @@ proptest! {
 #[test]
 fn room_made_in_advance_is_as_good_as_room_made_bit_by_bit() {
     for keys in [0u64, 100, 1535, 1536, 5000, 50_000, 300_000] {
-        let mut table: Table<Item> = Table::new(HashSeed(3, 4));
+        let mut table: Table<Item> = Table::new(HashSeed::portable(3, 4));
         table.reserve(keys as usize);
         table.check();
         let reserved = table.statistics();
@@ -370,7 +370,7 @@ fn keys_in_the_order_of_their_hashes_do_not_crowd() {
 #[test]
 fn a_million_keys_come_and_go() {
     const KEYS: u64 = 1_000_000;
-    let mut table: Table<Item> = Table::new(HashSeed(1, 2));
+    let mut table: Table<Item> = Table::new(HashSeed::portable(1, 2));
     for number in 0..KEYS {
         insert(&mut table, &number.to_be_bytes(), number);
     }
@@ -406,7 +406,7 @@ fn a_million_keys_come_and_go() {
 
 #[test]
 fn scan_cursors_are_as_large_as_the_table() {
-    let mut table: Table<Item> = Table::new(HashSeed(5, 6));
+    let mut table: Table<Item> = Table::new(HashSeed::portable(5, 6));
     let check = |table: &Table<Item>| {
         let (mut cursor, mut greatest, mut steps, mut seen) = (0, 0, 0, 0);
         loop {
