@@ -78,7 +78,6 @@
 //!   rows (three files: `server/mod.rs`, `execution/context.rs`, `execution/row.rs`).
 
 mod client;
-#[allow(dead_code, unused_imports, reason = "commands and the bus come to use the rest")]
 mod cluster;
 mod command;
 mod commands;

@@ -9,7 +9,7 @@
 //!   and the directive `cluster-preferred-endpoint-type` make an endpoint of it.
 //! - [`State::is_mine`]: this node takes reads and writes of a slot. [`State::is_of_my_shard`]: it, or the primary it
 //!   follows, has it. [`State::migrating_to`] and [`State::importing_from`] are slots on their way.
-//! - [`State::health`] says whether the cluster can serve.
+//! - [`State::is_ok`] says whether the cluster can serve.
 //! - [`State::assign`], [`State::unassign`], [`State::set_migrating`] and [`State::set_importing`] are what operators
 //!   ask for; they have `nodes.conf` saved and the health looked at by themselves.
 //! - [`State::take_reassigned`] has the slots whose owner has changed, however that came.
@@ -33,7 +33,7 @@ pub use id::NodeId;
 pub use node::{Flags, Node, NodeKey};
 pub use settings::Settings;
 pub use slots::SlotSet;
-pub use state::{Health, Reason, State};
+pub use state::State;
 
 #[cfg(test)]
 mod tests;

@@ -226,16 +226,6 @@ impl State {
         if self.importing.is_empty() { None } else { self.importing.get(&slot).copied() }
     }
 
-    /// Slots on their way to others, with these.
-    pub fn migrating(&self) -> &BTreeMap<u16, NodeKey> {
-        &self.migrating
-    }
-
-    /// Slots on their way here, with whom they come from.
-    pub fn importing(&self) -> &BTreeMap<u16, NodeKey> {
-        &self.importing
-    }
-
     /// Notes where a slot of this node is on its way to, or that it stays.
     pub fn set_migrating(&mut self, slot: u16, to: Option<NodeKey>) {
         match to {
@@ -305,7 +295,7 @@ impl State {
     }
 
     /// Whether the cluster can serve.
-    #[inline]
+    #[cfg(test)]
     pub fn health(&self) -> Health {
         self.health
     }
@@ -327,6 +317,7 @@ impl State {
     }
 
     /// The epoch of the last vote given.
+    #[cfg(test)]
     pub fn last_vote_epoch(&self) -> u64 {
         self.last_vote_epoch
     }

@@ -186,3 +186,73 @@ fn messages_of_other_versions_and_unknown_kinds_are_told() {
     assert_eq!(header(1, [0, 11]), "Received unknown packet type: 11");
     assert_eq!(header(1, [0x80, 0]), "Received a ping packet with a light header");
 }
+
+/// What Redis 7.0 itself sends: a node of it is told to meet this test, which answers as a node would.
+#[test]
+fn what_a_node_of_redis_sends_is_written_again_byte_for_byte() {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    struct Redis(Child);
+    impl Drop for Redis {
+        fn drop(&mut self) {
+            self.0.kill().ok();
+            self.0.wait().ok();
+        }
+    }
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let program = std::env::var_os("OXIDIS_REDIS").unwrap_or_else(|| "redis-server".into());
+    let bus = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let own_port = bus.local_addr().expect("an address").port();
+    let free = || TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+    let (port, bus_port) = (free().to_string(), free().to_string());
+    let folder = tempfile::tempdir().expect("a folder");
+    let arguments = ["--port", &port, "--cluster-port", &bus_port, "--cluster-enabled", "yes", "--save", ""];
+    let redis = Command::new(program).args(arguments).current_dir(folder.path()).stdout(Stdio::null()).spawn();
+    let Ok(redis) = redis.map(Redis) else { return eprintln!("there is no redis-server to compare with") };
+    let begun = Instant::now();
+    let mut client = loop {
+        match TcpStream::connect(format!("127.0.0.1:{port}")) {
+            Ok(client) => break client,
+            Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    client.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    for command in [
+        "CONFIG SET cluster-announce-hostname host.example".to_owned(),
+        "CLUSTER ADDSLOTS 0 1 2 16383".to_owned(),
+        format!("CLUSTER MEET 127.0.0.1 1 {own_port}"),
+    ] {
+        client.write_all(format!("{command}\r\n").as_bytes()).expect("a server that listens");
+        let mut answer = [0; 5];
+        client.read_exact(&mut answer).expect("an answer");
+        assert_eq!(&answer, b"+OK\r\n", "{command}");
+    }
+    let (mut link, _) = bus.accept().expect("a node that comes");
+    link.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut kinds = Vec::new();
+    while !kinds.contains(&Kind::Ping) {
+        let mut bytes = vec![0; 8];
+        link.read_exact(&mut bytes).expect("the head of a message");
+        let length = length(&bytes, MESSAGE_BYTES_MAX).expect("a message").expect("its length");
+        bytes.resize(length, 0);
+        link.read_exact(&mut bytes[8..]).expect("the rest of it");
+        let Ok(Received::Whole(message)) = decode(&bytes) else { panic!("not understood: {bytes:?}") };
+        assert_eq!(message.encode(), bytes);
+        assert_eq!(message.header.slots.ranges(), [(0, 2), (16383, 16383)]);
+        assert_eq!(message.header.address.port.to_string(), port);
+        assert_eq!(message.header.address.bus_port.to_string(), bus_port);
+        let Body::Ping { extensions, .. } = &message.body else { panic!("{message:?}") };
+        assert_eq!(*extensions, [Extension::Hostname("host.example".to_owned())]);
+        kinds.push(message.body.kind());
+        // This is how a node answers.
+        let header = Header { sender: id(9), slots: SlotSet::default(), flags: Flags::PRIMARY, ..message.header };
+        let body = Body::Ping { kind: PingKind::Pong, gossip: Vec::new(), extensions: Vec::new() };
+        link.write_all(&Message { header, body }.encode()).expect("a node that listens");
+    }
+    assert_eq!(kinds[0], Kind::Meet);
+    drop(redis);
+}
