@@ -625,3 +625,137 @@ fn a_backup_goes_on_where_the_server_goes_elsewhere() {
     assert_eq!(connection.cmd(&["backup", "cleanup"]), Reply::ok());
     assert_eq!(names(&server.directory().join("backupdir")), Vec::<String>::new());
 }
+
+/// Starts a server that is expected to give up: what it says.
+fn fail_to_start(home: &Path, more: &[&str]) -> String {
+    let output = Command::new(binary())
+        .args(["--port", &common::free_port().to_string(), "--dir"])
+        .arg(home)
+        .args(more)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the server's binary starts");
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+/// A folder with a log and a snapshot that nobody wants loaded.
+fn home_with_other_files() -> tempfile::TempDir {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let (_server, mut connection) = start(&["--dir", home.path().to_str().expect("a name"), "--appendonly", "yes"]);
+    connection.cmd(&["set", "unwanted", "1"]);
+    connection.cmd(&["bgrewriteaof"]);
+    wait_until("the second base", || home.path().join("appendonlydir/appendonly.aof.2.base.rdb").exists());
+    wait_until("the end of the rewrite", || info(&mut connection, "aof_rewrite_in_progress") == "0");
+    assert_eq!(connection.cmd(&["save"]), Reply::ok());
+    home
+}
+
+#[test]
+fn a_backup_is_loaded_in_place_of_the_files_of_a_server() {
+    let (source, mut connection) = start(&[]);
+    fill(&mut connection);
+    begin(&mut connection);
+    connection.cmd(&["set", "more", "1"]);
+    let expected = seal(&mut connection);
+    let manifest = format!("aof:{}", list(&mut connection)[2].display());
+    for appendonly in ["no", "yes"] {
+        let home = home_with_other_files();
+        let folder = home.path().to_str().expect("a name");
+        {
+            let arguments = ["--dir", folder, "--preload-file", &manifest, "--appendonly", appendonly];
+            let (_server, mut copy) = start(&arguments);
+            assert_eq!(digest(&mut copy), expected);
+            copy.cmd(&["set", "later", "1"]);
+            if appendonly == "no" {
+                assert_eq!(info(&mut copy, "aof_rewrites"), "0");
+                continue;
+            }
+            wait_until("the new log", || info(&mut copy, "aof_rewrite_in_progress") == "0");
+            assert_eq!((info(&mut copy, "aof_enabled"), info(&mut copy, "aof_rewrites")), ("1".into(), "1".into()));
+            let log = home.path().join("appendonlydir");
+            wait_until("the end of the old log", || names(&log).len() == 3);
+            assert!(names(&log).contains(&"appendonly.aof.3.base.rdb".to_owned()), "{:?}", names(&log));
+            let more = digest(&mut copy);
+            copy.send(&["shutdown", "nosave"]);
+            assert!(copy.is_closed());
+            let (_server, mut again) = start(&["--dir", folder, "--appendonly", "yes"]);
+            assert_eq!(digest(&mut again), more);
+        }
+    }
+    // The backup is what it was.
+    assert_eq!(names(&source.directory().join("backupdir")).len(), 3);
+    assert_eq!(digest(&mut restore(&binary(), &copy_away(&mut connection)).1), expected);
+}
+
+#[test]
+fn a_snapshot_or_a_single_file_of_commands_is_loaded_in_place_of_the_files_of_a_server() {
+    let (source, mut connection) = start(&[]);
+    connection.cmd(&["set", "wanted", "1"]);
+    assert_eq!(connection.cmd(&["save"]), Reply::ok());
+    let snapshot = format!("rdb:{}", source.directory().join("dump.rdb").display());
+    let commands = source.directory().join("some.aof");
+    fs::write(&commands, common::encode(&["set", "wanted", "1"])).expect("written");
+    let commands = format!("aof:{}", commands.display());
+    for file in [&snapshot, &commands] {
+        for appendonly in ["no", "yes"] {
+            let home = home_with_other_files();
+            let folder = home.path().to_str().expect("a name");
+            let (_server, mut copy) = start(&["--dir", folder, "--preload-file", file, "--appendonly", appendonly]);
+            assert_eq!(copy.cmd(&["keys", "*"]), Reply::bulks(&["wanted"]), "{file} {appendonly}");
+        }
+    }
+}
+
+#[test]
+fn the_log_of_the_server_itself_is_gone_on_with_when_it_is_preloaded() {
+    let home = home_with_other_files();
+    let folder = home.path().to_str().expect("a name");
+    let manifest = format!("aof:{folder}/appendonlydir/appendonly.aof.manifest");
+    {
+        let (_server, mut connection) = start(&["--dir", folder, "--preload-file", &manifest, "--appendonly", "yes"]);
+        assert_eq!(connection.cmd(&["keys", "*"]), Reply::bulks(&["unwanted"]));
+        assert_eq!(info(&mut connection, "aof_rewrites"), "0");
+        connection.cmd(&["set", "more", "1"]);
+        connection.send(&["shutdown", "nosave"]);
+        assert!(connection.is_closed());
+    }
+    let (_server, mut connection) = start(&["--dir", folder, "--appendonly", "yes"]);
+    assert_eq!(connection.cmd(&["dbsize"]), Reply::Integer(2));
+}
+
+#[test]
+fn what_cannot_be_preloaded_ends_the_start() {
+    let home = home_with_other_files();
+    let missing = |name: &str| format!("can't open the preload-file {name} for reading: No such file or directory");
+    let extension = "preload-file must end with an extension".to_owned();
+    fs::write(home.path().join("empty.manifest"), "").expect("written");
+    fs::write(home.path().join("bad.rdb"), "REDIS0011 and what follows").expect("written");
+    for (value, told) in [
+        ("aof:nowhere/a.manifest", missing("nowhere/a.manifest")),
+        ("aof:nowhere/a.aof", missing("nowhere/a.aof")),
+        ("rdb:nowhere.rdb", missing("nowhere.rdb")),
+        ("aof:empty.manifest", "Found an empty AOF manifest".to_owned()),
+        ("rdb:bad.rdb", "Terminating server after rdb file reading failure.".to_owned()),
+        ("aof:/tmp/foo", extension.clone()),
+        ("rdb:/tmp/foo", extension.clone()),
+        ("rdb:/tmp/foo.aof", extension),
+        ("invalid:/tmp/foo.rdb", "argument must be in the format".to_owned()),
+        ("/tmp/foo.rdb", "argument must be in the format".to_owned()),
+    ] {
+        let log = fail_to_start(home.path(), &["--preload-file", value]);
+        assert!(log.contains(&told), "{value}: {log}");
+    }
+}
+
+#[test]
+fn a_log_begun_later_makes_what_an_earlier_life_of_the_server_logged_history() {
+    let home = home_with_other_files();
+    let folder = home.path().to_str().expect("a name");
+    let (_server, mut connection) = start(&["--dir", folder]);
+    assert_eq!(connection.cmd(&["config", "set", "appendonly", "yes"]), Reply::ok());
+    wait_until("the new log", || info(&mut connection, "aof_rewrite_in_progress") == "0");
+    let log = home.path().join("appendonlydir");
+    wait_until("the end of the old log", || names(&log).len() == 3);
+    assert!(names(&log).contains(&"appendonly.aof.3.base.rdb".to_owned()), "{:?}", names(&log));
+}

@@ -210,8 +210,6 @@ kept! {
     "lazyexpire-nested-arbitrary-keys" => lazyexpire_nested_arbitrary_keys: bool = true, YES_NO, HIDDEN;
     /// Bytes of a damaged end of the log that may be cut off.
     "aof-load-corrupt-tail-max-size" => aof_load_corrupt_tail_max_size: u64 = 0, Number::bytes(0, LONG_MAX), MUTABLE;
-    /// Commands to run at start.
-    "preload-file" => preload_file: Option<String> = None, OPTIONAL_TEXT, IMMUTABLE;
     /// Memory set aside in every key for snapshots without a child: they need none.
     "forkless-infrastructure-enabled" => forkless_infrastructure_enabled: bool = false, YES_NO, IMMUTABLE;
     /// Bytes of scripts that are kept.

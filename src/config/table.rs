@@ -442,6 +442,9 @@ directives! {
     /// Folder for it.
     "appenddirname" => appenddirname: String = "appendonlydir".into(),
         Text(Some(valid_append_folder)), IMMUTABLE;
+    /// What is loaded at start in place of the server's own files: `rdb:` or `aof:` and a path.
+    "preload-file" => preload_file: Option<String> = None,
+        OptionalText(Some(valid_preload)), IMMUTABLE;
     /// Folder of the files that BACKUP makes.
     "backupdirname" => backupdirname: String = "backupdir".into(),
         Text(Some(valid_backup_folder)), IMMUTABLE;
@@ -689,6 +692,20 @@ fn valid_backup_folder(name: &str) -> Result<(), &'static str> {
         _ if !is_base_name(name) => Err("backupdirname can't be a path, just a dirname"),
         _ => Ok(()),
     }
+}
+
+fn valid_preload(text: &str) -> Result<(), &'static str> {
+    const FORMAT: &str = "argument must be in the format <rdb|aof>:<path>";
+    const EXTENSION: &str = "preload-file must end with an extension: .rdb for rdb, .aof or .manifest for aof";
+    if text.is_empty() {
+        return Ok(());
+    }
+    let extensions: &[&str] = match text.split_once(':') {
+        Some(("rdb", _)) => &[".rdb"],
+        Some(("aof", _)) => &[".aof", ".manifest"],
+        _ => return Err(FORMAT),
+    };
+    if extensions.iter().any(|extension| text.ends_with(extension)) { Ok(()) } else { Err(EXTENSION) }
 }
 
 fn no_defragmentation(enabled: &bool) -> Result<(), &'static str> {

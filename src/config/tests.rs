@@ -367,6 +367,7 @@ const SAMPLES: &[&str] = &[
     "2mb",
     "3kb",
     "1gb",
+    "rdb:/var/lib/x.rdb",
     "1500001",
     "100000000",
     "5%",

@@ -69,6 +69,14 @@ pub fn read_manifest(config: &Config) -> Result<Manifest, Failed> {
     }
 }
 
+/// Has the manifest of the log known before the log is begun, if it was not read at start.
+pub fn know_manifest(aof: &mut Aof, config: &Config) -> Result<(), Failed> {
+    if aof.manifest.is_empty() {
+        aof.manifest = read_manifest(config)?;
+    }
+    Ok(())
+}
+
 /// Makes a manifest the one that counts, if it is another. A backup has none on the disk before it is whole.
 pub fn replace_manifest(aof: &mut Aof, config: &Config, manifest: Manifest) -> Result<(), Failed> {
     if aof.aside.is_some() {
@@ -108,10 +116,16 @@ pub fn upgrade(aof: &mut Aof, config: &Config) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The size of a file in the folder; an error is logged.
+/// The size of a file of the log that is written; an error is logged.
 pub fn bytes_of(server: &mut Server, name: &str) -> io::Result<u64> {
+    let place = place(&server.persist.aof, &server.config, name);
+    bytes_at(server, &place, name)
+}
+
+/// The same for a file of any log.
+pub fn bytes_at(server: &mut Server, place: &Path, name: &str) -> io::Result<u64> {
     let started = std::time::Instant::now();
-    let size = fs::metadata(place(&server.persist.aof, &server.config, name)).map(|metadata| metadata.len());
+    let size = fs::metadata(place).map(|metadata| metadata.len());
     server.latency.sample("aof-fstat", started.elapsed().as_millis() as u64, server.clock.unix_ms());
     size.inspect_err(|error| {
         log::warn!("Unable to obtain the AOF file {name} length. stat: {}", os_error_text(error));

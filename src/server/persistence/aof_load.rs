@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::log_loader::{Content, Current, LogLoader, Part};
@@ -57,7 +58,8 @@ pub fn find(server: &mut Server) -> Result<Option<LogLoader>, Failed> {
     if names.is_empty() {
         return Ok(None);
     }
-    let loader = of_files(server, names)?;
+    let folder = PathBuf::from(&server.config.appenddirname);
+    let loader = of_files(server, folder, names)?;
     if loader.total_bytes == 0 {
         log::info!("DB loaded from append only file: 0.000 seconds");
         return Ok(None);
@@ -65,11 +67,11 @@ pub fn find(server: &mut Server) -> Result<Option<LogLoader>, Failed> {
     Ok(Some(loader))
 }
 
-/// The log of these files, each with whether it is the base of the others. What is wrong is logged.
-pub fn of_files(server: &mut Server, names: Vec<(String, bool)>) -> Result<LogLoader, Failed> {
+/// The log of these files of a folder, each with whether it is the base of the others. What is wrong is logged.
+pub fn of_files(server: &mut Server, folder: PathBuf, names: Vec<(String, bool)>) -> Result<LogLoader, Failed> {
     let mut parts = VecDeque::new();
     for (name, is_base) in names {
-        let bytes = aof_folder::bytes_of(server, &name).map_err(|_| Failed)?;
+        let bytes = aof_folder::bytes_at(server, &folder.join(&name), &name).map_err(|_| Failed)?;
         parts.push_back(Part { name, is_base, bytes });
     }
     let total_bytes = parts.iter().map(|part| part.bytes).sum();
@@ -77,6 +79,7 @@ pub fn of_files(server: &mut Server, names: Vec<(String, bool)>) -> Result<LogLo
     let client = Internal::new(server.clock.unix_ms());
     let (reply, lookahead) = (Reply::default(), Lookahead::default());
     Ok(LogLoader {
+        folder,
         parts,
         current: None,
         client,
@@ -180,7 +183,7 @@ impl LogLoader {
     /// Opens the next file that has something in it.
     fn next_file(&mut self, server: &mut Server) -> Result<Option<Current>, Failed> {
         while let Some(part) = self.parts.pop_front() {
-            let path = aof_folder::path(&server.config, &part.name);
+            let path = self.folder.join(&part.name);
             let opened = File::open(&path).and_then(|mut file| {
                 let mut magic = Vec::new();
                 file.by_ref().take(MAGIC_BYTES as u64).read_to_end(&mut magic)?;

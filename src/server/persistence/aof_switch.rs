@@ -90,7 +90,8 @@ fn keep(server: &mut Server) -> bool {
     let aof = &mut persist.aof;
     let Some(aside) = aof.aside.take() else { return true };
     let of_backup = std::mem::replace(&mut aof.manifest, aside.manifest);
-    let kept = aof_folder::make(config).and_then(|()| match aof.mode {
+    let known = aof_folder::make(config).and_then(|()| aof_folder::know_manifest(aof, config));
+    let kept = known.and_then(|()| match aof.mode {
         Mode::On => keep_files(aof, config, &aside.folder, &of_backup),
         Mode::Off | Mode::Waiting => {
             let name = aof_folder::temporary_increment(config);
@@ -133,6 +134,9 @@ fn take(from: &Path, to: &Path, how: impl FnOnce(&Path, &Path) -> io::Result<()>
 
 /// Begins a log, with a rewrite; false if that cannot be.
 pub fn start(server: &mut Server, db: &mut Databases) -> bool {
+    if aof_folder::know_manifest(&mut server.persist.aof, &server.config).is_err() {
+        return false;
+    }
     forget_errors(server);
     server.persist.aof.mode = Mode::Waiting;
     let child = server.persist.child.as_ref().map(|child| child.purpose);

@@ -16,7 +16,10 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// The server starts.
-    Start,
+    Start {
+        /// The data set is not that of the server's own files.
+        preloaded: bool,
+    },
     /// A file that came from the primary is loaded in place of what there was.
     Here {
         /// It came without its length.

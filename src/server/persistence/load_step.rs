@@ -1,7 +1,7 @@
 //! The data set loaded a slice at a time, and what follows from its end.
 
 use super::load_state::{Origin, Place};
-use super::{aof_folder, aof_load, aof_switch, loading};
+use super::{aof_folder, aof_load, aof_switch, loading, preload};
 use crate::db::Databases;
 use crate::persist::aof::Failed;
 use crate::persist::rdb::load::{LoadError, Loader, Progress, Settings};
@@ -16,11 +16,14 @@ use crate::util::platform;
 /// # Errors
 /// When a file cannot be opened; the error is logged.
 pub fn begin(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
+    if let Some(target) = preload::target(&server.config) {
+        return preload::begin(server, db, &target);
+    }
     if server.config.appendonly {
         return match aof_load::find(server)? {
             Some(log) => {
                 let total_bytes = log.total_bytes;
-                loading::begin_from(server, db, Origin::Log(Box::new(log)), total_bytes);
+                loading::begin_from(server, db, Origin::Log(Box::new(log)), total_bytes, false);
                 Ok(())
             }
             None => aof_switch::open_at_start(server, db),
@@ -32,7 +35,7 @@ pub fn begin(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
             // Replicas of the last process that go on where they were have yet to be told what has expired since.
             let settings = Settings { names_expired: !server.is_replica(), ..loading::settings(server, bytes, false) };
             let loader = Loader::new(Box::new(file), settings);
-            loading::begin_from(server, db, Origin::Snapshot(Box::new(loader)), bytes);
+            loading::begin_from(server, db, Origin::Snapshot(Box::new(loader)), bytes, false);
             Ok(())
         }
         Err(error) => {
@@ -81,9 +84,10 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
     }
     let seconds = loading.started.elapsed().as_secs_f64();
     loading::end(server, db, &loading.place);
+    let preloaded = loading.place == Place::Start { preloaded: true };
     match loading.from {
         Origin::Snapshot(mut loader) => {
-            let at_start = loading.place == Place::Start;
+            let at_start = matches!(loading.place, Place::Start { .. });
             let how = if at_start { Restore::Append } else { Restore::Flush };
             if loading::note_loaded(server, &mut loader, how).is_err() {
                 if !at_start {
@@ -99,7 +103,10 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
                 receive::loaded(server, db, *loader, loading.place);
                 return Ok(false);
             }
-            history::adopt_history(server, loader.aux());
+            // Whoever has another's data set has not its history as well.
+            if !preloaded {
+                history::adopt_history(server, loader.aux());
+            }
             log::info!("DB loaded from disk: {seconds:.3} seconds");
             // A client may have wanted the other thing meanwhile.
             if server.config.appendonly && !aof_switch::start(server, db) {
@@ -108,8 +115,11 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
         }
         Origin::Log(_) => {
             log::info!("DB loaded from append only file: {seconds:.3} seconds");
-            if server.config.appendonly {
+            let logs = server.config.appendonly;
+            if logs && !preloaded {
                 aof_switch::open_at_start(server, db)?;
+            } else if logs && !aof_switch::start(server, db) {
+                return Err(Failed);
             }
         }
     }
@@ -118,9 +128,11 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
 
 /// A snapshot cannot be loaded: at start that is the end, else the primary is asked for another.
 fn failed(server: &mut Server, db: &mut Databases, place: &Place, error: &LoadError) -> Result<(), Failed> {
-    if *place == Place::Start {
+    if let Place::Start { preloaded } = *place {
         log::warn!("Internal error in RDB reading offset {}: {}", error.offset, error.reason);
-        loading::explain(&server.config, server.plain_from);
+        if !preloaded {
+            loading::explain(&server.config, server.plain_from);
+        }
         log::warn!("Terminating server after rdb file reading failure.");
         log::warn!(
             "oxidis --check-rdb {} says more. Put a backup in its place, or move it away to begin without data.",

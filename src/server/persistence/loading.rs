@@ -80,9 +80,10 @@ pub fn open(config: &Config) -> io::Result<Option<(File, u64)>> {
     Ok(Some((file, metadata.len())))
 }
 
-pub fn begin_from(server: &mut Server, db: &mut Databases, from: Origin, total_bytes: u64) {
+/// Begins to load the data set at start: the server's own, or one that is preloaded.
+pub fn begin_from(server: &mut Server, db: &mut Databases, from: Origin, total_bytes: u64, preloaded: bool) {
     let (started, start_time) = (Instant::now(), unix_micros() / 1_000_000);
-    let place = Place::Start;
+    let place = Place::Start { preloaded };
     server.loading = Some(Loading { from, place, aside: None, waits: false, started, start_time, total_bytes });
     note_loading(server, db, true);
 }

@@ -37,6 +37,8 @@ pub struct Current {
 
 /// The log, while it is loaded.
 pub struct LogLoader {
+    /// Where its files are.
+    pub folder: PathBuf,
     pub parts: VecDeque<Part>,
     pub current: Option<Current>,
     pub client: Internal,

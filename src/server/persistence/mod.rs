@@ -13,5 +13,6 @@ pub mod load_state;
 pub mod load_step;
 pub mod loading;
 pub mod log_loader;
+pub mod preload;
 pub mod progress;
 pub mod snapshot;

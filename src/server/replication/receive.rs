@@ -262,7 +262,7 @@ pub fn loaded(server: &mut Server, db: &mut Databases, loader: Loader, place: Pl
     let selected = loader.aux().iter().find(|(name, _)| name == "repl-stream-db");
     let selected = selected.and_then(|(_, text)| std::str::from_utf8(text).ok()?.parse().ok());
     match place {
-        Place::Start => {}
+        Place::Start { .. } => {}
         Place::Here { streamed } => {
             remove_file_if_unwanted(server);
             adopt::synchronized(server, db, selected, streamed);

@@ -221,7 +221,8 @@ fn load_log(
     shown: &mut Shown,
 ) -> Result<(), String> {
     const LOGGED: &str = "the log cannot be loaded, see above";
-    let mut loader = aof_load::of_files(server, names).map_err(|_| LOGGED)?;
+    let folder = PathBuf::from(&server.config.appenddirname);
+    let mut loader = aof_load::of_files(server, folder, names).map_err(|_| LOGGED)?;
     loop {
         db.begin_command(0, server.clock.unix_ms());
         match loader.step(server, db, SLICE_BYTES) {
