@@ -684,30 +684,6 @@ fn valid_append_folder(name: &str) -> Result<(), &'static str> {
     }
 }
 
-fn valid_backup_folder(name: &str) -> Result<(), &'static str> {
-    match name {
-        "" => Err("backupdirname can't be empty"),
-        // Files of a backup are deleted there, which must not be those of another folder.
-        "." | ".." => Err("backupdirname can't be a path, just a dirname"),
-        _ if !is_base_name(name) => Err("backupdirname can't be a path, just a dirname"),
-        _ => Ok(()),
-    }
-}
-
-fn valid_preload(text: &str) -> Result<(), &'static str> {
-    const FORMAT: &str = "argument must be in the format <rdb|aof>:<path>";
-    const EXTENSION: &str = "preload-file must end with an extension: .rdb for rdb, .aof or .manifest for aof";
-    if text.is_empty() {
-        return Ok(());
-    }
-    let extensions: &[&str] = match text.split_once(':') {
-        Some(("rdb", _)) => &[".rdb"],
-        Some(("aof", _)) => &[".aof", ".manifest"],
-        _ => return Err(FORMAT),
-    };
-    if extensions.iter().any(|extension| text.ends_with(extension)) { Ok(()) } else { Err(EXTENSION) }
-}
-
 fn no_defragmentation(enabled: &bool) -> Result<(), &'static str> {
     if *enabled {
         return Err("Active defragmentation cannot be enabled: it requires a Redis server compiled with a \
