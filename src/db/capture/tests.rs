@@ -79,8 +79,8 @@ enum Change {
 fn change() -> impl Strategy<Value = Change> {
     let key = 0..800u16;
     prop_oneof![
-        8 => (key.clone(), 0..100usize, b'a'..b'z').prop_map(|(key, length, letter)| Change::SetText(key, length, letter)),
-        6 => (key.clone(), b'a'..b'z').prop_map(|(key, letter)| Change::SetText(key, 9, letter)),
+        8 => (key.clone(), 0..100usize, b'a'..=b'z').prop_map(|(key, length, letter)| Change::SetText(key, length, letter)),
+        6 => (key.clone(), b'a'..=b'z').prop_map(|(key, letter)| Change::SetText(key, 9, letter)),
         1 => (key.clone(), 1000..3000usize).prop_map(|(key, length)| Change::SetText(key, length, b'x')),
         5 => (key.clone(), any::<i64>()).prop_map(|(key, number)| Change::SetNumber(key, number)),
         5 => (key.clone(), any::<i64>()).prop_map(|(key, sum)| Change::Count(key, sum)),
@@ -123,7 +123,7 @@ fn fill(db: &mut Databases, key: &Key<'_>, kind: u8, count: usize) {
         }
         _ => {
             let Ok(hash) = db.collection_or_new::<Hash>(key) else { return };
-            let at = if count % 3 == 0 { FieldExpiry::At(500 * count as i64) } else { FieldExpiry::Clear };
+            let at = if count.is_multiple_of(3) { FieldExpiry::At(500 * count as i64) } else { FieldExpiry::Clear };
             parts.try_for_each(|part| hash.set_with(part.as_bytes(), b"v", at, HASH_LIMITS).then_some(()));
             db.plan_parts(key);
         }
@@ -310,7 +310,7 @@ proptest! {
     ) {
         let hasher = KeyHasher::new(HashSeed::portable(1, 2), true);
         // With a tag, many keys are of one slot.
-        let name = |number: u16| match tag && number % 3 > 0 {
+        let name = |number: u16| match tag && !number.is_multiple_of(3) {
             true => format!("{{tag}}{number}").into_bytes(),
             false => name(number),
         };
