@@ -146,7 +146,9 @@ fn what_a_request_changes_holds_for_the_next_one_of_the_pipeline() {
     ];
     let (whole, single) = (Server::start(), Server::start());
     let ends = requests(&["GET k", "QUIT", "GET k"]).concat();
-    [&whole, &single].map(|server| assert_eq!(server.answer(&ends, false), "$-1\r\n+OK\r\n"));
+    for server in [&whole, &single] {
+        assert_eq!(server.answer(&ends, false), "$-1\r\n+OK\r\n");
+    }
     for lines in scenarios {
         let requests = requests(lines);
         let expected = answer_one_by_one(&single, &requests);
