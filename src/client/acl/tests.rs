@@ -323,7 +323,7 @@ fn tidied(mut user: User) -> User {
         let commands = selector.commands.clone();
         let mut first_args: Vec<FirstArg> = selector.first_args.iter().cloned().collect();
         first_args.retain(|first| !commands.has(first.id));
-        first_args.sort_by_key(|first| first.id.index());
+        first_args.sort_by_key(|first| (first.id.index(), first.word.clone()));
         selector.first_args = first_args.into_iter().collect();
     }
     user
