@@ -302,6 +302,14 @@ impl<'a> EntryView<'a> {
         }
     }
 
+    /// Bytes of a string or a bitmap, elements of another collection.
+    pub fn size_of_value(self) -> usize {
+        match self.string() {
+            Some(string) => string.len(),
+            None => self.any_collection().map_or(0, |collection| collection.len()),
+        }
+    }
+
     /// Memory of the entry and what it owns, in bytes; a shared value counts in full. Of a collection at most `samples`
     /// elements are looked at, unless that is 0.
     pub fn heap_bytes(self, samples: usize) -> usize {

@@ -28,7 +28,7 @@ pub struct BigKey {
     pub key: Vec<u8>,
     /// The type of its value.
     pub kind: ValueType,
-    /// Bytes of a string, elements of a collection.
+    /// Bytes of a string or a bitmap, elements of another collection.
     pub len: usize,
 }
 
@@ -73,10 +73,7 @@ impl BigKeys {
                 }
                 let key = entry.key()[..entry.key().len().min(KEY_BYTES_MAX)].to_vec();
                 let kind = entry.kind().value_type();
-                let len = match entry.string() {
-                    Some(string) => string.len(),
-                    None => entry.any_collection().map_or(0, |collection| collection.len()),
-                };
+                let len = entry.size_of_value();
                 // A key may be met twice while the table changes its size.
                 if !found.iter().any(|known| known.db == index && known.key == key) {
                     let place = found.partition_point(|known| known.bytes >= bytes);

@@ -53,7 +53,7 @@ pub fn counts(db: &Databases, index: usize, looked_at: usize) -> Counts {
     let mut counts = [[0; POWERS]; SHOWN.len()];
     let mut count = |entry: EntryView<'_>| {
         if let Some(row) = SHOWN.iter().position(|(kind, _)| *kind == entry.kind().value_type()) {
-            counts[row][power_of(size_of_value(entry))] += 1;
+            counts[row][power_of(entry.size_of_value())] += 1;
         }
     };
     let keys = dict.len();
@@ -65,14 +65,6 @@ pub fn counts(db: &Databases, index: usize, looked_at: usize) -> Counts {
     (0..looked_at).filter_map(|_| dict.random(&mut random)).for_each(&mut count);
     let scaled = |seen: u64| (u128::from(seen) * keys as u128 / looked_at as u128) as u64;
     counts.map(|powers| powers.map(scaled))
-}
-
-/// Bytes of a string or a bitmap, elements of another collection.
-fn size_of_value(entry: EntryView<'_>) -> usize {
-    match entry.string() {
-        Some(string) => string.len(),
-        None => entry.any_collection().map_or(0, |collection| collection.len()),
-    }
 }
 
 /// 0 for nothing, 1 for 1, 2 for 2 and 3, 3 for 4 to 7, and so on.
