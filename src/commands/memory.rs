@@ -3,7 +3,7 @@
 use crate::command::Args;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::spec::*;
-use crate::db::dict::TABLE_SHARE;
+use crate::db::dict::{USAGE_SAMPLES, memory_usage};
 use crate::server::execution::{Command, Ctx};
 use crate::server::observe::info::memory::Overview;
 use crate::server::observe::info::section::Source;
@@ -53,9 +53,6 @@ const SUBCOMMANDS: &[Command] = &[
         .complexity("O(1)"),
 ];
 
-/// Elements of a collection that MEMORY USAGE looks at when it is not told.
-const USAGE_SAMPLES: usize = 5;
-
 /// Looks at the key without deleting it when its time has come.
 fn usage(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let mut samples = USAGE_SAMPLES;
@@ -69,7 +66,7 @@ fn usage(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     let key = args.key(2);
     match cx.db.dict().find(key.hash(), key.bytes()) {
-        Some(entry) => cx.reply.integer((entry.heap_bytes(samples) + TABLE_SHARE) as i64),
+        Some(entry) => cx.reply.integer(memory_usage(entry, samples) as i64),
         None => cx.reply.null(),
     }
     Ok(())

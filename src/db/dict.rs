@@ -63,7 +63,14 @@ struct Indexes {
 }
 
 /// A key's share of the table, in bytes: a 64-byte bucket has seven places.
-pub const TABLE_SHARE: usize = 64usize.div_ceil(7);
+const TABLE_SHARE: usize = 64usize.div_ceil(7);
+/// Elements of a collection that [`memory_usage`] looks at when it is not told.
+pub const USAGE_SAMPLES: usize = 5;
+
+/// What a key takes with its value, in bytes, as MEMORY USAGE tells it; `samples` as for [`EntryView::heap_bytes`].
+pub fn memory_usage(entry: EntryView<'_>, samples: usize) -> usize {
+    entry.heap_bytes(samples) + TABLE_SHARE
+}
 
 impl Dict {
     /// An empty dictionary, which keeps its keys by slot if their hashes have it.

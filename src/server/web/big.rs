@@ -4,14 +4,12 @@
 //! longer it takes; what is told is from the last pass that went through, or from the first while that is on its way.
 
 use super::json::Json;
-use crate::db::dict::TABLE_SHARE;
+use crate::db::dict::{USAGE_SAMPLES, memory_usage};
 use crate::db::{Databases, EntryView};
 use crate::types::ValueType;
 
 /// Keys told.
 const TOLD: usize = 16;
-/// Elements of a collection looked at, as by MEMORY USAGE.
-const SAMPLES: usize = 5;
 /// How long to wait between two passes, in milliseconds.
 const REST_MS: i64 = 2_000;
 /// Bytes of a key that are kept.
@@ -66,7 +64,7 @@ impl BigKeys {
             let (found, looked_at) = (&mut self.found, &mut self.looked_at);
             self.cursor = dict.scan(self.cursor, None, |entry: EntryView<'_>| {
                 *looked_at += 1;
-                let bytes = entry.heap_bytes(SAMPLES) + TABLE_SHARE;
+                let bytes = memory_usage(entry, USAGE_SAMPLES);
                 let is_among_them = found.len() < TOLD || found.last().is_some_and(|least| bytes > least.bytes);
                 if entry.is_due(now_ms) || !is_among_them {
                     return;
