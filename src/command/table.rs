@@ -280,6 +280,11 @@ impl CommandTable {
         self.entries.iter()
     }
 
+    /// How long all commands ran, in microseconds.
+    pub fn micros(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.stats.nanos).sum::<u64>() / 1000
+    }
+
     /// Clears what is counted for all commands.
     pub fn reset_stats(&mut self) {
         self.entries.iter_mut().for_each(|entry| entry.stats = CommandStats::default());

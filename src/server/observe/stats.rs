@@ -138,6 +138,19 @@ impl Stats {
         self.loop_us + self.turn_started.map_or(0, |started| clock.micros_between(started, until))
     }
 
+    /// What the loop was busy with by name, in microseconds, of which commands took `commands_us`.
+    pub fn loop_parts(&self, commands_us: u64) -> [(&'static str, u64); 5] {
+        let LoopParts { between_us, cron_us, http_us } = self.parts;
+        let reading_us = self.loop_us.saturating_sub(commands_us + http_us);
+        [
+            ("commands", commands_us),
+            ("reading", reading_us),
+            ("writing", between_us),
+            ("cron", cron_us),
+            ("http", http_us),
+        ]
+    }
+
     /// Takes a sample of the rates at a point of time, in Unix milliseconds.
     pub fn sample_rates(&mut self, now_ms: i64) {
         self.commands_rate.sample(self.commands, now_ms);

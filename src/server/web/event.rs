@@ -113,15 +113,8 @@ impl Event {
 
     fn watched(&mut self, source: &Source<'_>) {
         let (server, out) = (source.server, &mut self.out);
-        let commands_us = server.commands.entries().map(|entry| entry.stats.nanos).sum::<u64>() / 1000;
-        let parts = server.stats.parts;
-        out.name("loop").array(|out| {
-            out.number(commands_us);
-            out.number(server.stats.loop_us.saturating_sub(commands_us + parts.http_us));
-            out.number(parts.between_us);
-            out.number(parts.cron_us);
-            out.number(parts.http_us);
-        });
+        let parts = server.stats.loop_parts(server.commands.micros());
+        out.name("loop").array(|out| parts.iter().for_each(|(_, micros)| out.number(micros)));
         let Some(watch) = &server.web.watch else { return };
         watch.history.write_last(out.name("sample"));
         watch.heat.write_last(out.name("heat"));

@@ -230,8 +230,7 @@ fn stats(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("client_output_buffer_limit_disconnections", stats.output_buffer_disconnections);
     section.field("eventloop_cycles", stats.loop_cycles);
     section.field("eventloop_duration_sum", stats.loop_us);
-    let commands = source.server.commands.entries();
-    section.field("eventloop_duration_cmd_sum", commands.map(|entry| entry.stats.nanos).sum::<u64>() / 1000);
+    section.field("eventloop_duration_cmd_sum", source.server.commands.micros());
     section.field("instantaneous_eventloop_cycles_per_sec", stats.cycles_rate.per_second());
     section.field("instantaneous_eventloop_duration_usec", stats.cycle_us.per_second());
     for (reason, count) in Reason::ALL.iter().zip(stats.denials) {

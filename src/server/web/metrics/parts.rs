@@ -176,17 +176,8 @@ pub fn own(source: &Source<'_>, out: &mut Exposition) {
     let (server, keys) = (source.server, &source.db.stats);
     let ratio = keys.hits as f64 / (keys.hits + keys.misses).max(1) as f64;
     out.single("oxidis_keyspace_hit_ratio", Kind::Gauge, "Share of look-ups that found their key.", ratio);
-    let parts = &server.stats.parts;
-    let commands_us = server.commands.entries().map(|entry| entry.stats.nanos).sum::<u64>() / 1000;
-    let reading_us = server.stats.loop_us.saturating_sub(commands_us + parts.http_us);
     out.family("oxidis_eventloop_seconds_total", Kind::Counter, "Seconds the event loop was busy, by what with.");
-    for (part, micros) in [
-        ("commands", commands_us),
-        ("reading", reading_us),
-        ("writing", parts.between_us),
-        ("cron", parts.cron_us),
-        ("http", parts.http_us),
-    ] {
+    for (part, micros) in server.stats.loop_parts(server.commands.micros()) {
         out.sample(&[("part", part)], micros as f64 / 1e6);
     }
     let now = server.clock.unix_ms() / 1000;
