@@ -192,7 +192,7 @@ fn greet(cx: &mut Ctx<'_>, version: i64) {
         reply.bulk(field.as_bytes());
         reply.integer(value);
     }
-    let mode = if cx.server.config.cluster_enabled { "cluster" } else { "standalone" };
+    let mode = cx.server.config.mode_name();
     let role = if cx.server.is_replica() { "replica" } else { "master" };
     for (field, value) in [("mode", mode), ("role", role)] {
         reply.bulk(field.as_bytes());

@@ -58,5 +58,17 @@ pub use table::Config;
 pub use target::TargetServer;
 pub use version::{REDIS_VERSION, VALKEY_VERSION};
 
+impl Config {
+    /// The port for clients that is told where one is: the plain one if there is one, or that for TLS.
+    pub fn shown_port(&self) -> u16 {
+        if self.port != 0 { self.port } else { self.tls_port }
+    }
+
+    /// What INFO, HELLO and the log call the mode of the server.
+    pub fn mode_name(&self) -> &'static str {
+        if self.cluster_enabled { "cluster" } else { "standalone" }
+    }
+}
+
 #[cfg(test)]
 mod tests;

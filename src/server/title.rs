@@ -6,7 +6,7 @@ use crate::config::expand_proc_title;
 /// Shows the title of the process anew.
 pub fn show_title(server: &mut Server) {
     let config = &server.config;
-    let port = if config.port != 0 { config.port } else { config.tls_port };
+    let port = config.shown_port();
     let unix_socket = config.unixsocket.as_deref().unwrap_or_default();
     let title = expand_proc_title(&config.proc_title_template, |variable| {
         Some(match variable {

@@ -6,8 +6,8 @@ use crate::config::{Config, REDIS_VERSION};
 
 /// Shows the logo where a person looks or asked for it, else one line with the facts.
 pub fn show(config: &Config) {
-    let port = if config.port != 0 { config.port } else { config.tls_port };
-    let mode = if config.cluster_enabled { "cluster" } else { "standalone" };
+    let port = config.shown_port();
+    let mode = config.mode_name();
     let on_terminal = config.logfile.is_empty() && !config.syslog_enabled && io::stdout().is_terminal();
     if config.always_show_logo || on_terminal {
         crate::server::observe::log_format::write_plain(config, &logo(mode, port));

@@ -151,8 +151,7 @@ pub fn refuse(server: &mut Server, asker: Asker, status: Status) {
 
 /// What somebody is told who speaks another protocol, most likely that of the other port.
 fn not_http(server: &Server) -> String {
-    let config = &server.config;
-    let port = if config.port != 0 { config.port } else { config.tls_port };
+    let port = server.config.shown_port();
     format!("This is metrics-port, where HTTP is spoken. The Redis protocol is spoken on port {port}.\n")
 }
 

@@ -93,7 +93,7 @@ fn server(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("redis_git_sha1", "00000000");
     section.field("redis_git_dirty", 0);
     section.field("redis_build_id", format_args!("oxidis-{}", env!("CARGO_PKG_VERSION")));
-    section.field("redis_mode", if config.cluster_enabled { "cluster" } else { "standalone" });
+    section.field("redis_mode", config.mode_name());
     section.field("os", platform::system_name());
     section.field("arch_bits", usize::BITS);
     section.field("monotonic_clock", clock.source());
@@ -101,7 +101,7 @@ fn server(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("process_id", std::process::id());
     section.field("process_supervised", source.server.supervisor);
     section.field("run_id", &source.server.run_id);
-    section.field("tcp_port", if config.port != 0 { config.port } else { config.tls_port });
+    section.field("tcp_port", config.shown_port());
     section.field("server_time_usec", unix_micros());
     section.field("uptime_in_seconds", uptime);
     section.field("uptime_in_days", uptime / (24 * 3600));

@@ -19,10 +19,8 @@ pub fn instance(source: &Source<'_>, out: &mut Exposition) {
     let server = source.server;
     let (config, history) = (&server.config, &server.repl.history);
     let role = if server.replica_of().is_some() { "slave" } else { "master" };
-    let mode = if config.cluster_enabled { "cluster" } else { "standalone" };
     let build = format!("oxidis-{}", env!("CARGO_PKG_VERSION"));
-    let port = if config.port != 0 { config.port } else { config.tls_port };
-    let (port, process) = (port.to_string(), std::process::id().to_string());
+    let (port, process) = (config.shown_port().to_string(), std::process::id().to_string());
     let policy = String::from_utf8_lossy(&config.get(&[b"maxmemory-policy"]).remove(0).1).into_owned();
     let system = platform::system_name();
     out.family("redis_instance_info", Kind::Gauge, "What this server is.");
@@ -31,7 +29,7 @@ pub fn instance(source: &Source<'_>, out: &mut Exposition) {
             ("role", role),
             ("redis_version", REDIS_VERSION),
             ("redis_build_id", &build),
-            ("redis_mode", mode),
+            ("redis_mode", config.mode_name()),
             ("os", &system),
             ("maxmemory_policy", &policy),
             ("tcp_port", &port),
