@@ -1,7 +1,7 @@
 //! Metrics with labels, and those that no field of INFO has.
 
 use super::exposition::{Exposition, Kind};
-use crate::config::REDIS_VERSION;
+use crate::config::{Choice, REDIS_VERSION};
 use crate::server::observe::command_log;
 use crate::server::observe::info::section::Source;
 use crate::server::replication::roster;
@@ -21,7 +21,6 @@ pub fn instance(source: &Source<'_>, out: &mut Exposition) {
     let role = if server.replica_of().is_some() { "slave" } else { "master" };
     let build = format!("oxidis-{}", env!("CARGO_PKG_VERSION"));
     let (port, process) = (config.shown_port().to_string(), std::process::id().to_string());
-    let policy = String::from_utf8_lossy(&config.get(&[b"maxmemory-policy"]).remove(0).1).into_owned();
     let system = platform::system_name();
     out.family("redis_instance_info", Kind::Gauge, "What this server is.");
     out.sample(
@@ -31,7 +30,7 @@ pub fn instance(source: &Source<'_>, out: &mut Exposition) {
             ("redis_build_id", &build),
             ("redis_mode", config.mode_name()),
             ("os", &system),
-            ("maxmemory_policy", &policy),
+            ("maxmemory_policy", config.maxmemory_policy.name()),
             ("tcp_port", &port),
             ("run_id", &server.run_id),
             ("process_id", &process),
