@@ -1,7 +1,7 @@
 //! What the directives say, as far as the rules need it.
 
 use super::node::Address;
-use crate::config::{Config, cluster};
+use crate::config::Config;
 
 /// What the directives say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,19 +59,13 @@ impl Settings {
     }
 }
 
-/// The port the bus listens on; `None` where there is room for none.
-pub fn bus_port(config: &Config) -> Option<u16> {
-    let clients = if config.tls_cluster { config.tls_port } else { config.port };
-    cluster::bus_port(config.cluster_port, clients)
-}
-
 /// Where others are told that this node is.
 fn address(config: &Config) -> Address {
     let or = |announced: u16, real: u16| if announced != 0 { announced } else { real };
     let plain = or(config.cluster_announce_port, config.port);
     let tls = or(config.cluster_announce_tls_port, config.tls_port);
     let (port, other_port) = if config.tls_cluster { (tls, plain) } else { (plain, tls) };
-    let bus_port = or(config.cluster_announce_bus_port, bus_port(config).unwrap_or(0));
+    let bus_port = or(config.cluster_announce_bus_port, config.bus_port().unwrap_or(0));
     Address { ip: config.cluster_announce_ip.clone().unwrap_or_default(), port, other_port, bus_port }
 }
 
@@ -88,7 +82,7 @@ mod tests {
         };
         assert_eq!(ports(&config), (7000, 0, 17000));
         config.cluster_port = 7001;
-        assert_eq!((ports(&config), bus_port(&config)), ((7000, 0, 7001), Some(7001)));
+        assert_eq!((ports(&config), config.bus_port()), ((7000, 0, 7001), Some(7001)));
         (config.cluster_announce_port, config.cluster_announce_bus_port) = (1, 2);
         assert_eq!(ports(&config), (1, 0, 2));
         config.tls_port = 7443;
@@ -98,6 +92,6 @@ mod tests {
         config.cluster_announce_tls_port = 3;
         assert_eq!(ports(&config), (3, 1, 2));
         let config = Config { port: 60_000, ..Config::default() };
-        assert_eq!(bus_port(&config), None);
+        assert_eq!(config.bus_port(), None);
     }
 }

@@ -7,11 +7,6 @@ const HOSTNAME_BYTES: usize = 256;
 /// What a name for people may not contain, besides what would end it in `nodes.conf`.
 const NOT_IN_HUMAN_NAMES: &[u8] = b"!#$%&()*+:;<>?@[]^{|}~";
 
-/// The port of the bus, by the one that is set, or else by the one for clients; `None` where there is room for none.
-pub fn bus_port(set: u16, clients: u16) -> Option<u16> {
-    if set != 0 { Some(set) } else { clients.checked_add(BUS_PORT_OFFSET) }
-}
-
 /// What a host is called.
 pub fn valid_hostname(name: &str) -> Result<(), &'static str> {
     if name.len() >= HOSTNAME_BYTES {

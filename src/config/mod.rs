@@ -64,6 +64,13 @@ impl Config {
         if self.port != 0 { self.port } else { self.tls_port }
     }
 
+    /// The port the bus of a cluster listens on: the one that is set, or else one by that for clients; `None` where there
+    /// is room for none.
+    pub fn bus_port(&self) -> Option<u16> {
+        let clients = if self.tls_cluster { self.tls_port } else { self.port };
+        if self.cluster_port != 0 { Some(self.cluster_port) } else { clients.checked_add(cluster::BUS_PORT_OFFSET) }
+    }
+
     /// What INFO, HELLO and the log call the mode of the server.
     pub fn mode_name(&self) -> &'static str {
         if self.cluster_enabled { "cluster" } else { "standalone" }

@@ -15,7 +15,6 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 use crate::config::Config;
-use crate::config::cluster::bus_port;
 use crate::util::platform::{self, os_error_text};
 
 /// Tokens from here on belong to listeners; clients use those below.
@@ -40,10 +39,7 @@ impl Transport {
             Transport::Plain => config.port,
             Transport::Tls => config.tls_port,
             Transport::Metrics => config.metrics_port,
-            Transport::Bus => {
-                let clients = if config.tls_cluster { config.tls_port } else { config.port };
-                bus_port(config.cluster_port, clients).unwrap_or(0)
-            }
+            Transport::Bus => config.bus_port().unwrap_or(0),
         }
     }
 

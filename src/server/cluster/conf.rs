@@ -1,7 +1,7 @@
 //! `nodes.conf` at work: read at start, written before anything is sent that promises what it says.
 
 use crate::cluster::file::{ConfFile, OpenError};
-use crate::cluster::{Settings, State, settings};
+use crate::cluster::{Settings, State};
 use crate::config::SaveBehavior;
 use crate::server::Server;
 use crate::server::modes::ServerModes;
@@ -15,7 +15,7 @@ pub fn begin(server: &mut Server) -> Result<(), String> {
     if !server.config.cluster_enabled {
         return Ok(());
     }
-    if settings::bus_port(&server.config).is_none() {
+    if server.config.bus_port().is_none() {
         return Err("Redis port number too high. Cluster communication port is 10,000 port numbers higher than your \
                     Redis port. Your Redis port number must be 55535 or less."
             .to_owned());
