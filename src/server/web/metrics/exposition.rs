@@ -89,14 +89,7 @@ impl Exposition {
         };
         // Writing to a string cannot fail.
         let _ = write!(self.text, "# HELP {shown} ");
-        for character in help.chars() {
-            match character {
-                '\\' => self.text.push_str("\\\\"),
-                '\n' => self.text.push_str("\\n"),
-                '"' if self.format == Format::OpenMetrics => self.text.push_str("\\\""),
-                _ => self.text.push(character),
-            }
-        }
+        self.escaped(help, self.format == Format::OpenMetrics);
         let _ = write!(self.text, "\n# TYPE {shown} {kind}\n");
     }
 
@@ -114,14 +107,7 @@ impl Exposition {
             self.text.push(before);
             self.text.push_str(name);
             self.text.push_str("=\"");
-            for character in text.chars() {
-                match character {
-                    '\\' => self.text.push_str("\\\\"),
-                    '\n' => self.text.push_str("\\n"),
-                    '"' => self.text.push_str("\\\""),
-                    _ => self.text.push(character),
-                }
-            }
+            self.escaped(text, true);
             self.text.push('"');
             before = ',';
         }
@@ -129,6 +115,18 @@ impl Exposition {
             self.text.push('}');
         }
         let _ = writeln!(self.text, " {value}");
+    }
+
+    /// A text within a line, and within quotes perhaps.
+    fn escaped(&mut self, text: &str, is_quoted: bool) {
+        for character in text.chars() {
+            match character {
+                '\\' => self.text.push_str("\\\\"),
+                '\n' => self.text.push_str("\\n"),
+                '"' if is_quoted => self.text.push_str("\\\""),
+                _ => self.text.push(character),
+            }
+        }
     }
 
     /// A family of one sample.
