@@ -148,7 +148,8 @@ pub fn write(lines: &str, out: &mut Exposition) {
         let Some(value) = number(text) else { continue };
         let help = format!("The field {field} of INFO.");
         if let Some((_, name, kind, scale)) = SCALED.iter().find(|(known, ..)| *known == field) {
-            out.single(&format!("redis_{name}"), *kind, &help, value.as_f64() * scale);
+            let value = value.parse().unwrap_or(f64::NAN);
+            out.single(&format!("redis_{name}"), *kind, &help, value * scale);
             continue;
         }
         let find = |table: &'static [(&str, &str)]| {
@@ -160,7 +161,7 @@ pub fn write(lines: &str, out: &mut Exposition) {
             (None, Some(name)) => (name, Kind::Counter),
             (None, None) => (field, Kind::Gauge),
         };
-        out.single(&format!("redis_{name}"), kind, &help, value.text());
+        out.single(&format!("redis_{name}"), kind, &help, value);
     }
 }
 
@@ -170,32 +171,18 @@ fn is_numbered(field: &str) -> bool {
     stem.len() < field.len() && matches!(stem, "slave" | "db" | "listener" | "io_thread_")
 }
 
-/// A number as a field of INFO has it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Number<'a>(&'a str);
-
-impl Number<'_> {
-    fn text(&self) -> &str {
-        self.0
-    }
-
-    fn as_f64(self) -> f64 {
-        self.0.parse().unwrap_or(f64::NAN)
-    }
-}
-
-/// The number of a text: digits, a share in per cent, or how something went.
-fn number(text: &str) -> Option<Number<'_>> {
+/// The number of a text, as it is written: digits, a share in per cent, or how something went.
+fn number(text: &str) -> Option<&str> {
     match text {
-        "ok" => return Some(Number("1")),
-        "err" => return Some(Number("0")),
+        "ok" => return Some("1"),
+        "err" => return Some("0"),
         _ => {}
     }
     let digits = text.strip_suffix('%').unwrap_or(text);
     let is_number = digits.bytes().any(|byte| byte.is_ascii_digit())
         && digits.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'))
         && digits.parse::<f64>().is_ok();
-    is_number.then_some(Number(digits))
+    is_number.then_some(digits)
 }
 
 #[cfg(test)]
