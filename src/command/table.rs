@@ -35,6 +35,13 @@ pub struct CommandStats {
     pub latency: Option<Box<Histogram>>,
 }
 
+impl CommandStats {
+    /// Whether there is anything to tell of it: a call, or one that was refused.
+    pub fn is_anything(&self) -> bool {
+        self.calls > 0 || self.rejected > 0 || self.failed > 0
+    }
+}
+
 /// What is counted of calls that entered the slow log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SlowCalls {

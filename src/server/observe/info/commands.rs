@@ -9,11 +9,8 @@ fn safe(name: &str) -> String {
 
 /// Calls and time of each command that was called or refused.
 pub fn calls(source: &Source<'_>, section: &mut Section<'_>) {
-    for entry in source.server.commands.entries() {
+    for entry in source.server.commands.entries().filter(|entry| entry.stats.is_anything()) {
         let stats = &entry.stats;
-        if stats.calls == 0 && stats.rejected == 0 && stats.failed == 0 {
-            continue;
-        }
         let per_call = if stats.calls == 0 { 0.0 } else { stats.nanos as f64 / 1000.0 / stats.calls as f64 };
         let slow = stats.slow.as_deref().map_or_else(String::new, |slow| {
             let (sum, max) = (slow.sum_us as f64 / 1000.0, slow.max_us as f64 / 1000.0);

@@ -48,10 +48,7 @@ const FAMILIES: &[Family] = &[
 
 /// The commands that there is something to tell of.
 fn used<'a>(source: &Source<'a>) -> impl Iterator<Item = &'a Entry> {
-    source.server.commands.entries().filter(|entry| {
-        let stats = &entry.stats;
-        stats.calls > 0 || stats.rejected > 0 || stats.failed > 0
-    })
+    source.server.commands.entries().filter(|entry| entry.stats.is_anything())
 }
 
 /// Writes the families of counters.
