@@ -90,6 +90,11 @@ impl Replica {
         matches!(self.stage, Stage::Online)
     }
 
+    /// Seconds since it was heard, once it is online.
+    pub fn lag_s(&self, now_ms: i64) -> i64 {
+        if self.is_online() { (now_ms - self.acked_ms).max(0) / 1000 } else { 0 }
+    }
+
     /// What INFO calls its stage.
     pub fn state(&self) -> Option<&'static str> {
         match self.stage {

@@ -8,7 +8,7 @@ mod commands;
 pub mod keysizes;
 pub mod memory;
 mod persistence;
-mod replication;
+pub mod replication;
 pub mod section;
 
 use std::fmt::Write;

@@ -40,8 +40,7 @@ fn replica(server: &Server, of: &ReplicaOf, section: &mut Section<'_>) {
     section.field("master_host", &of.host);
     section.field("master_port", of.port);
     section.field("master_link_status", if primary.is_some() { "up" } else { "down" });
-    let active = primary.and_then(|primary| server.clients.get(primary.client)).map(|client| client.active_ms);
-    section.field("master_last_io_seconds_ago", active.map_or(-1, |active| (now - active) / 1000));
+    section.field("master_last_io_seconds_ago", primary_silent_s(server));
     section.field("master_sync_in_progress", u8::from(syncing));
     let offset = repl.replica_offset();
     section.field("slave_read_repl_offset", offset + stream::unapplied_bytes(server) as i64);
@@ -80,14 +79,19 @@ fn replica(server: &Server, of: &ReplicaOf, section: &mut Section<'_>) {
     section.field("replica_announced", u8::from(server.config.replica_announced));
 }
 
+/// Seconds since the primary was heard; -1 while there is no link to it.
+pub fn primary_silent_s(server: &Server) -> i64 {
+    let client = server.repl.primary.as_ref().and_then(|primary| server.clients.get(primary.client));
+    client.map_or(-1, |client| (server.clock.unix_ms() - client.active_ms) / 1000)
+}
+
 fn replicas(server: &Server, section: &mut Section<'_>) {
     let now = server.clock.unix_ms();
     let mut number = 0;
     for (key, replica) in roster::replicas(server) {
         let Some(state) = replica.state() else { continue };
         let (ip, port) = roster::address(server, key);
-        let lag = if replica.is_online() { (now - replica.acked_ms).max(0) / 1000 } else { 0 };
-        let acked = replica.acked;
+        let (lag, acked) = (replica.lag_s(now), replica.acked);
         section.field(
             format_args!("slave{number}"),
             format_args!("ip={ip},port={port},state={state},offset={acked},lag={lag}"),

@@ -3,6 +3,7 @@
 use super::exposition::{Exposition, Kind};
 use crate::config::{Choice, REDIS_VERSION};
 use crate::server::observe::command_log;
+use crate::server::observe::info::replication::primary_silent_s;
 use crate::server::observe::info::section::Source;
 use crate::server::replication::roster;
 use crate::util::platform;
@@ -102,17 +103,15 @@ pub fn replication(source: &Source<'_>, out: &mut Exposition) {
     let server = source.server;
     let (repl, now) = (&server.repl, server.clock.unix_ms());
     if let Some(of) = server.replica_of() {
-        let primary = repl.primary.as_ref();
-        let active = primary.and_then(|primary| server.clients.get(primary.client)).map(|client| client.active_ms);
         let port = of.port.to_string();
         let labels: [(&str, &str); 2] = [("master_host", &of.host), ("master_port", &port)];
         let mut family = |name: &str, help: &str, value: i64| {
             out.family(name, Kind::Gauge, help);
             out.sample(&labels, value);
         };
-        family("redis_master_link_up", "Whether the link to the primary stands.", i64::from(primary.is_some()));
-        let silent = active.map_or(-1, |active| (now - active) / 1000);
-        family("redis_master_last_io_seconds_ago", "Seconds since the primary was heard.", silent);
+        family("redis_master_link_up", "Whether the link to the primary stands.", i64::from(repl.primary.is_some()));
+        let silent_s = primary_silent_s(server);
+        family("redis_master_last_io_seconds_ago", "Seconds since the primary was heard.", silent_s);
         let syncing = i64::from(repl.link.is_syncing());
         family("redis_master_sync_in_progress", "Whether a snapshot comes from the primary.", syncing);
         family("redis_slave_repl_offset", "How far this replica is.", repl.replica_offset());
@@ -136,10 +135,7 @@ pub fn replication(source: &Source<'_>, out: &mut Exposition) {
     };
     let offset = |place: usize| replicas[place].1.acked;
     family("redis_connected_slave_offset_bytes", "How far each replica is.", &offset);
-    let lag = |place: usize| {
-        let replica = replicas[place].1;
-        if replica.is_online() { (now - replica.acked_ms).max(0) / 1000 } else { 0 }
-    };
+    let lag = |place: usize| replicas[place].1.lag_s(now);
     family("redis_connected_slave_lag_seconds", "Seconds since each replica was heard.", &lag);
     let behind = |place: usize| (repl.history.offset - replicas[place].1.acked).max(0);
     family("oxidis_connected_replica_lag_bytes", "Bytes each replica is behind.", &behind);
