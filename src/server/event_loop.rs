@@ -241,9 +241,9 @@ impl EventLoop {
             // Somebody else has to get on with a snapshot before it is worth a look.
             self.server.persist.feed.as_ref().map(|_| now + 1),
             bus::next_ms(&self.server),
+            self.worker.has_work(&self.server).then_some(now + 1),
         ];
         let next = next.into_iter().flatten().min().unwrap_or(now);
-        let next = if self.worker.has_work(&self.server) { next.min(now + 1) } else { next };
         Duration::from_millis((next - now).max(0) as u64)
     }
 
