@@ -136,7 +136,7 @@ impl Event {
         }
     }
 
-    /// The event as it is sent, and what whoever gets it has then.
+    /// The event as it is sent.
     pub fn finish(mut self) -> String {
         self.out.end_object();
         format!("data: {}\n\n", self.out.finish())

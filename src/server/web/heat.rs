@@ -118,7 +118,7 @@ impl Heat {
         place
     }
 
-    /// Writes the columns from one on, counted from the oldest; whether these were the last.
+    /// Writes all columns, the oldest first.
     pub fn write(&self, out: &mut Json) {
         let kept = (self.column as usize).min(COLUMNS);
         self.write_columns(out, kept);

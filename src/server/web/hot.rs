@@ -81,7 +81,7 @@ impl HotKeys {
 
     /// The hottest keys: database, key, share of all commands.
     pub fn top(&self) -> Vec<(u32, Vec<u8>, f64)> {
-        let samples = self.now.samples + self.before.samples;
+        let samples = self.samples();
         let mut sums: HashMap<&[u8], u64> = HashMap::new();
         for window in [&self.now, &self.before] {
             window.keys.top(KEPT).for_each(|(key, sum)| *sums.entry(key).or_default() += sum);
