@@ -24,6 +24,11 @@ fn info(client: &mut Connection) -> HashMap<String, String> {
     fields.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
 }
 
+/// The metrics of a server.
+fn read(port: u16) -> Exposition {
+    Exposition::parse(&get(port, "/metrics").text(), false)
+}
+
 fn work(client: &mut Connection) {
     for index in 0..20 {
         client.cmd(&["set", &format!("key:{index}"), "value"]);
@@ -43,7 +48,7 @@ fn metrics_have_the_numbers_of_info_under_the_names_of_the_exporter() {
     let mut client = server.connect();
     work(&mut client);
     let shown = info(&mut client);
-    let metrics = Exposition::parse(&get(port, "/metrics").text(), false);
+    let metrics = read(port);
     for (field, name) in [
         ("connected_clients", "redis_connected_clients"),
         ("maxclients", "redis_max_clients"),
@@ -257,10 +262,7 @@ fn connections_beyond_the_bound_take_the_place_of_idle_ones() {
     for stream in &mut kept {
         stream.write_all(b"GET /met").expect("half a request");
     }
-    let connections = || {
-        let metrics = Exposition::parse(&get(port, "/metrics").text(), false);
-        metrics.value("oxidis_http_connections", &[])
-    };
+    let connections = || read(port).value("oxidis_http_connections", &[]);
     wait_until("the connections are there", || connections() == Some(64.0));
     // The one that has sent nothing makes room.
     let mut idle = socket_to(port);
@@ -278,7 +280,6 @@ fn a_replica_tells_of_its_primary_and_the_primary_of_its_replica() {
     let replica_port = free_port();
     let of = format!("127.0.0.1 {}", primary.port());
     let replica = Server::start_with(&["--replicaof", &of, "--metrics-port", &replica_port.to_string()]);
-    let read = |port| Exposition::parse(&get(port, "/metrics").text(), false);
     let port = primary.port().to_string();
     let labels = [("master_host", "127.0.0.1"), ("master_port", port.as_str())];
     wait_until("the link stands", || read(replica_port).value("redis_master_link_up", &labels) == Some(1.0));
@@ -398,8 +399,7 @@ fn hot_keys_are_found_and_their_names_harm_nobody() {
         event.contains("\\u003cscript\\u003ealert(\\u0027x\\u0027)\\u003c/script\\u003e")
     });
     assert!(!event.contains("<script>"));
-    let metrics = Exposition::parse(&get(port, "/metrics").text(), false);
-    let share = metrics.value("oxidis_hot_key_share", &[("rank", "1")]).expect("a share");
+    let share = read(port).value("oxidis_hot_key_share", &[("rank", "1")]).expect("a share");
     assert!((0.9..=1.0).contains(&share), "{share}");
 }
 
@@ -413,13 +413,9 @@ fn big_keys_have_the_size_that_memory_usage_tells() {
     client.cmd(&[&["rpush", "list"][..], &["element"; 3000]].concat());
     let Reply::Integer(usage) = client.cmd(&["memory", "usage", "list"]) else { panic!("a number") };
     let labels = [("rank", "1"), ("type", "list")];
-    wait_until("the list is found", || {
-        let metrics = Exposition::parse(&get(port, "/metrics").text(), false);
-        metrics.value("oxidis_big_key_bytes", &labels) == Some(usage as f64)
-    });
+    wait_until("the list is found", || read(port).value("oxidis_big_key_bytes", &labels) == Some(usage as f64));
     client.cmd(&["config", "set", "bigkeys-scan", "no"]);
-    let metrics = Exposition::parse(&get(port, "/metrics").text(), false);
-    assert_eq!(metrics.value("oxidis_big_key_bytes", &labels), None);
+    assert_eq!(read(port).value("oxidis_big_key_bytes", &labels), None);
 }
 
 #[test]
