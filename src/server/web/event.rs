@@ -56,7 +56,7 @@ impl Event {
 
     /// Does the next step; whether that was the last.
     pub fn step(&mut self, source: &Source<'_>) -> bool {
-        let source = Source { walked: Some(self.walk.tally), ..*source };
+        let source = source.walked(self.walk.tally);
         self.stage = match self.stage {
             Stage::Clients if self.walk.step(&source.server.clients, CLIENTS) => {
                 self.out.name("t").number(source.server.clock.unix_ms());

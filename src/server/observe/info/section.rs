@@ -1,5 +1,6 @@
 //! What the sections of INFO are made of.
 
+use std::cell::OnceCell;
 use std::fmt::{Display, Write};
 
 use crate::db::Databases;
@@ -12,19 +13,24 @@ pub struct Source<'a> {
     pub server: &'a Server,
     /// The databases.
     pub db: &'a Databases,
-    /// What a walk over the clients has counted, if there was one already.
-    pub walked: Option<Tally>,
+    /// What a walk over the clients has counted, once there was one.
+    walked: OnceCell<Tally>,
 }
 
 impl<'a> Source<'a> {
     /// Both, as they are.
     pub fn of(server: &'a Server, db: &'a Databases) -> Source<'a> {
-        Source { server, db, walked: None }
+        Source { server, db, walked: OnceCell::new() }
     }
 
-    /// What there is to be counted of all clients.
+    /// The same for whoever has walked over the clients already.
+    pub fn walked(&self, tally: Tally) -> Source<'a> {
+        Source { server: self.server, db: self.db, walked: tally.into() }
+    }
+
+    /// What there is to be counted of all clients, by one walk whatever number of sections ask.
     pub fn tally(&self) -> Tally {
-        self.walked.unwrap_or_else(|| Tally::of(&self.server.clients))
+        *self.walked.get_or_init(|| Tally::of(&self.server.clients))
     }
 }
 

@@ -53,7 +53,7 @@ impl Scrape {
 
     /// Does the next step; whether that was the last.
     pub fn step(&mut self, source: &Source<'_>, sizes: &Sizes) -> bool {
-        let source = Source { walked: Some(self.walk.tally), ..*source };
+        let source = source.walked(self.walk.tally);
         let out = &mut self.out;
         self.stage = match self.stage {
             Stage::Clients if self.walk.step(&source.server.clients, CLIENTS) => Stage::Section(0),
