@@ -12,6 +12,7 @@ use std::sync::Arc;
 use mio::{Registry, Token};
 
 use super::request::{self, HEAD_BYTES_MAX, Parsed, Request};
+use super::response::Status;
 use crate::net::socket::Socket;
 
 /// How long a head may take to come, and a TLS handshake before the first one, in milliseconds.
@@ -48,8 +49,10 @@ pub enum Phase {
 pub enum Step {
     /// Nothing is to be done.
     Wait,
-    /// A request has come, or what is none.
-    Asked(Parsed),
+    /// A request has come.
+    Asked(Request),
+    /// What has come is refused.
+    Refused(Status),
     /// It is over.
     Close,
 }
@@ -170,20 +173,21 @@ impl Exchange {
             Parsed::Complete(request, length) => {
                 self.input.drain(..length);
                 self.input.shrink_to(READ_BYTES);
-                Ok(self.asked(Parsed::Complete(request, length), now_ms))
+                self.begin_answer(request.keeps_alive, now_ms);
+                Ok(Step::Asked(request))
             }
-            refused @ Parsed::Refused(_) => {
+            Parsed::Refused(status) => {
                 self.input = Vec::new();
-                Ok(self.asked(refused, now_ms))
+                self.begin_answer(false, now_ms);
+                Ok(Step::Refused(status))
             }
         }
     }
 
-    fn asked(&mut self, parsed: Parsed, now_ms: i64) -> Step {
+    fn begin_answer(&mut self, keeps_alive: bool, now_ms: i64) {
         self.phase = Phase::Working;
-        self.keeps_alive = matches!(&parsed, Parsed::Complete(Request { keeps_alive: true, .. }, _));
+        self.keeps_alive = keeps_alive;
         self.deadline_ms = now_ms + STALL_MS;
-        Step::Asked(parsed)
     }
 
     /// Reads what has come, as far as there is room for it.
@@ -297,7 +301,7 @@ mod tests {
     fn an_answer_that_is_not_read_is_the_end_of_it_and_a_stream_misses_events() {
         let (mut exchange, mut peer) = pair();
         peer.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("a request");
-        assert!(matches!(exchange.advance(0), Step::Asked(Parsed::Complete(..))));
+        assert!(matches!(exchange.advance(0), Step::Asked(_)));
         exchange.begin_stream(b"head".to_vec());
         let event: Arc<[u8]> = vec![b'x'; 1 << 20].into();
         for _ in 0..50 {
@@ -314,7 +318,7 @@ mod tests {
     fn what_is_refused_is_heard_though_its_sender_goes_on() {
         let (mut exchange, mut peer) = pair();
         peer.write_all(b"*1\r\n$4\r\nPING\r\n").expect("a request of another protocol");
-        assert!(matches!(exchange.advance(0), Step::Asked(Parsed::Refused(_))));
+        assert!(matches!(exchange.advance(0), Step::Refused(_)));
         exchange.answer(b"no".to_vec(), None, true);
         assert_eq!(exchange.advance(0), Step::Wait);
         peer.write_all(&[b'x'; 1000]).expect("what is read and forgotten");

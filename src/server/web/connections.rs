@@ -6,7 +6,6 @@ use mio::net::TcpStream;
 use super::routes;
 use super::state::Asker;
 use crate::net::http::exchange::{Exchange, Step};
-use crate::net::http::request::Parsed;
 use crate::net::http::response::Status;
 use crate::net::socket::Socket;
 use crate::net::tokens::{HTTP_CONNECTIONS_MAX, HTTP_FIRST_TOKEN};
@@ -59,9 +58,8 @@ pub fn advance(server: &mut Server, place: usize) {
         match exchange.advance(now_ms) {
             Step::Wait => return,
             Step::Close => return close(server, place),
-            Step::Asked(Parsed::Complete(request, _)) => routes::answer(server, Asker { place, id }, &request),
-            Step::Asked(Parsed::Refused(status)) => routes::refuse(server, Asker { place, id }, status),
-            Step::Asked(Parsed::Partial) => return,
+            Step::Asked(request) => routes::answer(server, Asker { place, id }, &request),
+            Step::Refused(status) => routes::refuse(server, Asker { place, id }, status),
         }
     }
 }
