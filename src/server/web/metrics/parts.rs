@@ -62,12 +62,8 @@ type CountOfDatabase = (&'static str, &'static str, fn(&Source<'_>, usize) -> u6
 
 /// Keys of each database.
 pub fn databases(source: &Source<'_>, out: &mut Exposition) {
-    let dicts = || (0..source.db.count()).map(|index| (index, &source.db.database(index).dict));
-    let shown: Vec<usize> = dicts()
-        .filter(|(index, dict)| !dict.is_empty() || *index < EMPTY_DATABASES)
-        .map(|(index, _)| index)
-        .take(DATABASES_MAX)
-        .collect();
+    let is_shown = |index: &usize| *index < EMPTY_DATABASES || !source.db.database(*index).dict.is_empty();
+    let shown: Vec<usize> = (0..source.db.count()).filter(is_shown).take(DATABASES_MAX).collect();
     let families: [CountOfDatabase; 3] = [
         ("redis_db_keys", "Keys by database.", |source, index| source.db.database(index).dict.len() as u64),
         ("redis_db_keys_expiring", "Keys that expire by database.", |source, index| {
@@ -79,12 +75,13 @@ pub fn databases(source: &Source<'_>, out: &mut Exposition) {
     ];
     for (name, help, count) in families {
         out.family(name, Kind::Gauge, help);
+        let mut others: u64 = (0..source.db.count()).map(|index| count(source, index)).sum();
         for index in &shown {
-            out.sample(&[("db", &format!("db{index}"))], count(source, *index));
+            let counted = count(source, *index);
+            others -= counted;
+            out.sample(&[("db", &format!("db{index}"))], counted);
         }
-        let others: u64 =
-            dicts().filter(|(index, _)| !shown.contains(index)).map(|(index, _)| count(source, index)).sum();
-        if source.db.count() > shown.len() && others > 0 {
+        if others > 0 {
             out.sample(&[("db", "others")], others);
         }
     }
