@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
 
+use crate::common::replication::Dice;
 use crate::common::{Server, free_port, socket_to};
 
 /// A server and its port for HTTP.
@@ -94,20 +95,17 @@ pub fn seed() -> u64 {
 }
 
 /// Requests that went wrong.
-pub struct Noise(u64);
+pub struct Noise(Dice);
 
 impl Noise {
     /// Begins with a seed.
     pub fn new(seed: u64) -> Noise {
-        Noise(seed | 1)
+        Noise(Dice(seed))
     }
 
     /// A number below another.
     pub fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
+        self.0.roll(end)
     }
 
     /// A request, cut, changed, repeated, or none at all.
