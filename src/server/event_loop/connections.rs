@@ -33,21 +33,17 @@ pub fn close_doomed_replicas(server: &mut Server) {
 
 /// Takes a new connection in, or says why not.
 pub fn accept_client(server: &mut Server, accepted: Accepted) {
-    if let Accepted::Tcp(stream, Transport::Metrics) = accepted {
-        return web::connections::accept(server, stream);
-    }
-    if let Accepted::Tcp(stream, Transport::Bus) = accepted {
-        return bus::accept(server, stream);
-    }
-    server.stats.connections += 1;
-    let (mut socket, unix_path) = match accepted {
-        Accepted::Tcp(stream, Transport::Plain | Transport::Metrics | Transport::Bus) => (Socket::Tcp(stream), None),
-        Accepted::Tcp(stream, Transport::Tls) => match server.begin_tls(stream) {
-            Some(session) => (Socket::Tls(Box::new(session)), None),
-            None => return,
-        },
-        Accepted::Unix(stream, path) => (Socket::Unix(stream), Some(path)),
+    let opened = match accepted {
+        Accepted::Tcp(stream, Transport::Metrics) => return web::connections::accept(server, stream),
+        Accepted::Tcp(stream, Transport::Bus) => return bus::accept(server, stream),
+        Accepted::Tcp(stream, Transport::Plain) => Some((Socket::Tcp(stream), None)),
+        Accepted::Tcp(stream, Transport::Tls) => {
+            server.begin_tls(stream).map(|session| (Socket::Tls(Box::new(session)), None))
+        }
+        Accepted::Unix(stream, path) => Some((Socket::Unix(stream), Some(path))),
     };
+    server.stats.connections += 1;
+    let Some((mut socket, unix_path)) = opened else { return };
     let has_priority =
         peer_ip(&socket).is_some_and(|ip| server.config.priority_subnets.iter().any(|net| net.contains(ip)));
     if is_full(server, has_priority) {
