@@ -57,13 +57,8 @@ pub fn connect(server: &mut Server) {
 }
 
 fn connect_to(server: &mut Server, address: SocketAddr) {
-    match open_socket(server, address) {
-        Ok(socket) => {
-            server.repl.link.wire.socket = Some(socket);
-            server.repl.link.state = State::Connecting;
-            server.repl.link.heard_ms = server.clock.unix_ms();
-            log::info!("MASTER <-> REPLICA sync started");
-        }
+    match begin(server, address) {
+        Ok(()) => log::info!("MASTER <-> REPLICA sync started"),
         Err(error) => {
             server.repl.link.state = State::Idle;
             log::warn!("Unable to connect to MASTER: {}", platform::os_error_text(&error));
@@ -71,8 +66,8 @@ fn connect_to(server: &mut Server, address: SocketAddr) {
     }
 }
 
-/// Begins to connect, with TLS if that is asked for.
-pub fn open_socket(server: &Server, address: SocketAddr) -> io::Result<Socket> {
+/// Begins to make the connection of the link, with TLS if that is asked for.
+pub fn begin(server: &mut Server, address: SocketAddr) -> io::Result<()> {
     let stream = open(address, server.config.bind_source_addr.as_deref())?;
     let mut socket = match &server.tls {
         Some(settings) if server.config.tls_replication => {
@@ -82,7 +77,10 @@ pub fn open_socket(server: &Server, address: SocketAddr) -> io::Result<Socket> {
         _ => Socket::Tcp(stream),
     };
     socket.register(server.listeners.registry(), LINK_TOKEN)?;
-    Ok(socket)
+    server.repl.link.wire.socket = Some(socket);
+    server.repl.link.state = State::Connecting;
+    server.repl.link.heard_ms = server.clock.unix_ms();
+    Ok(())
 }
 
 /// Begins to connect, from a certain address if one is given.

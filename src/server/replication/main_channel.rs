@@ -35,11 +35,8 @@ pub fn open(server: &mut Server, tie: Tie) -> Result<(), String> {
         }
         None => Err(io::ErrorKind::NotConnected.into()),
     };
-    let opened = opened.and_then(|address| connect::open_socket(server, address));
-    let socket = opened.map_err(|error| format!("Unable to connect to master: {}", platform::os_error_text(&error)))?;
-    server.repl.link.wire.socket = Some(socket);
-    server.repl.link.state = State::Connecting;
-    server.repl.link.heard_ms = server.clock.unix_ms();
+    let opened = opened.and_then(|address| connect::begin(server, address));
+    opened.map_err(|error| format!("Unable to connect to master: {}", platform::os_error_text(&error)))?;
     keep(server);
     Ok(())
 }
