@@ -116,36 +116,20 @@ pub fn streams(connection: &mut Connection) -> String {
     all.join("\n")
 }
 
-/// A redis-server 7.0: the one that OXIDIS_DIFFERENTIAL_REDIS names or that of PATH. It may be missing, which is said,
-/// but where OXIDIS_REDIS_REQUIRED is set.
+/// A redis-server 7.0: the one that OXIDIS_DIFFERENTIAL_REDIS names or that of PATH. Like the others it may be missing,
+/// which is said, but where OXIDIS_REDIS_REQUIRED is set: `scripts/test` provides them.
 pub fn redis_7() -> Option<OsString> {
-    let found = peer("OXIDIS_DIFFERENTIAL_REDIS", Some("redis-server"), "7.0.");
-    if found.is_none() {
-        assert!(env::var_os("OXIDIS_REDIS_REQUIRED").is_none(), "a redis-server 7.0.x is required");
-        skip("there is no redis-server 7.0.x");
-    }
-    found
+    peer("OXIDIS_DIFFERENTIAL_REDIS", Some("redis-server"), "7.0.", "there is no redis-server 7.0.x")
 }
 
-/// A redis-server 8, where OXIDIS_REDIS8 names it. It may be missing, which is said, but where OXIDIS_REDIS_REQUIRED is
-/// set: `scripts/test` provides it.
+/// A redis-server 8, where OXIDIS_REDIS8 names it.
 pub fn redis_8() -> Option<OsString> {
-    let found = peer("OXIDIS_REDIS8", None, "8.");
-    if found.is_none() {
-        assert!(env::var_os("OXIDIS_REDIS_REQUIRED").is_none(), "OXIDIS_REDIS8 has to name a redis-server 8.x");
-        skip("OXIDIS_REDIS8 names no redis-server 8.x");
-    }
-    found
+    peer("OXIDIS_REDIS8", None, "8.", "OXIDIS_REDIS8 names no redis-server 8.x")
 }
 
-/// A valkey-server 9, where OXIDIS_VALKEY9 names it; missing it is as with [`redis_8`].
+/// A valkey-server 9, where OXIDIS_VALKEY9 names it.
 pub fn valkey_9() -> Option<OsString> {
-    let found = peer("OXIDIS_VALKEY9", None, "9.");
-    if found.is_none() {
-        assert!(env::var_os("OXIDIS_REDIS_REQUIRED").is_none(), "OXIDIS_VALKEY9 has to name a valkey-server 9.x");
-        skip("OXIDIS_VALKEY9 names no valkey-server 9.x");
-    }
-    found
+    peer("OXIDIS_VALKEY9", None, "9.", "OXIDIS_VALKEY9 names no valkey-server 9.x")
 }
 
 /// All that can be asked of the keys of the data set and of its functions, for servers whose digests differ.
@@ -228,9 +212,16 @@ fn skip(reason: &str) {
     let _ = writeln!(io::stderr(), "SKIPPED {}: {reason}", test.name().unwrap_or_default());
 }
 
-/// A redis-server whose version begins like that.
-fn peer(variable: &str, otherwise: Option<&str>, series: &str) -> Option<OsString> {
-    let path = env::var_os(variable).or_else(|| otherwise.map(OsString::from))?;
-    let output = Command::new(&path).arg("--version").output().ok()?;
-    String::from_utf8_lossy(&output.stdout).contains(&format!("v={series}")).then_some(path)
+/// A server whose version begins like that. One that is missing, for that reason, has the test skipped, or fail.
+fn peer(variable: &str, otherwise: Option<&str>, series: &str, reason: &str) -> Option<OsString> {
+    let has_version = |path: &OsString| {
+        let output = Command::new(path).arg("--version").output();
+        output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&format!("v={series}")))
+    };
+    let found = env::var_os(variable).or_else(|| otherwise.map(OsString::from)).filter(has_version);
+    if found.is_none() {
+        assert!(env::var_os("OXIDIS_REDIS_REQUIRED").is_none(), "{reason}");
+        skip(reason);
+    }
+    found
 }
