@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use common::dataset::{digest, fill, info, redis_7, streams, text};
-use common::{Connection, PATIENCE, Reply, Server, binary, encode, wait_until};
+use common::{Connection, PATIENCE, Reply, Server, binary, encode, names, wait_until};
 
 /// The home of a data set, through the lives of several servers.
 struct Home(tempfile::TempDir);
@@ -74,14 +74,6 @@ const INCREMENT: &str = "appendonly.aof.1.incr.aof";
 /// For tests that read the log, or end the server at once: with the other settings a write may wait while the disk is
 /// slow.
 const ALWAYS: &[&str] = &["--appendfsync", "always"];
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).expect("a folder");
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
-}
 
 fn requests(lines: &[&str]) -> Vec<u8> {
     lines.iter().flat_map(|line| encode(&line.split(' ').collect::<Vec<_>>())).collect()

@@ -11,7 +11,7 @@ use std::thread;
 
 use common::dataset::{content, digest, fill, info, redis_8, run, text};
 use common::replication::{follow, wait_for_link};
-use common::{Connection, Reply, Server, binary, wait_until};
+use common::{Connection, Reply, Server, binary, names, wait_until};
 
 /// For children that are to be at work for as long as a test looks: a key takes half a minute.
 const SLOW: &str = "30000000";
@@ -57,13 +57,6 @@ fn begin(connection: &mut Connection) {
 fn list(connection: &mut Connection) -> Vec<PathBuf> {
     let Reply::Array(files) = connection.cmd(&["backup", "list"]) else { panic!("no list") };
     files.iter().map(|file| PathBuf::from(file.text())).collect()
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).expect("a folder").flatten();
-    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
 }
 
 /// A home for a server that has nothing but the files of the backup.

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use common::replication::*;
-use common::{Connection, Reply, Server, encode, wait_until, wait_within};
+use common::{Connection, Reply, Server, encode, names, wait_until, wait_within};
 
 /// Characters of the name of a history, and of the mark behind a data set.
 const ID_CHARS: usize = 40;
@@ -296,9 +296,8 @@ fn a_data_set_whose_end_never_comes_is_not_kept_in_memory() {
     primary.hang_up();
     primary.synchronize(&replica, EMPTY);
     wait_for_link(&replica);
-    let left = std::fs::read_dir(replica.directory()).expect("a folder").filter_map(Result::ok);
-    let names: Vec<_> = left.map(|entry| entry.file_name()).collect();
-    assert!(names.iter().all(|name| !name.to_string_lossy().starts_with("temp-")), "{names:?}");
+    let left = names(replica.directory());
+    assert!(left.iter().all(|name| !name.starts_with("temp-")), "{left:?}");
 }
 
 /// An empty data set with a field about itself.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use common::dataset::{content, fill, info, redis_7, run};
-use common::{Connection, Reply, Server, binary, wait_until};
+use common::{Connection, Reply, Server, binary, names, wait_until};
 
 fn convert(arguments: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(binary());
@@ -23,13 +23,6 @@ fn start_on(program: &std::ffi::OsString, folder: &Path, more: &[&str]) -> Serve
     let folder = folder.to_str().expect("a folder");
     let own = ["--dir", folder, "--enable-debug-command", "yes"];
     Server::start_program(program, &[&own, more].concat())
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").file_name());
-    let mut names: Vec<_> = entries.map(|name| name.into_string().expect("a name")).collect();
-    names.sort();
-    names
 }
 
 /// A folder with a snapshot of the data set, and what is in it.

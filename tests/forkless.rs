@@ -3,14 +3,13 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use common::dataset::{content, digest, figure, fill, info, run, text};
 use common::replication::{self, field, follow, node, wait_for_same, write_everything, write_on};
-use common::{Connection, PATIENCE, Reply, Server, wait_until};
+use common::{Connection, PATIENCE, Reply, Server, names, wait_until};
 
 const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
 const STARTED: &str = "Background saving started";
@@ -22,13 +21,6 @@ fn start(arguments: &[&str]) -> Server {
 /// A server with what another has saved.
 fn loaded(from: &Server) -> Server {
     Server::start_with(&[&DEBUG, &["--dir", from.directory().to_str().expect("a path")][..]].concat())
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").file_name());
-    let mut names: Vec<String> = entries.map(|name| name.to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
 }
 
 fn wait_for_save(connection: &mut Connection) {

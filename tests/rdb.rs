@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 
 use common::dataset::{digest, fill, info, redis_7, redis_8, run, streams, text};
-use common::{Connection, PATIENCE, Reply, Server, binary, wait_until};
+use common::{Connection, PATIENCE, Reply, Server, binary, names, wait_until};
 
 const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
 
@@ -109,8 +109,7 @@ fn a_data_set_survives_a_restart_and_debug_reload() {
     assert_eq!(info(&mut connection, "rdb_changes_since_last_save"), "0");
     assert!(info(&mut connection, "rdb_last_load_keys_loaded").parse::<u64>().unwrap() > 300);
     server.await_log("DB loaded from disk: ");
-    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["dump.rdb"]);
+    assert_eq!(names(folder.path()), ["dump.rdb"]);
 }
 
 #[test]
@@ -184,8 +183,7 @@ fn a_child_that_dies_has_writes_refused_until_a_save_succeeds() {
     assert!(connection.cmd(&["set", "a", "3"]).into_error().starts_with("MISCONF "));
     assert_eq!(connection.cmd(&["save"]), Reply::ok());
     assert_eq!(connection.cmd(&["set", "a", "3"]), Reply::ok());
-    let left: Vec<_> = fs::read_dir(server.directory()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["dump.rdb"]);
+    assert_eq!(names(server.directory()), ["dump.rdb"]);
 }
 
 #[test]
@@ -216,8 +214,7 @@ fn what_cannot_be_written_is_an_error_and_keeps_the_server_from_ending() {
     connection.send(&["shutdown", "force"]);
     assert!(server.exit_within(PATIENCE).is_some_and(|status| status.success()));
     assert!(server.whole_log().contains("Error trying to save the DB. Exiting anyway."));
-    let left: Vec<_> = fs::read_dir(server.directory()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["dump.rdb"]);
+    assert_eq!(names(server.directory()), ["dump.rdb"]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub mod tls;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::path::Path;
@@ -539,6 +540,14 @@ pub fn socket_to(port: u16) -> TcpStream {
     socket.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
     socket.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
     socket
+}
+
+/// What there is in a folder, by name.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").file_name());
+    let mut names: Vec<String> = entries.map(|name| name.into_string().expect("a name")).collect();
+    names.sort();
+    names
 }
 
 /// A command as an array of bulk strings.
