@@ -4,7 +4,7 @@
 mod common;
 
 use common::dataset::valkey_9;
-use common::{Connection, Reply, Server};
+use common::{Connection, Reply, Server, words};
 
 const REFUSED: &str = "NOPERM No permissions to access database";
 
@@ -12,10 +12,6 @@ const REFUSED: &str = "NOPERM No permissions to access database";
 fn servers(arguments: &[&str]) -> Vec<Server> {
     let valkey = valkey_9().map(|program| Server::start_program(&program, arguments));
     [Some(Server::start_with(arguments)), valkey].into_iter().flatten().collect()
-}
-
-fn words(line: &str) -> Vec<&str> {
-    line.split(' ').collect()
 }
 
 /// Whether a command is refused for the lack of a right to a database.

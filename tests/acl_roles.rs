@@ -4,14 +4,10 @@ mod common;
 
 use std::fs;
 
-use common::{Connection, Reply, Server, wait_until};
-
-fn ask(client: &mut Connection, line: &str) -> Reply {
-    client.cmd(&line.split(' ').collect::<Vec<_>>())
-}
+use common::{Connection, Reply, Server, run, wait_until};
 
 fn done(client: &mut Connection, line: &str) {
-    assert_eq!(ask(client, line), Reply::ok(), "{line}");
+    assert_eq!(run(client, line), Reply::ok(), "{line}");
 }
 
 fn as_user(server: &Server, name: &str) -> Connection {
@@ -21,7 +17,7 @@ fn as_user(server: &Server, name: &str) -> Connection {
 }
 
 fn list(client: &mut Connection) -> Vec<String> {
-    let Reply::Array(lines) = ask(client, "ACL LIST") else { panic!("no list") };
+    let Reply::Array(lines) = run(client, "ACL LIST") else { panic!("no list") };
     lines.iter().map(Reply::text).collect()
 }
 
@@ -48,18 +44,18 @@ fn roles_are_told_with_their_rules_and_users() {
     for resp3 in [false, true] {
         let mut client = server.connect();
         client.cmd(&["HELLO", if resp3 { "3" } else { "2" }]);
-        assert_eq!(ask(&mut client, "ACL ROLES"), Reply::Array(Vec::new()));
-        assert_eq!(ask(&mut client, "ACL GETROLE reader"), Reply::Null);
+        assert_eq!(run(&mut client, "ACL ROLES"), Reply::Array(Vec::new()));
+        assert_eq!(run(&mut client, "ACL GETROLE reader"), Reply::Null);
         done(&mut client, "ACL SETROLE reader ~app:* +@read (+info db=1)");
         done(&mut client, "ACL SETROLE Reader");
         done(&mut client, "ACL SETUSER bob role=Reader,reader,Reader");
         done(&mut client, "ACL SETUSER alice role=reader");
-        assert_eq!(ask(&mut client, "ACL ROLES"), Reply::bulks(&["Reader", "reader"]));
+        assert_eq!(run(&mut client, "ACL ROLES"), Reply::bulks(&["Reader", "reader"]));
         let mut fields = permissions("-@all +@read", "~app:*", "", "alldbs");
         let selector = map(permissions("-@all +info", "", "", "db=1"), resp3);
         fields.push(pair("selectors", Reply::Array(vec![selector])));
         fields.push(pair("users", Reply::bulks(&["alice", "bob"])));
-        assert_eq!(ask(&mut client, "ACL GETROLE reader"), map(fields, resp3));
+        assert_eq!(run(&mut client, "ACL GETROLE reader"), map(fields, resp3));
 
         let flags = vec![Reply::bulk("off"), Reply::bulk("sanitize-payload")];
         let flags = if resp3 { Reply::Set(flags) } else { Reply::Array(flags) };
@@ -67,7 +63,7 @@ fn roles_are_told_with_their_rules_and_users() {
         fields.extend(permissions("-@all", "", "", "").drain(..3));
         fields.push(pair("selectors", Reply::Array(Vec::new())));
         fields.push(pair("roles", Reply::bulks(&["Reader", "reader"])));
-        assert_eq!(ask(&mut client, "ACL GETUSER bob"), map(fields, resp3));
+        assert_eq!(run(&mut client, "ACL GETUSER bob"), map(fields, resp3));
 
         let told = list(&mut client);
         assert_eq!(told[0], "role Reader resetchannels -@all");
@@ -81,8 +77,8 @@ fn roles_are_told_with_their_rules_and_users() {
             done(&mut client, &format!("ACL SETUSER bob role=reader {rule}"));
             assert_eq!(list(&mut client)[3], "user bob off sanitize-payload resetchannels -@all");
         }
-        assert_eq!(ask(&mut client, "ACL DELUSER alice bob"), Reply::Integer(2));
-        assert_eq!(ask(&mut client, "ACL DELROLE reader none Reader reader"), Reply::Integer(2));
+        assert_eq!(run(&mut client, "ACL DELUSER alice bob"), Reply::Integer(2));
+        assert_eq!(run(&mut client, "ACL DELROLE reader none Reader reader"), Reply::Integer(2));
     }
 }
 
@@ -94,13 +90,13 @@ fn a_role_that_someone_has_stays() {
     done(&mut client, "ACL SETROLE writer +set");
     done(&mut client, "ACL SETUSER alice role=reader");
     let refused = "ERR Role 'reader' is assigned to one or more users. Remove it from them first.";
-    assert_eq!(ask(&mut client, "ACL DELROLE writer reader"), Reply::error(refused));
-    assert_eq!(ask(&mut client, "ACL ROLES"), Reply::bulks(&["reader", "writer"]));
+    assert_eq!(run(&mut client, "ACL DELROLE writer reader"), Reply::error(refused));
+    assert_eq!(run(&mut client, "ACL ROLES"), Reply::bulks(&["reader", "writer"]));
     done(&mut client, "ACL SETUSER alice role=writer");
-    assert_eq!(ask(&mut client, "ACL DELROLE reader"), Reply::Integer(1));
+    assert_eq!(run(&mut client, "ACL DELROLE reader"), Reply::Integer(1));
     done(&mut client, "ACL SETUSER default role=writer");
-    assert_eq!(ask(&mut client, "ACL DELUSER alice"), Reply::Integer(1));
-    assert!(ask(&mut client, "ACL DELROLE writer").into_error().starts_with("ERR Role 'writer' is assigned"));
+    assert_eq!(run(&mut client, "ACL DELUSER alice"), Reply::Integer(1));
+    assert!(run(&mut client, "ACL DELROLE writer").into_error().starts_with("ERR Role 'writer' is assigned"));
 }
 
 #[test]
@@ -132,7 +128,7 @@ fn wrong_names_and_rules_change_nothing() {
         assert_eq!(told, Reply::error(&format!("ERR Error in ACL SETROLE modifier '{rule}': {error}")));
     }
     let unmatched = "ERR Unmatched parenthesis in acl selector starting at '(+get'.";
-    assert_eq!(ask(&mut client, "ACL SETROLE other (+get"), Reply::error(unmatched));
+    assert_eq!(run(&mut client, "ACL SETROLE other (+get"), Reply::error(unmatched));
     for (rule, error) in [
         ("role=", "Syntax error"),
         ("role=reader,", "Syntax error"),
@@ -162,37 +158,37 @@ fn roles_are_in_effect_and_refusals_are_logged() {
     done(&mut admin, "ACL SETUSER u on nopass +del ~own role=cache");
     let mut user = as_user(&server, "u");
     done(&mut user, "SET cache:a 1");
-    assert_eq!(ask(&mut user, "DEL own"), Reply::Integer(0));
+    assert_eq!(run(&mut user, "DEL own"), Reply::Integer(0));
     let no_key = Reply::error("NOPERM No permissions to access a key");
-    assert_eq!(ask(&mut user, "SET own 1"), no_key);
+    assert_eq!(run(&mut user, "SET own 1"), no_key);
     let no_command = Reply::error("NOPERM User u has no permissions to run the 'dbsize' command");
-    assert_eq!(ask(&mut user, "DBSIZE"), no_command);
+    assert_eq!(run(&mut user, "DBSIZE"), no_command);
     assert_eq!(
-        ask(&mut user, "ACL ROLES"),
+        run(&mut user, "ACL ROLES"),
         Reply::error("NOPERM User u has no permissions to run the 'acl|roles' command")
     );
-    let Reply::Array(entries) = ask(&mut admin, "ACL LOG") else { panic!("no log") };
+    let Reply::Array(entries) = run(&mut admin, "ACL LOG") else { panic!("no log") };
     assert_eq!(entries.len(), 3);
-    assert_eq!(ask(&mut admin, "ACL DRYRUN u GET cache:a"), Reply::ok());
+    assert_eq!(run(&mut admin, "ACL DRYRUN u GET cache:a"), Reply::ok());
     let dry = "User u has no permissions to access the 'own' key";
-    assert_eq!(ask(&mut admin, "ACL DRYRUN u GET own"), Reply::bulk(dry));
+    assert_eq!(run(&mut admin, "ACL DRYRUN u GET own"), Reply::bulk(dry));
 
     // Keys that follow from values need the right to read all, which a role can give.
     done(&mut admin, "ACL SETROLE cache +sort ~list");
-    assert!(ask(&mut user, "SORT list BY weight_*").into_error().contains("BY option of SORT denied"));
+    assert!(run(&mut user, "SORT list BY weight_*").into_error().contains("BY option of SORT denied"));
     done(&mut admin, "ACL SETROLE sorter +sort %R~*");
     done(&mut admin, "ACL SETUSER u role=cache,sorter");
-    assert_eq!(ask(&mut user, "SORT list BY weight_*"), Reply::Array(Vec::new()));
+    assert_eq!(run(&mut user, "SORT list BY weight_*"), Reply::Array(Vec::new()));
 
     // A role alone can make a user one that is never checked, and one that is again.
     done(&mut admin, "ACL SETUSER u role=all,cache");
-    assert_eq!(ask(&mut user, "DBSIZE"), Reply::Integer(1));
+    assert_eq!(run(&mut user, "DBSIZE"), Reply::Integer(1));
     done(&mut admin, "ACL SETROLE all -dbsize");
-    assert_eq!(ask(&mut user, "DBSIZE"), no_command);
+    assert_eq!(run(&mut user, "DBSIZE"), no_command);
     done(&mut user, "SET other 1");
     done(&mut admin, "ACL SETUSER u resetroles");
     assert_eq!(
-        ask(&mut user, "SET cache:a 1"),
+        run(&mut user, "SET cache:a 1"),
         Reply::error("NOPERM User u has no permissions to run the 'set' command")
     );
 }
@@ -205,12 +201,12 @@ fn a_role_that_changes_changes_those_who_wait() {
     done(&mut admin, "ACL SETUSER u on nopass role=popper");
     let mut user = as_user(&server, "u");
     user.send(&["BLPOP", "list", "0"]);
-    let is_blocked = |admin: &mut Connection| ask(admin, "INFO clients").text().contains("blocked_clients:1\r\n");
+    let is_blocked = |admin: &mut Connection| run(admin, "INFO clients").text().contains("blocked_clients:1\r\n");
     wait_until("the client waits", || is_blocked(&mut admin));
     done(&mut admin, "ACL SETROLE popper resetkeys ~other");
-    assert_eq!(ask(&mut admin, "RPUSH list x"), Reply::Integer(1));
+    assert_eq!(run(&mut admin, "RPUSH list x"), Reply::Integer(1));
     assert!(user.read().into_error().starts_with("NOPERM "));
-    assert_eq!(ask(&mut admin, "LLEN list"), Reply::Integer(1));
+    assert_eq!(run(&mut admin, "LLEN list"), Reply::Integer(1));
 }
 
 #[test]
@@ -264,21 +260,21 @@ fn roles_go_to_the_acl_file_and_come_from_it() {
     let server = Server::start_with(&["--aclfile", path.to_str().unwrap()]);
     let mut admin = server.connect();
     let mut bob = as_user(&server, "bob");
-    assert_eq!(ask(&mut bob, "GET a"), Reply::Null);
+    assert_eq!(run(&mut bob, "GET a"), Reply::Null);
     done(&mut bob, "SET d 1");
     done(&mut admin, "ACL SETUSER default role=viewer");
     done(&mut admin, "ACL SAVE");
-    let (saved, digest) = (fs::read_to_string(&path).unwrap(), ask(&mut admin, "ACL DIGEST"));
+    let (saved, digest) = (fs::read_to_string(&path).unwrap(), run(&mut admin, "ACL DIGEST"));
     assert_eq!(saved.lines().collect::<Vec<_>>(), list(&mut admin));
     assert!(saved.starts_with("role customer ~c resetchannels -@all (~d resetchannels -@all +set)\nrole viewer "));
     for _ in 0..2 {
         done(&mut admin, "ACL LOAD");
         assert_eq!(
-            (list(&mut admin), ask(&mut admin, "ACL DIGEST")),
+            (list(&mut admin), run(&mut admin, "ACL DIGEST")),
             (saved.lines().map(str::to_owned).collect(), digest.clone())
         );
         let refused = "ERR Role 'viewer' is assigned to one or more users. Remove it from them first.";
-        assert_eq!(ask(&mut admin, "ACL DELROLE viewer"), Reply::error(refused));
+        assert_eq!(run(&mut admin, "ACL DELROLE viewer"), Reply::error(refused));
     }
     for (text, part) in [
         ("role", ":1: role keyword requires a role name. "),
@@ -291,16 +287,16 @@ fn roles_go_to_the_acl_file_and_come_from_it() {
         ("user bob role=viewer", ":1: The specified ACL role does not exist. "),
     ] {
         fs::write(&path, text).unwrap();
-        let error = ask(&mut admin, "ACL LOAD").into_error();
+        let error = run(&mut admin, "ACL LOAD").into_error();
         assert!(error.contains(part) && !error.contains("secret"), "{text}: {error}");
-        assert_eq!(ask(&mut admin, "ACL DIGEST"), digest, "{text}");
+        assert_eq!(run(&mut admin, "ACL DIGEST"), digest, "{text}");
     }
     // What users have of a role is what the file has of it.
     fs::write(&path, "role viewer ~* +dbsize\nuser bob on nopass role=viewer\n").unwrap();
     done(&mut admin, "ACL LOAD");
-    assert_eq!(ask(&mut bob, "DBSIZE"), Reply::Integer(1));
-    assert!(ask(&mut bob, "GET a").into_error().starts_with("NOPERM "));
-    assert_eq!(ask(&mut admin, "ACL ROLES"), Reply::bulks(&["viewer"]));
+    assert_eq!(run(&mut bob, "DBSIZE"), Reply::Integer(1));
+    assert!(run(&mut bob, "GET a").into_error().starts_with("NOPERM "));
+    assert_eq!(run(&mut admin, "ACL ROLES"), Reply::bulks(&["viewer"]));
 }
 
 #[test]
@@ -314,7 +310,7 @@ fn roles_come_from_the_configuration_and_are_rewritten_into_it() {
     {
         let server = Server::start_with_file(&path);
         let mut admin = server.connect();
-        assert_eq!(ask(&mut as_user(&server, "bob"), "DBSIZE"), Reply::Integer(0));
+        assert_eq!(run(&mut as_user(&server, "bob"), "DBSIZE"), Reply::Integer(0));
         done(&mut admin, "ACL SETROLE later ~rt:* +get (+set)");
         done(&mut admin, "ACL SETROLE viewer -exists");
         done(&mut admin, "CONFIG REWRITE");
@@ -329,13 +325,13 @@ fn roles_come_from_the_configuration_and_are_rewritten_into_it() {
     let server = Server::start_with_file(&path);
     let mut admin = server.connect();
     assert_eq!(list(&mut admin), before);
-    assert_eq!(ask(&mut admin, "ACL DELROLE later"), Reply::Integer(1));
+    assert_eq!(run(&mut admin, "ACL DELROLE later"), Reply::Integer(1));
     done(&mut admin, "CONFIG REWRITE");
     assert!(!fs::read_to_string(&path).unwrap().contains("role later"));
     done(&mut admin, "ACL SETROLE far +get");
     let refused = "ERR Rewriting config file: role 'far' has changed, but is defined in an included file or on the command \
                    line";
-    assert_eq!(ask(&mut admin, "CONFIG REWRITE"), Reply::error(refused));
+    assert_eq!(run(&mut admin, "CONFIG REWRITE"), Reply::error(refused));
 }
 
 #[test]
@@ -367,23 +363,23 @@ fn servers_do_not_start_with_wrong_roles() {
 fn the_digest_tells_whether_two_servers_have_the_same_users() {
     let (one, two) = (Server::start(), Server::start());
     let (mut one, mut two) = (one.connect(), two.connect());
-    let at_first = ask(&mut one, "ACL DIGEST");
+    let at_first = run(&mut one, "ACL DIGEST");
     assert_eq!(at_first, Reply::bulk("24ece0a4daea0bcb936b438ae6c9f36db76f57dfc70e00def7b2c26041c49822"));
     let changes =
         ["ACL SETROLE reader ~* +get", "ACL SETUSER alice on >alice ~key:* +get", "ACL SETUSER bob role=reader"];
     let mut seen = vec![at_first.text()];
     for change in changes {
         done(&mut one, change);
-        let digest = ask(&mut one, "ACL DIGEST").text();
+        let digest = run(&mut one, "ACL DIGEST").text();
         assert!(!seen.contains(&digest), "{change}");
         seen.push(digest);
     }
     for change in [changes[1], changes[0], changes[2]] {
         done(&mut two, change);
     }
-    assert_eq!(ask(&mut two, "ACL DIGEST"), ask(&mut one, "ACL DIGEST"));
+    assert_eq!(run(&mut two, "ACL DIGEST"), run(&mut one, "ACL DIGEST"));
     for change in ["ACL DELUSER alice bob", "ACL DELROLE reader"] {
-        assert!(matches!(ask(&mut two, change), Reply::Integer(_)));
+        assert!(matches!(run(&mut two, change), Reply::Integer(_)));
     }
-    assert_eq!(ask(&mut two, "ACL DIGEST"), at_first);
+    assert_eq!(run(&mut two, "ACL DIGEST"), at_first);
 }

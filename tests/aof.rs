@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use common::dataset::{digest, fill, info, redis_7, streams, text};
-use common::{Connection, PATIENCE, Reply, Server, binary, encode, names, wait_until};
+use common::{Connection, PATIENCE, Reply, Server, binary, encode, names, run, wait_until, words};
 
 /// The home of a data set, through the lives of several servers.
 struct Home(tempfile::TempDir);
@@ -76,7 +76,7 @@ const INCREMENT: &str = "appendonly.aof.1.incr.aof";
 const ALWAYS: &[&str] = &["--appendfsync", "always"];
 
 fn requests(lines: &[&str]) -> Vec<u8> {
-    lines.iter().flat_map(|line| encode(&line.split(' ').collect::<Vec<_>>())).collect()
+    lines.iter().flat_map(|line| encode(&words(line))).collect()
 }
 
 /// What a file of commands holds, a line per command.
@@ -166,7 +166,7 @@ fn what_changes_something_is_logged_as_it_came_and_transactions_in_one_piece() {
         "spop s",
         "set gone 1 px 1",
     ] {
-        assert!(!matches!(connection.cmd(&command.split(' ').collect::<Vec<_>>()), Reply::Error(_)), "{command}");
+        assert!(!matches!(run(&mut connection, command), Reply::Error(_)), "{command}");
     }
     wait_until("an expired key", || connection.cmd(&["exists", "gone"]) == Reply::Integer(0));
     let logged = commands(&home.read(INCREMENT));
@@ -222,7 +222,7 @@ fn logs_are_exchanged_with_redis_7() {
                 fill_for_log(&mut connection);
                 rewrite(&mut connection);
                 for command in ["multi", "incr more", "lpush list:small front", "exec", "hincrby h f 3"] {
-                    connection.cmd(&command.split(' ').collect::<Vec<_>>());
+                    run(&mut connection, command);
                 }
                 (digest(&mut connection), streams(&mut connection))
             };

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use common::dataset::{content, digest, fill, info, redis_8, run, text};
+use common::dataset::{content, digest, fill, info, redis_8, run_all, text};
 use common::replication::{follow, wait_for_link};
 use common::{Connection, Reply, Server, binary, names, wait_until};
 
@@ -125,7 +125,7 @@ fn a_sealed_backup_is_the_data_set_at_that_moment() {
             assert_eq!(base.len(), 1, "{base:?}");
             let before = info(&mut connection, "total_commands_processed");
             wait_until("more writes", || info(&mut connection, "total_commands_processed") > before);
-            run(&mut connection, &["select 5".into(), "hset fresh f v".into(), "flushdb".into(), "set last 1".into()]);
+            run_all(&mut connection, &["select 5", "hset fresh f v", "flushdb", "set last 1"]);
             seal(&mut connection)
         });
         let home = copy_away(&mut connection);
@@ -150,7 +150,7 @@ fn redis_8_loads_a_backup() {
                          callback=function() return 42 end, flags={'no-writes'}}",
         ]);
         begin(&mut connection);
-        run(&mut connection, &["select 3".into(), "set more 1".into(), "sadd more:set a b".into()]);
+        run_all(&mut connection, &["select 3", "set more 1", "sadd more:set a b"]);
         assert_eq!(connection.cmd(&["backup", "seal"]), Reply::ok());
         let expected = content(&mut connection);
         let home = copy_away(&mut connection);

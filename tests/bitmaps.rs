@@ -4,21 +4,11 @@ mod common;
 
 use std::fs;
 
-use common::dataset::figure;
+use common::dataset::{figure, run_all};
 use common::replication::{follow, node, wait_for_link, wait_for_same};
-use common::{Connection, Reply, Server, binary, wait_until};
+use common::{Connection, Reply, Server, binary, run, wait_until};
 
 const OWN: [&str; 4] = ["--enable-debug-command", "yes", "--bitmap-default-roaring", "yes"];
-
-fn run(client: &mut Connection, command: &str) -> Reply {
-    client.cmd(&command.split(' ').collect::<Vec<_>>())
-}
-
-fn run_all(client: &mut Connection, commands: &[&str]) {
-    for command in commands {
-        assert!(!matches!(run(client, command), Reply::Error(_)), "{command}");
-    }
-}
 
 fn server_with(more: &[&str]) -> (Server, Connection) {
     let server = Server::start_with(&[&OWN, more].concat());

@@ -10,7 +10,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::dataset::{fill, info, redis_8, run, text};
+use common::dataset::{fill, info, redis_8, run_all, text};
 use common::{Reply, Server, binary, wait_until};
 
 /// The real tool and ours; nothing if there is no real one.
@@ -55,8 +55,8 @@ fn snapshots_are_judged_as_by_redis_check_rdb() {
     let folder = server.directory();
     let Some([theirs, ours]) = tools(folder, "redis-check-rdb") else { return };
     let mut connection = server.connect();
-    run(&mut connection, &["set gone 1 px 1".to_owned(), "set stays 1 px 10000000".to_owned()]);
-    run(&mut connection, &["select 3", "rpush list a b c", "select 5", "set text abc"].map(str::to_owned));
+    run_all(&mut connection, &["set gone 1 px 1".to_owned(), "set stays 1 px 10000000".to_owned()]);
+    run_all(&mut connection, &["select 3", "rpush list a b c", "select 5", "set text abc"].map(str::to_owned));
     assert_eq!(connection.cmd(&["save"]), Reply::ok());
     let sound = fs::read(folder.join("dump.rdb")).expect("a snapshot");
     let end = sound.len();

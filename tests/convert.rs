@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use common::dataset::{content, fill, info, redis_7, run};
+use common::dataset::{content, fill, info, redis_7, run_all};
 use common::{Connection, Reply, Server, binary, names, wait_until};
 
 fn convert(arguments: &[&str], folder: &Path) -> Output {
@@ -31,7 +31,7 @@ fn saved(more: &[&str]) -> (tempfile::TempDir, std::collections::BTreeMap<String
     let server = start_on(&binary(), folder.path(), &["--dbfilename", "dump.rdb"]);
     let mut connection = server.connect();
     fill(&mut connection);
-    run(&mut connection, &more.iter().map(|command| (*command).to_owned()).collect::<Vec<_>>());
+    run_all(&mut connection, &more.iter().map(|command| (*command).to_owned()).collect::<Vec<_>>());
     assert_eq!(connection.cmd(&["save"]), Reply::ok());
     let content = content(&mut connection);
     (folder, content)
@@ -108,7 +108,7 @@ fn log(folder: &Path, preamble: &str) -> std::collections::BTreeMap<String, Stri
     wait_until("the rewrite ends", || {
         done(&mut connection, "aof_rewrite_in_progress") && done(&mut connection, "aof_rewrite_scheduled")
     });
-    run(&mut connection, &["select 3", "set later 1", "multi", "rpush list:small x", "exec"].map(str::to_owned));
+    run_all(&mut connection, &["select 3", "set later 1", "multi", "rpush list:small x", "exec"].map(str::to_owned));
     let content = content(&mut connection);
     connection.send(&["shutdown"]);
     assert!(connection.is_closed());

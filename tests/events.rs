@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Connection, Reply, Server};
+use common::{Connection, Reply, Server, run};
 
 /// What a subscriber to all `__keyevent@0__` channels is told, as `event key`.
 struct Listener(Connection);
@@ -22,10 +22,6 @@ impl Listener {
             assert_eq!(format!("{event} {message}"), *expected);
         }
     }
-}
-
-fn run(client: &mut Connection, line: &str) -> Reply {
-    client.cmd(&line.split(' ').collect::<Vec<_>>())
 }
 
 #[test]

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use common::dataset::{content, digest, figure, fill, info, run, text};
+use common::dataset::{content, digest, figure, fill, info, run_all, text};
 use common::replication::{self, field, follow, node, wait_for_same, write_everything, write_on};
-use common::{Connection, PATIENCE, Reply, Server, names, wait_until};
+use common::{Connection, PATIENCE, Reply, Server, encode, names, wait_until, words};
 
 const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
 const STARTED: &str = "Background saving started";
@@ -39,7 +39,7 @@ fn fill_all(connection: &mut Connection) {
         more.push(format!("hpexpire timed:{number} {} fields 1 a", 100_000_000 + number));
         more.push(format!("set later:{number} x px {}", 200_000_000 + number));
     }
-    run(connection, &more);
+    run_all(connection, &more);
 }
 
 /// Writes of all kinds to a data set made by `fill_all`, each of which a snapshot begun before must not contain.
@@ -98,9 +98,8 @@ fn a_save_holds_the_moment_it_was_begun_whatever_is_written_meanwhile() {
                 _ => {}
             }
         }
-        let words: Vec<u8> =
-            pipeline.iter().flat_map(|command| common::encode(&command.split(' ').collect::<Vec<_>>())).collect();
-        connection.raw(&words);
+        let bytes: Vec<u8> = pipeline.iter().flat_map(|command| encode(&words(command))).collect();
+        connection.raw(&bytes);
         let answers: Vec<Reply> = pipeline.iter().map(|_| connection.read()).collect();
         assert_eq!(answers[0], Reply::Simple(STARTED.into()));
         assert_ne!(digest(&mut connection), digest_before);
@@ -192,7 +191,7 @@ fn a_server_that_is_killed_while_it_saves_has_its_last_file() {
     fill(&mut client);
     let wanted = digest(&mut client);
     assert_eq!(client.cmd(&["save"]), Reply::ok());
-    run(&mut client, &change_everything(1));
+    run_all(&mut client, &change_everything(1));
     client.cmd(&["config", "set", "rdb-key-save-delay", "1000"]);
     assert_eq!(text(&mut client, "bgsave"), STARTED);
     wait_until("some of it is written", || figure(&mut client, "current_save_keys_processed") > 5);
@@ -233,7 +232,7 @@ fn a_rewrite_of_the_log_holds_the_moment_it_was_begun() {
             for round in 1..4 {
                 client.send(&["bgrewriteaof"]);
                 assert!(client.read().text().starts_with("Background append only file rewriting"));
-                run(&mut client, &change_everything(round));
+                run_all(&mut client, &change_everything(round));
                 wait_until("the rewrite ends", || {
                     info(&mut client, "aof_rewrite_in_progress") == "0"
                         && info(&mut client, "aof_rewrite_scheduled") == "0"

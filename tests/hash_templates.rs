@@ -3,11 +3,7 @@
 mod common;
 
 use common::replication::{follow, node, wait_for_link, wait_for_same};
-use common::{Connection, Reply, Server, wait_until};
-
-fn run(client: &mut Connection, command: &str) -> Reply {
-    client.cmd(&command.split(' ').collect::<Vec<_>>())
-}
+use common::{Connection, Reply, Server, run, wait_until};
 
 /// A field of INFO.
 fn info(client: &mut Connection, field: &str) -> String {

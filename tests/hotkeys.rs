@@ -4,11 +4,7 @@ mod common;
 
 use std::collections::HashMap;
 
-use common::{Connection, Reply, Server, wait_until};
-
-fn run(client: &mut Connection, line: &str) -> Reply {
-    client.cmd(&line.split(' ').collect::<Vec<_>>())
-}
+use common::{Connection, Reply, Server, run, wait_until};
 
 /// What HOTKEYS GET answers, by name.
 fn found(client: &mut Connection) -> HashMap<String, Reply> {

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use common::dataset::{content, fill, info, redis_7, redis_8, run, valkey_9};
+use common::dataset::{content, fill, info, redis_7, redis_8, run_all, valkey_9};
 use common::{Connection, PATIENCE, Reply, Server, binary, free_port, wait_until};
 
 const LIBRARY: &str = "#!lua name=answers\nredis.register_function{function_name='answer', \
@@ -21,7 +21,7 @@ const LIBRARY: &str = "#!lua name=answers\nredis.register_function{function_name
 fn fill_all(connection: &mut Connection) {
     fill(connection);
     assert_eq!(connection.cmd(&["function", "load", LIBRARY]).text(), "answers");
-    run(connection, &["select 0", "sadd words a b c", "hset fields a 1 b 2"].map(str::to_owned));
+    run_all(connection, &["select 0", "sadd words a b c", "hset fields a 1 b 2"].map(str::to_owned));
 }
 
 /// What came after Redis 7.0, and both Redis 8 and Valkey 9 hold.
@@ -30,7 +30,7 @@ fn fill_newer(connection: &mut Connection) {
     commands.extend((0..700).map(|number| format!("hset many {number} {number}")));
     commands.push("hpexpire many 100000000 fields 2 3 5".to_owned());
     commands.push("hpexpire fields 100000000 fields 1 a".to_owned());
-    run(connection, &commands);
+    run_all(connection, &commands);
 }
 
 fn start_on(program: &OsString, folder: &Path, arguments: &[&str]) -> Server {
@@ -83,7 +83,7 @@ fn files_go_to_every_server_and_come_back() {
         if name == "for Redis 7" {
             assert_eq!(connection.cmd(&["save"]).text(), "ERR");
             server.await_log("a hash like this needs version 12 of Redis, not version 10 of Redis");
-            run(&mut connection, &["select 0", "del many", "hpersist fields fields 1 a"].map(str::to_owned));
+            run_all(&mut connection, &["select 0", "del many", "hpersist fields fields 1 a"].map(str::to_owned));
         }
         let now = content(&mut connection);
         assert_eq!(connection.cmd(&["save"]), Reply::ok(), "{name}");
@@ -129,12 +129,12 @@ fn replicate(program: &OsString, settings: &[&str], newer: bool) {
     follow(&middle, &primary);
     same(&primary, &middle);
     let writes = ["select 3", "set later 1", "rpush list:small z", "xadd stream:small 9999-1 f v", "del set:big"];
-    run(&mut primary.connect(), &writes.map(str::to_owned));
+    run_all(&mut primary.connect(), &writes.map(str::to_owned));
     same(&primary, &middle);
     assert_eq!(middle.connect().cmd(&["replicaof", "no", "one"]), Reply::ok());
     follow(&last, &middle);
     same(&middle, &last);
-    run(
+    run_all(
         &mut middle.connect(),
         &["select 0", "set latest 1", "hset fields c 3", "pexpire latest 1000000"].map(str::to_owned),
     );
@@ -168,7 +168,7 @@ fn valkey_is_followed_and_follows_with_two_channels() {
 fn a_valkey_that_cannot_hold_the_data_is_told_so_in_the_log() {
     let server = Server::start_with(&["--repl-diskless-sync-delay", "0"]);
     let mut connection = server.connect();
-    run(&mut connection, &["hset h f v", "hpexpire h 100000000 fields 1 f"].map(str::to_owned));
+    run_all(&mut connection, &["hset h f v", "hpexpire h 100000000 fields 1 f"].map(str::to_owned));
     let mut replica = server.connect();
     assert_eq!(replica.cmd(&["replconf", "version", "8"]), Reply::error("ERR Unrecognized version format: 8"));
     assert_eq!(replica.cmd(&["replconf", "capa", "eof", "version", "8.1.0"]), Reply::ok());
@@ -198,7 +198,7 @@ fn logs_that_begin_with_a_snapshot_are_taken_over() {
                 info(&mut connection, "aof_rewrite_in_progress") == "0"
                     && info(&mut connection, "aof_rewrite_scheduled") == "0"
             });
-            run(&mut connection, &["select 0", "set later 1", "xadd stream:small 9999-1 f v"].map(str::to_owned));
+            run_all(&mut connection, &["select 0", "set later 1", "xadd stream:small 9999-1 f v"].map(str::to_owned));
             let before = content(&mut connection);
             connection.send(&["shutdown"]);
             assert!(connection.is_closed());
@@ -216,7 +216,7 @@ fn values_of_modules_are_named_and_left_out_if_that_is_wanted() {
     {
         let server = start_on(&redis, folder.path(), &[]);
         let mut connection = server.connect();
-        run(&mut connection, &["set a 1", "vadd points values 2 0.5 1.5 x", "set b 2"].map(str::to_owned));
+        run_all(&mut connection, &["set a 1", "vadd points values 2 0.5 1.5 x", "set b 2"].map(str::to_owned));
         assert_eq!(connection.cmd(&["save"]), Reply::ok());
     }
     let arguments = ["--dir", folder.path().to_str().expect("a folder"), "--dbfilename", "dump.rdb"];

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Reply, Server, encode};
+use common::{Reply, Server, encode, words};
 
 /// Requests that begin alike and such that do not: names in any case, other numbers of arguments, lines of text,
 /// arguments of all lengths, unknown names, wrong arities.
@@ -106,7 +106,7 @@ fn a_breach_of_the_protocol_ends_a_pipeline_where_it_stands() {
 
 /// The requests of a scenario, a line each.
 fn requests(lines: &[&str]) -> Vec<Vec<u8>> {
-    lines.iter().map(|line| encode(&line.split(' ').collect::<Vec<_>>())).collect()
+    lines.iter().map(|line| encode(&words(line))).collect()
 }
 
 /// What follows is governed by what a request before it has changed, in the same pipeline.

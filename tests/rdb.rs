@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command};
 
-use common::dataset::{digest, fill, info, redis_7, redis_8, run, streams, text};
+use common::dataset::{digest, fill, info, redis_7, redis_8, run_all, streams, text};
 use common::{Connection, PATIENCE, Reply, Server, binary, names, wait_until};
 
 const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
@@ -34,7 +34,7 @@ fn exchange(from: &OsString, to: &OsString, more: &[String]) -> Vec<u8> {
         let server = start_on(from, &file);
         let mut connection = server.connect();
         fill(&mut connection);
-        run(&mut connection, more);
+        run_all(&mut connection, more);
         assert_eq!(connection.cmd(&["save"]), Reply::ok());
         (digest(&mut connection), streams(&mut connection))
     };
@@ -70,7 +70,7 @@ fn files_are_exchanged_with_redis_8_expiring_fields_included() {
         let mut connection = server.connect();
         if number == 0 {
             fill(&mut connection);
-            run(&mut connection, &more);
+            run_all(&mut connection, &more);
         }
         let expiry = connection.cmd(&["hpexpiretime", "fields", "fields", "2", "a", "b"]);
         let digest = if number == 1 { String::new() } else { digest(&mut connection) };
@@ -118,7 +118,7 @@ fn a_save_in_the_background_leaves_later_changes_counted() {
     let mut connection = server.connect();
     assert_eq!(info(&mut connection, "rdb_last_bgsave_time_sec"), "-1");
     connection.cmd(&["config", "set", "rdb-key-save-delay", "20000"]);
-    run(&mut connection, &(0..10).map(|number| format!("set key:{number} x")).collect::<Vec<_>>());
+    run_all(&mut connection, &(0..10).map(|number| format!("set key:{number} x")).collect::<Vec<_>>());
     assert_eq!(connection.cmd(&["bgsave"]), Reply::Simple("Background saving started".into()));
     assert_eq!(connection.cmd(&["bgsave"]), Reply::error("ERR Background save already in progress"));
     assert_eq!(connection.cmd(&["save"]), Reply::error("ERR Background save already in progress"));
@@ -150,7 +150,7 @@ fn in_a_transaction_a_save_is_scheduled() {
 fn a_rule_has_the_data_set_saved() {
     let server = Server::start_with(&["--save", "1 3"]);
     let mut connection = server.connect();
-    run(&mut connection, &(0..3).map(|number| format!("set key:{number} x")).collect::<Vec<_>>());
+    run_all(&mut connection, &(0..3).map(|number| format!("set key:{number} x")).collect::<Vec<_>>());
     server.await_log("3 changes in 1 seconds. Saving...");
     wait_until("the save ends", || info(&mut connection, "rdb_changes_since_last_save") == "0");
     assert!(server.directory().join("dump.rdb").exists());

@@ -5,13 +5,9 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::replication::{follow, node, wait_for_link, wait_for_same};
-use common::{Connection, Reply, Server, wait_until};
+use common::{Connection, Reply, Server, run, wait_until};
 
 const FORMS: [(&str, &str); 2] = [("listpackex", "128"), ("hashtable", "0")];
-
-fn run(client: &mut Connection, command: &str) -> Reply {
-    client.cmd(&command.split(' ').collect::<Vec<_>>())
-}
 
 fn integers(values: &[i64]) -> Reply {
     Reply::Array(values.iter().map(|value| Reply::Integer(*value)).collect())

@@ -2,11 +2,7 @@
 
 mod common;
 
-use common::{Connection, Reply, Server};
-
-fn run(client: &mut Connection, command: &str) -> Reply {
-    client.cmd(&command.split(' ').collect::<Vec<_>>())
-}
+use common::{Connection, Reply, Server, run};
 
 /// Runs commands and returns the keyspace events they bring about, as `event key`.
 fn events(server: &Server, client: &mut Connection, commands: &[&str]) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use common::dataset::info;
 use common::replication::{Node, follow, wait_for_link};
-use common::{Connection, Reply, Server, binary, wait_until};
+use common::{Connection, Reply, Server, binary, run, wait_until, words};
 
 /// Waits until as many clients are blocked.
 fn wait_for_blocked(client: &mut Connection, count: usize) {
@@ -20,14 +20,6 @@ fn blocked(server: &Server, client: &mut Connection, count: usize, command: &str
     connection.send(&words(command));
     wait_for_blocked(client, count);
     connection
-}
-
-fn words(command: &str) -> Vec<&str> {
-    command.split(' ').collect()
-}
-
-fn run(client: &mut Connection, command: &str) -> Reply {
-    client.cmd(&words(command))
 }
 
 fn entry(id: &str, fields: &[&str]) -> Reply {

@@ -4,11 +4,7 @@
 mod common;
 
 use common::replication::{Dice, Node, digest, follow, wait_for_link, wait_for_same};
-use common::{Connection, Reply, Server, binary, wait_until};
-
-fn run(client: &mut Connection, command: &str) -> Reply {
-    client.cmd(&command.split(' ').collect::<Vec<_>>())
-}
+use common::{Connection, Reply, Server, binary, run, wait_until};
 
 /// A field of what XINFO STREAM … FULL tells of the stream `s`.
 fn field(server: &Server, name: &str) -> Reply {

@@ -2,15 +2,7 @@
 
 mod common;
 
-use common::{Connection, Reply, Server};
-
-fn words(command: &str) -> Vec<&str> {
-    command.split(' ').collect()
-}
-
-fn run(client: &mut Connection, command: &str) -> Reply {
-    client.cmd(&words(command))
-}
+use common::{Connection, Reply, Server, run, words};
 
 #[track_caller]
 fn expect(client: &mut Connection, command: &str, reply: Reply) {

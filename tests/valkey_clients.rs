@@ -4,16 +4,12 @@
 mod common;
 
 use common::dataset::valkey_9;
-use common::{Connection, Reply, Server};
+use common::{Connection, Reply, Server, words};
 
 /// Oxidis, and Valkey if there is one.
 fn servers(arguments: &[&str]) -> Vec<Server> {
     let valkey = valkey_9().map(|program| Server::start_program(&program, arguments));
     [Some(Server::start_with(arguments)), valkey].into_iter().flatten().collect()
-}
-
-fn words(line: &str) -> Vec<&str> {
-    line.split(' ').collect()
 }
 
 /// The names of the clients that a filter leaves, in order.

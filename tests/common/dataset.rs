@@ -6,11 +6,11 @@ use std::io::{self, Write};
 use std::process::Command;
 use std::{env, thread};
 
-use super::{Connection, Reply};
+use super::{Connection, Reply, run, words};
 
 /// Runs a command, given as words with blanks between them; its reply as text.
 pub fn text(connection: &mut Connection, command: &str) -> String {
-    connection.cmd(&command.split(' ').collect::<Vec<_>>()).text()
+    run(connection, command).text()
 }
 
 /// A field of INFO.
@@ -43,10 +43,10 @@ pub fn info_fields(connection: &mut Connection) -> Vec<String> {
 }
 
 /// Runs commands without looking at their replies, but for errors.
-pub fn run(connection: &mut Connection, commands: &[String]) {
+pub fn run_all<C: AsRef<str>>(connection: &mut Connection, commands: &[C]) {
     for chunk in commands.chunks(500) {
-        chunk.iter().for_each(|command| connection.send(&command.split(' ').collect::<Vec<_>>()));
-        for command in chunk {
+        chunk.iter().for_each(|command| connection.send(&words(command.as_ref())));
+        for command in chunk.iter().map(AsRef::as_ref) {
             if let Reply::Error(error) = connection.read() {
                 panic!("{command}: {error}");
             }
@@ -85,7 +85,7 @@ pub fn fill(connection: &mut Connection) {
         commands.push(format!("rpush giants {} {} little", "x".repeat(20_000), "y".repeat(9_000)));
         commands.push("pfadd hll a b c d".to_owned());
     }
-    run(connection, &commands);
+    run_all(connection, &commands);
 }
 
 /// DEBUG DIGEST.

@@ -542,6 +542,16 @@ pub fn socket_to(port: u16) -> TcpStream {
     socket
 }
 
+/// The words of a line, which have blanks between them.
+pub fn words(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
+/// Runs the command of a line.
+pub fn run(client: &mut Connection, line: &str) -> Reply {
+    client.cmd(&words(line))
+}
+
 /// What there is in a folder, by name.
 pub fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").file_name());
