@@ -78,6 +78,11 @@ fn restore(program: &OsStr, home: &tempfile::TempDir) -> (Server, Connection) {
     (server, connection)
 }
 
+/// What a server has that loads the files of the backup: its digest.
+fn digest_of_copy(connection: &mut Connection) -> String {
+    digest(&mut restore(&binary(), &copy_away(connection)).1)
+}
+
 /// Seals the backup: the digest of that moment, whoever writes meanwhile.
 fn seal(connection: &mut Connection) -> String {
     connection.cmd(&["multi"]);
@@ -287,9 +292,7 @@ fn a_backup_waits_for_the_child_at_work() {
         wait_for_state(&mut connection, "incrementing");
         connection.cmd(&["set", "c", "1"]);
         let expected = seal(&mut connection);
-        let home = copy_away(&mut connection);
-        let (_restored, mut copy) = restore(&binary(), &home);
-        assert_eq!(digest(&mut copy), expected);
+        assert_eq!(digest_of_copy(&mut connection), expected);
     }
 }
 
@@ -307,9 +310,7 @@ fn a_rewrite_at_work_is_that_of_the_backup() {
     connection.cmd(&["config", "set", "rdb-key-save-delay", "0"]);
     let expected = seal(&mut connection);
     assert_eq!(info(&mut connection, "aof_rewrites"), rewrites, "there was no other");
-    let home = copy_away(&mut connection);
-    let (_restored, mut copy) = restore(&binary(), &home);
-    assert_eq!(digest(&mut copy), expected);
+    assert_eq!(digest_of_copy(&mut connection), expected);
 }
 
 #[test]
@@ -322,9 +323,7 @@ fn a_rewrite_without_a_log_is_not_that_of_the_backup() {
     connection.cmd(&["set", "b", "1"]);
     wait_for_state(&mut connection, "incrementing");
     let expected = seal(&mut connection);
-    let home = copy_away(&mut connection);
-    let (_restored, mut copy) = restore(&binary(), &home);
-    assert_eq!(digest(&mut copy), expected);
+    assert_eq!(digest_of_copy(&mut connection), expected);
     assert_eq!(names(&server.directory().join("appendonlydir")).len(), 2, "what the rewrite has made");
 }
 
@@ -359,9 +358,7 @@ fn rewrites_wait_for_the_end_of_a_backup() {
         let expected = seal(&mut connection);
         wait_until("the rewrite", || info(&mut connection, "aof_rewrites") != rewrites);
         wait_until("its end", || info(&mut connection, "aof_rewrite_in_progress") == "0");
-        let home = copy_away(&mut connection);
-        let (_restored, mut copy) = restore(&binary(), &home);
-        assert_eq!(digest(&mut copy), expected, "its files are still there");
+        assert_eq!(digest_of_copy(&mut connection), expected, "its files are still there");
     }
 }
 
@@ -388,9 +385,7 @@ fn a_log_switched_on_meanwhile_goes_on_from_the_backup() {
         connection.cmd(&["set", "d", "1"]);
         let expected = seal(&mut connection);
         connection.cmd(&["set", "e", "1"]);
-        let home = copy_away(&mut connection);
-        let (_restored, mut copy) = restore(&binary(), &home);
-        assert_eq!(digest(&mut copy), expected, "{state}");
+        assert_eq!(digest_of_copy(&mut connection), expected, "{state}");
         assert_eq!(connection.cmd(&["backup", "cleanup"]), Reply::ok());
         let live = digest(&mut connection);
         connection.send(&["shutdown", "nosave"]);
@@ -411,9 +406,7 @@ fn a_log_that_cannot_be_switched_on_leaves_the_backup_alone() {
     assert!(refused.contains("Unable to turn on AOF"), "{refused}");
     connection.cmd(&["set", "b", "1"]);
     let expected = seal(&mut connection);
-    let home = copy_away(&mut connection);
-    let (_restored, mut copy) = restore(&binary(), &home);
-    assert_eq!(digest(&mut copy), expected);
+    assert_eq!(digest_of_copy(&mut connection), expected);
 }
 
 #[test]
@@ -427,9 +420,7 @@ fn a_backup_without_a_log_leaves_the_files_of_an_old_one_alone() {
     begin(&mut connection);
     connection.cmd(&["set", "new", "1"]);
     let expected = seal(&mut connection);
-    let home = copy_away(&mut connection);
-    let (_restored, mut copy) = restore(&binary(), &home);
-    assert_eq!(digest(&mut copy), expected);
+    assert_eq!(digest_of_copy(&mut connection), expected);
     assert_eq!(names(&folder), before);
     assert_eq!(fs::read(folder.join("appendonly.aof.manifest")).expect("a manifest"), manifest);
     // The log goes on from its own files.
@@ -612,9 +603,7 @@ fn a_backup_goes_on_where_the_server_goes_elsewhere() {
     assert_eq!(connection.cmd(&["config", "set", "dir", folder]), Reply::ok());
     connection.cmd(&["set", "a", "1"]);
     let expected = seal(&mut connection);
-    let home = copy_away(&mut connection);
-    let (_restored, mut copy) = restore(&binary(), &home);
-    assert_eq!(digest(&mut copy), expected);
+    assert_eq!(digest_of_copy(&mut connection), expected);
     assert_eq!(connection.cmd(&["backup", "cleanup"]), Reply::ok());
     assert_eq!(names(&server.directory().join("backupdir")), Vec::<String>::new());
 }
@@ -678,7 +667,7 @@ fn a_backup_is_loaded_in_place_of_the_files_of_a_server() {
     }
     // The backup is what it was.
     assert_eq!(names(&source.directory().join("backupdir")).len(), 3);
-    assert_eq!(digest(&mut restore(&binary(), &copy_away(&mut connection)).1), expected);
+    assert_eq!(digest_of_copy(&mut connection), expected);
 }
 
 #[test]
