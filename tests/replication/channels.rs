@@ -194,14 +194,14 @@ fn either_connection_that_is_lost_takes_the_other_along_and_all_begins_anew() {
                 let awaits_stream = (tie == Tie::Valkey && loses_main).then_some(Phase::Snapshot);
                 for phase in PHASES.into_iter().chain(awaits_stream) {
                     channels.go_to(&replica, phase);
-                    match loses_main {
-                        true => channels.main = None,
-                        false => channels.primary.hang_up(),
-                    }
-                    match loses_main {
-                        true => assert!(channels.primary.is_left(), "{tie:?}, {phase:?}"),
-                        false => assert!(channels.on_main(Primary::is_left), "{tie:?}, {phase:?}"),
-                    }
+                    let other_is_left = if loses_main {
+                        channels.main = None;
+                        channels.primary.is_left()
+                    } else {
+                        channels.primary.hang_up();
+                        channels.on_main(Primary::is_left)
+                    };
+                    assert!(other_is_left, "{tie:?}, {phase:?}");
                 }
                 channels.go_to(&replica, Phase::Snapshot);
                 channels.accept_stream();
