@@ -2,15 +2,9 @@
 
 mod common;
 
+use common::dataset::info;
 use common::replication::{follow, node, wait_for_link, wait_for_same};
 use common::{Connection, Reply, Server, run, wait_until};
-
-/// A field of INFO.
-fn info(client: &mut Connection, field: &str) -> String {
-    let text = run(client, "INFO everything").text();
-    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-    line.unwrap_or_default().to_owned()
-}
 
 fn encoding(client: &mut Connection, key: &str) -> String {
     run(client, &format!("OBJECT ENCODING {key}")).text()
