@@ -3,16 +3,10 @@
 
 mod common;
 
-use common::dataset::valkey_9;
+use common::dataset::own_and_valkey;
 use common::{Connection, Reply, Server, words};
 
 const REFUSED: &str = "NOPERM No permissions to access database";
-
-/// Oxidis, and Valkey if there is one.
-fn servers(arguments: &[&str]) -> Vec<Server> {
-    let valkey = valkey_9().map(|program| Server::start_program(&program, arguments));
-    [Some(Server::start_with(arguments)), valkey].into_iter().flatten().collect()
-}
 
 /// Whether a command is refused for the lack of a right to a database.
 fn is_refused(client: &mut Connection, line: &str) -> bool {
@@ -30,7 +24,7 @@ fn user(server: &Server, name: &str, rules: &str) -> Connection {
 
 #[test]
 fn rules_about_databases_are_told_as_they_hold() {
-    for server in servers(&[]) {
+    for server in own_and_valkey(&[]) {
         let mut client = server.connect();
         for (rules, told) in [
             ("db=0", "db=0 "),
@@ -56,7 +50,7 @@ fn rules_about_databases_are_told_as_they_hold() {
 
 #[test]
 fn wrong_rules_about_databases_are_told() {
-    for server in servers(&[]) {
+    for server in own_and_valkey(&[]) {
         let mut client = server.connect();
         for (rule, error) in [
             ("db=", "Syntax error"),
@@ -76,7 +70,7 @@ fn wrong_rules_about_databases_are_told() {
 
 #[test]
 fn commands_need_the_right_to_the_databases_they_reach() {
-    for server in servers(&[]) {
+    for server in own_and_valkey(&[]) {
         let mut client = user(&server, "u", "db=0,2");
         for allowed in [
             "PING",
@@ -106,7 +100,7 @@ fn commands_need_the_right_to_the_databases_they_reach() {
 
 #[test]
 fn the_selected_database_must_be_allowed_for_commands_on_keys() {
-    for server in servers(&[]) {
+    for server in own_and_valkey(&[]) {
         let mut client = user(&server, "u", "db=3");
         for refused in [
             "GET key",
@@ -139,7 +133,7 @@ fn the_selected_database_must_be_allowed_for_commands_on_keys() {
 
 #[test]
 fn rights_to_databases_hold_in_transactions_and_scripts() {
-    for server in servers(&[]) {
+    for server in own_and_valkey(&[]) {
         let mut client = user(&server, "u", "db=0,2");
         client.cmd(&["MULTI"]);
         assert!(is_refused(&mut client, "SELECT 1"));
@@ -159,7 +153,7 @@ fn rights_to_databases_hold_in_transactions_and_scripts() {
 
 #[test]
 fn selectors_have_databases_of_their_own() {
-    for server in servers(&[]) {
+    for server in own_and_valkey(&[]) {
         let mut client = server.connect();
         client.cmd(&["ACL", "SETUSER", "u", "on", "nopass", "(+@all ~* db=1)", "(+@all ~* db=2)"]);
         client.cmd(&["AUTH", "u", "x"]);
@@ -183,7 +177,7 @@ fn selectors_have_databases_of_their_own() {
 
 #[test]
 fn refusals_of_databases_are_logged_counted_and_foretold() {
-    for server in servers(&[]) {
+    for server in own_and_valkey(&[]) {
         let mut admin = server.connect();
         let mut client = user(&server, "u", "db=3");
         for line in ["GET key", "SELECT 1", "FLUSHALL"] {
@@ -214,7 +208,7 @@ fn rules_about_databases_come_back_from_the_acl_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users.acl");
     std::fs::write(&path, "user u on nopass ~* &* db=1,2 +@all (+get ~x db=5)\n").unwrap();
-    for server in servers(&["--aclfile", path.to_str().unwrap()]) {
+    for server in own_and_valkey(&["--aclfile", path.to_str().unwrap()]) {
         let mut client = server.connect();
         assert_eq!(client.cmd(&["ACL", "SAVE"]), Reply::ok());
         let text = std::fs::read_to_string(&path).unwrap();

@@ -3,18 +3,12 @@
 
 mod common;
 
-use common::dataset::valkey_9;
+use common::dataset::own_and_valkey;
 use common::{Reply, Server};
-
-/// Oxidis, and Valkey if there is one.
-fn servers(arguments: &[&str]) -> Vec<Server> {
-    let valkey = valkey_9().map(|program| Server::start_program(&program, arguments));
-    [Some(Server::start_with(arguments)), valkey].into_iter().flatten().collect()
-}
 
 #[test]
 fn script_show_tells_the_text_of_a_known_script() {
-    for server in servers(&[]) {
+    for server in own_and_valkey(&[]) {
         let mut client = server.connect();
         let (text, named) = ("return 1", "#!lua flags=no-writes\nreturn 2");
         let sha = client.cmd(&["SCRIPT", "LOAD", text]).text();
@@ -37,7 +31,7 @@ const MEMBERS: &str = "local names = {} for name in pairs(server) do names[#name
 
 #[test]
 fn scripts_and_functions_see_the_table_server() {
-    for server in servers(&[]) {
+    for server in own_and_valkey(&[]) {
         let mut client = server.connect();
         assert_eq!(
             client.cmd(&["EVAL", MEMBERS, "0"]).text(),
@@ -72,7 +66,7 @@ fn scripts_for_redis_see_its_own_table_unchanged() {
 
 #[test]
 fn latency_latest_ends_in_sum_and_number_of_the_spikes() {
-    for server in servers(&["--enable-debug-command", "yes", "--latency-monitor-threshold", "10"]) {
+    for server in own_and_valkey(&["--enable-debug-command", "yes", "--latency-monitor-threshold", "10"]) {
         let mut client = server.connect();
         client.cmd(&["DEBUG", "SLEEP", "0.02"]);
         client.cmd(&["DEBUG", "SLEEP", "0.03"]);
@@ -88,7 +82,7 @@ fn latency_latest_ends_in_sum_and_number_of_the_spikes() {
 
 #[test]
 fn a_save_in_the_background_can_be_called_off() {
-    for server in servers(&["--enable-debug-command", "yes", "--rdb-key-save-delay", "100000"]) {
+    for server in own_and_valkey(&["--enable-debug-command", "yes", "--rdb-key-save-delay", "100000"]) {
         let mut client = server.connect();
         let nothing = "ERR Background saving is currently not in progress or scheduled";
         assert_eq!(client.cmd(&["BGSAVE", "CANCEL"]).into_error(), nothing);
@@ -111,7 +105,7 @@ fn a_save_in_the_background_can_be_called_off() {
 
 #[test]
 fn shutdown_knows_the_options_of_a_cluster() {
-    for server in servers(&[]) {
+    for server in own_and_valkey(&[]) {
         let mut client = server.connect();
         let error = client.cmd(&["SHUTDOWN", "FAILOVER"]).into_error();
         assert_eq!(error, "ERR SHUTDOWN FAILOVER is only supported in cluster mode.");
@@ -128,7 +122,7 @@ fn shutdown_knows_the_options_of_a_cluster() {
 
 #[test]
 fn lines_of_the_log_are_written_as_asked_for() {
-    for server in servers(&[]) {
+    for server in own_and_valkey(&[]) {
         let mut client = server.connect();
         client.cmd(&["CONFIG", "SET", "log-format", "json", "log-timestamp-format", "milliseconds"]);
         client.cmd(&["EVAL", "redis.log(redis.LOG_WARNING, 'a \"quoted\"\\nword')", "0"]);
@@ -158,7 +152,7 @@ fn lines_of_the_log_are_written_as_asked_for() {
 
 #[test]
 fn the_availability_zone_is_told_where_it_is_set() {
-    for server in servers(&["--availability-zone", "eu-west-1a"]) {
+    for server in own_and_valkey(&["--availability-zone", "eu-west-1a"]) {
         let mut client = server.connect();
         let Reply::Array(fields) = client.cmd(&["HELLO"]) else { panic!("no greeting") };
         assert_eq!(fields[fields.len() - 2..], [Reply::bulk("availability_zone"), Reply::bulk("eu-west-1a")]);

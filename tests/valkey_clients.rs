@@ -3,14 +3,8 @@
 
 mod common;
 
-use common::dataset::valkey_9;
+use common::dataset::{own_and_valkey, valkey_9};
 use common::{Connection, Reply, Server, words};
-
-/// Oxidis, and Valkey if there is one.
-fn servers(arguments: &[&str]) -> Vec<Server> {
-    let valkey = valkey_9().map(|program| Server::start_program(&program, arguments));
-    [Some(Server::start_with(arguments)), valkey].into_iter().flatten().collect()
-}
 
 /// The names of the clients that a filter leaves, in order.
 fn names(client: &mut Connection, filter: &str) -> Vec<String> {
@@ -34,7 +28,7 @@ fn named(server: &Server, name: &str) -> Connection {
 
 #[test]
 fn client_list_is_filtered_by_all_that_is_asked_for() {
-    for server in servers(&[]) {
+    for server in own_and_valkey(&[]) {
         let (mut one, mut two, mut three) = (named(&server, "one"), named(&server, "two"), named(&server, "three"));
         two.cmd(&["SELECT", "3"]);
         two.cmd(&["MULTI"]);
@@ -99,7 +93,7 @@ fn ids_of_client_list_keep_their_order_as_in_redis() {
 
 #[test]
 fn wrong_filters_are_told() {
-    for server in servers(&[]) {
+    for server in own_and_valkey(&[]) {
         let mut client = server.connect();
         for (filter, error) in [
             ("FOO bar", "syntax error"),
@@ -136,7 +130,7 @@ fn wrong_filters_are_told() {
 
 #[test]
 fn client_kill_closes_what_the_filter_leaves() {
-    for server in servers(&[]) {
+    for server in own_and_valkey(&[]) {
         let (mut one, mut two, mut three) = (named(&server, "one"), named(&server, "two"), named(&server, "three"));
         let mut killed = |filter: &str| match one.cmd(&words(&format!("CLIENT KILL {filter}"))) {
             Reply::Integer(count) => count,
@@ -281,7 +275,7 @@ fn readonly_is_for_clusters_unless_the_client_follows_redirections() {
 
 #[test]
 fn in_import_mode_nothing_expires_and_import_sources_see_all() {
-    for server in servers(&["--import-mode", "yes"]) {
+    for server in own_and_valkey(&["--import-mode", "yes"]) {
         let (mut source, mut client) = (server.connect(), server.connect());
         assert_eq!(source.cmd(&["CLIENT", "IMPORT-SOURCE", "ON"]), Reply::ok());
         assert!(source.cmd(&["CLIENT", "INFO"]).text().contains(" flags=I "));

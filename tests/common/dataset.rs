@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::process::Command;
 use std::{env, thread};
 
-use super::{Connection, Reply, run, words};
+use super::{Connection, Reply, Server, run, words};
 
 /// Runs a command, given as words with blanks between them; its reply as text.
 pub fn text(connection: &mut Connection, command: &str) -> String {
@@ -130,6 +130,12 @@ pub fn redis_8() -> Option<OsString> {
 /// A valkey-server 9, where OXIDIS_VALKEY9 names it.
 pub fn valkey_9() -> Option<OsString> {
     peer("OXIDIS_VALKEY9", None, "9.", "OXIDIS_VALKEY9 names no valkey-server 9.x")
+}
+
+/// Our server, and a valkey-server 9 if there is one.
+pub fn own_and_valkey(arguments: &[&str]) -> Vec<Server> {
+    let valkey = valkey_9().map(|program| Server::start_program(&program, arguments));
+    [Some(Server::start_with(arguments)), valkey].into_iter().flatten().collect()
 }
 
 /// All that can be asked of the keys of the data set and of its functions, for servers whose digests differ.
