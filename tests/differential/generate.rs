@@ -69,6 +69,11 @@ pub const fn row(name: &'static str, weight: usize, line: &'static str) -> Row {
     }
 }
 
+/// [`row`], but compared with Redis only.
+pub const fn row_of_redis(name: &'static str, weight: usize, line: &'static str) -> Row {
+    row(name, weight, line).only(Series::Redis)
+}
+
 /// A row that a function makes.
 pub const fn made(name: &'static str, weight: usize, make: Maker) -> Row {
     Row { recipe: Recipe::Made(make), is_spoilt: false, ..row(name, weight, "") }

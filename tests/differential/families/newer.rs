@@ -3,12 +3,12 @@
 use super::Kinds;
 use crate::differential::check::Check;
 use crate::differential::draw::{Draw, Word};
-use crate::differential::generate::{Row, Series, made, row};
+use crate::differential::generate::{Row, Series, made, row, row_of_redis};
 use crate::differential::unit::Cmd;
 
 /// The commands.
 pub const ROWS: &[Row] = &[
-    newer("bitop", 4, "(DIFF|DIFF1|ANDOR|ONE) <bitmap> (<bitmap>|<string>)+"),
+    row_of_redis("bitop", 4, "(DIFF|DIFF1|ANDOR|ONE) <bitmap> (<bitmap>|<string>)+"),
     made("object|encoding", 12, created).only(Series::Redis),
     row("hexpire", 3, "<hash> <seconds> [NX|XX|GT|LT] <fields>").whole(),
     row("hexpireat", 3, "<hash> <moment-seconds> [NX|XX|GT|LT] <fields>"),
@@ -32,19 +32,19 @@ pub const ROWS: &[Row] = &[
          <fields-and-values>",
     )
     .whole(),
-    newer("hscan", 2, "<hash> 0 {MATCH <pattern>; COUNT 1000; NOVALUES}").scans_key().whole(),
+    row_of_redis("hscan", 2, "<hash> 0 {MATCH <pattern>; COUNT 1000; NOVALUES}").scans_key().whole(),
     row("httl", 2, "<hash> <fields>").check(Check::Seconds),
     row("xackdel", 3, "<stream> <group> [KEEPREF|DELREF|ACKED] <ids>"),
     // Trims with ACKED and DELREF go as in versions after 8.2, which leaves whole blocks alone; the unit tests of streams have them.
-    newer("xadd", 4, "<stream> [NOMKSTREAM] [KEEPREF] <trim> <new-id> <field> <value>"),
+    row_of_redis("xadd", 4, "<stream> [NOMKSTREAM] [KEEPREF] <trim> <new-id> <field> <value>"),
     row("xdelex", 3, "<stream> [KEEPREF|DELREF|ACKED] <ids>"),
-    newer("xread", 2, "{COUNT <count>} STREAMS <stream> +").whole(),
-    newer("xread", 1, "{COUNT <count>} STREAMS <stream> <stream> (+|<read-id>) +").whole(),
+    row_of_redis("xread", 2, "{COUNT <count>} STREAMS <stream> +").whole(),
+    row_of_redis("xread", 1, "{COUNT <count>} STREAMS <stream> <stream> (+|<read-id>) +").whole(),
     made("xreadgroup", 16, with_consumer).only(Series::Redis),
-    newer("xtrim", 3, "<stream> <trim> [KEEPREF]"),
-    newer("zadd", 3, "<zset> 1 <member> 2 <member> 3 <member>").whole(),
-    newer("zrank", 3, "<zset> <member> [WITHSCORE]"),
-    newer("zrevrank", 3, "<zset> <member> [WITHSCORE]"),
+    row_of_redis("xtrim", 3, "<stream> <trim> [KEEPREF]"),
+    row_of_redis("zadd", 3, "<zset> 1 <member> 2 <member> 3 <member>").whole(),
+    row_of_redis("zrank", 3, "<zset> <member> [WITHSCORE]"),
+    row_of_redis("zrevrank", 3, "<zset> <member> [WITHSCORE]"),
 ];
 
 /// A key that one command creates, and its encoding: which it is follows from what the command announces, more often than
@@ -112,10 +112,6 @@ fn with_consumer(draw: &mut Draw) -> Vec<Cmd> {
     }
     let create: [&[u8]; 5] = [b"XGROUP", b"CREATECONSUMER", &key, &group, &consumer];
     vec![Cmd::exact(&create), Cmd { words, check: Check::Exact }]
-}
-
-const fn newer(name: &'static str, weight: usize, line: &'static str) -> Row {
-    row(name, weight, line).only(Series::Redis)
 }
 
 /// By name.

@@ -6,24 +6,20 @@
 use super::Kinds;
 use crate::differential::check::Check;
 use crate::differential::draw::{Draw, Word};
-use crate::differential::generate::{Row, Series, row};
+use crate::differential::generate::{Row, row_of_redis};
 
 const NAMES: &[&str] = &["ann", "bob", "cid"];
 
 /// The commands.
 pub const ROWS: &[Row] = &[
-    compared("acl|deluser", 1, "<user>"),
-    compared("acl|dryrun", 5, "<user>").about_another().check(Check::KeysOfCall),
-    compared("acl|getuser", 4, "<user>"),
-    compared("acl|list", 2, "").whole(),
-    compared("acl|setuser", 8, "<user> (<rule>)+").whole(),
-    compared("acl|users", 1, "").whole(),
-    compared("acl|whoami", 1, "").whole(),
+    row_of_redis("acl|deluser", 1, "<user>"),
+    row_of_redis("acl|dryrun", 5, "<user>").about_another().check(Check::KeysOfCall),
+    row_of_redis("acl|getuser", 4, "<user>"),
+    row_of_redis("acl|list", 2, "").whole(),
+    row_of_redis("acl|setuser", 8, "<user> (<rule>)+").whole(),
+    row_of_redis("acl|users", 1, "").whole(),
+    row_of_redis("acl|whoami", 1, "").whole(),
 ];
-
-const fn compared(name: &'static str, weight: usize, line: &'static str) -> Row {
-    row(name, weight, line).only(Series::Redis)
-}
 
 /// By name.
 pub const KINDS: Kinds = &[("user", |d, w| w.push(d.pick(NAMES).into())), ("rule", rule)];
