@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::common::{DISABLED, node, state};
 use crate::cluster::link::Link;
+use crate::cluster::message::Kind;
 use crate::cluster::node::LinkId;
 use crate::cluster::nodes_conf::Reader;
 use crate::cluster::{Flags, Node, NodeId, NodeKey, SlotSet, State};
@@ -16,10 +17,6 @@ use crate::resp::reply::Reply;
 use crate::server::Server;
 use crate::server::cluster::endpoint;
 use crate::server::execution::Ctx;
-
-/// The kinds of messages by number, as their counters are called.
-const KINDS: [&str; 11] =
-    ["ping", "pong", "meet", "fail", "publish", "auth-req", "auth-ack", "update", "mfstart", "module", "publishshard"];
 
 /// CLUSTER MYID.
 pub fn my_id(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
@@ -85,7 +82,7 @@ pub fn info(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     );
     let counters = &cluster.counters;
     for (way, counts) in [("sent", &counters.sent), ("received", &counters.received)] {
-        for (kind, count) in KINDS.iter().zip(counts).filter(|(_, count)| **count > 0) {
+        for (kind, count) in Kind::ALL.iter().zip(counts).filter(|(_, count)| **count > 0) {
             write!(text, "cluster_stats_messages_{kind}_{way}:{count}\r\n").ok();
         }
         write!(text, "cluster_stats_messages_{way}:{}\r\n", counts.iter().sum::<u64>()).ok();
