@@ -35,7 +35,7 @@ pub struct Outbox {
     /// `nodes.conf` is to be written before anything is sent; on the disk, if true.
     pub(super) save: Option<bool>,
     /// The health of the cluster may have changed.
-    pub look_at_health: bool,
+    pub(super) look_at_health: bool,
     /// An election may go on.
     pub(super) look_at_election: bool,
     /// A manual failover may go on.

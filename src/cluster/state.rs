@@ -154,8 +154,7 @@ impl State {
         node.hostname = settings.hostname;
         node.human_name = settings.human_name;
         if changed {
-            self.outbox.save(false);
-            self.outbox.look_at_health = true;
+            self.outbox.changed(false);
         }
     }
 
@@ -232,8 +231,7 @@ impl State {
             Some(to) => self.migrating.insert(slot, to),
             None => self.migrating.remove(&slot),
         };
-        self.outbox.save(true);
-        self.outbox.look_at_health = true;
+        self.outbox.changed(true);
     }
 
     /// Notes where a slot is on its way here from, or that it is not.
@@ -242,15 +240,13 @@ impl State {
             Some(from) => self.importing.insert(slot, from),
             None => self.importing.remove(&slot),
         };
-        self.outbox.save(true);
-        self.outbox.look_at_health = true;
+        self.outbox.changed(true);
     }
 
     /// Gives a slot to a node, as an operator wants it.
     pub fn assign(&mut self, slot: u16, key: NodeKey) {
         self.give(slot, key);
-        self.outbox.save(true);
-        self.outbox.look_at_health = true;
+        self.outbox.changed(true);
     }
 
     /// Takes a slot from whoever has it, as an operator wants it.
@@ -259,8 +255,7 @@ impl State {
             self.given_up.remove(slot);
             self.reassigned.insert(slot);
         }
-        self.outbox.save(true);
-        self.outbox.look_at_health = true;
+        self.outbox.changed(true);
     }
 
     /// Gives a slot to a node.
