@@ -117,10 +117,8 @@ impl Nodes {
 
     /// Takes all slots from a node; which they were.
     pub fn unassign_all(&mut self, key: NodeKey) -> SlotSet {
-        let slots = self.nodes.get(&key).map(|node| node.slots.clone()).unwrap_or_default();
-        for slot in slots.iter() {
-            self.unassign(slot);
-        }
+        let slots = self.nodes.get_mut(&key).map(|node| std::mem::take(&mut node.slots)).unwrap_or_default();
+        slots.iter().for_each(|slot| self.owners[usize::from(slot)] = None);
         slots
     }
 

@@ -252,8 +252,7 @@ impl State {
     /// Takes a slot from whoever has it, as an operator wants it.
     pub fn unassign(&mut self, slot: u16) {
         if self.nodes.unassign(slot).is_some() {
-            self.given_up.remove(slot);
-            self.reassigned.insert(slot);
+            self.note_reassigned(slot);
         }
         self.outbox.changed(true);
     }
@@ -268,8 +267,7 @@ impl State {
         }
         let is_first = self.nodes.get(key).is_some_and(|node| node.slots.is_empty());
         self.nodes.assign(slot, key);
-        self.given_up.remove(slot);
-        self.reassigned.insert(slot);
+        self.note_reassigned(slot);
         // A new primary may get replicas of others, if there are any at all.
         if is_first
             && self.nodes.iter().any(|(_, node)| !node.replicas.is_empty())
@@ -277,6 +275,19 @@ impl State {
         {
             node.flags.set(Flags::MIGRATE_TO, true);
         }
+    }
+
+    /// Takes all slots from a node.
+    pub(super) fn strip(&mut self, key: NodeKey) {
+        for slot in self.nodes.unassign_all(key).iter() {
+            self.note_reassigned(slot);
+        }
+    }
+
+    /// A slot has another owner, or none any more: whether the former one has given it up says nothing now.
+    fn note_reassigned(&mut self, slot: u16) {
+        self.given_up.remove(slot);
+        self.reassigned.insert(slot);
     }
 
     /// Slots whose owner has changed since the last call: keys, channels and clients that wait may have to go.

@@ -95,10 +95,7 @@ impl State {
         let Some(node) = self.node(key).filter(|node| !node.is_myself()) else { return };
         let links = [node.link, node.inbound];
         links.into_iter().flatten().for_each(|link| self.close(link));
-        for slot in node_slots(self, key) {
-            self.given_up.remove(slot);
-            self.reassigned.insert(slot);
-        }
+        self.strip(key);
         self.migrating.retain(|_, other| *other != key);
         self.importing.retain(|_, other| *other != key);
         if self.manual.replica == Some(key) {
@@ -146,8 +143,4 @@ impl State {
         self.banned.retain(|_, until_ms| *until_ms > now_ms);
         self.banned.contains_key(id)
     }
-}
-
-fn node_slots(state: &State, key: NodeKey) -> Vec<u16> {
-    state.node(key).map(|node| node.slots().iter().collect()).unwrap_or_default()
 }

@@ -90,13 +90,8 @@ impl State {
         }
         self.migrating.clear();
         self.importing.clear();
-        self.given_up = Default::default();
         self.end_manual_failover();
-        for slot in 0..crate::db::slot::SLOTS as u16 {
-            if self.nodes.unassign(slot).is_some() {
-                self.reassigned.insert(slot);
-            }
-        }
+        self.strip(myself);
         for key in self.nodes.keys() {
             self.remove(key);
         }

@@ -25,10 +25,7 @@ impl State {
         node.flags.set(Flags::PRIMARY, false);
         node.flags.set(Flags::MIGRATE_TO, false);
         node.flags.set(Flags::REPLICA, true);
-        for slot in self.nodes.unassign_all(key).iter() {
-            self.given_up.remove(slot);
-            self.reassigned.insert(slot);
-        }
+        self.strip(key);
         self.outbox.changed(false);
     }
 
