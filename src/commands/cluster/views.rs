@@ -7,11 +7,10 @@ use crate::cluster::link::Link;
 use crate::cluster::message::Kind;
 use crate::cluster::node::LinkId;
 use crate::cluster::nodes_conf::Reader;
-use crate::cluster::{Flags, Node, NodeId, NodeKey, SlotSet, State};
+use crate::cluster::{Flags, Node, NodeId, SlotSet, State};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
 use crate::config::EndpointType;
-use crate::db::slot::SLOTS;
 use crate::net::ClientKey;
 use crate::resp::reply::Reply;
 use crate::server::Server;
@@ -64,10 +63,14 @@ fn reader(cx: &Ctx<'_>) -> Reader {
 pub fn info(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     let cluster = state(cx)?;
     let (mut assigned, mut suspected, mut failed) = (0, 0, 0);
-    for owner in (0..SLOTS as u16).filter_map(|slot| cluster.node(cluster.owner(slot)?)) {
-        assigned += 1;
-        failed += u32::from(owner.has_failed());
-        suspected += u32::from(!owner.has_failed() && owner.flags.has(Flags::SUSPECTED));
+    for (_, node) in cluster.nodes().iter() {
+        let slots = node.slots().len();
+        assigned += slots;
+        match () {
+            () if node.has_failed() => failed += slots,
+            () if node.flags.has(Flags::SUSPECTED) => suspected += slots,
+            () => {}
+        }
     }
     let mut text = format!(
         "cluster_state:{}\r\ncluster_slots_assigned:{assigned}\r\ncluster_slots_ok:{}\r\ncluster_slots_pfail:{suspected}\r\n\
@@ -93,15 +96,12 @@ pub fn info(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 }
 
 /// Runs of slots that belong to one node, in order.
-fn runs(cluster: &State) -> Vec<(u16, u16, NodeKey)> {
-    let mut runs: Vec<(u16, u16, NodeKey)> = Vec::new();
-    for slot in 0..SLOTS as u16 {
-        let Some(owner) = cluster.owner(slot) else { continue };
-        match runs.last_mut() {
-            Some((_, last, before)) if *before == owner && *last + 1 == slot => *last = slot,
-            _ => runs.push((slot, slot, owner)),
-        }
+fn runs(cluster: &State) -> Vec<(u16, u16, &Node)> {
+    let mut runs: Vec<(u16, u16, &Node)> = Vec::new();
+    for (_, node) in cluster.nodes().iter() {
+        runs.extend(node.slots().ranges().into_iter().map(|(first, last)| (first, last, node)));
     }
+    runs.sort_unstable_by_key(|(first, ..)| *first);
     runs
 }
 
@@ -111,10 +111,9 @@ pub fn slots(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     let own_offset = own_offset(cx.server);
     let runs = runs(cluster);
     cx.reply.array(runs.len());
-    for (first, last, owner) in runs {
-        let primary = cluster.node(owner);
+    for (first, last, primary) in runs {
         let replicas: Vec<&Node> = primary
-            .map_or(&[][..], |node| node.replicas())
+            .replicas()
             .iter()
             .filter_map(|key| cluster.node(*key))
             .filter(|node| !node.has_failed() && offset(node, own_offset) != 0)
@@ -122,7 +121,7 @@ pub fn slots(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         cx.reply.array(3 + replicas.len());
         cx.reply.integer(first.into());
         cx.reply.integer(last.into());
-        for node in primary.into_iter().chain(replicas) {
+        for node in std::iter::once(primary).chain(replicas) {
             reply_node(cx.server, cx.reply, cx.client, node);
         }
     }
