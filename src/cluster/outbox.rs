@@ -1,14 +1,14 @@
 //! What the rules want sent and done, in order, and what is due before any of it.
 
-use super::message::{Body, Message};
+use super::message::{Body, Packet};
 use super::node::{LinkId, NodeKey};
 use super::slots::SlotSet;
 
 /// Something to be done, by whoever has the sockets and the data.
 #[derive(Debug, PartialEq)]
 pub enum Action {
-    /// Send a message; with a short header if that is said.
-    Send { to: Vec<LinkId>, message: Box<Message>, is_light: bool },
+    /// Send a message.
+    Send { to: Vec<LinkId>, packet: Packet },
     /// Begin a connection to a node, which has this name then.
     Connect { link: LinkId, node: NodeKey },
     /// End a connection. Nothing is to be told of it any more.

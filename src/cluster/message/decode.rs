@@ -37,7 +37,7 @@ pub fn length(bytes: &[u8], max: usize) -> Result<Option<usize>, Invalid> {
 ///
 /// # Errors
 /// When they are none: it is to be passed over.
-pub fn decode(bytes: &[u8]) -> Result<Received, Invalid> {
+pub fn decode(bytes: &[u8]) -> Result<Packet, Invalid> {
     let mut reader = Reader(bytes);
     reader.skip(SIGNATURE.len() + 4)?;
     let version = reader.u16()?;
@@ -54,12 +54,12 @@ pub fn decode(bytes: &[u8]) -> Result<Received, Invalid> {
         if !matches!(kind, Kind::Publish | Kind::PublishShard) {
             return invalid(format!("Received a {kind} packet with a light header"));
         }
-        return Ok(Received::Light(body(reader, kind, bytes.len(), 0, 0)?));
+        return Ok(Packet::Light(body(reader, kind, bytes.len(), 0, 0)?));
     }
     let (header, extensions) = header(&mut reader, port)?;
     let extensions = if header.marks.has(Marks::EXTENSIONS) { extensions } else { 0 };
     let body = body(reader, kind, bytes.len(), gossip, extensions)?;
-    Ok(Received::Whole(Box::new(Message { header, body })))
+    Ok(Packet::Whole(Box::new(Message { header, body })))
 }
 
 /// What has not been read yet.

@@ -2,6 +2,20 @@
 
 use super::*;
 
+impl Packet {
+    /// Its bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Packet::Whole(message) => message.encode(),
+            Packet::Light(body) => {
+                let mut bytes = vec![0; LIGHT_HEADER_BYTES];
+                body.write(&mut bytes);
+                finish(bytes, body.kind() as u16 | LIGHT)
+            }
+        }
+    }
+}
+
 impl Message {
     /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
@@ -18,13 +32,6 @@ impl Message {
         put(&mut bytes, 2253, &marks.0);
         self.body.write(&mut bytes);
         finish(bytes, self.body.kind() as u16)
-    }
-
-    /// The bytes of the same message with a short header.
-    pub fn encode_light(&self) -> Vec<u8> {
-        let mut bytes = vec![0; LIGHT_HEADER_BYTES];
-        self.body.write(&mut bytes);
-        finish(bytes, self.body.kind() as u16 | LIGHT)
     }
 }
 

@@ -12,7 +12,7 @@
 //! length, a kind and data, each padded to 8 bytes. A light message (Valkey 8.1) has the first 16 bytes alone before
 //! what the kind has, and is known by the highest bit of its kind.
 //!
-//! [`Message::encode`] and [`decode`](decode::decode) are each other's opposite. Nothing is believed that a length says
+//! [`Packet::encode`] and [`decode`](decode::decode) are each other's opposite. Nothing is believed that a length says
 //! until the bytes are there.
 
 pub mod decode;
@@ -226,11 +226,21 @@ pub struct Message {
     pub body: Body,
 }
 
-/// What has come: a whole message, or what a light one is about.
+/// What goes over a link: a whole message, or what a light one is about.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Received {
+pub enum Packet {
     Whole(Box<Message>),
     Light(Body),
+}
+
+impl Packet {
+    /// What it is about.
+    pub fn body(&self) -> &Body {
+        match self {
+            Packet::Whole(message) => &message.body,
+            Packet::Light(body) => body,
+        }
+    }
 }
 
 impl fmt::Display for Kind {

@@ -2,7 +2,7 @@
 
 use super::Moment;
 use crate::cluster::election::{Election, Hindrance};
-use crate::cluster::message::{Body, Header, Marks, Message};
+use crate::cluster::message::{Body, Header, Marks, Message, Packet};
 use crate::cluster::node::{Flags, NodeKey};
 use crate::cluster::outbox::Action;
 use crate::cluster::state::State;
@@ -121,10 +121,10 @@ impl State {
         if self.manual.until_ms != 0 {
             header.marks.set(Marks::FORCE);
         }
-        let to = self.links_to(|_| true);
+        let to = self.links_to(|_, _| true);
         if !to.is_empty() {
-            let message = Box::new(Message { header, body: Body::AuthRequest });
-            self.outbox.push(Action::Send { to, message, is_light: false });
+            let message = Message { header, body: Body::AuthRequest };
+            self.outbox.push(Action::Send { to, packet: Packet::Whole(Box::new(message)) });
         }
         self.outbox.changed(true);
     }

@@ -2,7 +2,7 @@
 
 use super::Moment;
 use crate::cluster::id::NodeId;
-use crate::cluster::message::{Body, Extension, Gossip, Header, Marks, Message, PingKind};
+use crate::cluster::message::{Body, Extension, Gossip, Header, Marks, Message, Packet, PingKind};
 use crate::cluster::node::{Flags, LinkId, Node, NodeKey};
 use crate::cluster::outbox::Action;
 use crate::cluster::state::{Health, State};
@@ -43,21 +43,21 @@ impl State {
     /// Sends something on links.
     pub(super) fn send(&mut self, to: Vec<LinkId>, body: Body, moment: &Moment<'_>) {
         if !to.is_empty() {
-            let message = Box::new(Message { header: self.header(moment), body });
-            self.outbox.push(Action::Send { to, message, is_light: false });
+            let message = Message { header: self.header(moment), body };
+            self.outbox.push(Action::Send { to, packet: Packet::Whole(Box::new(message)) });
         }
     }
 
     /// Sends something to all nodes there is a link to.
     pub(super) fn broadcast(&mut self, body: Body, moment: &Moment<'_>) {
-        let to = self.links_to(|_| true);
+        let to = self.links_to(|_, _| true);
         self.send(to, body, moment);
     }
 
     /// The links to some of the other nodes.
-    pub(super) fn links_to(&self, which: impl Fn(&Node) -> bool) -> Vec<LinkId> {
-        let named = self.nodes.iter().filter(|(_, node)| !node.is_myself() && !node.in_handshake() && which(node));
-        named.filter_map(|(_, node)| node.link).collect()
+    pub(super) fn links_to(&self, which: impl Fn(NodeKey, &Node) -> bool) -> Vec<LinkId> {
+        let named = self.nodes.iter().filter(|(_, node)| !node.is_myself() && !node.in_handshake());
+        named.filter(|(key, node)| which(*key, node)).filter_map(|(_, node)| node.link).collect()
     }
 
     /// Sends a sign of life, with news of others.

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use super::Moment;
 use crate::cluster::election::Election;
 use crate::cluster::id::NodeId;
-use crate::cluster::message::{Body, Message};
-use crate::cluster::node::{Address, Flags, NodeKey};
+use crate::cluster::message::{Body, Packet};
+use crate::cluster::node::{Address, Flags, Node, NodeKey};
 use crate::cluster::outbox::Action;
 use crate::cluster::state::State;
 
@@ -118,28 +118,17 @@ impl State {
 
     /// Passes on what a client of this node has published: to all nodes, or to those of its shard.
     pub fn publish(&mut self, to_shard: bool, channel: &[u8], message: &[u8], moment: &Moment<'_>) {
-        let primary = self.nodes.primary_of(self.myself);
-        let shard: Vec<NodeKey> =
-            self.nodes.iter().map(|(key, _)| key).filter(|key| self.nodes.primary_of(*key) == primary).collect();
-        let is_meant = |key: NodeKey| !to_shard || shard.contains(&key);
-        let named = self.nodes.iter().filter(|(key, node)| !node.is_myself() && !node.in_handshake() && is_meant(*key));
-        let (mut light, mut whole) = (Vec::new(), Vec::new());
-        for (_, node) in named {
-            let reads_light = node.flags.has(Flags::LIGHT_PUBLISH) && node.pong_received_ms != 0;
-            if let Some(link) = node.link {
-                if reads_light {
-                    light.push(link)
-                } else {
-                    whole.push(link)
-                };
-            }
+        let shard = self.nodes.primary_of(self.myself);
+        let is_meant = |key: NodeKey| !to_shard || self.nodes.primary_of(key) == shard;
+        let reads_light = |node: &Node| node.flags.has(Flags::LIGHT_PUBLISH) && node.pong_received_ms != 0;
+        let light = self.links_to(|key, node| is_meant(key) && reads_light(node));
+        let whole = self.links_to(|key, node| is_meant(key) && !reads_light(node));
+        let body = || Body::Publish { to_shard, channel: channel.to_vec(), message: message.to_vec() };
+        if !light.is_empty() {
+            self.outbox.push(Action::Send { to: light, packet: Packet::Light(body()) });
         }
-        for (to, is_light) in [(light, true), (whole, false)] {
-            if !to.is_empty() {
-                let body = Body::Publish { to_shard, channel: channel.to_vec(), message: message.to_vec() };
-                let message = Box::new(Message { header: self.header(moment), body });
-                self.outbox.push(Action::Send { to, message, is_light });
-            }
+        if !whole.is_empty() {
+            self.send(whole, body(), moment);
         }
     }
 }

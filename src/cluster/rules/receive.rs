@@ -2,21 +2,18 @@
 
 use super::Moment;
 use super::epochs::EPOCH_MAX;
-use crate::cluster::message::{Body, Header, Kind, Marks, Message, PingKind, Received};
+use crate::cluster::message::{Body, Header, Marks, Message, Packet, PingKind};
 use crate::cluster::node::{Address, Flags, LinkId, NodeKey};
 use crate::cluster::outbox::Action;
 use crate::cluster::state::State;
 
 impl State {
     /// Takes in a message.
-    pub fn receive(&mut self, link: LinkId, received: Received, moment: &mut Moment<'_>) {
-        match received {
-            Received::Whole(message) => {
-                self.count(message.body.kind());
-                self.receive_whole(link, *message, moment);
-            }
-            Received::Light(body) => {
-                self.count(body.kind());
+    pub fn receive(&mut self, link: LinkId, packet: Packet, moment: &mut Moment<'_>) {
+        self.counters.received[packet.body().kind() as usize] += 1;
+        match packet {
+            Packet::Whole(message) => self.receive_whole(link, *message, moment),
+            Packet::Light(body) => {
                 let Some(sender) = self.links.get(&link).and_then(|info| info.node) else { return };
                 if let Some(node) = self.nodes.get_mut(sender).filter(|node| !node.in_handshake()) {
                     node.data_received_ms = moment.now_ms;
@@ -24,10 +21,6 @@ impl State {
                 }
             }
         }
-    }
-
-    fn count(&mut self, kind: Kind) {
-        self.counters.received[kind as usize] += 1;
     }
 
     fn receive_whole(&mut self, link: LinkId, message: Message, moment: &mut Moment<'_>) {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 
 use crate::cluster::link::Ends;
 use crate::cluster::message::decode::decode;
-use crate::cluster::message::{Body, Received};
+use crate::cluster::message::{Body, Packet};
 use crate::cluster::node::{Address, LinkId, NodeKey};
 use crate::cluster::outbox::Action;
 use crate::cluster::rules::{Local, Moment, TICK_MS};
@@ -204,14 +204,15 @@ impl World {
 
     fn act(&mut self, index: usize, action: Action) {
         match action {
-            Action::Send { to, message, is_light } => {
-                if message.body == Body::AuthAck
+            Action::Send { to, packet } => {
+                if let Packet::Whole(message) = &packet
+                    && message.body == Body::AuthAck
                     && !self.votes.insert((message.header.sender, message.header.current_epoch))
                 {
                     self.faults
                         .push(format!("{} voted twice in {}", message.header.sender, message.header.current_epoch));
                 }
-                let bytes = if is_light { message.encode_light() } else { message.encode() };
+                let bytes = packet.encode();
                 for link in to {
                     self.transmit(index, link, &bytes);
                 }
@@ -323,8 +324,8 @@ impl World {
                 }
             }
             Event::Arrive { node, life, link, bytes } if lives(self, node, life) => {
-                let received: Received = decode(&bytes).expect("what was sent is a message");
-                self.with(node, |state, moment| state.receive(link, received, moment));
+                let packet: Packet = decode(&bytes).expect("what was sent is a message");
+                self.with(node, |state, moment| state.receive(link, packet, moment));
             }
             Event::Begun { node, life, link, to } if lives(self, node, life) => {
                 let Some(to) = to.filter(|to| self.reaches(node, *to) && self.nodes[*to].state.is_some()) else {

@@ -13,7 +13,7 @@ use super::wires::{Came, Over, Wire};
 use super::{conf, event};
 use crate::cluster::State;
 use crate::cluster::link::Ends;
-use crate::cluster::message::Message;
+use crate::cluster::message::Packet;
 use crate::cluster::message::decode::{MESSAGE_BYTES_MAX, STRANGER_BYTES_MAX, decode};
 use crate::cluster::node::{LinkId, NodeKey};
 use crate::cluster::outbox::Action;
@@ -161,7 +161,7 @@ fn take_in(server: &mut Server, link: LinkId, came: Came) {
     }
     for bytes in came.messages {
         match decode(&bytes) {
-            Ok(received) => _ = event::with(server, |state, moment| state.receive(link, received, moment)),
+            Ok(packet) => _ = event::with(server, |state, moment| state.receive(link, packet, moment)),
             Err(invalid) => log::warn!("{}", invalid.0),
         }
     }
@@ -208,15 +208,15 @@ pub fn due(server: &mut Server) -> Option<Vec<Action>> {
 /// Does something with links.
 pub fn act_on_link(server: &mut Server, action: Action) {
     match action {
-        Action::Send { to, message, is_light } => send(server, &to, &message, is_light),
+        Action::Send { to, packet } => send(server, &to, &packet),
         Action::Connect { link, node } => begin(server, link, node),
         Action::Close(link) => hang_up(server, link),
         _ => {}
     }
 }
 
-fn send(server: &mut Server, to: &[LinkId], message: &Message, is_light: bool) {
-    let bytes = if is_light { message.encode_light() } else { message.encode() };
+fn send(server: &mut Server, to: &[LinkId], packet: &Packet) {
+    let bytes = packet.encode();
     let limit = server.config.cluster_link_sendbuf_limit;
     for link in to {
         let Some(wire) = server.bus.wires.get_mut(link) else { continue };
@@ -224,7 +224,7 @@ fn send(server: &mut Server, to: &[LinkId], message: &Message, is_light: bool) {
         let flushed = wire.flush();
         let waiting = wire.output_bytes().0 as u64;
         if let Some(cluster) = &mut server.cluster {
-            cluster.counters.sent[message.body.kind() as usize] += 1;
+            cluster.counters.sent[packet.body().kind() as usize] += 1;
             cluster.counters.bytes_sent += bytes.len() as u64;
         }
         if let Err(error) = flushed {
