@@ -93,6 +93,11 @@ pub struct Address {
 }
 
 impl Address {
+    /// Whether it is where another one is: at the same address, with the same ports for clients and the bus.
+    pub fn is_at(&self, other: &Address) -> bool {
+        self.ip.eq_ignore_ascii_case(&other.ip) && (self.port, self.bus_port) == (other.port, other.bus_port)
+    }
+
     /// The port for a client that speaks as the bus does, or as it does not. Without one of its kind it is the other.
     pub fn port_for(&self, as_bus: bool) -> u16 {
         if as_bus || self.other_port == 0 { self.port } else { self.other_port }

@@ -148,11 +148,7 @@ impl Nodes {
 
     /// A node of this address whose name is still unknown.
     pub fn handshake_with(&self, address: &Address) -> Option<NodeKey> {
-        let same = |other: &Address| {
-            other.ip.eq_ignore_ascii_case(&address.ip)
-                && (other.port, other.bus_port) == (address.port, address.bus_port)
-        };
-        self.iter().find(|(_, node)| node.in_handshake() && same(&node.address)).map(|(key, _)| key)
+        self.iter().find(|(_, node)| node.in_handshake() && node.address.is_at(address)).map(|(key, _)| key)
     }
 
     /// The greatest epoch of a claim.

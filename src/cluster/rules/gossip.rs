@@ -147,9 +147,7 @@ impl State {
         if node.ping_sent_ms == 0 && reports == 0 && pong_ms <= moment.now_ms + AHEAD_MS {
             node.pong_received_ms = node.pong_received_ms.max(pong_ms);
         }
-        let (address, told) = (&node.address, &entry.address);
-        let moved = !address.ip.eq_ignore_ascii_case(&told.ip)
-            || (address.port, address.bus_port) != (told.port, told.bus_port);
+        let moved = !node.address.is_at(&entry.address);
         if node.flags.has(Flags::UNREACHABLE) && !entry.flags.has(Flags::NO_ADDRESS) && moved {
             node.address = entry.address.clone();
             node.flags.set(Flags::NO_ADDRESS, false);
