@@ -186,11 +186,11 @@ impl State {
         if let Some(node) = self.nodes.get_mut(sender).filter(|_| reads || extensions.iter().any(newer)) {
             node.flags.set(Flags::EXTENSIONS, true);
         }
-        let (mut hostname, mut human_name, mut shard) = (String::new(), None, None);
+        let (mut hostname, mut human_name, mut shard) = ("", "", None);
         for extension in extensions {
             match extension {
-                Extension::Hostname(name) => hostname.clone_from(name),
-                Extension::HumanName(name) => human_name = Some(name.clone()),
+                Extension::Hostname(name) => hostname = name,
+                Extension::HumanName(name) => human_name = name,
                 Extension::Shard(id) => shard = Some(*id),
                 Extension::Forgotten { id, seconds } => self.hear_of_forgotten(id, *seconds, moment.now_ms),
                 Extension::Other { .. } => {}
@@ -200,11 +200,9 @@ impl State {
         let primary = self.node(sender).and_then(|node| node.primary()).and_then(|key| self.node(key));
         let shard = shard.or(primary.map(|primary| primary.shard));
         let Some(node) = self.nodes.get_mut(sender) else { return };
-        let before = (node.hostname.clone(), node.human_name.clone(), node.shard);
-        node.hostname = hostname;
-        node.human_name = human_name.unwrap_or_default();
-        node.shard = shard.unwrap_or(node.shard);
-        if before != (node.hostname.clone(), node.human_name.clone(), node.shard) {
+        let shard = shard.unwrap_or(node.shard);
+        if (node.hostname.as_str(), node.human_name.as_str(), node.shard) != (hostname, human_name, shard) {
+            (node.hostname, node.human_name, node.shard) = (hostname.to_owned(), human_name.to_owned(), shard);
             self.outbox.save(false);
         }
     }
