@@ -139,8 +139,7 @@ impl State {
     }
 
     /// Whether a node was forgotten lately.
-    pub fn is_banned(&mut self, id: &NodeId, now_ms: i64) -> bool {
-        self.banned.retain(|_, until_ms| *until_ms > now_ms);
-        self.banned.contains_key(id)
+    pub fn is_banned(&self, id: &NodeId, now_ms: i64) -> bool {
+        self.banned.get(id).is_some_and(|until_ms| *until_ms > now_ms)
     }
 }
