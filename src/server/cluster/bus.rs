@@ -122,6 +122,11 @@ fn lose(server: &mut Server, link: LinkId, over: &Over) {
         Over::Socket(error) => log::debug!("I/O error on a link of the cluster bus: {error}"),
         Over::Invalid(invalid) => log::warn!("{}", invalid.0),
     }
+    drop_link(server, link);
+}
+
+/// Ends a link, and tells the rules.
+fn drop_link(server: &mut Server, link: LinkId) {
     hang_up(server, link);
     event::with(server, |state, moment| state.closed(link, moment.now_ms));
 }
@@ -246,8 +251,7 @@ fn drop_over_limit(server: &mut Server, link: LinkId, waiting: u64) {
         );
         cluster.counters.links_over_limit += 1;
     }
-    hang_up(server, link);
-    event::with(server, |state, moment| state.closed(link, moment.now_ms));
+    drop_link(server, link);
 }
 
 /// The port that clients find a node at for replication.
