@@ -17,7 +17,7 @@ use super::settings::Settings;
 use super::slots::SlotSet;
 use super::state::State;
 use crate::config::cluster::{BUS_PORT_OFFSET, is_word, valid_hostname};
-use crate::db::slot::SLOTS;
+use crate::db::slot;
 use crate::util::random::Random;
 
 /// The least fields of a node's line.
@@ -275,7 +275,8 @@ fn open_slot(text: &str) -> Result<(u16, bool, NodeId), String> {
 }
 
 fn slot(text: &str) -> Result<u16, String> {
-    number::<u16>(text).ok().filter(|slot| usize::from(*slot) < SLOTS).ok_or_else(|| format!("'{text}' is no slot"))
+    let slot = number::<u16>(text).ok().and_then(|number| slot::numbered(number.into()));
+    slot.ok_or_else(|| format!("'{text}' is no slot"))
 }
 
 fn node_id(text: &str) -> Result<NodeId, String> {

@@ -50,6 +50,11 @@ fn crc16(bytes: &[u8]) -> u16 {
     rest.iter().fold(sum, |sum, byte| sum << 8 ^ at(0, (sum >> 8) as u8 ^ byte))
 }
 
+/// The slot of a number; `None` if there is none.
+pub fn numbered(number: i64) -> Option<u16> {
+    u16::try_from(number).ok().filter(|slot| usize::from(*slot) < SLOTS)
+}
+
 /// The slot of a key.
 #[inline]
 pub fn slot_of(key: &[u8]) -> u16 {

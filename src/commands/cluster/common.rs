@@ -3,7 +3,7 @@
 use crate::cluster::{Node, NodeKey, State};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
-use crate::db::slot::SLOTS;
+use crate::db::slot;
 use crate::server::execution::Ctx;
 
 /// What a server says that is no node of a cluster.
@@ -27,8 +27,8 @@ pub fn state_mut<'a>(cx: &'a mut Ctx<'_>) -> Result<&'a mut State, Error> {
 /// The slot that an argument names.
 pub fn slot(args: &Args<'_>, index: usize) -> Result<u16, Error> {
     const INVALID: Error = Error::fixed("ERR Invalid or out of range slot");
-    let slot = args.integer(index).map_err(|_| INVALID)?;
-    u16::try_from(slot).ok().filter(|slot| usize::from(*slot) < SLOTS).ok_or(INVALID)
+    let number = args.integer(index).map_err(|_| INVALID)?;
+    slot::numbered(number).ok_or(INVALID)
 }
 
 /// The node that an argument names.

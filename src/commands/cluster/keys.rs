@@ -3,7 +3,7 @@
 use super::common::enabled;
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
-use crate::db::slot::{SLOTS, slot_of};
+use crate::db::slot::{self, slot_of};
 use crate::server::execution::Ctx;
 
 /// CLUSTER KEYSLOT.
@@ -17,8 +17,8 @@ pub fn slot(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 pub fn count_in_slot(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     enabled(cx)?;
     let slot = args.integer(2)?;
-    let slot = existing(slot).ok_or(Error::fixed("ERR Invalid slot"))?;
-    cx.reply.integer(cx.db.dict().len_of_slot(slot) as i64);
+    let slot = slot::numbered(slot).ok_or(Error::fixed("ERR Invalid slot"))?;
+    cx.reply.integer(cx.db.dict().len_of_slot(slot.into()) as i64);
     Ok(())
 }
 
@@ -27,14 +27,10 @@ pub fn of_slot(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     const INVALID: Error = Error::fixed("ERR Invalid slot or number of keys");
     enabled(cx)?;
     let (slot, count) = (args.integer(2)?, args.integer(3)?);
-    let slot = existing(slot).ok_or(INVALID)?;
+    let slot = usize::from(slot::numbered(slot).ok_or(INVALID)?);
     let count = usize::try_from(count).map_err(|_| INVALID)?;
     let dict = cx.db.dict();
     cx.reply.array(count.min(dict.len_of_slot(slot)));
     dict.iter_slot(slot).take(count).for_each(|entry| cx.reply.bulk(entry.key()));
     Ok(())
-}
-
-fn existing(slot: i64) -> Option<usize> {
-    usize::try_from(slot).ok().filter(|slot| *slot < SLOTS)
 }
