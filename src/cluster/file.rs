@@ -9,6 +9,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::util::replace_file::sync_folder;
+
 /// The mode of a new file, less what the umask takes.
 const MODE: u32 = 0o644;
 /// How often a file may be replaced by another process while this one takes hold of it.
@@ -58,8 +60,8 @@ impl ConfFile {
                 file.sync_all()?;
             }
             fs::rename(&temporary, &self.path)?;
-            if on_disk && let Some(folder) = self.path.parent() {
-                File::open(folder)?.sync_all()?;
+            if on_disk {
+                sync_folder(&self.path)?;
             }
             Ok(file)
         })();

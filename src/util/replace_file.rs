@@ -23,14 +23,19 @@ pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        sync_folder(path)
     })();
     if replaced.is_err() {
         // The error that led here is the one to report; a leftover file does no harm.
         let _ = fs::remove_file(&temporary);
     }
     replaced
+}
+
+/// Has the name of a file reach the disk.
+pub fn sync_folder(file: &Path) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::open(folder)?.sync_all()
 }
 
 /// Gives a file the owner, the group and the mode of another one. A process that may not give files away remains the

@@ -23,6 +23,7 @@ use crate::server::modes::ServerModes;
 use crate::server::observe::log_format;
 use crate::util::clock::unix_seconds;
 use crate::util::oom_score::Wanted;
+use crate::util::replace_file::sync_folder;
 use crate::util::{alloc, platform};
 
 /// Bytes after which what was written is sent to the disk.
@@ -174,12 +175,6 @@ impl Place {
 fn write_file(db: &Databases, config: &Config, options: &Options, on_key: save::OnKey<'_>) -> bool {
     let place = Place::new(config, &std::process::id().to_string());
     place.write(|sink| save::save(db, options, sink, on_key).map(|_| ())) && place.take_name(|rename| rename())
-}
-
-/// Has the name of a file reach the disk.
-pub fn sync_folder(file: &Path) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }
 
 /// Begins a save in the background, by the method that is asked for or by that of the directive; false if that failed.

@@ -21,8 +21,9 @@ use crate::repl::receiving::{End, Inflow, Receiving};
 use crate::repl::wire::TURN_BYTES;
 use crate::server::Server;
 use crate::server::persistence::load_state::Place;
-use crate::server::persistence::{loading, snapshot};
+use crate::server::persistence::loading;
 use crate::util::platform;
+use crate::util::replace_file::sync_folder;
 
 /// Bytes after which what was written is sent to the disk.
 const SYNC_EVERY: u64 = 8 << 20;
@@ -172,7 +173,7 @@ fn load_file(server: &mut Server, db: &mut Databases, receiving: Receiving) {
     let Some((file, path)) = receiving.file else { return };
     drop(file);
     let target = PathBuf::from(&server.config.dbfilename);
-    let placed = std::fs::rename(&path, &target).and_then(|()| snapshot::sync_folder(&target));
+    let placed = std::fs::rename(&path, &target).and_then(|()| sync_folder(&target));
     let opened = placed.and_then(|()| File::open(&target));
     let file = match opened {
         Ok(file) => file,

@@ -28,6 +28,7 @@ use crate::persist::rdb::write::FileSink;
 use crate::script::library::Restore;
 use crate::server::Server;
 use crate::util::platform::os_error_text;
+use crate::util::replace_file::sync_folder;
 
 const USAGE: &str = "\
 Usage: oxidis --convert FILE OUT --for VERSION [options]
@@ -262,7 +263,7 @@ fn write(task: &Task, server: &Server, db: &Databases) -> Result<String, String>
     let written = save::save_some(db, &options, &mut sink, &mut |_| keys += 1, &mut on_refused)
         .and_then(|bytes| sink.file().sync_all().map(|()| bytes))
         .and_then(|bytes| fs::rename(&temporary, &task.to).map(|()| bytes))
-        .and_then(|bytes| snapshot::sync_folder(&task.to).map(|()| bytes));
+        .and_then(|bytes| sync_folder(&task.to).map(|()| bytes));
     let bytes = written.map_err(|error| {
         fs::remove_file(&temporary).ok();
         error_text(error)
