@@ -221,14 +221,9 @@ impl Connection {
             }
         }
         // What the socket has taken may wait there.
-        if self.socket.has_unsent() {
-            match self.socket.flush() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.output_stuck = true;
-                    return Ok((Flushed::Partial, sent));
-                }
-                result => result?,
-            }
+        if self.socket.has_unsent() && !self.socket.flush_some()? {
+            self.output_stuck = true;
+            return Ok((Flushed::Partial, sent));
         }
         self.output_stuck = false;
         Ok((Flushed::Done, sent))

@@ -8,6 +8,7 @@ pub mod outgoing;
 pub mod socket;
 pub mod tls;
 pub mod tokens;
+mod write_some;
 
 /// A client's place in the registry, and the token of its socket.
 pub type ClientKey = usize;

@@ -11,6 +11,7 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
 use super::tls::Session;
+use super::write_some::write_some;
 use crate::config::TlsClientUser;
 
 /// A connected, non-blocking socket.
@@ -49,6 +50,14 @@ impl Socket {
         }
     }
 
+    /// Writes as many of these bytes as the socket takes now; how many that is.
+    ///
+    /// # Errors
+    /// Those of the socket, but for that it takes no more.
+    pub fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        write_some(bytes, |rest| self.write(rest))
+    }
+
     /// Writes several pieces.
     pub fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
@@ -80,6 +89,18 @@ impl Socket {
         match self {
             Socket::Tls(session) => with_tls(session, Session::flush),
             Socket::Tcp(_) | Socket::Unix(_) | Socket::Nowhere => Ok(()),
+        }
+    }
+
+    /// The same, as far as the socket takes it now; whether nothing is left.
+    ///
+    /// # Errors
+    /// Those of the socket, but for that it takes no more.
+    #[inline]
+    pub fn flush_some(&mut self) -> io::Result<bool> {
+        match self.flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            result => result.map(|()| true),
         }
     }
 

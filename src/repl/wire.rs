@@ -39,19 +39,9 @@ impl Wire {
     /// Those of the socket.
     pub fn flush(&mut self) -> io::Result<()> {
         let Some(socket) = &mut self.socket else { return Ok(()) };
-        match socket.flush() {
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-            _ => {}
-        }
-        while !self.output.is_empty() {
-            match socket.write(self.output.as_slices().0) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => _ = self.output.drain(..written),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        socket.flush_some()?;
+        let written = socket.write_some(self.output.make_contiguous())?;
+        self.output.drain(..written);
         Ok(())
     }
 

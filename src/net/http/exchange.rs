@@ -217,26 +217,19 @@ impl Exchange {
     /// Sends what waits; whether that is all.
     fn send(&mut self, now_ms: i64) -> io::Result<bool> {
         while let Some(piece) = self.output.front() {
-            match self.socket.write(&piece[self.sent..]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => {
-                    self.sent += count;
-                    self.deadline_ms = now_ms + STALL_MS;
-                    if self.sent == piece.len() {
-                        self.output.pop_front();
-                        self.sent = 0;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            let written = self.socket.write_some(&piece[self.sent..])?;
+            if written > 0 {
+                self.deadline_ms = now_ms + STALL_MS;
             }
+            self.sent += written;
+            if self.sent < piece.len() {
+                return Ok(false);
+            }
+            self.output.pop_front();
+            self.sent = 0;
         }
-        if self.socket.has_unsent() {
-            match self.socket.flush() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                result => result?,
-            }
+        if !self.socket.flush_some()? {
+            return Ok(false);
         }
         if self.phase == Phase::Streaming {
             self.deadline_ms = now_ms + STALL_MS;

@@ -23,6 +23,7 @@ use super::client::address_as_name;
 use super::owner;
 use super::records::{Engine, Plain, Side, Task};
 use crate::config::TlsClientUser;
+use crate::net::write_some::write_some;
 
 /// Bytes read from a socket at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -321,7 +322,7 @@ impl Session {
     /// Sends what is encrypted, and keeps what the socket does not take.
     fn send(&mut self, batch: &mut Batch<'_>) -> io::Result<()> {
         let encrypted = &batch.room[..std::mem::take(&mut batch.used)];
-        let sent = if self.has_unsent() { 0 } else { send(&mut self.stream, encrypted)? };
+        let sent = if self.has_unsent() { 0 } else { write_some(encrypted, |rest| self.stream.write(rest))? };
         self.outgoing.extend_from_slice(&encrypted[sent..]);
         Ok(())
     }
@@ -343,7 +344,7 @@ impl Session {
         if !self.has_unsent() {
             return Ok(());
         }
-        self.sent += send(&mut self.stream, &self.outgoing[self.sent..])?;
+        self.sent += write_some(&self.outgoing[self.sent..], |rest| self.stream.write(rest))?;
         if self.has_unsent() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -358,7 +359,7 @@ impl Session {
         }
         let mut alert = [0; ALERT_BYTES_MAX];
         if let Ok(length) = self.work(Task::Close { into: &mut alert }) {
-            send(&mut self.stream, &alert[..length]).ok();
+            write_some(&alert[..length], |rest| self.stream.write(rest)).ok();
         }
     }
 }
@@ -367,19 +368,4 @@ impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").field("stream", &self.stream).finish_non_exhaustive()
     }
-}
-
-/// Writes until the socket takes no more; how many bytes it took.
-fn send(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    let mut sent = 0;
-    while sent < bytes.len() {
-        match stream.write(&bytes[sent..]) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => sent += count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(sent)
 }

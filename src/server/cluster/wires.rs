@@ -185,17 +185,7 @@ impl Wire {
         if self.stage == Stage::Connecting || !self.socket.is_established() {
             return Ok(());
         }
-        let would_block =
-            |error: io::Error| if error.kind() == io::ErrorKind::WouldBlock { Ok(()) } else { Err(error) };
-        while self.sent < self.output.len() {
-            match self.socket.write(&self.output[self.sent..]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => self.sent += written,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        self.sent += self.socket.write_some(&self.output[self.sent..])?;
         if self.sent == self.output.len() {
             self.output.clear();
             self.output.shrink_to(KEPT_BYTES);
@@ -204,7 +194,7 @@ impl Wire {
             self.output.drain(..self.sent);
             self.sent = 0;
         }
-        self.socket.flush().or_else(would_block)
+        self.socket.flush_some().map(|_| ())
     }
 
     /// Bytes that wait to be sent, and the room they have.
