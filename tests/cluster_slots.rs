@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use common::dataset::figure;
 use common::{Connection, Reply, Server, binary, free_port, wait_until};
 
 const IDS: [&str; 2] = ["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"];
@@ -318,9 +319,7 @@ fn keys_are_evicted_from_all_slots_alike() {
     let mut client = server.connect();
     let value = "v".repeat(1000);
     (0..4000).for_each(|number| _ = client.cmd(&["SET", &format!("old:{number}"), &value]));
-    let used = run(&mut client, "INFO memory").text();
-    let used: u64 =
-        used.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("a field").parse().expect("a number");
+    let used = figure(&mut client, "used_memory");
     client.cmd(&["CONFIG", "SET", "maxmemory", &used.to_string()]);
     (0..2000).for_each(|number| assert_eq!(client.cmd(&["SET", &format!("new:{number}"), &value]), Reply::ok()));
     let Reply::Array(old) = run(&mut client, "KEYS old:*") else { panic!("no array") };
