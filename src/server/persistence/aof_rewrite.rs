@@ -11,8 +11,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::aof_write::flush;
-use super::{aof_folder, forkless, snapshot};
-use crate::config::SnapshotMethod;
+use super::forkless::{self, Maker};
+use super::{aof_folder, snapshot};
 use crate::db::Databases;
 use crate::persist::aof::{Aof, Failed, Mode, failed, rewrite};
 use crate::persist::backup::State;
@@ -91,9 +91,9 @@ fn begin_child(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
     aof_folder::begin_increment(server, "background rewrite")?;
     server.persist.aof.rewrites.count += 1;
     let version = (!server.config.aof_use_rdb_preamble).then_some(Version::OWN);
-    match forkless::method(server, db, None, version) {
-        SnapshotMethod::Fork => begin_process(server, db)?,
-        SnapshotMethod::Forkless => begin_thread(server, db)?,
+    match forkless::maker(server, db, None, version) {
+        Maker::Process => begin_process(server, db)?,
+        Maker::Thread(version) => begin_thread(server, db, version)?,
     }
     server.persist.aof.rewrites.scheduled = false;
     if server.persist.aof.is_on() {
@@ -125,10 +125,10 @@ fn begin_process(server: &mut Server, db: &mut Databases) -> Result<(), Failed> 
     Ok(())
 }
 
-fn begin_thread(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
+fn begin_thread(server: &mut Server, db: &mut Databases, version: Version) -> Result<(), Failed> {
     let (tag, form) = (new_tag(), Form::of(server));
     let ([target, temporary], sync_every) = (temporary(&tag), sync_every(server));
-    let begun = forkless::begin(server, db, Purpose::AofRewrite, tag, move |outline, supply, on_key| {
+    let begun = forkless::begin(server, db, Purpose::AofRewrite, version, tag, move |outline, supply, on_key| {
         let written = write_temporary(&temporary, sync_every, |sink| {
             match &form {
                 Form::Snapshot(options) => _ = save::save_images(outline, options, sink, supply, on_key)?,

@@ -29,24 +29,32 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 /// The most keys that are asked for the version of the format they need, which holds the loop up.
 const KEYS_ASKED_MAX: usize = 10_000;
 
-/// How a snapshot is to be made: as asked for, or as the directive says. Where a thread could not know in time which
-/// version of the format it has to write, unless a certain one is wanted, it is a process after all.
-pub fn method(
-    server: &Server,
-    db: &Databases,
-    asked: Option<SnapshotMethod>,
-    version: Option<Version>,
-) -> SnapshotMethod {
-    let method = asked.unwrap_or(server.config.bgsave_default_method);
-    let knows_version = || version.or_else(|| save::lowest_of(db, KEYS_ASKED_MAX)).is_some();
-    if method == SnapshotMethod::Forkless && !knows_version() {
-        log::info!("There may be values of types that are not in all versions of the format: saving with fork");
-        return SnapshotMethod::Fork;
-    }
-    method
+/// Who is to make a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// A process.
+    Process,
+    /// A thread, which writes this version of the format.
+    Thread(Version),
 }
 
-/// Begins a snapshot: the thread does `work` with the copies it is given, and tells it of each key.
+/// Who is to make a snapshot: as asked for, or as the directive says. Where a thread could not know in time which
+/// version of the format it has to write, unless a certain one is wanted, it is a process after all.
+pub fn maker(server: &Server, db: &Databases, asked: Option<SnapshotMethod>, version: Option<Version>) -> Maker {
+    if asked.unwrap_or(server.config.bgsave_default_method) == SnapshotMethod::Fork {
+        return Maker::Process;
+    }
+    match version.or_else(|| save::lowest_of(db, KEYS_ASKED_MAX)) {
+        Some(version) => Maker::Thread(version),
+        None => {
+            log::info!("There may be values of types that are not in all versions of the format: saving with fork");
+            Maker::Process
+        }
+    }
+}
+
+/// Begins a snapshot in a version of the format: the thread does `work` with the copies it is given, and tells it of
+/// each key.
 ///
 /// # Errors
 /// When the system gives no thread.
@@ -54,10 +62,10 @@ pub fn begin(
     server: &mut Server,
     db: &mut Databases,
     purpose: Purpose,
+    version: Version,
     tag: String,
     work: impl FnOnce(&Outline, &mut Supply, OnKey<'_>) -> bool + Send + 'static,
 ) -> io::Result<()> {
-    let version = save::lowest_of(db, KEYS_ASKED_MAX).unwrap_or(Version::OWN);
     let outline = Outline { sizes: db.begin_capture(), clock: db.access_clock(), version };
     let keys = outline.sizes.iter().map(|size| size.keys as u64).sum();
     let delay_us = server.config.rdb_key_save_delay_us;

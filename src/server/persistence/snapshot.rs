@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::forkless;
+use super::forkless::{self, Maker};
 use crate::config::{Choice, Config, OomScoreAdj, REDIS_VERSION, SnapshotMethod};
 use crate::db::Databases;
 use crate::persist::child::{Child, Worker};
@@ -187,9 +187,9 @@ pub fn begin(server: &mut Server, db: &mut Databases, asked: Option<SnapshotMeth
     server.persist.snapshots.dirty_before = db.dirty;
     server.persist.snapshots.last_try = unix_seconds();
     let options = file_options(server);
-    let begun = match forkless::method(server, db, asked, options.version) {
-        SnapshotMethod::Fork => begin_process(server, db, &options),
-        SnapshotMethod::Forkless => begin_thread(server, db, options),
+    let begun = match forkless::maker(server, db, asked, options.version) {
+        Maker::Process => begin_process(server, db, &options),
+        Maker::Thread(version) => begin_thread(server, db, version, options),
     };
     if !begun {
         server.persist.snapshots.last_ok = false;
@@ -219,10 +219,10 @@ fn begin_process(server: &mut Server, db: &mut Databases, options: &Options) -> 
     forked.is_ok()
 }
 
-fn begin_thread(server: &mut Server, db: &mut Databases, options: Options) -> bool {
+fn begin_thread(server: &mut Server, db: &mut Databases, version: Version, options: Options) -> bool {
     let tag = new_tag();
     let place = Place::new(&server.config, &tag);
-    let begun = forkless::begin(server, db, Purpose::Rdb, tag, move |outline, supply, on_key| {
+    let begun = forkless::begin(server, db, Purpose::Rdb, version, tag, move |outline, supply, on_key| {
         let written = place.write(|sink| {
             save::save_images(outline, &options, sink, supply, on_key)?;
             supply.check_whole()

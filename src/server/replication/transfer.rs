@@ -14,18 +14,19 @@ use mio::Interest;
 use mio::net::UnixStream;
 
 use super::roster;
-use crate::config::SnapshotMethod;
 use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::net::tokens::PIPE_TOKEN;
 use crate::persist::fork::{Ended, Purpose};
 use crate::persist::forkless::{is_given_up, new_tag};
 use crate::persist::rdb::save::{self, Options};
+use crate::persist::rdb::version::Version;
 use crate::persist::rdb::write::Sink;
 use crate::repl::replica::Filter;
 use crate::repl::transfer::Transfer;
 use crate::server::Server;
-use crate::server::persistence::{aof_write, forkless, snapshot};
+use crate::server::persistence::forkless::{self, Maker};
+use crate::server::persistence::{aof_write, snapshot};
 use crate::util::platform;
 
 /// Bytes taken from the pipe at a time: enough to be shared rather than copied.
@@ -43,13 +44,13 @@ impl Sink for PipeSink {
 pub fn begin(server: &mut Server, db: &mut Databases, to: &[ClientKey], filter: Filter) -> bool {
     let begun = pipe(server).and_then(|(pipe, theirs)| {
         let content = Content { mark: crate::repl::new_id(&mut server.random), options: options(server, filter) };
-        match forkless::method(server, db, None, filter.version) {
-            SnapshotMethod::Fork => {
+        match forkless::maker(server, db, None, filter.version) {
+            Maker::Process => {
                 let pid = begin_process(server, db, filter, theirs, &content)?;
                 log::info!("Background RDB transfer started by pid {pid}");
             }
-            SnapshotMethod::Forkless => {
-                begin_thread(server, db, filter, theirs, content)?;
+            Maker::Thread(version) => {
+                begin_thread(server, db, filter, version, theirs, content)?;
                 log::info!("Background RDB transfer started without fork");
             }
         }
@@ -138,12 +139,13 @@ fn begin_thread(
     server: &mut Server,
     db: &mut Databases,
     filter: Filter,
+    version: Version,
     theirs: BlockingStream,
     content: Content,
 ) -> io::Result<()> {
     let mut nothing = Databases::new(0);
-    let db = if filter.no_data { &mut nothing } else { db };
-    forkless::begin(server, db, Purpose::Sync, new_tag(), move |outline, supply, on_key| {
+    let (db, version) = if filter.no_data { (&mut nothing, Version::LOWEST) } else { (db, version) };
+    forkless::begin(server, db, Purpose::Sync, version, new_tag(), move |outline, supply, on_key| {
         let sent = content.send(theirs, |sink, options| {
             save::save_images(outline, options, sink, supply, on_key)?;
             supply.check_whole()
