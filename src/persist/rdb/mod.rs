@@ -33,9 +33,16 @@ pub mod write;
 use std::time::Duration;
 
 /// Rests for some microseconds after a key; if that is negative, for one microsecond after each of so many keys. For
-/// tests.
-#[cold]
+/// tests: mostly it is 0, for no rest.
+#[inline]
 pub fn rest(delay_us: i32, keys: u64) {
+    if delay_us != 0 {
+        sleep(delay_us, keys);
+    }
+}
+
+#[cold]
+fn sleep(delay_us: i32, keys: u64) {
     let (every, micros) = if delay_us < 0 { (u64::from(delay_us.unsigned_abs()), 1) } else { (1, delay_us as u64) };
     if keys.is_multiple_of(every) {
         std::thread::sleep(Duration::from_micros(micros));

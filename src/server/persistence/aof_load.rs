@@ -264,10 +264,7 @@ impl LogLoader {
                 if cx.client().transaction.is_none() {
                     *good_up_to = reader.end_of(index);
                 }
-                let delay_us = server.config.key_load_delay_us;
-                if delay_us != 0 {
-                    crate::persist::rdb::rest(delay_us, *commands);
-                }
+                crate::persist::rdb::rest(server.config.key_load_delay_us, *commands);
             }
             Ok(())
         });

@@ -107,9 +107,7 @@ fn begin_process(server: &mut Server, db: &mut Databases) -> Result<(), Failed> 
         let delay_us = server.config.rdb_key_save_delay_us;
         let [target, _] = temporary(&std::process::id().to_string());
         let written = write_base(server, db, &target, &mut |keys| {
-            if delay_us != 0 {
-                crate::persist::rdb::rest(delay_us, keys);
-            }
+            crate::persist::rdb::rest(delay_us, keys);
             reporter.key_done(keys);
         });
         if written {

@@ -72,9 +72,7 @@ pub fn begin(
     let started = forkless::start(tag, move |supply| {
         let key_done = supply.key_done();
         let mut on_key = |keys: u64| {
-            if delay_us != 0 {
-                crate::persist::rdb::rest(delay_us, keys);
-            }
+            crate::persist::rdb::rest(delay_us, keys);
             key_done(keys);
         };
         work(&outline, supply, &mut on_key)

@@ -79,9 +79,7 @@ pub fn save_now(server: &mut Server, db: &mut Databases) -> bool {
     let interrupted = server.persist.interrupted.clone();
     let temporary = temporary(&server.config, &std::process::id().to_string());
     let mut on_key = |keys: u64| {
-        if delay_us != 0 {
-            crate::persist::rdb::rest(delay_us, keys);
-        }
+        crate::persist::rdb::rest(delay_us, keys);
         if interrupted.load(Relaxed) {
             log::warn!("You insist... exiting now.");
             std::fs::remove_file(&temporary).ok();
@@ -202,9 +200,7 @@ fn begin_process(server: &mut Server, db: &mut Databases, options: &Options) -> 
     let forked = fork_child(server, db, Purpose::Rdb, &[], |server, db, reporter| {
         let delay_us = server.config.rdb_key_save_delay_us;
         let saved = write_file(db, &server.config, options, &mut |keys| {
-            if delay_us != 0 {
-                crate::persist::rdb::rest(delay_us, keys);
-            }
+            crate::persist::rdb::rest(delay_us, keys);
             reporter.key_done(keys);
         });
         if saved {

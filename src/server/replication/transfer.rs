@@ -122,9 +122,7 @@ fn begin_process(
         let nothing = Databases::new(0);
         let db = if filter.no_data { &nothing } else { db };
         let mut on_key = |keys: u64| {
-            if delay_us != 0 {
-                crate::persist::rdb::rest(delay_us, keys);
-            }
+            crate::persist::rdb::rest(delay_us, keys);
             reporter.key_done(keys);
         };
         let sent = content.send(theirs, |sink, options| save::save(db, options, sink, &mut on_key).map(|_| ()));

@@ -620,8 +620,6 @@ impl State {
     /// `key-load-delay`.
     #[inline]
     fn rest(&self) {
-        if self.settings.key_delay_us != 0 {
-            super::rest(self.settings.key_delay_us, self.keys_met);
-        }
+        super::rest(self.settings.key_delay_us, self.keys_met);
     }
 }
