@@ -159,6 +159,12 @@ impl Manifest {
         self.base.iter().chain(&self.increments)
     }
 
+    /// Their names, each with whether it is that of the base.
+    pub fn names(&self) -> Vec<(String, bool)> {
+        let base = self.base.iter().map(|part| (part.name.clone(), true));
+        base.chain(self.increments.iter().map(|part| (part.name.clone(), false))).collect()
+    }
+
     /// Makes the one file of an append-only file of an old version the base.
     pub fn adopt(&mut self, name: &str) {
         self.base = Some(Part { name: name.to_owned(), seq: 1 });

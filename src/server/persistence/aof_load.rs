@@ -52,9 +52,7 @@ pub fn find(server: &mut Server) -> Result<Option<LogLoader>, Failed> {
     let Server { persist, config, .. } = server;
     persist.aof.manifest = manifest;
     aof_folder::upgrade(&mut persist.aof, config)?;
-    let manifest = &server.persist.aof.manifest;
-    let base = manifest.base.iter().map(|part| (part.name.clone(), true));
-    let names: Vec<_> = base.chain(manifest.increments.iter().map(|part| (part.name.clone(), false))).collect();
+    let names = persist.aof.manifest.names();
     if names.is_empty() {
         return Ok(None);
     }

@@ -73,7 +73,7 @@ fn snapshot(server: &Server, path: &str) -> Result<(Origin, u64), Failed> {
 fn log_of(server: &mut Server, path: &str) -> Result<(Origin, u64), Failed> {
     let place = Path::new(path);
     let names = if path.ends_with(".manifest") {
-        names_of(&read_manifest(path)?)
+        read_manifest(path)?.names()
     } else {
         fs::metadata(place).map_err(|error| refused(path, &error))?;
         let name = place.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -92,10 +92,4 @@ fn read_manifest(path: &str) -> Result<Manifest, Failed> {
         Ok(None) => Err(refused(path, &std::io::Error::from_raw_os_error(libc::ENOENT))),
         Err(error) => Err(refused(path, &error)),
     }
-}
-
-/// The files of a log, each with whether it is the base of the others.
-fn names_of(manifest: &Manifest) -> Vec<(String, bool)> {
-    let base = manifest.base.iter().map(|part| (part.name.clone(), true));
-    base.chain(manifest.increments.iter().map(|part| (part.name.clone(), false))).collect()
 }

@@ -183,8 +183,7 @@ impl Source {
         };
         config.appenddirname = path.to_str().ok_or("a name that is not UTF-8")?.to_owned();
         config.appendfilename = stem;
-        let base = manifest.base.iter().map(|part| (part.name.clone(), true));
-        Ok(Source::Log(base.chain(manifest.increments.iter().map(|part| (part.name.clone(), false))).collect()))
+        Ok(Source::Log(manifest.names()))
     }
 }
 
