@@ -4,7 +4,7 @@ use super::load_state::{Origin, Place};
 use super::{aof_folder, aof_load, aof_switch, loading, preload};
 use crate::db::Databases;
 use crate::persist::aof::Failed;
-use crate::persist::rdb::load::{LoadError, Loader, Progress, Settings};
+use crate::persist::rdb::load::{LoadError, Progress};
 use crate::script::library::Restore;
 use crate::server::Server;
 use crate::server::execution::changes;
@@ -32,10 +32,8 @@ pub fn begin(server: &mut Server, db: &mut Databases) -> Result<(), Failed> {
     match loading::open(&server.config) {
         Ok(None) => Ok(()),
         Ok(Some((file, bytes))) => {
-            // Replicas of the last process that go on where they were have yet to be told what has expired since.
-            let settings = Settings { names_expired: !server.is_replica(), ..loading::settings(server, bytes, false) };
-            let loader = Loader::new(Box::new(file), settings);
-            loading::begin_from(server, db, Origin::Snapshot(Box::new(loader)), bytes, false);
+            let snapshot = loading::snapshot_at_start(server, file, bytes);
+            loading::begin_from(server, db, snapshot, bytes, false);
             Ok(())
         }
         Err(error) => {

@@ -80,6 +80,13 @@ pub fn open(config: &Config) -> io::Result<Option<(File, u64)>> {
     Ok(Some((file, metadata.len())))
 }
 
+/// A snapshot that is loaded at start.
+pub fn snapshot_at_start(server: &Server, file: File, bytes: u64) -> Origin {
+    // Replicas of the last process that go on where they were have yet to be told what has expired since.
+    let settings = Settings { names_expired: !server.is_replica(), ..settings(server, bytes, false) };
+    Origin::Snapshot(Box::new(Loader::new(Box::new(file), settings)))
+}
+
 /// Begins to load the data set at start: the server's own, or one that is preloaded.
 pub fn begin_from(server: &mut Server, db: &mut Databases, from: Origin, total_bytes: u64, preloaded: bool) {
     let (started, start_time) = (Instant::now(), unix_micros() / 1_000_000);

@@ -11,7 +11,6 @@ use crate::config::Config;
 use crate::db::Databases;
 use crate::persist::aof::manifest::{self, Manifest};
 use crate::persist::aof::{Failed, failed};
-use crate::persist::rdb::load::{Loader, Settings};
 use crate::server::Server;
 use crate::server::persistence::load_state::Origin;
 use crate::util::platform::os_error_text;
@@ -66,8 +65,7 @@ fn snapshot(server: &Server, path: &str) -> Result<(Origin, u64), Failed> {
         Ok((file, bytes))
     });
     let (file, bytes) = opened.map_err(|error| refused(path, &error))?;
-    let settings = Settings { names_expired: !server.is_replica(), ..loading::settings(server, bytes, false) };
-    Ok((Origin::Snapshot(Box::new(Loader::new(Box::new(file), settings))), bytes))
+    Ok((loading::snapshot_at_start(server, file, bytes), bytes))
 }
 
 fn log_of(server: &mut Server, path: &str) -> Result<(Origin, u64), Failed> {
