@@ -225,12 +225,7 @@ impl Entry {
             if let Some(expire) = shape.expire {
                 self.0.add(WORD).cast().write(expire);
             }
-            let slot = self.0.add(header.slot_offset());
-            match shape.kind.slot_bytes() {
-                0 => {}
-                WORD => slot.cast().write(shape.slot[0]),
-                _ => slot.cast().write(shape.slot),
-            }
+            write_slot(self.0.add(header.slot_offset()), shape.kind, shape.slot);
             if header.short_key_len() == LONG_KEY {
                 self.0.add(header.key_offset() - WORD).cast().write(key_len as u64);
             }
@@ -393,49 +388,19 @@ impl Entry {
     /// A copy of this entry under another key, expiry and access included.
     pub fn duplicate(&self, key: &[u8]) -> Self {
         let view = self.view();
-        let slot = match view.kind() {
-            Kind::Int => word_slot(view.slot()),
-            Kind::Inline => word_slot(0),
-            Kind::Shared => word_slot(Arc::into_raw(view.shared().to_arc()).expose_provenance() as u64),
-            Kind::List
-            | Kind::Set
-            | Kind::SortedSet
-            | Kind::Hash
-            | Kind::Stream
-            | Kind::Array
-            | Kind::PathHash
-            | Kind::Bitmap => view.copy_of_collection(),
-        };
+        let slot = view.slot_of_copy();
         Self::build(key, view.inline_value(), view.access(), Shape { slot, ..self.shape() })
     }
 
     /// A copy of a borrowed entry, all that belongs to it included.
     pub fn copy_of(view: EntryView<'_>) -> Self {
-        let slot = match view.kind() {
-            Kind::Int | Kind::Inline => None,
-            Kind::Shared => Some(word_slot(arc_into_slot(view.shared().to_arc()))),
-            Kind::List
-            | Kind::Set
-            | Kind::SortedSet
-            | Kind::Hash
-            | Kind::Stream
-            | Kind::Array
-            | Kind::PathHash
-            | Kind::Bitmap => Some(view.copy_of_collection()),
-        };
-        let layout = view.layout();
+        let (slot, layout) = (view.slot_of_copy(), view.layout());
         let copy = Self(allocate(layout));
         // SAFETY: both have the size of the layout. What the slot of the copy would own twice is overwritten at once
-        // with what is its own; a slot of one word has room for one.
+        // with what is its own.
         unsafe {
             copy.0.copy_from_nonoverlapping(view.raw(), layout.size());
-            if let Some(slot) = slot {
-                let place = copy.0.add(view.header().slot_offset());
-                match view.kind().slot_bytes() {
-                    COLLECTION_BYTES => place.cast().write(slot),
-                    _ => place.cast().write(slot[0]),
-                }
-            }
+            write_slot(copy.0.add(view.header().slot_offset()), view.kind(), slot);
         }
         copy
     }
@@ -544,6 +509,22 @@ impl Entry {
             self.modify_bytes(|bytes| bytes.resize(bytes.len().max(len_min), 0));
         }
         self.bytes_mut().unwrap_or_default()
+    }
+}
+
+/// Writes the content of a slot of a kind.
+///
+/// # Safety
+/// At the place, a multiple of 8, is as much room as such a slot has.
+#[inline(always)]
+unsafe fn write_slot(place: NonNull<u8>, kind: Kind, slot: Slot) {
+    // SAFETY: by contract.
+    unsafe {
+        match kind.slot_bytes() {
+            0 => {}
+            WORD => place.cast().write(slot[0]),
+            _ => place.cast().write(slot),
+        }
     }
 }
 

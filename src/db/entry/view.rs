@@ -7,7 +7,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::{
-    ACCESS_BITS, EMBEDDED_MAX, EXPIRES, Entry, INLINE_MAX, Kind, LONG_KEY, RAW, SHARED_BYTES, WORD, layout, size_class,
+    ACCESS_BITS, EMBEDDED_MAX, EXPIRES, Entry, INLINE_MAX, Kind, LONG_KEY, RAW, SHARED_BYTES, Slot, WORD,
+    arc_into_slot, layout, size_class, word_slot,
 };
 use crate::util::prefetch::prefetch_read;
 
@@ -183,6 +184,23 @@ impl<'a> EntryView<'a> {
     pub(super) fn slot_address(self) -> NonNull<u8> {
         // SAFETY: at that offset lies the slot or what follows it, within the allocation.
         unsafe { self.raw.add(self.header().slot_offset()) }
+    }
+
+    /// The slot of a copy, which owns as much as this one.
+    pub(super) fn slot_of_copy(self) -> Slot {
+        match self.kind() {
+            Kind::Int => word_slot(self.slot()),
+            Kind::Inline => word_slot(0),
+            Kind::Shared => word_slot(arc_into_slot(self.shared().to_arc())),
+            Kind::List
+            | Kind::Set
+            | Kind::SortedSet
+            | Kind::Hash
+            | Kind::Stream
+            | Kind::Array
+            | Kind::PathHash
+            | Kind::Bitmap => self.copy_of_collection(),
+        }
     }
 
     /// The number of bytes in the key.
