@@ -91,6 +91,21 @@ pub enum Kind {
     Bitmap = 10,
 }
 
+/// The kinds that have a collection in the slot, as a pattern.
+macro_rules! collection_kinds {
+    () => {
+        Kind::List
+            | Kind::Set
+            | Kind::SortedSet
+            | Kind::Hash
+            | Kind::Stream
+            | Kind::Array
+            | Kind::PathHash
+            | Kind::Bitmap
+    };
+}
+use collection_kinds;
+
 impl Kind {
     /// The data type this kind represents.
     pub fn value_type(self) -> ValueType {
@@ -334,14 +349,7 @@ impl Entry {
         match self.view().kind() {
             Kind::Int | Kind::Inline => {}
             Kind::Shared => drop(ManuallyDrop::into_inner(self.shared_arc())),
-            Kind::List
-            | Kind::Set
-            | Kind::SortedSet
-            | Kind::Hash
-            | Kind::Stream
-            | Kind::Array
-            | Kind::PathHash
-            | Kind::Bitmap => self.drop_collection(),
+            collection_kinds!() => self.drop_collection(),
         }
     }
 
@@ -424,15 +432,7 @@ impl Entry {
     /// The string is "raw" to OBJECT ENCODING afterwards.
     pub fn bytes_mut(&mut self) -> Option<&mut [u8]> {
         match self.view().kind() {
-            Kind::Int
-            | Kind::List
-            | Kind::Set
-            | Kind::SortedSet
-            | Kind::Hash
-            | Kind::Stream
-            | Kind::Array
-            | Kind::PathHash
-            | Kind::Bitmap => None,
+            Kind::Int | collection_kinds!() => None,
             Kind::Shared => Some(self.shared_vec()),
             Kind::Inline => {
                 let header = Header(self.view().header().0 | RAW << 8);
@@ -449,16 +449,7 @@ impl Entry {
     /// Changes the bytes of a string in any way; of another value it makes a string. The string is "raw" to OBJECT ENCODING afterwards.
     pub fn modify_bytes<R>(&mut self, change: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         match self.view().kind() {
-            Kind::Int
-            | Kind::Inline
-            | Kind::List
-            | Kind::Set
-            | Kind::SortedSet
-            | Kind::Hash
-            | Kind::Stream
-            | Kind::Array
-            | Kind::PathHash
-            | Kind::Bitmap => {
+            Kind::Int | Kind::Inline | collection_kinds!() => {
                 let mut bytes = self.view().string().map(StringRef::to_vec).unwrap_or_default();
                 let result = change(&mut bytes);
                 self.set_text(bytes, true);
@@ -493,15 +484,7 @@ impl Entry {
     /// The string is "raw" to OBJECT ENCODING afterwards.
     pub fn bytes_grown(&mut self, len_min: usize) -> &mut [u8] {
         let fits = match self.view().kind() {
-            Kind::Int
-            | Kind::List
-            | Kind::Set
-            | Kind::SortedSet
-            | Kind::Hash
-            | Kind::Stream
-            | Kind::Array
-            | Kind::PathHash
-            | Kind::Bitmap => false,
+            Kind::Int | collection_kinds!() => false,
             Kind::Inline => self.view().header().value_len() >= len_min,
             Kind::Shared => self.view().shared().bytes().len() >= len_min,
         };

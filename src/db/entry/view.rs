@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{
     ACCESS_BITS, EMBEDDED_MAX, EXPIRES, Entry, INLINE_MAX, Kind, LONG_KEY, RAW, SHARED_BYTES, Slot, WORD,
-    arc_into_slot, layout, size_class, word_slot,
+    arc_into_slot, collection_kinds, layout, size_class, word_slot,
 };
 use crate::util::prefetch::prefetch_read;
 
@@ -192,14 +192,7 @@ impl<'a> EntryView<'a> {
             Kind::Int => word_slot(self.slot()),
             Kind::Inline => word_slot(0),
             Kind::Shared => word_slot(arc_into_slot(self.shared().to_arc())),
-            Kind::List
-            | Kind::Set
-            | Kind::SortedSet
-            | Kind::Hash
-            | Kind::Stream
-            | Kind::Array
-            | Kind::PathHash
-            | Kind::Bitmap => self.copy_of_collection(),
+            collection_kinds!() => self.copy_of_collection(),
         }
     }
 
@@ -287,14 +280,7 @@ impl<'a> EntryView<'a> {
             Kind::Int => Some(StringRef::Int(self.slot() as i64)),
             Kind::Inline => Some(StringRef::Bytes(self.inline_value())),
             Kind::Shared => Some(StringRef::Shared(self.shared())),
-            Kind::List
-            | Kind::Set
-            | Kind::SortedSet
-            | Kind::Hash
-            | Kind::Stream
-            | Kind::Array
-            | Kind::PathHash
-            | Kind::Bitmap => None,
+            collection_kinds!() => None,
         }
     }
 
@@ -309,14 +295,7 @@ impl<'a> EntryView<'a> {
             Kind::Int => "int",
             Kind::Inline if self.header().flags() & RAW == 0 && self.header().value_len() <= EMBEDDED_MAX => "embstr",
             Kind::Inline | Kind::Shared => "raw",
-            Kind::List
-            | Kind::Set
-            | Kind::SortedSet
-            | Kind::Hash
-            | Kind::Stream
-            | Kind::Array
-            | Kind::PathHash
-            | Kind::Bitmap => self.any_collection().map_or("", |collection| collection.encoding()),
+            collection_kinds!() => self.any_collection().map_or("", |collection| collection.encoding()),
         }
     }
 
@@ -334,14 +313,7 @@ impl<'a> EntryView<'a> {
         let elsewhere = match self.kind() {
             Kind::Int | Kind::Inline => 0,
             Kind::Shared => size_class(SHARED_BYTES) + size_class(self.shared().vec().capacity()),
-            Kind::List
-            | Kind::Set
-            | Kind::SortedSet
-            | Kind::Hash
-            | Kind::Stream
-            | Kind::Array
-            | Kind::PathHash
-            | Kind::Bitmap => self.any_collection().map_or(0, |collection| collection.heap_bytes(samples)),
+            collection_kinds!() => self.any_collection().map_or(0, |collection| collection.heap_bytes(samples)),
         };
         self.layout().size() + elsewhere
     }
