@@ -29,24 +29,21 @@ pub fn write_all(
     out: &mut dyn Write,
     on_key: &mut dyn FnMut(u64),
 ) -> io::Result<()> {
-    let mut script = Script { out, words: Vec::new(), count: 0 };
+    let mut script = Script::begin(functions, out)?;
     let mut keys = 0;
-    for library in functions {
-        script.command(&[b"FUNCTION", b"LOAD", library])?;
-    }
     for index in 0..databases.count() {
         let dict = &databases.database(index).dict;
         if dict.is_empty() {
             continue;
         }
-        script.command(&[b"SELECT", index.to_string().as_bytes()])?;
+        script.select(index)?;
         for entry in dict.iter() {
             script.entry(entry)?;
             keys += 1;
             on_key(keys);
         }
         for key in dict.blessed().scan(0, usize::MAX).1 {
-            script.command(&[b"BLESS", b"SET", key, b"NO-EVICT"])?;
+            script.bless(key)?;
         }
     }
     Ok(())
@@ -62,19 +59,16 @@ pub fn write_images(
     out: &mut dyn Write,
     on_key: &mut dyn FnMut(u64),
 ) -> io::Result<()> {
-    let mut script = Script { out, words: Vec::new(), count: 0 };
-    for library in functions {
-        script.command(&[b"FUNCTION", b"LOAD", library])?;
-    }
+    let mut script = Script::begin(functions, out)?;
     let (mut selected, mut keys) = (None, 0);
     for Images { database, images, .. } in images {
         if selected.replace(database) != Some(database) {
-            script.command(&[b"SELECT", database.to_string().as_bytes()])?;
+            script.select(database)?;
         }
         for image in images {
             script.entry(image.entry.view())?;
             if image.blessed {
-                script.command(&[b"BLESS", b"SET", image.entry.view().key(), b"NO-EVICT"])?;
+                script.bless(image.entry.view().key())?;
             }
             keys += 1;
             on_key(keys);
@@ -91,7 +85,24 @@ struct Script<'a> {
     count: usize,
 }
 
-impl Script<'_> {
+impl<'a> Script<'a> {
+    /// Begins with the libraries of functions.
+    fn begin(functions: &[Vec<u8>], out: &'a mut dyn Write) -> io::Result<Self> {
+        let mut script = Script { out, words: Vec::new(), count: 0 };
+        for library in functions {
+            script.command(&[b"FUNCTION", b"LOAD", library])?;
+        }
+        Ok(script)
+    }
+
+    fn select(&mut self, database: usize) -> io::Result<()> {
+        self.command(&[b"SELECT", database.to_string().as_bytes()])
+    }
+
+    fn bless(&mut self, key: &[u8]) -> io::Result<()> {
+        self.command(&[b"BLESS", b"SET", key, b"NO-EVICT"])
+    }
+
     fn word(&mut self, word: &[u8]) {
         let mut number = itoa::Buffer::new();
         self.words.push(b'$');
