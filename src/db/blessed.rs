@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use super::hasher::hash_key;
+
 /// Keys that are never evicted, each under its hash.
 #[derive(Debug, Default)]
 pub struct Blessed(BTreeSet<(u64, Box<[u8]>)>);
@@ -25,6 +27,12 @@ impl Blessed {
     pub fn contains(&self, hash: u64, key: &[u8]) -> bool {
         let mut behind = self.0.range((hash, Box::default())..).take_while(|(other, _)| *other == hash);
         behind.any(|(_, other)| **other == *key)
+    }
+
+    /// The same where the hash is not known: the key is hashed only if there are any.
+    #[inline]
+    pub fn contains_key(&self, key: &[u8]) -> bool {
+        !self.is_empty() && self.contains(hash_key(key), key)
     }
 
     /// Adds a key; whether it is new.

@@ -23,7 +23,7 @@ mod tests;
 
 use super::blessed::Blessed;
 use super::entry::{Entry, EntryView};
-use super::hasher::{KeyHasher, hash_key, slot_in};
+use super::hasher::{KeyHasher, slot_in};
 use super::slot::SLOTS;
 use crate::types::table::Table;
 
@@ -74,8 +74,7 @@ pub struct Images {
 impl Images {
     fn push(&mut self, entry: EntryView<'_>, blessed: &Blessed) {
         self.bytes += size_of::<Image>() + entry.heap_bytes(SAMPLES);
-        let blessed = !blessed.is_empty() && blessed.contains(hash_key(entry.key()), entry.key());
-        self.images.push(Image { entry: Entry::copy_of(entry), blessed });
+        self.images.push(Image { entry: Entry::copy_of(entry), blessed: blessed.contains_key(entry.key()) });
     }
 }
 

@@ -133,10 +133,7 @@ impl Databases {
         if dict.blessed().is_empty() {
             return draw();
         }
-        let may_go = |entry: &EntryView<'_>| {
-            let key = Key::new(entry.key());
-            !dict.blessed().contains(key.hash(), key.bytes())
-        };
+        let may_go = |entry: &EntryView<'_>| !dict.blessed().contains_key(entry.key());
         (0..DRAWS_MAX).map_while(|_| draw()).find(may_go)
     }
 

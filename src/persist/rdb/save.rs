@@ -10,7 +10,7 @@ use super::format::{PROTECTION, VERSION_AUX, VERSION_CHECKSUM, VERSION_FUNCTIONS
 use super::forms;
 use super::version::{Since, Version};
 use super::write::{Sink, Writer};
-use crate::db::{AccessClock, DatabaseSize, Databases, EntryView, Images, hash_key};
+use crate::db::{AccessClock, DatabaseSize, Databases, EntryView, Images};
 use crate::types::uncommon;
 
 /// What holds fields that expire: they have a form in each fork.
@@ -262,9 +262,7 @@ impl<'a> File<'a> {
             }
             batch.iter().for_each(|entry| entry.prefetch());
             for entry in batch.drain(..) {
-                let blessed = dict.blessed();
-                let blessed = !blessed.is_empty() && blessed.contains(hash_key(entry.key()), entry.key());
-                self.key(index, entry, blessed);
+                self.key(index, entry, dict.blessed().contains_key(entry.key()));
                 saved += 1;
                 on_key(saved);
             }
