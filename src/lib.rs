@@ -32,8 +32,8 @@
 //!    │
 //! script     Lua: interpreters, libraries, what is known of scripts and functions
 //! client     a connected client: modes, subscriptions, what it tracks, users and rights (acl), the registry of all
-//! cluster    what a node knows of its cluster: nodes, slots, messages of the bus, the rules of it, nodes.conf
-//! repl       the history of the data set, the backlog, what is known of replicas and of the primary
+//! peers      what is known of other servers: history, backlog, replicas and primary (repl); nodes, slots, messages of
+//!            the bus, the rules of it, nodes.conf (cluster)
 //! persist    the formats of snapshots (rdb) and of the log (aof), its writer, child processes
 //! net        sockets, connections, listeners, links to others, TLS
 //! command    what is known of commands: specs, the table of names, arguments, key positions, documentation
@@ -78,14 +78,13 @@
 //!   rows (three files: `server/mod.rs`, `execution/context.rs`, `execution/row.rs`).
 
 mod client;
-mod cluster;
 mod command;
 mod commands;
 mod config;
 mod db;
 mod net;
+mod peers;
 mod persist;
-mod repl;
 pub mod resp;
 mod script;
 mod server;

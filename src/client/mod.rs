@@ -20,7 +20,7 @@ use crate::client::tracking::ClientTracking;
 use crate::command::spec::{READONLY, WRITE};
 use crate::command::{CommandId, Flags};
 use crate::net::connection::Connection;
-use crate::repl::replica::Replica;
+use crate::peers::repl::replica::Replica;
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
 use crate::util::bit_set::bit_set;

@@ -14,8 +14,8 @@ use crate::command::{Args, Error};
 use crate::config::Rewrite;
 use crate::db::keyspace::NewString;
 use crate::db::{EntryView, Expiry, Key, WrongType, digest};
+use crate::peers::repl::outgoing::Outgoing;
 use crate::persist::rdb::save::saved_bytes;
-use crate::repl::outgoing::Outgoing;
 use crate::server::clients::users;
 use crate::server::execution::{Command, Ctx, Handler, changes};
 use crate::server::persistence::{backup, load_step, loading, snapshot};
@@ -101,7 +101,7 @@ fn accept(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 
 /// Gives the history another name: whoever comes back gets everything.
 fn change_history(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    let id = crate::repl::new_id(&mut cx.server.random);
+    let id = crate::peers::repl::new_id(&mut cx.server.random);
     cx.server.repl.history.begin(id);
     cx.reply.ok();
     Ok(())

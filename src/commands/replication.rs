@@ -1,5 +1,5 @@
 //! Replication: REPLICAOF, PSYNC and what goes with them, WAIT, ROLE, FAILOVER. What they bring about is in
-//! [`crate::repl`].
+//! [`crate::peers::repl`].
 
 use crate::client::Modes;
 use crate::client::durability::{Durability, ReplyShape};

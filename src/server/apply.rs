@@ -12,10 +12,10 @@ use super::oom_score::oom_score;
 use super::persistence::{aof_folder, snapshot};
 use super::web::watch;
 use super::{Server, replica_mode, title};
-use crate::cluster;
 use crate::config::{Changes, Config, Effect, SetError};
 use crate::db::Databases;
 use crate::net::listeners::Transport;
+use crate::peers::cluster;
 use crate::util::{alloc, platform};
 
 /// Descriptors kept for files, listeners and the like besides those of clients.

@@ -4,7 +4,7 @@
 //! When nobody observes anything (see [`Observers`]), none of this is entered at all.
 
 use crate::config::NotifyFlags;
-use crate::repl::outgoing::Outgoing;
+use crate::peers::repl::outgoing::Outgoing;
 use crate::resp::reply::Reply;
 use crate::resp::request::OwnedRequest;
 use crate::util::bit_set::bit_set;

@@ -41,7 +41,6 @@ use crate::client::acl::Acl;
 use crate::client::pubsub::PubSub;
 use crate::client::registry::Clients;
 use crate::client::tracking::Tracking;
-use crate::cluster::file::ConfFile;
 use crate::command::{CommandId, CommandTable, Error};
 use crate::config::{Config, NotifyFlags, SnapshotMethod};
 use crate::db::Databases;
@@ -52,9 +51,10 @@ use crate::net::deadlines::Deadlines;
 use crate::net::listeners::Listeners;
 use crate::net::outgoing::Links;
 use crate::net::{ClientKey, tls};
+use crate::peers::cluster::file::ConfFile;
+use crate::peers::repl::{self, Replication};
 use crate::persist::Persist;
 use crate::persist::child::Child;
-use crate::repl::{self, Replication};
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::script::Scripting;
 use crate::script::functions::Host;
@@ -170,7 +170,7 @@ pub struct Server {
     /// Replication.
     pub repl: Replication,
     /// What it knows of its cluster, if it is a node of one,
-    pub cluster: Option<Box<crate::cluster::State>>,
+    pub cluster: Option<Box<crate::peers::cluster::State>>,
     /// and the file it keeps that in.
     pub nodes_conf: Option<ConfFile>,
     /// How much its slots are used, if that is counted.

@@ -1,13 +1,13 @@
 //! Propagation: the changes of a finished command are handed to the append-only file and the backlog.
 //!
-//! What a command changed is noted while it runs (`repl::outgoing`) and handed over when the outermost command is done.
+//! What a command changed is noted while it runs (`peers::repl::outgoing`) and handed over when the outermost command is done.
 //! What the server does by itself (keys that expired or were evicted) is no transaction, however much of it comes at
 //! once.
 
 use super::Server;
 use super::effects::Observers;
 use super::modes::ServerModes;
-use crate::repl::outgoing::{TO_ALL, TO_FILE, TO_REPLICAS};
+use crate::peers::repl::outgoing::{TO_ALL, TO_FILE, TO_REPLICAS};
 
 /// Brings [`Observers::PROPAGATE`] in line with who listens. Nobody does while the data set is being loaded.
 pub fn update_propagate_observer(server: &mut Server) {

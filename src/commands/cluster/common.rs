@@ -1,9 +1,9 @@
 //! What the subcommands of CLUSTER have in common.
 
-use crate::cluster::{Node, NodeKey, State};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
 use crate::db::slot;
+use crate::peers::cluster::{Node, NodeKey, State};
 use crate::server::execution::Ctx;
 
 /// What a server says that is no node of a cluster.

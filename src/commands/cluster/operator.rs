@@ -1,11 +1,11 @@
 //! CLUSTER MEET, FORGET, REPLICATE, FAILOVER, RESET, SET-CONFIG-EPOCH and the like: what operators do about nodes.
 
 use super::common::{node, state, state_mut};
-use crate::cluster::NodeId;
-use crate::cluster::rules::operator::Failover;
 use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::{Args, Error};
 use crate::config::cluster::BUS_PORT_OFFSET;
+use crate::peers::cluster::NodeId;
+use crate::peers::cluster::rules::operator::Failover;
 use crate::server::cluster::conf;
 use crate::server::cluster::event;
 use crate::server::execution::Ctx;

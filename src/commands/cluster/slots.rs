@@ -3,9 +3,9 @@
 use std::ops::RangeInclusive;
 
 use super::common::{node, slot, state, state_mut};
-use crate::cluster::{NodeKey, SlotSet, State};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
+use crate::peers::cluster::{NodeKey, SlotSet, State};
 use crate::server::cluster::event;
 use crate::server::execution::Ctx;
 

@@ -3,15 +3,15 @@
 use std::fmt::Write;
 
 use super::common::{DISABLED, node, state};
-use crate::cluster::link::Link;
-use crate::cluster::message::Kind;
-use crate::cluster::node::LinkId;
-use crate::cluster::nodes_conf::Reader;
-use crate::cluster::{Flags, Node, NodeId, SlotSet, State};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
 use crate::config::EndpointType;
 use crate::net::ClientKey;
+use crate::peers::cluster::link::Link;
+use crate::peers::cluster::message::Kind;
+use crate::peers::cluster::node::LinkId;
+use crate::peers::cluster::nodes_conf::Reader;
+use crate::peers::cluster::{Flags, Node, NodeId, SlotSet, State};
 use crate::resp::reply::Reply;
 use crate::server::Server;
 use crate::server::cluster::endpoint;

@@ -1,12 +1,12 @@
 //! What follows for the data and its clients from what the rules decide.
 
 use super::{bus, event, reassigned};
-use crate::cluster::message::Body;
-use crate::cluster::node::NodeKey;
-use crate::cluster::outbox::Action;
-use crate::cluster::{SlotSet, State};
 use crate::config::ReplicaOf;
 use crate::db::Databases;
+use crate::peers::cluster::message::Body;
+use crate::peers::cluster::node::NodeKey;
+use crate::peers::cluster::outbox::Action;
+use crate::peers::cluster::{SlotSet, State};
 use crate::server::Server;
 use crate::server::clients::publish;
 use crate::server::execution::changes;

@@ -1,8 +1,8 @@
 //! `nodes.conf` at work: read at start, written before anything is sent that promises what it says.
 
-use crate::cluster::file::{ConfFile, OpenError};
-use crate::cluster::{Settings, State};
 use crate::config::SaveBehavior;
+use crate::peers::cluster::file::{ConfFile, OpenError};
+use crate::peers::cluster::{Settings, State};
 use crate::server::Server;
 use crate::server::modes::ServerModes;
 use crate::util::platform::os_error_text;

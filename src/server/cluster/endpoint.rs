@@ -1,8 +1,8 @@
 //! Where clients are told that a node is.
 
-use crate::cluster::{Node, NodeKey};
 use crate::config::EndpointType;
 use crate::net::ClientKey;
+use crate::peers::cluster::{Node, NodeKey};
 use crate::server::Server;
 
 /// The name of a node that has none to tell.

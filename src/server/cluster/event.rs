@@ -1,7 +1,7 @@
 //! Events: what happens, told to the rules together with the moment and how it stands with this node.
 
-use crate::cluster::State;
-use crate::cluster::rules::{Local, Moment};
+use crate::peers::cluster::State;
+use crate::peers::cluster::rules::{Local, Moment};
 use crate::server::Server;
 use crate::server::pause::WritePauseReason;
 

@@ -1,4 +1,4 @@
-//! A node of a cluster at work: `nodes.conf`, the bus, and what follows from what the rules of [`crate::cluster`] decide.
+//! A node of a cluster at work: `nodes.conf`, the bus, and what follows from what the rules of [`crate::peers::cluster`] decide.
 
 pub mod act;
 pub mod bus;

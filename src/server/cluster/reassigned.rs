@@ -3,10 +3,10 @@
 
 use crate::client::pubsub::Kind;
 use crate::client::{BlockedFor, Client};
-use crate::cluster::State;
 use crate::command::spec::READONLY;
 use crate::db::slot::slot_of;
 use crate::net::ClientKey;
+use crate::peers::cluster::State;
 use crate::server::Server;
 use crate::server::clients::publish;
 use crate::server::cluster::route::Detour;

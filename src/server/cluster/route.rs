@@ -6,11 +6,11 @@
 //! there (TRYAGAIN).
 
 use super::endpoint;
-use crate::cluster::{NodeKey, State};
 use crate::command::spec::{ASKING, MOVES_KEYS, PUBSUB, RUNS_QUEUE, WRITE};
 use crate::command::{Args, CommandId, Error, Flags, Spec, keys};
 use crate::db::{Databases, Key};
 use crate::net::ClientKey;
+use crate::peers::cluster::{NodeKey, State};
 use crate::server::Server;
 use crate::server::execution::Ctx;
 

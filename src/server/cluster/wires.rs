@@ -5,10 +5,10 @@ use std::io;
 
 use mio::{Registry, Token};
 
-use crate::cluster::message::decode::{self, Invalid};
-use crate::cluster::node::LinkId;
 use crate::net::socket::Socket;
 use crate::net::tokens::BUS_FIRST_TOKEN;
+use crate::peers::cluster::message::decode::{self, Invalid};
+use crate::peers::cluster::node::LinkId;
 
 /// Read at a time, in bytes.
 const READ_BYTES: usize = 16 << 10;

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::peers::repl::link::State;
 use crate::persist::fork::Purpose;
-use crate::repl::link::State;
 use crate::server::Server;
 use crate::server::state::Told;
 

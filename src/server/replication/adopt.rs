@@ -4,9 +4,9 @@ use super::acks::send_ack;
 use super::{connect, roster};
 use crate::client::{Client, Modes};
 use crate::db::Databases;
-use crate::repl::link::State;
-use crate::repl::main_channel::{MainChannel, Stage};
-use crate::repl::primary::{Cached, Logged, Primary};
+use crate::peers::repl::link::State;
+use crate::peers::repl::main_channel::{MainChannel, Stage};
+use crate::peers::repl::primary::{Cached, Logged, Primary};
 use crate::server::replica_mode::update_role;
 use crate::server::{Server, propagate};
 
@@ -49,7 +49,7 @@ pub fn adopt(server: &mut Server, cached: Cached, is_old: bool) {
 /// The primary lets this replica go on where it was, maybe under another name of the history.
 pub fn resume_partial(server: &mut Server, id: Option<&str>) {
     let Some(mut cached) = server.repl.cached.take() else { return };
-    if let Some(id) = id.filter(|id| id.len() == crate::repl::ID_CHARS && *id != cached.id) {
+    if let Some(id) = id.filter(|id| id.len() == crate::peers::repl::ID_CHARS && *id != cached.id) {
         log::warn!("Master replication ID changed to {id}");
         let history = &mut server.repl.history;
         history.second_id = std::mem::replace(&mut cached.id, id.to_owned());
@@ -76,7 +76,7 @@ pub fn synchronized(server: &mut Server, db: &mut Databases, stream_db: Option<u
     let promised = server.repl.link.promised.take();
     let is_old = promised.is_none();
     // Who has asked with SYNC is told of no history: nobody can go on elsewhere with what comes.
-    let (id, offset) = promised.unwrap_or_else(|| (crate::repl::new_id(&mut server.random), 0));
+    let (id, offset) = promised.unwrap_or_else(|| (crate::peers::repl::new_id(&mut server.random), 0));
     server.repl.history.begin(id.clone());
     server.repl.history.offset = offset;
     server.repl.begin_backlog(server.config.repl_backlog_size);

@@ -14,8 +14,8 @@ use crate::net::connection::Connection;
 use crate::net::socket::Socket;
 use crate::net::tls::Session;
 use crate::net::tokens::LINK_TOKEN;
-use crate::repl::link::{Link, State};
-use crate::repl::wire::Wire;
+use crate::peers::repl::link::{Link, State};
+use crate::peers::repl::wire::Wire;
 use crate::server::Server;
 use crate::util::platform;
 

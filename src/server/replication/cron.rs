@@ -3,7 +3,7 @@
 use super::acks::send_ack;
 use super::{connect, failover, primary, receive};
 use crate::db::Databases;
-use crate::repl::link::State;
+use crate::peers::repl::link::State;
 use crate::server::Server;
 use crate::server::modes::ServerModes;
 

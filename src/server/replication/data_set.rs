@@ -2,8 +2,8 @@
 
 use super::roster;
 use crate::db::Databases;
+use crate::peers::repl::receiving::Receiving;
 use crate::persist::fork::Purpose;
-use crate::repl::receiving::Receiving;
 use crate::server::Server;
 use crate::server::execution::changes;
 use crate::server::persistence::{loading, snapshot};

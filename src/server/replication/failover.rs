@@ -9,7 +9,7 @@ use crate::command::error::{CmdResult, SYNTAX};
 use crate::command::{Args, Error};
 use crate::config::ReplicaOf;
 use crate::db::Databases;
-use crate::repl::failover::{Failover, Phase};
+use crate::peers::repl::failover::{Failover, Phase};
 use crate::server::Server;
 use crate::server::execution::Ctx;
 use crate::server::pause::WritePauseReason;

@@ -12,10 +12,10 @@
 use super::{adopt, connect, main_channel, receive};
 use crate::config::VALKEY_VERSION;
 use crate::db::Databases;
-use crate::repl;
-use crate::repl::link::{State, Step};
-use crate::repl::main_channel::Tie;
-use crate::repl::wire::TURN_BYTES;
+use crate::peers::repl;
+use crate::peers::repl::link::{State, Step};
+use crate::peers::repl::main_channel::Tie;
+use crate::peers::repl::wire::TURN_BYTES;
 use crate::server::Server;
 use crate::util::platform;
 

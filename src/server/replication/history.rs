@@ -1,9 +1,9 @@
 //! The history of a data set that was loaded.
 
 use super::primary;
+use crate::peers::repl::outgoing::Outgoing;
+use crate::peers::repl::primary::Cached;
 use crate::persist::rdb::load::Loader;
-use crate::repl::outgoing::Outgoing;
-use crate::repl::primary::Cached;
 use crate::server::execution::changes;
 use crate::server::{Server, propagate};
 
@@ -33,9 +33,11 @@ pub fn adopt_history(server: &mut Server, aux: &[(String, Vec<u8>)]) {
         let field = aux.iter().find(|(field, _)| field == name);
         field.and_then(|(_, text)| std::str::from_utf8(text).ok())
     };
-    let number = |name: &str| text(name)?.parse().ok().filter(|number| (0..=crate::repl::OFFSET_MAX).contains(number));
+    let number =
+        |name: &str| text(name)?.parse().ok().filter(|number| (0..=crate::peers::repl::OFFSET_MAX).contains(number));
     let (id, offset, db) = (text("repl-id"), number("repl-offset"), number("repl-stream-db"));
-    let (Some(id), Some(offset), Some(db)) = (id.filter(|id| id.len() == crate::repl::ID_CHARS), offset, db) else {
+    let (Some(id), Some(offset), Some(db)) = (id.filter(|id| id.len() == crate::peers::repl::ID_CHARS), offset, db)
+    else {
         return;
     };
     server.repl.history_is_known = true;

@@ -1,6 +1,6 @@
 //! A full sync over two connections: the second one opened for the snapshot, the first one kept from there on.
 //!
-//! [`crate::repl::main_channel`] shows what is said on which. The second connection takes the way of any other
+//! [`crate::peers::repl::main_channel`] shows what is said on which. The second connection takes the way of any other
 //! (`handshake`, `receive`), and the first one is looked after here. Whichever is lost takes the other along, and all
 //! begins anew. How much of the stream is kept has a bound; what is beyond that waits at the primary.
 
@@ -11,10 +11,10 @@ use super::{adopt, receive};
 use crate::config::{Config, VALKEY_VERSION};
 use crate::db::Databases;
 use crate::net::tokens::MAIN_CHANNEL_TOKEN;
-use crate::repl::link::State;
-use crate::repl::main_channel::{MainChannel, Stage, Tie};
-use crate::repl::read_promise;
-use crate::repl::wire::TURN_BYTES;
+use crate::peers::repl::link::State;
+use crate::peers::repl::main_channel::{MainChannel, Stage, Tie};
+use crate::peers::repl::read_promise;
+use crate::peers::repl::wire::TURN_BYTES;
 use crate::server::Server;
 use crate::util::platform;
 

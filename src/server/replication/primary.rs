@@ -11,8 +11,8 @@ use super::{sync, transfer};
 use crate::client::{Client, Modes};
 use crate::db::Databases;
 use crate::net::ClientKey;
+use crate::peers::repl::replica::Stage;
 use crate::persist::fork::Purpose;
-use crate::repl::replica::Stage;
 use crate::server::pause::WritePauseReason;
 use crate::server::persistence::{aof_write, snapshot};
 use crate::server::{Server, propagate};
@@ -192,7 +192,7 @@ fn free_backlog_if_unused(server: &mut Server, now: i64) {
         return;
     }
     if now - repl.no_replicas_since_ms > (ttl_s as i64).saturating_mul(1000) {
-        let id = crate::repl::new_id(&mut server.random);
+        let id = crate::peers::repl::new_id(&mut server.random);
         repl.history.begin(id);
         repl.backlog = None;
         propagate::update_propagate_observer(server);

@@ -9,9 +9,9 @@ use crate::command::Error;
 use crate::config::ReplicaOf;
 use crate::db::Databases;
 use crate::net::ClientKey;
-use crate::repl::LinkHistory;
-use crate::repl::link::Link;
-use crate::repl::primary::{Cached, Primary};
+use crate::peers::repl::LinkHistory;
+use crate::peers::repl::link::Link;
+use crate::peers::repl::primary::{Cached, Primary};
 use crate::server::replica_mode::update_role;
 use crate::server::{Server, propagate};
 
@@ -118,7 +118,7 @@ pub fn become_primary(server: &mut Server, db: &mut Databases) {
         log::info!("Discarding previously cached master state.");
     }
     connect::drop_link(server, db, false);
-    let id = crate::repl::new_id(&mut server.random);
+    let id = crate::peers::repl::new_id(&mut server.random);
     let history = &mut server.repl.history;
     history.continue_as(id);
     log::warn!(

@@ -2,7 +2,7 @@
 
 use crate::client::Modes;
 use crate::net::ClientKey;
-use crate::repl::replica::{Replica, Stage};
+use crate::peers::repl::replica::{Replica, Stage};
 use crate::server::modes::ServerModes;
 use crate::server::{Server, propagate};
 

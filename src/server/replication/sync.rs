@@ -19,8 +19,8 @@ use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
 use crate::db::Databases;
 use crate::net::ClientKey;
+use crate::peers::repl::replica::{Filter, Replica, Stage};
 use crate::persist::fork::Purpose;
-use crate::repl::replica::{Filter, Replica, Stage};
 use crate::server::execution::Ctx;
 use crate::server::modes::ServerModes;
 use crate::server::persistence::snapshot;
@@ -81,7 +81,7 @@ fn add_replica(server: &mut Server, key: ClientKey) {
     server.clients.at_mut(key).modes.set(Modes::REPLICA, true);
     server.repl.replicas.push(key);
     if server.repl.replicas.len() == 1 && server.repl.backlog.is_none() {
-        let id = crate::repl::new_id(&mut server.random);
+        let id = crate::peers::repl::new_id(&mut server.random);
         server.repl.history.begin(id);
         server.repl.begin_backlog(server.config.repl_backlog_size);
         log::info!(

@@ -17,13 +17,13 @@ use super::roster;
 use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::net::tokens::PIPE_TOKEN;
+use crate::peers::repl::replica::Filter;
+use crate::peers::repl::transfer::Transfer;
 use crate::persist::fork::{Ended, Purpose};
 use crate::persist::forkless::{is_given_up, new_tag};
 use crate::persist::rdb::save::{self, Options};
 use crate::persist::rdb::version::Version;
 use crate::persist::rdb::write::Sink;
-use crate::repl::replica::Filter;
-use crate::repl::transfer::Transfer;
 use crate::server::Server;
 use crate::server::persistence::forkless::{self, Maker};
 use crate::server::persistence::{aof_write, snapshot};
@@ -43,7 +43,8 @@ impl Sink for PipeSink {
 /// Begins to send a snapshot to replicas; false if that failed.
 pub fn begin(server: &mut Server, db: &mut Databases, to: &[ClientKey], filter: Filter) -> bool {
     let begun = pipe(server).and_then(|(pipe, theirs)| {
-        let content = Content { mark: crate::repl::new_id(&mut server.random), options: options(server, filter) };
+        let content =
+            Content { mark: crate::peers::repl::new_id(&mut server.random), options: options(server, filter) };
         match forkless::maker(server, db, None, filter.version) {
             Maker::Process => {
                 let pid = begin_process(server, db, filter, theirs, &content)?;

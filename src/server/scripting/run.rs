@@ -18,7 +18,7 @@ use crate::command::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE};
 use crate::command::{Args, CommandId, Error};
 use crate::db::Databases;
 use crate::net::ClientKey;
-use crate::repl::outgoing::TO_ALL;
+use crate::peers::repl::outgoing::TO_ALL;
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::script::convert::{self, ScriptError, Unwritten, push_error};

@@ -5,7 +5,7 @@
 
 use super::section::{Section, Source, human};
 use crate::config::Choice;
-use crate::repl::main_channel::MainChannel;
+use crate::peers::repl::main_channel::MainChannel;
 use crate::types::hash::template_figures;
 use crate::util::{alloc, platform};
 

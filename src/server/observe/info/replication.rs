@@ -2,8 +2,8 @@
 
 use super::section::{Section, Source};
 use crate::config::ReplicaOf;
-use crate::repl::link::State;
-use crate::repl::main_channel::MainChannel;
+use crate::peers::repl::link::State;
+use crate::peers::repl::main_channel::MainChannel;
 use crate::server::Server;
 use crate::server::replication::{roster, stream};
 

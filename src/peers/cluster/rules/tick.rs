@@ -1,10 +1,10 @@
 //! What a node does by itself, ten times a second.
 
 use super::Moment;
-use crate::cluster::message::PingKind;
-use crate::cluster::node::{Flags, NodeKey};
-use crate::cluster::outbox::Action;
-use crate::cluster::state::State;
+use crate::peers::cluster::message::PingKind;
+use crate::peers::cluster::node::{Flags, NodeKey};
+use crate::peers::cluster::outbox::Action;
+use crate::peers::cluster::state::State;
 
 /// Rounds between two pings of some node.
 const PING_EVERY: u64 = 10;

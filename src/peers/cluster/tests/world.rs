@@ -6,15 +6,15 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 
-use crate::cluster::link::Ends;
-use crate::cluster::message::decode::decode;
-use crate::cluster::message::{Body, Packet};
-use crate::cluster::node::{Address, LinkId, NodeKey};
-use crate::cluster::outbox::Action;
-use crate::cluster::rules::{Local, Moment, TICK_MS};
-use crate::cluster::{NodeId, Settings, SlotSet, State};
 use crate::config::Config;
 use crate::db::slot::SLOTS;
+use crate::peers::cluster::link::Ends;
+use crate::peers::cluster::message::decode::decode;
+use crate::peers::cluster::message::{Body, Packet};
+use crate::peers::cluster::node::{Address, LinkId, NodeKey};
+use crate::peers::cluster::outbox::Action;
+use crate::peers::cluster::rules::{Local, Moment, TICK_MS};
+use crate::peers::cluster::{NodeId, Settings, SlotSet, State};
 use crate::util::random::Random;
 
 pub const NODE_TIMEOUT_MS: i64 = 2000;

@@ -1,11 +1,11 @@
 //! Claims to slots: the one with the greatest epoch counts.
 
 use super::Moment;
-use crate::cluster::message::Body;
-use crate::cluster::node::NodeKey;
-use crate::cluster::outbox::Action;
-use crate::cluster::slots::SlotSet;
-use crate::cluster::state::State;
+use crate::peers::cluster::message::Body;
+use crate::peers::cluster::node::NodeKey;
+use crate::peers::cluster::outbox::Action;
+use crate::peers::cluster::slots::SlotSet;
+use crate::peers::cluster::state::State;
 
 impl State {
     /// A primary claims slots, itself or by what another has said of it.

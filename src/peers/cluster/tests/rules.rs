@@ -1,9 +1,9 @@
 //! One rule at a time.
 
 use super::world::{NODE_TIMEOUT_MS, World, ip};
-use crate::cluster::Flags;
-use crate::cluster::rules::operator::Failover;
-use crate::cluster::state::{Health, Reason};
+use crate::peers::cluster::Flags;
+use crate::peers::cluster::rules::operator::Failover;
+use crate::peers::cluster::state::{Health, Reason};
 
 /// Indices: 0, 1, 2 are primaries, 3, 4, 5 their replicas.
 fn six(seed: u64) -> World {

@@ -4,12 +4,12 @@
 use std::net::IpAddr;
 
 use super::Moment;
-use crate::cluster::election::Election;
-use crate::cluster::id::NodeId;
-use crate::cluster::message::{Body, Packet};
-use crate::cluster::node::{Address, Flags, Node, NodeKey};
-use crate::cluster::outbox::Action;
-use crate::cluster::state::State;
+use crate::peers::cluster::election::Election;
+use crate::peers::cluster::id::NodeId;
+use crate::peers::cluster::message::{Body, Packet};
+use crate::peers::cluster::node::{Address, Flags, Node, NodeKey};
+use crate::peers::cluster::outbox::Action;
+use crate::peers::cluster::state::State;
 
 /// How a replica is to take its primary's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

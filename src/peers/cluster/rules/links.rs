@@ -1,12 +1,12 @@
 //! What happens to links: begun, there, gone; and nodes as far as they hang on these.
 
 use super::Moment;
-use crate::cluster::id::NodeId;
-use crate::cluster::link::{Ends, Link};
-use crate::cluster::message::PingKind;
-use crate::cluster::node::{Address, Flags, LinkId, Node, NodeKey};
-use crate::cluster::outbox::Action;
-use crate::cluster::state::State;
+use crate::peers::cluster::id::NodeId;
+use crate::peers::cluster::link::{Ends, Link};
+use crate::peers::cluster::message::PingKind;
+use crate::peers::cluster::node::{Address, Flags, LinkId, Node, NodeKey};
+use crate::peers::cluster::outbox::Action;
+use crate::peers::cluster::state::State;
 
 impl State {
     /// A node has begun a link to this one.

@@ -1,10 +1,10 @@
 //! Who is a primary, and who a replica of whom.
 
 use super::Moment;
-use crate::cluster::message::PingKind;
-use crate::cluster::node::{Flags, NodeKey};
-use crate::cluster::outbox::Action;
-use crate::cluster::state::State;
+use crate::peers::cluster::message::PingKind;
+use crate::peers::cluster::node::{Flags, NodeKey};
+use crate::peers::cluster::outbox::Action;
+use crate::peers::cluster::state::State;
 
 impl State {
     /// A node is a primary from now on, whatever it was.

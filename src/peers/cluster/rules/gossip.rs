@@ -1,11 +1,11 @@
 //! What nodes tell of themselves and of others.
 
 use super::Moment;
-use crate::cluster::id::NodeId;
-use crate::cluster::message::{Body, Extension, Gossip, Header, Marks, Message, Packet, PingKind};
-use crate::cluster::node::{Flags, LinkId, Node, NodeKey};
-use crate::cluster::outbox::Action;
-use crate::cluster::state::{Health, State};
+use crate::peers::cluster::id::NodeId;
+use crate::peers::cluster::message::{Body, Extension, Gossip, Header, Marks, Message, Packet, PingKind};
+use crate::peers::cluster::node::{Flags, LinkId, Node, NodeKey};
+use crate::peers::cluster::outbox::Action;
+use crate::peers::cluster::state::{Health, State};
 
 /// Others told of: a share of all, but no fewer than these. With a tenth of them in each message, and four messages with
 /// each node in a node timeout, most primaries tell of a failure while reports count.

@@ -1,7 +1,7 @@
 //! Replica migration: a primary whose replicas have all failed gets one from a primary that has several.
 
-use crate::cluster::node::{Flags, NodeKey};
-use crate::cluster::state::State;
+use crate::peers::cluster::node::{Flags, NodeKey};
+use crate::peers::cluster::state::State;
 
 /// A primary is without replicas for so long, in milliseconds, before it gets one: after a failover its own may come.
 const ORPHANED_MS: i64 = 5000;

@@ -1,11 +1,11 @@
 //! Elections: a replica asks for votes, primaries vote once an epoch.
 
 use super::Moment;
-use crate::cluster::election::{Election, Hindrance};
-use crate::cluster::message::{Body, Header, Marks, Message, Packet};
-use crate::cluster::node::{Flags, NodeKey};
-use crate::cluster::outbox::Action;
-use crate::cluster::state::State;
+use crate::peers::cluster::election::{Election, Hindrance};
+use crate::peers::cluster::message::{Body, Header, Marks, Message, Packet};
+use crate::peers::cluster::node::{Flags, NodeKey};
+use crate::peers::cluster::outbox::Action;
+use crate::peers::cluster::state::State;
 
 /// Before it asks a replica waits for the news of the failure to spread,
 const DELAY_MS: i64 = 500;

@@ -1,8 +1,8 @@
 //! Whether the cluster can serve.
 
-use crate::cluster::node::Flags;
-use crate::cluster::state::{Health, Reason, State};
 use crate::db::slot::SLOTS;
+use crate::peers::cluster::node::Flags;
+use crate::peers::cluster::state::{Health, Reason, State};
 
 /// A primary that has just started waits for so long, in milliseconds, before it serves: it may have been replaced.
 const STARTING_MS: i64 = 2000;

@@ -4,10 +4,10 @@
 //! it has itself elected, and the primary becomes its replica.
 
 use super::Moment;
-use crate::cluster::message::{Body, PingKind};
-use crate::cluster::node::NodeKey;
-use crate::cluster::outbox::Action;
-use crate::cluster::state::State;
+use crate::peers::cluster::message::{Body, PingKind};
+use crate::peers::cluster::node::NodeKey;
+use crate::peers::cluster::outbox::Action;
+use crate::peers::cluster::state::State;
 
 impl State {
     /// Ends a manual failover, whatever came of it.

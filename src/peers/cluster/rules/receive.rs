@@ -2,10 +2,10 @@
 
 use super::Moment;
 use super::epochs::EPOCH_MAX;
-use crate::cluster::message::{Body, Header, Marks, Message, Packet, PingKind};
-use crate::cluster::node::{Address, Flags, LinkId, NodeKey};
-use crate::cluster::outbox::Action;
-use crate::cluster::state::State;
+use crate::peers::cluster::message::{Body, Header, Marks, Message, Packet, PingKind};
+use crate::peers::cluster::node::{Address, Flags, LinkId, NodeKey};
+use crate::peers::cluster::outbox::Action;
+use crate::peers::cluster::state::State;
 
 impl State {
     /// Takes in a message.

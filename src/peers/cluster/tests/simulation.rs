@@ -83,9 +83,9 @@ fn one_trouble(world: &mut World, dead: &mut Vec<usize>) {
             world.start(some);
         }
         _ => {
-            let is_replica = |state: &crate::cluster::State| state.my_primary().is_some();
+            let is_replica = |state: &crate::peers::cluster::State| state.my_primary().is_some();
             if world.nodes[some].state.as_ref().is_some_and(is_replica) {
-                use crate::cluster::rules::operator::Failover;
+                use crate::peers::cluster::rules::operator::Failover;
                 let how = if world.random.below(2) == 0 { Failover::Agreed } else { Failover::Force };
                 world.with(some, |state, moment| state.fail_over(how, moment));
             }

@@ -1,9 +1,9 @@
 //! Failures: suspected by one, established by most, undone once the node is back.
 
 use super::Moment;
-use crate::cluster::message::Body;
-use crate::cluster::node::{Flags, NodeKey};
-use crate::cluster::state::State;
+use crate::peers::cluster::message::Body;
+use crate::peers::cluster::node::{Flags, NodeKey};
+use crate::peers::cluster::state::State;
 
 /// Reports count for so many node timeouts.
 const REPORTS_TIMEOUTS: i64 = 2;
@@ -60,7 +60,7 @@ impl State {
         }
     }
 
-    fn mark_failed(&mut self, key: NodeKey, now_ms: i64) -> Option<crate::cluster::id::NodeId> {
+    fn mark_failed(&mut self, key: NodeKey, now_ms: i64) -> Option<crate::peers::cluster::id::NodeId> {
         let node = self.nodes.get_mut(key)?;
         node.flags.set(Flags::SUSPECTED, false);
         node.flags.set(Flags::FAILED, true);

@@ -3,9 +3,10 @@
 //! All changes of a data set form one stream of bytes, its history, with a name and an offset ([`History`]).
 //! [`outgoing`] is changes on their way into it, the [`backlog`] keeps the end of it for all who read. [`replica`] is a
 //! replica as its primary sees it, [`primary`] the primary as its replica does; [`link`] and [`receiving`] are a
-//! replica's way to its primary and to a data set, over one [`wire`] or with a [`main_channel`] beside it, [`transfer`] is a snapshot on its way to replicas, [`failover`] how
-//! far a change of places is. A replica passes the stream on to replicas of its own as it came, so that everybody below
-//! one primary has the same history. What is done with all that stands in `server::replication`.
+//! replica's way to its primary and to a data set, over one [`wire`] or with a [`main_channel`] beside it, [`transfer`]
+//! is a snapshot on its way to replicas, [`failover`] how far a change of places is. A replica passes the stream on to
+//! replicas of its own as it came, so that everybody below one primary has the same history. What is done with all that
+//! stands in `server::replication`.
 
 pub mod backlog;
 pub mod failover;
@@ -20,11 +21,11 @@ pub mod transfer;
 pub mod wire;
 
 use crate::net::ClientKey;
-use crate::repl::failover::Failover;
-use crate::repl::link::Link;
-use crate::repl::primary::{Cached, Primary};
-use crate::repl::replica::Replica;
-use crate::repl::transfer::Transfer;
+use crate::peers::repl::failover::Failover;
+use crate::peers::repl::link::Link;
+use crate::peers::repl::primary::{Cached, Primary};
+use crate::peers::repl::replica::Replica;
+use crate::peers::repl::transfer::Transfer;
 use crate::util::random::Random;
 use backlog::Backlog;
 use own_keys::OwnKeys;

@@ -1,7 +1,7 @@
 //! Epochs: the clock by which the latest claim to a slot is known.
 
-use crate::cluster::node::NodeKey;
-use crate::cluster::state::State;
+use crate::peers::cluster::node::NodeKey;
+use crate::peers::cluster::state::State;
 
 /// No epoch gets that far by itself: whoever tells of more is not believed.
 pub const EPOCH_MAX: u64 = 1 << 62;
