@@ -47,7 +47,8 @@
 //!
 //! Where to add what:
 //! - a command: a row and its handler in a file of `commands`; a new file is listed in `commands::FAMILIES`.
-//! - a directive: a row in `config/table.rs`, or in `config/kept.rs` if nothing follows from it. A value that is derived
+//! - a directive: a row in `config/table.rs`, or in `config/kept.rs` if nothing follows from it, and a paragraph about it
+//!   in `scripts/packaging/oxidis.conf` (`config/packaged.rs` says what is written from that). A value that is derived
 //!   from it, at start too, belongs into `Server::config_changed` (`server/apply.rs`); an action when CONFIG SET changes
 //!   it is an `Effect` (`config/directive.rs`) and its arm in `apply::apply_effect`; what the databases must know, into
 //!   `Server::sync_settings`.

@@ -18,8 +18,9 @@
 //! - `change`: CONFIG GET and SET, all or nothing; the server applies what a change entails.
 //! - `rewrite`: the file written anew around its comments.
 //!
-//! To add a directive, add its row to `table`. A row with an [`Effect`] tells the server that a
-//! new value needs more than being stored.
+//! To add a directive, add its row to `table` and a paragraph about it to `scripts/packaging/oxidis.conf`; then
+//! `OXIDIS_UPDATE_PACKAGE=1 cargo test packaged` writes the manual page and completions anew (`packaged`, which is
+//! there in tests only). A row with an [`Effect`] tells the server that a new value needs more than being stored.
 //!
 //! Nothing here logs or touches a socket. The file system is asked three things: to read
 //! configuration files, whether `dir` and `logfile` name places that exist, and to replace the file
@@ -77,5 +78,7 @@ impl Config {
     }
 }
 
+#[cfg(test)]
+mod packaged;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 //!
 //! Options are read until the first word that is none; the rest is the command to run.
 
+#[cfg(test)]
+mod packaged;
 mod table;
 mod uri;
 
