@@ -24,6 +24,7 @@ use std::process::Command;
 use super::cli::{CommandLine, parse_command_line};
 use super::directive::Directive;
 use super::table::Config;
+use crate::util::replace_file::replace_file;
 use sheet::Sheet;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/packaging");
@@ -43,7 +44,8 @@ fn read(name: &str) -> String {
 /// Fails unless the file has this content, or gives it that.
 fn expect_content(name: &str, content: &str) {
     if std::env::var_os("OXIDIS_UPDATE_PACKAGE").is_some() {
-        std::fs::write(path(name), content).expect("a file that can be written");
+        // Other tests read it at the same time.
+        replace_file(&path(name), content.as_bytes()).expect("a file that can be written");
     } else {
         assert!(read(name) == content, "{name} {STALE}");
     }
