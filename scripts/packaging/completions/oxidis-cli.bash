@@ -19,6 +19,7 @@ _oxidis_cli() {
         --askpass
         --no-auth-warning
         -n
+        -c
         -2
         -3
         -4

@@ -12,6 +12,7 @@ _arguments \
     '--askpass[Asks for the password; -a and REDISCLI_AUTH don'\''t count then.]' \
     '--no-auth-warning[Says nothing about passwords on the command line.]' \
     '-n[Number of the database (0).]:db: ' \
+    '-c[Goes where a node of a cluster sends it.]' \
     '-2[Speaks RESP2.]' \
     '-3[Speaks RESP3.]' \
     '-4[Tries addresses of IPv4 first.]' \

@@ -184,6 +184,9 @@ _oxidis() {
         --min-replicas-to-write
         --min-replicas-max-lag
         --propagation-error-behavior
+        --repl-rdb-channel
+        --dual-channel-replication-enabled
+        --replica-full-sync-buffer-limit
         --cluster-enabled
         --cluster-config-file
         --cluster-config-save-behavior

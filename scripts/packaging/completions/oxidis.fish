@@ -2,7 +2,7 @@
 complete -c oxidis -n '__fish_is_first_token' -l help -d 'print this help'
 complete -c oxidis -n '__fish_is_first_token' -l version -d 'print the version'
 complete -c oxidis -n '__fish_is_first_token' -l check-config -d 'read the configuration that follows, and exit'
-complete -c oxidis -n '__fish_is_first_token' -l convert -d 'write the data of a file as a snapshot for another'
+complete -c oxidis -n '__fish_is_first_token' -l convert -d 'write the data of a file as a snapshot for another server, and exit'
 complete -c oxidis -n '__fish_is_first_token' -l check-system -d 'look for unsuitable settings of the system, and exit'
 complete -c oxidis -n '__fish_is_first_token' -l test-memory -d 'test that many megabytes of memory, and exit'
 complete -c oxidis -n '__fish_is_first_token' -l check-aof -d 'check, and repair, an append-only file'
@@ -179,6 +179,9 @@ complete -c oxidis -l repl-backlog-ttl -d 'Seconds after which they are dropped 
 complete -c oxidis -l min-replicas-to-write
 complete -c oxidis -l min-replicas-max-lag
 complete -c oxidis -l propagation-error-behavior -d 'What follows when a replicated or logged command fails'
+complete -c oxidis -l repl-rdb-channel
+complete -c oxidis -l dual-channel-replication-enabled
+complete -c oxidis -l replica-full-sync-buffer-limit -d 'Bytes of writes that may wait so while a full copy is loaded'
 complete -c oxidis -l cluster-enabled -d 'Be a node of a cluster'
 complete -c oxidis -l cluster-config-file -d 'File in which the node remembers the cluster'
 complete -c oxidis -l cluster-config-save-behavior -d 'What follows when that file cannot be written'
