@@ -25,13 +25,10 @@ use super::cli::{CommandLine, parse_command_line};
 use super::directive::Directive;
 use super::table::Config;
 use crate::util::replace_file::replace_file;
-use sheet::Sheet;
+use sheet::{Sheet, WITHOUT_EFFECT};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/packaging");
 const STALE: &str = "is stale: run `OXIDIS_UPDATE_PACKAGE=1 cargo test packaged`";
-
-/// How the text of a directive begins that has no effect.
-const WITHOUT_EFFECT: &str = "Accepted without effect: ";
 
 fn path(name: &str) -> PathBuf {
     Path::new(FOLDER).join(name)

@@ -1,7 +1,6 @@
 //! Completions of the server's options for three shells.
 
-use super::WITHOUT_EFFECT;
-use super::sheet::Sheet;
+use super::sheet::{Sheet, WITHOUT_EFFECT};
 use crate::config::directive::Directive;
 
 const NOTE: &str = "# Written by `OXIDIS_UPDATE_PACKAGE=1 cargo test packaged`.\n";

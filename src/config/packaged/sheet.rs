@@ -3,6 +3,9 @@
 use crate::config::directive::Directive;
 use crate::config::table::Config;
 
+/// How the text of a directive begins that has no effect.
+pub const WITHOUT_EFFECT: &str = "Accepted without effect: ";
+
 /// The explained configuration.
 #[derive(Debug)]
 pub struct Sheet {
