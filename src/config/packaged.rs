@@ -38,9 +38,19 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
+fn is_to_update() -> bool {
+    std::env::var_os("OXIDIS_UPDATE_PACKAGE").is_some()
+}
+
+/// The explained configuration, as it will be where it is being written anew.
+fn explained() -> String {
+    let text = read("oxidis.conf");
+    if is_to_update() { sheet::with_defaults(&text) } else { text }
+}
+
 /// Fails unless the file has this content, or gives it that.
 fn expect_content(name: &str, content: &str) {
-    if std::env::var_os("OXIDIS_UPDATE_PACKAGE").is_some() {
+    if is_to_update() {
         // Other tests read it at the same time.
         replace_file(&path(name), content.as_bytes()).expect("a file that can be written");
     } else {
@@ -79,7 +89,7 @@ fn own_options() -> Vec<(String, String)> {
 
 #[test]
 fn every_directive_is_explained_once() {
-    let text = read("oxidis.conf");
+    let text = explained();
     let sheet = Sheet::read(&text);
     let mut explained = BTreeSet::new();
     for entry in sheet.entries() {
@@ -95,7 +105,7 @@ fn every_directive_is_explained_once() {
 /// So that a text does not stay when a directive comes to life.
 #[test]
 fn what_has_no_effect_says_so() {
-    for entry in Sheet::read(&read("oxidis.conf")).entries() {
+    for entry in Sheet::read(&explained()).entries() {
         for name in &entry.names {
             let is_kept = super::kept::DIRECTIVES.iter().any(|row| row.name == name);
             assert_eq!(entry.text.starts_with(WITHOUT_EFFECT), is_kept, "{name}");
@@ -105,12 +115,12 @@ fn what_has_no_effect_says_so() {
 
 #[test]
 fn the_defaults_that_are_shown_are_those_of_the_table() {
-    expect_content("oxidis.conf", &sheet::with_defaults(&read("oxidis.conf")));
+    expect_content("oxidis.conf", &sheet::with_defaults(&explained()));
 }
 
 #[test]
 fn the_defaults_that_are_shown_load_as_such() {
-    let text = read("oxidis.conf");
+    let text = explained();
     let lines = text.lines().filter_map(|line| sheet::shown_default(line).map(|(_, line)| line));
     let known =
         lines.filter(|line| sheet::name_of(line).is_some_and(|name| Directive::find(name.as_bytes()).is_some()));
@@ -120,7 +130,7 @@ fn the_defaults_that_are_shown_load_as_such() {
 
 #[test]
 fn the_settings_of_the_package_load() {
-    let text = read("oxidis.conf");
+    let text = explained();
     let settings: Vec<&str> = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
     let names: Vec<&str> = settings.iter().filter_map(|line| sheet::name_of(line)).collect();
     assert_eq!(names, ["bind", "supervised", "logfile", "dir"]);
@@ -132,12 +142,12 @@ fn the_settings_of_the_package_load() {
 
 #[test]
 fn the_manual_page_of_the_configuration_is_fresh() {
-    expect_content("oxidis.conf.5", &manual::page(&Sheet::read(&sheet::with_defaults(&read("oxidis.conf")))));
+    expect_content("oxidis.conf.5", &manual::page(&Sheet::read(&explained())));
 }
 
 #[test]
 fn completions_are_fresh() {
-    let text = read("oxidis.conf");
+    let text = explained();
     let sheet = Sheet::read(&text);
     let (own, directives) = (own_options(), completions::directives(&sheet));
     expect_content("completions/oxidis.bash", &completions::bash(&own, &directives));

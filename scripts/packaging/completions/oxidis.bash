@@ -149,6 +149,7 @@ _oxidis() {
         --rdb-key-save-delay
         --key-load-delay
         --loading-process-events-interval-bytes
+        --preload-file
         --appendonly
         --appendfilename
         --appenddirname

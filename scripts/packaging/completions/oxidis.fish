@@ -144,6 +144,7 @@ complete -c oxidis -l backup-sealed-ttl
 complete -c oxidis -l rdb-key-save-delay
 complete -c oxidis -l key-load-delay
 complete -c oxidis -l loading-process-events-interval-bytes
+complete -c oxidis -l preload-file -d 'What is loaded at start in place of the server\'s own files'
 complete -c oxidis -l appendonly -d 'Write every change to a log that is read at start'
 complete -c oxidis -l appendfilename
 complete -c oxidis -l appenddirname

@@ -149,6 +149,7 @@ directives=(
     '--rdb-key-save-delay'
     '--key-load-delay'
     '--loading-process-events-interval-bytes'
+    '--preload-file:What is loaded at start in place of the server'\''s own files'
     '--appendonly:Write every change to a log that is read at start'
     '--appendfilename'
     '--appenddirname'
