@@ -63,16 +63,15 @@ fn expect_content(name: &str, content: &str) {
 fn own_options() -> Vec<(String, String)> {
     let asked = parse_command_line(&["--help".into()], &mut std::io::empty());
     let Ok(CommandLine::PrintAndExit { text, .. }) = asked else { panic!("no help") };
+    let is_own = |option: &str| Directive::find(option.trim_start_matches('-').as_bytes()).is_none();
     let mut options: Vec<(String, String)> = Vec::new();
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         // What is said about an option goes on below its beginning.
         let goes_on = line.len() - line.trim_start().len() >= 16;
         match (words.iter().position(|word| word.starts_with("--")), options.last_mut()) {
-            (Some(place), _) if words[0].starts_with('-') => {
-                if Directive::find(words[place].trim_start_matches('-').as_bytes()).is_none() {
-                    options.push((words[place].to_owned(), words[place + 1..].join(" ")));
-                }
+            (Some(place), _) if words[0].starts_with('-') && is_own(words[place]) => {
+                options.push((words[place].to_owned(), words[place + 1..].join(" ")));
             }
             (_, Some((_, about))) if goes_on => *about = format!("{about} {}", words.join(" ")),
             _ => {}
