@@ -231,8 +231,12 @@ fn the_port_is_opened_moved_and_closed_at_run_time() {
     assert_eq!(client.cmd(&["config", "set", "metrics-port", &other.to_string()]), Reply::ok());
     assert_eq!(get(other, "/metrics").status, 200);
     assert!(std::net::TcpStream::connect(("127.0.0.1", one)).is_err());
+    let mut kept = socket_to(other);
+    kept.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    assert_eq!(Answer::read(&mut kept, false).header("connection"), "keep-alive");
     assert_eq!(client.cmd(&["config", "set", "metrics-port", "0"]), Reply::ok());
     assert!(std::net::TcpStream::connect(("127.0.0.1", other)).is_err());
+    assert_eq!(kept.read(&mut [0]).unwrap(), 0, "connections end with the port");
 }
 
 #[test]

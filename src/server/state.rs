@@ -35,7 +35,7 @@ pub struct CronState {
 pub struct Told {
     /// What it is.
     pub what: &'static str,
-    /// When it was first seen.
+    /// When it began, or was first seen.
     pub began: Instant,
     /// When it is told of next.
     pub next: Instant,

@@ -258,11 +258,13 @@ impl Exchange {
         self.phase = Phase::Streaming;
     }
 
-    /// Adds an event to the stream, unless too many wait already: whoever reads slowly misses some.
-    pub fn push(&mut self, event: &Arc<[u8]>) {
-        if self.phase == Phase::Streaming && self.output.len() < WAITING_PIECES_MAX {
+    /// Adds an event to the stream, unless too many wait already: whoever reads slowly misses some. Whether it was added.
+    pub fn push(&mut self, event: &Arc<[u8]>) -> bool {
+        let takes = self.phase == Phase::Streaming && self.output.len() < WAITING_PIECES_MAX;
+        if takes {
             self.output.push_back(Arc::clone(event));
         }
+        takes
     }
 }
 
@@ -297,10 +299,12 @@ mod tests {
         assert!(matches!(exchange.advance(0), Step::Asked(_)));
         exchange.begin_stream(b"head".to_vec());
         let event: Arc<[u8]> = vec![b'x'; 1 << 20].into();
-        for _ in 0..50 {
-            exchange.push(&event);
+        let added = (0..50).filter(|_| {
+            let is_added = exchange.push(&event);
             assert_eq!(exchange.advance(1_000), Step::Wait);
-        }
+            is_added
+        });
+        assert!((1..50).contains(&added.count()), "and whoever pushes is told so");
         assert!(exchange.output.len() <= WAITING_PIECES_MAX);
         assert!(!exchange.is_overdue(STALL_MS) && exchange.is_overdue(1_000 + STALL_MS));
         drop(peer);

@@ -19,18 +19,20 @@ pub struct Progress {
     pub what: &'static str,
     /// The share that is done.
     pub share: f64,
+    /// When it began, where that is known.
+    pub began: Option<Instant>,
 }
 
 /// What is being done.
 fn all(server: &Server) -> Vec<Progress> {
     let mut found = Vec::new();
     if let Some(loading) = server.loading.as_ref().filter(|loading| loading.total_bytes > 0) {
-        found.push(Progress { what: "Loading", share: loading.percent() / 100.0 });
+        found.push(Progress { what: "Loading", share: loading.percent() / 100.0, began: None });
     } else if let State::Receiving(receiving) = &server.repl.link.state
         && let (read, Some(total)) = receiving.progress()
     {
-        found
-            .push(Progress { what: "Receiving the snapshot of the primary", share: read as f64 / total.max(1) as f64 });
+        let share = read as f64 / total.max(1) as f64;
+        found.push(Progress { what: "Receiving the snapshot of the primary", share, began: None });
     }
     // A snapshot without a fork tells by itself.
     if let Some(child) = server.persist.child.as_ref().filter(|_| server.persist.feed.is_none()) {
@@ -39,7 +41,7 @@ fn all(server: &Server) -> Vec<Progress> {
             Purpose::Sync => "Sending a snapshot to replicas",
             Purpose::AofRewrite => "Rewriting the log of commands",
         };
-        found.push(Progress { what, share: share_of_child(server) });
+        found.push(Progress { what, share: share_of_child(server), began: Some(child.started) });
     }
     found
 }
@@ -73,9 +75,9 @@ pub fn tick(server: &mut Server) {
     let found = all(server);
     let told = &mut server.cron.told;
     told.retain(|told| found.iter().any(|progress| progress.what == told.what));
-    for Progress { what, share } in found {
+    for Progress { what, share, began } in found {
         match told.iter_mut().find(|told| told.what == what) {
-            None => told.push(Told { what, began: now, next: now + FIRST_AFTER }),
+            None => told.push(Told { what, began: began.unwrap_or(now), next: now + FIRST_AFTER }),
             Some(told) if now >= told.next => {
                 told.next = now + EVERY;
                 let left = left_s(share, now - told.began);

@@ -86,3 +86,9 @@ pub fn close(server: &mut Server, place: usize) {
         exchange.close(server.listeners.registry());
     }
 }
+
+/// Closes all of them.
+pub fn close_all(server: &mut Server) {
+    let places: Vec<usize> = server.web.exchanges.iter().map(|(place, _)| place).collect();
+    places.into_iter().for_each(|place| close(server, place));
+}

@@ -101,6 +101,8 @@ pub struct Web {
     pub config_version: u64,
     /// An event for all who look on is wanted or being made.
     pub tells: bool,
+    /// Viewers that missed an event, and get a whole one with the next.
+    pub missed: Vec<Asker>,
 }
 
 impl Default for Web {
@@ -114,6 +116,7 @@ impl Default for Web {
             sample_in: i64::MAX,
             config_version: 0,
             tells: false,
+            missed: Vec::new(),
         }
     }
 }

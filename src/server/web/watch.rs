@@ -3,6 +3,7 @@
 //! All of it takes less than a megabyte, and some tens of microseconds a second.
 
 use super::big::BigKeys;
+use super::connections;
 use super::history::Reading;
 use super::state::{Wanted, Watch};
 use crate::db::Databases;
@@ -15,9 +16,12 @@ const SEARCH_US: u64 = 250;
 /// Steps of the search between two looks at the clock.
 const SEARCH_STEPS: u32 = 16;
 
-/// Begins or ends watching, as the directives say.
+/// Begins or ends watching, as the directives say. Connections end with it.
 pub fn config_changed(server: &mut Server) {
     let (wanted, now_ms) = (server.config.metrics_port != 0, server.clock.unix_ms());
+    if !wanted {
+        connections::close_all(server);
+    }
     let web = &mut server.web;
     web.config_version += 1;
     match (wanted, web.watch.is_some()) {
@@ -59,6 +63,8 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
             server.web.tells = true;
             server.web.wanted.push_back(Wanted::Event(None));
         }
+        let missed = std::mem::take(&mut server.web.missed);
+        server.web.wanted.extend(missed.into_iter().map(|viewer| Wanted::Event(Some(viewer))));
     }
     server.web.watch = Some(watch);
 }

@@ -145,10 +145,11 @@ fn finish(server: &mut Server, job: Job) {
 fn tell(server: &mut Server, viewers: &[Asker], event: String) {
     let event: Arc<[u8]> = event.into_bytes().into();
     for viewer in viewers {
-        if let Some(exchange) = server.web.asker(*viewer) {
-            exchange.push(&event);
-            connections::advance(server, viewer.place);
+        let Some(exchange) = server.web.asker(*viewer) else { continue };
+        if !exchange.push(&event) {
+            server.web.missed.push(*viewer);
         }
+        connections::advance(server, viewer.place);
     }
 }
 
