@@ -441,3 +441,22 @@ fn so_many_may_look_on_and_no_more() {
         asked.is_ok() && viewer.read_exact(&mut head).is_ok() && &head == b"HTTP/1.1 200 OK"
     });
 }
+
+#[test]
+fn a_node_of_a_cluster_tells_how_that_is() {
+    let bus_port = free_port().to_string();
+    let (server, port) = start(&["--cluster-enabled", "yes", "--cluster-port", &bus_port]);
+    let mut client = server.connect();
+    assert_eq!(read(port).value("redis_cluster_state", &[]), Some(0.0));
+    assert_eq!(client.cmd(&["cluster", "addslotsrange", "0", "16319"]), Reply::ok());
+    let event = await_event(port, "slots", |line| line.contains("\"slots\":16320"));
+    assert!(event.contains("\"cluster\":{\"ok\":false,") && event.contains(",0,-1]}"), "{event}");
+    assert_eq!(client.cmd(&["cluster", "addslotsrange", "16320", "16383"]), Reply::ok());
+    wait_until("the cluster is whole", || client.cmd(&["cluster", "info"]).text().contains("cluster_state:ok"));
+    let metrics = read(port);
+    assert_eq!(metrics.value("redis_cluster_state", &[]), Some(1.0));
+    assert_eq!(metrics.value("redis_cluster_slots_assigned", &[]), Some(16384.0));
+    assert_eq!(metrics.value("redis_cluster_known_nodes", &[]), Some(1.0));
+    assert_eq!(metrics.value("redis_cluster_messages_sent_total", &[]), Some(0.0));
+    await_event(port, "a cluster that works", |line| line.contains("\"cluster\":{\"ok\":true,"));
+}

@@ -81,8 +81,8 @@ class Client:
 class Server:
     """The server, which can be started again in its place."""
 
-    def __init__(self):
-        self.folder = tempfile.mkdtemp()
+    def __init__(self, *more):
+        self.folder, self.more = tempfile.mkdtemp(), more
         self.port, self.http = free_port(), free_port()
         self.start()
 
@@ -91,7 +91,7 @@ class Server:
         self.process = subprocess.Popen(
             [program, "--port", str(self.port), "--metrics-port", str(self.http), "--dir", self.folder,
              "--appendonly", "yes", "--bigkeys-scan", "yes", "--slowlog-log-slower-than", "2000",
-             "--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru"],
+             "--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru", *self.more],
             stdout=subprocess.DEVNULL,
         )
 
@@ -266,8 +266,10 @@ def shows_what_info_shows(browser, client):
     check("the page shows what INFO shows", True)
 
 
-def hostile_keys_do_nothing(browser):
+def hostile_keys_do_nothing(browser, client):
     def shown():
+        for name in HOSTILE * 50:
+            client("get", name)
         text = browser.run("document.getElementById('hot').innerText + document.getElementById('slow').innerText")
         return "<script>window.owned=1</script>" in text
 
@@ -305,6 +307,28 @@ def fits_a_phone(browser):
 
 def is_live(browser):
     return browser.run("document.querySelector('.state') !== null && document.querySelector('.state').classList.contains('live')")
+
+
+def draws_a_cluster(browser):
+    buses = [free_port(), free_port()]
+    nodes = [Server("--cluster-enabled", "yes", "--cluster-port", str(bus)) for bus in buses]
+    try:
+        one, other = (Client(node.port) for node in nodes)
+        one("cluster", "addslotsrange", 0, 9999)
+        other("cluster", "addslotsrange", 10000, 16383)
+        other("config", "set", "cluster-announce-human-nodename", "second")
+        one("cluster", "meet", "127.0.0.1", nodes[1].port, buses[1])
+        browser.call("Page.navigate", url=f"http://127.0.0.1:{nodes[0].http}/")
+        wait_until("the page of a node is live", lambda: is_live(browser))
+        wait_until("it draws both nodes", lambda: browser.run(
+            "[...document.querySelectorAll('#nodes text')].map((text) => text.textContent).join()") ==
+            f"127.0.0.1:{nodes[0].port},10.0k slots,second,6384 slots")
+        wait_until("it tells that the cluster is well", lambda: browser.run(
+            "document.getElementById('cluster-readout').textContent").startswith("ok, 2 nodes"))
+        check("it draws a cluster", True)
+    finally:
+        for node in nodes:
+            node.stop()
 
 
 def survives_a_restart(browser, server):
@@ -370,7 +394,7 @@ def main():
         browser.call("Page.navigate", url=f"http://127.0.0.1:{server.http}/")
         wait_until("the page is live", lambda: is_live(browser))
         shows_what_info_shows(browser, Client(server.port))
-        hostile_keys_do_nothing(browser)
+        hostile_keys_do_nothing(browser, Client(server.port))
         keys_work(browser)
         fits_a_phone(browser)
         prometheus_scrapes(server)
@@ -395,6 +419,7 @@ def main():
         load.ends = True
         load.join(PATIENCE)
         costs_little(server)
+        draws_a_cluster(browser)
     finally:
         load.ends = True
         browser.close()

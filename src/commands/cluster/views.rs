@@ -1,20 +1,17 @@
 //! CLUSTER INFO, MYID, MYSHARDID, NODES, REPLICAS, SLOTS, SHARDS: what this node knows of its cluster.
 
-use std::fmt::Write;
-
 use super::common::{DISABLED, node, state};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
 use crate::config::EndpointType;
 use crate::net::ClientKey;
 use crate::peers::cluster::link::Link;
-use crate::peers::cluster::message::Kind;
 use crate::peers::cluster::node::LinkId;
 use crate::peers::cluster::nodes_conf::Reader;
-use crate::peers::cluster::{Flags, Node, NodeId, SlotSet, State};
+use crate::peers::cluster::{Node, NodeId, SlotSet, State};
 use crate::resp::reply::Reply;
 use crate::server::Server;
-use crate::server::cluster::endpoint;
+use crate::server::cluster::{endpoint, info};
 use crate::server::execution::Ctx;
 
 /// CLUSTER MYID.
@@ -61,36 +58,7 @@ fn reader(cx: &Ctx<'_>) -> Reader {
 
 /// CLUSTER INFO.
 pub fn info(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    let cluster = state(cx)?;
-    let (mut assigned, mut suspected, mut failed) = (0, 0, 0);
-    for (_, node) in cluster.nodes().iter() {
-        let slots = node.slots().len();
-        assigned += slots;
-        match () {
-            () if node.has_failed() => failed += slots,
-            () if node.flags.has(Flags::SUSPECTED) => suspected += slots,
-            () => {}
-        }
-    }
-    let mut text = format!(
-        "cluster_state:{}\r\ncluster_slots_assigned:{assigned}\r\ncluster_slots_ok:{}\r\ncluster_slots_pfail:{suspected}\r\n\
-         cluster_slots_fail:{failed}\r\ncluster_known_nodes:{}\r\ncluster_size:{}\r\ncluster_current_epoch:{}\r\n\
-         cluster_my_epoch:{}\r\n",
-        if cluster.is_ok() { "ok" } else { "fail" },
-        assigned - suspected - failed,
-        cluster.nodes().len(),
-        cluster.size(),
-        cluster.current_epoch(),
-        cluster.my_epoch(),
-    );
-    let counters = &cluster.counters;
-    for (way, counts) in [("sent", &counters.sent), ("received", &counters.received)] {
-        for (kind, count) in Kind::ALL.iter().zip(counts).filter(|(_, count)| **count > 0) {
-            write!(text, "cluster_stats_messages_{kind}_{way}:{count}\r\n").ok();
-        }
-        write!(text, "cluster_stats_messages_{way}:{}\r\n", counts.iter().sum::<u64>()).ok();
-    }
-    write!(text, "total_cluster_links_buffer_limit_exceeded:{}\r\n", counters.links_over_limit).ok();
+    let text = info::lines(state(cx)?);
     cx.reply.verbatim(*b"txt", text.as_bytes());
     Ok(())
 }

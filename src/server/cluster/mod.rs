@@ -5,6 +5,7 @@ pub mod bus;
 pub mod conf;
 pub mod endpoint;
 pub mod event;
+pub mod info;
 pub mod reassigned;
 pub mod route;
 pub mod wires;

@@ -3,6 +3,7 @@
 //! Most of it is INFO, so that the page shows what INFO shows. The slow log, the log and the configuration are part of an
 //! event only if they have changed since the one before, or for a viewer who has just come.
 
+use super::cluster;
 use super::json::Json;
 use super::state::Versions;
 use crate::config::{Config, Directive, flags};
@@ -115,6 +116,9 @@ impl Event {
         let (server, out) = (source.server, &mut self.out);
         let parts = server.stats.loop_parts(server.commands.micros());
         out.name("loop").array(|out| parts.iter().for_each(|(_, micros)| out.number(micros)));
+        if let Some(state) = &server.cluster {
+            cluster::write(state, out.name("cluster"));
+        }
         let Some(watch) = &server.web.watch else { return };
         watch.history.write_last(out.name("sample"));
         watch.heat.write_last(out.name("heat"));

@@ -13,6 +13,7 @@
 //! With `metrics-port 0` nothing of this is there: no history, no samples, no branch on the way of a command.
 
 pub mod big;
+pub mod cluster;
 pub mod connections;
 pub mod event;
 pub mod heat;

@@ -175,7 +175,7 @@ fn is_numbered(field: &str) -> bool {
 fn number(text: &str) -> Option<&str> {
     match text {
         "ok" => return Some("1"),
-        "err" => return Some("0"),
+        "err" | "fail" => return Some("0"),
         _ => {}
     }
     let digits = text.strip_suffix('%').unwrap_or(text);

@@ -6,6 +6,7 @@
 //! | who this is | `redis_instance_info`, `redis_up`, `redis_start_time_seconds`, `redis_config_…` | [`parts`] |
 //! | databases | `redis_db_keys`, `_expiring`, `_with_expiring_items`, `redis_db_avg_ttl_seconds` by `db` | [`parts`] |
 //! | replication | `redis_connected_slave_…` by `slave_ip`, `slave_port`, `slave_state`; `redis_master_…`, `redis_slave_…` by `master_host`, `master_port` | [`parts`] |
+//! | cluster | `redis_cluster_…` as in CLUSTER INFO, `oxidis_cluster_messages_total` by `kind` and `way` | [`parts`] |
 //! | commands | `redis_commands_total`, `_duration_seconds_total`, `_rejected_calls_total`, `_failed_calls_total`, `_slowlog_…` by `cmd` | [`commands`] |
 //! | latency | `redis_commands_latencies_usec` (a histogram), `redis_latency_percentiles_usec` (a summary), by `cmd` | [`commands`] |
 //! | errors, spikes, slow log | `redis_errors_total` by `err`, `redis_latency_spike_…` by `event_name`, `redis_slowlog_…` | [`parts`] |

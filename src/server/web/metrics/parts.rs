@@ -1,7 +1,10 @@
 //! Metrics with labels, and those that no field of INFO has.
 
 use super::exposition::{Exposition, Kind};
+use super::fields;
 use crate::config::{Choice, REDIS_VERSION};
+use crate::peers::cluster::message::Kind as Message;
+use crate::server::cluster::info;
 use crate::server::observe::command_log;
 use crate::server::observe::info::replication::primary_silent_s;
 use crate::server::observe::info::section::Source;
@@ -136,6 +139,25 @@ pub fn replication(source: &Source<'_>, out: &mut Exposition) {
     family("redis_connected_slave_lag_seconds", "Seconds since each replica was heard.", &lag);
     let behind = |place: usize| (repl.history.offset - replicas[place].1.acked).max(0);
     family("oxidis_connected_replica_lag_bytes", "Bytes each replica is behind.", &behind);
+}
+
+/// How the cluster is, as CLUSTER INFO has it.
+pub fn cluster(source: &Source<'_>, out: &mut Exposition) {
+    let Some(cluster) = source.server.cluster.as_deref() else { return };
+    fields::write(&info::state(cluster), out);
+    let counters = &cluster.counters;
+    for (way, counts) in [("sent", &counters.sent), ("received", &counters.received)] {
+        let name = format!("redis_cluster_messages_{way}_total");
+        out.single(&name, Kind::Counter, "Messages of the bus.", counts.iter().sum::<u64>());
+    }
+    out.family("oxidis_cluster_messages_total", Kind::Counter, "Messages of the bus by kind and way.");
+    for (way, counts) in [("sent", &counters.sent), ("received", &counters.received)] {
+        for (kind, count) in Message::ALL.iter().zip(counts) {
+            out.sample(&[("kind", &kind.to_string()), ("way", way)], count);
+        }
+    }
+    let help = "Links of the bus that were given up since too much waited to be sent.";
+    out.single("oxidis_cluster_links_over_limit_total", Kind::Counter, help, counters.links_over_limit);
 }
 
 /// Errors, spikes of latency, and the slow log.

@@ -14,6 +14,10 @@ const COMMANDS: usize = 48;
 /// The sections of INFO that are lists of fields.
 const SECTIONS: &[&str] = &["server", "clients", "memory", "persistence", "stats", "replication", "cpu", "cluster"];
 
+/// What is written in one go.
+const PARTS: &[fn(&Source<'_>, &mut Exposition)] =
+    &[parts::instance, parts::databases, parts::replication, parts::cluster, parts::incidents, parts::own];
+
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -66,9 +70,7 @@ impl Scrape {
                 None => Stage::Parts,
             },
             Stage::Parts => {
-                for write in [parts::instance, parts::databases, parts::replication, parts::incidents, parts::own] {
-                    write(&source, out);
-                }
+                PARTS.iter().for_each(|write| write(&source, out));
                 Stage::Counters
             }
             Stage::Counters => {

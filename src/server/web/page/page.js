@@ -9,7 +9,7 @@ const root = document.documentElement;
 const view = { range: 900, percentile: 1, cursor: null, cell: null, held: false, filter: '' };
 const data = {
   run: null, names: [], samples: [], last: 0, info: {}, heat: { column: 0, step: 10, rows: new Map() },
-  loop: [], hot: null, big: null, slow: [], log: [], config: [], heard: 0,
+  loop: [], hot: null, big: null, cluster: null, slow: [], log: [], config: [], heard: 0,
 };
 
 // ---- numbers as people read them
@@ -529,6 +529,49 @@ function renderReplication() {
   say('repl-readout', replicas.length ? replicas.length + (replicas.length === 1 ? ' replica' : ' replicas') + more : isReplica ? '' : 'no replicas');
 }
 
+function renderCluster() {
+  const cluster = data.cluster;
+  $('cluster').hidden = !cluster;
+  if (!cluster) return;
+  const hue = hues(), nodes = cluster.nodes, primaries = nodes.filter((one) => one.primary === -1);
+  const shown = primaries.slice(0, 12), widest = Math.max(0, ...shown.map((one) => followers(one).length));
+  const columns = 1 + Math.min(widest, 2), width = Math.max(columns * 146 + (columns - 1) * 44, 256);
+  const svg = drawn('svg', { viewBox: '0 0 ' + width + ' ' + (22 + shown.length * 46), width: Math.min(width, 520), role: 'img', 'aria-label': 'Cluster' });
+  svg.style.maxWidth = '100%';
+  const cell = width / cluster.map.length, tint = (place) => place < 0 ? color(place === -1 ? '--bad' : '--weak') : hue[primaries.indexOf(nodes[place]) % hue.length];
+  for (let from = 0, to; from < cluster.map.length; from = to) {
+    for (to = from; to < cluster.map.length && cluster.map[to] === cluster.map[from]; to += 1);
+    svg.append(strip(from * cell, 0, (to - from) * cell, 10, tint(cluster.map[from])));
+  }
+  shown.forEach((primary, place) => {
+    const y = 22 + place * 46, below = followers(primary);
+    svg.append(strip(0, y + 38, 146, 3, hue[place % hue.length]));
+    node(svg, 0, y, [nameOf(primary), primary.state || count(primary.slots) + ' slots'], kindOf(primary));
+    below.slice(0, 2).forEach((replica, column) => {
+      const x = (column + 1) * 190, more = column === 1 && below.length > 2 ? ', ' + (below.length - 2) + ' more' : '';
+      svg.append(drawn('path', { d: 'M' + (x - 44) + ' ' + (y + 18) + 'h44', class: replica.state ? 'down' : 'up' }));
+      node(svg, x, y, [nameOf(replica), (replica.state || 'replica') + more], kindOf(replica));
+    });
+  });
+  $('nodes').replaceChildren(svg);
+  say('cluster-readout', (cluster.ok ? 'ok, ' : 'down, ') + cluster.known + ' nodes, epoch ' + cluster.epoch, cluster.ok ? 'readout' : 'readout bad');
+
+  function strip(x, y, width, height, fill) {
+    const rect = drawn('rect', { x, y, width, height, class: 'strip' });
+    rect.style.fill = fill;
+    return rect;
+  }
+  function followers(primary) {
+    return nodes.filter((one) => nodes[one.primary] === primary);
+  }
+  function nameOf(one) {
+    return one.name || one.at;
+  }
+  function kindOf(one) {
+    return one.own ? 'self' : one.state ? 'failed' : '';
+  }
+}
+
 function renderConfig() {
   rows('config', data.config.map(([name, value, usual]) => make('tr', {},
     make('td', { textContent: name }),
@@ -605,6 +648,7 @@ function renderAll() {
   renderDatabases();
   renderPersistence();
   renderReplication();
+  renderCluster();
   renderSlow();
   if (changed.log) renderLog();
   if (changed.config) renderConfig();
@@ -673,6 +717,7 @@ function take(event) {
   if (event.heat) mergeHeat(event.heat);
   data.hot = event.hot || null;
   data.big = event.big || null;
+  data.cluster = event.cluster || null;
   for (const name of ['slow', 'log', 'config']) {
     if (event[name]) {
       data[name] = event[name];

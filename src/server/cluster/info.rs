@@ -1,0 +1,45 @@
+//! What CLUSTER INFO says, as lines of fields; metrics have the same numbers.
+
+use std::fmt::Write;
+
+use crate::peers::cluster::message::Kind;
+use crate::peers::cluster::{Flags, State};
+
+/// The state of the cluster: fields with their values, a line each, ended by CRLF.
+pub fn state(cluster: &State) -> String {
+    let (mut assigned, mut suspected, mut failed) = (0, 0, 0);
+    for (_, node) in cluster.nodes().iter() {
+        let slots = node.slots().len();
+        assigned += slots;
+        match () {
+            () if node.has_failed() => failed += slots,
+            () if node.flags.has(Flags::SUSPECTED) => suspected += slots,
+            () => {}
+        }
+    }
+    format!(
+        "cluster_state:{}\r\ncluster_slots_assigned:{assigned}\r\ncluster_slots_ok:{}\r\ncluster_slots_pfail:{suspected}\r\n\
+         cluster_slots_fail:{failed}\r\ncluster_known_nodes:{}\r\ncluster_size:{}\r\ncluster_current_epoch:{}\r\n\
+         cluster_my_epoch:{}\r\n",
+        if cluster.is_ok() { "ok" } else { "fail" },
+        assigned - suspected - failed,
+        cluster.nodes().len(),
+        cluster.size(),
+        cluster.current_epoch(),
+        cluster.my_epoch(),
+    )
+}
+
+/// All fields, likewise: the state, and what was counted.
+pub fn lines(cluster: &State) -> String {
+    let mut text = state(cluster);
+    let counters = &cluster.counters;
+    for (way, counts) in [("sent", &counters.sent), ("received", &counters.received)] {
+        for (kind, count) in Kind::ALL.iter().zip(counts).filter(|(_, count)| **count > 0) {
+            write!(text, "cluster_stats_messages_{kind}_{way}:{count}\r\n").ok();
+        }
+        write!(text, "cluster_stats_messages_{way}:{}\r\n", counts.iter().sum::<u64>()).ok();
+    }
+    write!(text, "total_cluster_links_buffer_limit_exceeded:{}\r\n", counters.links_over_limit).ok();
+    text
+}
