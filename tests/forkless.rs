@@ -219,6 +219,22 @@ fn a_thread_that_lags_holds_up_the_save_and_nobody_else() {
 }
 
 #[test]
+fn copies_that_wait_for_the_thread_have_no_keys_evicted() {
+    let server = start(&["--rdb-key-save-delay", "200", "--maxmemory-policy", "allkeys-random"]);
+    let mut client = server.connect();
+    assert_eq!(text(&mut client, "debug populate 30000 key 300"), "OK");
+    let limit = figure(&mut client, "used_memory") + (1 << 20);
+    assert_eq!(text(&mut client, &format!("config set maxmemory {limit}")), "OK");
+    assert_eq!(text(&mut client, "bgsave forkless"), STARTED);
+    wait_until("more is copied than there is room for", || {
+        assert_eq!(client.cmd(&["setrange", "key:1", "0", "x"]), Reply::Integer(300));
+        figure(&mut client, "mem_not_counted_for_evict") > 2 << 20
+    });
+    assert_eq!(figure(&mut client, "evicted_keys"), 0);
+    assert_eq!(text(&mut client, "bgsave cancel"), "Background saving cancelled");
+}
+
+#[test]
 fn a_rewrite_of_the_log_holds_the_moment_it_was_begun() {
     for preamble in ["yes", "no"] {
         let folder = tempfile::tempdir().expect("a folder");

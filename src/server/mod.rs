@@ -55,6 +55,7 @@ use crate::peers::cluster::file::ConfFile;
 use crate::peers::repl::{self, Replication};
 use crate::persist::Persist;
 use crate::persist::child::Child;
+use crate::persist::forkless::Feed;
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::script::Scripting;
 use crate::script::functions::Host;
@@ -355,10 +356,11 @@ impl Server {
         used.saturating_sub(usize::try_from(self.config.maxmemory).unwrap_or(usize::MAX))
     }
 
-    /// Bytes in use that evicting keys would make more rather than less: of what is to be logged, and kept for replicas
-    /// that lag.
+    /// Bytes in use that evicting keys would make more rather than less: of what is to be logged, kept for replicas that
+    /// lag, and copied for a snapshot.
     pub fn not_counted_for_evict(&self) -> usize {
-        self.persist.aof.writer().buffer_bytes() + self.repl.memory().1
+        let copied = self.persist.feed.as_ref().map_or(0, Feed::waiting);
+        self.persist.aof.writer().buffer_bytes() + self.repl.memory().1 + copied
     }
 
     /// Enters a command that has ended into those logs whose limits it reached. `measured` is what it took.

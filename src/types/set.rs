@@ -27,7 +27,7 @@ use super::item::Item;
 use super::listpack::{Element, Elements, IntText, Listpack};
 use super::sharing::Sharing;
 use super::table::{self, Probe, Table};
-use super::uncommon;
+use super::uncommon::{self, Uncommon};
 use super::{Collection, ExpiringParts};
 use crate::util::alloc::size_class;
 use crate::util::key_hash::HashSeed;
@@ -243,7 +243,7 @@ impl Set {
             },
             Form::Big(_) => false,
         };
-        uncommon::note_made();
+        uncommon::note_made(Uncommon::MemberExpiry);
         let timed = TimedSet::of(self.iter(), self.len(), may_be_small, limits);
         self.0 = Form::Big(Sharing::new(Big::Timed(timed)));
     }

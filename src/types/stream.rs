@@ -20,10 +20,11 @@ pub use log::{Keep, Log, NewId, Refusal, Trim, Trimmed};
 pub use pending::{ConsumerId, Delivery};
 pub use producers::{ProducerSettings, Producers};
 
+use super::Collection;
 use super::digest::Digest;
 use super::listpack::IntText;
 use super::sharing::Sharing;
-use super::{Collection, uncommon};
+use super::uncommon::{self, Uncommon};
 
 /// A stream.
 #[derive(Clone, Debug, Default)]
@@ -101,7 +102,7 @@ impl Stream {
 
     /// What is known of producers, to change it; `settings` hold if that is nothing yet.
     pub fn producers_or_new(&mut self, settings: ProducerSettings) -> &mut Producers {
-        uncommon::note_made();
+        uncommon::note_made(Uncommon::Producers);
         self.0.producers.get_or_insert_with(|| Box::new(Producers::new(settings)))
     }
 

@@ -6,7 +6,8 @@
 use std::mem::MaybeUninit;
 
 use super::{COLLECTION_BYTES, Entry, EntryView, Kind, Shape, Slot, WORD};
-use crate::types::{Array, Bitmap, Collection, ExpiringParts, Hash, List, PathHash, Set, SortedSet, Stream, uncommon};
+use crate::types::uncommon::{self, Uncommon};
+use crate::types::{Array, Bitmap, Collection, ExpiringParts, Hash, List, PathHash, Set, SortedSet, Stream};
 
 /// A collection that can lie in an entry.
 ///
@@ -28,10 +29,20 @@ macro_rules! in_entry {
 }
 in_entry!(List, Set, SortedSet, Hash, Stream, Array, PathHash, Bitmap);
 
+/// What is uncommon about a collection of a kind, whatever is in it.
+const fn uncommon_kind(kind: Kind) -> Option<Uncommon> {
+    match kind {
+        Kind::Array => Some(Uncommon::Array),
+        Kind::PathHash => Some(Uncommon::PathHash),
+        Kind::Bitmap => Some(Uncommon::Bitmap),
+        _ => None,
+    }
+}
+
 /// Moves a collection into the form of a slot.
 fn into_slot<T: InEntry>(value: T) -> Slot {
-    if const { T::KIND as u8 > Kind::Stream as u8 } {
-        uncommon::note_made();
+    if let Some(what) = const { uncommon_kind(T::KIND) } {
+        uncommon::note_made(what);
     }
     let mut slot: Slot = [MaybeUninit::uninit(); COLLECTION_BYTES / WORD];
     // SAFETY: the value fits, see `in_entry`, and the slot is aligned to a word.

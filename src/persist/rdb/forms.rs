@@ -1,9 +1,11 @@
 //! What is saved: the forms of each type of values, and the lowest version that holds some data.
 
+use super::format::kind;
 use super::value::{Form, array, bitmap, hash, list, path_hash, set, sorted_set, stream, string};
 use super::version::{Since, Version};
 use crate::db::EntryView;
 use crate::types::ValueType;
+use crate::types::uncommon::Uncommon;
 
 /// The forms of a type, those that are preferred first. Of each type one holds everything, in our own version at
 /// least.
@@ -37,5 +39,19 @@ pub fn form(entry: EntryView<'_>, version: Version) -> Option<&'static Form> {
 /// Since which versions a value can be saved as what it is.
 pub fn since(entry: EntryView<'_>) -> Since {
     let forms = forms(entry.kind().value_type()).iter().filter(|form| (form.holds)(entry));
+    forms.map(|form| form.since).fold(Since::OWN, Since::or)
+}
+
+/// Since which versions something uncommon can be saved as what it is.
+pub fn since_made(what: Uncommon) -> Since {
+    let (value_type, first) = match what {
+        Uncommon::Producers => (ValueType::Stream, kind::STREAM_4),
+        Uncommon::HandedBack => (ValueType::Stream, kind::STREAM_5),
+        Uncommon::MemberExpiry => (ValueType::Set, kind::SET_MEMBER_EXPIRY),
+        Uncommon::Array => (ValueType::Array, kind::ARRAY),
+        Uncommon::PathHash => (ValueType::PathHash, kind::VALKEY_PATH_HASH),
+        Uncommon::Bitmap => (ValueType::Bitmap, kind::BITMAP),
+    };
+    let forms = forms(value_type).iter().skip_while(|form| form.kind != first);
     forms.map(|form| form.since).fold(Since::OWN, Since::or)
 }

@@ -154,11 +154,12 @@ pub fn save_images(
 /// The lowest version that holds the data. Of all keys that is asked only if something was ever made that is younger
 /// than Redis 7.0, besides fields that expire, which are counted anyway.
 fn lowest(db: &Databases) -> Version {
-    lowest_of(db, usize::MAX).unwrap_or(Version::OWN)
+    lowest_of(db, usize::MAX)
 }
 
-/// The same, unless more than `keys_max` keys would have to be asked.
-pub fn lowest_of(db: &Databases, keys_max: usize) -> Option<Version> {
+/// The same, or a version that would hold whatever there ever was in this process, if more than `keys_max` keys would
+/// have to be asked.
+pub fn lowest_of(db: &Databases, keys_max: usize) -> Version {
     let dicts = || (0..db.count()).map(|index| &db.database(index).dict);
     let mut since = Since::both(Version::LOWEST.number);
     if dicts().any(|dict| dict.planned_len() > 0) {
@@ -167,13 +168,13 @@ pub fn lowest_of(db: &Databases, keys_max: usize) -> Option<Version> {
     if dicts().any(|dict| !dict.blessed().is_empty()) {
         since = since.and(PROTECTION);
     }
-    if uncommon::were_made() {
-        if dicts().map(|dict| dict.len()).sum::<usize>() > keys_max {
-            return None;
-        }
-        since = dicts().flat_map(|dict| dict.iter()).map(forms::since).fold(since, Since::and);
-    }
-    Some(since.version())
+    let made = || uncommon::made().map(forms::since_made);
+    let since = match dicts().map(|dict| dict.len()).sum::<usize>() {
+        _ if made().next().is_none() => since,
+        keys if keys > keys_max => made().fold(since, Since::and),
+        _ => dicts().flat_map(|dict| dict.iter()).map(forms::since).fold(since, Since::and),
+    };
+    since.version()
 }
 
 /// A file that is being written.

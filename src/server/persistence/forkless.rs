@@ -38,19 +38,13 @@ pub enum Maker {
     Thread(Version),
 }
 
-/// Who is to make a snapshot: as asked for, or as the directive says. Where a thread could not know in time which
-/// version of the format it has to write, unless a certain one is wanted, it is a process after all.
+/// Who is to make a snapshot: as asked for, or as the directive says. A thread has to know the version of the format
+/// before it sees the keys.
 pub fn maker(server: &Server, db: &Databases, asked: Option<SnapshotMethod>, version: Option<Version>) -> Maker {
     if asked.unwrap_or(server.config.bgsave_default_method) == SnapshotMethod::Fork {
         return Maker::Process;
     }
-    match version.or_else(|| save::lowest_of(db, KEYS_ASKED_MAX)) {
-        Some(version) => Maker::Thread(version),
-        None => {
-            log::info!("There may be values of types that are not in all versions of the format: saving with fork");
-            Maker::Process
-        }
-    }
+    Maker::Thread(version.unwrap_or_else(|| save::lowest_of(db, KEYS_ASKED_MAX)))
 }
 
 /// Begins a snapshot in a version of the format: the thread does `work` with the copies it is given, and tells it of

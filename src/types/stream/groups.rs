@@ -10,7 +10,7 @@ use slab::Slab;
 
 use super::pending::{ConsumerId, Delivery, Pending};
 use super::{Log, StreamId};
-use crate::types::uncommon;
+use crate::types::uncommon::{self, Uncommon};
 
 /// The groups of a stream, by name.
 #[derive(Clone, Debug, Default)]
@@ -231,7 +231,7 @@ impl Group {
     /// Notes that an entry was handed back, whether it was pending or not: it belongs to no consumer and waits for the
     /// next one, as one that was delivered so often.
     pub fn nack(&mut self, id: StreamId, count: i64) {
-        uncommon::note_made();
+        uncommon::note_made(Uncommon::HandedBack);
         self.deliver(id, Delivery { time_ms: 0, count, consumer: None });
     }
 

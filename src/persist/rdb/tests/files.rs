@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::super::crc64::crc64;
 use super::super::format::{kind, opcode};
+use super::super::forms;
 use super::super::kinds;
 use super::super::load::{Counts, LoadError, Settings};
 use super::super::payload;
@@ -17,7 +18,8 @@ use super::super::write::Writer;
 use super::{Model, NOW_MS, databases, load, model, rules, settings, states};
 use crate::db::digest;
 use crate::types::listpack::{Element, Listpack};
-use crate::types::{Collection, Hash, Set, SortedSet, Stream, uncommon};
+use crate::types::uncommon::{self, Uncommon};
+use crate::types::{Collection, Hash, Set, SortedSet, Stream};
 
 /// A file in the making.
 pub struct Made {
@@ -460,9 +462,23 @@ fn announced_counts_are_not_believed() {
 
 #[test]
 fn a_snapshot_says_that_it_has_what_is_uncommon_only_while_there_is_any() {
-    uncommon::note_made();
+    uncommon::note_made(Uncommon::Producers);
     let db = databases(&[(Model::Text(b"x".to_vec()), None)], &rules(8));
     let mut bytes: Vec<u8> = Vec::new();
     save::save(&db, &Options::default(), &mut bytes, &mut |_| {}).expect("memory takes everything");
     assert!(bytes.starts_with(b"REDIS0010"));
+    // Where keys are too many to be asked it holds whatever there was.
+    assert_eq!(save::lowest_of(&db, 1), Version::redis(10));
+    assert!(forms::since_made(Uncommon::Producers).allows(save::lowest_of(&db, 0)));
+}
+
+#[test]
+fn what_was_made_is_held_by_the_version_that_holds_it_alone() {
+    let lowest = |what| forms::since_made(what).version();
+    assert_eq!(lowest(Uncommon::Producers), Version::redis(13));
+    assert_eq!(lowest(Uncommon::HandedBack), Version::redis(14));
+    assert_eq!(lowest(Uncommon::Array), Version::redis(14));
+    assert_eq!(lowest(Uncommon::Bitmap), Version::redis(16));
+    assert_eq!(lowest(Uncommon::PathHash), Version::valkey(81));
+    assert_eq!(lowest(Uncommon::MemberExpiry), Version::OWN);
 }
