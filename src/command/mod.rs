@@ -2,13 +2,14 @@
 //!
 //! [`spec`] is what a row says, [`table`] resolves names to specs, for a whole batch ahead of time with [`lookahead`].
 //! [`args`] is the cursor over a call's arguments, [`keys`] finds the keys among them, [`docs`] makes COMMAND DOCS of
-//! the syntax line, and [`error`] is what a handler answers instead.
+//! the syntax line, [`modules`] is what Redis brings as modules, and [`error`] is what a handler answers instead.
 
 pub mod args;
 pub mod docs;
 pub mod error;
 pub mod keys;
 pub mod lookahead;
+pub mod modules;
 pub mod spec;
 pub mod table;
 

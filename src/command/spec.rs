@@ -53,6 +53,8 @@ flags! {
     READONLY = 1, "readonly";
     /// Refused when memory is exhausted.
     DENYOOM = 2, "denyoom";
+    /// Belongs to what Redis brings as a module. It follows from the chapter.
+    MODULE = 20, "module";
     /// Of interest to operators only; not shown to MONITOR.
     ADMIN = 3, "admin";
     /// Belongs to publish/subscribe.
@@ -176,12 +178,16 @@ impl Categories {
 pub enum Group {
     Array,
     Bitmap,
+    Bloom,
     Cluster,
     Connection,
+    CountMinSketch,
+    Cuckoo,
     Generic,
     Geo,
     Hash,
     Hyperloglog,
+    Json,
     List,
     PathHash,
     Pubsub,
@@ -191,21 +197,28 @@ pub enum Group {
     SortedSet,
     Stream,
     String,
+    TDigest,
+    TopK,
     Transactions,
+    VectorSet,
 }
 
 impl Group {
-    /// Its name in COMMAND DOCS.
+    /// Its name in COMMAND DOCS, which calls those of modules alike, and in the manual, which tells them apart.
     pub const fn name(self) -> &'static str {
         match self {
             Group::Array => "array",
             Group::Bitmap => "bitmap",
+            Group::Bloom => "bloom",
             Group::Cluster => "cluster",
             Group::Connection => "connection",
+            Group::CountMinSketch => "cms",
+            Group::Cuckoo => "cuckoo",
             Group::Generic => "generic",
             Group::Geo => "geo",
             Group::Hash => "hash",
             Group::Hyperloglog => "hyperloglog",
+            Group::Json => "json",
             Group::List => "list",
             Group::PathHash => "pathhash",
             Group::Pubsub => "pubsub",
@@ -215,7 +228,10 @@ impl Group {
             Group::SortedSet => "sorted-set",
             Group::Stream => "stream",
             Group::String => "string",
+            Group::TDigest => "tdigest",
+            Group::TopK => "topk",
             Group::Transactions => "transactions",
+            Group::VectorSet => "vector_set",
         }
     }
 
@@ -224,22 +240,42 @@ impl Group {
         match self {
             Group::Array => Categories::ARRAY,
             Group::Bitmap => Categories::BITMAP,
+            Group::Bloom => Categories::BLOOM,
             Group::Connection => Categories::CONNECTION,
+            Group::CountMinSketch => Categories::CMS,
+            Group::Cuckoo => Categories::CUCKOO,
             Group::Generic => Categories::KEYSPACE,
             Group::Geo => Categories::GEO,
             Group::Hash => Categories::HASH,
             Group::Hyperloglog => Categories::HYPERLOGLOG,
+            Group::Json => Categories::JSON,
             Group::List => Categories::LIST,
             Group::PathHash => Categories::PATHHASH,
             Group::Pubsub => Categories::PUBSUB,
             Group::Scripting => Categories::SCRIPTING,
-            Group::Cluster | Group::Server => Categories(0),
+            Group::Cluster | Group::Server | Group::VectorSet => Categories(0),
             Group::Set => Categories::SET,
             Group::SortedSet => Categories::SORTEDSET,
             Group::Stream => Categories::STREAM,
             Group::String => Categories::STRING,
+            Group::TDigest => Categories::TDIGEST,
+            Group::TopK => Categories::TOPK,
             Group::Transactions => Categories::TRANSACTION,
         }
+    }
+
+    /// Whether its commands are those of what Redis brings as modules.
+    pub const fn is_of_module(self) -> bool {
+        matches!(
+            self,
+            Group::Bloom
+                | Group::CountMinSketch
+                | Group::Cuckoo
+                | Group::Json
+                | Group::TDigest
+                | Group::TopK
+                | Group::VectorSet
+        )
     }
 }
 
@@ -495,6 +531,9 @@ impl Spec {
     /// Sets the chapter.
     pub const fn group(mut self, group: Group) -> Spec {
         self.group = group;
+        if group.is_of_module() {
+            self.flags = Flags(self.flags.0 | MODULE.0);
+        }
         self
     }
 

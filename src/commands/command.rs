@@ -5,6 +5,7 @@
 
 use crate::command::docs::{self, Argument, Kind};
 use crate::command::error::{CmdResult, SYNTAX};
+use crate::command::modules::module_of;
 use crate::command::spec::*;
 use crate::command::{Args, CommandId, CommandTable, Error, keys};
 use crate::resp::Reply;
@@ -103,8 +104,7 @@ fn docs(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 /// What LIST is narrowed to.
 enum Filter<'a> {
     None,
-    /// There are no modules, so nothing is of one.
-    Module,
+    Module(&'a [u8]),
     Category(Option<Categories>),
     Pattern(&'a [u8]),
 }
@@ -112,7 +112,7 @@ enum Filter<'a> {
 fn list(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let filter = match args.len() {
         2 => Filter::None,
-        5 if args.is(2, "filterby") && args.is(3, "module") => Filter::Module,
+        5 if args.is(2, "filterby") && args.is(3, "module") => Filter::Module(args.get(4)),
         5 if args.is(2, "filterby") && args.is(3, "aclcat") => {
             let wanted = |name: &str| name.as_bytes().eq_ignore_ascii_case(args.get(4));
             Filter::Category(CATEGORY_NAMES.iter().find(|(_, name)| wanted(name)).map(|(category, _)| *category))
@@ -128,7 +128,7 @@ fn list(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             let entry = table.entry(id);
             let wanted = match filter {
                 Filter::None => true,
-                Filter::Module => false,
+                Filter::Module(name) => module_of(entry.row.group).is_some_and(|module| module.name.as_bytes() == name),
                 Filter::Category(category) => category.is_some_and(|category| entry.row.categories().has(category)),
                 Filter::Pattern(pattern) => glob::matches_ignore_case(pattern, entry.full_name.as_bytes()),
             };
@@ -293,9 +293,12 @@ fn reply_docs(reply: &mut Reply, table: &CommandTable, id: CommandId) {
     };
     text(reply, "summary", row.summary);
     text(reply, "since", row.since);
-    text(reply, "group", row.group.name());
+    text(reply, "group", if row.group.is_of_module() { "module" } else { row.group.name() });
     if let Some(cost) = row.cost() {
         text(reply, "complexity", cost);
+    }
+    if let Some(module) = module_of(row.group) {
+        text(reply, "module", module.name);
     }
     let mut flagged = 0;
     let flags = [(row.deprecated.is_some(), "deprecated"), (row.for_systems, "syscmd")];

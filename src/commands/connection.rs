@@ -199,7 +199,7 @@ fn greet(cx: &mut Ctx<'_>, version: i64) {
         reply.bulk(value.as_bytes());
     }
     reply.bulk(b"modules");
-    reply.array(0);
+    super::module::reply_list(reply);
     if !zone.is_empty() {
         reply.bulk(b"availability_zone");
         reply.bulk(zone.as_bytes());

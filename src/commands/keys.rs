@@ -157,7 +157,7 @@ fn touch(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn type_of(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let name = cx.db.inspect(&args.key(1)).map_or("none", |entry| entry.kind().value_type().name());
+    let name = cx.db.inspect(&args.key(1)).map_or("none", |entry| entry.value_type().name());
     cx.reply.simple(name);
     Ok(())
 }

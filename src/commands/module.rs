@@ -1,8 +1,10 @@
-//! MODULE: there are none, and none can be loaded.
+//! MODULE: what Redis brings as modules is listed, and no other can be loaded.
 
 use crate::command::error::CmdResult;
+use crate::command::modules::MODULES;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
+use crate::resp::reply::Reply;
 use crate::server::execution::{Command, Ctx, Handler};
 use crate::server::start::modules;
 
@@ -43,8 +45,24 @@ const fn change(name: &'static str, arity: Arity, handler: Handler) -> Command {
 }
 
 fn list(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    cx.reply.array(0);
+    reply_list(cx.reply);
     Ok(())
+}
+
+/// The modules, as MODULE LIST and HELLO show them. Those that are built in come from no file.
+pub fn reply_list(reply: &mut Reply) {
+    reply.array(MODULES.len());
+    for module in MODULES {
+        reply.map(4);
+        reply.bulk(b"name");
+        reply.bulk(module.name.as_bytes());
+        reply.bulk(b"ver");
+        reply.integer(module.version.into());
+        reply.bulk(b"path");
+        reply.bulk(b"");
+        reply.bulk(b"args");
+        reply.array(0);
+    }
 }
 
 fn load(_: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
@@ -52,14 +70,18 @@ fn load(_: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     Err(Error::fixed("ERR Error loading the extension. Please check the server logs."))
 }
 
-fn unload(_: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    Err(Error::fixed("ERR Error unloading module: no such module with that name"))
+fn unload(_: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let is_built_in = MODULES.iter().any(|module| module.name.as_bytes() == args.get(2));
+    Err(match is_built_in {
+        true => Error::fixed("ERR Error unloading module: the module is built in"),
+        false => Error::fixed("ERR Error unloading module: no such module with that name"),
+    })
 }
 
 fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     cx.reply_help(&[
         "LIST",
-        "    List the modules: there are none.",
+        "    List the modules that are built in.",
         "LOAD <path> [<arg> ...]",
         "    Load a module, which fails: this server does not run any.",
         "LOADEX <path> [[CONFIG NAME VALUE] [CONFIG NAME VALUE]] [ARGS ...]",

@@ -160,7 +160,7 @@ pub fn begin_reply(reply: &mut Reply, cursor: u64, len: usize) {
 }
 
 fn is_type(entry: EntryView<'_>, name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(entry.kind().value_type().name().as_bytes())
+    name.eq_ignore_ascii_case(entry.value_type().name().as_bytes())
 }
 
 /// Expired keys are passed over, not deleted: there may be too many for one command.

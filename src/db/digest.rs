@@ -12,7 +12,7 @@ pub fn of_value(entry: EntryView<'_>) -> Digest {
 }
 
 fn append_value(entry: EntryView<'_>, digest: &mut Digest) {
-    digest.append(&entry.kind().value_type().number().to_be_bytes());
+    digest.append(&entry.value_type().number().to_be_bytes());
     match (entry.string(), entry.any_collection()) {
         (Some(value), _) => digest.append(&value.to_vec()),
         (None, Some(collection)) => collection.digest(digest),

@@ -34,7 +34,6 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use crate::types::ValueType;
 use crate::types::table::Packed;
 use crate::util::alloc::size_class;
 use crate::util::number::parse_i64;
@@ -89,6 +88,8 @@ pub enum Kind {
     PathHash = 9,
     /// A bitmap in the slot.
     Bitmap = 10,
+    /// A value of a type that Redis brings as a module, boxed.
+    Bundled = 11,
 }
 
 /// The kinds that have a collection in the slot, as a pattern.
@@ -102,26 +103,12 @@ macro_rules! collection_kinds {
             | Kind::Array
             | Kind::PathHash
             | Kind::Bitmap
+            | Kind::Bundled
     };
 }
 use collection_kinds;
 
 impl Kind {
-    /// The data type this kind represents.
-    pub fn value_type(self) -> ValueType {
-        match self {
-            Self::Int | Self::Inline | Self::Shared => ValueType::String,
-            Self::List => ValueType::List,
-            Self::Set => ValueType::Set,
-            Self::SortedSet => ValueType::SortedSet,
-            Self::Hash => ValueType::Hash,
-            Self::Stream => ValueType::Stream,
-            Self::Array => ValueType::Array,
-            Self::PathHash => ValueType::PathHash,
-            Self::Bitmap => ValueType::Bitmap,
-        }
-    }
-
     /// Whether that is a string.
     #[inline(always)]
     pub const fn is_string(self) -> bool {
@@ -133,7 +120,7 @@ impl Kind {
         match self {
             Self::Inline => 0,
             Self::Int | Self::Shared | Self::Hash | Self::Array | Self::PathHash | Self::Bitmap => WORD,
-            Self::List | Self::Set | Self::SortedSet | Self::Stream => COLLECTION_BYTES,
+            Self::List | Self::Set | Self::SortedSet | Self::Stream | Self::Bundled => COLLECTION_BYTES,
         }
     }
 }

@@ -12,6 +12,8 @@
 
 mod access;
 pub mod bits;
+#[allow(dead_code, reason = "the types come one by one")]
+mod bundled;
 mod captures;
 mod collections;
 mod noting;
@@ -389,7 +391,7 @@ impl Databases {
 
     /// The type of a key's value, if it is there: neither counted nor noted.
     pub fn value_type(&self, key: &Key<'_>) -> Option<ValueType> {
-        self.read_only(key).map(|entry| entry.kind().value_type())
+        self.read_only(key).map(|entry| entry.value_type())
     }
 
     /// Whether a key exists: neither counted nor noted.
@@ -504,9 +506,9 @@ impl Databases {
         match self.all[self.selected].dict.probe(key.hash(), key.bytes()) {
             DictProbe::Found(mut slot) => {
                 let due = slot.view().is_due(now_ms);
-                let new_type = entry.view().kind().value_type();
+                let new_type = entry.view().value_type();
                 let old = slot.update(|old| std::mem::replace(old, entry));
-                let old_type = old.view().kind().value_type();
+                let old_type = old.view().value_type();
                 let lazily = self.lazyfree.lazily.server_del;
                 self.lazyfree.dispose(old, lazily);
                 if due {

@@ -69,6 +69,12 @@ impl Event {
         Event { class: NotifyFlags::BITMAP, name }
     }
 
+    /// An event of a value of a type that Redis brings as a module.
+    #[allow(dead_code, reason = "the types come one by one")]
+    pub const fn module(name: &'static str) -> Event {
+        Event { class: NotifyFlags::MODULE, name }
+    }
+
     /// An event of a stream.
     pub const fn stream(name: &'static str) -> Event {
         Event { class: NotifyFlags::STREAM, name }

@@ -5,6 +5,8 @@
 
 pub mod array;
 pub mod bitmap;
+#[allow(dead_code, reason = "the types come one by one")]
+pub mod bundled;
 pub mod digest;
 pub mod geo;
 pub mod hash;
@@ -24,6 +26,7 @@ pub mod uncommon;
 
 pub use array::Array;
 pub use bitmap::Bitmap;
+pub use bundled::Bundled;
 pub use hash::Hash;
 pub use list::List;
 pub use path_hash::PathHash;
@@ -54,6 +57,8 @@ pub enum ValueType {
     PathHash,
     /// Bits.
     Bitmap,
+    /// One of those that Redis brings as modules, of this name.
+    Bundled(&'static str),
 }
 
 impl ValueType {
@@ -69,6 +74,7 @@ impl ValueType {
             Self::Array => "array",
             Self::PathHash => "pathhash",
             Self::Bitmap => "bitmap",
+            Self::Bundled(name) => name,
         }
     }
 
@@ -81,6 +87,7 @@ impl ValueType {
             Self::SortedSet => 3,
             Self::Hash => 4,
             Self::Stream => 6,
+            Self::Bundled(_) => 5,
             Self::Array => 8,
             Self::PathHash => 7,
             // Redis 8.12 has it so; what it then makes of arrays is not known.

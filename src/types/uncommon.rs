@@ -21,16 +21,19 @@ pub enum Uncommon {
     PathHash = 16,
     /// A bitmap that is compressed.
     Bitmap = 32,
+    /// A value of a type that Redis brings as a module.
+    Bundled = 64,
 }
 
 impl Uncommon {
-    const ALL: [Uncommon; 6] = [
+    const ALL: [Uncommon; 7] = [
         Uncommon::Producers,
         Uncommon::HandedBack,
         Uncommon::MemberExpiry,
         Uncommon::Array,
         Uncommon::PathHash,
         Uncommon::Bitmap,
+        Uncommon::Bundled,
     ];
 }
 

@@ -7,13 +7,15 @@ use std::mem::MaybeUninit;
 
 use super::{COLLECTION_BYTES, Entry, EntryView, Kind, Shape, Slot, WORD};
 use crate::types::uncommon::{self, Uncommon};
-use crate::types::{Array, Bitmap, Collection, ExpiringParts, Hash, List, PathHash, Set, SortedSet, Stream};
+use crate::types::{
+    Array, Bitmap, Bundled, Collection, ExpiringParts, Hash, List, PathHash, Set, SortedSet, Stream,
+};
 
 /// A collection that can lie in an entry.
 ///
 /// # Safety
 /// The kind stands for this type alone. The type is `Send`, and fits the slot.
-pub unsafe trait InEntry: Collection + Clone + Default + Send + 'static {
+pub unsafe trait InEntry: Collection + Clone + Send + 'static {
     /// The kind of entry that has this collection in its slot.
     const KIND: Kind;
 }
@@ -27,7 +29,7 @@ macro_rules! in_entry {
         }
     )*};
 }
-in_entry!(List, Set, SortedSet, Hash, Stream, Array, PathHash, Bitmap);
+in_entry!(List, Set, SortedSet, Hash, Stream, Array, PathHash, Bitmap, Bundled);
 
 /// What is uncommon about a collection of a kind, whatever is in it.
 const fn uncommon_kind(kind: Kind) -> Option<Uncommon> {
@@ -35,6 +37,7 @@ const fn uncommon_kind(kind: Kind) -> Option<Uncommon> {
         Kind::Array => Some(Uncommon::Array),
         Kind::PathHash => Some(Uncommon::PathHash),
         Kind::Bitmap => Some(Uncommon::Bitmap),
+        Kind::Bundled => Some(Uncommon::Bundled),
         _ => None,
     }
 }
@@ -86,6 +89,10 @@ macro_rules! with_collection {
                 type $type = Bitmap;
                 $action
             }
+            Kind::Bundled => {
+                type $type = Bundled;
+                $action
+            }
             Kind::Int | Kind::Inline | Kind::Shared => $other,
         }
     };
@@ -113,7 +120,8 @@ macro_rules! with_parts {
             | Kind::Stream
             | Kind::Array
             | Kind::PathHash
-            | Kind::Bitmap => None,
+            | Kind::Bitmap
+            | Kind::Bundled => None,
         }
     };
 }

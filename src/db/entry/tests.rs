@@ -21,7 +21,7 @@ impl Twin {
         let value = view.string().map(StringRef::to_vec);
         prop_assert_eq!(value.as_ref(), Some(&self.value));
         prop_assert_eq!(view.string().map(StringRef::len), Some(self.value.len()));
-        prop_assert_eq!(view.kind().value_type().name(), "string");
+        prop_assert_eq!(view.value_type().name(), "string");
         let long_key = if self.key.len() < 255 { 0 } else { 8 };
         let expire = if self.expire.is_some() { 8 } else { 0 };
         let front = 8 + expire + long_key + self.key.len();

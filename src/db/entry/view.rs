@@ -10,6 +10,7 @@ use super::{
     ACCESS_BITS, EMBEDDED_MAX, EXPIRES, Entry, INLINE_MAX, Kind, LONG_KEY, RAW, SHARED_BYTES, Slot, WORD,
     arc_into_slot, collection_kinds, layout, size_class, word_slot,
 };
+use crate::types::{Bundled, ValueType};
 use crate::util::prefetch::prefetch_read;
 
 /// The first word of an entry, decoded.
@@ -242,6 +243,25 @@ impl<'a> EntryView<'a> {
     #[inline(always)]
     pub fn kind(self) -> Kind {
         self.header().kind()
+    }
+
+    /// The data type of the value.
+    pub fn value_type(self) -> ValueType {
+        match self.kind() {
+            Kind::Int | Kind::Inline | Kind::Shared => ValueType::String,
+            Kind::List => ValueType::List,
+            Kind::Set => ValueType::Set,
+            Kind::SortedSet => ValueType::SortedSet,
+            Kind::Hash => ValueType::Hash,
+            Kind::Stream => ValueType::Stream,
+            Kind::Array => ValueType::Array,
+            Kind::PathHash => ValueType::PathHash,
+            Kind::Bitmap => ValueType::Bitmap,
+            Kind::Bundled => {
+                let value = self.collection::<Bundled>().map(Bundled::value);
+                ValueType::Bundled(value.map_or("", |value| value.type_name()))
+            }
+        }
     }
 
     /// When the key expires, as unix time in ms.

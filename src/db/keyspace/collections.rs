@@ -36,7 +36,7 @@ impl Databases {
     /// Looks a collection up to change it, and makes an empty one if the key is not there. The caller puts something
     /// in, or deletes the key.
     #[inline]
-    pub fn collection_or_new<T: InEntry>(&mut self, key: &Key<'_>) -> Result<&mut T, WrongType> {
+    pub fn collection_or_new<T: InEntry + Default>(&mut self, key: &Key<'_>) -> Result<&mut T, WrongType> {
         let random = self.draw();
         let Databases { all, selected, now_ms, stats, access, lazyfree, notes, notes_new, touches, .. } = self;
         let new = || Entry::collection(key.bytes(), T::default(), None, access.new_key());

@@ -8,11 +8,12 @@ use std::ops::ControlFlow;
 
 use crate::db::{Databases, EntryView, Images};
 use crate::persist::rdb::payload;
+use crate::persist::rdb::value::bundled;
 use crate::types::array::INDEX_MAX;
 use crate::types::list::End;
 use crate::types::listpack::{Element, IntText};
 use crate::types::stream::{Group, Producers, StreamId};
-use crate::types::{Array, Collection, Hash, List, PathHash, Set, SortedSet, Stream, ValueType};
+use crate::types::{Array, Bundled, Collection, Hash, List, PathHash, Set, SortedSet, Stream, ValueType};
 use crate::util::number::append_f64;
 
 /// Elements to a command.
@@ -163,7 +164,7 @@ impl<'a> Script<'a> {
 
     fn entry(&mut self, entry: EntryView<'_>) -> io::Result<()> {
         let key = entry.key();
-        match entry.kind().value_type() {
+        match entry.value_type() {
             ValueType::String => {
                 if let Some(value) = entry.string() {
                     self.command(&[b"SET", key, value.bytes(&mut IntText::new())])?;
@@ -176,11 +177,24 @@ impl<'a> Script<'a> {
             ValueType::Stream => entry.collection().map_or(Ok(()), |stream| self.stream(key, stream))?,
             ValueType::Array => entry.collection().map_or(Ok(()), |array| self.array(key, array))?,
             ValueType::PathHash => entry.collection().map_or(Ok(()), |paths| self.path_hash(key, paths))?,
-            ValueType::Bitmap => self.command(&[b"RESTORE", key, b"0", &payload::dump(entry, true)])?,
+            ValueType::Bitmap => self.restore(entry)?,
+            ValueType::Bundled(_) => self.bundled(entry)?,
         }
         match entry.expire_at() {
             Some(at) => self.command(&[b"PEXPIREAT", key, at.to_string().as_bytes()]),
             None => Ok(()),
+        }
+    }
+
+    fn restore(&mut self, entry: EntryView<'_>) -> io::Result<()> {
+        self.command(&[b"RESTORE", entry.key(), b"0", &payload::dump(entry, true)])
+    }
+
+    fn bundled(&mut self, entry: EntryView<'_>) -> io::Result<()> {
+        let rewrite = bundled::type_of(entry).and_then(|known| known.rewrite);
+        match (rewrite, entry.collection::<Bundled>()) {
+            (Some(rewrite), Some(value)) => rewrite(entry.key(), value.value(), &mut |words| self.command(words)),
+            _ => self.restore(entry),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What is saved: the forms of each type of values, and the lowest version that holds some data.
 
 use super::format::kind;
-use super::value::{Form, array, bitmap, hash, list, path_hash, set, sorted_set, stream, string};
+use super::value::{Form, array, bitmap, bundled, hash, list, path_hash, set, sorted_set, stream, string};
 use super::version::{Since, Version};
 use crate::db::EntryView;
 use crate::types::ValueType;
@@ -20,6 +20,7 @@ pub fn forms(of: ValueType) -> &'static [Form] {
         ValueType::Array => array::FORMS,
         ValueType::PathHash => path_hash::FORMS,
         ValueType::Bitmap => bitmap::FORMS,
+        ValueType::Bundled(_) => bundled::FORMS,
     }
 }
 
@@ -31,14 +32,14 @@ fn stand_in(of: ValueType) -> Option<&'static Form> {
 
 /// The form in which a value is saved in a version; `None` if that has none which holds it.
 pub fn form(entry: EntryView<'_>, version: Version) -> Option<&'static Form> {
-    let value_type = entry.kind().value_type();
+    let value_type = entry.value_type();
     let mut forms = forms(value_type).iter().chain(stand_in(value_type));
     forms.find(|form| form.since.allows(version) && (form.holds)(entry))
 }
 
 /// Since which versions a value can be saved as what it is.
 pub fn since(entry: EntryView<'_>) -> Since {
-    let forms = forms(entry.kind().value_type()).iter().filter(|form| (form.holds)(entry));
+    let forms = forms(entry.value_type()).iter().filter(|form| (form.holds)(entry));
     forms.map(|form| form.since).fold(Since::OWN, Since::or)
 }
 
@@ -51,6 +52,7 @@ pub fn since_made(what: Uncommon) -> Since {
         Uncommon::Array => (ValueType::Array, kind::ARRAY),
         Uncommon::PathHash => (ValueType::PathHash, kind::VALKEY_PATH_HASH),
         Uncommon::Bitmap => (ValueType::Bitmap, kind::BITMAP),
+        Uncommon::Bundled => (ValueType::Bundled(""), kind::MODULE_2),
     };
     let forms = forms(value_type).iter().skip_while(|form| form.kind != first);
     forms.map(|form| form.since).fold(Since::OWN, Since::or)

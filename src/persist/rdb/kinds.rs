@@ -18,7 +18,7 @@ use super::version::{Fork, Since};
 pub enum Load {
     /// It is a string.
     Text,
-    /// It is a module's: there are none here, so that it can be passed over at most.
+    /// It is of a type that is a module's, see [`super::value::bundled`]. One that is not known can be passed over at most.
     Module,
     /// It is a collection, which a function begins to read.
     Collection(fn(&mut Cursor<'_>, &mut Context) -> Reading<Begun>),

@@ -5,12 +5,12 @@
 //! ```
 
 use super::crc64::crc64;
-use super::format::opcode;
+use super::format::{kind, opcode};
 use super::forms;
 use super::kinds::{self, Load};
 use super::load::module;
 use super::read::{Cursor, Fault, Reading};
-use super::value::{self, Begun, Context, Rules, Value};
+use super::value::{self, Begun, Context, Rules, Value, bundled};
 use super::version::{Fork, Version};
 use super::write::Writer;
 use crate::db::{Entry, EntryView};
@@ -126,13 +126,14 @@ fn read(cursor: &mut Cursor<'_>, cx: &mut Context) -> Reading<Restored> {
         module::skip_meta(cursor)?;
         number = cursor.byte()?;
     }
-    let kind = kinds::kind(cx.version.fork, number).ok_or(Fault::Bad("Unknown RDB encoding type"))?;
-    let begin = match kind.load {
+    let loaded = kinds::kind(cx.version.fork, number).ok_or(Fault::Bad("Unknown RDB encoding type"))?;
+    let begun = match loaded.load {
         Load::Text => return cursor.vec().map(Restored::String),
-        Load::Module => return Err(Fault::Bad("the value of a module, and there are no modules")),
-        Load::Collection(begin) => begin,
+        Load::Module if number == kind::MODULE => return Err(Fault::Bad("a value of a module in an early form")),
+        Load::Module => bundled::begin(cursor.length()?).ok_or(Fault::Bad("a value of a module that is not here"))?,
+        Load::Collection(begin) => begin(cursor, cx)?,
     };
-    let value = match begin(cursor, cx)? {
+    let value = match begun {
         Begun::Whole(value) => value,
         Begun::Parts(mut build) => {
             value::go_on(&mut *build, cursor, cx, usize::MAX)?;

@@ -66,7 +66,7 @@ impl Refused<'_> {
     pub fn reason(&self, version: Version) -> String {
         match self {
             Refused::Key(database, entry) => {
-                let (key, kind) = (entry.key().escape_ascii(), entry.kind().value_type().name());
+                let (key, kind) = (entry.key().escape_ascii(), entry.value_type().name());
                 let needs = forms::since(*entry).version();
                 format!("key '{key}' in DB {database}: a {kind} like this needs {needs}, not {version}")
             }

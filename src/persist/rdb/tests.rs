@@ -12,6 +12,7 @@ use super::load::{Filled, LoadError, Loader, Progress, Settings, Source};
 use super::payload;
 use super::save::{self, Options, Usage};
 use super::value::Rules;
+use super::value::bundled::samples::Sample;
 use super::version::Version;
 use super::write::Writer;
 use crate::db::keyspace::NewString;
@@ -21,7 +22,7 @@ use crate::types::list::{End, Limits};
 use crate::types::listpack::{Element, Listpack};
 use crate::types::set::SetLimits;
 use crate::types::stream::{BlockLimits, Delivery, ProducerSettings, StreamId};
-use crate::types::{Array, Bitmap, Hash, List, PathHash, Set, SortedSet, Stream, array, sorted_set};
+use crate::types::{Array, Bitmap, Bundled, Hash, List, PathHash, Set, SortedSet, Stream, array, sorted_set};
 
 const NOW_MS: i64 = 1_700_000_000_000;
 
@@ -69,6 +70,7 @@ enum Model {
     NewerStream(Vec<(u8, u8)>, bool),
     Array(Vec<(u64, Vec<u8>)>, Option<u64>),
     PathHash(Vec<(Vec<u8>, Vec<u8>, Vec<u8>)>),
+    Bundled(Sample),
     Bitmap(Vec<u64>, u64),
 }
 
@@ -109,6 +111,8 @@ fn model() -> impl Strategy<Value = Model> {
         (prop::collection::vec((index(), text()), many), prop::option::of(index()))
             .prop_map(|(elements, cursor)| Model::Array(elements, cursor)),
         prop::collection::vec((text(), text(), text()), 0..20usize).prop_map(Model::PathHash),
+        (any::<bool>(), prop::collection::vec((any::<u64>(), any::<i64>(), -9f32..9., -9f64..9., text()), 0..9usize))
+            .prop_map(|(in_steps, items)| Model::Bundled(Sample { in_steps, items })),
         (prop::collection::vec(prop_oneof![0..90_000u64, Just(1 << 40)], 0..30usize), 0..30_000u64)
             .prop_map(|(bits, len)| Model::Bitmap(bits, len)),
     ]
@@ -163,6 +167,7 @@ impl Model {
                 bits.iter().for_each(|bit| _ = bitmap.set(*bit, true));
                 Entry::collection(key, bitmap, expire, 0)
             }
+            Model::Bundled(sample) => Entry::collection(key, Bundled::new(sample.clone()), expire, 0),
             Model::Array(elements, cursor) => {
                 let mut array = Array::default();
                 elements.iter().for_each(|(index, text)| _ = array.set(*index, text, &rules.array));
@@ -406,6 +411,7 @@ fn a_file_cut_anywhere_or_with_a_bit_flipped_is_refused() {
         (Model::NewerStream(vec![(0, 1), (15, 1)], true), None),
         (Model::PathHash(vec![(b"p".to_vec(), b"f".to_vec(), b"v".to_vec())]), None),
         (Model::Bitmap(vec![3, 70_000, 1 << 40], 0), None),
+        (Model::Bundled(Sample { in_steps: true, items: vec![(1 << 40, -1, 0.5, 0.1, b"t".to_vec())] }), None),
         (Model::Array(vec![(7, b"12".to_vec()), (1 << 40, vec![b'x'; 30])], Some(7)), None),
     ];
     let bytes = saved(&databases(&models, &rules));

@@ -63,7 +63,7 @@ impl Server {
         let sees_expired = db.set_sees_expired(false);
         loop {
             db.begin_command(index, self.clock.unix_ms());
-            let found = db.peek(&Key::new(key)).map(|entry| entry.kind().value_type());
+            let found = db.peek(&Key::new(key)).map(|entry| entry.value_type());
             let next = self.waiters.next_after(last, index, key, found.is_none());
             let Some(Waiter { ticket, client, index: ready }) = next else { break };
             last = ticket;

@@ -70,7 +70,7 @@ impl BigKeys {
                     return;
                 }
                 let key = entry.key()[..entry.key().len().min(KEY_BYTES_MAX)].to_vec();
-                let kind = entry.kind().value_type();
+                let kind = entry.value_type();
                 let len = entry.size_of_value();
                 // A key may be met twice while the table changes its size.
                 if !found.iter().any(|known| known.db == index && known.key == key) {

@@ -17,7 +17,7 @@ use std::fmt;
 use super::format::kind;
 use super::kinds::{self, Kind, Load};
 use super::read::{Cursor, Fault, Text};
-use super::value::{self, Begun, Build, Context, Rules, Value};
+use super::value::{self, Begun, Build, Context, Rules, Value, bundled};
 use super::version::{Fork, MAGIC_BYTES, Version};
 use crate::db::{Databases, Entry, hash_key};
 use crate::types::listpack::IntText;
@@ -460,15 +460,30 @@ impl State {
         self.counts.subexpiring += u64::from(kind.has_times());
         match kind.load {
             Load::Text => self.string(&key, cursor, db),
-            Load::Module => self.module_value(kind.number, &key.into_vec(), cursor),
-            Load::Collection(begin) => match begin(cursor, &mut self.context)? {
-                Begun::Whole(value) => self.complete(db, key.bytes(&mut IntText::new()), value),
-                Begun::Parts(build) => {
-                    self.building = Some(Building { kind: kind.number, key: key.into_vec(), build });
-                    self.stage = Stage::Value;
-                    Ok(())
+            Load::Module => {
+                let identity = cursor.length()?;
+                match bundled::begin(identity).filter(|_| kind.number == kind::MODULE_2) {
+                    Some(begun) => self.begun(kind.number, &key, begun, db),
+                    None => self.unknown_module_value(kind.number, identity, &key.into_vec(), cursor),
                 }
-            },
+            }
+            Load::Collection(begin) => {
+                let begun = begin(cursor, &mut self.context)?;
+                self.begun(kind.number, &key, begun, db)
+            }
+        }
+    }
+
+    fn begun(&mut self, kind: u8, key: &Text<'_>, begun: Begun, db: &mut Databases) -> Result<(), Stop> {
+        let mut room = IntText::new();
+        let key = key.bytes(&mut room);
+        match begun {
+            Begun::Whole(value) => self.complete(db, key, value),
+            Begun::Parts(build) => {
+                self.building = Some(Building { kind, key: key.to_vec(), build });
+                self.stage = Stage::Value;
+                Ok(())
+            }
         }
     }
 
@@ -494,9 +509,15 @@ impl State {
         redact::data(key.escape_ascii(), self.settings.hides_data)
     }
 
-    /// A value of a module can be passed over, but nobody knows what it is.
-    fn module_value(&mut self, kind: u8, key: &[u8], cursor: &mut Cursor<'_>) -> Result<(), Stop> {
-        let name = module::name(cursor.length()?);
+    /// A value of a module that is not here can be passed over, but nobody knows what it is.
+    fn unknown_module_value(
+        &mut self,
+        kind: u8,
+        identity: u64,
+        key: &[u8],
+        cursor: &mut Cursor<'_>,
+    ) -> Result<(), Stop> {
+        let name = bundled::name(identity);
         let Settings { discard, skips_modules, .. } = self.settings;
         if !discard && !skips_modules || kind == kind::MODULE {
             let key = self.logged(key);

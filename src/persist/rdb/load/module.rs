@@ -1,7 +1,8 @@
-//! Data of modules, of which there are none here: it is made of marked pieces, so that it can at least be passed over.
+//! Data of modules that are not here: it is made of marked pieces, so that it can at least be passed over.
 
 use super::super::format::module as piece;
 use super::super::read::{Cursor, Fault, Reading};
+use super::super::value::bundled::name;
 
 /// Skips pieces to the end of them.
 pub fn skip(cursor: &mut Cursor<'_>) -> Reading<()> {
@@ -32,10 +33,4 @@ pub fn skip_aux(cursor: &mut Cursor<'_>) -> Reading<()> {
     skip(cursor)?;
     log::warn!("The RDB file contains AUX module data I can't load: no matching module '{}'. Skipped.", name(id));
     Ok(())
-}
-
-/// The name of a module, or of a type of its: nine letters of six bits, above a version of ten.
-pub fn name(id: u64) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    (0..9).rev().map(|place| char::from(LETTERS[(id >> (10 + 6 * place)) as usize & 0x3f])).collect()
 }

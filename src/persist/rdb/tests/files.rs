@@ -12,14 +12,15 @@ use super::super::load::{Counts, LoadError, Settings};
 use super::super::payload;
 use super::super::read::Cursor;
 use super::super::save::{self, Options, Refused, Usage};
-use super::super::value::Rules;
+use super::super::value::bundled::samples::Sample;
+use super::super::value::{Rules, bundled};
 use super::super::version::{Fork, Version};
 use super::super::write::Writer;
 use super::{Model, NOW_MS, databases, load, model, rules, settings, states};
 use crate::db::digest;
 use crate::types::listpack::{Element, Listpack};
 use crate::types::uncommon::{self, Uncommon};
-use crate::types::{Collection, Hash, Set, SortedSet, Stream};
+use crate::types::{Bundled, Collection, Hash, Set, SortedSet, Stream};
 
 /// A file in the making.
 pub struct Made {
@@ -241,10 +242,8 @@ fn hashes_find_the_names_of_their_fields_in_templates() {
 
 #[test]
 fn values_of_modules_are_named_and_refused_or_skipped() {
-    // "ReJSON-RL", version 4, as modules' types are numbered.
-    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let place = |letter: &u8| letters.iter().position(|other| other == letter).expect("a letter") as u64;
-    let id = b"ReJSON-RL".iter().fold(0, |id, letter| id << 6 | place(letter)) << 10 | 4;
+    // A type of time series, in version 4.
+    let id = bundled::identity("TSDB-TYPE", 4);
     let value = |out: &mut Writer<'static>| {
         out.length(id);
         out.length(5);
@@ -255,12 +254,46 @@ fn values_of_modules_are_named_and_refused_or_skipped() {
     };
     let file =
         |kind| Made::new(Version::redis(12)).key(kind, "doc", value).key(kind::STRING, "a", strings(&["1"])).end();
-    let refused = shown(&file(kind::MODULE_2), lenient()).expect_err("no modules here").reason;
-    assert!(refused.contains("'ReJSON-RL'") && refused.contains("'doc'"), "{refused}");
+    let refused = shown(&file(kind::MODULE_2), lenient()).expect_err("no such module here").reason;
+    assert!(refused.contains("'TSDB-TYPE'") && refused.contains("'doc'"), "{refused}");
     let skips = Settings { skips_modules: true, ..strict() };
     let (shown, counts) = self::shown(&file(kind::MODULE_2), skips).expect("a file without the value");
     assert_eq!((shown, counts.skipped, counts.loaded), (vec!["a 1".to_owned()], 1, 1));
     assert!(self::shown(&file(kind::MODULE), skips).is_err(), "early ones have no end that could be found");
+}
+
+#[test]
+fn values_of_types_that_are_built_in_are_read_in_the_versions_that_are_known() {
+    for name in ["Sample-At", "Sample-St"] {
+        let file = |version, rest: fn(&mut Writer<'static>)| {
+            let value = move |out: &mut Writer<'static>| {
+                out.length(bundled::identity(name, version));
+                out.length(2);
+                out.length(1);
+                for (mark, number) in [(2, 7), (1, u64::MAX)] {
+                    out.length(mark);
+                    out.length(number);
+                }
+                out.length(3);
+                out.raw(&1.5f32.to_le_bytes());
+                out.length(4);
+                out.double(0.5);
+                out.length(5);
+                out.string(b"text");
+                rest(out);
+            };
+            Made::new(Version::redis(10)).key(kind::MODULE_2, "a", value).end()
+        };
+        let (db, loader) = load(io::Cursor::new(file(2, |out| out.length(0))), strict(), 1).expect("a sound file");
+        let sample = Sample { in_steps: name == "Sample-St", items: vec![(7, -1, 1.5, 0.5, b"text".to_vec())] };
+        let found = db.database(0).dict.iter().next().and_then(|entry| entry.collection::<Bundled>()?.get::<Sample>());
+        assert_eq!((found, loader.counts().loaded), (Some(&sample), 1));
+        let refused = |file: Vec<u8>| load(io::Cursor::new(file), strict(), 1).err().expect("not sound").reason;
+        assert!(refused(file(4, |out| out.length(0))).contains(name), "a later version");
+        assert!(refused(file(1, |out| out.length(0))).contains(name), "an earlier version");
+        assert!(refused(file(3, |out| [2, 5, 0].iter().for_each(|byte| out.byte(*byte)))).contains("more pieces"));
+        assert!(refused(file(3, |out| out.length(9))).contains("more pieces"), "an unknown mark");
+    }
 }
 
 #[test]

@@ -9,10 +9,12 @@
 //! in memory beside it. An empty collection is no value; it was never saved by a sound server.
 //!
 //! A type of values joins with its file here, its name in `values!`, its rows in [`super::kinds`], and its forms in
-//! [`super::forms`].
+//! [`super::forms`]. One of those that Redis brings as modules has a file here and a row in [`bundled::TYPES`].
 
 pub mod array;
 pub mod bitmap;
+#[allow(dead_code, reason = "the types come one by one")]
+pub mod bundled;
 pub mod hash;
 pub mod list;
 pub mod path_hash;
@@ -35,7 +37,7 @@ use crate::types::hash::{FieldSet, HashLimits, Sharing};
 use crate::types::listpack::{Element, Listpack};
 use crate::types::set::SetLimits;
 use crate::types::{
-    Array, Bitmap, Collection, Hash, List, PathHash, Set, SortedSet, Stream, array as arrays, list as lists,
+    Array, Bitmap, Bundled, Collection, Hash, List, PathHash, Set, SortedSet, Stream, array as arrays, list as lists,
     sorted_set as sorted_sets,
 };
 
@@ -139,7 +141,7 @@ macro_rules! values {
         })*
     };
 }
-values!(List, Set, SortedSet, Hash, Stream, Array, PathHash, Bitmap);
+values!(List, Set, SortedSet, Hash, Stream, Array, PathHash, Bitmap, Bundled);
 
 impl Value {
     /// The value, if it has elements.

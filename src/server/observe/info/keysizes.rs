@@ -52,7 +52,7 @@ pub fn counts(db: &Databases, index: usize, looked_at: usize) -> Counts {
     let dict = &db.database(index).dict;
     let mut counts = [[0; POWERS]; SHOWN.len()];
     let mut count = |entry: EntryView<'_>| {
-        if let Some(row) = SHOWN.iter().position(|(kind, _)| *kind == entry.kind().value_type()) {
+        if let Some(row) = SHOWN.iter().position(|(kind, _)| *kind == entry.value_type()) {
             counts[row][power_of(entry.size_of_value())] += 1;
         }
     };

@@ -14,6 +14,7 @@ pub mod section;
 use std::fmt::Write;
 
 use crate::client::acl::log::Reason;
+use crate::command::modules::{MODULES, Module};
 use crate::config::{Config, REDIS_VERSION};
 use crate::server::observe::info::section::{Section, Source};
 use crate::server::{Server, shutdown};
@@ -247,8 +248,12 @@ fn cpu(_: &Source<'_>, section: &mut Section<'_>) {
     }
 }
 
-/// There are no modules.
-fn modules(_: &Source<'_>, _: &mut Section<'_>) {}
+fn modules(_: &Source<'_>, section: &mut Section<'_>) {
+    for Module { name, version, options, .. } in MODULES {
+        let rest = "api=1,filters=0,usedby=[],using=[]";
+        section.field("module", format_args!("name={name},ver={version},{rest},options={options}"));
+    }
+}
 
 fn cluster(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("cluster_enabled", u8::from(source.server.config.cluster_enabled));
