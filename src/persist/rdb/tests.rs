@@ -1,6 +1,7 @@
 //! Round trips of values and files, and what becomes of damaged ones.
 
 mod files;
+mod trickle;
 
 use std::io;
 
@@ -8,7 +9,7 @@ use proptest::prelude::*;
 
 use super::format::{kind, opcode};
 use super::forms;
-use super::load::{Filled, LoadError, Loader, Progress, Settings, Source};
+use super::load::{LoadError, Loader, Progress, Settings, Source};
 use super::payload;
 use super::save::{self, Options, Usage};
 use super::value::Rules;
@@ -23,6 +24,7 @@ use crate::types::listpack::{Element, Listpack};
 use crate::types::set::SetLimits;
 use crate::types::stream::{BlockLimits, Delivery, ProducerSettings, StreamId};
 use crate::types::{Array, Bitmap, Bundled, Hash, List, PathHash, Set, SortedSet, Stream, array, sorted_set};
+use trickle::Trickle;
 
 const NOW_MS: i64 = 1_700_000_000_000;
 
@@ -264,30 +266,6 @@ fn saved(db: &Databases) -> Vec<u8> {
     let count = save::save(db, &options, &mut bytes, &mut |_| {}).expect("memory takes everything");
     assert_eq!(count, bytes.len() as u64);
     bytes
-}
-
-/// Bytes that arrive a few at a time, now and then none.
-struct Trickle {
-    bytes: Vec<u8>,
-    at: usize,
-    piece: usize,
-    pause: bool,
-}
-
-impl Source for Trickle {
-    fn fill(&mut self, buffer: &mut Vec<u8>, room: usize) -> io::Result<Filled> {
-        self.pause = !self.pause;
-        if self.at == self.bytes.len() {
-            return Ok(Filled::End);
-        }
-        if self.pause {
-            return Ok(Filled::NotYet);
-        }
-        let end = (self.at + self.piece.min(room)).min(self.bytes.len());
-        buffer.extend_from_slice(&self.bytes[self.at..end]);
-        self.at = end;
-        Ok(Filled::Some)
-    }
 }
 
 fn load(source: impl Source + 'static, settings: Settings, budget: u64) -> Result<(Databases, Loader), LoadError> {

@@ -18,6 +18,8 @@ pub mod bundled;
 pub mod hash;
 pub mod list;
 pub mod path_hash;
+#[allow(dead_code, reason = "the types come one by one")]
+pub mod pieces;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;

@@ -1,6 +1,8 @@
 //! Two types for tests, with pieces of every kind: one is read at once, the other in steps.
 
-use super::{Bundled, Fault, Load, PieceWriter, Pieces, Reading, Steps, Type};
+use super::super::super::read::{Fault, Reading};
+use super::super::pieces::{Load, PieceWriter, Pieces, Steps, Type};
+use crate::types::Bundled;
 use crate::types::bundled::Value;
 use crate::types::digest::Digest;
 
