@@ -9,7 +9,7 @@ mod group;
 use super::Args;
 use crate::resp::request::ArgView;
 
-pub use group::Group;
+pub use group::{CATEGORY_NAMES, Categories, Group};
 
 /// Finds the keys of a call; `None` when its arguments make no sense.
 pub type FindKeys = fn(Args<'_>) -> Option<Vec<FoundKey>>;
@@ -120,61 +120,6 @@ pub const ARBITRARY_KEYS: Flags = Flags(1 << 31);
 
 /// Flags that always bring a command before the gate.
 pub const ALWAYS_CHECKED: Flags = Flags(GUARDED_DEBUG.0 | GUARDED_MODULES.0);
-
-/// ACL categories, one bit each. The last are those of the modules that Redis 8 comes with, so that rules about them
-/// are understood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Categories(pub u64);
-
-macro_rules! categories {
-    ($($name:ident = $bit:expr, $shown:expr;)*) => {
-        #[allow(missing_docs)]
-        impl Categories { $(pub const $name: Categories = Categories(1 << $bit);)* }
-        /// All categories with their names, in the order Redis lists them.
-        pub const CATEGORY_NAMES: &[(Categories, &str)] = &[$((Categories::$name, $shown)),*];
-    };
-}
-
-categories! {
-    KEYSPACE = 0, "keyspace";
-    READ = 1, "read";
-    WRITE = 2, "write";
-    SET = 3, "set";
-    SORTEDSET = 4, "sortedset";
-    LIST = 5, "list";
-    HASH = 6, "hash";
-    STRING = 7, "string";
-    BITMAP = 8, "bitmap";
-    HYPERLOGLOG = 9, "hyperloglog";
-    GEO = 10, "geo";
-    STREAM = 11, "stream";
-    PUBSUB = 12, "pubsub";
-    ADMIN = 13, "admin";
-    FAST = 14, "fast";
-    SLOW = 15, "slow";
-    BLOCKING = 16, "blocking";
-    DANGEROUS = 17, "dangerous";
-    CONNECTION = 18, "connection";
-    TRANSACTION = 19, "transaction";
-    SCRIPTING = 20, "scripting";
-    BLOOM = 21, "bloom";
-    CUCKOO = 22, "cuckoo";
-    CMS = 23, "cms";
-    TOPK = 24, "topk";
-    TDIGEST = 25, "tdigest";
-    SEARCH = 26, "search";
-    TIMESERIES = 27, "timeseries";
-    JSON = 28, "json";
-    ARRAY = 29, "array";
-    PATHHASH = 30, "pathhash";
-}
-
-impl Categories {
-    /// Whether any category of `other` is in this set.
-    pub const fn has(self, other: Categories) -> bool {
-        self.0 & other.0 != 0
-    }
-}
 
 /// How many arguments a command takes, its name counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
