@@ -26,7 +26,6 @@ pub mod uncommon;
 
 pub use array::Array;
 pub use bitmap::Bitmap;
-pub use bundled::Bundled;
 pub use hash::Hash;
 pub use list::List;
 pub use path_hash::PathHash;

@@ -6,8 +6,9 @@
 use std::mem::MaybeUninit;
 
 use super::{COLLECTION_BYTES, Entry, EntryView, Kind, Shape, Slot, WORD};
+use crate::types::bundled::Bundled;
 use crate::types::uncommon::{self, Uncommon};
-use crate::types::{Array, Bitmap, Bundled, Collection, ExpiringParts, Hash, List, PathHash, Set, SortedSet, Stream};
+use crate::types::{Array, Bitmap, Collection, ExpiringParts, Hash, List, PathHash, Set, SortedSet, Stream};
 
 /// A collection that can lie in an entry.
 ///

@@ -10,7 +10,8 @@ use super::{
     ACCESS_BITS, EMBEDDED_MAX, EXPIRES, Entry, INLINE_MAX, Kind, LONG_KEY, RAW, SHARED_BYTES, Slot, WORD,
     arc_into_slot, collection_kinds, layout, size_class, word_slot,
 };
-use crate::types::{Bundled, ValueType};
+use crate::types::ValueType;
+use crate::types::bundled::Bundled;
 use crate::util::prefetch::prefetch_read;
 
 /// The first word of an entry, decoded.

@@ -2,8 +2,7 @@
 
 use super::{Databases, WrongType};
 use crate::db::Key;
-use crate::types::Bundled;
-use crate::types::bundled::Value;
+use crate::types::bundled::{Bundled, Value};
 
 impl Databases {
     /// Reads a value, and notes the access.

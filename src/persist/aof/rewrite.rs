@@ -10,10 +10,11 @@ use crate::db::{Databases, EntryView, Images};
 use crate::persist::rdb::payload;
 use crate::persist::rdb::value::bundled;
 use crate::types::array::INDEX_MAX;
+use crate::types::bundled::Bundled;
 use crate::types::list::End;
 use crate::types::listpack::{Element, IntText};
 use crate::types::stream::{Group, Producers, StreamId};
-use crate::types::{Array, Bundled, Collection, Hash, List, PathHash, Set, SortedSet, Stream, ValueType};
+use crate::types::{Array, Collection, Hash, List, PathHash, Set, SortedSet, Stream, ValueType};
 use crate::util::number::append_f64;
 
 /// Elements to a command.

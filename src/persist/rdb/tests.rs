@@ -18,12 +18,13 @@ use super::version::Version;
 use super::write::Writer;
 use crate::db::keyspace::NewString;
 use crate::db::{Databases, Entry, EntryView, Expiry, Key, digest};
+use crate::types::bundled::Bundled;
 use crate::types::hash::{FieldExpiry, HashLimits, Sharing};
 use crate::types::list::{End, Limits};
 use crate::types::listpack::{Element, Listpack};
 use crate::types::set::SetLimits;
 use crate::types::stream::{BlockLimits, Delivery, ProducerSettings, StreamId};
-use crate::types::{Array, Bitmap, Bundled, Hash, List, PathHash, Set, SortedSet, Stream, array, sorted_set};
+use crate::types::{Array, Bitmap, Hash, List, PathHash, Set, SortedSet, Stream, array, sorted_set};
 use trickle::Trickle;
 
 const NOW_MS: i64 = 1_700_000_000_000;

@@ -18,9 +18,10 @@ use super::super::version::{Fork, Version};
 use super::super::write::Writer;
 use super::{Model, NOW_MS, databases, load, model, rules, settings, states};
 use crate::db::digest;
+use crate::types::bundled::Bundled;
 use crate::types::listpack::{Element, Listpack};
 use crate::types::uncommon::{self, Uncommon};
-use crate::types::{Bundled, Collection, Hash, Set, SortedSet, Stream};
+use crate::types::{Collection, Hash, Set, SortedSet, Stream};
 
 /// A file in the making.
 pub struct Made {

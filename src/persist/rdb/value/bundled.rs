@@ -18,7 +18,7 @@ use super::super::write::Writer;
 use super::pieces::{Load, PieceWriter, Pieces, Steps, Type};
 use super::{Begun, Build, Context, Form, Value};
 use crate::db::EntryView;
-use crate::types::Bundled;
+use crate::types::bundled::Bundled;
 
 /// The types that can be loaded and saved.
 pub const TYPES: &[&Type] = &[];

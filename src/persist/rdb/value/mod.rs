@@ -35,11 +35,12 @@ use super::read::{Cursor, Fault, Reading};
 use super::version::{Since, Version};
 use super::write::Writer;
 use crate::db::{Entry, EntryView};
+use crate::types::bundled::Bundled;
 use crate::types::hash::{FieldSet, HashLimits, Sharing};
 use crate::types::listpack::{Element, Listpack};
 use crate::types::set::SetLimits;
 use crate::types::{
-    Array, Bitmap, Bundled, Collection, Hash, List, PathHash, Set, SortedSet, Stream, array as arrays, list as lists,
+    Array, Bitmap, Collection, Hash, List, PathHash, Set, SortedSet, Stream, array as arrays, list as lists,
     sorted_set as sorted_sets,
 };
 

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use super::super::format::module as mark;
 use super::super::read::{Cursor, Fault, Reading, Text};
 use super::super::write::Writer;
-use crate::types::{Bundled, bundled};
+use crate::types::bundled::{self, Bundled};
 
 /// A type as it is in files.
 pub struct Type {

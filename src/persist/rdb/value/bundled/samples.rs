@@ -2,8 +2,7 @@
 
 use super::super::super::read::{Fault, Reading};
 use super::super::pieces::{Load, PieceWriter, Pieces, Steps, Type};
-use crate::types::Bundled;
-use crate::types::bundled::Value;
+use crate::types::bundled::{Bundled, Value};
 use crate::types::digest::Digest;
 
 /// The types.
