@@ -129,7 +129,11 @@ impl EventLoop {
             for event in &events {
                 match event.token() {
                     SIGNAL_TOKEN => self.signals.handle(&mut self.server),
-                    LINK_TOKEN => handshake::ready(&mut self.server, &mut self.db),
+                    LINK_TOKEN => {
+                        if let Err(status) = self.link_ready() {
+                            return status;
+                        }
+                    }
                     MAIN_CHANNEL_TOKEN => main_channel::ready(&mut self.server, &mut self.db),
                     PIPE_TOKEN => transfer::pump(&mut self.server),
                     Token(key) if key < FIRST_TOKEN => {
@@ -162,6 +166,14 @@ impl EventLoop {
             super::cron::tick(&mut self.server, &mut self.db);
             bus::tick(&mut self.server);
         }
+    }
+
+    /// Something came of the primary. A small data set is loaded before anybody is told that it is being loaded; what
+    /// cannot be loaded is the end, with this status.
+    fn link_ready(&mut self) -> Result<(), i32> {
+        let was_loading = self.server.loading.is_some();
+        handshake::ready(&mut self.server, &mut self.db);
+        if !was_loading && self.is_loading() { self.load().map(|_| ()) } else { Ok(()) }
     }
 
     /// Goes on with connections to other servers that were not emptied.
