@@ -231,7 +231,7 @@ impl State {
             Some(to) => self.migrating.insert(slot, to),
             None => self.migrating.remove(&slot),
         };
-        self.outbox.changed(true);
+        self.outbox.changed(false);
     }
 
     /// Notes where a slot is on its way here from, or that it is not.
@@ -240,13 +240,13 @@ impl State {
             Some(from) => self.importing.insert(slot, from),
             None => self.importing.remove(&slot),
         };
-        self.outbox.changed(true);
+        self.outbox.changed(false);
     }
 
     /// Gives a slot to a node, as an operator wants it.
     pub fn assign(&mut self, slot: u16, key: NodeKey) {
         self.give(slot, key);
-        self.outbox.changed(true);
+        self.outbox.changed(false);
     }
 
     /// Takes a slot from whoever has it, as an operator wants it.
@@ -254,7 +254,7 @@ impl State {
         if self.nodes.unassign(slot).is_some() {
             self.note_reassigned(slot);
         }
-        self.outbox.changed(true);
+        self.outbox.changed(false);
     }
 
     /// Gives a slot to a node.
