@@ -1,8 +1,7 @@
 //! DEBUG: what tests of servers and clients need, and nobody else should.
 //!
 //! It is one command to COMMAND, ACL and the statistics, as in Redis, so its subcommands stand in a table of their own.
-//! Subcommands that set a knob of Redis's inner workings which has no counterpart here are accepted and do nothing, so
-//! that test suites can run. Lookups here see keys as they are kept, those that have expired included.
+//! Lookups here see keys as they are kept, those that have expired included.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use crate::command::{Args, Error};
 use crate::config::Rewrite;
 use crate::db::keyspace::NewString;
 use crate::db::{EntryView, Expiry, Key, WrongType, digest};
+use crate::peers::cluster::message::Kind;
 use crate::peers::repl::outgoing::Outgoing;
 use crate::persist::rdb::save::saved_bytes;
 use crate::server::clients::users;
@@ -46,7 +46,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("dict-resizing", 3, 3, dict_resizing),
     ("digest", 2, 2, digest),
     ("digest-value", 2, ANY, digest_value),
-    ("drop-cluster-packet-filter", 3, 3, accept),
+    ("drop-cluster-packet-filter", 3, 3, drop_messages),
     ("error", 3, 3, error),
     ("help", 2, 2, help),
     ("htstats", 3, 3, htstats),
@@ -94,7 +94,12 @@ fn allow_to_scripts(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     Ok(())
 }
 
-fn accept(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
+/// DEBUG DROP-CLUSTER-PACKET-FILTER: a kind of messages of the bus is not taken in any more, by its number, or -1 for none.
+fn drop_messages(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let number = args.integer(2)?;
+    if let Some(cluster) = &mut cx.server.cluster {
+        cluster.dropped_kind = usize::try_from(number).ok().and_then(|number| Kind::ALL.get(number)).copied();
+    }
     cx.reply.ok();
     Ok(())
 }

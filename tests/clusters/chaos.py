@@ -360,7 +360,10 @@ def main():
     parser.add_argument("--plain", action="store_true", help="write with a client of our own")
     parser.add_argument("--patience", type=float, default=1, help="so many times the time to heal is granted")
     parser.add_argument("--keep", action="store_true", help="keep the folders of the nodes")
+    parser.add_argument("--short", action="store_true", help="short node timeouts, and all the time to heal")
     options = parser.parse_args()
+    if options.short:
+        options.node_timeout, options.patience = 700, 20
     if not options.plain:
         try:
             import redis.cluster  # noqa: F401
@@ -371,17 +374,18 @@ def main():
     chaos = Chaos(options, folder)
     try:
         faults = chaos.run()
-    except AssertionError as fault:
-        faults = [str(fault)]
+    except (AssertionError, OSError, Refused) as fault:
+        faults = [f"{type(fault).__name__}: {fault}"]
     finally:
         chaos.cluster.end()
     for fault in faults[:20]:
         print(f"  {fault}")
+    if not faults:
+        print(f"all was well in {options.rounds} rounds of seed {options.seed}")
     if faults or options.keep:
         print(f"the nodes' files are in {folder}")
     else:
         shutil.rmtree(folder)
-        print(f"all was well in {options.rounds} rounds of seed {options.seed}")
     sys.exit(bool(faults))
 
 

@@ -14,13 +14,15 @@ import random
 import threading
 import time
 
-from nodes import Connection, Refused, slot_of
+from nodes import PATIENCE, Connection, Refused, slot_of
 
 # How long a client waits for an answer, and for replicas to confirm, in seconds.
 ANSWER_SECONDS = 1.5
 CONFIRM_MS = 500
 REDIRECTIONS_MAX = 8
 ABSENT = "absent"
+# Errors of what passes.
+PASSING = ("CLUSTERDOWN", "TRYAGAIN", "LOADING", "MASTERDOWN")
 
 # How a version is written, by type: in one command that leaves nothing of the former one.
 WRITES = {
@@ -83,6 +85,17 @@ class PlainClient:
                 self.owners.pop(slot, None)
                 raise
         raise Refused("MOVED in circles")
+
+    def ask(self, key, *words):
+        """The reply to what may be asked again: of a node that is held up the others think for a moment that it failed."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self.call(key, *words)[0]
+            except (OSError, Refused) as error:
+                if time.monotonic() > end or isinstance(error, Refused) and error.kind() not in PASSING:
+                    raise
+                time.sleep(0.1)
 
     def confirm(self, connection):
         return connection.call("WAIT", 1, CONFIRM_MS) >= 1
@@ -187,7 +200,7 @@ class Writers:
         client, found = PlainClient(addresses), []
         for entries in self.entries:
             for name, entry in entries.items():
-                value, _ = client.call(name, *READS[entry.kind](name))
+                value = client.ask(name, *READS[entry.kind](name))
                 state = ABSENT if value is None else int(float(value))
                 if state not in entry.possible():
                     found.append(f"{name} is {state}, may be {entry.possible()}")

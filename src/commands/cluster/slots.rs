@@ -106,7 +106,7 @@ pub fn flush(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 pub fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let cluster = state(cx)?;
     if cluster.myself().is_replica() {
-        return Err(Error::fixed("ERR You can use SETSLOT only with masters."));
+        return Err(Error::fixed("ERR Please use SETSLOT only with masters."));
     }
     let slot = slot(&args, 2)?;
     match args.len() {

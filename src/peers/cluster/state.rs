@@ -8,7 +8,7 @@ use super::election::Election;
 use super::id::NodeId;
 use super::link::Link;
 use super::manual::Manual;
-use super::message::KINDS;
+use super::message::{KINDS, Kind};
 use super::node::{Flags, LinkId, Node, NodeKey};
 use super::nodes::Nodes;
 use super::outbox::Outbox;
@@ -88,6 +88,8 @@ pub struct State {
     pub(super) next_link: u64,
     /// Rounds of [`State::tick`].
     pub(super) ticks: u64,
+    /// Messages of this kind are not taken in: DEBUG DROP-CLUSTER-PACKET-FILTER.
+    pub dropped_kind: Option<Kind>,
     /// What is counted.
     pub counters: Counters,
     /// What is to be sent or done.
@@ -127,6 +129,7 @@ impl State {
             links: BTreeMap::new(),
             next_link: 0,
             ticks: 0,
+            dropped_kind: None,
             counters: Counters::default(),
             outbox: Outbox::default(),
         };

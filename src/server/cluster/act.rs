@@ -1,7 +1,6 @@
 //! What follows for the data and its clients from what the rules decide.
 
-use super::{bus, event, reassigned};
-use crate::config::ReplicaOf;
+use super::{bus, endpoint, event, reassigned};
 use crate::db::Databases;
 use crate::peers::cluster::message::Body;
 use crate::peers::cluster::node::NodeKey;
@@ -51,8 +50,7 @@ fn act(server: &mut Server, db: &mut Databases, action: Action) {
 
 /// Replicates a node, unless that is so already.
 fn follow(server: &mut Server, db: &mut Databases, primary: NodeKey) {
-    let Some((host, port)) = bus::replication_port(server, primary) else { return };
-    let wanted = ReplicaOf { host, port };
+    let Some(wanted) = endpoint::for_replication(server, primary) else { return };
     if server.replica_of() != Some(&wanted) {
         role::become_replica(server, db, wanted);
     }

@@ -23,7 +23,7 @@ use crate::peers::cluster::node::{LinkId, NodeKey};
 use crate::peers::cluster::outbox::Action;
 use crate::peers::cluster::rules::TICK_MS;
 use crate::server::Server;
-use crate::server::modes::ServerModes;
+use crate::server::persistence::load_state::Place;
 use crate::server::replication::connect;
 
 /// Listens for other nodes, if this is one.
@@ -57,9 +57,9 @@ pub fn tick(server: &mut Server) {
     event::with(server, State::tick);
 }
 
-/// A primary whose data is not there yet has nothing to say.
+/// A node whose data is not there yet has nothing to say, but for a replica that gets new data.
 fn is_starting(server: &Server) -> bool {
-    server.modes.has(ServerModes::LOADING) && !server.is_replica()
+    server.loading.as_ref().is_some_and(|loading| matches!(loading.place, Place::Start { .. }))
 }
 
 /// Another node has begun a link.
@@ -252,12 +252,4 @@ fn drop_over_limit(server: &mut Server, link: LinkId, waiting: u64) {
         cluster.counters.links_over_limit += 1;
     }
     drop_link(server, link);
-}
-
-/// The port that clients find a node at for replication.
-pub fn replication_port(server: &Server, key: NodeKey) -> Option<(String, u16)> {
-    let node = server.cluster.as_ref()?.node(key)?;
-    let as_bus = server.config.tls_replication == server.config.tls_cluster;
-    let (ip, port) = (node.address.ip.clone(), node.address.port_for(as_bus));
-    (!ip.is_empty() && port != 0).then_some((ip, port))
 }

@@ -1,5 +1,6 @@
 //! `nodes.conf` at work: read at start, written before anything is sent that promises what it says.
 
+use super::endpoint;
 use crate::config::SaveBehavior;
 use crate::peers::cluster::file::{ConfFile, OpenError};
 use crate::peers::cluster::{Settings, State};
@@ -38,8 +39,11 @@ pub fn begin(server: &mut Server) -> Result<(), String> {
             state
         }
     };
+    let primary = state.my_primary().map(|(key, _)| key);
     server.cluster = Some(Box::new(state));
     server.modes.set(ServerModes::CLUSTER, true);
+    // What a replica loads is a primary's: no key expires on the way, and the history goes on.
+    server.config.replicaof = primary.and_then(|key| endpoint::for_replication(server, key));
     server.nodes_conf = Some(file);
     save_if_due(server)
 }

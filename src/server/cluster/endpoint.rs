@@ -1,6 +1,6 @@
-//! Where clients are told that a node is.
+//! Where clients are told that a node is, replicas among them.
 
-use crate::config::EndpointType;
+use crate::config::{EndpointType, ReplicaOf};
 use crate::net::ClientKey;
 use crate::peers::cluster::{Node, NodeKey};
 use crate::server::Server;
@@ -35,4 +35,12 @@ pub fn of_node(server: &Server, client: ClientKey, key: NodeKey) -> String {
     node.map_or_else(String::new, |node| {
         format!("{}:{}", preferred(server, node).unwrap_or_default(), port(server, client, node))
     })
+}
+
+/// Where a node is found for replication, if that is known.
+pub fn for_replication(server: &Server, key: NodeKey) -> Option<ReplicaOf> {
+    let node = server.cluster.as_deref()?.node(key)?;
+    let as_bus = server.config.tls_replication == server.config.tls_cluster;
+    let (host, port) = (node.address.ip.clone(), node.address.port_for(as_bus));
+    (!host.is_empty() && port != 0).then_some(ReplicaOf { host, port })
 }

@@ -196,13 +196,14 @@ impl State {
                 Extension::Other { .. } => {}
             }
         }
-        // Nodes of old are in the shard of their primary.
+        // A replica may yet have to hear of the shard that its primary is in.
         let primary = self.node(sender).and_then(|node| node.primary()).and_then(|key| self.node(key));
-        let shard = shard.or(primary.map(|primary| primary.shard));
+        let shard = primary.map(|primary| primary.shard).or(shard);
         let Some(node) = self.nodes.get_mut(sender) else { return };
         let shard = shard.unwrap_or(node.shard);
         if (node.hostname.as_str(), node.human_name.as_str(), node.shard) != (hostname, human_name, shard) {
             (node.hostname, node.human_name, node.shard) = (hostname.to_owned(), human_name.to_owned(), shard);
+            self.share_shard(sender);
             self.outbox.save(false);
         }
     }

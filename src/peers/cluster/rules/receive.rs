@@ -10,7 +10,11 @@ use crate::peers::cluster::state::State;
 impl State {
     /// Takes in a message.
     pub fn receive(&mut self, link: LinkId, packet: Packet, moment: &mut Moment<'_>) {
-        self.counters.received[packet.body().kind() as usize] += 1;
+        let kind = packet.body().kind();
+        self.counters.received[kind as usize] += 1;
+        if self.dropped_kind == Some(kind) {
+            return log::warn!("Packet that matches debug filter drop");
+        }
         match packet {
             Packet::Whole(message) => self.receive_whole(link, *message, moment),
             Packet::Light(body) => {

@@ -39,7 +39,20 @@ impl State {
         if let Some(primary) = self.nodes.get_mut(primary) {
             primary.flags.set(Flags::MIGRATE_TO, true);
         }
+        self.share_shard(primary);
         self.outbox.save(false);
+    }
+
+    /// Replicas are in the shard of their primary.
+    pub(super) fn share_shard(&mut self, primary: NodeKey) {
+        let Some((shard, replicas)) = self.node(primary).map(|node| (node.shard, node.replicas().to_vec())) else {
+            return;
+        };
+        for replica in replicas {
+            if let Some(node) = self.nodes.get_mut(replica) {
+                node.shard = shard;
+            }
+        }
     }
 
     /// A node follows nobody any more.
@@ -54,15 +67,16 @@ impl State {
     /// This node becomes a replica of another one, or a replica of that one instead of another. It has no slots any
     /// more then.
     pub(super) fn follow(&mut self, primary: NodeKey) {
-        let Some(shard) = self.node(primary).filter(|_| primary != self.myself).map(|node| node.shard) else { return };
         let myself = self.myself;
+        if primary == myself || self.node(primary).is_none() {
+            return;
+        }
         if self.myself().is_primary() {
             self.make_replica(myself);
             self.migrating.clear();
             self.importing.clear();
         }
         self.attach(myself, primary);
-        self.myself_mut().shard = shard;
         self.outbox.push(Action::Follow(primary));
         self.end_manual_failover();
     }

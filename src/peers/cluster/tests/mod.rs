@@ -2,4 +2,5 @@
 
 mod rules;
 mod simulation;
+mod strangers;
 mod world;

@@ -1,9 +1,10 @@
 //! One rule at a time.
 
 use super::world::{NODE_TIMEOUT_MS, World, ip};
-use crate::peers::cluster::Flags;
+use crate::peers::cluster::message::Kind;
 use crate::peers::cluster::rules::operator::Failover;
 use crate::peers::cluster::state::{Health, Reason};
+use crate::peers::cluster::{Flags, NodeId, State};
 
 /// Indices: 0, 1, 2 are primaries, 3, 4, 5 their replicas.
 fn six(seed: u64) -> World {
@@ -218,4 +219,41 @@ fn replicas_of_one_shard_share_its_name_and_hosts_are_known_by_theirs() {
     world.run_until(10 * NODE_TIMEOUT_MS, |world| {
         (1..6).all(|index| world.state(index).find(id.as_bytes()).is_some_and(|(_, node)| node.shard == shard))
     });
+}
+
+#[test]
+fn a_replica_is_in_the_shard_of_its_primary_as_soon_as_it_is_known_to_follow_it() {
+    let mut world = World::new(16, 3);
+    for index in 1..3 {
+        world.with(index, |state, moment| state.meet(&ip(0), 7000, 17000, moment));
+    }
+    world.run_until(60_000, |world| (0..3).all(|index| world.state(index).nodes().len() == 3));
+    let [primary, replica] = [world.id(0), world.id(1)];
+    world.with(1, |state, _| state.replicate(state.nodes().find(&primary).expect("a known node")));
+    let node = |state: &State, id: NodeId| {
+        let node = state.find(id.as_bytes()).expect("a known node").1;
+        (node.shard, node.primary().is_some())
+    };
+    while (0..3).any(|index| !node(world.state(index), replica).1) {
+        world.run(1);
+        for state in (0..3).map(|index| world.state(index)).filter(|state| node(state, replica).1) {
+            assert_eq!(node(state, replica).0, node(state, primary).0);
+        }
+    }
+}
+
+#[test]
+fn messages_of_a_kind_that_is_filtered_are_not_taken_in() {
+    let mut world = World::new(17, 2);
+    world.with(1, |state, _| state.dropped_kind = Some(Kind::Meet));
+    let meet = |world: &mut World| {
+        world.with(0, |state, moment| assert_eq!(state.meet(&ip(1), 7000, 17000, moment), Some(true)));
+    };
+    meet(&mut world);
+    world.run(3 * NODE_TIMEOUT_MS);
+    assert_eq!(world.state(1).nodes().len(), 1);
+    assert!(world.state(1).counters.received[Kind::Meet as usize] > 0);
+    world.with(1, |state, _| state.dropped_kind = None);
+    meet(&mut world);
+    world.run_until(3 * NODE_TIMEOUT_MS, |world| world.state(1).nodes().len() == 2);
 }

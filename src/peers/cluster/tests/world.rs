@@ -253,7 +253,7 @@ impl World {
     fn begin(&mut self, index: usize, link: LinkId, node: NodeKey) {
         let Address { ip, .. } = &self.state(index).node(node).expect("a known node").address;
         let to = ip.rsplit('.').next().and_then(|last| last.parse::<usize>().ok()).map(|number| number - 1);
-        let to = to.filter(|to| self.reaches(index, *to) && self.nodes[*to].state.is_some());
+        let to = to.filter(|to| *to < self.nodes.len() && self.reaches(index, *to) && self.nodes[*to].state.is_some());
         let (delay_ms, life) = (self.delay_ms() + if to.is_some() { 0 } else { 200 }, self.nodes[index].life);
         self.at(delay_ms, Event::Begun { node: index, life, link, to });
     }
@@ -410,6 +410,10 @@ impl World {
                 let told = state.nodes().find(&theirs.myself().id).and_then(|key| role(state, key));
                 if told != role(theirs, theirs.my_key()) {
                     return Some(format!("node {index} is wrong about whom node {other} follows: {told:?}"));
+                }
+                let shard = |state: &State| state.find(theirs.myself().id.as_bytes()).map(|(_, node)| node.shard);
+                if shard(state) != shard(theirs) {
+                    return Some(format!("node {index} is wrong about the shard of node {other}"));
                 }
             }
             if state.myself().is_replica() && state.my_primary().is_none_or(|(_, primary)| !primary.is_primary()) {
