@@ -76,7 +76,8 @@ fn a_replica_that_is_started_again_keeps_what_has_expired_and_goes_on_where_it_w
 
 #[test]
 fn nobody_is_told_that_a_small_data_set_is_loaded() {
-    let (primary, replica) = (Server::start(), Server::start());
+    let primary = Server::start_with(&["--repl-diskless-sync-delay", "0"]);
+    let replica = Server::start();
     run(&mut primary.connect(), "SET key value");
     let over = AtomicBool::new(false);
     thread::scope(|scope| {

@@ -165,7 +165,7 @@ fn reply_shard_node(server: &Server, reply: &mut Reply, node: &Node, offset: i64
     let (plain_port, tls_port) =
         if tls { (address.other_port, address.port) } else { (address.port, address.other_port) };
     let health = match () {
-        () if node.has_failed() => "failed",
+        () if node.has_failed() => "fail",
         () if node.is_replica() && offset == 0 => "loading",
         () => "online",
     };
