@@ -43,7 +43,7 @@
 //! resp       the Redis protocol, usable as a library by itself
 //! util       small tools that know nothing of Redis
 //! ```
-//! `bin/cli` is the client program; it uses [`resp`], [`tls`], [`manual`] and [`quote`].
+//! `bin/cli` is the client program; it uses [`resp`], [`tls`], [`manual`], [`quote`] and [`slot_of`].
 //!
 //! Where to add what:
 //! - a command: a row and its handler in a file of `commands`; a new file is listed in `commands::FAMILIES`.
@@ -93,6 +93,7 @@ mod types;
 mod util;
 
 pub use commands::manual;
+pub use db::slot::slot_of;
 pub use net::tls;
 pub use util::quote;
 

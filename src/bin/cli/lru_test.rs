@@ -1,13 +1,12 @@
 //! `--lru-test`: plays the client of a cache, where a fifth of the keys gets four fifths of the requests, and tells how
 //! many reads find their key. Half of the requests write, half read.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::output::print;
+use crate::random::Random;
 
 const CYCLE: Duration = Duration::from_secs(1);
 
@@ -29,14 +28,14 @@ pub fn run(mut link: Connection, keys: u64) -> Result<(), Failure> {
         while started.elapsed() < CYCLE {
             for _ in 0..BATCH {
                 let value: [u8; 5] = std::array::from_fn(|_| b'A' + (random.word() % 57) as u8);
-                link.queue([b"SET", random.key(keys).as_bytes(), &value]);
+                link.queue([b"SET", key(&mut random, keys).as_bytes(), &value]);
             }
             link.flush()?;
             for _ in 0..BATCH {
                 link.reply()?;
             }
             for _ in 0..BATCH {
-                link.queue([b"GET", random.key(keys).as_bytes()]);
+                link.queue([b"GET", key(&mut random, keys).as_bytes()]);
             }
             link.flush()?;
             for _ in 0..BATCH {
@@ -59,29 +58,13 @@ fn line(hits: u64, misses: u64) -> String {
     format!("{all} Gets/sec | Hits: {hits} ({hit:.2}%) | Misses: {misses} ({missed:.2}%)\n")
 }
 
-/// Numbers that need not be unpredictable (xorshift64).
-struct Random(u64);
-
-impl Random {
-    fn new() -> Random {
-        Random(RandomState::new().hash_one(0) | 1)
-    }
-
-    fn word(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// The name of one of so many keys.
-    fn key(&mut self, keys: u64) -> String {
-        let fraction = (self.word() >> 11) as f64 / (1u64 << 53) as f64;
-        let most = (keys + 1) as f64;
-        let power = ALPHA + 1.0;
-        let place = ((most.powf(power) - 1.0) * fraction + 1.0).powf(1.0 / power);
-        format!("lru:{}", (keys + 1).saturating_sub((place as u64).max(1)).max(1))
-    }
+/// The name of one of so many keys.
+fn key(random: &mut Random, keys: u64) -> String {
+    let fraction = (random.word() >> 11) as f64 / (1u64 << 53) as f64;
+    let most = (keys + 1) as f64;
+    let power = ALPHA + 1.0;
+    let place = ((most.powf(power) - 1.0) * fraction + 1.0).powf(1.0 / power);
+    format!("lru:{}", (keys + 1).saturating_sub((place as u64).max(1)).max(1))
 }
 
 #[cfg(test)]
@@ -91,7 +74,7 @@ mod tests {
     #[test]
     fn a_fifth_of_the_keys_gets_four_fifths_of_the_requests() {
         let mut random = Random::new();
-        let keys = (0..10_000).map(|_| random.key(1000));
+        let keys = (0..10_000).map(|_| key(&mut random, 1000));
         let numbers: Vec<u64> = keys.map(|key| key[4..].parse().expect("a number")).collect();
         assert!(numbers.iter().all(|number| (1..=1000).contains(number)));
         let hot = numbers.iter().filter(|number| **number <= 200).count();

@@ -5,6 +5,8 @@
 //!                │
 //!                └──> pipe, rdb, replica, scan, bigkeys, hotkeys, stat, latency, … one file per mode
 //!
+//! options ──> cluster ──> connection                      --cluster: many nodes at once
+//!
 //! repl ──> editor ──> assist ──> catalog, syntax          completions and hints
 //! session ──> format                                      replies as people or programs like them
 //! ```
@@ -15,6 +17,7 @@ mod arguments;
 mod assist;
 mod bigkeys;
 mod catalog;
+mod cluster;
 mod connection;
 mod editor;
 mod failure;
@@ -33,6 +36,7 @@ mod output;
 mod pipe;
 mod preferences;
 mod progress;
+mod random;
 mod rdb;
 mod reconnecting;
 mod repl;
@@ -76,6 +80,10 @@ fn run(mut options: Options) -> Result<(), Failure> {
     if options.ask_password {
         options.password = Some(LineEditor::new()?.read_password("Please input password: ")?.into_bytes());
     }
+    if options.manager.ask_from_password {
+        let question = "Please input import source node password: ";
+        options.manager.from_password = Some(LineEditor::new()?.read_password(question)?.into_bytes());
+    }
     let session = Session::new(options.clone())?;
     match &options.mode {
         Mode::Commands if options.command.is_empty() => repl::run(session),
@@ -93,6 +101,11 @@ fn run(mut options: Options) -> Result<(), Failure> {
         Mode::Latency { history } => latency::run(Reconnecting::new(session)?, &options, *history),
         Mode::LatencyDist => latency_dist::run(Reconnecting::new(session)?, &options),
         Mode::IntrinsicLatency(seconds) => intrinsic::run(*seconds),
+        Mode::Cluster(name) => {
+            let input = options.standard_input.as_ref();
+            let words = arguments::with_input(options.command.clone(), input, &mut std::io::stdin().lock())?;
+            cluster::run(&options, name, words)
+        }
         Mode::LruTest(keys) => lru_test::run(session.into_connection()?, *keys),
     }
 }

@@ -44,6 +44,14 @@ pub fn run(mut link: Connection, name: &str, functions_only: bool) -> Result<(),
     if functions_only && !sync::replconf(&mut link, "rdb-filter-only", "functions")? {
         return Err(Failure::new("Failed requesting functions only RDB from server, aborting"));
     }
+    fetch(link, name)
+}
+
+/// Fetches a snapshot from a server that knows what is wanted of it.
+///
+/// # Errors
+/// As [`run`].
+pub fn fetch(mut link: Connection, name: &str) -> Result<(), Failure> {
     let length = sync::begin(&mut link)?;
     match &length {
         Length::Bytes(bytes) => eprintln!("SYNC sent to master, writing {bytes} bytes to '{name}'"),

@@ -7,7 +7,6 @@ mod kind;
 mod redirect;
 
 use std::io;
-use std::os::unix::net::UnixStream;
 
 use oxidis::resp::Value;
 use oxidis::tls::Client;
@@ -19,7 +18,7 @@ use crate::interrupt;
 use crate::options::{Options, Resp3};
 use crate::output::{print, styled};
 use crate::replica;
-use crate::transport::{self, Transport, reason};
+use crate::transport::{self, reason};
 use kind::Kind;
 use redirect::Redirect;
 
@@ -80,8 +79,7 @@ impl Session {
     /// # Errors
     /// When a file that TLS needs is of no use.
     pub fn new(options: Options) -> Result<Session, Failure> {
-        let tls = options.tls.then(|| Client::new(&options.tls_options)).transpose();
-        let tls = tls.map_err(|error| Failure::new(format!("Could not negotiate a TLS connection: {error}")))?;
+        let tls = transport::tls(&options)?;
         Ok(Session {
             options,
             tls,
@@ -166,16 +164,7 @@ impl Session {
     }
 
     fn connected(&self) -> io::Result<Connection> {
-        let transport = match &self.options.socket {
-            Some(path) => Transport::Unix(UnixStream::connect(path)?),
-            None => {
-                let stream = transport::tcp(&self.options)?;
-                match &self.tls {
-                    Some(tls) => Transport::Tls(Box::new(tls.connect(stream)?)),
-                    None => Transport::Tcp(stream),
-                }
-            }
-        };
+        let transport = transport::open(&self.options, self.tls.as_ref())?;
         let mut link = Connection::new(transport);
         if self.interactive {
             link.make_interruptible()?;

@@ -5,9 +5,10 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use oxidis::tls::ClientStream;
+use oxidis::tls::{Client, ClientStream};
 use socket2::{SockRef, TcpKeepalive};
 
+use crate::failure::Failure;
 use crate::options::Options;
 
 /// How long a connection may be silent before the system asks whether the peer is alive.
@@ -31,11 +32,35 @@ pub enum Family {
     V6,
 }
 
+/// How to encrypt, if the options ask for that.
+///
+/// # Errors
+/// When a file that TLS needs is of no use.
+pub fn tls(options: &Options) -> Result<Option<Client>, Failure> {
+    let tls = options.tls.then(|| Client::new(&options.tls_options)).transpose();
+    tls.map_err(|error| Failure::new(format!("Could not negotiate a TLS connection: {error}")))
+}
+
+/// Connects to the server that the options name.
+///
+/// # Errors
+/// When it can't be reached.
+pub fn open(options: &Options, tls: Option<&Client>) -> io::Result<Transport> {
+    if let Some(path) = &options.socket {
+        return Ok(Transport::Unix(UnixStream::connect(path)?));
+    }
+    let stream = tcp(options)?;
+    Ok(match tls {
+        Some(tls) => Transport::Tls(Box::new(tls.connect(stream)?)),
+        None => Transport::Tcp(stream),
+    })
+}
+
 /// Connects through TCP; the first address that answers wins, in time if there is a limit.
 ///
 /// # Errors
 /// When the host is unknown or none of its addresses answers.
-pub fn tcp(options: &Options) -> io::Result<TcpStream> {
+fn tcp(options: &Options) -> io::Result<TcpStream> {
     let mut addresses: Vec<SocketAddr> = (options.host.as_str(), options.port).to_socket_addrs()?.collect();
     if let Some(family) = options.family {
         // The order stays among those of a version.

@@ -2,6 +2,7 @@
 //!
 //! Options are read until the first word that is none; the rest is the command to run.
 
+mod cluster;
 #[cfg(test)]
 mod packaged;
 mod table;
@@ -13,9 +14,11 @@ use std::time::Duration;
 
 use oxidis::tls::ClientOptions;
 
+use crate::cluster::settings::Settings;
 use crate::failure::Failure;
 use crate::format::{Layout, Style};
 use crate::transport::Family;
+use cluster::CLUSTER_ROWS;
 use table::{Effect, ROWS, Row, SPECIAL_ROWS};
 
 /// How the client was asked to speak RESP3.
@@ -63,6 +66,8 @@ pub enum Mode {
     IntrinsicLatency(u64),
     /// `--lru-test`, with so many keys.
     LruTest(u64),
+    /// `--cluster`, with a command of it.
+    Cluster(String),
 }
 
 /// An argument of the command that is read from standard input.
@@ -117,6 +122,10 @@ pub struct Options {
     pub pipe_timeout: Option<Duration>,
     /// `--mono`
     pub monochrome: bool,
+    /// What the options of `--cluster` say.
+    pub manager: Settings,
+    /// `--verbose`
+    pub verbose: bool,
     /// What stands behind the options.
     pub command: Vec<Vec<u8>>,
 }
@@ -155,6 +164,8 @@ impl Options {
             key_type: None,
             pipe_timeout: Some(Duration::from_secs(30)),
             monochrome: false,
+            manager: Settings::default(),
+            verbose: false,
             command: Vec::new(),
         }
     }
@@ -193,28 +204,47 @@ pub enum Request {
 pub fn parse(args: impl IntoIterator<Item = OsString>, on_terminal: bool) -> Result<Request, Failure> {
     let mut options = Options::new(on_terminal);
     let mut args = args.into_iter().map(OsString::into_vec).peekable();
-    while let Some(name) = args.next_if(|arg| arg.first() == Some(&b'-')) {
+    let is_option = |arg: &Vec<u8>| arg.first() == Some(&b'-');
+    loop {
+        let Some(name) = args.next_if(is_option) else {
+            // The words of a command for a cluster may stand between options.
+            if !matches!(options.mode, Mode::Cluster(_)) || !options.command.is_empty() || args.peek().is_none() {
+                break;
+            }
+            options.command = until(&mut args, is_option);
+            continue;
+        };
         let shown = String::from_utf8_lossy(&name).into_owned();
-        let unknown = || Failure::new(format!("Unrecognized option or bad number of args for: '{shown}'"));
         if shown == "-h" && args.peek().is_none() {
             return Ok(Request::Print(help()));
         }
         match all_rows().find(|(names, ..)| names.contains(&shown.as_str())).map(|(_, effect, _)| effect) {
             Some(Effect::Set(set)) => set(&mut options)?,
-            Some(Effect::Take(_, take)) => take(&mut options, args.next().ok_or_else(unknown)?)?,
+            Some(Effect::Take(_, take)) => take(&mut options, args.next().ok_or_else(|| unknown(&shown))?)?,
             Some(Effect::Help) => return Ok(Request::Print(help())),
             Some(Effect::Version) => return Ok(Request::Print(version())),
-            Some(Effect::Cluster) => return Err(no_cluster()),
-            None if shown.starts_with("--cluster-") => return Err(no_cluster()),
-            None => return Err(unknown()),
+            Some(Effect::Cluster) => {
+                let command = args.next_if(|arg| !is_option(arg)).ok_or_else(|| unknown(&shown))?;
+                options.mode = Mode::Cluster(String::from_utf8_lossy(&command).into_owned());
+                options.command = until(&mut args, is_option);
+            }
+            Some(Effect::Weights) => weights(&mut options, until(&mut args, |arg| !arg.contains(&b'=')))?,
+            None => return Err(unknown(&shown)),
         }
     }
-    options.command = args.collect();
+    match (&options.mode, args.peek()) {
+        (Mode::Cluster(_), Some(word)) => return Err(unknown(&String::from_utf8_lossy(word))),
+        (Mode::Cluster(_), None) => {}
+        _ => options.command = args.collect(),
+    }
     if options.resp2 && options.resp3 == Resp3::Required {
         return Err(exclusive("-2 and -3"));
     }
     if options.password_warning && options.password.is_some() {
         eprintln!("Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.");
+    }
+    if std::env::var_os("REDISCLI_CLUSTER_YES").is_some_and(|value| value == "1") {
+        options.manager.yes = true;
     }
     if options.password.is_none() {
         options.password = std::env::var_os("REDISCLI_AUTH").map(OsString::into_vec);
@@ -223,15 +253,34 @@ pub fn parse(args: impl IntoIterator<Item = OsString>, on_terminal: bool) -> Res
 }
 
 fn all_rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().chain(SPECIAL_ROWS)
+    ROWS.iter().chain(SPECIAL_ROWS).chain(CLUSTER_ROWS)
+}
+
+fn unknown(name: &str) -> Failure {
+    Failure::new(format!("Unrecognized option or bad number of args for: '{name}'"))
+}
+
+/// Takes words up to one at which to stop.
+fn until(
+    args: &mut std::iter::Peekable<impl Iterator<Item = Vec<u8>>>,
+    stops: impl Fn(&Vec<u8>) -> bool,
+) -> Vec<Vec<u8>> {
+    std::iter::from_fn(|| args.next_if(|arg| !stops(arg))).collect()
+}
+
+fn weights(options: &mut Options, words: Vec<Vec<u8>>) -> Result<(), Failure> {
+    if !options.manager.weights.is_empty() {
+        return Err(Failure::new(
+            "WARNING: you cannot use --cluster-weight more than once.\nYou can set more weights by adding them as a \
+             space-separated list, ie:\n--cluster-weight n1=w n2=w",
+        ));
+    }
+    options.manager.weights = words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    Ok(())
 }
 
 fn exclusive(options: &str) -> Failure {
     Failure::new(format!("Options {options} are mutually exclusive."))
-}
-
-fn no_cluster() -> Failure {
-    Failure::new("--cluster is not there; -c and the commands CLUSTER are.")
 }
 
 /// What `--version` prints.
@@ -240,13 +289,12 @@ pub fn version() -> String {
 }
 
 /// What `--help` prints: a paragraph per option, from its row.
-fn help() -> String {
+pub fn help() -> String {
     const COLUMN: usize = 26;
     let mut help = version();
     help.push_str("\nUsage: oxidis-cli [options] [command [argument ...]]\n\n");
     for (names, effect, text) in all_rows().filter(|(.., text)| !text.is_empty()) {
-        let value = if let Effect::Take(value, _) = effect { *value } else { "" };
-        let head = format!("{} {value}", names.join(", "));
+        let head = format!("{} {}", names.join(", "), effect.value());
         let mut lines = text.lines();
         help.push_str(&format!("  {:COLUMN$} {}\n", head.trim_end(), lines.next().unwrap_or_default()));
         lines.for_each(|line| help.push_str(&format!("  {:COLUMN$} {line}\n", "")));
@@ -285,6 +333,18 @@ mod tests {
     }
 
     #[test]
+    fn the_words_of_a_cluster_command_end_at_an_option_or_follow_later() {
+        let words = |line: &str| options(line).map(|options| (options.mode, options.command, options.manager.weights));
+        let check = Mode::Cluster("check".to_owned());
+        let place = vec![b"a".to_vec(), b"1".to_vec()];
+        assert_eq!(words("--cluster check a 1 --cluster-yes"), Ok((check.clone(), place.clone(), vec![])));
+        assert_eq!(words("--cluster check --cluster-yes a 1"), Ok((check.clone(), place.clone(), vec![])));
+        let weights = vec!["x=1".to_owned(), "y=2.5".to_owned()];
+        assert_eq!(words("--cluster-weight x=1 y=2.5 --cluster check a 1"), Ok((check, place, weights)));
+        assert!(options("--cluster-weight x=1 --cluster-weight y=1").is_err());
+    }
+
+    #[test]
     fn json_asks_for_resp3_unless_the_protocol_was_named() {
         assert_eq!(options("--json").map(|o| o.resp3), Ok(Resp3::IfPossible));
         assert_eq!(options("-3 --json").map(|o| o.resp3), Ok(Resp3::Required));
@@ -302,7 +362,11 @@ mod tests {
             ("-X tag -x", "Options -x and -X are mutually exclusive."),
             ("-2 -3", "Options -2 and -3 are mutually exclusive."),
             ("--rdb a --functions-rdb b", "Options --rdb and --functions-rdb are mutually exclusive."),
-            ("--cluster-yes", "--cluster is not there; -c and the commands CLUSTER are."),
+            ("--cluster", "Unrecognized option or bad number of args for: '--cluster'"),
+            ("--cluster -p", "Unrecognized option or bad number of args for: '--cluster'"),
+            ("--cluster check a:1 --cluster-yes b", "Unrecognized option or bad number of args for: 'b'"),
+            ("--cluster-pipeline 0", "'0' is not a number in range."),
+            ("--cluster-slots -1", "'-1' is not a number in range."),
             ("-u http://x", "Invalid URI scheme"),
         ] {
             assert_eq!(options(line).err().as_deref(), Some(text), "{line}");

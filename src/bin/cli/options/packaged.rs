@@ -5,7 +5,6 @@
 use std::path::Path;
 
 use super::all_rows;
-use super::table::Effect;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/packaging");
 const STALE: &str = "is stale: run `OXIDIS_UPDATE_PACKAGE=1 cargo test packaged`";
@@ -32,12 +31,7 @@ impl Shown {
 
 fn shown() -> Vec<Shown> {
     let rows = all_rows().filter(|(.., help)| !help.is_empty());
-    rows.map(|(names, effect, help)| Shown {
-        names,
-        value: if let Effect::Take(value, _) = effect { value } else { "" },
-        text: help.replace('\n', " "),
-    })
-    .collect()
+    rows.map(|(names, effect, help)| Shown { names, value: effect.value(), text: help.replace('\n', " ") }).collect()
 }
 
 fn check(name: &str, content: &str) {

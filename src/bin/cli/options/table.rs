@@ -19,8 +19,22 @@ pub enum Effect {
     Help,
     /// Prints the version.
     Version,
-    /// Part of Redis Cluster.
+    /// Takes a command for a cluster, and the words up to the next option.
     Cluster,
+    /// Takes words with a `=` in them.
+    Weights,
+}
+
+impl Effect {
+    /// What the option takes, as `--help` shows it; empty for nothing.
+    pub fn value(&self) -> &'static str {
+        match self {
+            Effect::Take(value, _) => value,
+            Effect::Cluster => "<command>",
+            Effect::Weights => "<weights>",
+            Effect::Set(_) | Effect::Help | Effect::Version => "",
+        }
+    }
 }
 
 /// One option: its names, its effect, and its lines of `--help`; none for what is not worth a line.
@@ -38,11 +52,31 @@ macro_rules! rows {
     };
 }
 
+pub(super) use rows;
+
 /// What takes effect through `parse` itself.
 pub const SPECIAL_ROWS: &[Row] = &[
-    (&["--cluster"], Effect::Cluster, ""),
+    (
+        &["--cluster"],
+        Effect::Cluster,
+        "Looks after a cluster: makes one, checks it, moves slots.\n\
+         \"--cluster help\" names the commands and the words behind them.",
+    ),
+    (
+        &["--cluster-weight"],
+        Effect::Weights,
+        "Words <id>=<weight>: parts of the slots that rebalance gives to primaries (1).\n\
+         The beginning of an id will do.",
+    ),
     (&["--ldb", "--ldb-sync-mode"], Effect::Set(|_| no_debugger()), ""),
-    (&["--verbose"], Effect::Set(|_| Ok(())), ""),
+    (
+        &["--verbose"],
+        Effect::Set(|o| {
+            o.verbose = true;
+            Ok(())
+        }),
+        "Says more, in rebalance.",
+    ),
     (&["--help"], Effect::Help, "Prints this."),
     (&["-v", "--version"], Effect::Version, "Prints the version."),
 ];
@@ -181,12 +215,14 @@ pub const ROWS: &[Row] = rows! { o;
         "Plays the client of a cache with that many keys, a fifth of them hot.";
 };
 
-fn text(value: Vec<u8>) -> Result<String, Failure> {
+/// The value as text.
+pub fn text(value: Vec<u8>) -> Result<String, Failure> {
     String::from_utf8(value)
         .map_err(|error| Failure::new(format!("'{}' is not UTF-8.", String::from_utf8_lossy(error.as_bytes()))))
 }
 
-fn number<T: std::str::FromStr>(value: Vec<u8>) -> Result<T, Failure> {
+/// The value as a number.
+pub fn number<T: std::str::FromStr>(value: Vec<u8>) -> Result<T, Failure> {
     let value = text(value)?;
     value.parse().map_err(|_| Failure::new(format!("'{value}' is not a number in range.")))
 }
