@@ -3,6 +3,7 @@
 mod common;
 
 mod cli {
+    mod cluster;
     mod comparison;
     mod modes;
     pub mod program;

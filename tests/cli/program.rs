@@ -21,7 +21,7 @@ pub enum Destination {
 /// Runs a program to its end.
 pub fn run(program: &OsString, args: &[&str], to: Destination, input: &[u8]) -> Output {
     let mut command = Command::new(program);
-    command.args(args).env_remove("FAKETTY").env_remove("REDISCLI_AUTH");
+    command.args(args).env_remove("FAKETTY").env_remove("REDISCLI_AUTH").env("TERM", "dumb");
     if to == Destination::Terminal {
         command.env("FAKETTY", "1");
     }
