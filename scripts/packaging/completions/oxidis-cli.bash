@@ -4,7 +4,7 @@ _oxidis_cli() {
     COMPREPLY=()
     case $before in
     -s | --cacert | --cacertdir | --cert | --key | --eval | --rdb | --functions-rdb) return 0 ;;
-    -h | -p | -t | -u | -a | --pass | --user | -n | --sni | --tls-ciphers | --tls-ciphersuites | -r | -i | -X | -d | -D | --show-pushes | --pipe-timeout | --pattern | --quoted-pattern | --count | --type | --memkeys-samples | --keystats-samples | --cursor | --top | --intrinsic-latency | --lru-test) compopt +o default; return 0 ;;
+    -h | -p | -t | -u | -a | --pass | --user | -n | --sni | --tls-ciphers | --tls-ciphersuites | -r | -i | -X | -d | -D | --show-pushes | --pipe-timeout | --pattern | --quoted-pattern | --count | --type | --memkeys-samples | --keystats-samples | --cursor | --top | --intrinsic-latency | --lru-test | --cluster | --cluster-weight | --cluster-replicas | --cluster-from | --cluster-to | --cluster-slots | --cluster-timeout | --cluster-pipeline | --cluster-threshold | --cluster-master-id | --cluster-from-user | --cluster-from-pass) compopt +o default; return 0 ;;
     esac
     [[ $current == -* ]] || return 0
     mapfile -t COMPREPLY < <(compgen -W '
@@ -74,9 +74,33 @@ _oxidis_cli() {
         --mono
         --intrinsic-latency
         --lru-test
+        --cluster
+        --cluster-weight
+        --verbose
         --help
         -v
         --version
+        --cluster-replicas
+        --cluster-yes
+        --cluster-from
+        --cluster-to
+        --cluster-slots
+        --cluster-timeout
+        --cluster-pipeline
+        --cluster-replace
+        --cluster-copy
+        --cluster-threshold
+        --cluster-use-empty-masters
+        --cluster-simulate
+        --cluster-search-multiple-owners
+        --cluster-fix-with-unreachable-masters
+        --cluster-slave
+        --cluster-master-id
+        --cluster-only-masters
+        --cluster-only-replicas
+        --cluster-from-user
+        --cluster-from-pass
+        --cluster-from-askpass
     ' -- "$current")
 }
 complete -o default -F _oxidis_cli oxidis-cli

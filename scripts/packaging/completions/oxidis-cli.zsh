@@ -67,7 +67,31 @@ _arguments \
     '--mono[That spectrum in shades of grey.]' \
     '--intrinsic-latency[Measures how long this machine keeps a busy program waiting.]:seconds: ' \
     '--lru-test[Plays the client of a cache with that many keys, a fifth of them hot.]:keys: ' \
+    '--cluster[Looks after a cluster: makes one, checks it, moves slots. "--cluster help" names the commands and the words behind them.]:command: ' \
+    '--cluster-weight[Words <id>=<weight>: parts of the slots that rebalance gives to primaries (1). The beginning of an id will do.]:weights: ' \
+    '--verbose[rebalance tells the balance of each primary.]' \
     '--help[Prints this.]' \
     '-v[Prints the version.]' \
     '--version[Prints the version.]' \
+    '--cluster-replicas[Replicas that create gives each primary (0).]:number: ' \
+    '--cluster-yes[create and reshard ask nothing. So does REDISCLI_CLUSTER_YES=1 in the environment.]' \
+    '--cluster-from[Nodes that reshard takes slots from, with commas between, or "all"; for import host:port of the server.]:ids: ' \
+    '--cluster-to[Node that reshard gives slots to.]:id: ' \
+    '--cluster-slots[Slots that reshard moves.]:number: ' \
+    '--cluster-timeout[How long a node may stay silent while keys are moved to it (60000).]:milliseconds: ' \
+    '--cluster-pipeline[Keys that are moved together (10).]:number: ' \
+    '--cluster-replace[Keys that are moved replace those of the same name.]' \
+    '--cluster-copy[import leaves the keys where they were, too.]' \
+    '--cluster-threshold[How far from its share rebalance leaves a primary (2).]:percent: ' \
+    '--cluster-use-empty-masters[rebalance gives slots to primaries that have none.]' \
+    '--cluster-simulate[rebalance only shows what it would do.]' \
+    '--cluster-search-multiple-owners[check and fix look for slots and keys that several nodes have.]' \
+    '--cluster-fix-with-unreachable-masters[fix gives slots of primaries that can'\''t be reached to others. Their keys may be lost.]' \
+    '--cluster-slave[add-node makes the node a replica.]' \
+    '--cluster-master-id[Primary of that replica, otherwise one with the fewest.]:id: ' \
+    '--cluster-only-masters[call leaves replicas out.]' \
+    '--cluster-only-replicas[call leaves primaries out.]' \
+    '--cluster-from-user[User for the server that import reads from.]:name: ' \
+    '--cluster-from-pass[Password for the server that import reads from.]:password: ' \
+    '--cluster-from-askpass[Asks for the password for the server that import reads from.]' \
     '*::command: '

@@ -113,6 +113,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20))]
+
         #[test]
         fn the_search_never_worsens_nor_changes_how_many_replicas_each_has(
             hosts in proptest::collection::vec(0usize..4, 6..16),

@@ -27,7 +27,7 @@ pub enum Remedy {
     FinishAndClose { to: usize, others: Vec<usize> },
     /// Close the slot in the owner and all these: nothing has been moved.
     Abandon { others: Vec<usize> },
-    /// Close the slot in the owner: nobody else knows of the move.
+    /// Close the slot in the owner: nobody else knows of a move.
     Close,
     /// Move the keys of all these to the owner, where the slot is to be closed before.
     Gather { from: Vec<usize> },
@@ -82,8 +82,8 @@ impl Claims {
         others.retain(|node| *node != owner);
         let hold_keys = others.iter().any(|node| self.keys_of(*node) > 0);
         match (target, &others[..]) {
-            (None, []) => Remedy::Nothing,
-            (Some(_), []) => Remedy::Close,
+            (None, []) if !self.importing.contains(&owner) => Remedy::Nothing,
+            (_, []) => Remedy::Close,
             (Some(_), [to]) => Remedy::Finish { to: *to },
             (Some(target), _) if !hold_keys => match target.filter(|target| others.contains(target)) {
                 Some(to) => {
@@ -92,7 +92,7 @@ impl Claims {
                 }
                 None => Remedy::Abandon { others },
             },
-            (None | Some(_), _) => Remedy::Gather { from: others },
+            _ => Remedy::Gather { from: others },
         }
     }
 }
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!((claims.migrating.clone(), claims.importing.clone()), (vec![(0, Some(1))], vec![2]));
         claims.demote(0);
         assert_eq!(claims.remedy(1), Remedy::Gather { from: vec![2, 0] });
-        assert_eq!(self::claims(&[], &[1], &[]).remedy(1), Remedy::Gather { from: vec![1] });
+        assert_eq!(self::claims(&[], &[1], &[]).remedy(1), Remedy::Close);
         claims.importing.clear();
         assert_eq!(claims.remedy(1), Remedy::Nothing);
     }

@@ -37,9 +37,9 @@ pub const CLUSTER_ROWS: &[Row] = rows! { o;
         "fix gives slots of primaries that can't be reached to others. Their keys\n\
          may be lost.";
     "--cluster-slave" { o.manager.as_replica = true }
-        "add-node makes the node a replica, of the primary with the fewest, or of";
+        "add-node makes the node a replica.";
     "--cluster-master-id" => "<id>" v { o.manager.primary_id = Some(text(v)?) }
-        "this one.";
+        "Primary of that replica, otherwise one with the fewest.";
     "--cluster-only-masters" { o.manager.only_primaries = true }
         "call leaves replicas out.";
     "--cluster-only-replicas" { o.manager.only_replicas = true }
@@ -47,9 +47,9 @@ pub const CLUSTER_ROWS: &[Row] = rows! { o;
     "--cluster-from-user" => "<name>" v { o.manager.from_user = Some(v) }
         "User for the server that import reads from.";
     "--cluster-from-pass" => "<password>" v { o.manager.from_password = Some(v) }
-        "Password for that server.";
+        "Password for the server that import reads from.";
     "--cluster-from-askpass" { o.manager.ask_from_password = true }
-        "Asks for that password.";
+        "Asks for the password for the server that import reads from.";
 };
 
 fn positive(value: Vec<u8>) -> Result<usize, Failure> {

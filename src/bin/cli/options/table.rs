@@ -75,7 +75,7 @@ pub const SPECIAL_ROWS: &[Row] = &[
             o.verbose = true;
             Ok(())
         }),
-        "Says more, in rebalance.",
+        "rebalance tells the balance of each primary.",
     ),
     (&["--help"], Effect::Help, "Prints this."),
     (&["-v", "--version"], Effect::Version, "Prints the version."),
