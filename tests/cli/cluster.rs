@@ -147,7 +147,6 @@ fn a_cluster_with_replicas_is_made_and_shown_as_redis_cli_shows_it() {
     for args in [
         &["check", &first][..],
         &["check", "127.0.0.1", &port],
-        &["check", &first, "--cluster-search-multiple-owners"],
         &["info", &other],
         &["fix", &first],
         &["call", &first, "CONFIG", "GET", "port"],
@@ -184,12 +183,29 @@ fn a_cluster_with_replicas_is_made_and_shown_as_redis_cli_shows_it() {
     }
 }
 
+/// For each of the first slots a hash tag that leads there.
+fn tags(slots: usize) -> Vec<String> {
+    let mut tags: Vec<Option<String>> = vec![None; slots];
+    for number in 0.. {
+        let tag = number.to_string();
+        if let Some(place) = tags.get_mut(usize::from(oxidis::slot_of(tag.as_bytes()))) {
+            place.get_or_insert(tag);
+        }
+        if tags.iter().all(Option::is_some) {
+            break;
+        }
+    }
+    tags.into_iter().flatten().collect()
+}
+
 #[test]
 fn slots_move_with_keys_of_every_kind_while_clients_write() {
+    const SLOTS: usize = 40;
     let nodes = cluster(3, &[]);
+    let tags = tags(SLOTS);
     let mut follower = Follower::of(&nodes[0]);
-    for number in 0..60 {
-        let key = |kind: &str| format!("{kind}:{number}");
+    for tag in &tags {
+        let key = |kind: &str| format!("{kind}:{{{tag}}}");
         follower.cmd(&["SET", &key("string"), "value", "EX", "10000"]);
         follower.cmd(&["RPUSH", &key("list"), "a", "b"]);
         follower.cmd(&["SADD", &key("set"), "a", "1"]);
@@ -197,34 +213,33 @@ fn slots_move_with_keys_of_every_kind_while_clients_write() {
         follower.cmd(&["HSET", &key("hash"), "field", "value"]);
         follower.cmd(&["XADD", &key("stream"), "1-1", "field", "value"]);
     }
+    let counter = |number: usize| format!("counter:{{{}}}", tags[number % SLOTS]);
     let ends = AtomicBool::new(false);
     let written = thread::scope(|scope| {
         let writer = scope.spawn(|| {
             let mut follower = Follower::of(&nodes[1]);
-            let mut written = 0u32;
+            let mut written = 0;
             while !ends.load(Ordering::Relaxed) {
-                let reply = follower.cmd(&["INCR", &format!("counter:{}", written % 50)]);
+                let reply = follower.cmd(&["INCR", &counter(written)]);
                 assert!(matches!(reply, Reply::Integer(_)), "{reply:?}");
                 written += 1;
             }
             written
         });
-        let [from, to] = [id(&nodes[0]), id(&nodes[2])];
-        let options = ["--cluster-from", &from, "--cluster-to", &to, "--cluster-slots", "200", "--cluster-yes"];
-        let text = managed(&[&["reshard", &place(&nodes[1])], &options[..]].concat(), "");
-        assert_eq!(text.matches("\nMoving slot ").count(), 200, "{text}");
+        let [from, to, count] = [id(&nodes[0]), id(&nodes[2]), SLOTS.to_string()];
+        let options = ["--cluster-from", &from, "--cluster-to", &to, "--cluster-slots", &count, "--cluster-yes"];
+        let output = manage(&[&["reshard", &place(&nodes[1])], &options[..]].concat(), "");
         ends.store(true, Ordering::Relaxed);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.matches("\nMoving slot ").count() == SLOTS, "{text}");
         writer.join().expect("a writer")
     });
-    assert_eq!((slots(&nodes[0]), slots(&nodes[2])), (5261, 5661));
+    assert_eq!((slots(&nodes[0]), slots(&nodes[2])), (5461 - SLOTS, 5461 + SLOTS));
     becomes_well(&nodes[0]);
-    let mut counted = 0;
-    for number in 0..50 {
-        counted += follower.cmd(&["GET", &format!("counter:{number}")]).text().parse::<u32>().unwrap_or(0);
-    }
-    assert_eq!(counted, written);
-    for number in 0..60 {
-        let key = |kind: &str| format!("{kind}:{number}");
+    let counted = (0..SLOTS).map(|number| follower.cmd(&["GET", &counter(number)]).text().parse().unwrap_or(0));
+    assert_eq!(counted.sum::<usize>(), written);
+    for tag in &tags {
+        let key = |kind: &str| format!("{kind}:{{{tag}}}");
         assert_eq!(follower.cmd(&["GET", &key("string")]), Reply::bulk("value"));
         assert!(matches!(follower.cmd(&["TTL", &key("string")]), Reply::Integer(9000..=10000)));
         assert_eq!(follower.cmd(&["LRANGE", &key("list"), "0", "-1"]), Reply::bulks(&["a", "b"]));
@@ -233,6 +248,8 @@ fn slots_move_with_keys_of_every_kind_while_clients_write() {
         assert_eq!(follower.cmd(&["HGET", &key("hash"), "field"]), Reply::bulk("value"));
         assert_eq!(follower.cmd(&["XLEN", &key("stream")]), Reply::Integer(1));
     }
+    let left = nodes[0].connect().cmd(&["DBSIZE"]);
+    assert_eq!(left, Reply::Integer(0));
 }
 
 #[test]

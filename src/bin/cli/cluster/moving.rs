@@ -36,11 +36,8 @@ impl Manager<'_> {
         if way.loud {
             print(format!("Moving slot {slot} from {} to {}: ", self.nodes[from].place(), self.nodes[to].place()));
         }
-        if !way.cold {
-            self.set_slot(to, slot, "IMPORTING", from)?;
-            self.set_slot(from, slot, "MIGRATING", to)?;
-        }
-        let moved = self.move_keys(from, to, slot, way.loud);
+        let opened = if way.cold { Ok(()) } else { self.open_slot(from, to, slot) };
+        let moved = opened.and_then(|()| self.move_keys(from, to, slot, way.loud));
         if way.loud {
             print("\n");
         }
@@ -51,6 +48,11 @@ impl Manager<'_> {
             self.nodes[to].member.slots.insert(slot);
         }
         Ok(())
+    }
+
+    fn open_slot(&mut self, from: usize, to: usize, slot: u16) -> Result<(), Stop> {
+        self.set_slot(to, slot, "IMPORTING", from)?;
+        Ok(self.set_slot(from, slot, "MIGRATING", to)?)
     }
 
     /// Tells all primaries of a slot's new owner. One that has become a replica hears of it through the others: this
