@@ -18,7 +18,12 @@ pub struct Module {
 }
 
 /// The modules whose commands are here.
-pub const MODULES: &[Module] = &[];
+pub const MODULES: &[Module] = &[Module {
+    name: "bf",
+    version: 80200,
+    options: "[]",
+    groups: &[Group::Bloom, Group::CountMinSketch, Group::Cuckoo, Group::TDigest, Group::TopK],
+}];
 
 /// The module that a chapter of commands belongs to.
 pub fn module_of(group: Group) -> Option<&'static Module> {

@@ -43,6 +43,7 @@ pub mod object;
 mod part_expiry;
 pub mod path_hash;
 pub mod persistence;
+pub mod probabilistic;
 pub mod pubsub;
 pub mod replication;
 pub mod scan;
@@ -99,6 +100,11 @@ pub const FAMILIES: &[&[Command]] = &[
     object::COMMANDS,
     path_hash::COMMANDS,
     persistence::COMMANDS,
+    probabilistic::bloom::COMMANDS,
+    probabilistic::count_min::COMMANDS,
+    probabilistic::cuckoo::COMMANDS,
+    probabilistic::t_digest::COMMANDS,
+    probabilistic::top_k::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,
     scan::COMMANDS,

@@ -17,6 +17,7 @@ pub mod list;
 pub mod listpack;
 pub mod lzf;
 pub mod path_hash;
+pub mod probabilistic;
 pub mod set;
 pub mod sharing;
 pub mod sorted_set;

@@ -10,6 +10,7 @@
 
 #[cfg(test)]
 pub mod samples;
+mod sketches;
 
 use super::super::format::{kind, module as mark};
 use super::super::read::{Cursor, Fault, Reading};
@@ -21,7 +22,8 @@ use crate::db::EntryView;
 use crate::types::bundled::Bundled;
 
 /// The types that can be loaded and saved.
-pub const TYPES: &[&Type] = &[];
+pub const TYPES: &[&Type] =
+    &[&sketches::BLOOM, &sketches::CUCKOO, &sketches::COUNT_MIN, &sketches::TOP_K, &sketches::T_DIGEST];
 
 /// Letters of a name, by six bits each.
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
