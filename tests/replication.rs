@@ -4,6 +4,8 @@
 
 #[path = "replication/channels.rs"]
 mod channels;
+#[path = "replication/channels_of_primary.rs"]
+mod channels_of_primary;
 mod common;
 
 use std::ffi::OsStr;

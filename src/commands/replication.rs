@@ -7,13 +7,15 @@ use crate::command::error::{CmdResult, NOT_AN_INTEGER, SYNTAX};
 use crate::command::spec::*;
 use crate::command::{Args, Error};
 use crate::config::ReplicaOf;
+use crate::peers::repl::replica::Channel;
 use crate::persist::rdb::version::Version;
 use crate::server::execution::{Command, Ctx};
-use crate::server::replication::{acks, failover, primary, role, roster, sync};
+use crate::server::replication::{acks, channels, failover, primary, role, roster, sync};
 use crate::util::{number, quote};
 
 /// The longest address a replica may announce, in bytes.
 const ADDRESS_BYTES_MAX: usize = 255;
+const NOT_A_SWITCH: Error = Error::fixed("ERR value is out of range, value must between 0 and 1");
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[
@@ -144,6 +146,8 @@ fn replconf(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
                 let replica = cx.client_mut().replica.get_or_insert_default();
                 replica.takes_streams |= value.eq_ignore_ascii_case(b"eof");
                 replica.knows_names |= value.eq_ignore_ascii_case(b"psync2");
+                replica.ties.redis |= value.eq_ignore_ascii_case(b"rdb-channel-repl");
+                replica.ties.valkey |= value.eq_ignore_ascii_case(b"dual-channel");
             }
             b"ack" => {
                 note_ack(cx, &args, index);
@@ -154,10 +158,18 @@ fn replconf(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
                 return Ok(());
             }
             b"rdb-only" => {
-                let range = Error::fixed("ERR value is out of range, value must between 0 and 1");
-                let only = args.integer_in(index + 1, 0..=1, range)? == 1;
+                let only = args.integer_in(index + 1, 0..=1, NOT_A_SWITCH)? == 1;
                 cx.client_mut().replica.get_or_insert_default().snapshot_only = only;
             }
+            b"rdb-channel" => {
+                let apart = args.integer_in(index + 1, 0..=1, NOT_A_SWITCH)? == 1;
+                let replica = cx.client_mut().replica.get_or_insert_default();
+                if apart != matches!(replica.channel, Channel::Snapshot { .. }) {
+                    replica.channel = if apart { Channel::Snapshot { main_id: None } } else { Channel::Only };
+                }
+            }
+            b"main-ch-client-id" => channels::name_main(cx, args.integer(index + 1)?)?,
+            b"set-rdb-client-id" => channels::name_snapshot(cx, args.integer(index + 1)?)?,
             b"rdb-filter-only" => filter(cx, value)?,
             b"version" => {
                 let unknown = || Error::text([b"ERR Unrecognized version format: ", value].concat());

@@ -10,6 +10,8 @@ pub enum Stage {
     /// Nothing yet: it introduces itself.
     #[default]
     Introducing,
+    /// It waits until its other connection has asked for the snapshot.
+    WaitChannel,
     /// It waits for a child to be forked for it.
     WaitStart,
     /// It waits for the child to be done.
@@ -23,10 +25,40 @@ pub enum Stage {
         /// and how long it is.
         length: u64,
     },
+    /// It is sent the stream, while the snapshot goes over its other connection.
+    Parallel,
     /// It follows.
     Online,
     /// It has got the snapshot it wanted and no more.
     Served,
+}
+
+/// What a replica's connection is for: a full sync over two is drawn in [`super::main_channel`]. Clients are named by
+/// their ids, since either may go at any time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Channel {
+    /// Everything: it is the only one.
+    #[default]
+    Only,
+    /// The snapshot.
+    Snapshot {
+        /// The client that the stream goes to, once that is known.
+        main_id: Option<u64>,
+    },
+    /// The stream.
+    Main {
+        /// The client that the snapshot goes to, once that is known.
+        snapshot_id: Option<u64>,
+    },
+}
+
+/// Ways to a full sync over two connections that a replica knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ties {
+    /// That of Redis.
+    pub redis: bool,
+    /// That of Valkey.
+    pub valkey: bool,
 }
 
 /// What a replica leaves out of its snapshot, and in which version of the format it is.
@@ -52,6 +84,10 @@ impl Filter {
 pub struct Replica {
     /// What it is being given.
     pub stage: Stage,
+    /// What the connection is for.
+    pub channel: Channel,
+    /// The ways it knows to get its data set over two connections.
+    pub ties: Ties,
     /// The position in the stream of what it is sent next.
     pub position: i64,
     /// How far it says it is.
@@ -60,6 +96,8 @@ pub struct Replica {
     pub acked_log: i64,
     /// When it said so, in Unix milliseconds.
     pub acked_ms: i64,
+    /// Bytes it had sent when it was last looked whether it is alive.
+    pub heard_bytes: u64,
     /// When it asked for the data set, in Unix milliseconds.
     pub asked_ms: i64,
     /// When a piece of a snapshot was last sent only in part, in Unix milliseconds.
@@ -99,16 +137,37 @@ impl Replica {
     pub fn state(&self) -> Option<&'static str> {
         match self.stage {
             Stage::Introducing => None,
-            Stage::WaitStart | Stage::WaitEnd => Some("wait_bgsave"),
+            Stage::WaitChannel | Stage::WaitStart | Stage::WaitEnd => Some("wait_bgsave"),
             Stage::File { .. } => Some("send_bulk"),
+            Stage::Parallel => Some("send_bulk_and_stream"),
             Stage::Online => Some("online"),
             Stage::Served => Some("rdb_transmitted"),
         }
     }
 
-    /// Whether the stream is kept for it from its position on.
+    /// Whether the stream is kept for it from its position on. For the connection of a snapshot it is kept as long as
+    /// nobody has asked for it: a Valkey does so when it has been told where the snapshot stands.
     pub fn needs_stream(&self) -> bool {
-        let stands = matches!(self.stage, Stage::WaitEnd | Stage::File { .. } | Stage::Online);
-        stands && !self.snapshot_only
+        match self.stage {
+            Stage::WaitEnd | Stage::File { .. } => !self.snapshot_only || self.waits_for_main(),
+            Stage::Served => self.waits_for_main(),
+            Stage::Parallel | Stage::Online => true,
+            Stage::Introducing | Stage::WaitChannel | Stage::WaitStart => false,
+        }
+    }
+
+    /// Whether it is told of the snapshot as Valkey does it, and the stream of what follows is yet to be asked for.
+    pub fn waits_for_main(&self) -> bool {
+        self.is_old && self.channel == Channel::Snapshot { main_id: None }
+    }
+
+    /// Whether it is sent the stream as it comes.
+    pub fn is_streamed(&self) -> bool {
+        matches!(self.stage, Stage::Parallel | Stage::Online) && !self.waits_for_ack
+    }
+
+    /// Whether this is the second connection of a replica that is known by its first.
+    pub fn is_second(&self) -> bool {
+        matches!(self.channel, Channel::Snapshot { main_id: Some(_) })
     }
 }

@@ -3,6 +3,7 @@
 use crate::client::tracking::ClientTracking;
 use crate::client::{Client, Modes};
 use crate::command::Args;
+use crate::peers::repl::replica::Channel;
 use crate::resp::reply::Reply;
 use crate::server::Server;
 use crate::util::redact::REDACTED;
@@ -172,6 +173,7 @@ pub fn flags(client: &Client) -> String {
         ('r', client.reads_replicas),
         ('e', client.no_evict),
         ('T', client.modes.has(Modes::NO_TOUCH)),
+        ('C', client.replica.as_ref().is_some_and(|replica| matches!(replica.channel, Channel::Snapshot { .. }))),
         ('I', client.modes.has(Modes::IMPORT_SOURCE)),
     ];
     let letters: String = shown.into_iter().filter(|(_, on)| *on).map(|(letter, _)| letter).collect();

@@ -92,7 +92,7 @@ fn find(server: &Server, target: &ReplicaOf) -> Option<(i64, bool)> {
         let (ip, port) = roster::address(server, key);
         ip.eq_ignore_ascii_case(&target.host) && port == target.port
     };
-    let found = roster::replicas(server).find(|(key, _)| is_target(*key));
+    let found = roster::followers(server).find(|(key, _)| is_target(*key));
     found.map(|(_, replica)| (replica.acked, replica.is_online()))
 }
 
@@ -114,7 +114,7 @@ pub fn tick(server: &mut Server, db: &mut Databases) {
     let offset = server.repl.history.offset;
     let caught_up = match &server.repl.failover.target {
         Some(target) => find(server, target).filter(|(acked, _)| *acked == offset).map(|_| target.clone()),
-        None => roster::replicas(server).find(|(_, replica)| replica.acked == offset).map(|(key, _)| {
+        None => roster::followers(server).find(|(_, replica)| replica.acked == offset).map(|(key, _)| {
             let (host, port) = roster::address(server, key);
             ReplicaOf { host, port }
         }),

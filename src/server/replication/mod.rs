@@ -2,6 +2,7 @@
 
 pub mod acks;
 pub mod adopt;
+pub mod channels;
 pub mod connect;
 pub mod cron;
 pub mod data_set;

@@ -7,11 +7,11 @@ use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 
 use super::roster::{self, name, remove_replica, replica_mut, replicas, update_good_replicas};
-use super::{sync, transfer};
+use super::{channels, sync, transfer};
 use crate::client::{Client, Modes};
 use crate::db::Databases;
 use crate::net::ClientKey;
-use crate::peers::repl::replica::Stage;
+use crate::peers::repl::replica::{Channel, Stage};
 use crate::persist::fork::Purpose;
 use crate::server::pause::WritePauseReason;
 use crate::server::persistence::{aof_write, snapshot};
@@ -35,6 +35,7 @@ pub fn note_ack(server: &mut Server, key: ClientKey, offset: i64, log: Option<i6
         replica.acked_early = true;
         transfer::finish_if_done(server);
     }
+    channels::follows(server, key);
     let Some(replica) = replica_mut(server, key) else { return };
     if replica.waits_for_ack && replica.is_online() {
         replica.waits_for_ack = false;
@@ -66,12 +67,11 @@ pub fn send(server: &mut Server, key: ClientKey) -> io::Result<()> {
             Stage::File { .. } => {
                 server.repl.room = Vec::new();
                 if !roster::mark_online(server, key) {
-                    server.clients.close_soon(key);
                     return Ok(());
                 }
                 continue;
             }
-            Stage::Online if !replica.waits_for_ack => {
+            Stage::Online | Stage::Parallel if !replica.waits_for_ack => {
                 let Some(backlog) = &server.repl.backlog else { return Ok(()) };
                 let mut slices = [IoSlice::new(&[]); SLICES_MAX];
                 let filled = backlog.io_slices(replica.position, &mut slices);
@@ -113,7 +113,7 @@ pub fn before_replies(server: &mut Server) {
         // Who is about to be closed is sent no more: it may be kept from something on purpose.
         let goes_on = |client: &Client| !client.modes.has(Modes::CLOSING);
         let client = server.clients.get(key).filter(|client| goes_on(client));
-        if client.is_some_and(|client| client.replica.as_ref().is_some_and(|replica| replica.is_online())) {
+        if client.is_some_and(|client| client.replica.as_ref().is_some_and(|replica| replica.is_streamed())) {
             server.clients.flush_later(key);
         }
         crate::server::clients::messages::check_output_limit(server, key);
@@ -131,10 +131,16 @@ pub fn after_replies(server: &mut Server) {
 
 /// A client that is a replica is about to be removed.
 pub fn forget(server: &mut Server, key: ClientKey) {
+    let Some(client) = server.clients.get(key) else { return };
+    let Some(replica) = client.replica.as_deref() else { return };
+    let is_snapshot = matches!(replica.channel, Channel::Snapshot { .. });
+    let is_sent = matches!(replica.stage, Stage::Served) || transfer::is_all_sent(server, key);
+    channels::lost(server, key, is_sent);
     if !server.repl.replicas.contains(&key) {
         return;
     }
-    log::info!("Connection with replica {} lost.", name(server, key));
+    let what = if is_snapshot { "(rdbchannel) " } else { "" };
+    log::info!("Connection with replica {what}{} lost.", name(server, key));
     remove_replica(server, key);
     transfer::replica_lost(server, key);
     // A child that saves for nobody else is of no use.
@@ -160,14 +166,19 @@ pub fn tick(server: &mut Server, db: &mut Databases, loops: u64) {
     let streams = server.repl.transfer.is_some();
     for key in server.repl.replicas.clone() {
         let Some(client) = server.clients.get_mut(key) else { continue };
-        let Some(replica) = client.replica.as_deref() else { continue };
+        let heard_bytes = client.input_bytes;
+        let Some(replica) = client.replica.as_deref_mut() else { continue };
+        // Whatever it says is a sign of life: while it loads its data set these are empty lines.
+        if std::mem::replace(&mut replica.heard_bytes, heard_bytes) != heard_bytes {
+            replica.acked_ms = now;
+        }
         let late = match replica.stage {
             Stage::Online => (!replica.is_old && now - replica.acked_ms > timeout_ms).then_some("streaming sync"),
             Stage::WaitEnd => {
                 let stalled = replica.stalled_since_ms.filter(|_| streams);
                 stalled.filter(|since| now - since > timeout_ms).map(|_| "full sync")
             }
-            _ => None,
+            _ => channels::is_overdue(replica, now, timeout_ms).then_some("full sync"),
         };
         // A sign of life for who waits for a child.
         if matches!(replica.stage, Stage::WaitStart) || matches!(replica.stage, Stage::WaitEnd) && !streams {

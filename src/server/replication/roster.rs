@@ -1,5 +1,6 @@
 //! The replicas of this server: who they are, how far they are, and that one is one no more.
 
+use super::channels;
 use crate::client::Modes;
 use crate::net::ClientKey;
 use crate::peers::repl::replica::{Replica, Stage};
@@ -31,6 +32,11 @@ pub fn name(server: &Server, key: ClientKey) -> String {
 pub fn replicas(server: &Server) -> impl Iterator<Item = (ClientKey, &Replica)> {
     let keys = server.repl.replicas.iter();
     keys.filter_map(|key| Some((*key, server.clients.get(*key)?.replica.as_deref()?)))
+}
+
+/// All replicas, each once: one with two connections is known by the first.
+pub fn followers(server: &Server) -> impl Iterator<Item = (ClientKey, &Replica)> {
+    replicas(server).filter(|(_, replica)| !replica.is_second())
 }
 
 /// What is known of a replica, to change it.
@@ -79,14 +85,14 @@ pub fn count_logged(server: &Server, offset: i64) -> u32 {
 
 /// Whether every replica has told that it has everything.
 pub fn all_in_sync(server: &Server) -> bool {
-    replicas(server).all(|(_, replica)| replica.acked == server.repl.history.offset)
+    followers(server).all(|(_, replica)| replica.acked == server.repl.history.offset)
 }
 
 /// Says in the log which replicas do not have everything.
 pub fn report_lag(server: &Server) {
     let (now, end) = (server.clock.unix_ms(), server.repl.history.offset);
     let mut lagging = 0;
-    for (key, replica) in replicas(server).filter(|(_, replica)| replica.acked != end) {
+    for (key, replica) in followers(server).filter(|(_, replica)| replica.acked != end) {
         lagging += 1;
         log::warn!(
             "Lagging replica {} reported offset {} behind master, lag={}, state={}.",
@@ -96,13 +102,14 @@ pub fn report_lag(server: &Server) {
             replica.state().unwrap_or_default()
         );
     }
-    let all = server.repl.replicas.len();
+    let all = followers(server).count();
     if all > 0 {
         log::info!("{} of {all} replicas are in sync when shutting down.", all - lagging);
     }
 }
 
-/// A replica has been sent its snapshot; false if that was all it wanted.
+/// A replica has been sent its snapshot; false if that was all it wanted, and the connection is closed once nothing is
+/// kept for it any more.
 pub fn mark_online(server: &mut Server, key: ClientKey) -> bool {
     let now = server.clock.unix_ms();
     let who = name(server, key);
@@ -110,6 +117,9 @@ pub fn mark_online(server: &mut Server, key: ClientKey) -> bool {
     if replica.snapshot_only {
         replica.stage = Stage::Served;
         log::info!("RDB transfer completed, rdb only replica ({who}) should be disconnected asap");
+        if channels::snapshot_served(server, key) {
+            server.clients.close_soon(key);
+        }
         return false;
     }
     replica.stage = Stage::Online;

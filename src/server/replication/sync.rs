@@ -13,13 +13,14 @@
 use std::fs::File;
 
 use super::roster::{self, name, remove_replica, replica_mut, replicas};
-use super::transfer;
+use super::{channels, transfer};
 use crate::client::Modes;
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
 use crate::db::Databases;
 use crate::net::ClientKey;
-use crate::peers::repl::replica::{Filter, Replica, Stage};
+use crate::peers::repl::main_channel::Tie;
+use crate::peers::repl::replica::{Channel, Filter, Replica, Stage};
 use crate::persist::fork::Purpose;
 use crate::server::execution::Ctx;
 use crate::server::modes::ServerModes;
@@ -53,12 +54,20 @@ pub fn request(cx: &mut Ctx<'_>, args: &Args<'_>, partial: bool) -> CmdResult {
             return Err(Error::fixed("ERR value is not an integer or out of range"));
         };
         if try_partial(cx, args.get(1), offset, now) {
-            cx.server.repl.counts.partial += 1;
+            let goes_on = replica_mut(cx.server, key).is_some_and(|replica| replica.is_online());
+            cx.server.repl.counts.partial += u64::from(goes_on);
             return Ok(());
         }
         cx.server.repl.counts.refused += u64::from(!args.get(1).starts_with(b"?"));
     }
-    cx.server.repl.counts.full += 1;
+    let is_second = replica_mut(cx.server, key).is_some_and(|replica| replica.is_second());
+    let tie = channels::offered(cx.server, key).filter(|_| partial);
+    // What goes over two connections counts once: for the one of them that becomes a replica first.
+    cx.server.repl.counts.full += u64::from(!is_second && tie != Some(Tie::Valkey));
+    if let Some(tie) = tie {
+        channels::offer(cx, tie);
+        return Ok(());
+    }
     if let Some(replica) = replica_mut(cx.server, key) {
         replica.is_old = !partial;
         replica.stage = Stage::WaitStart;
@@ -77,7 +86,7 @@ pub fn request(cx: &mut Ctx<'_>, args: &Args<'_>, partial: bool) -> CmdResult {
 }
 
 /// Makes a client one of the replicas.
-fn add_replica(server: &mut Server, key: ClientKey) {
+pub fn add_replica(server: &mut Server, key: ClientKey) {
     server.clients.at_mut(key).modes.set(Modes::REPLICA, true);
     server.repl.replicas.push(key);
     if server.repl.replicas.len() == 1 && server.repl.backlog.is_none() {
@@ -100,7 +109,8 @@ fn try_partial(cx: &mut Ctx<'_>, id: &[u8], wanted: i64, now: i64) -> bool {
     let is = |own: &str| id.eq_ignore_ascii_case(own.as_bytes());
     if !is(&history.id) && (!is(&history.second_id) || wanted > history.second_offset) {
         if id.starts_with(b"?") {
-            log::info!("Full resync requested by replica {who}");
+            let is_second = replica_mut(cx.server, key).is_some_and(|replica| replica.is_second());
+            log::info!("Full resync requested by replica {who}{}", if is_second { " (rdb-channel)" } else { "" });
         } else if is(&history.second_id) {
             log::info!(
                 "Partial resynchronization not accepted: Requested offset for second ID was {wanted}, but I can reply \
@@ -130,8 +140,9 @@ fn try_partial(cx: &mut Ctx<'_>, id: &[u8], wanted: i64, now: i64) -> bool {
         return false;
     }
     let (id, end) = (history.id.clone(), history.offset);
+    let stage = channels::stage_of_stream(cx.server, key);
     let Some(replica) = replica_mut(cx.server, key) else { return false };
-    replica.stage = Stage::Online;
+    replica.stage = stage;
     replica.acked_ms = now;
     replica.position = position;
     match replica.knows_names {
@@ -158,7 +169,9 @@ fn begin_or_wait(server: &mut Server, db: &mut Databases, key: ClientKey) {
                 let capable = own.takes_streams || !other.takes_streams;
                 let capable = capable && (own.knows_names || !other.knows_names);
                 let waits = matches!(other.stage, Stage::WaitEnd) && (!other.snapshot_only || own.snapshot_only);
-                waits && capable && own.filter == other.filter
+                // A snapshot alone keeps nothing of the stream for those that want what follows it.
+                let reaches = server.repl.backlog.as_ref().is_some_and(|backlog| backlog.reaches(other.position));
+                waits && capable && reaches && own.filter == other.filter
             };
             let position = replicas(server).find(|(_, other)| fits(other)).map(|(_, other)| other.position);
             match position {
@@ -199,6 +212,7 @@ pub fn wait_for_child(server: &mut Server, key: ClientKey, position: i64) {
         client.output.simple(format!("FULLRESYNC {id} {position}"));
         server.clients.flush_later(key);
     }
+    channels::snapshot_begins(server, key, position);
 }
 
 /// Forks a child for the replicas that wait for one: for all that want the same as the first.
@@ -210,7 +224,13 @@ fn begin_snapshot(server: &mut Server, db: &mut Databases) {
     };
     let plain = filter == Filter::default();
     let streamed = (server.config.repl_diskless_sync || !plain) && all(|replica| replica.takes_streams);
-    log::info!("Starting BGSAVE for SYNC with target: {}", if streamed { "replicas sockets" } else { "disk" });
+    let apart = all(|replica| matches!(replica.channel, Channel::Snapshot { .. }));
+    let target = match (streamed, apart) {
+        (true, true) => "replicas sockets (rdb-channel)",
+        (true, false) => "replicas sockets",
+        (false, _) => "disk",
+    };
+    log::info!("Starting BGSAVE for SYNC with target: {target}");
     let position = server.repl.history.offset;
     // The stream that follows begins with the choice of a database, and the snapshot says so.
     server.repl.forget_selected();
@@ -301,7 +321,7 @@ fn remove_file_for_replicas(server: &mut Server) {
         return;
     }
     let keeps_none = server.config.save.is_empty() && !server.config.appendonly;
-    let is_used = |replica: &Replica| !matches!(replica.stage, Stage::Online | Stage::Served | Stage::Introducing);
+    let is_used = |replica: &Replica| matches!(replica.stage, Stage::WaitStart | Stage::WaitEnd | Stage::File { .. });
     if !server.repl.file_is_for_replicas || !keeps_none || replicas(server).any(|(_, replica)| is_used(replica)) {
         return;
     }

@@ -42,9 +42,9 @@ impl Sink for PipeSink {
 
 /// Begins to send a snapshot to replicas; false if that failed.
 pub fn begin(server: &mut Server, db: &mut Databases, to: &[ClientKey], filter: Filter) -> bool {
+    let mark = crate::peers::repl::new_id(&mut server.random);
     let begun = pipe(server).and_then(|(pipe, theirs)| {
-        let content =
-            Content { mark: crate::peers::repl::new_id(&mut server.random), options: options(server, filter) };
+        let content = Content { mark: mark.clone(), options: options(server, filter) };
         match forkless::maker(server, db, None, filter.version) {
             Maker::Process => {
                 let pid = begin_process(server, db, filter, theirs, &content)?;
@@ -59,7 +59,7 @@ pub fn begin(server: &mut Server, db: &mut Databases, to: &[ClientKey], filter: 
     });
     match begun {
         Ok(pipe) => {
-            server.repl.transfer = Some(Transfer { pipe, to: to.to_vec(), read_all: false, ended: None });
+            server.repl.transfer = Some(Transfer::new(pipe, to.to_vec(), mark));
             true
         }
         Err(error) => {
@@ -173,6 +173,7 @@ pub fn pump(server: &mut Server) {
             }
             Ok(read) => {
                 piece.truncate(read);
+                transfer.note(&piece);
                 send_piece(server, &Arc::new(piece));
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -223,6 +224,13 @@ pub fn piece_is_sent(server: &mut Server, key: ClientKey) {
     }
 }
 
+/// Whether a replica has been sent all of the snapshot, even if nobody has told it so.
+pub fn is_all_sent(server: &Server, key: ClientKey) -> bool {
+    let Some(transfer) = &server.repl.transfer else { return false };
+    let is_sent = server.clients.get(key).is_some_and(|client| client.output.is_empty());
+    is_sent && transfer.is_whole() && transfer.to.contains(&key)
+}
+
 /// A replica is gone, or about to be.
 pub fn replica_lost(server: &mut Server, key: ClientKey) {
     let Some(transfer) = &mut server.repl.transfer else { return };
@@ -231,7 +239,7 @@ pub fn replica_lost(server: &mut Server, key: ClientKey) {
     if transfer.to.len() == before {
         return;
     }
-    if transfer.to.is_empty() && !transfer.read_all {
+    if transfer.to.is_empty() && !transfer.read_all && !transfer.is_whole() {
         log::warn!("Diskless rdb transfer, last replica dropped, killing fork child.");
         snapshot::kill_child(server);
         return;
@@ -279,9 +287,9 @@ pub fn finish_if_done(server: &mut Server) {
              streaming",
             roster::name(server, key)
         );
-        if !roster::mark_online(server, key) {
-            server.clients.close_soon(key);
-        } else if let Some(replica) = server.clients.get_mut(key).and_then(|client| client.replica.as_deref_mut()) {
+        if roster::mark_online(server, key)
+            && let Some(replica) = server.clients.get_mut(key).and_then(|client| client.replica.as_deref_mut())
+        {
             replica.waits_for_ack = !replica.is_old && !replica.acked_early;
             server.clients.flush_later(key);
         }

@@ -14,7 +14,7 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
         Some(of) => replica(server, of, section),
         None => section.field("role", "master"),
     }
-    section.field("connected_slaves", server.repl.replicas.len());
+    section.field("connected_slaves", roster::followers(server).count());
     if server.config.min_replicas_to_write > 0 && server.config.min_replicas_max_lag > 0 {
         section.field("min_slaves_good_slaves", server.repl.good_replicas);
     }
@@ -88,7 +88,7 @@ pub fn primary_silent_s(server: &Server) -> i64 {
 fn replicas(server: &Server, section: &mut Section<'_>) {
     let now = server.clock.unix_ms();
     let mut number = 0;
-    for (key, replica) in roster::replicas(server) {
+    for (key, replica) in roster::followers(server) {
         let Some(state) = replica.state() else { continue };
         let (ip, port) = roster::address(server, key);
         let (lag, acked) = (replica.lag_s(now), replica.acked);

@@ -119,7 +119,7 @@ pub fn replication(source: &Source<'_>, out: &mut Exposition) {
         out.family("redis_slave_info", Kind::Gauge, "What this replica is.");
         out.sample(&[labels[0], labels[1], ("read_only", &read_only)], 1);
     }
-    let replicas: Vec<_> = roster::replicas(server)
+    let replicas: Vec<_> = roster::followers(server)
         .filter_map(|(key, replica)| Some((roster::address(server, key), replica, replica.state()?)))
         .take(REPLICAS_MAX)
         .collect();
