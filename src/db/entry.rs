@@ -119,8 +119,8 @@ impl Kind {
     const fn slot_bytes(self) -> usize {
         match self {
             Self::Inline => 0,
-            Self::Int | Self::Shared | Self::Hash | Self::Array | Self::PathHash | Self::Bitmap => WORD,
-            Self::List | Self::Set | Self::SortedSet | Self::Stream | Self::Bundled => COLLECTION_BYTES,
+            Self::Int | Self::Shared | Self::Set | Self::Hash | Self::Array | Self::PathHash | Self::Bitmap => WORD,
+            Self::List | Self::SortedSet | Self::Stream | Self::Bundled => COLLECTION_BYTES,
         }
     }
 }

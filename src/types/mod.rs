@@ -109,7 +109,7 @@ pub trait Collection {
     /// The name that OBJECT ENCODING gives.
     fn encoding(&self) -> &'static str;
 
-    /// Memory it owns, its own 16 bytes not counted. At most `samples` elements are looked at and taken for the rest,
+    /// Memory it owns, the bytes where it lies not counted. At most `samples` elements are looked at and taken for the rest,
     /// unless that is 0.
     fn heap_bytes(&self, samples: usize) -> usize;
 

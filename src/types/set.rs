@@ -10,6 +10,7 @@
 //! whose time has come.
 
 mod algebra;
+mod form;
 mod live;
 mod small;
 #[cfg(test)]
@@ -25,13 +26,13 @@ use super::hash::{self, FieldExpiry};
 use super::intset::Intset;
 use super::item::Item;
 use super::listpack::{Element, Elements, IntText, Listpack};
-use super::sharing::Sharing;
 use super::table::{self, Probe, Table};
 use super::uncommon::{self, Uncommon};
 use super::{Collection, ExpiringParts};
 use crate::util::alloc::size_class;
 use crate::util::key_hash::HashSeed;
 use crate::util::random::Random;
+use form::Form;
 use small::{Small, View};
 use timed::TimedSet;
 
@@ -49,15 +50,9 @@ pub struct SetLimits {
     pub listpack_value: usize,
 }
 
-/// A set.
-#[derive(Clone)]
+/// A set: 8 bytes where it lies.
+#[derive(Clone, Default)]
 pub struct Set(Form);
-
-#[derive(Clone)]
-enum Form {
-    Small(Small),
-    Big(Sharing<Big>),
-}
 
 /// What is large.
 enum Big {
@@ -104,24 +99,12 @@ fn outnumber(remaining: usize, removed: usize) -> bool {
     remaining.saturating_mul(REMAINING_SHARE) > removed
 }
 
-impl Default for Set {
-    fn default() -> Self {
-        Self(Form::Small(Small::default()))
-    }
-}
-
 impl Clone for Big {
     fn clone(&self) -> Self {
         match self {
             Self::Table(table) => Self::Table(table.copied(Item::new)),
             Self::Timed(timed) => Self::Timed(timed.clone()),
         }
-    }
-}
-
-impl Form {
-    fn table(table: Table<Item>) -> Self {
-        Self::Big(Sharing::new(Big::Table(table)))
     }
 }
 
@@ -137,7 +120,7 @@ fn table_of<'a>(members: impl Iterator<Item = Element<'a>>) -> Table<Item> {
 
 impl From<Intset> for Set {
     fn from(ints: Intset) -> Self {
-        Self(Form::Small(ints.into()))
+        Self(Form::small(ints.into()))
     }
 }
 
@@ -149,28 +132,24 @@ impl Set {
     pub fn from_listpack(pack: Listpack) -> Result<Self, Listpack> {
         let mut seen = HashSet::new();
         let distinct = pack.iter().all(|member| seen.insert(algebra::normal(member)));
-        if distinct { Ok(Self(Form::Small(pack.into()))) } else { Err(pack) }
+        if distinct { Ok(Self(Form::small(pack.into()))) } else { Err(pack) }
     }
 
     #[inline(always)]
     fn form(&self) -> FormRef<'_> {
-        match &self.0 {
-            Form::Small(small) => FormRef::Small(small),
-            Form::Big(big) => match &**big {
-                Big::Table(table) => FormRef::Table(table),
-                Big::Timed(timed) => FormRef::Timed(timed),
-            },
+        match self.0.view() {
+            form::FormRef::Small(small) => FormRef::Small(small),
+            form::FormRef::Big(Big::Table(table)) => FormRef::Table(table),
+            form::FormRef::Big(Big::Timed(timed)) => FormRef::Timed(timed),
         }
     }
 
     #[inline(always)]
     fn form_mut(&mut self) -> FormMut<'_> {
-        match &mut self.0 {
-            Form::Small(small) => FormMut::Small(small),
-            Form::Big(big) => match &mut **big {
-                Big::Table(table) => FormMut::Table(table),
-                Big::Timed(timed) => FormMut::Timed(timed),
-            },
+        match self.0.view_mut() {
+            form::FormMut::Small(small) => FormMut::Small(small),
+            form::FormMut::Big(Big::Table(table)) => FormMut::Table(table),
+            form::FormMut::Big(Big::Timed(timed)) => FormMut::Timed(timed),
         }
     }
 
@@ -192,14 +171,14 @@ impl Set {
     /// Puts a member in; false if it is there already, and then it keeps its time.
     #[inline]
     pub fn insert(&mut self, text: &[u8], limits: &SetLimits) -> bool {
-        if let Form::Small(small) = &mut self.0 {
-            match small.insert(text, limits) {
-                Some(inserted) => return inserted,
-                None => self.make_table(),
-            }
-        }
         let table = match self.form_mut() {
-            FormMut::Small(_) => return false,
+            FormMut::Small(small) => match small.insert(text, limits) {
+                Some(inserted) => return inserted,
+                None => {
+                    self.make_table();
+                    return self.insert(text, limits);
+                }
+            },
             FormMut::Table(table) => table,
             FormMut::Timed(timed) => return timed.insert(text, FieldExpiry::Keep, limits),
         };
@@ -236,16 +215,16 @@ impl Set {
     /// Makes it a set with times: a small one if it has a compact form whose members a listpack may have.
     #[cold]
     fn make_timed(&mut self, limits: &SetLimits) {
-        let may_be_small = match &self.0 {
-            Form::Small(small) => match small.view() {
+        let may_be_small = match self.form() {
+            FormRef::Small(small) => match small.view() {
                 View::Ints(_) => limits.listpack_value >= small::INT_TEXT_MAX,
                 View::Pack(_) => true,
             },
-            Form::Big(_) => false,
+            FormRef::Table(_) | FormRef::Timed(_) => false,
         };
         uncommon::note_made(Uncommon::MemberExpiry);
         let timed = TimedSet::of(self.iter(), self.len(), may_be_small, limits);
-        self.0 = Form::Big(Sharing::new(Big::Timed(timed)));
+        self.0 = Form::big(Big::Timed(timed));
     }
 
     /// Makes it a set with times, unless it is one.
@@ -258,14 +237,14 @@ impl Set {
     /// Prepares for so many insertions, of which the first is given: a form that can't hold them all is left, or not
     /// even begun with.
     pub fn expect(&mut self, count: usize, first: &[u8], limits: &SetLimits) {
-        let Form::Small(small) = &self.0 else { return };
+        let FormRef::Small(small) = self.form() else { return };
         let fits_pack = count <= limits.listpack_entries;
         let fits = match small.view() {
             View::Pack(_) => fits_pack,
             View::Ints(ints) if !ints.is_empty() => count <= limits.intset_entries,
             View::Ints(_) if Element::Bytes(first).int().is_none() => fits_pack,
             View::Ints(_) if count > limits.intset_entries && fits_pack => {
-                self.0 = Form::Small(Listpack::new().into());
+                self.0 = Form::small(Listpack::new().into());
                 return;
             }
             View::Ints(_) => count <= limits.intset_entries,
@@ -277,7 +256,7 @@ impl Set {
 
     /// An empty set for members of other kinds than integers.
     pub fn for_texts() -> Self {
-        Self(Form::Small(Listpack::new().into()))
+        Self(Form::small(Listpack::new().into()))
     }
 
     /// Makes it an intset if it has integers only, and no more than an intset may have.
@@ -324,8 +303,8 @@ impl Set {
 
     #[cold]
     fn make_table(&mut self) {
-        if let Form::Small(small) = &self.0 {
-            self.0 = Form::table(table_of(small.view().members()));
+        if let FormRef::Small(small) = self.form() {
+            self.0 = Form::big(Big::Table(table_of(small.view().members())));
         }
     }
 

@@ -1,7 +1,8 @@
 //! The two compact forms of a set, which tell themselves apart: an intset begins with the width of its integers, 2, 4
-//! or 8, a listpack with its size in bytes, which is 7 when it is empty and 9 or more when it is not. So both lie in
-//! one box of bytes, and no tag has to be kept.
+//! or 8, a listpack with its size in bytes, which is 7 when it is empty and 9 or more when it is not. So neither a tag
+//! nor a length has to be kept: an address is enough.
 
+use super::form::ThinBytes;
 use super::{Members, SetBytes, SetLimits};
 use crate::types::intset::{self, Intset};
 use crate::types::listpack::{Element, IntText, Listpack, ListpackView, RoomyListpack};
@@ -15,7 +16,22 @@ pub const INT_TEXT_MAX: usize = 20;
 
 /// The bytes of an intset or of a listpack; none at all are an empty intset.
 #[derive(Clone, Default)]
-pub struct Small(Box<[u8]>);
+#[repr(transparent)]
+pub struct Small(ThinBytes);
+
+/// How many bytes an intset or a listpack has that begins like this: eight bytes are enough to know, and four for a
+/// listpack.
+#[inline(always)]
+pub fn told_bytes(head: &[u8]) -> Option<usize> {
+    let (first, rest) = head.split_first_chunk::<4>()?;
+    match u32::from_le_bytes(*first) {
+        width @ (2 | 4 | 8) => {
+            let len = u32::from_le_bytes(*rest.first_chunk()?);
+            Some(intset::EMPTY.len() + width as usize * len as usize)
+        }
+        bytes => Some(bytes as usize),
+    }
+}
 
 /// What the bytes are.
 #[derive(Clone, Copy)]
@@ -26,51 +42,55 @@ pub enum View<'a> {
 
 impl From<Intset> for Small {
     fn from(ints: Intset) -> Self {
-        Self(ints.into_bytes())
+        Self(ints.into_bytes().into())
     }
 }
 
 impl From<Listpack> for Small {
     fn from(pack: Listpack) -> Self {
         // Bytes that are not there would be an empty intset.
-        Self(if pack.is_empty() { pack.bytes().into() } else { pack.into_own() })
+        let bytes: Box<[u8]> = if pack.is_empty() { pack.bytes().into() } else { pack.into_own() };
+        Self(bytes.into())
     }
 }
 
 impl Small {
     #[inline]
     pub fn view(&self) -> View<'_> {
-        match *self.0 {
-            [] | [2 | 4 | 8, 0, 0, 0, ..] => View::Ints(Intset::of(&self.0)),
-            _ => View::Pack(ListpackView::of(&self.0)),
+        let bytes = self.0.as_slice();
+        match bytes {
+            [] | [2 | 4 | 8, 0, 0, 0, ..] => View::Ints(Intset::of(bytes)),
+            _ => View::Pack(ListpackView::of(bytes)),
         }
     }
 
     pub fn bytes(&self) -> SetBytes<'_> {
+        let bytes = self.0.as_slice();
         match self.view() {
-            View::Ints(_) if self.0.is_empty() => SetBytes::Intset(intset::EMPTY),
-            View::Ints(_) => SetBytes::Intset(&self.0),
-            View::Pack(_) => SetBytes::Listpack(&self.0),
+            View::Ints(_) if bytes.is_empty() => SetBytes::Intset(intset::EMPTY),
+            View::Ints(_) => SetBytes::Intset(bytes),
+            View::Pack(_) => SetBytes::Listpack(bytes),
         }
     }
 
     pub fn heap_bytes(&self) -> usize {
-        if self.0.is_empty() { 0 } else { size_class(self.0.len()) }
+        let bytes = self.0.as_slice();
+        if bytes.is_empty() { 0 } else { size_class(bytes.len()) }
     }
 
     #[inline]
     fn with_ints<R>(&mut self, change: impl FnOnce(&mut Intset) -> R) -> R {
-        let mut ints = Intset::from_own(std::mem::take(&mut self.0));
+        let mut ints = Intset::from_own(self.0.take());
         let result = change(&mut ints);
-        self.0 = ints.into_bytes();
+        self.0 = ints.into_bytes().into();
         result
     }
 
     #[inline]
     fn with_pack<R>(&mut self, change: impl FnOnce(&mut Listpack) -> R) -> R {
-        let mut pack = Listpack::from_own(std::mem::take(&mut self.0));
+        let mut pack = Listpack::from_own(self.0.take());
         let result = change(&mut pack);
-        self.0 = pack.into_own();
+        self.0 = pack.into_own().into();
         result
     }
 

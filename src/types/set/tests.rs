@@ -35,8 +35,8 @@ fn set_of_numbers(count: usize, limits: &SetLimits) -> Set {
 }
 
 #[test]
-fn a_set_is_two_words_and_an_empty_one_owns_nothing() {
-    assert_eq!(size_of::<Set>(), 16);
+fn a_set_is_one_word_and_an_empty_one_owns_nothing() {
+    assert_eq!(size_of::<Set>(), 8);
     let set = Set::default();
     assert_eq!((set.len(), set.encoding(), set.heap_bytes(0)), (0, "intset", 0));
     assert_eq!(set.bytes(), SetBytes::Intset(&[2, 0, 0, 0, 0, 0, 0, 0]));
