@@ -46,6 +46,8 @@ choices! {
         Notice = "notice",
         /// Only what matters.
         Warning = "warning",
+        /// Nothing at all.
+        Nothing = "nothing",
     }
     /// `log-format`: how a line of the log is written.
     LogFormat {

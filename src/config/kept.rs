@@ -77,6 +77,10 @@ kept! {
     /// Bytes a replica may lag behind when its primary moves a slot.
     "slot-migration-max-failover-repl-bytes" => slot_migration_max_failover_repl_bytes: i64 = 0,
         Number::bytes(-1, LONG_MAX), MUTABLE;
+    /// Milliseconds between pings of nodes.
+    "cluster-ping-interval" => cluster_ping_interval_ms: i64 = 0, Number::between(0, LONG_MAX), HIDDEN;
+    /// Percent of the nodes that each message tells of.
+    "cluster-message-gossip-perc" => cluster_message_gossip_perc: u32 = 10, Number::between(1, 100), HIDDEN;
     /// Refuse strangers on the port of the bus.
     "cluster-bus-port-protected-mode" => cluster_bus_port_protected_mode: bool = false, YES_NO, MUTABLE;
     /// Addresses and ports that clients are told.
@@ -120,6 +124,16 @@ kept! {
     "socket-mark-id" => socket_mark_id: u32 = 0, Number::between(0, UINT_MAX), IMMUTABLE;
     /// Threads that write to sockets.
     "io-threads" => io_threads: u32 = 1, Number::between(1, 128), IMMUTABLE;
+    /// Whether they work however little there is to do.
+    "io-threads-always-active" => io_threads_always_active: bool = false, YES_NO, HIDDEN;
+    /// From how many such threads on replies are sent from where values lie.
+    "min-io-threads-avoid-copy-reply" => min_io_threads_avoid_copy_reply: u32 = 7, Number::between(0, INT_MAX), HIDDEN;
+    /// From how many bytes on values are sent so,
+    "min-string-size-avoid-copy-reply" => min_string_size_avoid_copy_reply: u32 = 16384,
+        Number::between(0, INT_MAX), HIDDEN;
+    /// and where there are such threads.
+    "min-string-size-avoid-copy-reply-threaded" => min_string_size_avoid_copy_reply_threaded: u32 = 65536,
+        Number::between(0, INT_MAX), HIDDEN;
     /// Whether those threads read, too.
     "io-threads-do-reads" => io_threads_do_reads: bool = false, YES_NO, IMMUTABLE;
     /// Check the memory in that report.
@@ -202,6 +216,12 @@ kept! {
 
     // Data and files
 
+    /// Let scripts have functions of Lua's that could leave their room: they never can.
+    "lua-enable-insecure-api" => lua_enable_insecure_api: bool = false, YES_NO, HIDDEN;
+    /// Stop at checks that are for developers.
+    "enable-debug-assert" => enable_debug_assert: bool = false, YES_NO, HIDDEN;
+    /// What is said in reports of crashes.
+    "debug-context" => debug_context: String = String::new(), TEXT, HIDDEN;
     /// Language by which SORT ALPHA compares: it compares bytes.
     "locale-collate" => locale_collate: String = String::new(), TEXT, MUTABLE;
     /// Sizes in bytes beside those in elements in INFO keysizes.

@@ -536,7 +536,7 @@ mod tests {
         assert_eq!(yes_no, Err("argument must be 'yes' or 'no'".into()));
         assert_eq!(parse(YES_NO, "YES", false), Ok(true));
         let level = parse(OneOf::names(), "foo", crate::config::LogLevel::Debug);
-        let message = "argument(s) must be one of the following: debug, verbose, notice, warning";
+        let message = "argument(s) must be one of the following: debug, verbose, notice, warning, nothing";
         assert_eq!(level, Err(message.into()));
     }
 

@@ -21,8 +21,23 @@ const INCLUDE_DEPTH_MAX: usize = 32;
 /// What a line may begin with besides directives.
 const KNOWN_BESIDES: [&str; 5] = ["include", "rename-command", "role", "user", "loadmodule"];
 
-/// Directives that once were and are skipped with their one argument.
-const DEPRECATED: [&[u8]; 3] = [b"list-max-ziplist-entries", b"list-max-ziplist-value", b"lua-replicate-commands"];
+/// Directives that once were and are skipped with their one argument: those that Redis skips, and those of its versions
+/// up to 6.2 that had a part of the server which is no more.
+const DEPRECATED: [&[u8]; 13] = [
+    b"list-max-ziplist-entries",
+    b"list-max-ziplist-value",
+    b"lua-replicate-commands",
+    b"glueoutputbuf",
+    b"gopher-enabled",
+    b"hash-max-zipmap-entries",
+    b"hash-max-zipmap-value",
+    b"vm-enabled",
+    b"vm-max-memory",
+    b"vm-max-threads",
+    b"vm-page-size",
+    b"vm-pages",
+    b"vm-swap-file",
+];
 
 /// A line kept for the part of the server that understands it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -82,8 +82,10 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("cluster-enabled", "no"),
     ("cluster-link-sendbuf-limit", "0"),
     ("cluster-manual-failover-timeout", "5000"),
+    ("cluster-message-gossip-perc", "10"),
     ("cluster-migration-barrier", "1"),
     ("cluster-node-timeout", "15000"),
+    ("cluster-ping-interval", "0"),
     ("cluster-port", "0"),
     ("cluster-preferred-endpoint-type", "ip"),
     ("cluster-replica-no-failover", "no"),
@@ -108,9 +110,11 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("daemonize", "no"),
     ("databases", "16"),
     ("dbfilename", "dump.rdb"),
+    ("debug-context", ""),
     ("disable-thp", "yes"),
     ("dual-channel-replication-enabled", "no"),
     ("dynamic-hz", "yes"),
+    ("enable-debug-assert", "no"),
     ("enable-debug-command", "no"),
     ("enable-module-command", "no"),
     ("enable-protected-configs", "no"),
@@ -135,6 +139,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("ignore-warnings", ""),
     ("import-mode", "no"),
     ("io-threads", "1"),
+    ("io-threads-always-active", "no"),
     ("io-threads-do-reads", "no"),
     ("jemalloc-bg-thread", "yes"),
     ("key-load-delay", "0"),
@@ -161,6 +166,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("loglevel", "notice"),
     ("lookahead", "16"),
     ("lua-enable-deprecated-api", "no"),
+    ("lua-enable-insecure-api", "no"),
     ("lua-time-limit", "5000"),
     ("masterauth", ""),
     ("masteruser", ""),
@@ -178,10 +184,13 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("metrics-port", "0"),
     ("metrics-tls", "no"),
     ("metrics-user", ""),
+    ("min-io-threads-avoid-copy-reply", "7"),
     ("min-replicas-max-lag", "10"),
     ("min-replicas-to-write", "0"),
     ("min-slaves-max-lag", "10"),
     ("min-slaves-to-write", "0"),
+    ("min-string-size-avoid-copy-reply", "16384"),
+    ("min-string-size-avoid-copy-reply-threaded", "65536"),
     ("mptcp", "no"),
     ("no-appendfsync-on-rewrite", "no"),
     ("notify-keyspace-events", ""),
@@ -330,6 +339,19 @@ fn every_default_is_that_of_redis() {
         .collect();
     let theirs: BTreeMap<&str, String> = DEFAULTS.iter().map(|&(name, value)| (name, value.to_owned())).collect();
     assert_eq!(ours, theirs);
+}
+
+/// What files of other servers may have, a directive a line.
+const KNOWN_LINES: &str = include_str!("../../tests/config/directives.conf");
+
+#[test]
+fn every_directive_of_redis_and_valkey_loads() {
+    let lines: Vec<&str> = KNOWN_LINES.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    assert!(lines.len() > 300);
+    let refused: Vec<String> =
+        lines.iter().filter_map(|line| Some(Config::load(None, line.as_bytes()).err()?.to_string())).collect();
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+    load(KNOWN_LINES.as_bytes());
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn line(format: LogFormat, role: u8, stamp: &str, level: LogLevel, message: &str
     match format {
         LogFormat::Legacy => {
             let mark = match level {
-                LogLevel::Warning => '#',
+                LogLevel::Warning | LogLevel::Nothing => '#',
                 LogLevel::Notice => '*',
                 LogLevel::Verbose => '-',
                 LogLevel::Debug => '.',
@@ -174,6 +174,7 @@ pub fn set_level(level: LogLevel) {
         LogLevel::Verbose => LevelFilter::Debug,
         LogLevel::Notice => LevelFilter::Info,
         LogLevel::Warning => LevelFilter::Warn,
+        LogLevel::Nothing => LevelFilter::Off,
     });
 }
 

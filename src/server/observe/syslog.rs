@@ -51,7 +51,7 @@ fn severity(level: LogLevel) -> u32 {
         LogLevel::Debug => 7,
         LogLevel::Verbose => 6,
         LogLevel::Notice => 5,
-        LogLevel::Warning => 4,
+        LogLevel::Warning | LogLevel::Nothing => 4,
     }
 }
 
