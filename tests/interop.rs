@@ -176,6 +176,51 @@ fn a_valkey_that_cannot_hold_the_data_is_told_so_in_the_log() {
     server.await_log("key 'h' in DB 0: a hash like this needs version 12 of Redis, not version 11 of Redis");
 }
 
+/// What came after Redis 8.2, each in a version of its own.
+const NEWER_VALUES: [(&str, &str); 4] = [
+    ("arset array 0 x", "version 14 of Redis"),
+    ("saddex members ex 100000 members 1 x", "version 16 of Redis"),
+    ("bless set words no-evict", "version 16 of Redis"),
+    ("phset paths /a fields 1 f v", "version 81 of Valkey"),
+];
+
+#[test]
+fn a_replica_too_old_for_the_data_is_told_so_and_is_not_given_the_same_again_and_again() {
+    let old = [redis_7(), redis_8(), redis_7(), redis_8()];
+    for (place, (value, version)) in NEWER_VALUES.into_iter().enumerate() {
+        let Some(program) = &old[place] else { continue };
+        let diskless = if place % 2 == 0 { "no" } else { "yes" };
+        let settings = ["--repl-diskless-sync-delay", "0", "--repl-diskless-sync", diskless, "--save", ""];
+        let primary = Server::start_with(&settings);
+        run_all(&mut primary.connect(), &["sadd words a b", value].map(str::to_owned));
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let replica = start_on(program, folder.path(), &["--replicaof", &format!("127.0.0.1 {}", primary.port())]);
+        let failed = format!("left without having loaded its snapshot, which has to be {version}");
+        primary.await_log(&failed);
+        primary.await_log(&format!("is given a snapshot of {version} once a minute"));
+        replica.await_log("a snapshot of version");
+        assert_eq!(primary.log().matches(&failed).count(), 2, "{}", primary.log());
+        // Once it can hold the data it gets that at once.
+        run_all(&mut primary.connect(), &["del array members paths words", "sadd words c d"].map(str::to_owned));
+        wait_until("the link is up", || info(&mut replica.connect(), "master_link_status") == "up");
+        is_same(&content(&mut replica.connect()), &content(&mut primary.connect()), version);
+    }
+}
+
+#[test]
+fn who_is_to_load_snapshots_is_said_for_replicas_as_well() {
+    for diskless in ["yes", "no"] {
+        let settings = ["--repl-diskless-sync-delay", "0", "--repl-diskless-sync", diskless, "--rdb-save-for", "8.2"];
+        let primary = Server::start_with(&settings);
+        run_all(&mut primary.connect(), &["arset array 0 x".to_owned()]);
+        let replica = Server::start_with(&["--replicaof", &format!("127.0.0.1 {}", primary.port())]);
+        primary.await_log("key 'array' in DB 0: a array like this needs version 14 of Redis, not version 12 of Redis");
+        run_all(&mut primary.connect(), &["del array", "set k v"].map(str::to_owned));
+        wait_until("the link is up", || info(&mut replica.connect(), "master_link_status") == "up");
+        assert_eq!(replica.connect().cmd(&["get", "k"]), Reply::bulk("v"));
+    }
+}
+
 #[test]
 fn logs_that_begin_with_a_snapshot_are_taken_over() {
     let programs = [

@@ -9,6 +9,7 @@
 //! stands in `server::replication`.
 
 pub mod backlog;
+pub mod failed_loads;
 pub mod failover;
 pub mod link;
 pub mod main_channel;
@@ -21,6 +22,7 @@ pub mod transfer;
 pub mod wire;
 
 use crate::net::ClientKey;
+use crate::peers::repl::failed_loads::FailedLoads;
 use crate::peers::repl::failover::Failover;
 use crate::peers::repl::link::Link;
 use crate::peers::repl::primary::{Cached, Primary};
@@ -124,6 +126,8 @@ pub struct Replication {
     pub no_replicas_since_ms: i64,
     /// A snapshot on its way to replicas without a file.
     pub transfer: Option<Transfer>,
+    /// Replicas that could not load what they were sent.
+    pub failed_loads: FailedLoads,
     /// The file of the data set was made for replicas only.
     pub file_is_for_replicas: bool,
     /// The way to the primary, until it is a client.
@@ -202,6 +206,7 @@ impl Replication {
             good_replicas: 0,
             no_replicas_since_ms: now_ms,
             transfer: None,
+            failed_loads: FailedLoads::default(),
             file_is_for_replicas: false,
             link: Link::default(),
             kept_bytes_peak: 0,

@@ -96,6 +96,8 @@ pub struct Replica {
     pub acked_log: i64,
     /// When it said so, in Unix milliseconds.
     pub acked_ms: i64,
+    /// The version of the snapshot it was sent, until it says that it is loaded.
+    pub unloaded: Option<Version>,
     /// Bytes it had sent when it was last looked whether it is alive.
     pub heard_bytes: u64,
     /// When it asked for the data set, in Unix milliseconds.

@@ -114,6 +114,11 @@ impl Version {
         magic
     }
 
+    /// Whether there are servers that read the lowest version and not this one.
+    pub fn is_later_than_lowest(self) -> bool {
+        self.number > Version::LOWEST.number
+    }
+
     /// Whether files of this version can be read in every part.
     pub fn is_known(self) -> bool {
         match self.fork {

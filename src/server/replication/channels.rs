@@ -105,7 +105,7 @@ fn find(server: &mut Server, id: u64) -> Option<&mut Replica> {
 }
 
 /// The other connection of the replica that a client is.
-fn other(server: &Server, key: ClientKey) -> Option<ClientKey> {
+pub fn other(server: &Server, key: ClientKey) -> Option<ClientKey> {
     let replica = server.clients.get(key)?.replica.as_deref()?;
     let id = match replica.channel {
         Channel::Only => None,

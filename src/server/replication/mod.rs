@@ -17,3 +17,4 @@ pub mod roster;
 pub mod stream;
 pub mod sync;
 pub mod transfer;
+pub mod unloaded;

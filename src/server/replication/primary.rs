@@ -7,12 +7,13 @@ use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 
 use super::roster::{self, name, remove_replica, replica_mut, replicas, update_good_replicas};
-use super::{channels, sync, transfer};
+use super::{channels, sync, transfer, unloaded};
 use crate::client::{Client, Modes};
 use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::peers::repl::replica::{Channel, Stage};
 use crate::persist::fork::Purpose;
+use crate::persist::rdb::version::{MAGIC_BYTES, Version};
 use crate::server::pause::WritePauseReason;
 use crate::server::persistence::{aof_write, snapshot};
 use crate::server::{Server, propagate};
@@ -31,6 +32,11 @@ pub fn note_ack(server: &mut Server, key: ClientKey, offset: i64, log: Option<i6
     replica.acked = replica.acked.max(offset);
     replica.acked_log = replica.acked_log.max(log.unwrap_or(0));
     replica.acked_ms = now;
+    if replica.unloaded.take().is_some() {
+        let who = name(server, key);
+        server.repl.failed_loads.forget(&who);
+    }
+    let Some(replica) = replica_mut(server, key) else { return };
     if matches!(replica.stage, Stage::WaitEnd) {
         replica.acked_early = true;
         transfer::finish_if_done(server);
@@ -64,8 +70,11 @@ pub fn send(server: &mut Server, key: ClientKey) -> io::Result<()> {
                 *sent += written as u64;
                 written
             }
-            Stage::File { .. } => {
+            Stage::File { file, .. } => {
                 server.repl.room = Vec::new();
+                let mut magic = [0; MAGIC_BYTES];
+                file.read_exact_at(&mut magic, 0)?;
+                unloaded::note_sent(server, key, Version::of_magic(&magic));
                 if !roster::mark_online(server, key) {
                     return Ok(());
                 }
@@ -135,6 +144,7 @@ pub fn forget(server: &mut Server, key: ClientKey) {
     let Some(replica) = client.replica.as_deref() else { return };
     let is_snapshot = matches!(replica.channel, Channel::Snapshot { .. });
     let is_sent = matches!(replica.stage, Stage::Served) || transfer::is_all_sent(server, key);
+    unloaded::note_failed(server, key, is_sent);
     channels::lost(server, key, is_sent);
     if !server.repl.replicas.contains(&key) {
         return;

@@ -13,7 +13,7 @@
 use std::fs::File;
 
 use super::roster::{self, name, remove_replica, replica_mut, replicas};
-use super::{channels, transfer};
+use super::{channels, transfer, unloaded};
 use crate::client::Modes;
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
@@ -60,6 +60,7 @@ pub fn request(cx: &mut Ctx<'_>, args: &Args<'_>, partial: bool) -> CmdResult {
         }
         cx.server.repl.counts.refused += u64::from(!args.get(1).starts_with(b"?"));
     }
+    unloaded::refuse_for_now(cx.server, cx.db, key)?;
     let is_second = replica_mut(cx.server, key).is_some_and(|replica| replica.is_second());
     let tie = channels::offered(cx.server, key).filter(|_| partial);
     // What goes over two connections counts once: for the one of them that becomes a replica first.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use mio::Interest;
 use mio::net::UnixStream;
 
-use super::roster;
+use super::{roster, unloaded};
 use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::net::tokens::PIPE_TOKEN;
@@ -45,7 +45,7 @@ pub fn begin(server: &mut Server, db: &mut Databases, to: &[ClientKey], filter: 
     let mark = crate::peers::repl::new_id(&mut server.random);
     let begun = pipe(server).and_then(|(pipe, theirs)| {
         let content = Content { mark: mark.clone(), options: options(server, filter) };
-        match forkless::maker(server, db, None, filter.version) {
+        match forkless::maker(server, db, None, content.options.version) {
             Maker::Process => {
                 let pid = begin_process(server, db, filter, theirs, &content)?;
                 log::info!("Background RDB transfer started by pid {pid}");
@@ -103,7 +103,8 @@ impl Content {
 }
 
 fn options(server: &Server, filter: Filter) -> Options {
-    let mut options = Options { version: filter.version, ..snapshot::options(server) };
+    let mut options = snapshot::file_options(server);
+    options.version = filter.version.or(options.version);
     if filter.no_functions {
         options.functions.clear();
     }
@@ -282,6 +283,7 @@ pub fn finish_if_done(server: &mut Server) {
     let Some(mut transfer) = server.repl.transfer.take_if(done) else { return };
     server.listeners.registry().deregister(&mut transfer.pipe).ok();
     for key in transfer.to {
+        unloaded::note_sent(server, key, transfer.version);
         log::info!(
             "Streamed RDB transfer with replica {} succeeded (socket). Waiting for REPLCONF ACK from slave to enable \
              streaming",
