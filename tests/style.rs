@@ -40,6 +40,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/types/hash/field.rs",
     "src/types/hash/form.rs",
     "src/types/set/form.rs",
+    "src/types/set/thin.rs",
     "src/types/sorted_set/item.rs",
     "src/types/sorted_set/ordered.rs",
     "src/types/listpack/thin.rs",

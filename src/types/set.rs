@@ -15,6 +15,7 @@ mod live;
 mod small;
 #[cfg(test)]
 mod tests;
+mod thin;
 mod timed;
 
 use std::collections::HashSet;

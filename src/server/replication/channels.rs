@@ -13,7 +13,7 @@
 //! ask for is kept for the connection of the snapshot, which therefore stays open a while when that is done. A
 //! connection that is lost while it is needed takes the other along; the replica begins anew.
 
-use super::roster::{name, replica_mut, update_good_replicas};
+use super::roster::{add_replica, name, replica_mut, update_good_replicas};
 use crate::command::Error;
 use crate::command::error::CmdResult;
 use crate::net::ClientKey;
@@ -54,7 +54,7 @@ pub fn offer(cx: &mut Ctx<'_>, tie: Tie) {
                 replica.channel = Channel::Main { snapshot_id: None };
                 replica.asked_ms = now;
             }
-            super::sync::add_replica(cx.server, cx.client);
+            add_replica(cx.server, cx.client);
             cx.reply.simple(format!("RDBCHANNELSYNC {client_id}"));
         }
         Tie::Valkey => {
@@ -166,20 +166,20 @@ pub fn stage_of_stream(server: &mut Server, key: ClientKey) -> Stage {
     Stage::Parallel
 }
 
-/// All of a snapshot is sent over a connection of its own; whether that may be closed by now.
-pub fn snapshot_served(server: &mut Server, key: ClientKey) -> bool {
+/// All of a snapshot is sent to who wanted no more: the connection is closed once nothing is kept for it.
+pub fn snapshot_served(server: &mut Server, key: ClientKey) {
     let now = server.clock.unix_ms();
     let main = other(server, key);
-    let Some(replica) = replica_mut(server, key) else { return true };
+    let Some(replica) = replica_mut(server, key) else { return };
     replica.acked_ms = now;
     if replica.waits_for_main() {
-        return false;
+        return;
     }
     // A Valkey says itself when it has loaded it.
     if let Some(main) = main.filter(|_| !replica.is_old) {
         follows(server, main);
     }
-    true
+    server.clients.close_soon(key);
 }
 
 /// A replica has its data set, and goes on with the stream, if it was sent that meanwhile.

@@ -76,6 +76,7 @@ pub fn send(server: &mut Server, key: ClientKey) -> io::Result<()> {
                 file.read_exact_at(&mut magic, 0)?;
                 unloaded::note_sent(server, key, Version::of_magic(&magic));
                 if !roster::mark_online(server, key) {
+                    channels::snapshot_served(server, key);
                     return Ok(());
                 }
                 continue;

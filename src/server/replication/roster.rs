@@ -1,8 +1,8 @@
 //! The replicas of this server: who they are, how far they are, and that one is one no more.
 
-use super::channels;
 use crate::client::Modes;
 use crate::net::ClientKey;
+use crate::peers::repl;
 use crate::peers::repl::replica::{Replica, Stage};
 use crate::server::modes::ServerModes;
 use crate::server::{Server, propagate};
@@ -42,6 +42,23 @@ pub fn followers(server: &Server) -> impl Iterator<Item = (ClientKey, &Replica)>
 /// What is known of a replica, to change it.
 pub fn replica_mut(server: &mut Server, key: ClientKey) -> Option<&mut Replica> {
     server.clients.get_mut(key)?.replica.as_deref_mut()
+}
+
+/// Makes a client one of the replicas.
+pub fn add_replica(server: &mut Server, key: ClientKey) {
+    server.clients.at_mut(key).modes.set(Modes::REPLICA, true);
+    server.repl.replicas.push(key);
+    if server.repl.replicas.len() == 1 && server.repl.backlog.is_none() {
+        let id = repl::new_id(&mut server.random);
+        server.repl.history.begin(id);
+        server.repl.begin_backlog(server.config.repl_backlog_size);
+        log::info!(
+            "Replication backlog created, my new replication IDs are '{}' and '{}'",
+            server.repl.history.id,
+            server.repl.history.second_id
+        );
+    }
+    propagate::update_propagate_observer(server);
 }
 
 /// A client is no replica any more. The one place where that ends.
@@ -108,8 +125,7 @@ pub fn report_lag(server: &Server) {
     }
 }
 
-/// A replica has been sent its snapshot; false if that was all it wanted, and the connection is closed once nothing is
-/// kept for it any more.
+/// A replica has been sent its snapshot; false if that was all it wanted.
 pub fn mark_online(server: &mut Server, key: ClientKey) -> bool {
     let now = server.clock.unix_ms();
     let who = name(server, key);
@@ -117,9 +133,6 @@ pub fn mark_online(server: &mut Server, key: ClientKey) -> bool {
     if replica.snapshot_only {
         replica.stage = Stage::Served;
         log::info!("RDB transfer completed, rdb only replica ({who}) should be disconnected asap");
-        if channels::snapshot_served(server, key) {
-            server.clients.close_soon(key);
-        }
         return false;
     }
     replica.stage = Stage::Online;

@@ -22,10 +22,10 @@ use crate::net::ClientKey;
 use crate::peers::repl::main_channel::Tie;
 use crate::peers::repl::replica::{Channel, Filter, Replica, Stage};
 use crate::persist::fork::Purpose;
+use crate::server::Server;
 use crate::server::execution::Ctx;
 use crate::server::modes::ServerModes;
 use crate::server::persistence::snapshot;
-use crate::server::{Server, propagate};
 use crate::util::platform;
 
 /// PSYNC and SYNC: the client becomes a replica, unless it is one, or something that cannot be both.
@@ -77,30 +77,13 @@ pub fn request(cx: &mut Ctx<'_>, args: &Args<'_>, partial: bool) -> CmdResult {
     if cx.server.config.repl_disable_tcp_nodelay {
         cx.client_mut().connection.socket().set_delay(true).ok();
     }
-    add_replica(cx.server, key);
+    roster::add_replica(cx.server, key);
     // What is already to be said goes first, and then what `begin_or_wait` says.
     let reply = std::mem::take(cx.reply);
     *cx.client_mut().output = reply;
     begin_or_wait(cx.server, cx.db, key);
     *cx.reply = std::mem::take(&mut *cx.client_mut().output);
     Ok(())
-}
-
-/// Makes a client one of the replicas.
-pub fn add_replica(server: &mut Server, key: ClientKey) {
-    server.clients.at_mut(key).modes.set(Modes::REPLICA, true);
-    server.repl.replicas.push(key);
-    if server.repl.replicas.len() == 1 && server.repl.backlog.is_none() {
-        let id = crate::peers::repl::new_id(&mut server.random);
-        server.repl.history.begin(id);
-        server.repl.begin_backlog(server.config.repl_backlog_size);
-        log::info!(
-            "Replication backlog created, my new replication IDs are '{}' and '{}'",
-            server.repl.history.id,
-            server.repl.history.second_id
-        );
-    }
-    propagate::update_propagate_observer(server);
 }
 
 /// Has a replica go on where it was, if that is possible.
@@ -150,7 +133,7 @@ fn try_partial(cx: &mut Ctx<'_>, id: &[u8], wanted: i64, now: i64) -> bool {
         true => cx.reply.simple(format!("CONTINUE {id}")),
         false => cx.reply.simple("CONTINUE"),
     }
-    add_replica(cx.server, key);
+    roster::add_replica(cx.server, key);
     cx.server.repl.fed = true;
     log::info!(
         "Partial resynchronization request from {who} accepted. Sending {} bytes of backlog starting from offset \

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use mio::Interest;
 use mio::net::UnixStream;
 
-use super::{roster, unloaded};
+use super::{channels, roster, unloaded};
 use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::net::tokens::PIPE_TOKEN;
@@ -289,9 +289,9 @@ pub fn finish_if_done(server: &mut Server) {
              streaming",
             roster::name(server, key)
         );
-        if roster::mark_online(server, key)
-            && let Some(replica) = server.clients.get_mut(key).and_then(|client| client.replica.as_deref_mut())
-        {
+        if !roster::mark_online(server, key) {
+            channels::snapshot_served(server, key);
+        } else if let Some(replica) = roster::replica_mut(server, key) {
             replica.waits_for_ack = !replica.is_old && !replica.acked_early;
             server.clients.flush_later(key);
         }

@@ -2,7 +2,7 @@
 //! or 8, a listpack with its size in bytes, which is 7 when it is empty and 9 or more when it is not. So neither a tag
 //! nor a length has to be kept: an address is enough.
 
-use super::form::ThinBytes;
+use super::thin::ThinBytes;
 use super::{Members, SetBytes, SetLimits};
 use crate::types::intset::{self, Intset};
 use crate::types::listpack::{Element, IntText, Listpack, ListpackView, RoomyListpack};
@@ -18,20 +18,6 @@ pub const INT_TEXT_MAX: usize = 20;
 #[derive(Clone, Default)]
 #[repr(transparent)]
 pub struct Small(ThinBytes);
-
-/// How many bytes an intset or a listpack has that begins like this: eight bytes are enough to know, and four for a
-/// listpack.
-#[inline(always)]
-pub fn told_bytes(head: &[u8]) -> Option<usize> {
-    let (first, rest) = head.split_first_chunk::<4>()?;
-    match u32::from_le_bytes(*first) {
-        width @ (2 | 4 | 8) => {
-            let len = u32::from_le_bytes(*rest.first_chunk()?);
-            Some(intset::EMPTY.len() + width as usize * len as usize)
-        }
-        bytes => Some(bytes as usize),
-    }
-}
 
 /// What the bytes are.
 #[derive(Clone, Copy)]
