@@ -10,6 +10,7 @@ use std::thread;
 
 use super::comparison::redis_cli;
 use super::program::{Destination, client, run};
+use crate::common::tls::{TlsServer, file};
 use crate::common::{Connection, Reply, Server, binary, free_port, wait_until};
 
 /// Longer than any test, so that no node takes another for dead that only waits for the processor.
@@ -488,6 +489,33 @@ fn a_backup_has_a_snapshot_of_each_primary_and_tells_who_had_what() {
         json.contains("    \"slots\": [[0,5460]],\n    \"slots_count\": 5461,\n    \"flags\": \"master\",\n"),
         "{json}"
     );
+}
+
+#[test]
+fn a_cluster_of_nodes_that_speak_tls_is_made_and_slots_move() {
+    let nodes: Vec<TlsServer> = (0..3)
+        .map(|_| {
+            let bus_port = free_port().to_string();
+            let own = ["--cluster-enabled", "yes", "--cluster-port", &bus_port, "--tls-cluster", "yes"];
+            TlsServer::start(&[&own[..], &["--cluster-node-timeout", NODE_TIMEOUT_MS]].concat())
+        })
+        .collect();
+    let places: Vec<String> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+    let [authority, certificate, key] = ["ca.crt", "client.crt", "client.key"].map(file);
+    let tls = ["--tls", "--cacert", &authority, "--cert", &certificate, "--key", &key];
+    let made = ["create", &places[0], &places[1], &places[2], "--cluster-yes"];
+    managed(&[&made[..], &tls].concat(), "");
+    nodes.iter().for_each(|node| wait_until("the cluster serves", || serves(&node.server)));
+    // The slot of "b" is 3300.
+    assert_eq!(nodes[0].connect().cmd(&["SET", "b", "value"]), Reply::ok());
+    let [from, to] = [id(&nodes[0].server), id(&nodes[1].server)];
+    let reshard = ["reshard", &places[2], "--cluster-from", &from, "--cluster-to", &to, "--cluster-slots", "20"];
+    let text = managed(&[&reshard[..], &["--cluster-yes"], &tls].concat(), "");
+    assert_eq!(text.matches("\nMoving slot ").count(), 20, "{text}");
+    nodes[1].connect().cmd(&["CLUSTER", "SETSLOT", "3300", "IMPORTING", &from]);
+    nodes[0].connect().cmd(&["CLUSTER", "SETSLOT", "3300", "MIGRATING", &to]);
+    managed(&[&["fix", &places[2]], &tls[..]].concat(), "");
+    assert_eq!(nodes[1].connect().cmd(&["GET", "b"]), Reply::bulk("value"));
 }
 
 #[test]

@@ -182,8 +182,11 @@ impl Wire {
     /// # Errors
     /// When the link is over.
     pub fn flush(&mut self) -> io::Result<()> {
-        if self.stage == Stage::Connecting || !self.socket.is_established() {
+        if self.stage == Stage::Connecting {
             return Ok(());
+        }
+        if !self.socket.is_established() {
+            return self.shake_hands();
         }
         self.sent += self.socket.write_some(&self.output[self.sent..])?;
         if self.sent == self.output.len() {
@@ -195,6 +198,14 @@ impl Wire {
             self.sent = 0;
         }
         self.socket.flush_some().map(|_| ())
+    }
+
+    /// Says what there is to say of a TLS handshake, the beginning too if that is this side's.
+    fn shake_hands(&mut self) -> io::Result<()> {
+        match self.socket.write(&[]) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            result => result.map(drop),
+        }
     }
 
     /// Bytes that wait to be sent, and the room they have.
