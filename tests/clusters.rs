@@ -149,6 +149,15 @@ fn whoever_talks_nonsense_to_the_bus_does_no_harm() {
         stream.write_all(&message(16, 1, kind, 16)).expect("bytes are taken");
     }
     wait_until("it is told in the log", || server.log().contains("Received unknown packet type: 11"));
+    // What is sent just before the end of a link has been received as well.
+    let received = || {
+        let info = run(&mut server.connect(), "CLUSTER INFO").text();
+        let count = info.lines().find_map(|line| line.strip_prefix("cluster_stats_messages_update_received:"));
+        count.map_or(0, |count| count.trim().parse::<u64>().expect("a number"))
+    };
+    let updates = received();
+    connect().write_all(&message(2256, 1, 7, 2256)).expect("bytes are taken");
+    wait_until("the last message is received", || received() > updates);
     // A megabyte is announced by each of many, and does not come.
     let silent: Vec<TcpStream> = (0..50)
         .map(|_| {
@@ -160,6 +169,8 @@ fn whoever_talks_nonsense_to_the_bus_does_no_harm() {
     assert_eq!(run(&mut server.connect(), "PING"), Reply::Simple("PONG".to_owned()));
     assert!(memory() < before + (8 << 20), "{before} then {}", memory());
     drop(silent);
+    let received = run(&mut server.connect(), "CLUSTER INFO").text();
+    assert!(!received.contains("cluster_stats_messages_received:0\r"), "{received}");
     let log = server.log();
     for line in ["Bad message length or signature received", "Received a message of version 9 from Cluster bus."] {
         assert!(log.contains(line), "{line}");

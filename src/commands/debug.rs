@@ -14,9 +14,11 @@ use crate::config::Rewrite;
 use crate::db::keyspace::NewString;
 use crate::db::{EntryView, Expiry, Key, WrongType, digest};
 use crate::peers::cluster::message::Kind;
+use crate::peers::cluster::node::LinkId;
 use crate::peers::repl::outgoing::Outgoing;
 use crate::persist::rdb::save::saved_bytes;
 use crate::server::clients::users;
+use crate::server::cluster::bus;
 use crate::server::execution::{Command, Ctx, Handler, changes};
 use crate::server::persistence::{backup, load_step, loading, snapshot};
 use crate::types::table::Statistics;
@@ -42,6 +44,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("bitmap-raw", 3, 3, bitmap_raw),
     ("change-repl-id", 2, 2, change_history),
     ("client-eviction", 2, 2, client_eviction),
+    ("clusterlink", 5, 5, end_links),
     ("config-rewrite-force-all", 2, 2, config_rewrite),
     ("dict-resizing", 3, 3, dict_resizing),
     ("digest", 2, 2, digest),
@@ -100,6 +103,25 @@ fn drop_messages(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if let Some(cluster) = &mut cx.server.cluster {
         cluster.dropped_kind = usize::try_from(number).ok().and_then(|number| Kind::ALL.get(number)).copied();
     }
+    cx.reply.ok();
+    Ok(())
+}
+
+/// DEBUG CLUSTERLINK KILL: ends the links to a node, from it, or both.
+fn end_links(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
+    let Some(cluster) = &cx.server.cluster else {
+        return Err(Error::fixed("ERR Debug option only available for cluster mode enabled setup!"));
+    };
+    let Some((key, _)) = cluster.find(args.get(4)) else {
+        return Err(Error::text([b"ERR Unknown node ", args.get(4)].concat()));
+    };
+    let ends = |inbound: bool| args.is(3, "all") || args.is(3, if inbound { "from" } else { "to" });
+    if !ends(true) && !ends(false) {
+        return Err(Error::text([b"ERR Unknown direction ", args.get(3)].concat()));
+    }
+    let links = cluster.links().iter().filter(|(_, link)| link.node == Some(key) && ends(link.inbound));
+    let links: Vec<LinkId> = links.map(|(id, _)| *id).collect();
+    links.into_iter().for_each(|link| bus::drop_link(cx.server, link));
     cx.reply.ok();
     Ok(())
 }

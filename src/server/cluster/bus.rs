@@ -18,7 +18,7 @@ use crate::net::tls::Session;
 use crate::peers::cluster::State;
 use crate::peers::cluster::link::Ends;
 use crate::peers::cluster::message::Packet;
-use crate::peers::cluster::message::decode::{MESSAGE_BYTES_MAX, STRANGER_BYTES_MAX, decode};
+use crate::peers::cluster::message::decode::{MESSAGE_BYTES_MAX, STRANGER_BYTES_MAX, decode, kind};
 use crate::peers::cluster::node::{LinkId, NodeKey};
 use crate::peers::cluster::outbox::Action;
 use crate::peers::cluster::rules::TICK_MS;
@@ -126,7 +126,7 @@ fn lose(server: &mut Server, link: LinkId, over: &Over) {
 }
 
 /// Ends a link, and tells the rules.
-fn drop_link(server: &mut Server, link: LinkId) {
+pub fn drop_link(server: &mut Server, link: LinkId) {
     hang_up(server, link);
     event::with(server, |state, moment| state.closed(link, moment.now_ms));
 }
@@ -143,7 +143,13 @@ pub fn ready(server: &mut Server, link: LinkId) {
     let is_known =
         server.cluster.as_ref().is_some_and(|state| state.links().get(&link).is_some_and(|link| link.node.is_some()));
     match wire.advance(if is_known { MESSAGE_BYTES_MAX } else { STRANGER_BYTES_MAX }) {
-        Ok(came) => take_in(server, link, came),
+        Ok(mut came) => {
+            let ended = came.ended.take();
+            take_in(server, link, came);
+            if let Some(error) = ended {
+                lose(server, link, &error.into());
+            }
+        }
         Err(over) => lose(server, link, &over),
     }
 }
@@ -167,7 +173,13 @@ fn take_in(server: &mut Server, link: LinkId, came: Came) {
     for bytes in came.messages {
         match decode(&bytes) {
             Ok(packet) => _ = event::with(server, |state, moment| state.receive(link, packet, moment)),
-            Err(invalid) => log::warn!("{}", invalid.0),
+            Err(invalid) => {
+                log::warn!("{}", invalid.0);
+                // It has been received all the same.
+                if let Some((kind, cluster)) = kind(&bytes).zip(server.cluster.as_deref_mut()) {
+                    cluster.counters.received[kind as usize] += 1;
+                }
+            }
         }
     }
 }

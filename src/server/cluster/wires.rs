@@ -76,6 +76,8 @@ pub struct Came {
     pub more: bool,
     /// The link has just opened.
     pub opened: bool,
+    /// Why nothing more will come.
+    pub ended: Option<io::Error>,
 }
 
 /// Why a link is over.
@@ -129,13 +131,15 @@ impl Wire {
             self.stage = Stage::Handshake;
         }
         self.flush()?;
-        self.fill(&mut came)?;
+        came.ended = self.fill(&mut came).err();
         if self.stage == Stage::Handshake && self.socket.is_established() {
             self.stage = Stage::Open;
             came.opened = true;
         }
-        // The end of the TLS handshake is what the first message waits for.
-        self.flush()?;
+        if came.ended.is_none() {
+            // The end of the TLS handshake is what the first message waits for.
+            self.flush()?;
+        }
         self.take_messages(&mut came, length_max).map_err(Over::Invalid)?;
         Ok(came)
     }

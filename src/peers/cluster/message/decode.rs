@@ -33,6 +33,12 @@ pub fn length(bytes: &[u8], max: usize) -> Result<Option<usize>, Invalid> {
     Ok(length)
 }
 
+/// The kind of message that these bytes say they are, whether or not they are one.
+pub fn kind(bytes: &[u8]) -> Option<Kind> {
+    let number = u16::from_be_bytes(bytes.get(12..14)?.try_into().ok()?);
+    Kind::ALL.get(usize::from(number & !LIGHT)).copied()
+}
+
 /// The message that these bytes are, from the first to the last.
 ///
 /// # Errors
