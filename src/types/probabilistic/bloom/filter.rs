@@ -3,6 +3,8 @@
 use crate::types::probabilistic::murmur::{murmur_32, murmur_64a};
 use crate::types::probabilistic::{Refused, zeroed};
 
+/// With as many digits as the format was made with: numbers of hashes depend on it.
+#[allow(clippy::approx_constant, reason = "a constant of the format")]
 const LN_2: f64 = 0.693_147_180_559_945;
 const LN_2_SQUARED: f64 = 0.480_453_013_918_201;
 /// More hashes than the smallest number above 0 as an error rate needs.
