@@ -50,6 +50,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/types/table/segment.rs",
     "src/types/table/tests.rs",
     "src/persist/fork.rs",
+    "src/types/vector_set/distance.rs",
     "src/util/alloc.rs",
     "src/util/clock.rs",
     "src/util/key_hash.rs",

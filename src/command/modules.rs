@@ -18,12 +18,20 @@ pub struct Module {
 }
 
 /// The modules whose commands are here.
-pub const MODULES: &[Module] = &[Module {
-    name: "bf",
-    version: 80200,
-    options: "[]",
-    groups: &[Group::Bloom, Group::CountMinSketch, Group::Cuckoo, Group::TDigest, Group::TopK],
-}];
+pub const MODULES: &[Module] = &[
+    Module {
+        name: "bf",
+        version: 80200,
+        options: "[]",
+        groups: &[Group::Bloom, Group::CountMinSketch, Group::Cuckoo, Group::TDigest, Group::TopK],
+    },
+    Module {
+        name: "vectorset",
+        version: 1,
+        options: "[handle-io-errors|handle-repl-async-load]",
+        groups: &[Group::VectorSet],
+    },
+];
 
 /// The module that a chapter of commands belongs to.
 pub fn module_of(group: Group) -> Option<&'static Module> {

@@ -61,6 +61,7 @@ pub mod string_number;
 pub mod time_unit;
 pub mod transaction;
 pub mod transfer;
+pub mod vector_set;
 
 use crate::server::execution::Command;
 
@@ -128,4 +129,5 @@ pub const FAMILIES: &[&[Command]] = &[
     string_number::COMMANDS,
     transaction::COMMANDS,
     transfer::COMMANDS,
+    vector_set::COMMANDS,
 ];

@@ -24,6 +24,7 @@ pub mod sorted_set;
 pub mod stream;
 pub mod table;
 pub mod uncommon;
+pub mod vector_set;
 
 pub use array::Array;
 pub use bitmap::Bitmap;

@@ -46,6 +46,7 @@ categories! {
     JSON = 28, "json";
     ARRAY = 29, "array";
     PATHHASH = 30, "pathhash";
+    VECTORSET = 31, "vectorset";
 }
 
 impl Categories {
@@ -137,7 +138,7 @@ impl Group {
             Group::PathHash => Categories::PATHHASH,
             Group::Pubsub => Categories::PUBSUB,
             Group::Scripting => Categories::SCRIPTING,
-            Group::Cluster | Group::Server | Group::VectorSet => Categories(0),
+            Group::Cluster | Group::Server => Categories(0),
             Group::Set => Categories::SET,
             Group::SortedSet => Categories::SORTEDSET,
             Group::Stream => Categories::STREAM,
@@ -145,6 +146,7 @@ impl Group {
             Group::TDigest => Categories::TDIGEST,
             Group::TopK => Categories::TOPK,
             Group::Transactions => Categories::TRANSACTION,
+            Group::VectorSet => Categories::VECTORSET,
         }
     }
 

@@ -13,6 +13,13 @@ use crate::types::ValueType;
 
 /// A key changed: see [`Ctx::changed`].
 pub fn touched(cx: &mut Ctx<'_>, db: usize, key: &[u8], event: Event) {
+    touched_quietly(cx, db, key);
+    let fields = std::mem::take(&mut cx.server.effects.fields).into();
+    cx.server.effects.notify(&cx.server.config.notify_keyspace_events, db, key, event, fields);
+}
+
+/// A key changed, which makes no keyspace event.
+fn touched_quietly(cx: &mut Ctx<'_>, db: usize, key: &[u8]) {
     apply_keyspace_notes(cx.server, cx.db);
     mark_touched(cx.server, db, key, Cause::Client(cx.client));
     if cx.server.observers.has(Observers::OWN_WRITES) {
@@ -21,8 +28,6 @@ pub fn touched(cx: &mut Ctx<'_>, db: usize, key: &[u8], event: Event) {
     if cx.server.observers.has(Observers::EVICTION) {
         cx.db.note_change(db, key);
     }
-    let fields = std::mem::take(&mut cx.server.effects.fields).into();
-    cx.server.effects.notify(&cx.server.config.notify_keyspace_events, db, key, event, fields);
 }
 
 /// A key changed, of which neither persistence nor subscribers need to know.
@@ -185,6 +190,14 @@ impl Ctx<'_> {
     pub fn changed(&mut self, key: &Key<'_>, event: Event) {
         self.db.dirty += 1;
         self.touched(key, event);
+    }
+
+    /// Like [`Ctx::changed`] for a change of which Redis makes no keyspace event.
+    pub fn changed_quietly(&mut self, key: &Key<'_>) {
+        self.db.dirty += 1;
+        if self.server.observers.any() {
+            touched_quietly(self, self.db.selected(), key.bytes());
+        }
     }
 
     /// Like [`Ctx::changed`] for a further key or event of a change that was counted already.

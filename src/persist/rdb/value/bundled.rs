@@ -17,13 +17,19 @@ use super::super::read::{Cursor, Fault, Reading};
 use super::super::version::Since;
 use super::super::write::Writer;
 use super::pieces::{Load, PieceWriter, Pieces, Steps, Type};
-use super::{Begun, Build, Context, Form, Value};
+use super::{Begun, Build, Context, Form, Value, vector_set};
 use crate::db::EntryView;
 use crate::types::bundled::Bundled;
 
 /// The types that can be loaded and saved.
-pub const TYPES: &[&Type] =
-    &[&sketches::BLOOM, &sketches::CUCKOO, &sketches::COUNT_MIN, &sketches::TOP_K, &sketches::T_DIGEST];
+pub const TYPES: &[&Type] = &[
+    &sketches::BLOOM,
+    &sketches::CUCKOO,
+    &sketches::COUNT_MIN,
+    &sketches::TOP_K,
+    &sketches::T_DIGEST,
+    &vector_set::TYPE,
+];
 
 /// Letters of a name, by six bits each.
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -26,6 +26,7 @@ pub mod stream;
 pub mod string;
 pub mod template;
 mod timed;
+pub mod vector_set;
 mod ziplist;
 
 use std::collections::HashMap;
