@@ -217,7 +217,8 @@ impl Reader<'_> {
     ) {
         let most = self.call.most().saturating_sub(list.len);
         let Some(from) = group.last_id.next().filter(|from| *from <= log.last_id) else { return };
-        let mut entries = log.range(from, StreamId::MAX).take(most).peekable();
+        let mut rest = log.range_on(from, &group.place);
+        let mut entries = rest.by_ref().take(most).peekable();
         if self.limits.are_reached(reply) || entries.peek().is_none() {
             return;
         }
@@ -232,6 +233,9 @@ impl Reader<'_> {
                 group.deliver(id, delivery);
                 substitutes.delivered(id, &delivery, group);
             }
+        }
+        if let Some(place) = log.place_of(&rest) {
+            group.place = place;
         }
         // The claims say how far the group has read, but not how many entries that were.
         substitutes.read_on(group);

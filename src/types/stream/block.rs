@@ -79,6 +79,8 @@ pub struct Walk<'a> {
     pub(super) live: u64,
     /// Of all entries.
     pub(super) deleted: u64,
+    /// Where the entries begin.
+    entries_at: Position,
     rest: Elements<'a>,
 }
 
@@ -92,7 +94,8 @@ impl<'a> Walk<'a> {
         let names_len = usize::try_from(rest.next()?.int()?).ok()?;
         let names = rest.split_front(names_len)?;
         let end_of_head = rest.next()?.int()?;
-        (end_of_head == 0).then_some(Self { base, names, names_len, live, deleted, rest })
+        let entries_at = rest.position();
+        (end_of_head == 0).then_some(Self { base, names, names_len, live, deleted, entries_at, rest })
     }
 
     /// The first of the remaining entries.
@@ -109,6 +112,18 @@ impl<'a> Walk<'a> {
         let others = usize::try_from(self.rest.next_back()?.int()?).ok()?;
         let mut entry = self.rest.split_back(others)?;
         read_entry(self.base, &self.names, self.names_len, &mut entry)
+    }
+
+    /// How many bytes of entries lie behind.
+    #[inline]
+    pub fn passed(&self) -> usize {
+        self.rest.position() - self.entries_at
+    }
+
+    /// Leaves out what another walk has passed of the same block, to which nothing but additions have happened since.
+    #[inline]
+    pub fn pass(&mut self, bytes: usize) {
+        self.rest = self.rest.starting_at(self.entries_at + bytes);
     }
 
     /// May leave out entries before `from`: all of them, if it is among the last few.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use slab::Slab;
 
+use super::log::Place;
 use super::pending::{ConsumerId, Delivery, Pending};
 use super::{Log, StreamId};
 use crate::types::uncommon::{self, Uncommon};
@@ -115,6 +116,8 @@ pub struct Group {
     pub last_id: StreamId,
     /// How many entries it has read, counted from the first that the stream ever had; unknown if it has jumped.
     pub entries_read: Option<u64>,
+    /// Where it has read up to, which is of use as long as that is `last_id`.
+    pub place: Place,
     pending: Pending,
     consumers: Slab<Consumer>,
     /// The consumers' numbers in the order of their names.

@@ -24,6 +24,19 @@ pub struct Log {
     pub max_deleted_id: StreamId,
     /// How many entries were ever added.
     pub entries_added: u64,
+    /// How often something else happened to the blocks than an addition, which makes every [`Place`] void.
+    changes: u64,
+}
+
+/// How far somebody has read: what follows is found without walking through its block again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place {
+    /// The id of the last entry read.
+    last: StreamId,
+    /// Its block, and how many bytes of entries were read of that.
+    block: StreamId,
+    passed: usize,
+    changes: u64,
 }
 
 /// Which id a new entry is to have.
@@ -172,7 +185,7 @@ impl Log {
 
     /// The entries from one id to another, both included, from both ends.
     pub fn range(&self, from: StreamId, to: StreamId) -> Entries<'_> {
-        let mut entries = Entries { from, to, full: btree_map::Range::default(), tail: None, walk: None };
+        let mut entries = Entries::none(from, to);
         let Some(tail) = self.tail.as_ref().filter(|_| from <= to) else { return entries };
         if tail.id <= to {
             entries.tail = Some(tail);
@@ -182,6 +195,20 @@ impl Log {
             entries.full = self.full.range(begin..=to);
         }
         entries
+    }
+
+    /// The entries from one id on, found at once if it is the next after a place that was read up to.
+    pub fn range_on(&self, from: StreamId, place: &Place) -> Entries<'_> {
+        let mut entries = self.range(from, StreamId::MAX);
+        let is_next = place.changes == self.changes && place.last.next() == Some(from);
+        entries.resume_at = is_next.then_some((place.block, place.passed));
+        entries
+    }
+
+    /// The place behind the entry that was taken last, from the front.
+    pub fn place_of(&self, entries: &Entries<'_>) -> Option<Place> {
+        let (last, block) = entries.taken?;
+        Some(Place { last, block, passed: entries.walk.as_ref()?.passed(), changes: self.changes })
     }
 
     /// All entries.
@@ -212,6 +239,7 @@ impl Log {
     pub fn delete(&mut self, id: StreamId) -> bool {
         let was_first = id == self.first_id;
         let Some(behind) = self.delete_in_block(id, was_first) else { return false };
+        self.changes += 1;
         self.length -= 1;
         self.max_deleted_id = self.max_deleted_id.max(id);
         match behind {
@@ -295,6 +323,7 @@ impl Log {
             behind = Bound::Excluded(block.id);
         }
         if removed > 0 {
+            self.changes += 1;
             self.find_first();
         }
         Trimmed { count: removed, last }
@@ -433,6 +462,19 @@ pub struct Entries<'a> {
     full: btree_map::Range<'a, StreamId, Listpack>,
     tail: Option<&'a Tail>,
     walk: Option<Walk<'a>>,
+    /// The block of the walk from the front.
+    block: StreamId,
+    /// In which block what was asked for begins behind so many bytes of entries, if that is known.
+    resume_at: Option<(StreamId, usize)>,
+    /// The id of the entry that was taken last from the front, and its block.
+    taken: Option<(StreamId, StreamId)>,
+}
+
+impl Entries<'_> {
+    fn none(from: StreamId, to: StreamId) -> Self {
+        let (full, block) = (btree_map::Range::default(), StreamId::MIN);
+        Entries { from, to, full, tail: None, walk: None, block, resume_at: None, taken: None }
+    }
 }
 
 impl<'a> Iterator for Entries<'a> {
@@ -445,18 +487,22 @@ impl<'a> Iterator for Entries<'a> {
                     return None;
                 }
                 if entry.id >= self.from && !entry.deleted {
+                    self.taken = Some((entry.id, self.block));
                     return Some(entry);
                 }
             }
-            let mut walk = match self.full.next() {
-                Some((id, pack)) => Walk::new(*id, pack)?,
+            let (id, mut walk) = match self.full.next() {
+                Some((id, pack)) => (*id, Walk::new(*id, pack)?),
                 None => {
                     let tail = self.tail.take()?;
-                    Walk::new(tail.id, &tail.pack)?
+                    (tail.id, Walk::new(tail.id, &tail.pack)?)
                 }
             };
-            walk.hasten_to(self.from);
-            self.walk = Some(walk);
+            match self.resume_at.take().filter(|(block, _)| *block == id) {
+                Some((_, passed)) => walk.pass(passed),
+                None => walk.hasten_to(self.from),
+            }
+            (self.block, self.walk) = (id, Some(walk));
         }
     }
 }

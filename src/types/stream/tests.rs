@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::block::BLOCK_BYTES_MAX;
+use super::log::Place;
 use super::*;
 use crate::types::listpack::{Element, Listpack};
 
@@ -170,6 +171,34 @@ proptest! {
         let copy = stream.clone();
         drop(stream);
         check(&copy, &naive, StreamId::MIN, StreamId::MAX);
+    }
+
+    #[test]
+    fn reading_on_from_a_place_gives_what_is_behind_it_whatever_happened_meanwhile(
+        steps in prop::collection::vec((change(), 0usize..4, any::<bool>()), 0..80),
+        entries in 0u64..6,
+    ) {
+        let limits = BlockLimits { bytes: 0, entries };
+        let (mut stream, mut naive) = (Stream::default(), Naive::default());
+        let (mut read, mut place) = (StreamId::MIN, Place::default());
+        for (change, count, from_the_start) in steps {
+            if matches!(change, Change::Restore) {
+                place = Place::default();
+            }
+            apply(&mut stream, &mut naive, change, limits);
+            if from_the_start {
+                read = StreamId::MIN;
+            }
+            let from = read.next().expect("a next id");
+            let mut rest = stream.log().range_on(from, &place);
+            let taken: Vec<_> = rest.by_ref().take(count).map(owned).collect();
+            let wanted = naive.entries.range(from..).take(count).map(|(id, pairs)| (*id, pairs.clone()));
+            prop_assert_eq!(&taken, &wanted.collect::<Vec<_>>());
+            // One entry more was looked at than is taken for read, now and then.
+            let seen = taken.len().saturating_sub(usize::from(count == 3));
+            read = taken[..seen].last().map_or(read, |(id, _)| *id);
+            place = stream.log().place_of(&rest).unwrap_or(place);
+        }
     }
 
     #[test]
