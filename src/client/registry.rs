@@ -131,15 +131,15 @@ impl Clients {
         self.by_id.get(&id).copied().filter(|key| !self.at(*key).connection.doomed)
     }
 
-    /// Has a client's output flushed before the next poll.
+    /// Has a client's output flushed before the next poll; the client, if it is still connected.
     #[inline]
-    pub fn flush_later(&mut self, key: ClientKey) {
-        if let Some(client) = self.slab.get_mut(key)
-            && !client.flush_pending
-        {
+    pub fn flush_later(&mut self, key: ClientKey) -> Option<&mut Client> {
+        let client = self.slab.get_mut(key)?;
+        if !client.flush_pending {
             client.flush_pending = true;
             self.flush.push(key);
         }
+        Some(client)
     }
 
     /// The clients to flush now; the list starts anew, in the room handed in.

@@ -170,7 +170,7 @@ fn share_names(hash: &mut Hash, config: &Config, limits: HashLimits) {
 pub(super) fn write(reply: &mut Reply, element: Element<'_>) {
     match element {
         Element::Int(value) => reply.bulk_int(value),
-        Element::Bytes(bytes) => reply.bulk(bytes),
+        Element::Bytes(bytes) => reply.bulk_at_once(bytes),
     }
 }
 

@@ -90,7 +90,7 @@ pub fn limits(server: &Server) -> Limits {
 pub fn reply_element(reply: &mut Reply, element: Element<'_>) {
     match element {
         Element::Int(value) => reply.bulk_int(value),
-        Element::Bytes(bytes) => reply.bulk(bytes),
+        Element::Bytes(bytes) => reply.bulk_at_once(bytes),
     }
 }
 

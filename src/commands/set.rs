@@ -140,7 +140,7 @@ pub fn limits(config: &Config) -> SetLimits {
 pub fn write_member(reply: &mut Reply, member: Element<'_>) {
     match member {
         Element::Int(value) => reply.bulk_int(value),
-        Element::Bytes(text) => reply.bulk(text),
+        Element::Bytes(text) => reply.bulk_at_once(text),
     }
 }
 

@@ -157,11 +157,14 @@ struct Conditions {
 
 impl Conditions {
     /// Reads the options, and returns where the pairs begin.
+    #[inline]
     fn read(args: Args<'_>) -> Result<(Self, usize), Error> {
         let mut conditions = Self::default();
         let mut index = 2;
         while index < args.len() {
             let option = match args.get(index) {
+                // A score, as a rule.
+                [b'0'..=b'9' | b'-', ..] => break,
                 word if word.eq_ignore_ascii_case(b"nx") => &mut conditions.only_new,
                 word if word.eq_ignore_ascii_case(b"xx") => &mut conditions.only_existing,
                 word if word.eq_ignore_ascii_case(b"ch") => &mut conditions.changed,
@@ -209,10 +212,7 @@ impl Conditions {
 }
 
 fn score(text: &[u8]) -> Result<f64, Error> {
-    match number::parse_i64(text) {
-        Some(integer) => Ok(integer as f64),
-        None => number::parse_f64(text).ok_or(NOT_A_SCORE),
-    }
+    number::parse_f64(text).ok_or(NOT_A_SCORE)
 }
 
 fn zadd(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {

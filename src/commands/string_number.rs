@@ -57,22 +57,14 @@ fn decrby(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 fn add(cx: &mut Ctx<'_>, args: Args<'_>, increment: i64) -> CmdResult {
     const OVERFLOW: Error = Error::fixed("ERR increment or decrement would overflow");
     let key = args.key(1);
-    let sum = match cx.db.string_mut(&key)? {
-        Some(mut slot) => {
-            let old = match slot.view().string() {
-                Some(StringRef::Int(number)) => number,
-                Some(text) => parse_i64(text.bytes(&mut itoa::Buffer::new())).ok_or(NOT_AN_INTEGER)?,
-                None => return Err(NOT_AN_INTEGER),
-            };
-            let sum = old.checked_add(increment).ok_or(OVERFLOW)?;
-            slot.set_int(sum);
-            sum
-        }
-        None => {
-            cx.db.set(&key, NewString::Int(increment), Expiry::Clear);
-            increment
-        }
-    };
+    let sum = cx.db.set_next_int::<Error>(&key, |old| {
+        let old = match old {
+            None => 0,
+            Some(StringRef::Int(number)) => number,
+            Some(text) => parse_i64(text.bytes(&mut itoa::Buffer::new())).ok_or(NOT_AN_INTEGER)?,
+        };
+        old.checked_add(increment).ok_or(OVERFLOW)
+    })?;
     cx.changed(&key, Event::string("incrby"));
     cx.reply.integer(sum);
     Ok(())

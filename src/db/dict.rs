@@ -161,7 +161,7 @@ impl Dict {
     }
 
     /// The entry of a key.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<EntryView<'_>> {
         #[cfg(test)]
         asked::note(key);
@@ -186,6 +186,20 @@ impl Dict {
         }
         let slot = find_mut_in_slot(self.slots.as_deref_mut()?, hash, key)?;
         Some(DictSlot { slot, indexes: &mut self.indexes, hash })
+    }
+
+    /// The entry of a key whose time has not come, to be read; otherwise what there is of the key, to be removed. The
+    /// usual case is that of [`Dict::find`], where nothing has to be known of the place in the table.
+    #[inline(always)]
+    pub fn find_lasting(&mut self, hash: u64, key: &[u8], now_ms: i64) -> Result<EntryView<'_>, Option<DictSlot<'_>>> {
+        let Some(entry) = self.find(hash, key) else { return Err(None) };
+        if entry.is_due(now_ms) {
+            return Err(self.find_mut(hash, key));
+        }
+        let raw = entry.raw();
+        // SAFETY: the entry lies in the dictionary, which is mutably borrowed for as long as the view lives. (What `find`
+        // gives cannot be returned by a branch, since the borrow would last in the others, too.)
+        Ok(unsafe { EntryView::new(raw) })
     }
 
     /// The entry of a key, or where to put it.
@@ -418,12 +432,6 @@ impl<'a> DictSlot<'a> {
     #[inline(always)]
     pub fn view(&self) -> EntryView<'_> {
         self.slot.view()
-    }
-
-    /// The entry, for as long as the dictionary was borrowed.
-    #[inline(always)]
-    pub fn into_view(self) -> EntryView<'a> {
-        self.slot.into_view()
     }
 
     /// What a snapshot needs of the entry is copied before it is changed.

@@ -345,7 +345,8 @@ impl Databases {
         self.dict().find(key.hash(), key.bytes()).filter(|entry| !entry.is_due(self.now_ms))
     }
 
-    /// What noting one access may need of chance: nothing is drawn unless frequency is noted.
+    /// What noting one access may need of chance, where it has to be known before: nothing is drawn unless frequency is
+    /// noted.
     #[inline]
     fn draw(&mut self) -> u64 {
         if self.access.frequency { self.random.next_u64() } else { 0 }
@@ -353,19 +354,18 @@ impl Databases {
 
     #[inline(always)]
     fn look_up(&mut self, key: &Key<'_>, touch: bool, tell: bool) -> Option<EntryView<'_>> {
-        let random = self.draw();
-        let Databases { all, selected, now_ms, stats, access, lazyfree, notes, keeps_expired, .. } = self;
-        match all[*selected].dict.find_mut(key.hash(), key.bytes()) {
-            Some(slot) if !slot.view().is_due(*now_ms) => {
+        let Databases { all, selected, now_ms, stats, access, lazyfree, notes, keeps_expired, random, .. } = self;
+        match all[*selected].dict.find_lasting(key.hash(), key.bytes(), *now_ms) {
+            Ok(entry) => {
                 stats.hits += 1;
                 if touch {
-                    access.note(slot.view(), random);
+                    access.note(entry, || random.next_u64());
                 }
-                Some(slot.into_view())
+                Some(entry)
             }
-            due_or_missing => {
+            Err(due) => {
                 stats.misses += 1;
-                if let Some(due) = due_or_missing.filter(|_| !*keeps_expired) {
+                if let Some(due) = due.filter(|_| !*keeps_expired) {
                     stats.expired += 1;
                     Self::remove_due(due, lazyfree, notes, *selected, key);
                 }
@@ -384,7 +384,7 @@ impl Databases {
         let random = self.draw();
         let slot = self.live(key)?;
         if touches {
-            access.note(slot.view(), random);
+            access.note(slot.view(), || random);
         }
         Some(slot)
     }
@@ -448,13 +448,13 @@ impl Databases {
         if self.notes_replaced {
             return self.set_noting(key, value, expiry);
         }
-        let (access, random) = (self.access, self.draw());
+        let (access, random) = (&self.access, &mut self.random);
         match self.all[self.selected].dict.probe(key.hash(), key.bytes()) {
             DictProbe::Found(mut slot) => {
                 if let (NewString::Bytes(bytes), Expiry::Clear) = (&value, expiry)
                     && slot.overwrite_lasting(bytes)
                 {
-                    return access.note(slot.view(), random);
+                    return access.note(slot.view(), || random.next_u64());
                 }
                 if Self::replace_value(slot, &mut self.lazyfree, self.now_ms, value, expiry, (access, random)) {
                     self.replaced_expired(key);

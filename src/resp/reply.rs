@@ -300,6 +300,13 @@ impl Reply {
         self.buf.extend_from_slice(encoded);
     }
 
+    /// An out-of-band message that is encoded already but for its first byte, which is that of [`Reply::push`].
+    pub fn push_encoded(&mut self, rest: &[u8]) {
+        self.room(rest.len() + 1);
+        self.buf.push(if self.resp3 { b'>' } else { b'*' });
+        self.buf.extend_from_slice(rest);
+    }
+
     /// Bytes as they are, which need not be copied.
     pub fn raw_shared(&mut self, bytes: &Arc<Vec<u8>>) {
         if bytes.len() < SHARED_LEN_MIN {

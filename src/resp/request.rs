@@ -382,6 +382,7 @@ enum Step {
 ///
 /// On an error the requests framed before it are in the batch and shall be run first. The offset is then that of the
 /// request at fault.
+#[inline]
 pub fn frame(
     buffer: &[u8],
     from: usize,
@@ -389,21 +390,38 @@ pub fn frame(
     batch: &mut Batch,
     limits: &Limits,
 ) -> (usize, Result<(), ProtocolError>) {
-    let mut head = from;
     progress.copied = 0;
+    let mut head = from;
+    // As a rule that is all there is.
+    if progress.is_idle() && !limits.unauthenticated && buffer.len() <= BUFFER_MAX {
+        head = whole_requests(buffer, head, batch, limits.requests_max);
+        if head == buffer.len() {
+            return (head, Ok(()));
+        }
+    }
+    frame_any(buffer, head, progress, batch, limits)
+}
+
+/// [`frame`], whatever the requests are like.
+#[inline(never)]
+fn frame_any(
+    buffer: &[u8],
+    mut head: usize,
+    progress: &mut Progress,
+    batch: &mut Batch,
+    limits: &Limits,
+) -> (usize, Result<(), ProtocolError>) {
     if buffer.len() > BUFFER_MAX {
         return (head, Err(ProtocolError::new("too big request")));
     }
     while head < buffer.len() && batch.requests.len() < limits.requests_max {
-        let first = batch.args.len();
         if progress.is_idle() && !limits.unauthenticated {
-            if let Some(request) = whole(buffer, head, batch) {
-                head = request.end as usize;
-                batch.requests.push(request);
+            let end = whole_requests(buffer, head, batch, limits.requests_max);
+            if std::mem::replace(&mut head, end) != end {
                 continue;
             }
-            batch.args.truncate(first);
         }
+        let first = batch.args.len();
         batch.opening = Opening::NONE;
         let step = if progress.is_idle() && buffer[head] != b'*' {
             inline(buffer, &mut head, batch)
@@ -612,10 +630,24 @@ fn expected_bulk(kind: u8) -> ProtocolError {
     ProtocolError(text.into())
 }
 
+/// Takes the requests from `head` on that are of the common case; where they end.
+#[inline(never)]
+fn whole_requests(buffer: &[u8], mut head: usize, batch: &mut Batch, requests_max: usize) -> usize {
+    while head < buffer.len() && batch.requests.len() < requests_max {
+        let first = batch.args.len();
+        let Some(end) = whole(buffer, head, batch) else {
+            batch.args.truncate(first);
+            break;
+        };
+        head = end;
+    }
+    head
+}
+
 /// The common case of a request, by hand: complete, every argument shorter than a thousand bytes. On `None` some
 /// arguments may have been noted.
 #[inline(always)]
-fn whole(buffer: &[u8], head: usize, batch: &mut Batch) -> Option<Request> {
+fn whole(buffer: &[u8], head: usize, batch: &mut Batch) -> Option<usize> {
     let first = batch.args.len() as u32;
     let alike = batch.opening.comes_again(buffer, head);
     if !alike {
@@ -632,7 +664,8 @@ fn whole(buffer: &[u8], head: usize, batch: &mut Batch) -> Option<Request> {
         }
         batch.args.push(Arg { start: start as u32, len: length as u32 });
     }
-    Some(Request { first, count, end: at as u32, alike })
+    batch.requests.push(Request { first, count, end: at as u32, alike });
+    Some(at)
 }
 
 /// A number (`None` where the text is none) and the offset behind its line.

@@ -30,7 +30,7 @@ pub use thin::ThinListpack;
 
 use std::fmt;
 
-use element::{back_length_bytes, decode, read_back_length, size_at};
+use element::{back_length_bytes, decode, read_back_length, short_head, size_at};
 
 const HEADER_BYTES: usize = 6;
 const END: u8 = 0xff;
@@ -211,13 +211,18 @@ impl<S: AsRef<[u8]>> Pack<S> {
             Element::Int(value) => Some(value),
             Element::Bytes(_) => None,
         };
+        // Texts that are alike mostly differ in their last byte. That of none is looked for where the first byte stands.
+        let (head, last) = (short_head(text.len()), text.last().copied());
         let mut at = from;
         while at < end {
-            let found = match bytes[at] {
-                byte @ 0x80..=0xbf => {
-                    usize::from(byte & 0x3f) == text.len() && bytes[at + 1..at + 1 + text.len()] == *text
+            let byte = bytes[at];
+            let found = match byte {
+                0x80..=0xbf if Some(byte) == head => {
+                    let behind = at + 1 + text.len();
+                    bytes[behind - 1] == last.unwrap_or(byte) && bytes[at + 1..behind] == *text
                 }
-                byte @ 0..=0x7f => int == Some(i64::from(byte)),
+                0x80..=0xbf => false,
+                0..=0x7f => int == Some(i64::from(byte)),
                 _ => match decode(bytes, at)?.0 {
                     Element::Int(value) => int == Some(value),
                     Element::Bytes(other) => other == text,

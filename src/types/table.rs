@@ -191,7 +191,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     }
 
     /// The item of a key.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<T::Ref<'_>> {
         let segment = self.segment(hash);
         let (_, raw) = self.place_of(segment, hash, key)?;

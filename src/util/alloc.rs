@@ -35,7 +35,7 @@ pub struct CountingAllocator;
 #[inline]
 pub fn size_class(bytes: usize) -> usize {
     if bytes <= 64 {
-        return bytes.next_multiple_of(8).max(8);
+        return (bytes.max(1) + 7) & !7;
     }
     if bytes > 64 * 1024 {
         return big_size_class(bytes);

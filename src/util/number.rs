@@ -50,7 +50,41 @@ pub fn parse_u64(text: &[u8]) -> Option<u64> {
 /// Reads a double: decimal, hexadecimal (`0x1.8p3`), or an infinity in any case.
 ///
 /// Refused: blanks, NaN, and finite texts that would read as infinity or zero.
+#[inline]
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
+    short_decimal(text).or_else(|| parse_i64(text).map(|integer| integer as f64)).or_else(|| parse_any_f64(text))
+}
+
+/// A decimal of up to fifteen digits, with or without a point and a minus sign, as most are. Its digits are exact as a
+/// double, and so is the power of ten they are divided by; the quotient is rounded once, as it should be.
+fn short_decimal(text: &[u8]) -> Option<f64> {
+    const DIGITS_MAX: usize = 15;
+    const POWERS: [f64; DIGITS_MAX + 1] =
+        [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > DIGITS_MAX {
+        return None;
+    }
+    let (mut value, mut point) = (0u64, None);
+    for (place, &byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => value = value * 10 + u64::from(byte - b'0'),
+            b'.' if point.is_none() && digits.len() > 1 => point = Some(place),
+            _ => return None,
+        }
+    }
+    let magnitude = match point {
+        None => value as f64,
+        Some(place) => value as f64 / POWERS[digits.len() - 1 - place],
+    };
+    Some(if negative { -magnitude } else { magnitude })
+}
+
+#[inline(never)]
+fn parse_any_f64(text: &[u8]) -> Option<f64> {
     let (negative, magnitude) = split_sign(text);
     if let Some(digits) = hexadecimal_digits(magnitude) {
         let value = hexadecimal_f64(digits)?;
@@ -176,6 +210,14 @@ pub fn parse_memory(text: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn short_decimals_are_read_as_all_others(text in "-?[0-9]{0,12}[.]?[0-9]{0,12}|[-+.0-9e]{0,6}|-?[0-9]{15,20}") {
+            let (short, any) = (parse_f64(text.as_bytes()), parse_any_f64(text.as_bytes()));
+            prop_assert_eq!(short.map(f64::to_bits), any.map(f64::to_bits), "{:?}", text);
+        }
+    }
 
     fn i64_text(value: i64) -> Vec<u8> {
         let mut text = Vec::new();

@@ -26,7 +26,22 @@ impl Dict {
     fn insert_new(&mut self, key: &[u8], entry: Entry) {
         match self.probe(self.hash(key), key) {
             DictProbe::Found(_) => panic!("{key:?} is there already"),
-            DictProbe::Vacant(slot) => drop(slot.insert(entry).into_view()),
+            DictProbe::Vacant(slot) => drop(slot.insert(entry)),
+        }
+    }
+}
+
+/// Keys are found to be read unless their time has come, at time zero.
+fn check_lasting(dict: &mut Dict, twin: &BTreeMap<Vec<u8>, (usize, Option<i64>)>) {
+    for key in (0..400u16).map(u16::to_be_bytes) {
+        let (hash, known) = (dict.hash(&key), twin.get(&key[..]));
+        let is_due = known.is_some_and(|known| known.1.is_some_and(|at| at < 0));
+        match dict.find_lasting(hash, &key, 0) {
+            Ok(entry) => {
+                assert_eq!((entry.key(), is_due), (&key[..], false));
+                assert_eq!(Some(&(entry.size_of_value(), entry.expire_at())), known);
+            }
+            Err(due) => assert_eq!((due.is_some(), known.is_some()), (is_due, is_due)),
         }
     }
 }
@@ -76,7 +91,7 @@ proptest! {
                             entry.set_expire(expire);
                         }),
                         DictProbe::Vacant(slot) => {
-                            let view = slot.insert(Entry::string(&key, &value, expire, 0)).into_view();
+                            let view = slot.insert(Entry::string(&key, &value, expire, 0)).slot.into_view();
                             prop_assert_eq!(view.expire_at(), expire);
                         }
                     }
@@ -113,6 +128,7 @@ proptest! {
                 }
             }
         }
+        check_lasting(&mut dict, &twin);
         let all: BTreeMap<Vec<u8>, (usize, Option<i64>)> = dict
             .iter()
             .map(|view| (view.key().to_vec(), (view.string().map_or(0, StringRef::len), view.expire_at())))

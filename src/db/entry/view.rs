@@ -160,12 +160,12 @@ impl<'a> EntryView<'a> {
     /// # Safety
     /// The entry at `raw` is alive, and only its access field changes, during `'a`.
     #[inline(always)]
-    pub(super) unsafe fn new(raw: NonNull<u8>) -> Self {
+    pub(in crate::db) unsafe fn new(raw: NonNull<u8>) -> Self {
         Self { raw, borrow: PhantomData }
     }
 
     #[inline(always)]
-    pub(super) fn raw(self) -> NonNull<u8> {
+    pub(in crate::db) fn raw(self) -> NonNull<u8> {
         self.raw
     }
 

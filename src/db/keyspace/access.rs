@@ -52,16 +52,19 @@ impl AccessClock {
         if self.frequency { u32::from(self.minutes) << 8 | NEW_KEY_COUNT } else { self.seconds }
     }
 
-    /// Notes an access now. A second access within the clock's unit writes nothing. `random` decides whether a
-    /// frequently used key is counted once more.
+    /// Notes an access now. A second access within the clock's unit writes nothing. What `draw` gives decides whether a
+    /// frequently used key is counted once more; it is not asked where frequency is not noted.
     #[inline]
-    pub fn note(&self, entry: EntryView<'_>, random: u64) {
-        if !self.frequency {
-            if entry.access() != self.seconds {
-                entry.set_access(self.seconds);
-            }
-            return;
+    pub fn note(&self, entry: EntryView<'_>, draw: impl FnOnce() -> u64) {
+        if self.frequency {
+            self.note_frequency(entry, draw());
+        } else if entry.access() != self.seconds {
+            entry.set_access(self.seconds);
         }
+    }
+
+    #[inline(never)]
+    fn note_frequency(&self, entry: EntryView<'_>, random: u64) {
         let count = self.decayed_count(entry.access());
         let base = count.saturating_sub(NEW_KEY_COUNT);
         let chance = 1.0 / f64::from(base * self.log_factor + 1);

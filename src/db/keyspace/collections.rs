@@ -37,13 +37,12 @@ impl Databases {
     /// in, or deletes the key.
     #[inline]
     pub fn collection_or_new<T: InEntry + Default>(&mut self, key: &Key<'_>) -> Result<&mut T, WrongType> {
-        let random = self.draw();
-        let Databases { all, selected, now_ms, stats, access, lazyfree, notes, notes_new, touches, .. } = self;
+        let Databases { all, selected, now_ms, stats, access, lazyfree, notes, notes_new, touches, random, .. } = self;
         let new = || Entry::collection(key.bytes(), T::default(), None, access.new_key());
         let slot = match all[*selected].dict.probe(key.hash(), key.bytes()) {
             DictProbe::Found(slot) if !slot.view().is_due(*now_ms) => {
                 if *touches {
-                    access.note(slot.view(), random);
+                    access.note(slot.view(), || random.next_u64());
                 }
                 return slot.into_collection().ok_or(WrongType);
             }

@@ -20,7 +20,7 @@ impl Databases {
     /// A key has just been changed, for policies that judge by that.
     pub fn note_change(&self, db: usize, key: &[u8]) {
         if let Some(entry) = self.database(db).dict.find(Key::new(key).hash(), key) {
-            self.access.note(entry, 0);
+            self.access.note(entry, || 0);
         }
     }
 

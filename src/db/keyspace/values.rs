@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::access::AccessClock;
-use super::{Databases, Expiry, NewString, Note, NoteKind};
+use super::{Databases, Expiry, NewString, Note, NoteKind, WrongType};
 use crate::db::Key;
-use crate::db::dict::DictSlot;
-use crate::db::entry::Entry;
+use crate::db::dict::{DictProbe, DictSlot};
+use crate::db::entry::{Entry, StringRef};
 use crate::db::lazyfree::LazyFree;
+use crate::util::random::Random;
 
 impl Databases {
     /// Gives an entry that is there another value, and notes the access; whether its time had come, so that it is a new key.
@@ -18,7 +19,7 @@ impl Databases {
         now_ms: i64,
         value: NewString<'_>,
         expiry: Expiry,
-        (access, random): (AccessClock, u64),
+        (access, random): (&AccessClock, &mut Random),
     ) -> bool {
         if !slot.view().kind().is_string() {
             let lazily = lazyfree.lazily.server_del;
@@ -44,11 +45,47 @@ impl Databases {
                 NewString::Text(bytes, raw) => entry.set_text(bytes, raw),
             }
         });
-        access.note(slot.view(), random);
+        access.note(slot.view(), || random.next_u64());
         if due {
             slot.view().set_access(access.new_key());
         }
         due
+    }
+
+    /// Sets a key to the integer that `next` makes of the string it holds, if it is there; the integer. Looks the key up
+    /// once, whether it is there or not.
+    #[inline]
+    pub fn set_next_int<E: From<WrongType>>(
+        &mut self,
+        key: &Key<'_>,
+        next: impl FnOnce(Option<StringRef<'_>>) -> Result<i64, E>,
+    ) -> Result<i64, E> {
+        let (access, random, now_ms) = (&self.access, &mut self.random, self.now_ms);
+        match self.all[self.selected].dict.probe(key.hash(), key.bytes()) {
+            DictProbe::Found(mut slot) if !slot.view().is_due(now_ms) => {
+                if self.touches {
+                    access.note(slot.view(), || random.next_u64());
+                }
+                let number = next(Some(slot.view().string().ok_or(WrongType)?))?;
+                slot.set_int(number);
+                Ok(number)
+            }
+            DictProbe::Found(_) => {
+                let number = next(None)?;
+                // It goes, unless the data stand still.
+                self.exists(key);
+                self.set(key, NewString::Int(number), Expiry::Clear);
+                Ok(number)
+            }
+            DictProbe::Vacant(slot) => {
+                let number = next(None)?;
+                slot.insert(Entry::int(key.bytes(), number, None, access.new_key()));
+                if self.notes_new {
+                    self.notes.push(Note::new(self.selected, key, NoteKind::Created));
+                }
+                Ok(number)
+            }
+        }
     }
 
     /// The entry of a key that was not there.

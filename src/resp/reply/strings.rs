@@ -14,18 +14,18 @@ const MARGIN: usize = 16;
 /// The longest string that is written here.
 pub const SHORT_MAX: usize = 999;
 
-/// The header of each length, its kind left 0, as the word that is stored for it: up to six bytes, and two that the
-/// string then overwrites.
+/// The header of each length, its kind left 0, as the word that is stored for it: up to six bytes, and some that are
+/// overwritten or not kept. The last of these is how many bytes the header has.
 static HEADERS: [u64; SHORT_MAX + 1] = headers();
 
 const fn headers() -> [u64; SHORT_MAX + 1] {
     let mut headers = [0; SHORT_MAX + 1];
     let mut length = 0;
     while length <= SHORT_MAX {
-        let bytes = match header_len(length) {
-            4 => [0, digit(length), b'\r', b'\n', 0, 0, 0, 0],
-            5 => [0, digit(length / 10), digit(length), b'\r', b'\n', 0, 0, 0],
-            _ => [0, digit(length / 100), digit(length / 10), digit(length), b'\r', b'\n', 0, 0],
+        let bytes = match length {
+            0..=9 => [0, digit(length), b'\r', b'\n', 0, 0, 0, 4],
+            10..=99 => [0, digit(length / 10), digit(length), b'\r', b'\n', 0, 0, 5],
+            _ => [0, digit(length / 100), digit(length / 10), digit(length), b'\r', b'\n', 0, 6],
         };
         headers[length] = u64::from_le_bytes(bytes);
         length += 1;
@@ -38,12 +38,6 @@ const fn digit(value: usize) -> u8 {
     b'0' + (value % 10) as u8
 }
 
-/// Bytes of the header of a string of so many bytes.
-#[inline(always)]
-const fn header_len(length: usize) -> usize {
-    4 + (length >= 10) as usize + (length >= 100) as usize
-}
-
 /// Writes a string of this kind behind what the buffer holds; false if it is long, or the buffer has not the room.
 #[inline(always)]
 pub fn push_short(buffer: &mut Vec<u8>, kind: u8, text: &[u8]) -> bool {
@@ -51,7 +45,8 @@ pub fn push_short(buffer: &mut Vec<u8>, kind: u8, text: &[u8]) -> bool {
     if length > SHORT_MAX || buffer.capacity() - start < length + MARGIN {
         return false;
     }
-    let (header, head) = (HEADERS[length] | u64::from(kind), header_len(length));
+    let header = HEADERS[length] | u64::from(kind);
+    let head = (header >> 56) as usize;
     // SAFETY: behind `start` there is room for the header (8 bytes are written, at most 6 kept), the string and CRLF: 6,
     // `length` and 2 bytes, and never are more than `MARGIN` written besides the string. All of them are written before
     // they become part of the vector. The string is no part of the buffer, which is mutably borrowed.
@@ -96,11 +91,10 @@ unsafe fn copy(text: &[u8], to: *mut u8) {
 /// As for [`copy`], and there are `N` bytes at least.
 #[inline(always)]
 unsafe fn ends<const N: usize>(from: *const u8, to: *mut u8, length: usize) {
-    // SAFETY: by contract; arrays of bytes may lie anywhere.
+    // SAFETY: by contract.
     unsafe {
-        let (first, last) = (from.cast::<[u8; N]>().read(), from.add(length - N).cast::<[u8; N]>().read());
-        to.cast::<[u8; N]>().write(first);
-        to.add(length - N).cast::<[u8; N]>().write(last);
+        ptr::copy_nonoverlapping(from, to, N);
+        ptr::copy_nonoverlapping(from.add(length - N), to.add(length - N), N);
     }
 }
 

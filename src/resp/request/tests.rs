@@ -238,8 +238,14 @@ fn requests_that_begin_alike_are_seen_to() {
     assert_eq!(alike(&[&["GET", "a"], &["GET", "bcd"], &["GET", ""], &["GET", &"x".repeat(99)], &["GET", "a"]]), 4);
     assert_eq!(alike(&[&["GET", "a"], &["get", "a"], &["GET", "a", "b"], &["GEX", "a"], &["SET", "a"]]), 0);
     assert_eq!(alike(&[&["LPUSHX", "a"], &["LPUSHX", "a"], &["PING"], &["PING"], &["LPUSHX", "a"]]), 2);
-    // Names that are long, requests that are long or lines, and what follows them.
-    assert_eq!(alike(&[&["SUBSCRIBE", "a"], &["SUBSCRIBE", "a"], &["GET", &"x".repeat(1000)], &["GET", "a"]]), 0);
+    assert_eq!(alike(&[&["SUBSCRIBE", "a"], &["SUBSCRIBE", "a"], &["SUBSCRIBF", "a"]]), 1);
+    for length in 15..40 {
+        let name = "x".repeat(length);
+        // Counted with `*2`, `$15` and the ends of lines, 32 bytes are compared.
+        assert_eq!(alike(&[&[&name, "a"], &[&name, "b"], &[&name[1..], "ccc"]]), usize::from(length <= 21), "{length}");
+    }
+    // Requests that are long or lines, and what follows them.
+    assert_eq!(alike(&[&["GET", &"x".repeat(1000)], &["GET", "a"]]), 0);
     let mut receiver = Receiver::new(LIMITS);
     let get = encode(&["GET", "a"]);
     receiver.receive(&[&get[..], b"PING\r\n", &get, b"*0\r\n", &get, &get].concat());
@@ -429,10 +435,12 @@ fn a_request_of_very_many_arguments_may_come_bit_by_bit() {
 }
 
 fn any_request() -> impl Strategy<Value = Vec<u8>> {
-    let word = proptest::collection::vec(any::<u8>(), 0..12);
+    let short = proptest::collection::vec(any::<u8>(), 0..12);
+    let word =
+        prop_oneof![4 => short, 1 => proptest::sample::select(vec![9, 10, 99, 100, 999, 1000]).prop_map(pattern)];
     prop_oneof![
         6 => proptest::collection::vec(word.clone(), 1..6).prop_map(|words| encode(&words)),
-        6 => (proptest::sample::select(vec!["GET", "get", "SET", "LPUSH"]), proptest::collection::vec(word.clone(), 1..4))
+        6 => (proptest::sample::select(vec!["GET", "get", "SET", "XREADGROUP", "a-name-of-30-bytes-is-too-long"]), proptest::collection::vec(word.clone(), 1..4))
             .prop_map(|(name, words)| encode(&[vec![name.as_bytes().to_vec()], words].concat())),
         1 => (BIG_ARGUMENT - 2..BIG_ARGUMENT + 3).prop_map(|length| encode(&[b"SET".to_vec(), pattern(length)])),
         2 => proptest::collection::vec(word, 0..4).prop_map(|words| {

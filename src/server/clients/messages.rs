@@ -13,20 +13,26 @@ impl Server {
     /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply
     /// when its command runs. `None` when it is gone.
     pub fn push_to(&mut self, target: ClientKey) -> Option<&mut Reply> {
+        if self.current != Some(target) {
+            return self.receiver(target).map(|client| &mut *client.output);
+        }
         if !self.may_be_told(target) {
             return None;
         }
-        if self.current == Some(target) {
-            self.observers.set(Observers::PENDING, true);
-            let resp3 = self.clients.get(target)?.resp3;
-            return Some(self.effects.pushes_after_reply(resp3));
-        }
-        let client = self.clients.get(target)?;
-        if client.modes.has(Modes::CLOSING) {
+        self.observers.set(Observers::PENDING, true);
+        let resp3 = self.clients.get(target)?.resp3;
+        Some(self.effects.pushes_after_reply(resp3))
+    }
+
+    /// A client whose command does not run, to be written a message for, which is sent before the next wait. `None`
+    /// when it is gone, or is to be told nothing.
+    fn receiver(&mut self, target: ClientKey) -> Option<&mut Client> {
+        const UNUSUAL: Modes = Modes(Modes::REPLICA.0 | Modes::PRIMARY.0 | Modes::CLOSING.0);
+        let modes = self.clients.get(target)?.modes;
+        if modes.has(UNUSUAL) && (!self.may_be_told(target) || modes.has(Modes::CLOSING)) {
             return None;
         }
-        self.clients.flush_later(target);
-        self.clients.get_mut(target).map(|client| &mut *client.output)
+        self.clients.flush_later(target)
     }
 
     /// Whether something may be written for a client that its command does not write itself. The primary is told
@@ -42,15 +48,20 @@ impl Server {
 
     /// Writes a message for a client, and closes the client when it does not read what it is sent.
     pub fn push(&mut self, target: ClientKey, write: impl FnOnce(&mut Reply)) {
-        if let Some(out) = self.push_to(target) {
-            write(out);
-            if self.current != Some(target) {
-                check_output_limit(self, target);
-            }
+        if self.current == Some(target) {
+            return self.push_to(target).map_or((), write);
+        }
+        let Some(client) = self.receiver(target) else { return };
+        write(&mut client.output);
+        let (output, is_stuck) = (&client.output, client.connection.output_stuck);
+        if is_stuck || output.len() >= OUTPUT_CHECKED_FROM || output.is_cut() {
+            check_output_limit(self, target);
         }
     }
 }
 
+/// Output of a turn from which on its limits are looked at, in bytes: what a socket does not take is looked at anyway.
+pub const OUTPUT_CHECKED_FROM: usize = 16 * 1024;
 /// Unsent output above which a client that has yet to authenticate is closed, in bytes.
 const UNAUTHENTICATED_OUTPUT_MAX: u64 = 1024;
 

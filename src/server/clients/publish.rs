@@ -75,8 +75,7 @@ impl Message {
 
     fn send(&self, server: &mut Server, receiver: ClientKey) {
         server.push(receiver, |out| {
-            out.raw(if out.resp3 { b">" } else { b"*" });
-            out.raw(&self.head);
+            out.push_encoded(&self.head);
             if let Some(payload) = &self.payload {
                 out.bulk_shared(payload);
             }

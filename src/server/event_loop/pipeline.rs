@@ -24,8 +24,6 @@ use crate::util::clock::Ticks;
 
 /// Requests framed, looked up and prefetched at once.
 const BATCH_MAX: usize = 64;
-/// Output of a turn from which on its limits are looked at, in bytes.
-const OUTPUT_CHECKED_FROM: usize = 16 * 1024;
 /// Bytes of a big argument from which on a client's turn to read ends.
 const BIG_READ_BYTES: usize = 1024 * 1024;
 /// The most arguments of a request.
@@ -112,7 +110,7 @@ impl Pipeline {
             server.clients.close_soon(key);
         } else if waiting > 0 || client.modes.has(Modes::CLOSING) {
             server.clients.flush_later(key);
-            if waiting >= OUTPUT_CHECKED_FROM || is_cut {
+            if waiting >= messages::OUTPUT_CHECKED_FROM || is_cut {
                 messages::check_output_limit(server, key);
             }
         }
@@ -248,13 +246,15 @@ impl Pipeline {
         let is_primary = server.clients.at(key).modes.has(Modes::PRIMARY);
         let mut cx = Ctx { db, server, reply, client: key, command: CommandId::default() };
         if !is_primary {
-            return self.run_each(&mut cx, buffer, slice_ends, |cx, found, args, _| {
-                process::process_resolved(cx, found, args)
+            return self.run_each(&mut cx, buffer, slice_ends, |cx, found, request, _| {
+                process::process_resolved(cx, found, request)
             });
         }
         let sees_expired = cx.db.set_sees_expired(true);
         let mut begin = from;
-        let stopped = self.run_each(&mut cx, buffer, slice_ends, |cx, found, args, end| {
+        let stopped = self.run_each(&mut cx, buffer, slice_ends, |cx, found, request, end| {
+            cx.command = found.command.unwrap_or_default();
+            let args = found.args(request);
             // What has big arguments was not kept as it came, but nobody writes it in another way.
             let sent = match args.has_big() {
                 true => Cow::Owned(args.encoded()),
@@ -274,12 +274,10 @@ impl Pipeline {
         cx: &mut Ctx<'_>,
         buffer: &[u8],
         slice_ends: Ticks,
-        mut run: impl FnMut(&mut Ctx<'_>, &Resolved, Args<'_>, usize),
+        mut run: impl FnMut(&mut Ctx<'_>, &Resolved, ArgView<'_>, usize),
     ) -> Option<usize> {
         for (index, (request, resolved)) in self.batch.requests.iter().zip(&self.lookahead.resolved).enumerate() {
-            let args = resolved.args(ArgView::of(&self.batch, request, buffer));
-            cx.command = resolved.command.unwrap_or_default();
-            run(cx, resolved, args, request.end as usize);
+            run(cx, resolved, ArgView::of(&self.batch, request, buffer), request.end as usize);
             let client = cx.server.clients.at(cx.client);
             let stop = client.modes.has(Modes(Modes::BLOCKED.0 | Modes::CLOSING.0));
             let late = cx.server.clock.now() > slice_ends;

@@ -13,25 +13,27 @@ use crate::util::histogram::Histogram;
 
 /// A command that took longer than this has the wall clock read anew, in nanoseconds.
 const SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_NS: u64 = 500_000;
+
 /// Calls a command: from a transaction or script, or again after it was blocked.
 pub fn call(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
     let again = cx.server.rerunning.is_some();
-    run(cx, id, args, again);
+    run(cx, id, || args, again);
 }
 
 /// [`call`] for a request that has just come, as a part of its caller.
 #[inline(always)]
-pub fn call_new(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>) {
+pub fn call_new<'a>(cx: &mut Ctx<'_>, id: CommandId, args: impl Fn() -> Args<'a>) {
     run(cx, id, args, false);
 }
 
+/// The arguments are made where they are used: so the handler gets them without a copy.
 #[inline(always)]
-fn run(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>, again: bool) {
+fn run<'a>(cx: &mut Ctx<'_>, id: CommandId, args: impl Fn() -> Args<'a>, again: bool) {
     let row = cx.server.rows.row(id);
     let started = cx.server.clock.now();
     let mark = cx.reply.mark();
     let dirty = cx.db.dirty;
-    if let Err(error) = (row.handler)(cx, args) {
+    if let Err(error) = (row.handler)(cx, args()) {
         reply_error(cx, mark, &error);
     }
     // A command that blocks counts when it ends.
@@ -54,11 +56,11 @@ fn run(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>, again: bool) {
         blocked.nanos += nanos;
     }
     let limits = &cx.server.command_log.limits;
-    let may_be_large = args.may_take(limits.buffer) | cx.reply.may_hold(limits.buffer);
+    let may_be_large = args().may_take(limits.buffer) | cx.reply.may_hold(limits.buffer);
     let is_slow = nanos >= limits.nanos.min(SLOW_ENOUGH_TO_LOOK_AT_THE_CLOCK_NS);
     if is_slow | may_be_large | cx.reply.has_errors_since(mark) | cx.server.observers.any() {
         let called = Called { started, nanos, mark, ends, again, changed: cx.db.dirty > dirty };
-        follow_up(cx, id, &args, called);
+        follow_up(cx, id, &args(), called);
     }
 }
 

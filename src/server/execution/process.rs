@@ -9,6 +9,7 @@ use crate::command::error::Error;
 use crate::command::lookahead::Resolved;
 use crate::command::{Args, CommandId, spec};
 use crate::resp::reply::Mark;
+use crate::resp::request::ArgView;
 use crate::server::cluster::route;
 use crate::server::modes::ServerModes;
 use crate::server::replication::roster;
@@ -23,20 +24,20 @@ const ATTACK_LOG_INTERVAL_S: i64 = 60;
 /// Runs one request of a client, the answer included: the entry from the event loop. When nothing unusual holds for
 /// the command, the client or the server, there is nothing to check.
 #[inline(always)]
-pub fn process_resolved(cx: &mut Ctx<'_>, found: &Resolved, args: Args<'_>) {
+pub fn process_resolved(cx: &mut Ctx<'_>, found: &Resolved, request: ArgView<'_>) {
     if let Some(id) = found.command.filter(|_| found.is_usual) {
         let client = cx.server.clients.at_mut(cx.client);
         if !client.modes.any() && !cx.server.modes.any() {
             client.last_command = Some(id);
             let db = client.db;
-            return run_unchecked(cx, id, args, db);
+            return run_unchecked(cx, id, || found.args(request), db);
         }
     }
-    process(cx, found.command, args);
+    process(cx, found.command, found.args(request));
 }
 
 #[inline(always)]
-fn run_unchecked(cx: &mut Ctx<'_>, id: CommandId, args: Args<'_>, db: usize) {
+fn run_unchecked<'a>(cx: &mut Ctx<'_>, id: CommandId, args: impl Fn() -> Args<'a>, db: usize) {
     cx.command = id;
     cx.db.begin_command(db, cx.server.clock.unix_ms());
     call::call_new(cx, id, args);
@@ -62,8 +63,9 @@ pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
         let client = cx.client_mut();
         client.last_command = Some(id);
         let db = client.db;
-        return run_unchecked(cx, id, args, db);
+        return run_unchecked(cx, id, || args, db);
     }
+    cx.command = resolved.unwrap_or_default();
     let mark = cx.reply.mark();
     let client = cx.server.clients.at_mut(cx.client);
     let silence = begin_unwanted_reply(client, &mark);

@@ -128,7 +128,8 @@ pub fn snapshot_begins(server: &mut Server, key: ClientKey, position: i64) {
         // The stream begins with the choice of a database: there is none to be told.
         let line = format!("$ENDOFF:{position} {id} -1 {client_id}\r\n");
         server.clients.at_mut(key).output.raw(line.as_bytes());
-        return server.clients.flush_later(key);
+        server.clients.flush_later(key);
+        return;
     }
     match other(server, key) {
         Some(main) if replica.is_second() => {

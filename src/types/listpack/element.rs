@@ -182,18 +182,27 @@ pub(super) fn decode(bytes: &[u8], at: usize) -> Option<(Element<'_>, usize)> {
     }
 }
 
-/// How many bytes the element at a position takes; 0 at the end.
+/// The first byte of a string of so many bytes, if it is a short one.
 #[inline]
+pub(super) fn short_head(length: usize) -> Option<u8> {
+    (length <= 63).then_some(0x80 | length as u8)
+}
+
+/// How many bytes the element at a position takes; 0 at the end.
+#[inline(always)]
 pub(super) fn size_at(bytes: &[u8], at: usize) -> usize {
-    let data = match bytes[at] {
-        0..=0x7f => 1,
-        byte @ 0x80..=0xbf => 1 + usize::from(byte & 0x3f),
-        0xc0..=0xdf => 2,
-        0xff => return 0,
-        _ => match decode(bytes, at) {
-            Some((_, data)) => data,
-            None => return 0,
-        },
-    };
-    data + back_length_bytes(data)
+    // Small integers and short strings, whose length takes one byte.
+    match bytes[at] {
+        0..=0x7f => 2,
+        byte @ 0x80..=0xbf => 2 + usize::from(byte & 0x3f),
+        _ => size_of_others(bytes, at),
+    }
+}
+
+#[inline(never)]
+fn size_of_others(bytes: &[u8], at: usize) -> usize {
+    match decode(bytes, at) {
+        Some((_, data)) => data + back_length_bytes(data),
+        None => 0,
+    }
 }

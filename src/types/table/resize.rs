@@ -66,9 +66,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     /// Gives a segment another number of buckets.
     fn rebuild(&mut self, first: usize, buckets: u32) {
         let old = self.directory[first];
-        let mut new = Segment::with_buckets(&mut self.arena, buckets, old.depth());
-        new.count = old.count;
-        old.for_each(|position, raw| _ = new.place(position, raw));
+        let new = Segment::with_buckets(&mut self.arena, buckets, old.depth()).with_items_of(old);
         self.buckets += buckets as usize;
         self.set_segment(first, new);
         self.free(old);

@@ -95,10 +95,13 @@ impl Bucket {
 
     #[inline(always)]
     fn fill(&mut self, slot: u32, position: u32, raw: NonNull<u8>) {
-        let address = raw.as_ptr().expose_provenance() as u64;
-        assert!(address & !ADDRESS_MASK == 0, "an address of more than 48 bits");
-        debug_assert!(address.is_multiple_of(8));
-        self.0[(slot & 7) as usize] = address | u64::from(position >> TAG_BITS) << ADDRESS_BITS;
+        self.fill_with(slot, position, word_of(position, raw));
+    }
+
+    /// [`Bucket::fill`] with what a slot of another bucket has for an item of this position.
+    #[inline(always)]
+    fn fill_with(&mut self, slot: u32, position: u32, word: u64) {
+        self.0[(slot & 7) as usize] = word;
         self.0[SLOTS as usize] |= tag(position) << (slot * 8);
     }
 
@@ -138,6 +141,7 @@ impl Bucket {
     }
 
     /// The slots in use.
+    #[inline(always)]
     fn slots(&self) -> impl Iterator<Item = u32> + use<> {
         let mut occupied = self.occupied();
         std::iter::from_fn(move || {
@@ -150,6 +154,15 @@ impl Bucket {
 
 fn bytes(buckets: u32) -> usize {
     buckets as usize * size_of::<Bucket>()
+}
+
+/// What a slot has for an item.
+#[inline(always)]
+fn word_of(position: u32, raw: NonNull<u8>) -> u64 {
+    let address = raw.as_ptr().expose_provenance() as u64;
+    assert!(address & !ADDRESS_MASK == 0, "an address of more than 48 bits");
+    debug_assert!(address.is_multiple_of(8));
+    address | u64::from(position >> TAG_BITS) << ADDRESS_BITS
 }
 
 #[inline(always)]
@@ -371,13 +384,31 @@ impl Segment {
     /// Puts an item in. There is room: fewer than all slots are in use. The count is the caller's.
     #[inline]
     pub fn place(&mut self, position: u32, raw: NonNull<u8>) -> Place {
+        self.place_word(position, word_of(position, raw))
+    }
+
+    /// This segment, which is empty and large enough, with all items of another of the same depth. Most of what a table
+    /// does to grow is done here, so items go from slot to slot as the words they are.
+    pub fn with_items_of(mut self, other: Segment) -> Self {
+        for index in 0..other.buckets() {
+            let bucket = other.bucket(index);
+            for slot in bucket.slots() {
+                self.place_word(bucket.position(slot), bucket.word(slot));
+            }
+        }
+        self.count = other.count;
+        self
+    }
+
+    #[inline(always)]
+    fn place_word(&mut self, position: u32, word: u64) -> Place {
         let mut index = self.home(position);
         loop {
             let bucket = self.bucket_mut(index);
             let vacant = bucket.occupied() ^ OCCUPIED;
             if vacant != 0 {
                 let slot = slot_of(vacant);
-                bucket.fill(slot, position, raw);
+                bucket.fill_with(slot, position, word);
                 return Place { bucket: index, slot };
             }
             bucket.count_passing();
@@ -507,11 +538,21 @@ impl Segment {
         copied
     }
 
-    /// Whether nearly all items lie in the same half of the positions.
+    /// Whether nearly all items lie in the same half of the positions. As a rule each half is looked for at its own end,
+    /// where a few buckets have enough of it.
     pub fn is_lopsided(&self) -> bool {
-        let mut high = 0;
-        self.for_each(|position, _| high += position >> (POSITION_BITS - 1));
-        high.min(self.count - high) < self.count / 16
+        let (enough, buckets) = (self.count / 16, 0..self.buckets());
+        !self.have_of_half(buckets.clone(), 0, enough) || !self.have_of_half(buckets.rev(), 1, enough)
+    }
+
+    /// Whether in these buckets are as many items as `enough` of a half of the positions.
+    fn have_of_half(&self, mut buckets: impl Iterator<Item = u32>, half: u32, enough: u32) -> bool {
+        let mut met = 0;
+        enough == 0
+            || buckets.any(|index| {
+                self.for_each_at(index, |position, _| met += u32::from(position >> (POSITION_BITS - 1) == half));
+                met >= enough
+            })
     }
 
     /// Asks for the home bucket of a position.
