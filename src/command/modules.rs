@@ -25,6 +25,7 @@ pub const MODULES: &[Module] = &[
         options: "[]",
         groups: &[Group::Bloom, Group::CountMinSketch, Group::Cuckoo, Group::TDigest, Group::TopK],
     },
+    Module { name: "ReJSON", version: 80200, options: "[handle-io-errors]", groups: &[Group::Json] },
     Module {
         name: "vectorset",
         version: 1,

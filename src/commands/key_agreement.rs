@@ -113,6 +113,7 @@ fn populate(bed: &mut Testbed, group: Group, keys: &BTreeSet<String>) {
             Group::String | Group::Bitmap => &["SET", key, "5"],
             Group::PathHash => &["PHSET", key, "a", "FIELDS", "1", "a", "1"],
             Group::Array => &["ARSET", key, "0", "a", "1"],
+            Group::Json => &["JSON.SET", key, "$", "[1]"],
             _ => &["RPUSH", key, "1", "2"],
         };
         bed.run_words(words);

@@ -26,6 +26,7 @@ pub mod hash_import;
 pub mod hash_sample;
 pub mod hotkeys;
 pub mod hyperloglog;
+pub mod json;
 #[cfg(test)]
 mod key_agreement;
 pub mod keys;
@@ -89,6 +90,9 @@ pub const FAMILIES: &[&[Command]] = &[
     hash_sample::COMMANDS,
     hotkeys::COMMANDS,
     hyperloglog::COMMANDS,
+    json::COMMANDS,
+    json::arrays::COMMANDS,
+    json::scalars::COMMANDS,
     keys::COMMANDS,
     latency::COMMANDS,
     lcs::COMMANDS,

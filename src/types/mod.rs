@@ -13,6 +13,7 @@ pub mod hash;
 pub mod hyperloglog;
 pub mod intset;
 pub mod item;
+pub mod json;
 pub mod list;
 pub mod listpack;
 pub mod lzf;

@@ -17,7 +17,7 @@ use super::super::read::{Cursor, Fault, Reading};
 use super::super::version::Since;
 use super::super::write::Writer;
 use super::pieces::{Load, PieceWriter, Pieces, Steps, Type};
-use super::{Begun, Build, Context, Form, Value, vector_set};
+use super::{Begun, Build, Context, Form, Value, json, vector_set};
 use crate::db::EntryView;
 use crate::types::bundled::Bundled;
 
@@ -28,6 +28,7 @@ pub const TYPES: &[&Type] = &[
     &sketches::COUNT_MIN,
     &sketches::TOP_K,
     &sketches::T_DIGEST,
+    &json::TYPE,
     &vector_set::TYPE,
 ];
 
