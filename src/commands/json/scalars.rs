@@ -129,7 +129,8 @@ fn append(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if path.is_legacy && !any {
         return Err(missing());
     }
-    let added = value(added)?;
+    // What is to be added is looked at only where there is something to add it to.
+    let added = if any { value(added)? } else { Json::text(b"") };
     let Some(added) = added.as_text() else {
         let shown = write::text(&added);
         return Err(wrong_value("string", &String::from_utf8_lossy(&shown)));
@@ -201,7 +202,14 @@ impl About {
             cx.reply.null();
             return Ok(());
         };
-        let path = path(text)?;
+        let path = match path(text) {
+            Ok(path) => path,
+            Err(_) if is_legacy && self.missing.is_none() => {
+                cx.reply.null();
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         let found = find(&path.steps, root);
         if !is_legacy {
             cx.reply.array(found.len());
