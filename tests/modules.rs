@@ -46,6 +46,7 @@ impl Chance {
 }
 
 #[test]
+#[ignore = "as long as one likes: OXIDIS_MODULES_COMMANDS"]
 fn random_json_commands_have_the_replies_of_the_module() {
     let Some((own, real)) = pair("OXIDIS_REJSON") else { return };
     let seed = number_of("OXIDIS_MODULES_SEED", 1 + u64::from(std::process::id()));
