@@ -66,10 +66,9 @@ impl<'b> Pieces<'_, 'b> {
         self.0.length()
     }
 
-    /// An integer.
+    /// An integer. Redis saves it as one that is not negative, with the mark of such.
     pub fn signed(&mut self) -> Reading<i64> {
-        self.expect(mark::SIGNED)?;
-        Ok(self.0.length()? as i64)
+        self.unsigned().map(|value| value as i64)
     }
 
     /// A number of 4 bytes.
@@ -112,10 +111,9 @@ impl PieceWriter<'_, '_> {
         self.0.length(value);
     }
 
-    /// An integer.
+    /// An integer, as Redis saves it: with the mark of those that are not negative.
     pub fn signed(&mut self, value: i64) {
-        self.0.length(mark::SIGNED);
-        self.0.length(value as u64);
+        self.unsigned(value as u64);
     }
 
     /// A number of 4 bytes.
