@@ -241,8 +241,8 @@ impl Graph {
     fn join(&mut self, vectors: &Vectors, node: u32, level: usize, nearest: &[Near]) {
         let on_level = |near: &&Near| near.node() != node && self.level(near.node()) >= level;
         let nearest: Vec<Near> = nearest.iter().filter(on_level).copied().collect();
-        // More links than the M of the paper for a new node: it costs little time to insert, and finds more.
-        for near in spread(vectors, &nearest, self.links_max(level)) {
+        let taken = spread(vectors, &nearest, self.m);
+        for &near in &taken {
             match self.verdict(vectors, near, level) {
                 Verdict::Room => self.link(node, near.node(), level),
                 Verdict::Replaces(other) => {
@@ -251,6 +251,13 @@ impl Graph {
                 }
                 Verdict::Refused => {}
             }
+        }
+        // What room its neighbors have left is used at once: it costs little time here, and a search finds more.
+        for _ in 0..2 {
+            let roomy = taken.iter().map(|near| near.node());
+            let roomy: Vec<u32> =
+                roomy.filter(|other| self.links(*other, level).len() < self.links_max(level)).collect();
+            self.bridge(vectors, &roomy, level);
         }
         if self.links(node, level).is_empty()
             && let Some(near) = nearest.first()
