@@ -210,8 +210,8 @@ impl Addition<'_> {
                 Err(Error::fixed("ERR cannot add projection to existing set without projection"))
             }
             Some(_) if self.reduce != Some(set.dimension()) => Err(other_dimension(given, set.dimension())),
-            Some(projection) if projection.from_dimension() != given => {
-                Err(other_input(given, projection.from_dimension()))
+            Some(projection) if projection.source_dimension() != given => {
+                Err(other_input(given, projection.source_dimension()))
             }
             None | Some(_) => Ok(()),
         }
@@ -380,7 +380,7 @@ fn vinfo(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let figures = [
         ("hnsw-m", set.m() as u64),
         ("vector-dim", set.dimension() as u64),
-        ("projection-input-dim", set.projection().map_or(0, Projection::from_dimension) as u64),
+        ("projection-input-dim", set.projection().map_or(0, Projection::source_dimension) as u64),
         ("size", set.len() as u64),
         ("max-level", set.top_level() as u64),
         ("attributes-count", set.with_attributes() as u64),
@@ -592,7 +592,7 @@ fn vsim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         (set.target_of(args.get(3)).ok_or(Error::fixed("ERR element not found in set"))?, 4)
     } else {
         let Given { vector, next } = given(args, 2)?;
-        let from = set.projection().map(Projection::from_dimension);
+        let from = set.projection().map(Projection::source_dimension);
         if vector.len() != set.dimension() && Some(vector.len()) != from {
             return Err(match from {
                 Some(from) => other_input(vector.len(), from),

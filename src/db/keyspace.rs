@@ -12,7 +12,6 @@
 
 mod access;
 pub mod bits;
-#[allow(dead_code, reason = "the types come one by one")]
 mod bundled;
 mod captures;
 mod collections;

@@ -70,7 +70,6 @@ impl Event {
     }
 
     /// An event of a value of a type that Redis brings as a module.
-    #[allow(dead_code, reason = "the types come one by one")]
     pub const fn module(name: &'static str) -> Event {
         Event { class: NotifyFlags::MODULE, name }
     }

@@ -5,7 +5,6 @@
 
 pub mod array;
 pub mod bitmap;
-#[allow(dead_code, reason = "the types come one by one")]
 pub mod bundled;
 pub mod digest;
 pub mod geo;

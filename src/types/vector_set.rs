@@ -232,7 +232,7 @@ impl VectorSet {
 
     fn reduced(&self, vector: Vec<f32>) -> Vec<f32> {
         match &self.projection {
-            Some(projection) if projection.from_dimension() == vector.len() => projection.apply(&vector),
+            Some(projection) if projection.source_dimension() == vector.len() => projection.apply(&vector),
             _ => vector,
         }
     }

@@ -59,7 +59,6 @@ impl Categories {
 /// The chapter of the documentation a command belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-#[allow(dead_code, reason = "the types of modules come one by one")]
 pub enum Group {
     Array,
     Bitmap,

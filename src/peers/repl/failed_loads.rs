@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn who_fails_twice_waits_a_minute_each_time_until_it_succeeds() {
         let (mut failed, version) = (FailedLoads::default(), Version::redis(14));
-        let mut note = |failed: &mut FailedLoads, now_ms| failed.note("a:1".to_owned(), version, now_ms);
+        let note = |failed: &mut FailedLoads, now_ms| failed.note("a:1".to_owned(), version, now_ms);
         note(&mut failed, 0);
         assert_eq!(failed.refused("a:1", 0), None);
         note(&mut failed, 1000);

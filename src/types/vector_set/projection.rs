@@ -25,7 +25,7 @@ impl Projection {
     }
 
     /// One with the cells of a file, floats in little-endian order. None if they are not as many as they should.
-    pub fn from_raw(from: usize, to: usize, raw: &[u8]) -> Option<Self> {
+    pub fn read_raw(from: usize, to: usize, raw: &[u8]) -> Option<Self> {
         let (cells, rest) = raw.as_chunks();
         if from == 0 || to == 0 || from.checked_mul(to)? != cells.len() || !rest.is_empty() {
             return None;
@@ -47,7 +47,7 @@ impl Projection {
     }
 
     /// The components of what it reduces.
-    pub fn from_dimension(&self) -> usize {
+    pub fn source_dimension(&self) -> usize {
         self.from
     }
 
@@ -95,15 +95,15 @@ mod tests {
         let plain = Projection::new(5, 3).expect("a small projection");
         let raw = plain.raw();
         assert_eq!(raw.len(), 5 * 3 * 4);
-        assert_eq!(Projection::from_raw(5, 3, &raw), Some(plain.clone()));
+        assert_eq!(Projection::read_raw(5, 3, &raw), Some(plain.clone()));
 
         let mut turned = raw.clone();
         turned[3] ^= 0x80;
-        let other = Projection::from_raw(5, 3, &turned).expect("a matrix of the size");
+        let other = Projection::read_raw(5, 3, &turned).expect("a matrix of the size");
         assert_eq!((other.heap_bytes(), other.raw()), (60, turned));
         assert_ne!(other.apply(&[1.0; 5])[0], plain.apply(&[1.0; 5])[0]);
-        assert_eq!(Projection::from_raw(5, 4, &raw), None);
-        assert_eq!(Projection::from_raw(usize::MAX, usize::MAX, &raw), None);
+        assert_eq!(Projection::read_raw(5, 4, &raw), None);
+        assert_eq!(Projection::read_raw(usize::MAX, usize::MAX, &raw), None);
     }
 
     #[test]

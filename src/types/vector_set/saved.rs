@@ -77,7 +77,7 @@ impl Builder {
     /// it has too many levels.
     pub fn add(&mut self, saved: SavedElement<'_>) -> Option<()> {
         let set = &mut self.set;
-        let vector: Kept = set.vectors.from_raw(&saved.vector, saved.range)?;
+        let vector: Kept = set.vectors.read_raw(&saved.vector, saved.range)?;
         let node = u32::try_from(set.len()).ok().filter(|node| *node < 1 << 31)?;
         let levels = saved.links.len();
         if levels == 0 || levels > LEVEL_MAX + 1 || set.contains(saved.name) {

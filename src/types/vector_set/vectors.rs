@@ -278,7 +278,7 @@ impl Vectors {
     }
 
     /// Reads a vector as files have it: its bytes, and its range if the form has one. None if it has another length.
-    pub fn from_raw(&self, raw: &[u8], range: f32) -> Option<Kept> {
+    pub fn read_raw(&self, raw: &[u8], range: f32) -> Option<Kept> {
         let bytes = match self.quantization() {
             Quantization::None => self.dimension.checked_mul(4)?,
             Quantization::Int8 => self.dimension,

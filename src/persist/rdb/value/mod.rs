@@ -13,13 +13,11 @@
 
 pub mod array;
 pub mod bitmap;
-#[allow(dead_code, reason = "the types come one by one")]
 pub mod bundled;
 pub mod hash;
 pub mod json;
 pub mod list;
 pub mod path_hash;
-#[allow(dead_code, reason = "the types come one by one")]
 pub mod pieces;
 pub mod set;
 pub mod sorted_set;

@@ -66,17 +66,6 @@ impl<'b> Pieces<'_, 'b> {
         self.0.length()
     }
 
-    /// An integer. Redis saves it as one that is not negative, with the mark of such.
-    pub fn signed(&mut self) -> Reading<i64> {
-        self.unsigned().map(|value| value as i64)
-    }
-
-    /// A number of 4 bytes.
-    pub fn float(&mut self) -> Reading<f32> {
-        self.expect(mark::FLOAT)?;
-        self.0.u32().map(f32::from_bits)
-    }
-
     /// A number of 8 bytes.
     pub fn double(&mut self) -> Reading<f64> {
         self.expect(mark::DOUBLE)?;
@@ -93,12 +82,6 @@ impl<'b> Pieces<'_, 'b> {
     pub fn vec(&mut self) -> Reading<Vec<u8>> {
         self.string().map(Text::into_vec)
     }
-
-    /// Bytes that are there and not yet read: no more pieces can follow than these hold. (In a file that is still
-    /// arriving more may come.)
-    pub fn left(&self) -> usize {
-        self.0.left()
-    }
 }
 
 /// Takes the pieces of a value.
@@ -109,17 +92,6 @@ impl PieceWriter<'_, '_> {
     pub fn unsigned(&mut self, value: u64) {
         self.0.length(mark::UNSIGNED);
         self.0.length(value);
-    }
-
-    /// An integer, as Redis saves it: with the mark of those that are not negative.
-    pub fn signed(&mut self, value: i64) {
-        self.unsigned(value as u64);
-    }
-
-    /// A number of 4 bytes.
-    pub fn float(&mut self, value: f32) {
-        self.0.length(mark::FLOAT);
-        self.0.raw(&value.to_le_bytes());
     }
 
     /// A number of 8 bytes.

@@ -66,7 +66,7 @@ fn save(value: &dyn bundled::Value, out: &mut PieceWriter<'_, '_>) {
     let attributes = if set.with_attributes() > 0 { HAS_ATTRIBUTES } else { 0 };
     out.unsigned(matrix | attributes);
     if let Some(projection) = set.projection() {
-        out.unsigned(projection.from_dimension() as u64);
+        out.unsigned(projection.source_dimension() as u64);
         out.string(&projection.raw());
     }
     for element in set.saved() {
@@ -167,7 +167,7 @@ fn shape(pieces: &mut Pieces<'_, '_>) -> Reading<(Shape, u64, u64)> {
         0 => None,
         _ => {
             let from = usize::try_from(pieces.unsigned()?).map_err(|_| UNSOUND)?;
-            Some(Projection::from_raw(from, dimension, &pieces.vec()?).ok_or(UNSOUND)?)
+            Some(Projection::read_raw(from, dimension, &pieces.vec()?).ok_or(UNSOUND)?)
         }
     };
     Ok((Shape { dimension, quantization, m: m as usize, projection }, elements, flags))

@@ -35,7 +35,9 @@ fn full_counters_stay_full() {
 #[test]
 fn sums_take_weights_and_refuse_what_does_not_fit() {
     let (mut one, mut other) = (CountMin::new(10, 3).expect("room"), CountMin::new(10, 3).expect("room"));
-    (one.add(b"a", 1), other.add(b"a", 10), other.add(b"c", 20));
+    one.add(b"a", 1);
+    other.add(b"a", 10);
+    other.add(b"c", 20);
     let sum = CountMin::merged(&[(&one, 1), (&other, 2)]).expect("a sum");
     assert_eq!((sum.count(b"a"), sum.count(b"c"), sum.total()), (21, 40, 61));
     assert_eq!(CountMin::merged(&[(&one, -1), (&other, 1)]).map(|sum| sum.count(b"a")), Ok(9));

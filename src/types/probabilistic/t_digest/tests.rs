@@ -13,9 +13,9 @@ fn digest(compression: i64, values: impl Iterator<Item = f64>) -> TDigest {
 fn answers_are_those_of_redisbloom() {
     let mut digest = digest(10, (0..200).map(|at| f64::from(at * at % 37)));
     let quantiles = [0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0].map(|part| digest.quantile(part));
-    assert_eq!(quantiles, [0.0, 0.0, 8.9470699432892253, 17.563957151858848, 27.136314074367771, 36.0, 36.0]);
+    assert_eq!(quantiles, [0.0, 0.0, 8.947_069_943_289_225, 17.563957151858848, 27.136_314_074_367_77, 36.0, 36.0]);
     let parts = [0.0, 0.5, 10.0, 20.5, 36.0].map(|value| digest.part_below(value));
-    assert_eq!(parts, [0.0125, 0.032, 0.28054844606946988, 0.58255267929719268, 0.9925]);
+    assert_eq!(parts, [0.0125, 0.032, 0.280_548_446_069_469_9, 0.582_552_679_297_192_7, 0.9925]);
     assert_eq!((digest.merged().len(), digest.merged_weight(), digest.compressions()), (9, 200, 4));
     assert_eq!((digest.capacity(), digest.size()), (70, 1128));
 }

@@ -19,7 +19,7 @@ pub struct Sample {
     /// Whether it is of the type that is read in steps.
     pub in_steps: bool,
     /// What it holds.
-    pub items: Vec<(u64, i64, f32, f64, Vec<u8>)>,
+    pub items: Vec<(u64, f64, Vec<u8>)>,
 }
 
 impl Sample {
@@ -32,7 +32,7 @@ impl Value for Sample {
     }
 
     fn heap_bytes(&self) -> usize {
-        size_of::<Sample>() + self.items.iter().map(|item| size_of_val(item) + item.4.len()).sum::<usize>()
+        size_of::<Sample>() + self.items.iter().map(|item| size_of_val(item) + item.2.len()).sum::<usize>()
     }
 
     fn free_effort(&self) -> usize {
@@ -52,17 +52,15 @@ fn save(value: &dyn Value, out: &mut PieceWriter<'_, '_>) {
     let value: &dyn std::any::Any = value;
     let Some(sample) = value.downcast_ref::<Sample>() else { return };
     out.unsigned(sample.items.len() as u64);
-    for (unsigned, signed, float, double, text) in &sample.items {
-        out.unsigned(*unsigned);
-        out.signed(*signed);
-        out.float(*float);
+    for (number, double, text) in &sample.items {
+        out.unsigned(*number);
         out.double(*double);
         out.string(text);
     }
 }
 
-fn item(pieces: &mut Pieces<'_, '_>) -> Reading<(u64, i64, f32, f64, Vec<u8>)> {
-    Ok((pieces.unsigned()?, pieces.signed()?, pieces.float()?, pieces.double()?, pieces.vec()?))
+fn item(pieces: &mut Pieces<'_, '_>) -> Reading<(u64, f64, Vec<u8>)> {
+    Ok((pieces.unsigned()?, pieces.double()?, pieces.vec()?))
 }
 
 fn whole(version: u64, pieces: &mut Pieces<'_, '_>) -> Reading<Bundled> {
