@@ -31,7 +31,12 @@ fn whole(arguments: &[&str]) -> Server {
     let bus_port = free_port().to_string();
     let common = ["--cluster-enabled", "yes", "--cluster-port", &bus_port, "--enable-debug-command", "yes"];
     let server = Server::start_with(&common.iter().chain(arguments).copied().collect::<Vec<_>>());
-    assert_eq!(run(&mut server.connect(), "CLUSTER ADDSLOTSRANGE 0 16383"), Reply::ok());
+    let mut client = server.connect();
+    // Slots of which it has loaded keys are its own already.
+    if run(&mut client, "CLUSTER ADDSLOTSRANGE 0 16383") != Reply::ok() {
+        (0..16384).for_each(|slot| client.send(&["CLUSTER", "ADDSLOTS", &slot.to_string()]));
+        (0..16384).for_each(|_| _ = client.read());
+    }
     wait_until("the cluster serves", || state_is_ok(&server));
     server
 }
@@ -121,6 +126,9 @@ fn answers(server: &Server, calls: &[&str]) -> Vec<String> {
 fn answer(client: &mut Connection, aside: &mut Connection, port: &str, call: &str) -> String {
     let [own, shard] = ["CLUSTER MYID", "CLUSTER MYSHARDID"].map(|call| run(aside, call).text());
     let reply = shown(&run(client, &call.replace("$ME", &own)));
+    // What is known of slots that move all at once is newer than the oracle.
+    let newer = |line: &&str| !line.starts_with("cluster_slot_migration_");
+    let reply = reply.split_inclusive("\\r\\n").filter(newer).collect::<String>();
     reply.replace(&own, "ID").replace(&shard, "SHARD").replace(port, "PORT")
 }
 

@@ -33,7 +33,7 @@ impl Class {
     pub fn of(client: &Client) -> Class {
         match () {
             () if client.modes.has(Modes::PRIMARY) => Class::Primary,
-            () if client.modes.has(Modes::REPLICA) => Class::Replica,
+            () if client.modes.has(Modes::REPLICA) || client.exports_slots => Class::Replica,
             () if client.subscriptions.is_some() => Class::Pubsub,
             () => Class::Normal,
         }

@@ -192,6 +192,8 @@ pub struct Client {
     pub follows_redirects: bool,
     /// READONLY: what it reads it wants from a replica all the same.
     pub reads_replicas: bool,
+    /// Slots are on their way to a node by it.
+    pub exports_slots: bool,
     /// ASKING came before the command that runs.
     pub asked: bool,
     /// When it connected, in Unix milliseconds.
@@ -265,6 +267,7 @@ impl Client {
             has_priority: false,
             follows_redirects: false,
             reads_replicas: false,
+            exports_slots: false,
             asked: false,
             created_ms: now_ms,
             active_ms: now_ms,

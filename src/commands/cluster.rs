@@ -3,6 +3,7 @@
 
 mod common;
 mod keys;
+mod moves;
 mod operator;
 mod slots;
 mod stats;
@@ -94,6 +95,13 @@ const SUBCOMMANDS: &[Command] = &[
         .docs("3.0.0", "ip port [cluster-bus-port]", "Makes another node known.")
         .complexity("O(1)")
         .history(&[("4.0.0", "The port of the bus may be given.")]),
+    change("migration", Arity::at_least(4), moves::migration)
+        .docs(
+            "8.4.0",
+            "<IMPORT start-slot end-slot [start-slot end-slot ...] | CANCEL <ID task-id | ALL> | STATUS <ID task-id | ALL>>",
+            "Moves slots with all they hold here from another node, shows how far that is, ends it.",
+        )
+        .complexity("O(N) for N slots in the ranges."),
     question("myid", Arity::exactly(2), views::my_id)
         .docs("3.0.0", "", "Tells the id of this node.")
         .complexity("O(1)"),
@@ -153,6 +161,10 @@ const SUBCOMMANDS: &[Command] = &[
         .docs("3.0.0", "", "Lists the slots with the nodes of each.")
         .complexity("O(N) for N nodes.")
         .history(&[("4.0.0", "Ids of nodes."), ("7.0.0", "More about the addresses of nodes.")]),
+    subcommand("syncslots", Arity::at_least(4), moves::sync_slots)
+        .flags(&[ADMIN, NOSCRIPT, STALE, NO_ASYNC_LOADING, NO_MULTI])
+        .docs("8.4.0", "arg [arg ...]", "What nodes say to one another while slots move.")
+        .complexity("O(N) for N slots in the ranges."),
 ];
 
 const VARIES: &[&str] = &["nondeterministic_output"];
@@ -246,6 +258,9 @@ fn help(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         "    Take all slots from this node.",
         "MEET <ip> <port> [<bus-port>]",
         "    Make another node known.",
+        "MIGRATION (IMPORT <start slot> <end slot> [<start slot> <end slot> ...]|",
+        "           STATUS (ID <task-id>|ALL)|CANCEL (ID <task-id>|ALL))",
+        "    Move slots with all they hold here, show how far that is, or end it.",
         "REPLICATE <node-id>",
         "    Make this node a replica of another one.",
         "RESET [HARD|SOFT]",

@@ -294,7 +294,7 @@ fn randomkey(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
 }
 
 fn dbsize(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    let keys = cx.db.dict().len();
+    let keys = cx.db.counted_keys();
     cx.reply.integer(keys as i64);
     Ok(())
 }

@@ -59,18 +59,6 @@ kept! {
     /// Percent of commands looked at whether they would work in a cluster.
     "cluster-compatibility-sample-ratio" => cluster_compatibility_sample_ratio: u32 = 0,
         Number::between(0, 100), MUTABLE;
-    /// Bytes of lag at which a slot that moves is handed over.
-    "cluster-slot-migration-handoff-max-lag-bytes" => cluster_slot_migration_handoff_max_lag_bytes: u64 = 1 << 20,
-        Number::bytes(0, LONG_MAX), MUTABLE;
-    /// Moves that are remembered once they are done.
-    "cluster-slot-migration-max-archived-tasks" => cluster_slot_migration_max_archived_tasks: u32 = 32,
-        Number::between(1, INT_MAX), HIDDEN;
-    /// Milliseconds in which the last changes have to follow.
-    "cluster-slot-migration-sync-buffer-drain-timeout" => cluster_slot_migration_sync_buffer_drain_timeout_ms: u64 = 60000,
-        Number::between(0, LONG_MAX), HIDDEN;
-    /// Milliseconds that writes are held meanwhile.
-    "cluster-slot-migration-write-pause-timeout" => cluster_slot_migration_write_pause_timeout_ms: u64 = 10000,
-        Number::between(0, LONG_MAX), MUTABLE;
     /// Moves that are remembered.
     "cluster-slot-migration-log-max-len" => cluster_slot_migration_log_max_len: u64 = 1000,
         Number::between(0, LONG_MAX), MUTABLE;

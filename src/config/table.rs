@@ -571,6 +571,18 @@ directives! {
     "cluster-allow-reads-when-down" => cluster_allow_reads_when_down: bool = false, YES_NO, MUTABLE;
     /// Serve shard channels while the cluster is down.
     "cluster-allow-pubsubshard-when-down" => cluster_allow_pubsubshard_when_down: bool = true, YES_NO, MUTABLE;
+    /// Bytes of lag at which a slot that moves is handed over.
+    "cluster-slot-migration-handoff-max-lag-bytes" => cluster_slot_migration_handoff_max_lag_bytes: u64 = 1 << 20,
+        Number::bytes(0, LONG_MAX), MUTABLE;
+    /// Moves that are remembered once they are done.
+    "cluster-slot-migration-max-archived-tasks" => cluster_slot_migration_max_archived_tasks: u32 = 32,
+        Number::between(1, INT_MAX), HIDDEN;
+    /// Milliseconds in which the last changes have to follow.
+    "cluster-slot-migration-sync-buffer-drain-timeout" => cluster_slot_migration_sync_buffer_drain_timeout_ms: u64 = 60000,
+        Number::between(0, LONG_MAX), HIDDEN;
+    /// Milliseconds that writes are held meanwhile.
+    "cluster-slot-migration-write-pause-timeout" => cluster_slot_migration_write_pause_timeout_ms: u64 = 10000,
+        Number::between(0, LONG_MAX), MUTABLE;
     /// Bytes a link of the bus may pile up; 0 for no limit.
     "cluster-link-sendbuf-limit" => cluster_link_sendbuf_limit: u64 = 0, Number::bytes(0, ULONG_MAX), MUTABLE;
     /// Address to be known by.

@@ -94,8 +94,12 @@ impl Databases {
         for _ in 0..self.count() {
             let db = self.next_to_evict % self.count();
             self.next_to_evict = db + 1;
-            if let Some(entry) = self.sample(db, policy) {
-                return Some((db, entry.key().into()));
+            let draws = if self.has_strays() { DRAWS_MAX } else { 1 };
+            for _ in 0..draws {
+                let Some(key) = self.sample(db, policy).map(|entry| Box::<[u8]>::from(entry.key())) else { break };
+                if !self.is_stray(&key) {
+                    return Some((db, key));
+                }
             }
         }
         None
@@ -107,7 +111,10 @@ impl Databases {
             for db in 0..self.count() {
                 for _ in 0..policy.samples {
                     let Some(entry) = self.sample(db, policy) else { break };
-                    let (key, access, expire_at) = (Box::from(entry.key()), entry.access(), entry.expire_at());
+                    let (key, access, expire_at) = (Box::<[u8]>::from(entry.key()), entry.access(), entry.expire_at());
+                    if self.is_stray(&key) {
+                        continue;
+                    }
                     pool.offer(self.score(access, expire_at, policy.judge), db, key);
                     seen += 1;
                 }
@@ -119,7 +126,8 @@ impl Databases {
                 let key = Key::new(&best.key);
                 let entry = self.database(best.db).dict.find(key.hash(), key.bytes());
                 let blessed = self.database(best.db).dict.blessed().contains(key.hash(), key.bytes());
-                if entry.is_some_and(|entry| !policy.volatile || entry.expire_at().is_some()) && !blessed {
+                let stays = blessed || self.is_stray(&best.key);
+                if entry.is_some_and(|entry| !policy.volatile || entry.expire_at().is_some()) && !stays {
                     return Some((best.db, best.key));
                 }
             }

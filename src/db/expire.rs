@@ -118,6 +118,8 @@ impl Databases {
     /// expired, and whether the end of the index was reached.
     fn expire_some(&mut self, db: usize, wanted: usize) -> (usize, usize, bool) {
         let now_ms = self.now_ms();
+        // Whoever sends the keys of a slot that is on its way here says when they go.
+        let spares = self.has_strays();
         let Db { dict, cycle } = self.database_mut(db);
         let mut due = Vec::new();
         let (mut sampled, mut ttl_sum, mut live) = (0, 0, 0);
@@ -144,6 +146,9 @@ impl Databases {
             cycle.average_ttl_ms = old / 50 * 49 + average / 50;
         }
         let wrapped = cycle.cursor == 0;
+        if spares {
+            due.retain(|key| !self.is_stray(key));
+        }
         for key in &due {
             self.expire_key(db, &Key::new(key));
         }

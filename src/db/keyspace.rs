@@ -29,6 +29,7 @@ use super::evict::EvictionPool;
 use super::expire::ExpireCycle;
 use super::hasher::KeyHasher;
 use super::lazyfree::LazyFree;
+use super::slot::{SLOTS, slot_of};
 use crate::types::ValueType;
 use crate::util::random::Random;
 pub use access::AccessClock;
@@ -170,6 +171,8 @@ pub struct Databases {
     pub notes_replaced: bool,
     /// Whether expired keys stay where they are, unseen: the data stands still during CLIENT PAUSE.
     pub keeps_expired: bool,
+    /// Slots whose keys count for nothing here; empty for none.
+    stray_slots: Box<[bool]>,
     /// The database where active expiry goes on.
     pub(super) next_to_expire: usize,
     /// Whether the next cycle of active expiry begins with the parts of collections.
@@ -206,6 +209,7 @@ impl Databases {
             notes_new: false,
             notes_replaced: false,
             keeps_expired: false,
+            stray_slots: Box::default(),
             next_to_expire: 0,
             parts_first: false,
             next_to_evict: 0,
@@ -319,6 +323,41 @@ impl Databases {
             return None;
         }
         Some(slot)
+    }
+
+    /// Has the keys of some slots count for nothing, of all others count: what counts for nothing is not shown, and does
+    /// not go by itself, neither by time nor for want of memory.
+    pub fn set_stray_slots(&mut self, slots: impl Iterator<Item = u16>) {
+        let mut stray = Vec::new();
+        for slot in slots {
+            stray.resize(SLOTS, false);
+            stray[usize::from(slot)] = true;
+        }
+        self.stray_slots = stray.into();
+    }
+
+    /// Whether some keys count for nothing.
+    #[inline]
+    pub fn has_strays(&self) -> bool {
+        !self.stray_slots.is_empty()
+    }
+
+    /// Whether a slot's keys count for nothing.
+    pub fn is_stray_slot(&self, slot: u16) -> bool {
+        self.has_strays() && self.stray_slots[usize::from(slot)]
+    }
+
+    /// Whether a key counts for nothing.
+    #[inline]
+    pub fn is_stray(&self, key: &[u8]) -> bool {
+        self.has_strays() && self.is_stray_slot(slot_of(key))
+    }
+
+    /// How many keys of the selected database count.
+    pub fn counted_keys(&self) -> usize {
+        let stray = (0..).zip(self.stray_slots.iter()).filter(|(_, stray)| **stray);
+        let strays: usize = stray.map(|(slot, _)| self.dict().len_of_slot(slot)).sum();
+        self.dict().len() - strays
     }
 
     /// Looks a key up for reading, and notes the access.
@@ -568,6 +607,12 @@ impl Databases {
             let entry = db.dict.random(&mut self.random)?;
             let (key, due) = (entry.key().to_vec(), entry.is_due(self.now_ms));
             tries += 1;
+            if self.is_stray(&key) {
+                if tries >= RANDOM_TRIES {
+                    return None;
+                }
+                continue;
+            }
             if !due || (self.keeps_expired && tries == RANDOM_TRIES) {
                 return Some(key);
             }
@@ -582,7 +627,7 @@ impl Databases {
         let all = slot.is_none().then(|| self.dict().iter());
         let of_slot = slot.map(|slot| self.dict().iter_slot(slot.into()));
         let entries = all.into_iter().flatten().chain(of_slot.into_iter().flatten());
-        entries.filter(|entry| !entry.is_due(self.now_ms))
+        entries.filter(|entry| !entry.is_due(self.now_ms) && !self.is_stray(entry.key()))
     }
 
     /// One step of an iteration over the selected database's keys; see [`crate::types::table`] for its guarantee. Keys
@@ -594,7 +639,7 @@ impl Databases {
         E: FnMut(EntryView<'_>),
     {
         let mut due = Vec::new();
-        let next = self.dict().scan(cursor, slot, |entry| match has_name(entry.key()) {
+        let next = self.dict().scan(cursor, slot, |entry| match has_name(entry.key()) && !self.is_stray(entry.key()) {
             true if entry.is_due(self.now_ms) => due.push(entry.key().to_vec()),
             true => emit(entry),
             false => {}

@@ -14,6 +14,8 @@ pub const PIPE_TOKEN: Token = Token(usize::MAX - 2);
 pub const LINK_TOKEN: Token = Token(usize::MAX - 3);
 /// The connection that the primary sends the stream on, while another one brings the snapshot.
 pub const MAIN_CHANNEL_TOKEN: Token = Token(usize::MAX - 4);
+/// The connection that slots come on.
+pub const SLOTS_TOKEN: Token = Token(usize::MAX - 5);
 /// Tokens from here on are those of HTTP connections, up to [`HTTP_CONNECTIONS_MAX`] of them.
 pub const HTTP_FIRST_TOKEN: usize = usize::MAX - 1023;
 /// HTTP connections at a time.

@@ -2,7 +2,7 @@
 //!
 //! The steps stand in an order with reasons; add one where its reason holds.
 
-use super::cluster::{act, reassigned};
+use super::cluster::{act, moves, reassigned};
 use super::execution::{changes, settle};
 use super::modes::ServerModes;
 use super::persistence::{children, forkless, progress};
@@ -86,6 +86,10 @@ pub fn before_wait(server: &mut Server, db: &mut Databases) {
         settle::run_pending_effects(server, db, None);
     } else {
         db.forget_notes();
+    }
+    // Slots change hands when nothing is left to be told of them.
+    if server.modes.has(ServerModes::CLUSTER) {
+        moves::step(server, db);
     }
 }
 

@@ -23,7 +23,7 @@ use mio::{Events, Poll, Token};
 
 use super::Server;
 use super::clients::{memory, tracking};
-use super::cluster::bus;
+use super::cluster::{bus, moves};
 use super::crash::Watch;
 use super::effects::Observers;
 use super::event_loop::connections::{accept_client, close, close_doomed_replicas, finish_handshake};
@@ -36,7 +36,9 @@ use crate::client::Modes;
 use crate::db::Databases;
 use crate::net::ClientKey;
 use crate::net::listeners::FIRST_TOKEN;
-use crate::net::tokens::{BUS_FIRST_TOKEN, HTTP_FIRST_TOKEN, LINK_TOKEN, MAIN_CHANNEL_TOKEN, PIPE_TOKEN, SIGNAL_TOKEN};
+use crate::net::tokens::{
+    BUS_FIRST_TOKEN, HTTP_FIRST_TOKEN, LINK_TOKEN, MAIN_CHANNEL_TOKEN, PIPE_TOKEN, SIGNAL_TOKEN, SLOTS_TOKEN,
+};
 use crate::peers::cluster::node::LinkId;
 use crate::util::clock::Ticks;
 use pace::Pace;
@@ -135,6 +137,7 @@ impl EventLoop {
                         }
                     }
                     MAIN_CHANNEL_TOKEN => main_channel::ready(&mut self.server, &mut self.db),
+                    SLOTS_TOKEN => moves::import::ready(&mut self.server, &mut self.db),
                     PIPE_TOKEN => transfer::pump(&mut self.server),
                     Token(key) if key < FIRST_TOKEN => {
                         if event.is_writable() {
@@ -186,6 +189,9 @@ impl EventLoop {
         }
         if self.server.bus.has_read_on() {
             bus::read_on(&mut self.server);
+        }
+        if self.server.moves.import.as_ref().is_some_and(|work| work.has_work()) {
+            moves::import::ready(&mut self.server, &mut self.db);
         }
     }
 
@@ -239,6 +245,7 @@ impl EventLoop {
             || self.server.evicting
             || self.server.repl.link.reads_on()
             || self.server.bus.has_read_on()
+            || moves::has_work(&self.server)
             || self.is_loading()
             || self.server.persist.feed.as_ref().is_some_and(|feed| !feed.is_full())
             || !self.accept_again.is_empty() && self.accept_rest_until_ms == 0

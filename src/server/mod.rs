@@ -59,6 +59,7 @@ use crate::persist::forkless::Feed;
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::script::Scripting;
 use crate::script::functions::Host;
+use crate::server::cluster::moves::Moves;
 use crate::server::cluster::wires::Bus;
 use crate::server::effects::{Effects, Observers};
 use crate::server::execution::row::Rows;
@@ -176,6 +177,8 @@ pub struct Server {
     pub nodes_conf: Option<ConfFile>,
     /// How much its slots are used, if that is counted.
     pub slot_usage: Option<observe::slot_usage::SlotUsage>,
+    /// Slots on their way,
+    pub moves: Moves,
     /// The sockets of the bus.
     pub bus: Bus,
     /// Memory in use when it was ready, in bytes.
@@ -245,6 +248,7 @@ impl Server {
             cluster: None,
             nodes_conf: None,
             slot_usage: None,
+            moves: Moves::default(),
             bus: Bus::default(),
             startup_memory: 0,
             program: String::new(),

@@ -14,6 +14,8 @@ pub enum PauseKind {
 pub enum WritePauseReason {
     /// A replica takes its place.
     Failover,
+    /// Slots are about to be another node's.
+    SlotHandoff,
     /// It is about to end.
     Shutdown,
 }

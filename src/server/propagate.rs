@@ -5,6 +5,7 @@
 //! once.
 
 use super::Server;
+use super::cluster::moves::export;
 use super::effects::Observers;
 use super::modes::ServerModes;
 use crate::peers::repl::outgoing::{TO_ALL, TO_FILE, TO_REPLICAS};
@@ -14,7 +15,8 @@ pub fn update_propagate_observer(server: &mut Server) {
     let loading = server.modes.has(ServerModes::LOADING);
     // What a replica changes by itself stays with it.
     let stream = server.repl.backlog.is_some() && !server.is_replica();
-    let listens = server.persist.aof.is_on() || stream || server.propagation_tap.is_some();
+    let migrates = server.moves.export.is_some();
+    let listens = server.persist.aof.is_on() || stream || migrates || server.propagation_tap.is_some();
     server.observers.set(Observers::PROPAGATE, listens && !loading);
 }
 
@@ -42,6 +44,9 @@ fn deliver(server: &mut Server, transaction: bool) {
     server.persist.aof.feed(kept.framed(transaction && kept.len() > 1), stamp_s);
     if server.repl.backlog.is_some() && !server.is_replica() {
         server.repl.feed(sent.framed(transaction && sent.len() > 1));
+    }
+    if server.moves.export.is_some() {
+        export::feed(server, sent);
     }
     if parts.is_some() {
         outgoing = outgoing.only(TO_ALL);

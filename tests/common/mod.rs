@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "every test file uses its own part")]
 
 pub mod certificates;
+pub mod cluster;
 pub mod dataset;
 pub mod replication;
 pub mod tls;

@@ -7,6 +7,7 @@ use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
 use crate::peers::cluster::{NodeKey, SlotSet, State};
 use crate::server::cluster::event;
+use crate::server::cluster::moves::strays;
 use crate::server::execution::Ctx;
 
 /// CLUSTER ADDSLOTS.
@@ -71,6 +72,9 @@ fn change(cx: &mut Ctx<'_>, ranges: &[RangeInclusive<u16>], add: bool) -> CmdRes
             _ => {}
         }
     }
+    let strays: Vec<u16> = slots.iter().filter(|slot| add && cluster.strays().has(*slot)).collect();
+    strays.into_iter().for_each(|slot| strays::trim_now(cx.server, cx.db, slot));
+    let cluster = state_mut(cx)?;
     let myself = cluster.my_key();
     for slot in slots.iter() {
         match add {
@@ -122,6 +126,7 @@ pub fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
                 return Err(Error::text(format!("ERR I'm already the owner of hash slot {slot}")));
             }
             let from = other_end(cluster, &args)?;
+            strays::trim_now(cx.server, cx.db, slot);
             state_mut(cx)?.set_importing(slot, Some(from));
         }
         4 if args.is(3, "stable") => {
@@ -156,6 +161,9 @@ fn other_end(cluster: &State, args: &Args<'_>) -> Result<NodeKey, Error> {
 
 /// Ends the way of a slot: a node has it now.
 fn give(cx: &mut Ctx<'_>, slot: u16, to: NodeKey) -> CmdResult {
+    if to == state(cx)?.my_key() {
+        strays::trim_now(cx.server, cx.db, slot);
+    }
     let keys = cx.db.database(0).dict.len_of_slot(slot.into());
     let cluster = state_mut(cx)?;
     let (was_mine, is_mine) = (cluster.is_mine(slot), to == cluster.my_key());

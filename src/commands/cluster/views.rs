@@ -58,7 +58,7 @@ fn reader(cx: &Ctx<'_>) -> Reader {
 
 /// CLUSTER INFO.
 pub fn info(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
-    let text = info::lines(state(cx)?);
+    let text = info::lines(state(cx)?) + &info::moves(cx.server, cx.db);
     cx.reply.verbatim(*b"txt", text.as_bytes());
     Ok(())
 }

@@ -58,6 +58,9 @@ impl Databases {
         let Some((at, hash)) = dict.next_planned().filter(|(at, _)| *at < now_ms) else { return false };
         let Some(slot) = dict.find_planned(at, hash) else { return false };
         let key = slot.view().key().to_vec();
+        if self.is_stray(&key) {
+            return false;
+        }
         self.expire_parts_in(db, &Key::hashed(&key, hash), most);
         true
     }

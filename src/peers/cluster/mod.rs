@@ -12,6 +12,8 @@
 //! - [`State::is_ok`] says whether the cluster can serve.
 //! - [`State::assign`], [`State::unassign`], [`State::set_migrating`] and [`State::set_importing`] are what operators
 //!   ask for; they have `nodes.conf` saved and the health looked at by themselves.
+//! - [`moves`] has slots on their way from node to node all at once, and [`State::strays`] the slots of which keys are
+//!   here that count for nothing.
 //! - [`State::take_reassigned`] has the slots whose owner has changed, however that came.
 
 pub mod election;
@@ -20,6 +22,7 @@ pub mod id;
 pub mod link;
 pub mod manual;
 pub mod message;
+pub mod moves;
 pub mod node;
 pub mod nodes;
 pub mod nodes_conf;

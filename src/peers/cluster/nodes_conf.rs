@@ -3,14 +3,16 @@
 //! ```text
 //! id ip:port@bus-port[,hostname[,name=value ...]] flags primary|- ping pong epoch link [slots] [[slot->-id]] [[slot-<-id]]
 //! ...
-//! vars currentEpoch number lastVoteEpoch number
+//! vars currentEpoch number lastVoteEpoch number [strays slots]
 //! ```
 //! Redis 7.0 has no `name=value`, 7.2 and later the shard, the name for people and the port of the other kind there, in
 //! any order. The last line is the one with `vars`, so that a file that was cut off is known by its absence.
 
 use std::fmt::{self, Write};
+use std::ops::RangeInclusive;
 
 use super::id::NodeId;
+use super::moves::ranges_text;
 use super::node::{Flags, Node, NodeKey};
 use super::nodes::Nodes;
 use super::settings::Settings;
@@ -54,7 +56,11 @@ impl State {
         let mut text: String = known.map(|(key, _)| self.describe(key, Reader::File) + "\n").collect();
         let (current, vote) = (self.current_epoch, self.last_vote_epoch);
         // Writing to a text does not fail.
-        writeln!(text, "vars currentEpoch {current} lastVoteEpoch {vote}").ok();
+        write!(text, "vars currentEpoch {current} lastVoteEpoch {vote}").ok();
+        if !self.strays.is_empty() {
+            write!(text, " strays {}", ranges_text(&self.strays).replace(' ', ",")).ok();
+        }
+        text.push('\n');
         text
     }
 
@@ -116,7 +122,7 @@ impl State {
             reader.line(line, random).map_err(|what| ParseError { line: last, what })?;
         }
         let error = |what: &str| ParseError { line: last, what: what.to_owned() };
-        let (current, vote) = reader.vars.ok_or_else(|| error("the file ends without the line of epochs"))?;
+        let vars = reader.vars.ok_or_else(|| error("the file ends without the line of epochs"))?;
         let (mut nodes, lines) = (reader.nodes, reader.lines);
         let myself = nodes.iter().find(|(_, node)| node.is_myself()).map(|(key, _)| key);
         let myself = myself.ok_or_else(|| error("no node is this one"))?;
@@ -129,12 +135,16 @@ impl State {
             }
             let primary = line.primary.and_then(|id| nodes.find(&id)).filter(|primary| *primary != line.key);
             nodes.set_primary(line.key, primary);
+            // A primary that has replicas may get one of others once it has none left.
+            if let Some(primary) = primary.and_then(|primary| nodes.get_mut(primary)) {
+                primary.flags.set(Flags::MIGRATE_TO, true);
+            }
         }
         share_shards(&mut nodes);
         let max_epoch = nodes.max_config_epoch();
         let mut state = State::with(settings, nodes, myself);
-        state.current_epoch = current.max(max_epoch);
-        state.last_vote_epoch = vote;
+        state.current_epoch = vars.current.max(max_epoch);
+        state.last_vote_epoch = vars.vote;
         for line in lines.iter().filter(|line| line.key == myself) {
             for (slot, is_leaving, id) in &line.open {
                 let Some(other) = state.nodes.find(id).filter(|other| *other != myself) else { continue };
@@ -142,6 +152,8 @@ impl State {
                 open.insert(*slot, other);
             }
         }
+        let strays = vars.strays.iter().filter(|slot| !state.is_mine(*slot)).collect();
+        state.add_strays(&strays);
         state.outbox = Default::default();
         Ok(state)
     }
@@ -173,7 +185,7 @@ struct Line {
 struct FileReader {
     nodes: Nodes,
     lines: Vec<Line>,
-    vars: Option<(u64, u64)>,
+    vars: Option<Vars>,
     now_ms: i64,
 }
 
@@ -210,10 +222,7 @@ impl FileReader {
         for word in slots {
             match word.strip_prefix('[') {
                 Some(open) => line.open.push(open_slot(open)?),
-                None => {
-                    let (first, last) = word.split_once('-').unwrap_or((word, word));
-                    (slot(first)?..=slot(last)?).for_each(|slot| _ = line.slots.insert(slot));
-                }
+                None => slot_range(word)?.for_each(|slot| _ = line.slots.insert(slot)),
             }
         }
         self.lines.push(line);
@@ -221,17 +230,30 @@ impl FileReader {
     }
 }
 
-fn vars(fields: &[&str]) -> Result<(u64, u64), String> {
-    let (mut current, mut vote) = (None, None);
+/// What the line says that tells of no node.
+struct Vars {
+    current: u64,
+    vote: u64,
+    /// See [`State::strays`].
+    strays: SlotSet,
+}
+
+fn vars(fields: &[&str]) -> Result<Vars, String> {
+    let (mut current, mut vote, mut strays) = (None, None, SlotSet::default());
     for pair in fields.chunks(2) {
         let [name, value] = pair else { return Err("a variable without a value".to_owned()) };
         match name.to_ascii_lowercase().as_str() {
             "currentepoch" => current = Some(number(value)?),
             "lastvoteepoch" => vote = Some(number(value)?),
+            "strays" => value.split(',').try_for_each(|text| {
+                slot_range(text)?.for_each(|slot| _ = strays.insert(slot));
+                Ok::<(), String>(())
+            })?,
             _ => log::warn!("Skipping unknown cluster config variable '{name}'"),
         }
     }
-    current.zip(vote).ok_or_else(|| "an epoch is missing".to_owned())
+    let (current, vote) = current.zip(vote).ok_or_else(|| "an epoch is missing".to_owned())?;
+    Ok(Vars { current, vote, strays })
 }
 
 /// Reads where a node is and what it is called.
@@ -272,6 +294,12 @@ fn open_slot(text: &str) -> Result<(u16, bool, NodeId), String> {
         _ => return Err(wrong()),
     };
     Ok((slot(number)?, is_leaving, node_id(id)?))
+}
+
+/// A range of slots, or a slot alone.
+fn slot_range(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    Ok(slot(first)?..=slot(last)?)
 }
 
 fn slot(text: &str) -> Result<u16, String> {

@@ -64,6 +64,10 @@ pub struct State {
     pub(super) importing: BTreeMap<u16, NodeKey>,
     /// Slots that the owner has ceased to claim while nobody else has claimed them yet: of these others are not told.
     pub(super) given_up: SlotSet,
+    /// Slots of others of which there are keys here that count for nothing,
+    pub(super) strays: SlotSet,
+    /// and whether these are others than before.
+    pub(super) strays_changed: bool,
     /// Slots whose owner has changed since [`State::take_reassigned`].
     pub(super) reassigned: SlotSet,
     /// The epoch of the cluster.
@@ -116,6 +120,8 @@ impl State {
             migrating: BTreeMap::new(),
             importing: BTreeMap::new(),
             given_up: SlotSet::default(),
+            strays: SlotSet::default(),
+            strays_changed: false,
             reassigned: SlotSet::default(),
             current_epoch: 0,
             last_vote_epoch: 0,
@@ -267,6 +273,9 @@ impl State {
         }
         if self.is_mine(slot) {
             self.migrating.remove(&slot);
+        }
+        if key == self.myself {
+            self.end_stray(slot);
         }
         let is_first = self.nodes.get(key).is_some_and(|node| node.slots.is_empty());
         self.nodes.assign(slot, key);

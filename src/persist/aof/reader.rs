@@ -126,10 +126,27 @@ impl<R: Read> Reader<R> {
         self.at = 0;
         let length = self.buffer.len();
         let mut piece = self.source.by_ref().take(READ_BYTES as u64);
-        let read = piece.read_to_end(&mut self.buffer)?;
-        self.ended = read == 0;
-        debug_assert_eq!(self.buffer.len(), length + read);
+        let result = piece.read_to_end(&mut self.buffer);
+        // What came of a socket before it had nothing more is looked at first.
+        if self.buffer.len() == length {
+            self.ended = result? == 0;
+        }
         Ok(())
+    }
+
+    /// What it reads from.
+    pub fn source_mut(&mut self) -> &mut R {
+        &mut self.source
+    }
+
+    /// The same, when nothing more is to be read.
+    pub fn into_source(self) -> R {
+        self.source
+    }
+
+    /// Bytes that were read and not given out.
+    pub fn waiting_bytes(&self) -> usize {
+        self.buffer.len() - self.at + self.progress.bytes()
     }
 
     /// One of the requests found.

@@ -19,6 +19,8 @@ use crate::util::number::append_f64;
 
 /// Elements to a command.
 const ITEMS_MAX: usize = 64;
+/// A collection of more elements is not given to another server as one payload.
+const PAYLOAD_ITEMS_MAX: usize = 4096;
 
 /// Writes everything that is in the databases, and the libraries of functions; `on_key` is told after each key how many
 /// there were.
@@ -77,6 +79,24 @@ pub fn write_images(
         }
     }
     Ok(())
+}
+
+/// Writes what makes a key at another server what it is here, whatever it was there before.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_key(entry: EntryView<'_>, blessed: bool, compress: bool, out: &mut dyn Write) -> io::Result<()> {
+    let mut script = Script { out, words: Vec::new(), count: 0 };
+    let key = entry.key();
+    if entry.any_collection().is_some_and(|collection| collection.len() > PAYLOAD_ITEMS_MAX) {
+        script.command(&[b"DEL", key])?;
+        script.entry(entry)?;
+    } else {
+        let expire_at = entry.expire_at().unwrap_or(0).to_string();
+        let payload = payload::dump(entry, compress);
+        script.command(&[b"RESTORE", key, expire_at.as_bytes(), &payload, b"REPLACE", b"ABSTTL"])?;
+    }
+    if blessed { script.bless(key) } else { Ok(()) }
 }
 
 /// Commands on their way to a file.

@@ -10,11 +10,15 @@ use super::format::{PROTECTION, VERSION_AUX, VERSION_CHECKSUM, VERSION_FUNCTIONS
 use super::forms;
 use super::version::{Since, Version};
 use super::write::{Sink, Writer};
+use crate::db::dict::Dict;
+use crate::db::slot::SLOTS;
 use crate::db::{AccessClock, DatabaseSize, Databases, EntryView, Images};
 use crate::types::uncommon;
 
 /// What holds fields that expire: they have a form in each fork.
 const FIELD_EXPIRY: Since = Since::redis(12).or(Since::valkey(80));
+/// Files that tell how many keys each slot has.
+const SLOT_INFO: Since = Since::redis(12).or(Since::valkey(80));
 /// Keys whose memory is asked for together.
 const BATCH: usize = 32;
 
@@ -253,9 +257,28 @@ impl<'a> File<'a> {
         }
         let size = DatabaseSize { database: index, keys: dict.len(), expiring: dict.expires_len() };
         self.select(index, Some(size));
-        let mut entries = dict.iter();
-        let mut batch: Vec<EntryView<'_>> = Vec::with_capacity(BATCH);
         let mut saved = 0;
+        if !dict.is_by_slot() || !SLOT_INFO.allows(self.version) {
+            return self.entries(index, dict, dict.iter(), &mut saved, on_key);
+        }
+        for slot in (0..SLOTS).filter(|slot| dict.len_of_slot(*slot) > 0) {
+            let expiring = dict.iter_slot(slot).filter(|entry| entry.expire_at().is_some()).count();
+            self.out.byte(opcode::SLOT_INFO);
+            [slot, dict.len_of_slot(slot), expiring].iter().for_each(|number| self.out.length(*number as u64));
+            self.entries(index, dict, dict.iter_slot(slot), &mut saved, on_key);
+        }
+    }
+
+    /// Writes entries of a database; `saved` counts its entries so far.
+    fn entries<'e>(
+        &mut self,
+        index: usize,
+        dict: &Dict,
+        mut entries: impl Iterator<Item = EntryView<'e>>,
+        saved: &mut u64,
+        on_key: OnKey<'_>,
+    ) {
+        let mut batch: Vec<EntryView<'_>> = Vec::with_capacity(BATCH);
         loop {
             batch.extend(entries.by_ref().take(BATCH));
             if batch.is_empty() || self.out.has_failed() {
@@ -264,8 +287,8 @@ impl<'a> File<'a> {
             batch.iter().for_each(|entry| entry.prefetch());
             for entry in batch.drain(..) {
                 self.key(index, entry, dict.blessed().contains_key(entry.key()));
-                saved += 1;
-                on_key(saved);
+                *saved += 1;
+                on_key(*saved);
             }
         }
     }

@@ -171,6 +171,7 @@ pub fn flags(client: &Client) -> String {
         ('A', client.connection.doomed),
         ('U', client.connection.is_unix()),
         ('r', client.reads_replicas),
+        ('g', client.exports_slots),
         ('e', client.no_evict),
         ('T', client.modes.has(Modes::NO_TOUCH)),
         ('C', client.replica.as_ref().is_some_and(|replica| matches!(replica.channel, Channel::Snapshot { .. }))),

@@ -1,17 +1,17 @@
 //! What follows for the data and its clients from what the rules decide.
 
+use super::moves::strays;
 use super::{bus, endpoint, event, reassigned};
 use crate::db::Databases;
+use crate::peers::cluster::State;
 use crate::peers::cluster::message::Body;
 use crate::peers::cluster::node::NodeKey;
 use crate::peers::cluster::outbox::Action;
-use crate::peers::cluster::{SlotSet, State};
 use crate::server::Server;
 use crate::server::clients::publish;
 use crate::server::execution::changes;
 use crate::server::pause::WritePauseReason;
 use crate::server::persistence::snapshot;
-use crate::server::propagate;
 use crate::server::replication::role;
 
 /// What one round of actions has led to may have to be done as well; then the next turn goes on.
@@ -36,7 +36,8 @@ fn act(server: &mut Server, db: &mut Databases, action: Action) {
             event::with(server, State::writes_held);
         }
         Action::HoldWrites(false) => server.release_writes(db, WritePauseReason::Failover),
-        Action::DropKeys(slots) => drop_keys(server, db, &slots),
+        // They are among the strays by now.
+        Action::DropKeys(_) => strays::step(server, db),
         Action::DropAllKeys => drop_all_keys(server, db),
         Action::Deliver(Body::Publish { to_shard, channel, message }) => {
             let _ = match to_shard {
@@ -53,23 +54,6 @@ fn follow(server: &mut Server, db: &mut Databases, primary: NodeKey) {
     let Some(wanted) = endpoint::for_replication(server, primary) else { return };
     if server.replica_of() != Some(&wanted) {
         role::become_replica(server, db, wanted);
-    }
-}
-
-/// Deletes the keys of slots that other nodes have by now. Replicas of this node are told, as of any deletion.
-fn drop_keys(server: &mut Server, db: &mut Databases, slots: &SlotSet) {
-    db.begin_command(0, server.clock.unix_ms());
-    let keys: Vec<Box<[u8]>> = slots
-        .iter()
-        .flat_map(|slot| db.database(0).dict.iter_slot(slot.into()))
-        .map(|entry| Box::from(entry.key()))
-        .collect();
-    for key in &keys {
-        changes::delete_by_server(server, db, 0, key);
-    }
-    propagate::propagate_each(server);
-    if !keys.is_empty() {
-        log::warn!("Deleted {} keys of slots that other nodes have by now", keys.len());
     }
 }
 

@@ -214,12 +214,17 @@ pub fn due(server: &mut Server) -> Option<Vec<Action>> {
         state.settle(moment);
         state.outbox.take_actions()
     })?;
+    save(server);
+    (!actions.is_empty()).then_some(actions)
+}
+
+/// Writes `nodes.conf` if what it says has changed. A node that cannot keep its promises ends.
+pub fn save(server: &mut Server) {
     if let Err(error) = conf::save_if_due(server) {
         log::error!("{error}");
         crate::server::persistence::aof_write::end(server);
         std::process::exit(1);
     }
-    (!actions.is_empty()).then_some(actions)
 }
 
 /// Does something with links.

@@ -2,6 +2,8 @@
 
 use super::endpoint;
 use crate::config::SaveBehavior;
+use crate::db::Databases;
+use crate::db::slot::SLOTS;
 use crate::peers::cluster::file::{ConfFile, OpenError};
 use crate::peers::cluster::{Settings, State};
 use crate::server::Server;
@@ -46,6 +48,30 @@ pub fn begin(server: &mut Server) -> Result<(), String> {
     server.config.replicaof = primary.and_then(|key| endpoint::for_replication(server, key));
     server.nodes_conf = Some(file);
     save_if_due(server)
+}
+
+/// Brings what this node knows in line with the keys it has loaded: a slot that nobody has is its own, and one of
+/// another node is on its way here. What counts for nothing is on its way out.
+pub fn agree_with_data(server: &mut Server, db: &Databases) {
+    let Some(cluster) = server.cluster.as_deref_mut().filter(|cluster| cluster.myself().is_primary()) else { return };
+    let (myself, dict) = (cluster.my_key(), &db.database(0).dict);
+    for slot in (0..SLOTS as u16).filter(|slot| dict.len_of_slot(usize::from(*slot)) > 0) {
+        let is_expected = cluster.is_mine(slot) || cluster.strays().has(slot) || cluster.importing_from(slot).is_some();
+        match cluster.owner(slot) {
+            _ if is_expected => {}
+            None => {
+                log::info!("I have keys for unassigned slot {slot}. Taking responsibility for it.");
+                cluster.assign(slot, myself);
+            }
+            Some(owner) => {
+                log::info!(
+                    "I have keys for slot {slot}, but the slot is assigned to another node. Setting it to importing \
+                     state."
+                );
+                cluster.set_importing(slot, Some(owner));
+            }
+        }
+    }
 }
 
 /// Writes the file if what it says has changed.

@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
+use super::moves::strays;
+use crate::db::Databases;
 use crate::peers::cluster::message::Kind;
 use crate::peers::cluster::{Flags, State};
+use crate::server::Server;
 
 /// The state of the cluster: fields with their values, a line each, ended by CRLF.
 pub fn state(cluster: &State) -> String {
@@ -42,4 +45,20 @@ pub fn lines(cluster: &State) -> String {
     }
     write!(text, "total_cluster_links_buffer_limit_exceeded:{}\r\n", counters.links_over_limit).ok();
     text
+}
+
+/// What there is to tell of slots that move all at once, likewise.
+pub fn moves(server: &Server, db: &Databases) -> String {
+    let (active, trim, left) = (server.moves.active(), &server.moves.trim, strays::keys_left(server, db));
+    let (running, trimmed) = if trim.running { (1, trim.trimmed) } else { (0, 0) };
+    let fields = [
+        ("active_tasks", active as u64),
+        ("active_trim_running", running),
+        ("active_trim_current_job_keys", trimmed + left),
+        ("active_trim_current_job_trimmed", trimmed),
+        ("stats_active_trim_started", trim.started),
+        ("stats_active_trim_completed", trim.completed),
+        ("stats_active_trim_cancelled", trim.cancelled),
+    ];
+    fields.iter().map(|(name, value)| format!("cluster_slot_migration_{name}:{value}\r\n")).collect()
 }

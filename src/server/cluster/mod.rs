@@ -6,6 +6,7 @@ pub mod conf;
 pub mod endpoint;
 pub mod event;
 pub mod info;
+pub mod moves;
 pub mod reassigned;
 pub mod route;
 pub mod wires;

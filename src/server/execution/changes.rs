@@ -120,6 +120,7 @@ pub fn replace_database(server: &mut Server, databases: &mut Databases, db: usiz
 /// A database, or all of them, was emptied: who holds copies throws all of them away, since those don't tell databases
 /// apart.
 pub fn all_keys_gone(server: &mut Server) {
+    server.moves.flushed = true;
     if server.observers.has(Observers::TRACKING) {
         tracked_keys::all_changed(server);
     }

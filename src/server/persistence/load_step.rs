@@ -7,6 +7,7 @@ use crate::persist::aof::Failed;
 use crate::persist::rdb::load::{LoadError, Progress};
 use crate::script::library::Restore;
 use crate::server::Server;
+use crate::server::cluster::conf;
 use crate::server::execution::changes;
 use crate::server::replication::{history, receive};
 use crate::util::platform;
@@ -121,6 +122,7 @@ pub fn step(server: &mut Server, db: &mut Databases) -> Result<bool, Failed> {
             }
         }
     }
+    conf::agree_with_data(server, db);
     Ok(true)
 }
 

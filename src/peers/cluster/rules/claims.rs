@@ -48,6 +48,7 @@ impl State {
             self.follow(claimant);
             self.outbox.changed(true);
         } else if !self.leave_sub_replica() && !lost.is_empty() {
+            self.add_strays(&lost);
             self.outbox.push(Action::DropKeys(lost));
         }
     }

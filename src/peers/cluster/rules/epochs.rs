@@ -36,7 +36,8 @@ impl State {
         log::debug!("WARNING: configEpoch collision with node {id}. configEpoch set to {epoch}");
     }
 
-    fn next_own_epoch(&mut self) -> u64 {
+    /// Takes the next epoch.
+    pub(super) fn next_own_epoch(&mut self) -> u64 {
         self.current_epoch += 1;
         let epoch = self.current_epoch;
         self.myself_mut().config_epoch = epoch;

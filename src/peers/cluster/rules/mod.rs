@@ -20,6 +20,7 @@ mod health;
 mod links;
 mod manual;
 mod migration;
+mod moves;
 pub mod operator;
 mod receive;
 mod roles;

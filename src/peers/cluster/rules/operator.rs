@@ -90,6 +90,7 @@ impl State {
         }
         self.migrating.clear();
         self.importing.clear();
+        self.clear_strays();
         self.end_manual_failover();
         self.strip(myself);
         for key in self.nodes.keys() {

@@ -75,6 +75,7 @@ impl State {
             self.make_replica(myself);
             self.migrating.clear();
             self.importing.clear();
+            self.clear_strays();
         }
         self.attach(myself, primary);
         self.outbox.push(Action::Follow(primary));
