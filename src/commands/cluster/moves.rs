@@ -131,6 +131,7 @@ pub fn sync_slots(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         (Some(offset), None) if args.is(2, "ack") => export::acked(cx.server, key, offset),
         (Some(offset), Some(epoch)) if args.is(2, "ready") => export::ready(cx.server, key, offset, epoch),
         (Some(epoch), None) if args.is(2, "taken") => export::taken(cx.server, key, epoch),
+        (Some(_), None) if args.is(2, "declined") => export::declined(cx.server, key),
         _ => return Err(UNKNOWN_ARGUMENT),
     }
     Ok(())

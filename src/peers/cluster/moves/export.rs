@@ -162,6 +162,15 @@ impl Export {
         self.task.state == TaskState::StreamEof
     }
 
+    /// The destination does not take the slots that it was told to take; whether it was.
+    pub fn declined(&mut self) -> bool {
+        let granted = self.has_granted();
+        if granted {
+            self.task.state = TaskState::Handoff;
+        }
+        granted
+    }
+
     /// The epoch of the cluster as the destination knew it last.
     pub fn dest_epoch(&self) -> u64 {
         self.dest_epoch

@@ -15,6 +15,7 @@
 //!                                               <──   CLUSTER SYNCSLOTS TAKEOVER epoch
 //!   takes a new epoch, owns the slots, tells all
 //!   CLUSTER SYNCSLOTS TAKEN epoch               ──>   the slots are gone: writes go on, keys are removed
+//!   (or CLUSTER SYNCSLOTS DECLINED 0            ──>   the slots stay: writes go on)
 //! ```
 //! One stream, in order, is all there is: a slot whose keys have not been sent yet gets none of its changes, since its
 //! keys will be sent as they are then; a slot that was sent gets all of them; and of the one slot that is being sent the

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::{Moves, keys_in};
+use super::{Moves, import, keys_in};
 use crate::command::{Args, Error, keys};
 use crate::db::slot::slot_of;
 use crate::db::{Databases, Key};
@@ -33,6 +33,8 @@ pub struct AtWork {
     client: Option<ClientKey>,
     /// What is to be added to its output.
     pending: Vec<u8>,
+    /// The destination has said that it is ready, with an offset and an epoch, and waits for an answer.
+    ready: Option<(u64, u64)>,
     /// Why the task cannot go on.
     broken: Option<&'static str>,
 }
@@ -114,7 +116,8 @@ pub fn begin(
         task.slots_text()
     );
     let rules = Export::new(task, keys, now_ms);
-    server.moves.export = Some(Box::new(AtWork { rules, client: Some(client), pending: Vec::new(), broken: None }));
+    server.moves.export =
+        Some(Box::new(AtWork { rules, client: Some(client), pending: Vec::new(), ready: None, broken: None }));
     server.clients.at_mut(client).exports_slots = true;
     propagate::update_propagate_observer(server);
     Ok(keys)
@@ -135,11 +138,36 @@ pub fn acked(server: &mut Server, key: ClientKey, offset: u64) {
 
 /// The destination has everything, and knows of an epoch.
 pub fn ready(server: &mut Server, key: ClientKey, offset: u64, epoch: u64) {
-    let (limits, now_ms) = (limits(server), server.clock.unix_ms());
-    let flushed = server.moves.flushed;
+    if let Some(work) = of_client(&mut server.moves, key) {
+        work.ready = Some((offset, epoch));
+    }
+}
+
+/// The destination, which was told to take the slots, does not.
+pub fn declined(server: &mut Server, key: ClientKey) {
+    if let Some(work) = of_client(&mut server.moves, key)
+        && work.rules.declined()
+    {
+        work.broken = Some("The destination declines");
+    }
+}
+
+/// Whether this node has to take slots itself before it gives some away: of two nodes that are about to exchange slots
+/// one goes first.
+fn takes_first(server: &Server, dest: &NodeId) -> bool {
+    let takes = |work: &import::AtWork| work.rules.task.state == TaskState::Takeover;
+    let goes_first = server.cluster.as_ref().is_some_and(|cluster| cluster.myself().id < *dest);
+    goes_first && server.moves.import.as_ref().is_some_and(|work| takes(work))
+}
+
+/// Answers a destination that is ready.
+fn answer_ready(server: &Server, work: &mut AtWork, limits: &Limits, now_ms: i64) {
+    if work.ready.is_none() || takes_first(server, &work.rules.task.dest) {
+        return;
+    }
+    let Some((offset, epoch)) = work.ready.take() else { return };
     let own_epoch = server.cluster.as_ref().map_or(0, |cluster| cluster.current_epoch());
-    let Some(work) = of_client(&mut server.moves, key).filter(|work| work.broken.is_none() && !flushed) else { return };
-    match work.rules.ready(offset, epoch, &limits, now_ms) {
+    match work.rules.ready(offset, epoch, limits, now_ms) {
         Ok(()) => {
             let task = &work.rules.task;
             log::info!("Migrate task {} hands over slots: {}", task.id, task.slots_text());
@@ -208,6 +236,7 @@ fn advance(server: &mut Server, db: &mut Databases, work: &mut AtWork) -> Result
     look(server, work)?;
     send_keys(server, db, work);
     let (limits, now_ms) = (limits(server), server.clock.unix_ms());
+    answer_ready(server, work, &limits, now_ms);
     while let Some(step) = work.rules.settle(&limits, now_ms) {
         let id = &work.rules.task.id;
         match step {
@@ -269,7 +298,9 @@ fn send_keys(server: &mut Server, db: &mut Databases, work: &mut AtWork) {
         let keys = send_some(db, work, compress, now_ms);
         work.rules.task.keys_done += keys;
         work.rules.added(work.pending.len() - before, now_ms);
-        rdb::rest(delay_us, if keys > 0 { work.rules.task.keys_done } else { 1 });
+        if keys > 0 {
+            rdb::rest(delay_us, work.rules.task.keys_done);
+        }
         let now = server.clock.tick();
         if server.clock.micros_between(started, now) >= SLICE_US {
             break;

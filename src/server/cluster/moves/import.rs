@@ -393,7 +393,15 @@ fn run_batch(server: &mut Server, db: &mut Databases, work: &mut AtWork, stream:
         };
         let offset = stream.requests.end_of(index);
         if is(0, "CLUSTER") && is(1, "SYNCSLOTS") && request.len() > 2 {
-            let answer = control(server, work, &request, offset)?;
+            let answer = match control(server, work, &request, offset) {
+                Err(end) if is(2, "TAKEOVER") => {
+                    let words = ["CLUSTER", "SYNCSLOTS", "DECLINED", "0"];
+                    OwnedRequest::of(&words).view().encode(&mut stream.output);
+                    stream.requests.source_mut().socket.write_some(&stream.output).ok();
+                    return Err(end);
+                }
+                answer => answer?,
+            };
             if let Some(words) = answer {
                 OwnedRequest::of(&words).view().encode(&mut stream.output);
             }
