@@ -115,8 +115,7 @@ directives! {
     /// Connections at a time.
     "maxclients" => maxclients: u32 = 10000, Number::between(1, UINT_MAX), MUTABLE, MaxClients;
     /// Connections accepted from one listener in one turn of the event loop.
-    "max-new-connections-per-cycle" => max_new_connections_per_cycle: u32 = 10,
-        Number::between(1, 1000), MUTABLE;
+    "max-new-connections-per-cycle" => max_new_connections_per_cycle: u32 = 10, Number::between(1, 1000), MUTABLE;
     /// The same on the TLS port.
     "max-new-tls-connections-per-cycle" => max_new_tls_connections_per_cycle: u32 = 1,
         Number::between(1, 1000), MUTABLE;
@@ -131,8 +130,7 @@ directives! {
     "client-query-buffer-limit" => client_query_buffer_limit: usize = 1 << 30,
         Number::bytes(1 << 20, LONG_MAX), MUTABLE;
     /// Bytes of one argument.
-    "proto-max-bulk-len" => proto_max_bulk_len: usize = 512 << 20,
-        Number::bytes(1 << 20, LONG_MAX), MUTABLE;
+    "proto-max-bulk-len" => proto_max_bulk_len: usize = 512 << 20, Number::bytes(1 << 20, LONG_MAX), MUTABLE;
     /// Memory of all clients together.
     "maxmemory-clients" => maxmemory_clients: MemoryShare = MemoryShare::Bytes(0),
         BytesOrPercent, MUTABLE, ClientMemory;
@@ -142,18 +140,15 @@ directives! {
     /// TLS port; 0 for none.
     "tls-port" => tls_port: u16 = 0, Number::between(0, 65535), MUTABLE, TlsPort;
     /// Sessions kept for resumption.
-    "tls-session-cache-size" => tls_session_cache_size: u32 = 20 * 1024,
-        Number::between(0, INT_MAX), MUTABLE, Tls;
+    "tls-session-cache-size" => tls_session_cache_size: u32 = 20 * 1024, Number::between(0, INT_MAX), MUTABLE, Tls;
     /// Seconds they are kept.
-    "tls-session-cache-timeout" => tls_session_cache_timeout: u32 = 300,
-        Number::between(0, INT_MAX), MUTABLE, Tls;
+    "tls-session-cache-timeout" => tls_session_cache_timeout: u32 = 300, Number::between(0, INT_MAX), MUTABLE, Tls;
     /// Whether the cluster bus speaks TLS.
     "tls-cluster" => tls_cluster: bool = false, YES_NO, MUTABLE, Tls;
     /// Whether links to a primary speak TLS.
     "tls-replication" => tls_replication: bool = false, YES_NO, MUTABLE, Tls;
     /// Whether clients must show a certificate.
-    "tls-auth-clients" => tls_auth_clients: TlsAuthClients = TlsAuthClients::Yes,
-        OneOf::names(), MUTABLE;
+    "tls-auth-clients" => tls_auth_clients: TlsAuthClients = TlsAuthClients::Yes, OneOf::names(), MUTABLE;
     /// What of a client's certificate names the user it acts as.
     "tls-auth-clients-user" => tls_auth_clients_user: TlsClientUser = TlsClientUser::Off, OneOf::names(), MUTABLE;
     /// Whether the server's order of ciphers counts.
@@ -167,14 +162,11 @@ directives! {
     /// The password of that key.
     "tls-key-file-pass" => tls_key_file_pass: Option<String> = None, OPTIONAL_TEXT, SENSITIVE, Tls;
     /// The certificate shown when connecting to others.
-    "tls-client-cert-file" => tls_client_cert_file: Option<String> = None,
-        OPTIONAL_TEXT, VOLATILE, Tls;
+    "tls-client-cert-file" => tls_client_cert_file: Option<String> = None, OPTIONAL_TEXT, VOLATILE, Tls;
     /// Its private key.
-    "tls-client-key-file" => tls_client_key_file: Option<String> = None,
-        OPTIONAL_TEXT, VOLATILE, Tls;
+    "tls-client-key-file" => tls_client_key_file: Option<String> = None, OPTIONAL_TEXT, VOLATILE, Tls;
     /// The password of that key.
-    "tls-client-key-file-pass" => tls_client_key_file_pass: Option<String> = None,
-        OPTIONAL_TEXT, SENSITIVE, Tls;
+    "tls-client-key-file-pass" => tls_client_key_file_pass: Option<String> = None, OPTIONAL_TEXT, SENSITIVE, Tls;
     /// Diffie-Hellman parameters.
     "tls-dh-params-file" => tls_dh_params_file: Option<String> = None, OPTIONAL_TEXT, VOLATILE, Tls;
     /// Certificates of trusted authorities, in a file.
@@ -225,8 +217,7 @@ directives! {
     /// Name given to the system logger.
     "syslog-ident" => syslog_ident: String = "redis".into(), TEXT, IMMUTABLE;
     /// Facility given to the system logger.
-    "syslog-facility" => syslog_facility: SyslogFacility = SyslogFacility::Local0,
-        OneOf::names(), IMMUTABLE;
+    "syslog-facility" => syslog_facility: SyslogFacility = SyslogFacility::Local0, OneOf::names(), IMMUTABLE;
     /// Where the server stands, for clients that prefer what is near.
     "availability-zone" => availability_zone: String = String::new(), TEXT, MUTABLE;
     /// What the order of keys in tables follows from; empty for chance.
@@ -249,8 +240,7 @@ directives! {
     /// Turn transparent huge pages off.
     "disable-thp" => disable_thp: bool = true, YES_NO, IMMUTABLE;
     /// Whether to tell the kernel whom to kill first when memory runs out.
-    "oom-score-adj" => oom_score_adj: OomScoreAdj = OomScoreAdj::No,
-        OneOf::names(), MUTABLE, OomScore;
+    "oom-score-adj" => oom_score_adj: OomScoreAdj = OomScoreAdj::No, OneOf::names(), MUTABLE, OomScore;
     /// Scores of a primary, a replica, a saving child.
     "oom-score-adj-values" => oom_score_adj_values: [i32; 3] = [0, 200, 800],
         OomScores, MULTI_ARG, OomScore;
@@ -572,16 +562,16 @@ directives! {
     /// Serve shard channels while the cluster is down.
     "cluster-allow-pubsubshard-when-down" => cluster_allow_pubsubshard_when_down: bool = true, YES_NO, MUTABLE;
     /// Bytes of lag at which a slot that moves is handed over.
-    "cluster-slot-migration-handoff-max-lag-bytes" => cluster_slot_migration_handoff_max_lag_bytes: u64 = 1 << 20,
+    "cluster-slot-migration-handoff-max-lag-bytes" => slots_handoff_lag_bytes_max: u64 = 1 << 20,
         Number::bytes(0, LONG_MAX), MUTABLE;
     /// Moves that are remembered once they are done.
-    "cluster-slot-migration-max-archived-tasks" => cluster_slot_migration_max_archived_tasks: u32 = 32,
+    "cluster-slot-migration-max-archived-tasks" => slots_archived_tasks_max: u32 = 32,
         Number::between(1, INT_MAX), HIDDEN;
     /// Milliseconds in which the last changes have to follow.
-    "cluster-slot-migration-sync-buffer-drain-timeout" => cluster_slot_migration_sync_buffer_drain_timeout_ms: u64 = 60000,
+    "cluster-slot-migration-sync-buffer-drain-timeout" => slots_drain_ms_max: u64 = 60000,
         Number::between(0, LONG_MAX), HIDDEN;
     /// Milliseconds that writes are held meanwhile.
-    "cluster-slot-migration-write-pause-timeout" => cluster_slot_migration_write_pause_timeout_ms: u64 = 10000,
+    "cluster-slot-migration-write-pause-timeout" => slots_write_pause_ms_max: u64 = 10000,
         Number::between(0, LONG_MAX), MUTABLE;
     /// Bytes a link of the bus may pile up; 0 for no limit.
     "cluster-link-sendbuf-limit" => cluster_link_sendbuf_limit: u64 = 0, Number::bytes(0, ULONG_MAX), MUTABLE;

@@ -59,7 +59,7 @@ use crate::persist::forkless::Feed;
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::script::Scripting;
 use crate::script::functions::Host;
-use crate::server::cluster::moves::Moves;
+use crate::server::cluster::moves::state::Moves;
 use crate::server::cluster::wires::Bus;
 use crate::server::effects::{Effects, Observers};
 use crate::server::execution::row::Rows;

@@ -5,7 +5,6 @@
 //! once.
 
 use super::Server;
-use super::cluster::moves::export;
 use super::effects::Observers;
 use super::modes::ServerModes;
 use crate::peers::repl::outgoing::{TO_ALL, TO_FILE, TO_REPLICAS};
@@ -46,7 +45,7 @@ fn deliver(server: &mut Server, transaction: bool) {
         server.repl.feed(sent.framed(transaction && sent.len() > 1));
     }
     if server.moves.export.is_some() {
-        export::feed(server, sent);
+        server.moves.feed(&server.commands, sent, server.clock.unix_ms());
     }
     if parts.is_some() {
         outgoing = outgoing.only(TO_ALL);

@@ -211,6 +211,10 @@ _oxidis() {
         --cluster-preferred-endpoint-type
         --cluster-blacklist-ttl
         --cluster-slot-stats-enabled
+        --cluster-slot-migration-handoff-max-lag-bytes
+        --cluster-slot-migration-write-pause-timeout
+        --cluster-slot-migration-sync-buffer-drain-timeout
+        --cluster-slot-migration-max-archived-tasks
         --busy-reply-threshold
         --lua-enable-deprecated-api
         --notify-keyspace-events

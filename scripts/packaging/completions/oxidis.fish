@@ -206,6 +206,10 @@ complete -c oxidis -l cluster-announce-human-nodename -d 'A name of the node for
 complete -c oxidis -l cluster-preferred-endpoint-type -d 'How clients are sent to other nodes'
 complete -c oxidis -l cluster-blacklist-ttl -d 'Seconds for which a node that was forgotten is not learnt of again from others'
 complete -c oxidis -l cluster-slot-stats-enabled -d 'What is counted for each slot, for CLUSTER SLOT-STATS'
+complete -c oxidis -l cluster-slot-migration-handoff-max-lag-bytes
+complete -c oxidis -l cluster-slot-migration-write-pause-timeout
+complete -c oxidis -l cluster-slot-migration-sync-buffer-drain-timeout
+complete -c oxidis -l cluster-slot-migration-max-archived-tasks
 complete -c oxidis -l busy-reply-threshold -d 'Milliseconds after which other clients are told that a script is running, and may end it'
 complete -c oxidis -l lua-enable-deprecated-api -d 'Offer functions to scripts that have long been advised against'
 complete -c oxidis -l notify-keyspace-events -d 'Events about keys that are published'

@@ -3,7 +3,6 @@
 use super::{lifecycle, publish, tracking};
 use crate::net::ClientKey;
 use crate::server::Server;
-use crate::server::cluster::moves::export;
 use crate::server::replication::{primary, role};
 
 /// Takes a client out of everything that knows it, before it is removed. It may come here twice, when somebody has it
@@ -14,7 +13,7 @@ pub fn unlink_client(server: &mut Server, key: ClientKey) {
     publish::forget(server, key);
     primary::forget(server, key);
     role::forget(server, key);
-    export::forget(server, key);
+    server.moves.forget(key);
     server.unblock(key);
     lifecycle::stop_monitoring(server, key);
 }

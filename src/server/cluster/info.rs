@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use super::moves::strays;
 use crate::db::Databases;
 use crate::peers::cluster::message::Kind;
 use crate::peers::cluster::{Flags, State};
@@ -49,7 +48,8 @@ pub fn lines(cluster: &State) -> String {
 
 /// What there is to tell of slots that move all at once, likewise.
 pub fn moves(server: &Server, db: &Databases) -> String {
-    let (active, trim, left) = (server.moves.active(), &server.moves.trim, strays::keys_left(server, db));
+    let (active, trim) = (server.moves.active(), &server.moves.trim);
+    let left = server.cluster.as_deref().map_or(0, |cluster| server.moves.keys_to_trim(cluster, db));
     let (running, trimmed) = if trim.running { (1, trim.trimmed) } else { (0, 0) };
     let fields = [
         ("active_tasks", active as u64),

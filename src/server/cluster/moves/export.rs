@@ -3,15 +3,13 @@
 
 use std::io;
 
-use super::{Moves, import, keys_in};
-use crate::command::{Args, Error, keys};
-use crate::db::slot::slot_of;
+use super::state::{ExportWork, ImportWork, WINDOW_BYTES, keys_in};
+use crate::command::Error;
 use crate::db::{Databases, Key};
 use crate::net::ClientKey;
-use crate::peers::cluster::moves::export::{Export, Fate, Limits, Step};
+use crate::peers::cluster::moves::export::{Export, Limits, Step};
 use crate::peers::cluster::moves::{Operation, Task, TaskState};
 use crate::peers::cluster::{NodeId, SlotSet};
-use crate::peers::repl::outgoing::Outgoing;
 use crate::persist::aof::rewrite;
 use crate::persist::rdb;
 use crate::resp::request::OwnedRequest;
@@ -22,22 +20,6 @@ use crate::server::{Server, propagate};
 
 /// How long keys are sent in one turn, in microseconds.
 const SLICE_US: u64 = 1000;
-/// Keys are sent as long as less than this waits to be sent, in bytes.
-const WINDOW_BYTES: usize = 4 << 20;
-
-/// A task at work.
-#[derive(Debug)]
-pub struct AtWork {
-    pub rules: Export,
-    /// The connection of the destination, while there is one.
-    client: Option<ClientKey>,
-    /// What is to be added to its output.
-    pending: Vec<u8>,
-    /// The destination has said that it is ready, with an offset and an epoch, and waits for an answer.
-    ready: Option<(u64, u64)>,
-    /// Why the task cannot go on.
-    broken: Option<&'static str>,
-}
 
 /// How a task ends.
 enum End {
@@ -46,33 +28,13 @@ enum End {
     Canceled(String),
 }
 
-impl AtWork {
-    /// Adds a request to the stream.
-    fn say<T: AsRef<[u8]>>(&mut self, words: &[T], now_ms: i64) {
-        let before = self.pending.len();
-        OwnedRequest::of(words).view().encode(&mut self.pending);
-        self.rules.added(self.pending.len() - before, now_ms);
-    }
-
-    /// Whether keys can be sent at once.
-    pub fn has_work(&self, server: &Server) -> bool {
-        self.rules.has_keys_left() && self.waiting_bytes(server) < WINDOW_BYTES
-    }
-
-    /// Bytes that wait to be sent.
-    pub fn waiting_bytes(&self, server: &Server) -> usize {
-        let client = self.client.and_then(|key| server.clients.get(key));
-        self.pending.len() + client.map_or(0, |client| client.output.len())
-    }
-}
-
 fn limits(server: &Server) -> Limits {
     let config = &server.config;
     let ms = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     Limits {
-        lag_bytes_max: config.cluster_slot_migration_handoff_max_lag_bytes,
-        pause_ms_max: ms(config.cluster_slot_migration_write_pause_timeout_ms),
-        drain_ms_max: ms(config.cluster_slot_migration_sync_buffer_drain_timeout_ms),
+        lag_bytes_max: config.slots_handoff_lag_bytes_max,
+        pause_ms_max: ms(config.slots_write_pause_ms_max),
+        drain_ms_max: ms(config.slots_drain_ms_max),
         held_otherwise: server.pause.holders.iter().any(|holder| *holder != WritePauseReason::SlotHandoff),
         silence_ms_max: i64::from(config.repl_timeout) * 1000,
     }
@@ -117,35 +79,30 @@ pub fn begin(
     );
     let rules = Export::new(task, keys, now_ms);
     server.moves.export =
-        Some(Box::new(AtWork { rules, client: Some(client), pending: Vec::new(), ready: None, broken: None }));
+        Some(Box::new(ExportWork { rules, client: Some(client), pending: Vec::new(), ready: None, broken: None }));
     server.clients.at_mut(client).exports_slots = true;
     propagate::update_propagate_observer(server);
     Ok(keys)
 }
 
-/// The work that a client's connection is for.
-fn of_client(moves: &mut Moves, key: ClientKey) -> Option<&mut AtWork> {
-    moves.export.as_deref_mut().filter(|work| work.client == Some(key))
-}
-
 /// The destination is so far.
 pub fn acked(server: &mut Server, key: ClientKey, offset: u64) {
     let now_ms = server.clock.unix_ms();
-    if let Some(work) = of_client(&mut server.moves, key) {
+    if let Some(work) = server.moves.export_of(key) {
         work.rules.acked(offset, now_ms);
     }
 }
 
 /// The destination has everything, and knows of an epoch.
 pub fn ready(server: &mut Server, key: ClientKey, offset: u64, epoch: u64) {
-    if let Some(work) = of_client(&mut server.moves, key) {
+    if let Some(work) = server.moves.export_of(key) {
         work.ready = Some((offset, epoch));
     }
 }
 
 /// The destination, which was told to take the slots, does not.
 pub fn declined(server: &mut Server, key: ClientKey) {
-    if let Some(work) = of_client(&mut server.moves, key)
+    if let Some(work) = server.moves.export_of(key)
         && work.rules.declined()
     {
         work.broken = Some("The destination declines");
@@ -155,13 +112,13 @@ pub fn declined(server: &mut Server, key: ClientKey) {
 /// Whether this node has to take slots itself before it gives some away: of two nodes that are about to exchange slots
 /// one goes first.
 fn takes_first(server: &Server, dest: &NodeId) -> bool {
-    let takes = |work: &import::AtWork| work.rules.task.state == TaskState::Takeover;
+    let takes = |work: &ImportWork| work.rules.task.state == TaskState::Takeover;
     let goes_first = server.cluster.as_ref().is_some_and(|cluster| cluster.myself().id < *dest);
     goes_first && server.moves.import.as_ref().is_some_and(|work| takes(work))
 }
 
 /// Answers a destination that is ready.
-fn answer_ready(server: &Server, work: &mut AtWork, limits: &Limits, now_ms: i64) {
+fn answer_ready(server: &Server, work: &mut ExportWork, limits: &Limits, now_ms: i64) {
     if work.ready.is_none() || takes_first(server, &work.rules.task.dest) {
         return;
     }
@@ -179,48 +136,13 @@ fn answer_ready(server: &Server, work: &mut AtWork, limits: &Limits, now_ms: i64
 
 /// The destination has taken the slots under an epoch.
 pub fn taken(server: &mut Server, key: ClientKey, epoch: u64) {
-    let Some(work) = of_client(&mut server.moves, key).filter(|work| work.rules.has_granted()) else { return };
+    let Some(work) = server.moves.export_of(key).filter(|work| work.rules.has_granted()) else { return };
     let (dest, slots) = (work.rules.task.dest, work.rules.task.slots.clone());
     event::with(server, |cluster, _| {
         if let Some((dest, _)) = cluster.find(dest.as_bytes()) {
             cluster.hear_taken(dest, epoch, &slots);
         }
     });
-}
-
-/// A client is gone; it may have been the destination.
-pub fn forget(server: &mut Server, key: ClientKey) {
-    if let Some(work) = of_client(&mut server.moves, key) {
-        work.client = None;
-    }
-}
-
-/// Adds what is propagated to the stream, as far as it is about slots that are on their way.
-#[cold]
-pub fn feed(server: &mut Server, outgoing: &Outgoing) {
-    let Some(mut work) = server.moves.export.take() else { return };
-    let now_ms = server.clock.unix_ms();
-    for ((db, request), (_, bytes)) in outgoing.decoded().iter().zip(outgoing.iter()) {
-        let args = Args::from(request.view());
-        let Some(id) = server.commands.resolve(&request.view()).filter(|_| *db == 0) else { continue };
-        let found = keys::find(server.commands.entry(id).row, args);
-        let Some(slot) = found.first().map(|key| slot_of(args.get(key.index))) else { continue };
-        let fate = work.rules.fate(slot);
-        let elsewhere = found.iter().map(|key| slot_of(args.get(key.index))).filter(|other| *other != slot);
-        if elsewhere.map(|other| work.rules.fate(other)).any(|other| other != fate || fate == Fate::Touch) {
-            work.broken = Some("A command has changed keys of several slots");
-        }
-        match fate {
-            Fate::Ignore => {}
-            Fate::Send => {
-                work.pending.extend_from_slice(bytes);
-                work.rules.added(bytes.len(), now_ms);
-            }
-            Fate::Touch => found.iter().for_each(|key| work.rules.touch(args.get(key.index))),
-            Fate::Forbidden => work.broken = Some("Keys have changed while writes were held"),
-        }
-    }
-    server.moves.export = Some(work);
 }
 
 /// Goes on with the task.
@@ -232,7 +154,7 @@ pub fn step(server: &mut Server, db: &mut Databases) {
     }
 }
 
-fn advance(server: &mut Server, db: &mut Databases, work: &mut AtWork) -> Result<(), End> {
+fn advance(server: &mut Server, db: &mut Databases, work: &mut ExportWork) -> Result<(), End> {
     look(server, work)?;
     send_keys(server, db, work);
     let (limits, now_ms) = (limits(server), server.clock.unix_ms());
@@ -265,7 +187,7 @@ fn advance(server: &mut Server, db: &mut Databases, work: &mut AtWork) -> Result
 }
 
 /// Looks whether the task has come to its end, or cannot go on.
-fn look(server: &Server, work: &AtWork) -> Result<(), End> {
+fn look(server: &Server, work: &ExportWork) -> Result<(), End> {
     let Some(cluster) = server.cluster.as_deref() else { return Ok(()) };
     let task = &work.rules.task;
     let dest = cluster.find(task.dest.as_bytes()).map(|(key, _)| key);
@@ -286,14 +208,14 @@ fn look(server: &Server, work: &AtWork) -> Result<(), End> {
 }
 
 /// Sends keys for a while.
-fn send_keys(server: &mut Server, db: &mut Databases, work: &mut AtWork) {
+fn send_keys(server: &mut Server, db: &mut Databases, work: &mut ExportWork) {
     if !work.rules.has_keys_left() {
         return;
     }
     let (started, now_ms) = (server.clock.tick(), server.clock.unix_ms());
     let compress = server.config.rdbcompression.is_on();
     let delay_us = server.config.rdb_key_save_delay_us;
-    while work.has_work(server) {
+    while work.has_work(&server.clients) {
         let before = work.pending.len();
         let keys = send_some(db, work, compress, now_ms);
         work.rules.task.keys_done += keys;
@@ -309,8 +231,8 @@ fn send_keys(server: &mut Server, db: &mut Databases, work: &mut AtWork) {
 }
 
 /// Sends some keys of the slot whose turn it is; how many.
-fn send_some(db: &Databases, work: &mut AtWork, compress: bool, now_ms: i64) -> u64 {
-    let AtWork { rules, pending, .. } = work;
+fn send_some(db: &Databases, work: &mut ExportWork, compress: bool, now_ms: i64) -> u64 {
+    let ExportWork { rules, pending, .. } = work;
     let Some(walk) = rules.walk() else { return 0 };
     let dict = &db.database(0).dict;
     let write = |entry: crate::db::EntryView<'_>, out: &mut Vec<u8>| -> io::Result<()> {
@@ -342,11 +264,11 @@ fn send_some(db: &Databases, work: &mut AtWork, compress: bool, now_ms: i64) -> 
 }
 
 /// Ends a task that is not wanted any more.
-pub fn cancel(server: &mut Server, db: &mut Databases, work: AtWork, why: &str) {
+pub fn cancel(server: &mut Server, db: &mut Databases, work: ExportWork, why: &str) {
     finish(server, db, work, End::Canceled(why.to_owned()));
 }
 
-fn finish(server: &mut Server, db: &mut Databases, work: AtWork, end: End) {
+fn finish(server: &mut Server, db: &mut Databases, work: ExportWork, end: End) {
     let (granted, epoch) = (work.rules.has_granted(), work.rules.dest_epoch());
     let mut task = work.rules.task;
     let (id, slots) = (task.id.clone(), task.slots_text());
@@ -376,6 +298,6 @@ fn finish(server: &mut Server, db: &mut Databases, work: AtWork, end: End) {
         server.release_writes(db, WritePauseReason::SlotHandoff);
     }
     task.ended_ms = Some(server.clock.unix_ms());
-    server.moves.archive(task, server.config.cluster_slot_migration_max_archived_tasks);
+    server.moves.archive(task, server.config.slots_archived_tasks_max);
     propagate::update_propagate_observer(server);
 }

@@ -1,9 +1,10 @@
 //! Slots on their way here: asked for at their node, filled from its stream, taken when it says so.
 
-use std::io::{self, Read};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{keys_in, strays};
+use super::state::{ImportWork, Source, Stream, keys_in};
+use super::strays;
 use crate::client::internal::Internal;
 use crate::command::{Args, Error};
 use crate::db::Databases;
@@ -27,47 +28,6 @@ use crate::util::{number, platform};
 /// How long the stream is worked off in one turn, in microseconds.
 const SLICE_US: u64 = 5000;
 
-/// A task at work.
-#[derive(Debug)]
-pub struct AtWork {
-    pub rules: Import,
-    /// The connection until the stream begins,
-    wire: Wire,
-    /// and then.
-    stream: Option<Box<Stream>>,
-    /// A slot was given to a node meanwhile: what has come does not hold.
-    pub overtaken: bool,
-}
-
-/// The stream of a source.
-#[derive(Debug)]
-struct Stream {
-    requests: Reader<Source>,
-    /// What is to be said to the source.
-    output: Vec<u8>,
-    /// Runs the requests.
-    client: Internal,
-    reply: Reply,
-    /// There may be more than was worked off in the last turn.
-    reads_on: bool,
-}
-
-/// What came with the answer that the stream follows, and then the socket.
-#[derive(Debug)]
-struct Source {
-    head: io::Cursor<Vec<u8>>,
-    socket: Socket,
-}
-
-impl Read for Source {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.head.read(buffer)? {
-            0 => self.socket.read(buffer),
-            read => Ok(read),
-        }
-    }
-}
-
 /// How a task, or a try, ends.
 #[derive(Debug)]
 enum End {
@@ -82,43 +42,6 @@ impl From<io::Error> for End {
             io::ErrorKind::UnexpectedEof => "The source has closed the connection".to_owned(),
             _ => format!("The connection to the source is broken: {}", platform::os_error_text(&error)),
         })
-    }
-}
-
-impl AtWork {
-    /// The slots, while their keys come.
-    pub fn slots_coming(&self) -> Option<&SlotSet> {
-        (!self.rules.rests()).then_some(&self.rules.task.slots)
-    }
-
-    /// Whether more can be worked off at once.
-    pub fn has_work(&self) -> bool {
-        self.wire.reads_on || self.stream.as_ref().is_some_and(|stream| stream.reads_on)
-    }
-
-    fn say<T: AsRef<[u8]>>(&mut self, words: &[T]) -> io::Result<()> {
-        if let Some(stream) = &mut self.stream {
-            OwnedRequest::of(words).view().encode(&mut stream.output);
-        }
-        self.flush()
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let Some(Stream { requests, output, .. }) = self.stream.as_deref_mut() else { return self.wire.flush() };
-        let socket = &mut requests.source_mut().socket;
-        socket.flush_some()?;
-        let written = socket.write_some(output)?;
-        output.drain(..written);
-        socket.flush_some().map(|_| ())
-    }
-
-    fn hang_up(&mut self, server: &Server) {
-        let socket = self.stream.take().map(|stream| stream.requests.into_source().socket);
-        let wire = std::mem::take(&mut self.wire);
-        if let Some(mut socket) = socket.or(wire.socket) {
-            socket.close();
-            socket.deregister(server.listeners.registry()).ok();
-        }
     }
 }
 
@@ -149,7 +72,7 @@ pub fn begin(server: &mut Server, db: &mut Databases, slots: SlotSet) -> Result<
     let task = Task::new(id.clone(), slots, (source, dest), Operation::Import, server.clock.unix_ms());
     log::info!("Import task {id} created: src={source}, dest={dest}, slots={}", task.slots_text());
     server.moves.import =
-        Some(Box::new(AtWork { rules: Import::new(task), wire: Wire::default(), stream: None, overtaken: false }));
+        Some(Box::new(ImportWork { rules: Import::new(task), wire: Wire::default(), stream: None, overtaken: false }));
     Ok(id)
 }
 
@@ -167,7 +90,7 @@ pub fn ready(server: &mut Server, db: &mut Databases) {
     keep_or_end(server, db, work, result);
 }
 
-fn keep_or_end(server: &mut Server, db: &mut Databases, mut work: Box<AtWork>, result: Result<(), End>) {
+fn keep_or_end(server: &mut Server, db: &mut Databases, mut work: Box<ImportWork>, result: Result<(), End>) {
     match result {
         Ok(()) => server.moves.import = Some(work),
         Err(End::Completed) => {
@@ -180,7 +103,7 @@ fn keep_or_end(server: &mut Server, db: &mut Databases, mut work: Box<AtWork>, r
         }
         Err(End::Canceled(why)) => cancel(server, db, work, &why),
         Err(End::Again(why)) => {
-            work.hang_up(server);
+            work.hang_up(server.listeners.registry());
             let now_ms = server.clock.unix_ms();
             work.rules.failed(&why, now_ms);
             let task = &work.rules.task;
@@ -191,7 +114,7 @@ fn keep_or_end(server: &mut Server, db: &mut Databases, mut work: Box<AtWork>, r
 }
 
 /// Ends a task that is not wanted any more, or that cannot succeed.
-pub fn cancel(server: &mut Server, db: &mut Databases, mut work: Box<AtWork>, why: &str) {
+pub fn cancel(server: &mut Server, db: &mut Databases, mut work: Box<ImportWork>, why: &str) {
     work.rules.task.fail(why);
     let task = &mut work.rules.task;
     task.state = TaskState::Canceled;
@@ -199,15 +122,15 @@ pub fn cancel(server: &mut Server, db: &mut Databases, mut work: Box<AtWork>, wh
     end(server, db, work);
 }
 
-fn end(server: &mut Server, db: &mut Databases, mut work: Box<AtWork>) {
-    work.hang_up(server);
+fn end(server: &mut Server, db: &mut Databases, mut work: Box<ImportWork>) {
+    work.hang_up(server.listeners.registry());
     let mut task = work.rules.task;
     task.ended_ms = Some(server.clock.unix_ms());
-    server.moves.archive(task, server.config.cluster_slot_migration_max_archived_tasks);
+    server.moves.archive(task, server.config.slots_archived_tasks_max);
     strays::sync(server, db);
 }
 
-fn look(server: &mut Server, db: &mut Databases, work: &mut AtWork) -> Result<(), End> {
+fn look(server: &mut Server, db: &mut Databases, work: &mut ImportWork) -> Result<(), End> {
     let Some(cluster) = server.cluster.as_deref() else { return Ok(()) };
     if cluster.myself().is_replica() {
         return Err(End::Canceled("Cancelled due to this node being a replica".to_owned()));
@@ -227,19 +150,19 @@ fn look(server: &mut Server, db: &mut Databases, work: &mut AtWork) -> Result<()
 }
 
 /// Fails where an operator has decided otherwise about the slots.
-fn overtaken(work: &mut AtWork) -> Result<(), End> {
+fn overtaken(work: &mut ImportWork) -> Result<(), End> {
     match std::mem::take(&mut work.overtaken) {
         true => Err(End::Again("A slot was given to a node meanwhile".to_owned())),
         false => Ok(()),
     }
 }
 
-fn ack(work: &mut AtWork, offset: u64) -> io::Result<()> {
+fn ack(work: &mut ImportWork, offset: u64) -> io::Result<()> {
     work.say(&["CLUSTER", "SYNCSLOTS", "ACK", &offset.to_string()])
 }
 
 /// Begins, once nothing is here of the slots.
-fn try_begin(server: &mut Server, db: &mut Databases, work: &mut AtWork) -> Result<(), End> {
+fn try_begin(server: &mut Server, db: &mut Databases, work: &mut ImportWork) -> Result<(), End> {
     let Some(cluster) = &mut server.cluster else { return Ok(()) };
     let slots = &work.rules.task.slots;
     let source = cluster.source_of(slots).map_err(End::Canceled)?;
@@ -272,7 +195,7 @@ fn try_begin(server: &mut Server, db: &mut Databases, work: &mut AtWork) -> Resu
     Ok(())
 }
 
-fn advance(server: &mut Server, db: &mut Databases, work: &mut AtWork) -> Result<(), End> {
+fn advance(server: &mut Server, db: &mut Databases, work: &mut ImportWork) -> Result<(), End> {
     overtaken(work)?;
     if work.rules.task.state == TaskState::Connecting && !is_connected(server, work)? {
         return Ok(());
@@ -292,7 +215,7 @@ fn advance(server: &mut Server, db: &mut Databases, work: &mut AtWork) -> Result
 }
 
 /// Whether the connection stands by now; then the talk begins.
-fn is_connected(server: &Server, work: &mut AtWork) -> Result<bool, End> {
+fn is_connected(server: &Server, work: &mut ImportWork) -> Result<bool, End> {
     let Some(socket) = &work.wire.socket else { return Ok(false) };
     if !socket.is_connected()? {
         return Ok(false);
@@ -311,7 +234,7 @@ fn is_connected(server: &Server, work: &mut AtWork) -> Result<bool, End> {
 }
 
 /// Asks for the slots.
-fn ask(server: &Server, work: &mut AtWork) {
+fn ask(server: &Server, work: &mut ImportWork) {
     let task = &work.rules.task;
     let ends = task.slots.ranges().into_iter().flat_map(|(first, last)| [first, last]);
     let numbers: Vec<String> = ends.map(|slot| slot.to_string()).collect();
@@ -322,7 +245,7 @@ fn ask(server: &Server, work: &mut AtWork) {
 }
 
 /// Takes an answer of the source.
-fn answer(server: &Server, work: &mut AtWork, line: &str) -> Result<(), End> {
+fn answer(server: &Server, work: &mut ImportWork, line: &str) -> Result<(), End> {
     match work.rules.task.state {
         TaskState::AuthReply if line.starts_with('-') => {
             return Err(End::Again(format!("Error reply to AUTH from the source: {line}")));
@@ -352,7 +275,7 @@ fn answer(server: &Server, work: &mut AtWork, line: &str) -> Result<(), End> {
 }
 
 /// Works the stream off for a while.
-fn run_stream(server: &mut Server, db: &mut Databases, work: &mut AtWork) -> Result<(), End> {
+fn run_stream(server: &mut Server, db: &mut Databases, work: &mut ImportWork) -> Result<(), End> {
     let Some(mut stream) = work.stream.take() else { return Ok(()) };
     let started = server.clock.tick();
     stream.reads_on = false;
@@ -384,7 +307,7 @@ fn run_stream(server: &mut Server, db: &mut Databases, work: &mut AtWork) -> Res
     Ok(())
 }
 
-fn run_batch(server: &mut Server, db: &mut Databases, work: &mut AtWork, stream: &mut Stream) -> Result<(), End> {
+fn run_batch(server: &mut Server, db: &mut Databases, work: &mut ImportWork, stream: &mut Stream) -> Result<(), End> {
     let now_ms = server.clock.unix_ms();
     for index in 0..stream.requests.requests().0.requests.len() {
         let request = stream.requests.request(index);
@@ -443,7 +366,7 @@ fn run(
 /// Does what the source says about the stream itself; what it is to be told.
 fn control(
     server: &mut Server,
-    work: &mut AtWork,
+    work: &mut ImportWork,
     request: &ArgView<'_>,
     offset: u64,
 ) -> Result<Option<Vec<String>>, End> {
@@ -483,7 +406,7 @@ fn request_number(request: &ArgView<'_>, index: usize) -> u64 {
 }
 
 /// Takes the slots; the epoch.
-fn take_over(server: &mut Server, work: &AtWork, source_epoch: u64) -> Result<u64, End> {
+fn take_over(server: &mut Server, work: &ImportWork, source_epoch: u64) -> Result<u64, End> {
     // The time this turn began may be long ago.
     server.clock.read_wall();
     let task = &work.rules.task;
@@ -505,10 +428,4 @@ fn take_over(server: &mut Server, work: &AtWork, source_epoch: u64) -> Result<u6
         event::with(server, |cluster, moment| cluster.take_over(&task.slots, source_epoch, moment)).unwrap_or(0);
     bus::save(server);
     Ok(epoch)
-}
-
-/// Bytes that have come and were not worked off.
-pub fn input_bytes(server: &Server) -> usize {
-    let stream = server.moves.import.as_ref().and_then(|work| work.stream.as_ref());
-    stream.map_or(0, |stream| stream.requests.waiting_bytes())
 }

@@ -1,7 +1,6 @@
 //! Keys in slots of others that count for nothing: what has come of an import that is not finished, and what is left of
 //! slots that have gone. Nobody sees them; they are deleted a slice at a time, and replicas are told of each.
 
-use super::keys_in;
 use crate::db::Databases;
 use crate::peers::cluster::SlotSet;
 use crate::server::execution::changes;
@@ -13,24 +12,9 @@ const SLICE_US: u64 = 1000;
 /// Keys deleted between two looks at the clock.
 const KEYS_PER_LOOK: usize = 16;
 
-/// How far the deletion is.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Trim {
-    /// Keys are being deleted.
-    pub running: bool,
-    /// Keys deleted since that began.
-    pub trimmed: u64,
-    /// How often it began, came to its end, and was broken off.
-    pub started: u64,
-    pub completed: u64,
-    pub cancelled: u64,
-}
-
-/// Slots whose keys are to go; those that are just being imported are not among them.
+/// Slots whose keys are to go.
 fn to_trim(server: &Server) -> SlotSet {
-    let Some(cluster) = server.cluster.as_deref() else { return SlotSet::default() };
-    let imported = server.moves.import.as_ref().and_then(|work| work.slots_coming());
-    cluster.strays().iter().filter(|slot| !imported.is_some_and(|imported| imported.has(*slot))).collect()
+    server.cluster.as_deref().map(|cluster| server.moves.to_trim(cluster)).unwrap_or_default()
 }
 
 /// Whether keys may go now: in a pause the data stands still.
@@ -43,11 +27,6 @@ fn may_trim(server: &Server) -> bool {
 pub fn has_work(server: &Server) -> bool {
     let some = server.cluster.as_deref().is_some_and(|cluster| !cluster.strays().is_empty());
     some && may_trim(server) && !to_trim(server).is_empty()
-}
-
-/// How many keys are still to go.
-pub fn keys_left(server: &Server, db: &Databases) -> u64 {
-    if server.moves.trim.running { keys_in(db, &to_trim(server)) } else { 0 }
 }
 
 /// Deletes keys for a while, if there are some to go.

@@ -6,7 +6,6 @@
 use super::section::{Section, Source, human};
 use crate::config::Choice;
 use crate::peers::repl::main_channel::MainChannel;
-use crate::server::cluster::moves::import;
 use crate::types::hash::template_figures;
 use crate::util::{alloc, platform};
 
@@ -169,8 +168,8 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("mem_clients_normal", memory.clients);
     section.field("mem_cluster_links", source.server.bus.memory());
     let moves = &source.server.moves;
-    let output = moves.export.as_ref().map_or(0, |work| work.waiting_bytes(source.server));
-    let input = import::input_bytes(source.server);
+    let output = moves.export.as_ref().map_or(0, |work| work.waiting_bytes(&source.server.clients));
+    let input = moves.input_bytes();
     section.field("mem_cluster_slot_migration_output_buffer", output);
     section.field("mem_cluster_slot_migration_input_buffer", input);
     section.field("mem_cluster_slot_migration_input_buffer_peak", input.max(moves.input_peak));
