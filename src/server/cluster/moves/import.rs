@@ -7,6 +7,7 @@ use super::state::{ImportWork, Source, Stream, keys_in};
 use super::strays;
 use crate::client::internal::Internal;
 use crate::command::{Args, Error};
+use crate::config::ReplicaOf;
 use crate::db::Databases;
 use crate::net::socket::Socket;
 use crate::net::tls::Session;
@@ -19,7 +20,7 @@ use crate::persist::aof::reader::{Found, Reader};
 use crate::resp::reply::Reply;
 use crate::resp::request::{ArgView, OwnedRequest};
 use crate::server::Server;
-use crate::server::cluster::{bus, event};
+use crate::server::cluster::{bus, endpoint, event};
 use crate::server::event_loop::before_replies::before_replies;
 use crate::server::execution::{Ctx, process};
 use crate::server::replication::connect;
@@ -179,7 +180,7 @@ fn try_begin(server: &mut Server, db: &mut Databases, work: &mut ImportWork) -> 
     work.rules.task.source = id.unwrap_or(work.rules.task.source);
     work.rules.connecting(server.clock.unix_ms());
     log::info!("Import task {} started for slots: {}", work.rules.task.id, work.rules.task.slots_text());
-    let (host, port) = bus::replication_port(server, source)
+    let ReplicaOf { host, port } = endpoint::for_replication(server, source)
         .ok_or_else(|| End::Again("The address of the source is not known".to_owned()))?;
     let ip: IpAddr = host.parse().map_err(|_| End::Again(format!("'{host}' is no address")))?;
     let address = SocketAddr::new(ip, port);
