@@ -1,6 +1,6 @@
 //! JSON documents.
 //!
-//! [`value`] is a document in memory, [`read`] and [`write`] lead from and to its text, [`path`] with its parser and
+//! [`value`] is a document in memory, [`read`] and [`mod@write`] lead from and to its text, [`path`] with its parser and
 //! what follows it says which values are meant, and [`edit`] changes them.
 
 pub mod edit;

@@ -13,7 +13,7 @@ pub const CELLS_MAX: usize = 1 << 26;
 pub struct Projection {
     from: usize,
     to: usize,
-    /// The cells, by the components of the result, if they are not those of [`Projection::cell`].
+    /// The cells, by the components of the result, if they are not those of [`sign`].
     other: Option<Box<[f32]>>,
 }
 
