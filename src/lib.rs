@@ -60,6 +60,9 @@
 //!   `persist/rdb/format.rs`, a row in `persist/rdb/kinds.rs` and an arm in `persist/rdb/forms.rs`; its commands for the
 //!   log in `persist/aof/rewrite.rs`; its sizes in `observe/info/keysizes.rs`; its group and category in
 //!   `command/spec.rs`, its letter in `config/notify.rs`; its commands in `commands`.
+//! - a value type that Redis brings as a module: a folder in `types` that says what `types/bundled.rs` asks of a value,
+//!   a file in `persist/rdb/value` and its row in `TYPES` of `bundled.rs` there, a row in `command/modules.rs`, and its
+//!   commands in `commands`. Nothing else knows it.
 //! - a form of a value, or what else a newer RDB file has: `persist/rdb/mod.rs` says where.
 //! - something done by time: a step of `cron::tick`, `hz` times a second; ten times a second beside the rates there,
 //!   once a second in `replication/cron.rs`. Before each wait: `cron::before_wait`.

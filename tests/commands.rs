@@ -160,7 +160,7 @@ fn what_is_for_nodes_of_a_cluster_is_refused() {
     let Reply::Array(list) = client.cmd(&["COMMAND", "INFO", "cluster"]) else { panic!("an array") };
     let Reply::Array(cluster) = &list[0] else { panic!("a row") };
     let Reply::Array(subcommands) = &cluster[9] else { panic!("rows") };
-    assert_eq!(subcommands.len(), 29);
+    assert_eq!(subcommands.len(), 31);
     for row in subcommands {
         let Reply::Array(fields) = row else { panic!("a row") };
         let (name, Reply::Integer(arity)) = (fields[0].text(), &fields[1]) else { panic!("{fields:?}") };

@@ -1,8 +1,9 @@
-//! Long work tells how far it is, in the log: loading, saving, rewriting the log of commands, a full synchronization.
-//! INFO has the same figures.
+//! Long work tells how far it is, in the log: loading, saving, rewriting the log of commands, a full synchronization,
+//! slots on their way. INFO has the same figures, and of slots CLUSTER MIGRATION STATUS.
 
 use std::time::{Duration, Instant};
 
+use crate::peers::cluster::moves::Task;
 use crate::peers::repl::link::State;
 use crate::persist::fork::Purpose;
 use crate::server::Server;
@@ -43,6 +44,14 @@ fn all(server: &Server) -> Vec<Progress> {
         };
         found.push(Progress { what, share: share_of_child(server), began: Some(child.started) });
     }
+    let moves = &server.moves;
+    let share = |task: &Task| task.progress_percent() as f64 / 100.0;
+    if let Some(work) = &moves.import {
+        found.push(Progress { what: "Importing slots", share: share(&work.rules.task), began: None });
+    }
+    if let Some(work) = &moves.export {
+        found.push(Progress { what: "Handing slots to another node", share: share(&work.rules.task), began: None });
+    }
     found
 }
 
@@ -67,7 +76,11 @@ pub fn left_s(share: f64, elapsed: Duration) -> Option<u64> {
 
 /// Tells of what takes long.
 pub fn tick(server: &mut Server) {
-    if server.loading.is_none() && server.persist.child.is_none() && !server.repl.link.is_syncing() {
+    let works = server.loading.is_some()
+        || server.persist.child.is_some()
+        || server.repl.link.is_syncing()
+        || server.moves.active() > 0;
+    if !works {
         server.cron.told.clear();
         return;
     }
