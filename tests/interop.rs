@@ -255,7 +255,7 @@ fn logs_that_begin_with_a_snapshot_are_taken_over() {
 }
 
 #[test]
-fn values_of_modules_are_named_and_left_out_if_that_is_wanted() {
+fn a_vector_set_of_redis_comes_in_with_the_file() {
     let Some(redis) = redis_8() else { return };
     let folder = tempfile::tempdir().expect("a temporary directory");
     {
@@ -264,13 +264,27 @@ fn values_of_modules_are_named_and_left_out_if_that_is_wanted() {
         run_all(&mut connection, &["set a 1", "vadd points values 2 0.5 1.5 x", "set b 2"].map(str::to_owned));
         assert_eq!(connection.cmd(&["save"]), Reply::ok());
     }
+    let server = start_on(&binary(), folder.path(), &[]);
+    assert_eq!(server.connect().cmd(&["mget", "a", "b"]), Reply::bulks(&["1", "2"]));
+    assert_eq!(server.connect().cmd(&["vcard", "points"]), Reply::Integer(1));
+}
+
+#[test]
+fn values_of_unknown_modules_are_named_and_left_out_if_that_is_wanted() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    // Nine letters by their places in the alphabet, six bits each, and the version in ten: "AAAAAAAAB" of version 1.
+    let identity = (1u64 << 10 | 1).to_be_bytes();
+    // A piece that is the number 5, and the mark of the end.
+    let value = [&[0x81][..], &identity, &[2, 5, 0]].concat();
+    let file = [b"REDIS0009\xfe\0\0\x01a\x011\x07\x06points", &value[..], b"\0\x01b\x012\xff", &[0; 8]].concat();
+    fs::write(folder.path().join("dump.rdb"), &file).expect("a file");
     let arguments = ["--dir", folder.path().to_str().expect("a folder"), "--dbfilename", "dump.rdb"];
     let port = free_port().to_string();
     let refused = std::process::Command::new(binary()).args(arguments).args(["--port", &port]).output();
     let log = String::from_utf8_lossy(&refused.expect("the server's binary starts").stdout).into_owned();
-    assert!(log.contains("no matching module type 'vectorset' (key 'points')"), "{log}");
+    assert!(log.contains("no matching module type 'AAAAAAAAB' (key 'points')"), "{log}");
     let server = start_on(&binary(), folder.path(), &["--rdb-load-skip-unknown-modules", "yes"]);
-    server.await_log("Skipping key 'points' in DB 0: its value is of module type 'vectorset'");
+    server.await_log("Skipping key 'points' in DB 0: its value is of module type 'AAAAAAAAB'");
     assert_eq!(server.connect().cmd(&["mget", "a", "b"]), Reply::bulks(&["1", "2"]));
     assert_eq!(server.connect().cmd(&["dbsize"]), Reply::Integer(2));
 }

@@ -30,16 +30,18 @@ pub fn note_sent(server: &mut Server, key: ClientKey, version: Option<Version>) 
 }
 
 /// A connection of a replica is about to go. If that has not loaded the snapshot that it was sent, or is being sent, it
-/// has failed to; who has been sent it over a connection of its own does not need that any more.
+/// has failed to; who has been sent it over a connection of its own does not need that any more, as long as the other
+/// one is there.
 pub fn note_failed(server: &mut Server, key: ClientKey, is_sent: bool) {
     let transfer = server.repl.transfer.as_ref().filter(|transfer| transfer.to.contains(&key));
     if let Some(version) = transfer.and_then(|transfer| transfer.version) {
         note_sent(server, key, Some(version));
     }
-    if is_sent && replica_mut(server, key).is_some_and(|replica| replica.is_second()) {
+    let other = channels::other(server, key);
+    if is_sent && other.is_some() && replica_mut(server, key).is_some_and(|replica| replica.is_second()) {
         return;
     }
-    let connections = [Some(key), channels::other(server, key)];
+    let connections = [Some(key), other];
     let unloaded = connections.into_iter().flatten().find_map(|key| replica_mut(server, key)?.unloaded.take());
     let Some(version) = unloaded else { return };
     let (who, now) = (name(server, key), server.clock.unix_ms());
@@ -57,7 +59,8 @@ pub fn note_failed(server: &mut Server, key: ClientKey, is_sent: bool) {
 pub fn refuse_for_now(server: &Server, db: &Databases, key: ClientKey) -> CmdResult {
     let who = name(server, key);
     let Some(version) = server.repl.failed_loads.refused(&who, server.clock.unix_ms()) else { return Ok(()) };
-    if save::lowest_of(db, KEYS_ASKED_MAX) != version {
+    // What is known of the snapshot is its magic, which our own form shares with that of Redis.
+    if save::lowest_of(db, KEYS_ASKED_MAX).magic() != version.magic() {
         return Ok(());
     }
     log::info!("Replica {who} is given a snapshot of {version} once a minute: it has failed to load it.");
