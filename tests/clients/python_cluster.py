@@ -127,6 +127,8 @@ def check_moves(client):
         for slot in sorted({client.keyslot(f"key:{number}") for number in range(500)}):
             if client.nodes_manager.slots_cache[slot][0].port == primaries[0].port:
                 move(origin, target, primaries[1].port, slot)
+        # What the client knows is taken from a node that may have heard of a move before it heard of who follows whom.
+        wait("a replica that the client knows", lambda: client.get_replicas() or client.nodes_manager.initialize())
         replica = Connection("127.0.0.1", client.get_replicas()[0].port)
         wait("the failover to begin", lambda: replica.call("CLUSTER", "FAILOVER") == "OK")
         wait("the failover", lambda: replica.call("ROLE")[0] == "master")
