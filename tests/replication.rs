@@ -102,6 +102,8 @@ fn a_replica_that_is_promoted_keeps_the_others_and_the_old_primary_partially() {
     follow(&second, first.port());
     follow(&third, first.port());
     write_everything(&mut first.connect(), 6, 1000);
+    // So is the DEL of a key that expires at that moment.
+    assert_eq!(first.connect().cmd(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]), Reply::ok());
     wait_for_same(&[&first, &second, &third]);
     assert_eq!(second.connect().cmd(&["REPLICAOF", "NO", "ONE"]), Reply::ok());
     follow(&third, second.port());
