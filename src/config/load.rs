@@ -39,6 +39,10 @@ const DEPRECATED: [&[u8]; 13] = [
     b"vm-swap-file",
 ];
 
+/// What directives begin with that belong to the modules which Redis 8 bundles: skipped likewise, since nothing of these
+/// can be set here.
+const OF_MODULES: [&[u8]; 4] = [b"bf-", b"cf-", b"search-", b"ts-"];
+
 /// A line kept for the part of the server that understands it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
@@ -211,6 +215,7 @@ impl Loader<'_> {
         let statement = |words| Statement { line, text: text.to_vec(), words, is_outside };
         match (name.as_slice(), words.len()) {
             (name, 1) if DEPRECATED.contains(&name) => {}
+            (name, 1) if OF_MODULES.iter().any(|prefix| name.starts_with(prefix)) => {}
             (b"include", 1) => self.include(&words[0])?,
             (b"rename-command", 2) => self.config.renamed_commands.push(statement(words)),
             (b"role", 1..) => self.config.roles.push(statement(words)),
