@@ -11,8 +11,6 @@ pub mod top_k;
 
 use crate::command::spec::{Access, Keys};
 use crate::command::{Args, Error};
-use crate::db::Key;
-use crate::server::execution::{Ctx, changes};
 use crate::util::number;
 
 const READS: &[Keys] = &[Keys::at(1, Access::RO.and(Access::ACCESS))];
@@ -21,14 +19,6 @@ const INSERTS: &[Keys] = &[Keys::at(1, Access::RW.and(Access::INSERT))];
 
 const NO_KEY: Error = Error::fixed("ERR not found");
 const EXISTS: Error = Error::fixed("ERR item exists");
-
-/// A sketch has changed.
-fn modified(cx: &mut Ctx<'_>, key: &Key<'_>) {
-    cx.db.dirty += 1;
-    if cx.server.observers.any() {
-        changes::key_changed(cx, key.bytes());
-    }
-}
 
 /// Where a word is among the arguments from one on.
 fn word(args: Args<'_>, from: usize, word: &str) -> Option<usize> {

@@ -32,6 +32,15 @@ pub trait Value: Any + Send {
     fn digest(&self, digest: &mut Digest);
 }
 
+impl dyn Value {
+    /// The value, if it is of this type.
+    #[inline]
+    pub fn downcast<T: Value>(&self) -> Option<&T> {
+        let value: &dyn Any = self;
+        value.downcast_ref()
+    }
+}
+
 /// A value of such a type, in its entry.
 pub struct Bundled(Box<dyn Value>);
 
@@ -50,8 +59,7 @@ impl Bundled {
     /// The value, if it is of this type.
     #[inline]
     pub fn get<T: Value>(&self) -> Option<&T> {
-        let value: &dyn Any = &*self.0;
-        value.downcast_ref()
+        self.0.downcast()
     }
 
     /// The value, to be changed, if it is of this type.

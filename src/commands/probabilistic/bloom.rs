@@ -1,6 +1,6 @@
 //! Bloom filters: BF.*.
 
-use super::{EXISTS, INSERTS, NO_KEY, READS, UPDATES, double, integer, letter, modified, word};
+use super::{EXISTS, INSERTS, NO_KEY, READS, UPDATES, double, integer, letter, word};
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
@@ -137,7 +137,7 @@ fn reserve(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     let bloom = Making { capacity, error, expansion, scales }.make()?;
     cx.db.put_bundled(&key, bloom);
-    modified(cx, &key);
+    cx.changed_quietly(&key);
     cx.reply.ok();
     Ok(())
 }
@@ -147,7 +147,7 @@ fn filter<'c>(cx: &'c mut Ctx<'_>, key: &Key<'_>, making: Option<&Making>) -> Re
     if cx.db.bundled_mut::<Bloom>(key)?.is_none() {
         let bloom = making.ok_or(NO_KEY)?.make()?;
         cx.db.put_bundled(key, bloom);
-        modified(cx, key);
+        cx.changed_quietly(key);
     }
     cx.db.bundled_mut(key)?.ok_or(NO_KEY)
 }
@@ -159,7 +159,7 @@ fn add(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         None => filter(cx, &key, Some(&Making::DEFAULT))?.add(args.get(2))?,
     };
     if added {
-        modified(cx, &key);
+        cx.changed_quietly(&key);
     }
     cx.reply.boolean(added);
     Ok(())
@@ -181,7 +181,7 @@ fn add_all(cx: &mut Ctx<'_>, args: Args<'_>, from: usize, making: Option<&Making
         }
     }
     if results.contains(&Ok(true)) {
-        modified(cx, &key);
+        cx.changed_quietly(&key);
     }
     cx.reply.array(results.len());
     for result in results {
@@ -336,7 +336,7 @@ fn loadchunk(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         }
         None => return Err(NO_KEY),
     }
-    modified(cx, &key);
+    cx.changed_quietly(&key);
     cx.reply.ok();
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Count-Min sketches: CMS.*.
 
-use super::{INSERTS, READS, UPDATES, double, integer, modified, word};
+use super::{INSERTS, READS, UPDATES, double, integer, word};
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
@@ -93,7 +93,7 @@ fn create(
     counters.ok_or(Error::fixed("CMS: invalid init arguments"))?;
     let sketch = CountMin::new(width, depth);
     cx.db.put_bundled(&key, sketch.map_err(|_| Error::fixed("CMS: Insufficient memory to create the key"))?);
-    modified(cx, &key);
+    cx.changed_quietly(&key);
     cx.reply.ok();
     Ok(())
 }
@@ -122,7 +122,7 @@ fn incrby(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             counted => cx.reply.integer(counted.into()),
         }
     }
-    modified(cx, &key);
+    cx.changed_quietly(&key);
     Ok(())
 }
 
@@ -176,7 +176,7 @@ fn merge(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if let Some(destination) = cx.db.bundled_mut::<CountMin>(&key)? {
         *destination = merged;
     }
-    modified(cx, &key);
+    cx.changed_quietly(&key);
     cx.reply.ok();
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Cuckoo filters: CF.*.
 
-use super::{EXISTS, INSERTS, NO_KEY, READS, UPDATES, integer, letter, modified, word};
+use super::{EXISTS, INSERTS, NO_KEY, READS, UPDATES, integer, letter, word};
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
@@ -137,7 +137,7 @@ fn reserve(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     let cuckoo = Cuckoo::new(capacity as u64, bucket_size, iterations, expansion).map_err(|_| NO_MEMORY)?;
     cx.db.put_bundled(&key, cuckoo);
-    modified(cx, &key);
+    cx.changed_quietly(&key);
     cx.reply.ok();
     Ok(())
 }
@@ -151,7 +151,7 @@ fn filter<'c>(cx: &'c mut Ctx<'_>, args: Args<'_>, capacity: Option<u64>) -> Res
         let [bucket_size, iterations, expansion] = defaults;
         let made = Cuckoo::new(capacity, bucket_size, iterations, expansion);
         cx.db.put_bundled(&key, made.map_err(|_| Error::fixed("ERR Could not create filter"))?);
-        modified(cx, &key);
+        cx.changed_quietly(&key);
     }
     let cuckoo = cx.db.bundled_mut::<Cuckoo>(&key)?.ok_or(NO_KEY)?;
     match cuckoo.filters().len() < FILTERS_MAX {
@@ -172,7 +172,7 @@ fn addnx(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 fn answer_one(cx: &mut Ctx<'_>, args: Args<'_>, added: Added) -> CmdResult {
     match added {
-        Added::Yes => modified(cx, &args.key(1)),
+        Added::Yes => cx.changed_quietly(&args.key(1)),
         Added::Exists => {}
         Added::NoRoom => return Err(Error::fixed("Filter is full")),
         Added::OutOfMemory => return Err(Error::fixed("ERR Insufficient memory")),
@@ -219,7 +219,7 @@ fn insert_all(cx: &mut Ctx<'_>, args: Args<'_>, name: &str, add: fn(&mut Cuckoo,
     let cuckoo = filter(cx, args, capacity)?;
     let results: Vec<Added> = args.rest(from).map(|item| add(cuckoo, item)).collect();
     if results.contains(&Added::Yes) {
-        modified(cx, &args.key(1));
+        cx.changed_quietly(&args.key(1));
     }
     let only_new = name == "cf.insertnx";
     cx.reply.array(results.len());
@@ -262,7 +262,7 @@ fn del(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let cuckoo = cx.db.bundled_mut::<Cuckoo>(&key).unwrap_or(None);
     let deleted = cuckoo.ok_or(Error::fixed("Not found"))?.delete(args.get(2));
     if deleted {
-        modified(cx, &key);
+        cx.changed_quietly(&key);
     }
     cx.reply.boolean(deleted);
     Ok(())
@@ -272,7 +272,7 @@ fn compact(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let key = args.key(1);
     let cuckoo = cx.db.bundled_mut::<Cuckoo>(&key).unwrap_or(None);
     cuckoo.ok_or(Error::fixed("Cuckoo filter was not found"))?.compact(true);
-    modified(cx, &key);
+    cx.changed_quietly(&key);
     cx.reply.ok();
     Ok(())
 }
@@ -357,7 +357,7 @@ fn loadchunk(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     } else if !cuckoo.ok_or(NO_KEY)?.load_chunk(position, data) {
         return Err(Error::fixed("Couldn't load chunk!"));
     }
-    modified(cx, &key);
+    cx.changed_quietly(&key);
     cx.reply.ok();
     Ok(())
 }

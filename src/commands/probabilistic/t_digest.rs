@@ -3,7 +3,7 @@
 //! Most questions merge centroids in the digest itself before they answer, so they look it up to be changed. That is no
 //! change to those who read it, and nothing follows from it.
 
-use super::{INSERTS, READS, UPDATES, double, integer, modified, word};
+use super::{INSERTS, READS, UPDATES, double, integer, word};
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
@@ -135,7 +135,7 @@ fn create(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     };
     let made = TDigest::new(compression).map_err(|_| Error::fixed("ERR T-Digest: allocation failed"))?;
     cx.db.put_bundled(&key, made);
-    modified(cx, &key);
+    cx.changed_quietly(&key);
     cx.reply.ok();
     Ok(())
 }
@@ -143,7 +143,7 @@ fn create(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 fn reset(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let key = args.key(1);
     cx.db.bundled_mut::<TDigest>(&key)?.ok_or(NO_KEY)?.reset();
-    modified(cx, &key);
+    cx.changed_quietly(&key);
     cx.reply.ok();
     Ok(())
 }
@@ -168,7 +168,7 @@ fn add(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             values.into_iter().try_for_each(|value| digest.add(value, 1))
         }
     };
-    modified(cx, &key);
+    cx.changed_quietly(&key);
     added.map_err(|_| OVERFLOW)?;
     cx.reply.ok();
     Ok(())
@@ -227,7 +227,7 @@ fn merge(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         merged.merge(digest(cx, args, at)?).map_err(|_| OVERFLOW)?;
     }
     cx.db.put_bundled(&key, merged);
-    modified(cx, &key);
+    cx.changed_quietly(&key);
     cx.reply.ok();
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The most frequent items: TOPK.*.
 
-use super::{INSERTS, READS, UPDATES, double, integer, modified};
+use super::{INSERTS, READS, UPDATES, double, integer};
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
 use crate::command::{Args, Error};
@@ -88,7 +88,7 @@ fn reserve(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let sketch = TopK::new(parameters);
     let sketch = sketch.map_err(|_| Error::fixed("ERR Insufficient memory to create topk data structure"))?;
     cx.db.put_bundled(&key, sketch);
-    modified(cx, &key);
+    cx.changed_quietly(&key);
     cx.reply.ok();
     Ok(())
 }
@@ -106,7 +106,7 @@ fn add(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let sketch = cx.db.bundled_mut::<TopK>(&key)?.ok_or(NO_KEY)?;
     cx.reply.array(args.len() - 2);
     args.rest(2).for_each(|item| answer_expelled(cx.reply, sketch.add(item, 1)));
-    modified(cx, &key);
+    cx.changed_quietly(&key);
     Ok(())
 }
 
@@ -128,7 +128,7 @@ fn incrby(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         answer_expelled(cx.reply, sketch.add(args.get(at), increment));
     }
     cx.reply.finish_array(deferred, replies);
-    modified(cx, &key);
+    cx.changed_quietly(&key);
     Ok(())
 }
 

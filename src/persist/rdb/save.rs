@@ -15,6 +15,8 @@ use crate::db::slot::SLOTS;
 use crate::db::{AccessClock, DatabaseSize, Databases, EntryView, Images};
 use crate::types::uncommon;
 
+/// The most keys that the event loop asks for the version they need, which holds it up.
+pub const KEYS_ASKED_MAX: usize = 10_000;
 /// What holds fields that expire: they have a form in each fork.
 const FIELD_EXPIRY: Since = Since::redis(12).or(Since::valkey(80));
 /// Files that tell how many keys each slot has.

@@ -20,22 +20,22 @@ pub fn touched(cx: &mut Ctx<'_>, db: usize, key: &[u8], event: Event) {
 
 /// A key changed, which makes no keyspace event.
 fn touched_quietly(cx: &mut Ctx<'_>, db: usize, key: &[u8]) {
-    apply_keyspace_notes(cx.server, cx.db);
-    mark_touched(cx.server, db, key, Cause::Client(cx.client));
+    key_changed_in(cx, db, key);
     if cx.server.observers.has(Observers::OWN_WRITES) {
         note_own_write(cx, db, key);
-    }
-    if cx.server.observers.has(Observers::EVICTION) {
-        cx.db.note_change(db, key);
     }
 }
 
 /// A key changed, of which neither persistence nor subscribers need to know.
 pub fn key_changed(cx: &mut Ctx<'_>, key: &[u8]) {
+    key_changed_in(cx, cx.db.selected(), key);
+}
+
+fn key_changed_in(cx: &mut Ctx<'_>, db: usize, key: &[u8]) {
     apply_keyspace_notes(cx.server, cx.db);
-    mark_touched(cx.server, cx.db.selected(), key, Cause::Client(cx.client));
+    mark_touched(cx.server, db, key, Cause::Client(cx.client));
     if cx.server.observers.has(Observers::EVICTION) {
-        cx.db.note_change(cx.db.selected(), key);
+        cx.db.note_change(db, key);
     }
 }
 

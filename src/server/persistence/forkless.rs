@@ -26,8 +26,6 @@ const IDLE_SLICE: Duration = Duration::from_micros(200);
 const SLICE_MIN: Duration = Duration::from_micros(20);
 /// How often the log is told how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(5);
-/// The most keys that are asked for the version of the format they need, which holds the loop up.
-const KEYS_ASKED_MAX: usize = 10_000;
 
 /// Who is to make a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +42,7 @@ pub fn maker(server: &Server, db: &Databases, asked: Option<SnapshotMethod>, ver
     if asked.unwrap_or(server.config.bgsave_default_method) == SnapshotMethod::Fork {
         return Maker::Process;
     }
-    Maker::Thread(version.unwrap_or_else(|| save::lowest_of(db, KEYS_ASKED_MAX)))
+    Maker::Thread(version.unwrap_or_else(|| save::lowest_of(db, save::KEYS_ASKED_MAX)))
 }
 
 /// Begins a snapshot in a version of the format: the thread does `work` with the copies it is given, and tells it of

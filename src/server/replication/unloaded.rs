@@ -11,9 +11,6 @@ use crate::persist::rdb::save;
 use crate::persist::rdb::version::Version;
 use crate::server::Server;
 
-/// The most keys that are asked for the version of the format they need, which holds the loop up.
-const KEYS_ASKED_MAX: usize = 10_000;
-
 /// A replica has been sent a snapshot of a version; it is known to be loaded when the replica says how far it is.
 pub fn note_sent(server: &mut Server, key: ClientKey, version: Option<Version>) {
     let Some(replica) = replica_mut(server, key) else { return };
@@ -60,7 +57,7 @@ pub fn refuse_for_now(server: &Server, db: &Databases, key: ClientKey) -> CmdRes
     let who = name(server, key);
     let Some(version) = server.repl.failed_loads.refused(&who, server.clock.unix_ms()) else { return Ok(()) };
     // What is known of the snapshot is its magic, which our own form shares with that of Redis.
-    if save::lowest_of(db, KEYS_ASKED_MAX).magic() != version.magic() {
+    if save::lowest_of(db, save::KEYS_ASKED_MAX).magic() != version.magic() {
         return Ok(());
     }
     log::info!("Replica {who} is given a snapshot of {version} once a minute: it has failed to load it.");

@@ -1,8 +1,6 @@
 //! JSON documents in files: one string, the text. Version 3 is written; before it came a tree of pieces. As commands they
 //! are RESTORE, since JSON.SET takes no text as deep as a document may be.
 
-use std::any::Any;
-
 use super::super::read::{Fault, Reading};
 use super::pieces::{Load, PieceWriter, Pieces, Type};
 use crate::types::bundled::{Bundled, Value};
@@ -21,8 +19,7 @@ fn load(_: u64, pieces: &mut Pieces<'_, '_>) -> Reading<Bundled> {
 }
 
 fn text(value: &dyn Value) -> Vec<u8> {
-    let value: &dyn Any = value;
-    value.downcast_ref::<Document>().map_or(Vec::new(), |document| write::text(&document.0))
+    value.downcast::<Document>().map_or(Vec::new(), |document| write::text(&document.0))
 }
 
 fn save(value: &dyn Value, out: &mut PieceWriter<'_, '_>) {

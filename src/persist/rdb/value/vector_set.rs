@@ -57,8 +57,7 @@ fn pair(low: u32, high: f32) -> u64 {
 }
 
 fn save(value: &dyn bundled::Value, out: &mut PieceWriter<'_, '_>) {
-    let value: &dyn std::any::Any = value;
-    let Some(set) = value.downcast_ref::<VectorSet>() else { return };
+    let Some(set) = value.downcast::<VectorSet>() else { return };
     out.unsigned(set.dimension() as u64);
     out.unsigned(set.len() as u64);
     out.unsigned(form_number(set.quantization()) | (set.m() as u64) << 8);

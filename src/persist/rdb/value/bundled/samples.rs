@@ -49,8 +49,7 @@ impl Value for Sample {
 }
 
 fn save(value: &dyn Value, out: &mut PieceWriter<'_, '_>) {
-    let value: &dyn std::any::Any = value;
-    let Some(sample) = value.downcast_ref::<Sample>() else { return };
+    let Some(sample) = value.downcast::<Sample>() else { return };
     out.unsigned(sample.items.len() as u64);
     for (number, double, text) in &sample.items {
         out.unsigned(*number);

@@ -91,13 +91,8 @@ fn fault(refused: Refused) -> Fault {
     }
 }
 
-fn known<T: Value>(value: &dyn Value) -> Option<&T> {
-    let value: &dyn std::any::Any = value;
-    value.downcast_ref()
-}
-
 fn with<T: Value>(value: &dyn Value, out: &mut PieceWriter<'_, '_>, save: fn(&T, &mut PieceWriter<'_, '_>)) {
-    if let Some(value) = known(value) {
+    if let Some(value) = value.downcast() {
         save(value, out);
     }
 }
@@ -182,7 +177,7 @@ impl Steps for BloomSteps {
 
 /// As commands, chunk by chunk.
 fn rewrite_bloom(key: &[u8], value: &dyn Value, take: TakeCommand<'_>) -> io::Result<()> {
-    let Some(bloom) = known::<Bloom>(value) else { return Ok(()) };
+    let Some(bloom) = value.downcast::<Bloom>() else { return Ok(()) };
     load_chunk(b"BF.LOADCHUNK", key, 1, &bloom.header(), take)?;
     let mut position = 1;
     while let Some((chunk, next)) = bloom.chunk(position) {
@@ -194,7 +189,7 @@ fn rewrite_bloom(key: &[u8], value: &dyn Value, take: TakeCommand<'_>) -> io::Re
 
 /// As commands, chunk by chunk.
 fn rewrite_cuckoo(key: &[u8], value: &dyn Value, take: TakeCommand<'_>) -> io::Result<()> {
-    let Some(cuckoo) = known::<Cuckoo>(value) else { return Ok(()) };
+    let Some(cuckoo) = value.downcast::<Cuckoo>() else { return Ok(()) };
     load_chunk(b"CF.LOADCHUNK", key, 1, &cuckoo.header(), take)?;
     let mut position = 1;
     while let Some((chunk, next)) = cuckoo.chunk(position) {
