@@ -463,7 +463,10 @@ impl Entry {
                 let shape = Shape { raw: true, ..self.shape() };
                 self.reshape(shape, kept, added);
             }
-            _ => self.modify_bytes(|bytes| bytes.extend_from_slice(added)),
+            _ => self.modify_bytes(|bytes| {
+                use_whole_block(bytes, added.len());
+                bytes.extend_from_slice(added);
+            }),
         }
     }
 
@@ -479,6 +482,15 @@ impl Entry {
             self.modify_bytes(|bytes| bytes.resize(bytes.len().max(len_min), 0));
         }
         self.bytes_mut().unwrap_or_default()
+    }
+}
+
+/// Makes use of what the allocator gave beyond what was asked for, if `added` bytes have room there: the bytes need not
+/// move then, which a vector that grows has them do.
+fn use_whole_block(bytes: &mut Vec<u8>, added: usize) {
+    let (free, spare) = (bytes.capacity() - bytes.len(), size_class(bytes.capacity()) - bytes.len());
+    if free < added && added <= spare {
+        bytes.reserve_exact(spare);
     }
 }
 

@@ -247,6 +247,20 @@ fn appending_to_a_long_string_seldom_moves_it() {
 }
 
 #[test]
+fn the_first_append_fills_the_block_that_a_long_string_has() {
+    let address = |entry: &Entry| match entry.view().string() {
+        Some(StringRef::Shared(value)) => value.bytes().as_ptr(),
+        _ => panic!("not shared"),
+    };
+    let mut entry = Entry::string(b"key", &vec![b'x'; 4_000_000], None, 0);
+    let before = address(&entry);
+    entry.append(&vec![b'y'; size_class(4_000_000) - 4_000_000]);
+    assert_eq!(address(&entry), before);
+    entry.append(b"z");
+    assert_eq!(entry.view().string().map(|value| value.to_vec().len()), Some(size_class(4_000_000) + 1));
+}
+
+#[test]
 fn size_classes_waste_at_most_a_fifth() {
     for bytes in 1..300_000 {
         let class = size_class(bytes);
