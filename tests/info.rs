@@ -15,6 +15,11 @@ fn field(client: &mut Connection, section: &str, name: &str) -> Option<String> {
     value.map(str::to_owned)
 }
 
+fn number(text: &str, name: &str) -> usize {
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    value.expect(name).parse().expect("a number")
+}
+
 fn titles(text: &str) -> Vec<&str> {
     text.lines().filter_map(|line| line.strip_prefix("# ")).collect()
 }
@@ -301,4 +306,63 @@ fn a_save_that_takes_long_tells_how_far_it_is() {
     });
     // The next line knows more.
     server.await_log("% done, about ");
+}
+
+#[test]
+fn clients_are_counted_while_they_listen_watch_and_wait() {
+    let server = Server::start();
+    let (mut client, mut other) = (server.connect(), server.connect());
+    let counts = |client: &mut Connection| {
+        let text = info(client, &["clients"]);
+        ["connected_clients", "pubsub_clients", "watching_clients", "blocked_clients", "clients_in_timeout_table"]
+            .map(|name| number(&text, name))
+    };
+    other.cmd(&["SUBSCRIBE", "news"]);
+    other.cmd(&["PSUBSCRIBE", "n*"]);
+    assert_eq!(counts(&mut client), [2, 1, 0, 0, 0]);
+    other.cmd(&["UNSUBSCRIBE"]);
+    assert_eq!(counts(&mut client), [2, 1, 0, 0, 0]);
+    other.cmd(&["PUNSUBSCRIBE"]);
+    assert_eq!(counts(&mut client), [2, 0, 0, 0, 0]);
+    other.cmd(&["WATCH", "a", "b", "a"]);
+    other.cmd(&["WATCH", "c"]);
+    assert_eq!(counts(&mut client), [2, 0, 1, 0, 0]);
+    other.cmd(&["UNWATCH"]);
+    other.cmd(&["UNWATCH"]);
+    assert_eq!(counts(&mut client), [2, 0, 0, 0, 0]);
+    other.cmd(&["WATCH", "a"]);
+    other.cmd(&["MULTI"]);
+    other.cmd(&["EXEC"]);
+    assert_eq!(counts(&mut client), [2, 0, 0, 0, 0]);
+    let mut waiting = server.connect();
+    waiting.send(&["BLPOP", "list", "1000"]);
+    other.send(&["BLPOP", "list", "0"]);
+    wait_until("both to wait", || counts(&mut client) == [3, 0, 0, 2, 1]);
+    client.cmd(&["SET", "list", "no list"]);
+    client.cmd(&["DEL", "list"]);
+    assert_eq!(counts(&mut client), [3, 0, 0, 2, 1]);
+    client.cmd(&["RPUSH", "list", "one", "other"]);
+    assert_eq!(counts(&mut client), [3, 0, 0, 0, 0]);
+    waiting.read();
+    other.read();
+    waiting.cmd(&["WATCH", "a"]);
+    waiting.cmd(&["HELLO", "3"]);
+    waiting.cmd(&["SUBSCRIBE", "news"]);
+    waiting.send(&["BLPOP", "list", "1000"]);
+    wait_until("one to wait", || counts(&mut client) == [3, 1, 1, 1, 1]);
+    drop(waiting);
+    wait_until("that one to be gone", || counts(&mut client) == [2, 0, 0, 0, 0]);
+}
+
+#[test]
+fn what_clients_take_is_told_soon_and_forgotten_when_they_go() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let of = |client: &mut Connection, name: &str| number(&info(client, &["clients", "memory"]), name);
+    let mut other = server.connect();
+    other.raw(&[b"*2\r\n$4\r\nECHO\r\n$20000\r\n", &b"x".repeat(15_000)[..]].concat());
+    wait_until("its input to be seen", || of(&mut client, "client_recent_max_input_buffer") >= 15_000);
+    assert!(of(&mut client, "mem_clients_normal") >= 15_000);
+    drop(other);
+    wait_until("its memory to be forgotten", || of(&mut client, "mem_clients_normal") < 15_000);
 }

@@ -9,6 +9,7 @@ pub mod durability;
 pub mod field_sets;
 pub mod internal;
 pub mod pubsub;
+pub mod recent;
 pub mod registry;
 pub mod reply_mode;
 pub mod subscriptions;
@@ -229,6 +230,8 @@ pub struct Client {
     pub flush_pending: bool,
     /// Largest input seen lately, in bytes: what the cron shrinks its buffer by.
     pub input_peak: usize,
+    /// Bytes it took when the cron last saw it.
+    pub memory_seen: usize,
     /// Bytes read from it,
     pub input_bytes: u64,
     /// bytes written to it,
@@ -285,6 +288,7 @@ impl Client {
             blocked: None,
             flush_pending: false,
             input_peak: 0,
+            memory_seen: size_of::<Client>(),
             input_bytes: 0,
             output_bytes: 0,
             commands: 0,
@@ -307,17 +311,9 @@ impl Client {
         self.modes.set(Modes::CLOSING, true);
     }
 
-    /// Its subscriptions, made when it has none.
+    /// Its subscriptions, made when it has none; [`registry::Clients::subscriptions_changed`] ends what is done to
+    /// them.
     pub fn subscriptions_mut(&mut self) -> &mut Subscriptions {
         self.subscriptions.get_or_insert_default()
-    }
-
-    /// Brings the modes in line with its subscriptions and protocol; call it after either changed.
-    pub fn update_subscribed_mode(&mut self) {
-        let subscribed = self.subscriptions.as_ref().is_some_and(|subscriptions| !subscriptions.is_empty());
-        if !subscribed {
-            self.subscriptions = None;
-        }
-        self.modes.set(Modes::SUBSCRIBED, subscribed);
     }
 }

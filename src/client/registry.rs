@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use slab::Slab;
 
+use super::recent::Recent;
 use super::{BlockedFor, Client, Modes};
 use crate::net::ClientKey;
 use crate::util::shrink::shrink;
@@ -25,8 +26,18 @@ pub struct Clients {
     read_on: Vec<ClientKey>,
     /// How many came from `priority-subnets`.
     pub with_priority: usize,
-    /// How many are blocked.
+    /// How many are blocked,
     pub blocked: usize,
+    /// and for a limited time.
+    pub blocked_with_deadline: usize,
+    /// How many watch keys.
+    pub watching: usize,
+    /// How many listen to channels.
+    subscribed: usize,
+    /// Bytes they took when the cron last saw them.
+    memory_seen: usize,
+    /// The largest buffers it saw lately.
+    recent: Recent,
     /// Those of them that wait until what they wrote is safe, by ticket.
     pub waiting_for_durability: BTreeMap<u64, ClientKey>,
     counted: Counted,
@@ -42,6 +53,7 @@ impl Clients {
     /// Adds a client.
     pub fn insert(&mut self, client: Client) -> ClientKey {
         let id = client.id;
+        self.memory_seen += client.memory_seen;
         let key = self.slab.insert(client);
         self.by_id.insert(id, key);
         key
@@ -52,6 +64,7 @@ impl Clients {
         self.set_counted(key, 0);
         let client = self.slab.try_remove(key)?;
         self.with_priority -= usize::from(client.has_priority);
+        self.memory_seen -= client.memory_seen;
         self.by_id.remove(&client.id);
         shrink(&mut self.by_id);
         Some(client)
@@ -90,6 +103,65 @@ impl Clients {
     /// How many are connected.
     pub fn len(&self) -> usize {
         self.slab.len()
+    }
+
+    /// Whether a client is connected and not about to be closed.
+    pub fn is_live(&self, key: ClientKey) -> bool {
+        self.slab.get(key).is_some_and(|client| !client.connection.doomed)
+    }
+
+    /// How many are not about to be closed.
+    pub fn live_len(&self) -> usize {
+        self.slab.len() - self.doomed.len()
+    }
+
+    /// How many listen to channels.
+    pub fn subscribed(&self) -> usize {
+        self.subscribed
+    }
+
+    /// Brings a client in line with its subscriptions; call it after these changed.
+    pub fn subscriptions_changed(&mut self, key: ClientKey) {
+        let Some(client) = self.slab.get_mut(key) else { return };
+        let subscribed = client.subscriptions.as_ref().is_some_and(|subscriptions| !subscriptions.is_empty());
+        if !subscribed {
+            client.subscriptions = None;
+        }
+        self.subscribed -= usize::from(client.modes.has(Modes::SUBSCRIBED));
+        self.subscribed += usize::from(subscribed);
+        client.modes.set(Modes::SUBSCRIBED, subscribed);
+    }
+
+    /// Notes what a client takes, and how large its buffers are, at a time in Unix milliseconds: the cron does that for
+    /// each about once a second, so that nobody who asks has to walk over all.
+    pub fn see(&mut self, key: ClientKey, now_ms: i64) {
+        let Some(client) = self.slab.get_mut(key) else { return };
+        let bytes = client.memory();
+        self.memory_seen = self.memory_seen - std::mem::replace(&mut client.memory_seen, bytes) + bytes;
+        let input = client.input_peak.max(client.connection.input_waiting());
+        self.recent.note(input, client.output.len(), now_ms);
+    }
+
+    /// Bytes that all of them took when the cron last saw them.
+    pub fn memory_seen(&self) -> usize {
+        self.memory_seen
+    }
+
+    /// Whether what is counted as it changes is what a walk over all finds.
+    pub fn counts_hold(&self) -> bool {
+        let count = |is_one: fn(&Client) -> bool| self.slab.iter().filter(|(_, client)| is_one(client)).count();
+        let has_deadline = |client: &Client| client.blocked.as_ref().is_some_and(|it| it.deadline_ms.is_some());
+        self.live_len() == count(|client| !client.connection.doomed)
+            && self.blocked == count(|client| client.blocked.is_some())
+            && self.blocked_with_deadline == count(has_deadline)
+            && self.watching == count(|client| !client.watched.is_empty())
+            && self.subscribed == count(|client| client.subscriptions.is_some())
+            && self.memory_seen == self.slab.iter().map(|(_, client)| client.memory_seen).sum::<usize>()
+    }
+
+    /// The largest input and the largest output of one that the cron saw of late, in bytes.
+    pub fn largest_buffers(&self, now_ms: i64) -> (usize, usize) {
+        self.recent.largest(now_ms)
     }
 
     /// The keys of up to `count` clients from key `from` on.

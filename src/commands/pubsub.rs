@@ -132,7 +132,7 @@ fn subscribe_to(cx: &mut Ctx<'_>, args: Args<'_>, kind: Kind) {
         publish::subscribe(cx.server, cx.client, kind, name);
         confirm(cx, kind, kind.words().0, Some(name));
     }
-    cx.client_mut().update_subscribed_mode();
+    cx.server.clients.subscriptions_changed(cx.client);
     // Subscribers have another limit.
     cx.reply.limit = messages::output_max(cx.client(), &cx.server.config);
 }
@@ -150,7 +150,7 @@ fn unsubscribe_from(cx: &mut Ctx<'_>, args: Args<'_>, kind: Kind) {
         publish::unsubscribe(cx.server, cx.client, kind, name);
         confirm(cx, kind, kind.words().1, Some(name));
     }
-    cx.client_mut().update_subscribed_mode();
+    cx.server.clients.subscriptions_changed(cx.client);
 }
 
 fn confirm(cx: &mut Ctx<'_>, kind: Kind, word: &str, name: Option<&[u8]>) {

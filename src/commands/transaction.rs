@@ -143,6 +143,7 @@ fn watch(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
                 let client = cx.server.clients.at_mut(cx.client);
                 client.watched_bytes += size_of::<WatchedKey>() + watched.key.len();
                 client.watched.push(watched);
+                cx.server.clients.watching += usize::from(client.watched.len() == 1);
             }
         }
         cx.server.observers.set(Observers::WATCH, true);

@@ -202,7 +202,8 @@ fn end_pause(server: &mut Server, db: &mut Databases) {
     }
 }
 
-/// Looks after some of the clients, so that each is seen about once a second: idle ones, oversized buffers.
+/// Looks after some of the clients, so that each is seen about once a second: what they take, idle ones, oversized
+/// buffers.
 fn visit_clients(server: &mut Server, now: i64) {
     let total = server.clients.len();
     if total == 0 {
@@ -216,6 +217,7 @@ fn visit_clients(server: &mut Server, now: i64) {
     }
     server.cron.next_client = visit.last().map_or(0, |last| last + 1);
     for key in visit {
+        server.clients.see(key, now);
         let Some(client) = server.clients.get_mut(key) else { continue };
         let idle_ms = now - client.active_ms;
         shrink_input(client, idle_ms);

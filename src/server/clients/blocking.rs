@@ -161,10 +161,11 @@ impl Server {
             self.waiters.add(waiter, blocked.db, waited, blocked.needs_keys);
         }
         self.observers.set(Observers::WAITERS, !self.waiters.is_empty());
+        self.clients.blocked += 1;
+        self.clients.blocked_with_deadline += usize::from(blocked.deadline_ms.is_some());
         let client = self.clients.at_mut(key);
         client.modes.set(Modes::BLOCKED, true);
         client.blocked = Some(Box::new(blocked));
-        self.clients.blocked += 1;
     }
 
     /// Ends a client's blocking without an answer and returns what it waited for. Its further input is looked at in
@@ -181,6 +182,7 @@ impl Server {
         self.deadlines.remove(key);
         self.clients.waiting_for_durability.remove(&blocked.ticket);
         self.clients.blocked -= 1;
+        self.clients.blocked_with_deadline -= usize::from(blocked.deadline_ms.is_some());
         if let Some(client) = self.clients.get_mut(key) {
             client.modes.set(Modes::BLOCKED, false);
         }

@@ -12,7 +12,9 @@ pub fn unwatch(server: &mut Server, key: ClientKey) {
     let Some(client) = server.clients.get_mut(key) else { return };
     client.dirty = false;
     client.watched_bytes = 0;
-    for watched in std::mem::take(&mut client.watched) {
+    let watched = std::mem::take(&mut client.watched);
+    server.clients.watching -= usize::from(!watched.is_empty());
+    for watched in watched {
         server.watches.remove(key, watched.db, &watched.key);
     }
     server.observers.set(Observers::WATCH, !server.watches.is_empty());

@@ -14,7 +14,7 @@ use crate::server::Server;
 use crate::util::glob;
 use crate::util::shrink::shrink;
 
-/// Subscribes a client. Once the last one is done, call `Client::update_subscribed_mode`.
+/// Subscribes a client. Once the last one is done, call `Clients::subscriptions_changed`.
 pub fn subscribe(server: &mut Server, client: ClientKey, kind: Kind, name: &[u8]) {
     let own = server.clients.at_mut(client).subscriptions_mut();
     if kind.names(own).insert(name) {
@@ -34,7 +34,7 @@ pub fn unsubscribe(server: &mut Server, client: ClientKey, kind: Kind, name: &[u
 pub fn forget(server: &mut Server, client: ClientKey) {
     let Some(connected) = server.clients.get_mut(client) else { return };
     let Some(mut subscriptions) = connected.subscriptions.take() else { return };
-    connected.update_subscribed_mode();
+    server.clients.subscriptions_changed(client);
     for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
         for name in kind.names(&mut subscriptions).in_order() {
             remove(server.pubsub.of_mut(kind), &name, client);

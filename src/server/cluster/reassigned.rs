@@ -33,7 +33,7 @@ pub fn end_subscriptions(server: &mut Server) {
                 out.bulk(&name);
                 out.integer(count as i64);
             });
-            server.clients.at_mut(key).update_subscribed_mode();
+            server.clients.subscriptions_changed(key);
         }
     }
 }

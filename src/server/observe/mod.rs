@@ -9,4 +9,3 @@ pub mod log_tail;
 pub mod slot_usage;
 pub mod stats;
 pub mod syslog;
-pub mod tally;

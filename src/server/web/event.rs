@@ -9,11 +9,8 @@ use super::state::Versions;
 use crate::config::{Config, Directive, flags};
 use crate::server::observe::command_log::{Kind, LoggedCommand};
 use crate::server::observe::info::section::Source;
-use crate::server::observe::tally::Walk;
 use crate::server::observe::{info, log_tail};
 
-/// Clients counted in a step.
-const CLIENTS: usize = 256;
 /// Sections of INFO that the page shows.
 const SECTIONS: &[&str] =
     &["server", "clients", "memory", "persistence", "stats", "replication", "cpu", "keyspace", "errorstats"];
@@ -27,7 +24,7 @@ const DIRECTIVES: usize = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    Clients,
+    Time,
     Section(usize),
     Watched,
     Logs,
@@ -39,7 +36,6 @@ enum Stage {
 #[derive(Debug)]
 pub struct Event {
     stage: Stage,
-    walk: Walk,
     out: Json,
     /// What whoever gets it has; `None` for nothing.
     known: Option<Versions>,
@@ -52,22 +48,20 @@ impl Event {
     pub fn new(known: Option<Versions>) -> Event {
         let mut out = Json::default();
         out.begin_object();
-        Event { stage: Stage::Clients, walk: Walk::default(), out, known, versions: known.unwrap_or_default() }
+        Event { stage: Stage::Time, out, known, versions: known.unwrap_or_default() }
     }
 
     /// Does the next step; whether that was the last.
     pub fn step(&mut self, source: &Source<'_>) -> bool {
-        let source = source.walked(self.walk.tally);
         self.stage = match self.stage {
-            Stage::Clients if self.walk.step(&source.server.clients, CLIENTS) => {
+            Stage::Time => {
                 self.out.name("t").number(source.server.clock.unix_ms());
                 self.out.name("info").begin_object();
                 Stage::Section(0)
             }
-            Stage::Clients => Stage::Clients,
             Stage::Section(index) => match SECTIONS.get(index) {
                 Some(name) => {
-                    self.section(&info::section_lines(&source, name));
+                    self.section(&info::section_lines(source, name));
                     Stage::Section(index + 1)
                 }
                 None => {
@@ -76,11 +70,11 @@ impl Event {
                 }
             },
             Stage::Watched => {
-                self.watched(&source);
+                self.watched(source);
                 Stage::Logs
             }
             Stage::Logs => {
-                self.logs(&source);
+                self.logs(source);
                 let version = source.server.web.config_version;
                 match self.known.is_none_or(|known| known.config != version) {
                     true => {

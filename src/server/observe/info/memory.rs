@@ -53,7 +53,7 @@ impl Overview {
             .filter(|(_, dict)| !dict.is_empty())
             .map(|(index, dict)| (index, dict.overheads().0, dict.overheads().1))
             .collect();
-        let clients = source.tally().memory;
+        let clients = source.server.clients.memory_seen();
         let startup = source.server.startup_memory;
         let in_tables: usize = tables.iter().map(|(_, keys, expires)| keys + expires).sum();
         let (backlog, replicas) = source.server.repl.memory();

@@ -142,8 +142,10 @@ fn threads(source: &Source<'_>, section: &mut Section<'_>) {
 
 fn clients(source: &Source<'_>, section: &mut Section<'_>) {
     let clients = &source.server.clients;
-    let tally = source.tally();
-    section.field("connected_clients", tally.connected);
+    let replicas = source.server.repl.replicas.iter().filter(|key| clients.is_live(**key)).count();
+    debug_assert!(clients.counts_hold(), "what is counted is what a walk finds");
+    let (largest_input, largest_output) = clients.largest_buffers(source.server.clock.unix_ms());
+    section.field("connected_clients", clients.live_len() - replicas);
     // Each other node has a link to this one, and this one to each.
     let others = source.server.cluster.as_ref().map_or(0, |cluster| cluster.nodes().len() - 1);
     section.field("cluster_connections", others * 2);
@@ -151,13 +153,13 @@ fn clients(source: &Source<'_>, section: &mut Section<'_>) {
     if !source.server.config.priority_subnets.is_empty() {
         section.field("connected_priority_clients", clients.with_priority);
     }
-    section.field("client_recent_max_input_buffer", tally.largest_input);
-    section.field("client_recent_max_output_buffer", tally.largest_output);
+    section.field("client_recent_max_input_buffer", largest_input);
+    section.field("client_recent_max_output_buffer", largest_output);
     section.field("blocked_clients", clients.blocked);
     section.field("tracking_clients", source.server.tracking.clients());
-    section.field("pubsub_clients", tally.subscribers);
-    section.field("watching_clients", tally.watching);
-    section.field("clients_in_timeout_table", tally.with_deadline);
+    section.field("pubsub_clients", clients.subscribed());
+    section.field("watching_clients", clients.watching);
+    section.field("clients_in_timeout_table", clients.blocked_with_deadline);
     section.field("total_watched_keys", source.server.watches.len());
     section.field("total_blocking_keys", source.server.waiters.len());
     section.field("total_blocking_keys_on_nokey", source.server.waiters.len_with_dependents());

@@ -1,11 +1,9 @@
 //! What the sections of INFO are made of.
 
-use std::cell::OnceCell;
 use std::fmt::{Display, Write};
 
 use crate::db::Databases;
 use crate::server::Server;
-use crate::server::observe::tally::Tally;
 
 /// What the sections are made from.
 pub struct Source<'a> {
@@ -13,24 +11,12 @@ pub struct Source<'a> {
     pub server: &'a Server,
     /// The databases.
     pub db: &'a Databases,
-    /// What a walk over the clients has counted, once there was one.
-    walked: OnceCell<Tally>,
 }
 
 impl<'a> Source<'a> {
     /// Both, as they are.
     pub fn of(server: &'a Server, db: &'a Databases) -> Source<'a> {
-        Source { server, db, walked: OnceCell::new() }
-    }
-
-    /// The same for whoever has walked over the clients already.
-    pub fn walked(&self, tally: Tally) -> Source<'a> {
-        Source { server: self.server, db: self.db, walked: tally.into() }
-    }
-
-    /// What there is to be counted of all clients, by one walk whatever number of sections ask.
-    pub fn tally(&self) -> Tally {
-        *self.walked.get_or_init(|| Tally::of(&self.server.clients))
+        Source { server, db }
     }
 }
 

@@ -5,10 +5,7 @@ use super::sizes::Sizes;
 use super::{commands, fields, parts};
 use crate::server::observe::info;
 use crate::server::observe::info::section::Source;
-use crate::server::observe::tally::Walk;
 
-/// Clients counted in a step.
-const CLIENTS: usize = 256;
 /// Commands written in a step.
 const COMMANDS: usize = 48;
 /// The sections of INFO that are lists of fields.
@@ -21,8 +18,6 @@ const PARTS: &[fn(&Source<'_>, &mut Exposition)] =
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Counting clients.
-    Clients,
     /// A section of INFO.
     Section(usize),
     /// What is written in one go.
@@ -43,7 +38,6 @@ enum Stage {
 #[derive(Debug)]
 pub struct Scrape {
     stage: Stage,
-    walk: Walk,
     out: Exposition,
     /// Time it took so far, in microseconds.
     pub took_us: u64,
@@ -52,36 +46,33 @@ pub struct Scrape {
 impl Scrape {
     /// One that has yet to begin.
     pub fn new(format: Format) -> Scrape {
-        Scrape { stage: Stage::Clients, walk: Walk::default(), out: Exposition::new(format), took_us: 0 }
+        Scrape { stage: Stage::Section(0), out: Exposition::new(format), took_us: 0 }
     }
 
     /// Does the next step; whether that was the last.
     pub fn step(&mut self, source: &Source<'_>, sizes: &Sizes) -> bool {
-        let source = source.walked(self.walk.tally);
         let out = &mut self.out;
         self.stage = match self.stage {
-            Stage::Clients if self.walk.step(&source.server.clients, CLIENTS) => Stage::Section(0),
-            Stage::Clients => Stage::Clients,
             Stage::Section(index) => match SECTIONS.get(index) {
                 Some(name) => {
-                    fields::write(&info::section_lines(&source, name), out);
+                    fields::write(&info::section_lines(source, name), out);
                     Stage::Section(index + 1)
                 }
                 None => Stage::Parts,
             },
             Stage::Parts => {
-                PARTS.iter().for_each(|write| write(&source, out));
+                PARTS.iter().for_each(|write| write(source, out));
                 Stage::Counters
             }
             Stage::Counters => {
-                commands::counters(&source, out);
+                commands::counters(source, out);
                 Stage::Histograms(0)
             }
-            Stage::Histograms(from) => match commands::histograms(&source, out, from, COMMANDS) {
+            Stage::Histograms(from) => match commands::histograms(source, out, from, COMMANDS) {
                 Some(next) => Stage::Histograms(next),
                 None => Stage::Percentiles(0),
             },
-            Stage::Percentiles(from) => match commands::percentiles(&source, out, from, COMMANDS) {
+            Stage::Percentiles(from) => match commands::percentiles(source, out, from, COMMANDS) {
                 Some(next) => Stage::Percentiles(next),
                 None => Stage::Sizes,
             },
