@@ -102,6 +102,7 @@ pub fn push_event(end: End) -> Event {
     }
 }
 
+#[inline(always)]
 fn push(cx: &mut Ctx<'_>, args: Args<'_>, end: End) -> CmdResult {
     let (key, limits) = (args.key(1), limits(cx.server));
     let list = cx.db.collection_or_new::<List>(&key)?;

@@ -473,7 +473,16 @@ impl Reply {
     }
 
     /// Writes a line that is known to have no CR or LF.
+    #[inline]
     fn short(&mut self, kind: u8, text: &[u8]) {
+        if !strings::push_line(&mut self.buf, kind, text) {
+            self.long_line(kind, text);
+        }
+    }
+
+    /// [`Reply::short`] where it is long, or there is no room.
+    #[inline(never)]
+    fn long_line(&mut self, kind: u8, text: &[u8]) {
         self.room(text.len() + 3);
         self.buf.push(kind);
         self.buf.extend_from_slice(text);

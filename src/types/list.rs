@@ -402,12 +402,19 @@ impl List {
 
     #[inline]
     fn large(&mut self) -> &mut Quicklist {
-        if let Form::Small(pack) = &mut self.0 {
-            self.0 = Form::Large(Sharing::new(Quicklist::of(std::mem::take(pack))));
+        if let Form::Small(_) = &self.0 {
+            self.become_large();
         }
         match &mut self.0 {
             Form::Large(list) => list,
             Form::Small(_) => unreachable!("it was just made large"),
+        }
+    }
+
+    #[cold]
+    fn become_large(&mut self) {
+        if let Form::Small(pack) = &mut self.0 {
+            self.0 = Form::Large(Sharing::new(Quicklist::of(std::mem::take(pack))));
         }
     }
 

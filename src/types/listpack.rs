@@ -217,7 +217,7 @@ impl<S: AsRef<[u8]>> Pack<S> {
         while at < end {
             let byte = bytes[at];
             let found = match byte {
-                0x80..=0xbf if Some(byte) == head => {
+                _ if Some(byte) == head => {
                     let behind = at + 1 + text.len();
                     bytes[behind - 1] == last.unwrap_or(byte) && bytes[at + 1..behind] == *text
                 }

@@ -6,7 +6,7 @@
 //! segment       an array of 64-byte buckets (see `segment`); an item is a thin pointer
 //! ```
 //! A lookup reads a directory cell (the directory is small and stays in cache: 16 bytes for some 1,500 keys), one
-//! bucket and one item. Growth is local, as in extendible hashing: a full segment gets a fifth or so more buckets, or
+//! bucket and one item. Growth is local, as in extendible hashing: a full segment gets a quarter or so more buckets, or
 //! above a limit is split in two by one more hash bit, so no insertion waits for more than one segment, however many
 //! keys there are. Re-bucketing needs no hash; a split hashes the keys of one segment again. Removal shrinks a
 //! segment, and merges it with its buddy when both together are small. The directory doubles for the first split
@@ -244,14 +244,14 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         // SAFETY: the item is alive.
         let key = unsafe { T::key_of(raw) };
         debug_assert!(self.find(hash, key).is_none(), "the key is there already");
-        while self.is_full(hash) {
+        let mut first = self.first_cell(self.cell(hash));
+        while self.is_full(self.directory[first]) {
             self.make_room(hash);
+            first = self.first_cell(self.cell(hash));
         }
-        let cell = self.cell(hash);
-        let mut segment = self.directory[cell];
+        let segment = &mut self.directory[first];
         let place = segment.place(segment.position_of(hash), raw);
-        let first = self.first_cell(cell);
-        self.directory[first].count += 1;
+        segment.count += 1;
         self.len += 1;
         SlotMut { table: self, hash, place, raw }
     }

@@ -139,7 +139,9 @@ impl Reply {
     #[inline]
     pub fn clear(&mut self) {
         self.buf.clear();
-        self.chunks.clear();
+        if !self.chunks.is_empty() {
+            self.chunks.clear();
+        }
         self.error_starts.clear();
         if self.chunks.capacity() + self.error_starts.capacity() > NOTES_KEPT {
             (self.chunks, self.error_starts) = (VecDeque::new(), Vec::new());

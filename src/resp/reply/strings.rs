@@ -1,4 +1,4 @@
-//! Writing short strings: `$5\r\nhello\r\n` behind what the buffer holds.
+//! Writing short strings, `$5\r\nhello\r\n`, and lines, `:12\r\n`, behind what the buffer holds.
 //!
 //! Most of what a server answers is strings of a few bytes, a hundred of them to some commands. Appended to a vector in
 //! three pieces, each of these checks the room, calls for a copy and moves the end. Here the room is checked once, the
@@ -56,6 +56,26 @@ pub fn push_short(buffer: &mut Vec<u8>, kind: u8, text: &[u8]) -> bool {
         copy(text, to.add(head));
         to.add(head + length).cast::<[u8; 2]>().write(*b"\r\n");
         buffer.set_len(start + head + length + 2);
+    }
+    true
+}
+
+/// Writes a line of this kind, such as `:12`, behind what the buffer holds; false if it is long, or the buffer has not
+/// the room.
+#[inline(always)]
+pub fn push_line(buffer: &mut Vec<u8>, kind: u8, text: &[u8]) -> bool {
+    let (start, length) = (buffer.len(), text.len());
+    if length > SHORT_MAX || buffer.capacity() - start < length + MARGIN {
+        return false;
+    }
+    // SAFETY: behind `start` there is room for the kind, the text and CRLF, which are all written before they become
+    // part of the vector. The text is no part of the buffer, which is mutably borrowed.
+    unsafe {
+        let to = buffer.as_mut_ptr().add(start);
+        to.write(kind);
+        copy(text, to.add(1));
+        to.add(1 + length).cast::<[u8; 2]>().write(*b"\r\n");
+        buffer.set_len(start + length + 3);
     }
     true
 }
@@ -123,6 +143,27 @@ mod tests {
             assert_eq!(push_short(&mut buffer, b'$', &text), length <= SHORT_MAX, "{length}");
             if length <= SHORT_MAX {
                 assert_eq!(buffer, expected, "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_of_every_length_are_written_if_there_is_the_room() {
+        for length in 0..SHORT_MAX + 3 {
+            let text: Vec<u8> = (0..length).map(|index| (index * 7 + 1) as u8).collect();
+            for room in [length, length + 8, length + MARGIN + 2, length + MARGIN + 3, length + 2 * MARGIN] {
+                let mut buffer = Vec::with_capacity(room.max(3));
+                buffer.extend_from_slice(b"abc");
+                let capacity = buffer.capacity();
+                let mut expected = buffer.clone();
+                let written = push_line(&mut buffer, b':', &text);
+                assert_eq!(written, length <= SHORT_MAX && capacity - 3 >= length + MARGIN, "{length} {room}");
+                if written {
+                    expected.push(b':');
+                    expected.extend_from_slice(&text);
+                    expected.extend_from_slice(b"\r\n");
+                }
+                assert_eq!((buffer.capacity(), &buffer), (capacity, &expected));
             }
         }
     }

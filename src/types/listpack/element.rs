@@ -4,6 +4,9 @@
 use super::IntText;
 use crate::util::number::parse_i64;
 
+/// The longest string whose length stands in its first byte.
+const SHORT_BYTES_MAX: usize = 63;
+
 /// An element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Element<'a> {
@@ -67,7 +70,7 @@ impl<'a> Element<'a> {
     fn data_bytes(self) -> usize {
         match self {
             Self::Bytes(bytes) => match bytes.len() {
-                length @ 0..=63 => 1 + length,
+                length @ 0..=SHORT_BYTES_MAX => 1 + length,
                 length @ 64..=4095 => 2 + length,
                 length => 5 + length,
             },
@@ -90,12 +93,31 @@ impl<'a> Element<'a> {
     /// Writes it at the beginning of `out`; returns how many bytes that took.
     #[inline]
     pub(super) fn write(self, out: &mut [u8]) -> usize {
+        match self {
+            Self::Int(value @ 0..=127) => {
+                out[..2].copy_from_slice(&[value as u8, 1]);
+                2
+            }
+            Self::Bytes(bytes) if bytes.len() <= SHORT_BYTES_MAX => {
+                // The length behind it, in which its head counts, takes one byte as well.
+                let needed = bytes.len() + 2;
+                if let [first, text @ .., behind] = &mut out[..needed] {
+                    (*first, *behind) = (0x80 | bytes.len() as u8, bytes.len() as u8 + 1);
+                    text.copy_from_slice(bytes);
+                }
+                needed
+            }
+            Self::Int(_) | Self::Bytes(_) => self.write_long(out),
+        }
+    }
+
+    /// [`Element::write`] for what is neither a small integer nor a short string.
+    fn write_long(self, out: &mut [u8]) -> usize {
         let data = self.data_bytes();
         match self {
             Self::Bytes(bytes) => {
                 let length = bytes.len();
                 match data - length {
-                    1 => out[0] = 0x80 | length as u8,
                     2 => out[..2].copy_from_slice(&[0xe0 | (length >> 8) as u8, length as u8]),
                     _ => {
                         out[0] = 0xf0;
@@ -105,7 +127,6 @@ impl<'a> Element<'a> {
                 out[data - length..data].copy_from_slice(bytes);
             }
             Self::Int(value) => match data {
-                1 => out[0] = value as u8,
                 2 => out[..2].copy_from_slice(&[0xc0 | (value >> 8) as u8 & 0x1f, value as u8]),
                 _ => {
                     out[0] = 0xf1 + (data - 3).min(3) as u8;
@@ -185,16 +206,17 @@ pub(super) fn decode(bytes: &[u8], at: usize) -> Option<(Element<'_>, usize)> {
 /// The first byte of a string of so many bytes, if it is a short one.
 #[inline]
 pub(super) fn short_head(length: usize) -> Option<u8> {
-    (length <= 63).then_some(0x80 | length as u8)
+    (length <= SHORT_BYTES_MAX).then_some(0x80 | length as u8)
 }
 
 /// How many bytes the element at a position takes; 0 at the end.
 #[inline(always)]
 pub(super) fn size_at(bytes: &[u8], at: usize) -> usize {
     // Small integers and short strings, whose length takes one byte.
-    match bytes[at] {
-        0..=0x7f => 2,
-        byte @ 0x80..=0xbf => 2 + usize::from(byte & 0x3f),
+    let byte = bytes[at];
+    match byte ^ 0x80 {
+        length @ 0..=0x3f => 2 + usize::from(length),
+        0x80.. => 2,
         _ => size_of_others(bytes, at),
     }
 }

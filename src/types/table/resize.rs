@@ -1,8 +1,8 @@
 //! How the table grows and shrinks: one segment at a time.
 //!
 //! Thresholds lie apart, so that a table that stays about as large as it is does not go to and fro. A segment grows at
-//! 7/8 load by about a fifth and shrinks at 3/8 of that to about 3/4 load. One that holds the split limit is split when
-//! it must grow; two buddies merge, when one of them shrinks, if they hold half the limit together.
+//! 29/32 load by about a quarter and shrinks at 3/8 of that to about 3/4 load. One that holds the split limit is split
+//! when it must grow; two buddies merge, when one of them shrinks, if they hold half the limit together.
 //!
 //! Keys may come in the order of their hashes: whoever reads another table of the same seed sends them so. Then those
 //! that came first would crowd at one end of a segment, far more than its buckets there can hold. So a segment of which
@@ -19,9 +19,9 @@ const SPARSE_MAX: usize = 16;
 const LOPSIDED_SHARE: u32 = 8;
 
 impl<T: Packed, H: KeyHash> Table<T, H> {
+    /// Whether a segment, with its count, must grow before something is put in.
     #[inline(always)]
-    pub(super) fn is_full(&self, hash: u64) -> bool {
-        let segment = self.directory[self.first_cell(self.cell(hash))];
+    pub(super) fn is_full(&self, segment: Segment) -> bool {
         segment.count >= Segment::comfortable(segment.buckets())
             && (self.resizing || segment.count >= Segment::critical(segment.buckets()))
     }
@@ -54,7 +54,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         if is_due && self.may_split(segment) {
             self.split(hash);
         } else {
-            self.rebuild(first, ladder(segment.buckets() + 1 + segment.buckets() / 7));
+            self.rebuild(first, ladder(segment.buckets() + 1 + segment.buckets() / 5));
         }
     }
 

@@ -95,14 +95,14 @@ impl Bucket {
 
     #[inline(always)]
     fn fill(&mut self, slot: u32, position: u32, raw: NonNull<u8>) {
-        self.fill_with(slot, position, word_of(position, raw));
+        self.fill_with(slot, word_of(position, raw), tag(position));
     }
 
-    /// [`Bucket::fill`] with what a slot of another bucket has for an item of this position.
+    /// [`Bucket::fill`] with word and tag of an item.
     #[inline(always)]
-    fn fill_with(&mut self, slot: u32, position: u32, word: u64) {
+    fn fill_with(&mut self, slot: u32, word: u64, tag: u64) {
         self.0[(slot & 7) as usize] = word;
-        self.0[SLOTS as usize] |= tag(position) << (slot * 8);
+        self.0[SLOTS as usize] |= tag << (slot * 8);
     }
 
     fn vacate(&mut self, slot: u32) {
@@ -242,10 +242,10 @@ impl Segment {
         self.shape >> 8
     }
 
-    /// The items this many buckets hold before the segment should grow: 7/8 of the slots, all seven of one bucket.
+    /// The items this many buckets hold before the segment should grow: 29/32 of the slots, all seven of one bucket.
     #[inline(always)]
     pub fn comfortable(buckets: u32) -> u32 {
-        buckets * SLOTS - buckets * SLOTS / 8
+        buckets * SLOTS - buckets * SLOTS * 3 / 32
     }
 
     /// The items this many buckets hold before growth cannot be put off: 31/32 of the slots.
@@ -384,7 +384,7 @@ impl Segment {
     /// Puts an item in. There is room: fewer than all slots are in use. The count is the caller's.
     #[inline]
     pub fn place(&mut self, position: u32, raw: NonNull<u8>) -> Place {
-        self.place_word(position, word_of(position, raw))
+        self.place_word(position, word_of(position, raw), tag(position))
     }
 
     /// This segment, which is empty and large enough, with all items of another of the same depth. Most of what a table
@@ -392,8 +392,15 @@ impl Segment {
     pub fn with_items_of(mut self, other: Segment) -> Self {
         for index in 0..other.buckets() {
             let bucket = other.bucket(index);
-            for slot in bucket.slots() {
-                self.place_word(bucket.position(slot), bucket.word(slot));
+            let mut tags = bucket.meta();
+            for slot in 0..SLOTS {
+                let (word, tag) = (bucket.word(slot), tags & 0xff);
+                tags >>= 8;
+                if tag != 0 {
+                    let high = (word >> ADDRESS_BITS) as u32;
+                    let position = high << TAG_BITS | tag as u32 & ((1 << TAG_BITS) - 1);
+                    self.place_word(position, word, tag);
+                }
             }
         }
         self.count = other.count;
@@ -401,14 +408,14 @@ impl Segment {
     }
 
     #[inline(always)]
-    fn place_word(&mut self, position: u32, word: u64) -> Place {
+    fn place_word(&mut self, position: u32, word: u64, tag: u64) -> Place {
         let mut index = self.home(position);
         loop {
             let bucket = self.bucket_mut(index);
             let vacant = bucket.occupied() ^ OCCUPIED;
             if vacant != 0 {
                 let slot = slot_of(vacant);
-                bucket.fill_with(slot, position, word);
+                bucket.fill_with(slot, word, tag);
                 return Place { bucket: index, slot };
             }
             bucket.count_passing();
