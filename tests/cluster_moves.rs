@@ -401,6 +401,123 @@ fn each_node_imports_from_the_other_at_once() {
     }
 }
 
+/// Has the first node send its keys slowly.
+fn slow_down(source: &Node) {
+    assert_eq!(source.ask("CONFIG SET rdb-key-save-delay 20000"), Reply::ok());
+}
+
+#[test]
+fn a_replica_of_the_destination_that_takes_its_place_on_the_way_removes_what_has_come() {
+    for how in ["from the beginning", "restarted", "synchronized anew"] {
+        let mut nodes = cluster(true, &["--appendonly", "yes"]);
+        small_keys(&mut nodes[0].client(), 200);
+        let digest = nodes[0].ask("DEBUG DIGEST");
+        assert_eq!(nodes[1].ask("SET foo own"), Reply::ok());
+        slow_down(&nodes[0]);
+        import(&nodes[1], MOVED);
+        wait_until("keys come to the replica", || nodes[3].keys_held() > 1);
+        assert_eq!(nodes[3].ask("DBSIZE"), Reply::Integer(1), "{how}: nobody is shown them");
+        if how == "synchronized anew" {
+            let full = common::replication::field(nodes[1].server(), "sync_full");
+            nodes[1].ask("DEBUG CHANGE-REPL-ID");
+            nodes[1].ask("CLIENT KILL TYPE replica");
+            let synchronized = || common::replication::field(nodes[1].server(), "sync_full") != full;
+            wait_until("it is synchronized anew", synchronized);
+            common::replication::wait_for_link(nodes[3].server());
+            assert!(nodes[3].keys_held() > 1 && nodes[3].ask("DBSIZE") == Reply::Integer(1), "{how}");
+        }
+        nodes[1].kill();
+        if how == "restarted" {
+            nodes[3].kill();
+            nodes[3].start();
+            assert!(nodes[3].keys_held() > 1, "{how}");
+        }
+        assert_eq!(nodes[3].ask("CLUSTER FAILOVER TAKEOVER"), Reply::ok());
+        wait_until("only what is its own is left", || nodes[3].keys_held() == 1);
+        assert_eq!(nodes[3].ask("DBSIZE"), Reply::Integer(1), "{how}");
+        assert_eq!(nodes[3].field("cluster_slot_migration_stats_active_trim_completed"), "1");
+        assert!(!nodes[3].ask("CLUSTER NODES").text().contains('['), "{how}: no slot is open");
+        nodes[1].start();
+        wait_until("the former primary has no more than that", || {
+            nodes[1].ask("ROLE") != Reply::Null && nodes[1].keys_held() == 1
+        });
+        // The slots are the source's as before, and can be asked for again.
+        assert_eq!(nodes[0].ask("DEBUG DIGEST"), digest, "{how}");
+        assert_eq!(nodes[0].ask("CONFIG SET rdb-key-save-delay 0"), Reply::ok());
+        let id = import(&nodes[3], MOVED);
+        completes(&nodes[3], &id);
+        assert_eq!(nodes[3].ask("DBSIZE"), Reply::Integer(1201), "{how}");
+    }
+}
+
+#[test]
+fn an_import_goes_on_at_the_replica_that_takes_the_place_of_the_source() {
+    let nodes = cluster(true, &[]);
+    small_keys(&mut nodes[0].client(), 200);
+    let digest = nodes[0].ask("DEBUG DIGEST");
+    wait_until("the replica has it all", || nodes[2].ask("DEBUG DIGEST") == digest);
+    slow_down(&nodes[0]);
+    let id = import(&nodes[1], MOVED);
+    wait_until("keys come", || nodes[1].keys_held() > 0);
+    assert_eq!(nodes[2].ask("CLUSTER FAILOVER TAKEOVER"), Reply::ok());
+    completes(&nodes[1], &id);
+    assert_eq!(field(&nodes[1], &id, "source"), IDS[2]);
+    assert_ne!(field(&nodes[1], &id, "retries"), "0");
+    for node in &nodes {
+        wait_until("everybody knows", || slots_of(node, IDS[1]) == 16384);
+    }
+    for node in [&nodes[1], &nodes[3]] {
+        wait_until("all is there", || node.ask("DEBUG DIGEST") == digest);
+    }
+    for node in [&nodes[0], &nodes[2]] {
+        wait_until("keys are gone", || node.keys_held() == 0);
+    }
+}
+
+#[test]
+fn what_a_destination_takes_its_replica_has_and_keeps_when_it_is_promoted_at_once() {
+    let mut nodes = cluster(true, &[]);
+    small_keys(&mut nodes[0].client(), 200);
+    let digest = nodes[0].ask("DEBUG DIGEST");
+    let id = import(&nodes[1], MOVED);
+    completes(&nodes[1], &id);
+    nodes[1].kill();
+    wait_until("the replica knows", || slots_of(&nodes[3], IDS[1]) == 16384);
+    assert_eq!(nodes[3].ask("CLUSTER FAILOVER TAKEOVER"), Reply::ok());
+    wait_until("it has the slots", || slots_of(&nodes[3], IDS[3]) == 16384);
+    assert_eq!(nodes[3].ask("DEBUG DIGEST"), digest);
+    assert_eq!(nodes[3].ask("DBSIZE"), Reply::Integer(1200));
+}
+
+#[test]
+fn a_source_gives_slots_to_one_destination_at_a_time_and_none_twice() {
+    let roles = ["0-8191", "8192-12000", "12001-16383"].map(Role::Primary);
+    let nodes = start_cluster(&roles, &binary(), &["--cluster-node-timeout", "60000"]);
+    let [source, one, other] = [&nodes[0], &nodes[1], &nodes[2]];
+    small_keys(&mut source.client(), 200);
+    slow_down(source);
+    let first = import(one, "0 4000");
+    wait_until("keys come", || one.keys_held() > 0);
+    let refused = |id: &str| {
+        wait_until("it is refused", || {
+            field(other, id, "last_error").contains("another slot migration task is in progress")
+        });
+    };
+    refused(&import(other, "4001 8191"));
+    let overlapping = import(other, "3000 5000");
+    refused(&overlapping);
+    assert_eq!(source.ask("CONFIG SET rdb-key-save-delay 0"), Reply::ok());
+    completes(one, &first);
+    wait_until("it is given up", || field(other, &overlapping, "state") == "canceled");
+    assert!(field(other, &overlapping, "last_error").contains("slots belong to different source nodes"));
+    let second = import(other, "4001 8191");
+    completes(other, &second);
+    let keys = |node: &Node| if let Reply::Integer(keys) = node.ask("DBSIZE") { keys } else { panic!("no number") };
+    wait_until("the source has none", || source.keys_held() == 0);
+    assert!(keys(one) > 0 && keys(other) > 0);
+    assert_eq!(keys(one) + keys(other), 1200);
+}
+
 #[test]
 fn waiting_clients_and_subscribers_follow_their_slot_and_what_expires_on_the_way_is_gone() {
     let nodes = cluster(false, &["--rdb-key-save-delay", "500"]);

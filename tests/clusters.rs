@@ -206,3 +206,9 @@ fn a_cluster_survives_troubles_and_loses_nothing() {
     let needs: [&[&str]; 2] = [&["unshare", "-rn", "ip", "rule"], &["python3", "--version"]];
     script("scripts/chaos", &["--cluster", "1", "--plain", "--short"], &needs);
 }
+
+#[test]
+fn what_the_chaos_of_clusters_looks_for_is_found() {
+    let needs: [&[&str]; 2] = [&["unshare", "-rn", "ip", "rule"], &["python3", "--version"]];
+    script("scripts/chaos", &["--cluster", "--prove", "--plain", "--short"], &needs);
+}

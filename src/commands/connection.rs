@@ -8,6 +8,7 @@ use crate::command::{Args, Error};
 use crate::config::REDIS_VERSION;
 use crate::resp::request::ArgView;
 use crate::server::clients::lifecycle;
+use crate::server::cluster::moves::strays;
 use crate::server::execution::{Command, Ctx};
 use crate::server::modes::ServerModes;
 use crate::util::number;
@@ -69,6 +70,9 @@ fn ping(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return Err(Error::wrong_arity("ping"));
     }
     let message = args.try_get(1);
+    if let Some(message) = message {
+        strays::hear_ping(cx.server, cx.client, message);
+    }
     if cx.client().subscriptions.is_some() && !cx.reply.resp3 {
         cx.reply.array(2);
         cx.reply.bulk(b"pong");

@@ -1,5 +1,8 @@
 """Six nodes under load, of which any are killed, stopped, cut off and asked to move slots and to take over.
 
+Slots move key by key, while others are struck, and all at once (CLUSTER MIGRATION IMPORT): then source and destination
+themselves are killed, stopped, and replaced by a replica in the middle, or the task is cancelled.
+
 After each round all is well again. Then the cluster has to serve within two node timeouts and two seconds, every
 confirmed write has to be there and nothing that was overwritten or deleted since, primaries and replicas have the same
 data, and no slot has had two owners in one epoch. The cluster client of the Python package redis writes, if it is there
@@ -23,7 +26,10 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-from nodes import SLOTS, Cluster, Connection, Line, Node, Refused, die, free_ports, oxidis, slot_of, wait
+from nodes import (
+    PATIENCE, SLOTS, Cluster, Connection, Line, Node, Refused, die, field, free_ports, oxidis, slot_of, wait,
+)
+from proof import prove
 from writers import PlainClient, Writers
 
 # Set in the network of its own.
@@ -32,6 +38,7 @@ PRIMARIES, REPLICAS = 3, 3
 # Slots that have keys.
 BUSY_SLOTS = 60
 KEYS_AT_ONCE = 50
+STRIKES = "kill,stop,cut-off,cut-pair,split,take-over,migrate,import,import"
 
 
 def enter_network():
@@ -124,6 +131,8 @@ class Chaos:
         self.claims = Claims(self.nodes)
         # Who has got keys of others that its replica may not have yet: it is spared.
         self.spared = set()
+        # How imports were struck, and ended.
+        self.blows, self.ends = {}, {}
 
     def say(self, text):
         print(f"  {time.monotonic() - self.begun:5.1f} s  {text}", flush=True)
@@ -159,8 +168,11 @@ class Chaos:
     # ------------------------------------------------------------ what strikes
 
     def strike(self, dice):
-        kinds = [self.kill, self.stop, self.cut_off, self.cut_pair, self.split, self.take_over, self.migrate]
-        kind = dice.choice(kinds)
+        kinds = {
+            "kill": self.kill, "stop": self.stop, "cut-off": self.cut_off, "cut-pair": self.cut_pair,
+            "split": self.split, "take-over": self.take_over, "migrate": self.migrate, "import": self.import_slots,
+        }
+        kind = kinds[dice.choice(self.options.strikes.split(","))]
         kind(dice)
 
     def victim(self, dice):
@@ -273,6 +285,78 @@ class Chaos:
         at_target.call("CLUSTER", "SETSLOT", slot, "NODE", name)
         at_origin.call("CLUSTER", "SETSLOT", slot, "NODE", name)
 
+    def import_slots(self, dice):
+        """Moves slots all at once, while one of the two nodes is struck or the task is cancelled."""
+        count, after, lasts = dice.randrange(1, 30), dice.uniform(0, 0.8), self.lasts(dice)
+        blow, at_source = dice.choice(["none", "cancel", "kill", "stop", "promote"]), dice.random() < 0.5
+        try:
+            owners = [node for node in self.cluster.up() if node.call("PING", patience=0.5) and node.myself().slots]
+            # Whoever is promoted has to have what the other one had.
+            if len(owners) < 2 or self.walls.standing or any(not self.is_followed(node) for node in owners):
+                return
+            origin, target = dice.sample(owners, 2)
+            busy = sorted(origin.myself().slots & set(self.tags))
+            slots = sorted(dice.sample(busy, min(count, len(busy))))
+            if not slots or {origin, target} & self.spared:
+                return
+            # So that there is a middle to strike in.
+            origin.call("CONFIG", "SET", "rdb-key-save-delay", 30000, patience=2)
+            task = target.call("CLUSTER", "MIGRATION", "IMPORT", *[end for slot in slots for end in (slot, slot)])
+        except (OSError, Refused) as error:
+            return self.say(f"no slots are imported: {error}")
+        self.say(f"{target} imports {len(slots)} slots from {origin}")
+        time.sleep(after)
+        self.strike_import(blow, task, origin if at_source else target, lasts)
+        self.await_import(task, origin, target)
+
+    def is_followed(self, node):
+        return node.call("WAIT", 1, 500, patience=2) >= 1
+
+    def strike_import(self, blow, task, node, lasts):
+        how_far = {"none": "", "cancel": "cancelled", "kill": f"killed for {lasts:.1f} s",
+                   "stop": f"stopped for {lasts:.1f} s", "promote": "replaced by its replica"}[blow]
+        if how_far:
+            self.say(f"in the middle {node} is {how_far}" if blow != "cancel" else f"the task is cancelled at {node}")
+        self.blows[blow] = self.blows.get(blow, 0) + 1
+        try:
+            if blow == "cancel":
+                node.call("CLUSTER", "MIGRATION", "CANCEL", "ID", task, patience=2)
+            elif blow == "kill":
+                node.kill()
+                time.sleep(lasts)
+                node.start()
+            elif blow == "stop":
+                node.stand_still()
+                time.sleep(lasts)
+                node.go_on()
+            elif blow == "promote":
+                self.cluster.replicas_of(node)[0].call("CLUSTER", "FAILOVER", "FORCE", patience=2)
+        except (OSError, Refused, IndexError) as error:
+            self.say(f"{node} is not struck: {error}")
+
+    def await_import(self, task, origin, target):
+        """Waits until the task is over, for a while, and says what became of it."""
+        end, state = time.monotonic() + 3 * self.timeout + 3, "gone"
+        while time.monotonic() < end:
+            try:
+                tasks = target.call("CLUSTER", "MIGRATION", "STATUS", "ID", task, patience=1)
+                fields = dict(zip(tasks[0][::2], tasks[0][1::2])) if tasks else {}
+                state = fields.get("state", "gone")
+                if state in ("completed", "canceled", "gone"):
+                    break
+            except (OSError, Refused):
+                pass
+            time.sleep(0.05)
+        try:
+            origin.call("CONFIG", "SET", "rdb-key-save-delay", 0, patience=2)
+            # A strike that follows is not to meet a replica that has missed it all.
+            if state == "completed" and not self.is_followed(target):
+                self.spared.add(target)
+        except (OSError, Refused):
+            pass
+        self.ends[state] = self.ends.get(state, 0) + 1
+        self.say(f"the import is {state}")
+
     # ------------------------------------------------------------ all is well again
 
     def heal(self):
@@ -288,6 +372,21 @@ class Chaos:
             states = [(str(node), node.state(), node.call("CLUSTER", "NODES")) for node in self.nodes]
             raise AssertionError("\n".join(map(str, ["the cluster does not serve:", *states]))) from None
         self.say(f"the cluster serves {took:.1f} s after all is well")
+
+    def end_imports(self):
+        """No import goes on, and nothing is left of those that did not succeed."""
+        for node in self.nodes:
+            node.call("CONFIG", "SET", "rdb-key-save-delay", 0)
+            node.call("CLUSTER", "MIGRATION", "CANCEL", "ALL")
+        for node in self.cluster.primaries():
+            wait(f"{node} to have keys of its own slots alone", lambda: self.has_own_keys_alone(node))
+        wait("the nodes to agree", self.cluster.is_of_one_mind)
+
+    def has_own_keys_alone(self, node):
+        held = field(node.call("INFO", "keyspace"), "db0").partition("keys=")[2].partition(",")[0]
+        line = node.myself()
+        slots = line.slots | {int(text.strip("[]").partition("-")[0]) for text in line.open}
+        return int(held or 0) == sum(node.call("CLUSTER", "COUNTKEYSINSLOT", slot) for slot in slots & set(self.tags))
 
     def mend_open_slots(self):
         """Brings what was left halfway to its end."""
@@ -307,23 +406,18 @@ class Chaos:
                 node.call("CLUSTER", "SETSLOT", text.strip("[]").partition("-")[0], "STABLE")
         wait("the nodes to agree", self.cluster.is_of_one_mind)
 
-    def check(self, writers):
+    def check(self, writers, digest_patience=PATIENCE):
         self.cluster.settle()
+        self.end_imports()
         self.mend_open_slots()
         self.spared.clear()
         faults = writers.faults(self.addresses)
-        self.cluster.check_digests()
+        self.cluster.check_digests(digest_patience)
         return faults + self.claims.faults
 
     def run(self):
         options = self.options
-        self.begun = time.monotonic()
-        self.tags = {}
-        number = 0
-        while len(self.tags) < BUSY_SLOTS:
-            number += 1
-            self.tags.setdefault(slot_of(str(number)), str(number))
-        writers = Writers(options.writers, 60, self.make_client, options.seed, list(self.tags.values()))
+        writers = self.make_writers()
         for round_number in range(options.first, options.first + options.rounds):
             print(f"round {round_number} of seed {options.seed}", flush=True)
             dice = random.Random(f"{options.seed} {round_number}")
@@ -337,8 +431,18 @@ class Chaos:
             faults = self.check(writers)
             if faults:
                 return faults
-        self.say(", ".join(f"{count} {outcome}" for outcome, count in writers.counts.items()))
+        for counts in (writers.counts, self.blows, self.ends):
+            self.say(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
         return self.claims.end() + ([] if writers.counts["confirmed"] else ["no write was confirmed"])
+
+    def make_writers(self):
+        self.begun = time.monotonic()
+        self.tags = {}
+        number = 0
+        while len(self.tags) < BUSY_SLOTS:
+            number += 1
+            self.tags.setdefault(slot_of(str(number)), str(number))
+        return Writers(self.options.writers, 60, self.make_client, self.options.seed, list(self.tags.values()))
 
     def make_client(self):
         if self.options.plain:
@@ -361,6 +465,8 @@ def main():
     parser.add_argument("--patience", type=float, default=1, help="so many times the time to heal is granted")
     parser.add_argument("--keep", action="store_true", help="keep the folders of the nodes")
     parser.add_argument("--short", action="store_true", help="short node timeouts, and all the time to heal")
+    parser.add_argument("--strikes", default=STRIKES, help="what strikes, each as likely as it is named (%(default)s)")
+    parser.add_argument("--prove", action="store_true", help="show that what is looked for is found")
     options = parser.parse_args()
     if options.short:
         options.node_timeout, options.patience = 700, 20
@@ -373,14 +479,14 @@ def main():
     folder = tempfile.mkdtemp(prefix="cluster-chaos-")
     chaos = Chaos(options, folder)
     try:
-        faults = chaos.run()
+        faults = prove(chaos) if options.prove else chaos.run()
     except (AssertionError, OSError, Refused) as fault:
         faults = [f"{type(fault).__name__}: {fault}"]
     finally:
         chaos.cluster.end()
     for fault in faults[:20]:
         print(f"  {fault}")
-    if not faults:
+    if not faults and not options.prove:
         print(f"all was well in {options.rounds} rounds of seed {options.seed}")
     if faults or options.keep:
         print(f"the nodes' files are in {folder}")

@@ -287,13 +287,14 @@ class Cluster:
         wait("the replicas to follow", self.follows)
         return took
 
-    def check_digests(self):
+    def check_digests(self, patience=PATIENCE):
         """The data of replicas is that of their primaries."""
         for primary in self.primaries():
             for replica in self.replicas_of(primary):
                 wait(
                     f"{replica} to have the data of {primary}",
                     lambda: primary.call("DEBUG", "DIGEST") == replica.call("DEBUG", "DIGEST"),
+                    patience,
                 )
 
     def end(self):

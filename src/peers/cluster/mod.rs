@@ -34,6 +34,7 @@ pub mod state;
 
 pub use id::NodeId;
 pub use node::{Flags, Node, NodeKey};
+pub use nodes_conf::strays_of_text;
 pub use settings::Settings;
 pub use slots::SlotSet;
 pub use state::State;

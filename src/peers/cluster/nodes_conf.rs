@@ -58,10 +58,15 @@ impl State {
         // Writing to a text does not fail.
         write!(text, "vars currentEpoch {current} lastVoteEpoch {vote}").ok();
         if !self.strays.is_empty() {
-            write!(text, " strays {}", ranges_text(&self.strays).replace(' ', ",")).ok();
+            write!(text, " strays {}", self.strays_text()).ok();
         }
         text.push('\n');
         text
+    }
+
+    /// Slots whose keys count for nothing, as ranges with commas between; empty if there are none.
+    pub fn strays_text(&self) -> String {
+        ranges_text(&self.strays).replace(' ', ",")
     }
 
     /// A line about a node, without its end.
@@ -245,15 +250,24 @@ fn vars(fields: &[&str]) -> Result<Vars, String> {
         match name.to_ascii_lowercase().as_str() {
             "currentepoch" => current = Some(number(value)?),
             "lastvoteepoch" => vote = Some(number(value)?),
-            "strays" => value.split(',').try_for_each(|text| {
-                slot_range(text)?.for_each(|slot| _ = strays.insert(slot));
-                Ok::<(), String>(())
-            })?,
+            "strays" => strays = strays_of_text(value)?,
             _ => log::warn!("Skipping unknown cluster config variable '{name}'"),
         }
     }
     let (current, vote) = current.zip(vote).ok_or_else(|| "an epoch is missing".to_owned())?;
     Ok(Vars { current, vote, strays })
+}
+
+/// Reads what [`State::strays_text`] has written.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn strays_of_text(text: &str) -> Result<SlotSet, String> {
+    let mut slots = SlotSet::default();
+    for range in text.split(',').filter(|range| !range.is_empty()) {
+        slot_range(range)?.for_each(|slot| _ = slots.insert(slot));
+    }
+    Ok(slots)
 }
 
 /// Reads where a node is and what it is called.

@@ -274,7 +274,7 @@ impl State {
         if self.is_mine(slot) {
             self.migrating.remove(&slot);
         }
-        if key == self.myself {
+        if self.nodes.primary_of(self.myself) == Some(key) {
             self.end_stray(slot);
         }
         let is_first = self.nodes.get(key).is_some_and(|node| node.slots.is_empty());

@@ -19,6 +19,7 @@ use crate::persist::rdb::save::{self, Options, Usage};
 use crate::persist::rdb::version::Version;
 use crate::persist::rdb::write::FileSink;
 use crate::server::Server;
+use crate::server::cluster::moves::strays;
 use crate::server::modes::ServerModes;
 use crate::server::observe::log_format;
 use crate::util::clock::unix_seconds;
@@ -32,7 +33,7 @@ const SYNC_EVERY: u64 = 4 << 20;
 pub fn options(server: &Server) -> Options {
     let config = &server.config;
     Options {
-        aux: aux(false).into_iter().chain(server.repl.aux(server.is_replica())).collect(),
+        aux: aux(false).into_iter().chain(server.repl.aux(server.is_replica())).chain(strays::aux(server)).collect(),
         functions: server.script.libraries.dump(),
         usage: match config.maxmemory_policy {
             policy if policy.is_lfu() => Usage::Frequency,

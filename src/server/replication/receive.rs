@@ -20,6 +20,7 @@ use crate::peers::repl::receiving::{End, Inflow, Receiving};
 use crate::peers::repl::wire::TURN_BYTES;
 use crate::persist::rdb::load::Loader;
 use crate::server::Server;
+use crate::server::cluster::moves::strays;
 use crate::server::persistence::load_state::Place;
 use crate::server::persistence::loading;
 use crate::util::platform;
@@ -262,6 +263,9 @@ pub fn is_waiting(server: &Server) -> bool {
 pub fn loaded(server: &mut Server, db: &mut Databases, loader: Loader, place: Place) {
     let selected = loader.aux().iter().find(|(name, _)| name == "repl-stream-db");
     let selected = selected.and_then(|(_, text)| std::str::from_utf8(text).ok()?.parse().ok());
+    if !matches!(place, Place::Start { .. }) {
+        strays::hear_aux(server, loader.aux());
+    }
     match place {
         Place::Start { .. } => {}
         Place::Here { streamed } => {

@@ -4,6 +4,8 @@ use super::{SIGN_OF_LIFE_MS, Task, TaskState};
 
 /// Milliseconds between a failure and the next try.
 const AGAIN_AFTER_MS: i64 = 1000;
+/// How long replicas may take to have what has come before the source is told that this node has it, in milliseconds.
+const REPLICAS_MS_MAX: i64 = 2000;
 
 /// What is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,15 +28,25 @@ pub struct Import {
     applied: u64,
     heard_ms: i64,
     said_ms: i64,
-    /// When the source was told that all is there, and for how long the slots may be taken then.
-    ready_ms: i64,
+    /// When all was there, when the source was told, and for how long the slots may be taken then.
+    ended_ms: i64,
+    ready_ms: Option<i64>,
     lease_ms: i64,
 }
 
 impl Import {
     /// A task that begins at once.
     pub fn new(task: Task) -> Import {
-        Import { not_before_ms: task.created_ms, task, applied: 0, heard_ms: 0, said_ms: 0, ready_ms: 0, lease_ms: 0 }
+        Import {
+            not_before_ms: task.created_ms,
+            task,
+            applied: 0,
+            heard_ms: 0,
+            said_ms: 0,
+            ended_ms: 0,
+            ready_ms: None,
+            lease_ms: 0,
+        }
     }
 
     /// Whether it waits for its next try.
@@ -74,7 +86,8 @@ impl Import {
         self.heard_ms = now_ms;
     }
 
-    /// There is nothing more, and the source is to be told; then the slots may be taken for so long.
+    /// There is nothing more, and the source is to be told; then the slots may be taken for so long. First replicas are
+    /// to have it all: the source's may be the only other ones that do.
     ///
     /// # Errors
     /// When keys are still missing.
@@ -83,13 +96,33 @@ impl Import {
             return Err("The source ends the stream before all keys were sent");
         }
         self.goes_on(TaskState::Takeover, now_ms);
-        (self.ready_ms, self.lease_ms) = (now_ms, lease_ms);
+        (self.ended_ms, self.ready_ms, self.lease_ms) = (now_ms, None, lease_ms);
         Ok(())
+    }
+
+    /// Whether the source is to be told now that all is there, `confirmed` if replicas have it; only once. Those that take
+    /// too long are not waited for: the source holds writes meanwhile.
+    pub fn becomes_ready(&mut self, confirmed: bool, now_ms: i64) -> bool {
+        let waits = self.task.state == TaskState::Takeover && self.ready_ms.is_none();
+        let waited_ms = now_ms - self.ended_ms;
+        let too_long = !(0..REPLICAS_MS_MAX.min(self.lease_ms / 2)).contains(&waited_ms);
+        let is_due = waits && (confirmed || too_long);
+        if is_due {
+            self.ready_ms = Some(now_ms);
+        }
+        is_due
+    }
+
+    /// How far the stream was worked off.
+    pub fn offset(&self) -> u64 {
+        self.applied
     }
 
     /// Whether the slots may be taken now that the source has said so.
     pub fn may_take_over(&self, now_ms: i64) -> bool {
-        self.task.state == TaskState::Takeover && (0..=self.lease_ms).contains(&(now_ms - self.ready_ms))
+        let since_ms = self.ready_ms.map(|ready_ms| now_ms - ready_ms);
+        self.task.state == TaskState::Takeover
+            && since_ms.is_some_and(|since_ms| (0..=self.lease_ms).contains(&since_ms))
     }
 
     /// It has failed, and begins again after a while.

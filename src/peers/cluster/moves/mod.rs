@@ -11,6 +11,7 @@
 //!                                               <──   changes
 //!                                                     little is under way: writes are held
 //!                                               <──   CLUSTER SYNCSLOTS STREAM-EOF lease
+//!   replicas are waited for, not for long
 //!   CLUSTER SYNCSLOTS READY offset epoch        ──>   nothing is missing there
 //!                                               <──   CLUSTER SYNCSLOTS TAKEOVER epoch
 //!   takes a new epoch, owns the slots, tells all

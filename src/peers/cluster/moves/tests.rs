@@ -139,6 +139,7 @@ impl World {
             Sent::SnapshotEnd => self.import.snapshot_ended(),
             Sent::StreamEnd(lease_ms) => {
                 self.import.stream_ended(lease_ms, self.now_ms).expect("the snapshot has ended");
+                assert!(self.import.becomes_ready(true, self.now_ms));
                 match self.export.ready(offset, 5, &LIMITS, self.now_ms) {
                     Ok(()) => self.say(Sent::TakeOver),
                     Err(_) => self.failed = true,
@@ -270,6 +271,26 @@ fn a_silent_end_is_given_up_and_the_destination_tries_again() {
     assert_eq!(import.settle(1000, 6000), Some(import::Step::Begin));
     assert_eq!(import.settle(1000, 0), Some(import::Step::Begin), "the clock was set back");
     assert!(import.stream_ended(1, 0).is_err());
+}
+
+#[test]
+fn replicas_are_waited_for_before_the_source_is_told_that_all_is_there_but_not_for_long() {
+    let ended = |lease_ms| {
+        let mut import = Import::new(task(Operation::Import));
+        import.stream_begins(1, 0);
+        import.snapshot_ended();
+        import.stream_ended(lease_ms, 0).expect("the snapshot has ended");
+        import
+    };
+    let mut import = ended(5000);
+    assert!(!import.may_take_over(0), "the source was not told yet");
+    assert!(!import.becomes_ready(false, 1999));
+    assert!(import.becomes_ready(true, 1999));
+    assert!(!import.becomes_ready(true, 1999), "it is told once");
+    assert!(import.may_take_over(1999 + 5000) && !import.may_take_over(1999 + 5001));
+    assert!(ended(5000).becomes_ready(false, 2000));
+    assert!(ended(500).becomes_ready(false, 250), "half of the lease is gone");
+    assert!(ended(5000).becomes_ready(false, -1), "the clock was set back");
 }
 
 #[test]

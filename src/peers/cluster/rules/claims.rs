@@ -28,10 +28,10 @@ impl State {
             if self.importing.contains_key(&slot) || !self.loses_to(slot, epoch) {
                 continue;
             }
-            if owner == Some(self.myself) {
+            if owner.is_some() && owner == current {
                 lost.insert(slot);
+                was_shard += 1;
             }
-            was_shard += usize::from(owner.is_some() && owner == current);
             self.give(slot, claimant);
             self.outbox.changed(true);
         }

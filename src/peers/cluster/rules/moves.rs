@@ -84,6 +84,16 @@ impl State {
         }
     }
 
+    /// Learns which slots' keys count for nothing at this node's primary, and so here. Should this node take its place,
+    /// it is to remove them.
+    pub fn follow_strays(&mut self, slots: SlotSet) {
+        if self.myself().is_replica() && self.strays != slots {
+            self.strays = slots;
+            self.strays_changed = true;
+            self.outbox.save(true);
+        }
+    }
+
     /// Nothing is left of a slot that counts for nothing.
     pub fn end_stray(&mut self, slot: u16) {
         if self.strays.remove(slot) {

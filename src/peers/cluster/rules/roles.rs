@@ -75,8 +75,8 @@ impl State {
             self.make_replica(myself);
             self.migrating.clear();
             self.importing.clear();
-            self.clear_strays();
         }
+        self.clear_strays();
         self.attach(myself, primary);
         self.outbox.push(Action::Follow(primary));
         self.end_manual_failover();
@@ -91,6 +91,8 @@ impl State {
         for slot in slots.iter() {
             self.give(slot, self.myself);
         }
+        // Whoever follows this node from now on has to be told what is on its way out.
+        self.strays_changed |= !self.strays.is_empty();
         self.look_at_health(moment.now_ms);
         self.outbox.save(true);
         let all = self.nodes.keys();

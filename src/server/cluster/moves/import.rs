@@ -15,6 +15,7 @@ use crate::net::tokens::SLOTS_TOKEN;
 use crate::peers::cluster::SlotSet;
 use crate::peers::cluster::moves::import::{Import, Step};
 use crate::peers::cluster::moves::{Operation, Task, TaskState};
+use crate::peers::repl::replica::Replica;
 use crate::peers::repl::wire::{TURN_BYTES, Wire};
 use crate::persist::aof::reader::{Found, Reader};
 use crate::resp::reply::Reply;
@@ -23,7 +24,7 @@ use crate::server::Server;
 use crate::server::cluster::{bus, endpoint, event};
 use crate::server::event_loop::before_replies::before_replies;
 use crate::server::execution::{Ctx, process};
-use crate::server::replication::connect;
+use crate::server::replication::{connect, roster};
 use crate::util::{number, platform};
 
 /// How long the stream is worked off in one turn, in microseconds.
@@ -72,8 +73,13 @@ pub fn begin(server: &mut Server, db: &mut Databases, slots: SlotSet) -> Result<
     let id = crate::peers::repl::new_id(&mut server.random);
     let task = Task::new(id.clone(), slots, (source, dest), Operation::Import, server.clock.unix_ms());
     log::info!("Import task {id} created: src={source}, dest={dest}, slots={}", task.slots_text());
-    server.moves.import =
-        Some(Box::new(ImportWork { rules: Import::new(task), wire: Wire::default(), stream: None, overtaken: false }));
+    server.moves.import = Some(Box::new(ImportWork {
+        rules: Import::new(task),
+        wire: Wire::default(),
+        stream: None,
+        wanted: 0,
+        overtaken: false,
+    }));
     Ok(id)
 }
 
@@ -146,8 +152,21 @@ fn look(server: &mut Server, db: &mut Databases, work: &mut ImportWork) -> Resul
         Some(Step::Begin) => try_begin(server, db, work),
         Some(Step::Ack(offset)) => Ok(ack(work, offset)?),
         Some(Step::GiveUp(why)) => Err(End::Again(why.to_owned())),
-        None => Ok(()),
+        None => Ok(become_ready(server, work, now_ms)?),
     }
+}
+
+/// Tells the source that all is here, once replicas have it too.
+fn become_ready(server: &Server, work: &mut ImportWork, now_ms: i64) -> io::Result<()> {
+    let lags = |replica: &Replica| replica.is_online() && !replica.is_old && replica.acked < work.wanted;
+    let confirmed = !roster::followers(server).any(|(_, replica)| lags(replica));
+    if !work.rules.becomes_ready(confirmed, now_ms) {
+        return Ok(());
+    }
+    let task = &work.rules.task;
+    log::info!("Import task {} is ready to takeover slots: {}", task.id, task.slots_text());
+    let (offset, epoch) = (work.rules.offset(), server.cluster.as_ref().map_or(0, |cluster| cluster.current_epoch()));
+    work.say(&["CLUSTER", "SYNCSLOTS", "READY", &offset.to_string(), &epoch.to_string()])
 }
 
 /// Fails where an operator has decided otherwise about the slots.
@@ -384,13 +403,9 @@ fn control(
         () if is("STREAM-EOF") && request.len() > 3 => {
             let lease_ms = i64::try_from(request_number(request, 3)).unwrap_or(0);
             work.rules.stream_ended(lease_ms, now_ms).map_err(|why| End::Again(why.to_owned()))?;
-            let epoch = server.cluster.as_ref().map_or(0, |cluster| cluster.current_epoch());
-            log::info!(
-                "Import task {} is ready to takeover slots: {}",
-                work.rules.task.id,
-                work.rules.task.slots_text()
-            );
-            Ok(Some(words(&["READY", &offset.to_string(), &epoch.to_string()])))
+            work.wanted = server.repl.history.offset;
+            server.repl.wants_acks |= !server.repl.replicas.is_empty();
+            Ok(None)
         }
         () if is("TAKEOVER") && request.len() > 3 => {
             let source_epoch = request_number(request, 3);

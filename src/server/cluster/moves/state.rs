@@ -36,6 +36,8 @@ pub struct Moves {
     pub trim: Trim,
     /// The most that has come at a time and was not worked off yet, in bytes.
     pub input_peak: usize,
+    /// Replicas have yet to be told which keys count for nothing.
+    pub strays_untold: bool,
     /// All keys were deleted: what was said about them does not hold.
     pub flushed: bool,
 }
@@ -182,6 +184,8 @@ pub struct ImportWork {
     pub wire: Wire,
     /// and then.
     pub stream: Option<Box<Stream>>,
+    /// How far in the history replicas have to be to have all that has come.
+    pub wanted: i64,
     /// A slot was given to a node meanwhile: what has come does not hold.
     pub overtaken: bool,
 }

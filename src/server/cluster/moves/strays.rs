@@ -1,16 +1,27 @@
 //! Keys in slots of others that count for nothing: what has come of an import that is not finished, and what is left of
 //! slots that have gone. Nobody sees them; they are deleted a slice at a time, and replicas are told of each.
+//!
+//! Replicas have to know which slots these are, too: one that is promoted goes on with it. They are told in the stream,
+//! before keys come or go, by a PING with a text, which servers of any kind take for a sign of life; and in the
+//! snapshot with which they begin, by a field.
 
 use crate::db::Databases;
-use crate::peers::cluster::SlotSet;
+use crate::net::ClientKey;
+use crate::peers::cluster::{SlotSet, strays_of_text};
+use crate::resp::request::OwnedRequest;
 use crate::server::execution::changes;
 use crate::server::modes::ServerModes;
+use crate::server::pause::WritePauseReason;
 use crate::server::{Server, propagate};
 
 /// How long a slice may take, in microseconds.
 const SLICE_US: u64 = 1000;
 /// Keys deleted between two looks at the clock.
 const KEYS_PER_LOOK: usize = 16;
+/// What the text of a PING to replicas begins with; ranges of slots follow.
+const TOLD: &str = "cluster-strays:";
+/// The field of a snapshot.
+const FIELD: &str = "cluster-strays";
 
 /// Slots whose keys are to go.
 fn to_trim(server: &Server) -> SlotSet {
@@ -38,18 +49,20 @@ pub fn step(server: &mut Server, db: &mut Databases) {
     }
     let started = server.clock.tick();
     db.begin_command(0, server.clock.unix_ms());
-    for slot in to_trim(server).iter() {
+    let slots = to_trim(server);
+    for slot in slots.iter() {
         while trim_some(server, db, slot) {
             let now = server.clock.tick();
             if server.clock.micros_between(started, now) >= SLICE_US {
                 return propagate::propagate_each(server);
             }
         }
-        if let Some(cluster) = &mut server.cluster {
-            cluster.end_stray(slot);
-        }
     }
     propagate::propagate_each(server);
+    // Not each for itself: replicas are told once.
+    if let Some(cluster) = &mut server.cluster {
+        slots.iter().for_each(|slot| cluster.end_stray(slot));
+    }
     sync(server, db);
     let trim = &mut server.moves.trim;
     if trim.running {
@@ -103,11 +116,48 @@ fn end_without_strays(server: &mut Server) {
     }
 }
 
-/// Tells the databases which slots count for nothing, if these are others than before.
+/// Tells the databases and replicas which slots count for nothing, if these are others than before.
 pub fn sync(server: &mut Server, db: &mut Databases) {
-    if let Some(cluster) = &mut server.cluster
-        && cluster.take_strays_changed()
-    {
+    let Some(cluster) = &mut server.cluster else { return };
+    if cluster.take_strays_changed() {
         db.set_stray_slots(cluster.strays().iter());
+        server.moves.strays_untold = true;
+    }
+    // A replica that is to have the whole history waits for its end.
+    if server.moves.strays_untold && !server.pause.holders.contains(&WritePauseReason::Failover) {
+        server.moves.strays_untold = false;
+        let text = format!("{TOLD}{}", cluster.strays_text());
+        if server.repl.backlog.is_some() && !server.is_replica() {
+            server.repl.append(&OwnedRequest::of(&["PING", &text]).view().encoded());
+        }
+    }
+}
+
+/// What a snapshot tells replicas.
+pub fn aux(server: &Server) -> Option<(&'static str, String)> {
+    let cluster = server.cluster.as_deref().filter(|cluster| !cluster.strays().is_empty())?;
+    Some((FIELD, cluster.strays_text()))
+}
+
+/// A snapshot of the primary was loaded that has these fields.
+pub fn hear_aux(server: &mut Server, aux: &[(String, Vec<u8>)]) {
+    let told = aux.iter().find(|(name, _)| name == FIELD).map_or(&b""[..], |(_, text)| text);
+    hear_text(server, told);
+}
+
+/// Somebody has sent a PING with a text: it may be what a primary tells its replicas.
+pub fn hear_ping(server: &mut Server, sender: ClientKey, text: &[u8]) {
+    let is_primary = |server: &Server| server.repl.primary.as_ref().is_some_and(|primary| primary.client == sender);
+    if let Some(told) = text.strip_prefix(TOLD.as_bytes()).filter(|_| is_primary(server)) {
+        hear_text(server, told);
+    }
+}
+
+fn hear_text(server: &mut Server, text: &[u8]) {
+    let Some(cluster) = &mut server.cluster else { return };
+    let slots = str::from_utf8(text).map_err(|error| error.to_string()).and_then(strays_of_text);
+    match slots {
+        Ok(slots) => cluster.follow_strays(slots),
+        Err(why) => log::warn!("The primary tells of slots on their way in vain: {why}"),
     }
 }
