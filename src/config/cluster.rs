@@ -1,5 +1,7 @@
 //! Names that nodes of a cluster may be given, and where their bus is.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 /// Above the port for clients, unless it is set.
 pub const BUS_PORT_OFFSET: u16 = 10_000;
 /// The longest name of a host, in bytes, with the zero that ends it on the bus.
@@ -16,6 +18,16 @@ pub fn valid_hostname(name: &str) -> Result<(), &'static str> {
         return Err("Hostnames may only contain alphanumeric characters, hyphens or dots");
     }
     Ok(())
+}
+
+/// An address of IPv4.
+pub fn valid_ipv4(ip: &str) -> Result<(), &'static str> {
+    ip.parse::<Ipv4Addr>().map(drop).map_err(|_| "Invalid IPv4 address")
+}
+
+/// An address of IPv6.
+pub fn valid_ipv6(ip: &str) -> Result<(), &'static str> {
+    ip.parse::<Ipv6Addr>().map(drop).map_err(|_| "Invalid IPv6 address")
 }
 
 /// What people call a node.

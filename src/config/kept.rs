@@ -71,15 +71,6 @@ kept! {
     "cluster-message-gossip-perc" => cluster_message_gossip_perc: u32 = 10, Number::between(1, 100), HIDDEN;
     /// Refuse strangers on the port of the bus.
     "cluster-bus-port-protected-mode" => cluster_bus_port_protected_mode: bool = false, YES_NO, MUTABLE;
-    /// Addresses and ports that clients are told.
-    "cluster-announce-client-ipv4" => cluster_announce_client_ipv4: Option<String> = None, OPTIONAL_TEXT, MUTABLE;
-    /// The same.
-    "cluster-announce-client-ipv6" => cluster_announce_client_ipv6: Option<String> = None, OPTIONAL_TEXT, MUTABLE;
-    /// The same.
-    "cluster-announce-client-port" => cluster_announce_client_port: u16 = 0, Number::between(0, 65535), MUTABLE;
-    /// The same.
-    "cluster-announce-client-tls-port" => cluster_announce_client_tls_port: u16 = 0,
-        Number::between(0, 65535), MUTABLE;
     /// Databases of a cluster.
     "cluster-databases" => cluster_databases: u32 = 1, Number::between(1, INT_MAX), IMMUTABLE;
 

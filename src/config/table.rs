@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::choices::*;
-use super::cluster::{valid_hostname, valid_human_name};
+use super::cluster::{valid_hostname, valid_human_name, valid_ipv4, valid_ipv6};
 use super::directive::flags::*;
 use super::directive::{Directive, Effect};
 use super::kept::{Kept, optional};
@@ -341,14 +341,12 @@ directives! {
     /// Nodes at both ends of a list that stay uncompressed; 0 to compress none.
     "list-compress-depth" => list_compress_depth: u32 = 0, Number::between(0, INT_MAX), MUTABLE;
     /// Members of a set of integers kept as such.
-    "set-max-intset-entries" => set_max_intset_entries: usize = 512,
-        Number::between(0, LONG_MAX), MUTABLE;
+    "set-max-intset-entries" => set_max_intset_entries: usize = 512, Number::between(0, LONG_MAX), MUTABLE;
     /// Members of a compact set; 0 for none at all, as in Redis 7.0.
     "set-max-listpack-entries" => set_max_listpack_entries: usize = 128,
         Number::between(0, LONG_MAX), MUTABLE;
     /// Bytes of a member of a compact set.
-    "set-max-listpack-value" => set_max_listpack_value: usize = 64,
-        Number::bytes(0, LONG_MAX), MUTABLE;
+    "set-max-listpack-value" => set_max_listpack_value: usize = 64, Number::bytes(0, LONG_MAX), MUTABLE;
     /// Members of a compact sorted set.
     "zset-max-listpack-entries" | "zset-max-ziplist-entries" => zset_max_listpack_entries: usize = 128,
         Number::between(0, LONG_MAX), MUTABLE;
@@ -493,8 +491,7 @@ directives! {
     /// Send a full sync without a file between.
     "repl-diskless-sync" => repl_diskless_sync: bool = true, YES_NO, MUTABLE;
     /// Seconds to wait for more replicas before that.
-    "repl-diskless-sync-delay" => repl_diskless_sync_delay: u32 = 5,
-        Number::between(0, INT_MAX), MUTABLE;
+    "repl-diskless-sync-delay" => repl_diskless_sync_delay: u32 = 5, Number::between(0, INT_MAX), MUTABLE;
     /// Replicas at which it starts at once; 0 for no such number.
     "repl-diskless-sync-max-replicas" => repl_diskless_sync_max_replicas: u32 = 0,
         Number::between(0, INT_MAX), MUTABLE;
@@ -589,6 +586,17 @@ directives! {
     "cluster-announce-tls-port" => cluster_announce_tls_port: u16 = 0, Number::between(0, 65535), MUTABLE;
     /// Bus port to be known by; 0 for the real one.
     "cluster-announce-bus-port" => cluster_announce_bus_port: u16 = 0, Number::between(0, 65535), MUTABLE;
+    /// Address that clients are told that come by IPv4; empty for the real one.
+    "cluster-announce-client-ipv4" => cluster_announce_client_ipv4: Option<String> = None,
+        OptionalText(Some(valid_ipv4)), MUTABLE;
+    /// The same by IPv6.
+    "cluster-announce-client-ipv6" => cluster_announce_client_ipv6: Option<String> = None,
+        OptionalText(Some(valid_ipv6)), MUTABLE;
+    /// Port that clients are told; 0 for the real one.
+    "cluster-announce-client-port" => cluster_announce_client_port: u16 = 0, Number::between(0, 65535), MUTABLE;
+    /// The same for those with TLS.
+    "cluster-announce-client-tls-port" => cluster_announce_client_tls_port: u16 = 0,
+        Number::between(0, 65535), MUTABLE;
     /// How redirections name a node.
     "cluster-preferred-endpoint-type" => cluster_preferred_endpoint_type: EndpointType = EndpointType::Ip,
         OneOf::names(), MUTABLE;
@@ -604,17 +612,14 @@ directives! {
     "busy-reply-threshold" | "lua-time-limit" => busy_reply_threshold_ms: u64 = 5000,
         Number::between(0, LONG_MAX), MUTABLE;
     /// Offer calls that Redis has deprecated.
-    "lua-enable-deprecated-api" => lua_enable_deprecated_api: bool = false,
-        YES_NO, IMMUTABLE | HIDDEN;
+    "lua-enable-deprecated-api" => lua_enable_deprecated_api: bool = false, YES_NO, IMMUTABLE | HIDDEN;
 
     // Watching the server
 
     /// Events to publish.
-    "notify-keyspace-events" => notify_keyspace_events: NotifyFlags = NotifyFlags::default(),
-        NotifyLetters, MUTABLE;
+    "notify-keyspace-events" => notify_keyspace_events: NotifyFlags = NotifyFlags::default(), NotifyLetters, MUTABLE;
     /// Keys remembered for client-side caching.
-    "tracking-table-max-keys" => tracking_table_max_keys: usize = 1_000_000,
-        Number::between(0, LONG_MAX), MUTABLE;
+    "tracking-table-max-keys" => tracking_table_max_keys: usize = 1_000_000, Number::between(0, LONG_MAX), MUTABLE;
     /// Microseconds above which a command enters the slow log; -1 for never.
     "slowlog-log-slower-than" | "commandlog-execution-slower-than" => slowlog_log_slower_than_us: i64 = 10000,
         Number::between(-1, LONG_MAX), MUTABLE;
@@ -624,8 +629,7 @@ directives! {
     /// Arguments kept of a logged command, one that tells how many are missing included.
     "slowlog-entry-max-argc" => slowlog_entry_max_argc: usize = 32, Number::between(2, INT_MAX), MUTABLE;
     /// Bytes kept of each of them.
-    "slowlog-entry-max-string-len" => slowlog_entry_max_string_len: usize = 128,
-        Number::between(1, INT_MAX), MUTABLE;
+    "slowlog-entry-max-string-len" => slowlog_entry_max_string_len: usize = 128, Number::between(1, INT_MAX), MUTABLE;
     /// Bytes of a request from which on it is logged; -1 for never.
     "commandlog-request-larger-than" => commandlog_request_larger_than_bytes: i64 = 1 << 20,
         Number::between(-1, LONG_MAX), MUTABLE;
@@ -639,8 +643,7 @@ directives! {
     "commandlog-large-reply-max-len" => commandlog_large_reply_max_len: usize = 128,
         Number::between(0, LONG_MAX), MUTABLE;
     /// Milliseconds above which the latency monitor takes note; 0 for never.
-    "latency-monitor-threshold" => latency_monitor_threshold_ms: u64 = 0,
-        Number::between(0, LONG_MAX), MUTABLE;
+    "latency-monitor-threshold" => latency_monitor_threshold_ms: u64 = 0, Number::between(0, LONG_MAX), MUTABLE;
     /// Keep the distribution of times per command.
     "latency-tracking" => latency_tracking: bool = true, YES_NO, MUTABLE;
     /// Percentiles of it that INFO shows.

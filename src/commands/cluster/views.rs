@@ -50,10 +50,7 @@ pub fn replicas(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn reader(cx: &Ctx<'_>) -> Reader {
-    match endpoint::speaks_as_the_bus(cx.server, cx.client) {
-        true => Reader::Client,
-        false => Reader::OtherClient,
-    }
+    Reader::Client(endpoint::approach(cx.server, cx.client))
 }
 
 /// CLUSTER INFO.
@@ -111,16 +108,17 @@ fn offset(node: &Node, own: i64) -> i64 {
 fn reply_node(server: &Server, reply: &mut Reply, client: ClientKey, node: &Node) {
     let kind = server.config.cluster_preferred_endpoint_type;
     reply.array(4);
-    match endpoint::preferred(server, node) {
+    let approach = endpoint::approach(server, client);
+    match endpoint::preferred(server, client, node) {
         Some(place) => reply.bulk(place.as_bytes()),
         None => reply.null(),
     }
-    reply.integer(endpoint::port(server, client, node).into());
+    reply.integer(node.port_for(approach).into());
     reply.bulk(node.id.as_bytes());
-    let ip = (kind != EndpointType::Ip).then_some(("ip", &node.address.ip));
+    let ip = (kind != EndpointType::Ip).then_some(("ip", node.ip_for(approach)));
     let hostname =
-        (kind != EndpointType::Hostname && !node.hostname.is_empty()).then_some(("hostname", &node.hostname));
-    let others: Vec<(&str, &String)> = ip.into_iter().chain(hostname).collect();
+        (kind != EndpointType::Hostname && !node.hostname.is_empty()).then_some(("hostname", node.hostname.as_str()));
+    let others: Vec<(&str, &str)> = ip.into_iter().chain(hostname).collect();
     reply.map(others.len());
     for (name, value) in others {
         reply.bulk(name.as_bytes());
@@ -153,13 +151,13 @@ pub fn shards(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         cx.reply.bulk(b"nodes");
         cx.reply.array(nodes.len());
         for node in nodes {
-            reply_shard_node(cx.server, cx.reply, node, offset(node, own_offset));
+            reply_shard_node(cx.server, cx.reply, cx.client, node, offset(node, own_offset));
         }
     }
     Ok(())
 }
 
-fn reply_shard_node(server: &Server, reply: &mut Reply, node: &Node, offset: i64) {
+fn reply_shard_node(server: &Server, reply: &mut Reply, client: ClientKey, node: &Node, offset: i64) {
     let address = &node.address;
     let tls = server.config.tls_cluster;
     let (plain_port, tls_port) =
@@ -178,15 +176,16 @@ fn reply_shard_node(server: &Server, reply: &mut Reply, node: &Node, offset: i64
     };
     text(reply, "id", node.id.as_str());
     let mut ports = 0;
-    for (name, port) in [("port", plain_port), ("tls-port", tls_port)] {
+    let announced = &node.announced;
+    for (name, port, announced) in [("port", plain_port, announced.port), ("tls-port", tls_port, announced.tls_port)] {
         if port != 0 {
             reply.bulk(name.as_bytes());
-            reply.integer(port.into());
+            reply.integer(if announced == 0 { port } else { announced }.into());
             ports += 1;
         }
     }
-    text(reply, "ip", &address.ip);
-    text(reply, "endpoint", endpoint::preferred(server, node).unwrap_or_default());
+    text(reply, "ip", node.ip_for(endpoint::approach(server, client)));
+    text(reply, "endpoint", endpoint::preferred(server, client, node).unwrap_or_default());
     if !node.hostname.is_empty() {
         text(reply, "hostname", &node.hostname);
     }

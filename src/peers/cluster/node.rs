@@ -104,6 +104,30 @@ impl Address {
     }
 }
 
+/// Where clients are told that a node is, rather than where it is. What is empty or 0 says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Announced {
+    /// For those that come by IPv4.
+    pub ipv4: String,
+    /// For those that come by IPv6.
+    pub ipv6: String,
+    /// The port without TLS.
+    pub port: u16,
+    /// The port with TLS.
+    pub tls_port: u16,
+}
+
+/// How a client has come: what it is told of nodes depends on that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Approach {
+    /// By TLS.
+    pub tls: bool,
+    /// By IPv6.
+    pub ipv6: bool,
+    /// By TLS if the bus speaks that, and without if it does not.
+    pub as_bus: bool,
+}
+
 /// A node. All times are Unix milliseconds, 0 for never.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -115,6 +139,8 @@ pub struct Node {
     pub flags: Flags,
     /// Where it is.
     pub address: Address,
+    /// Where clients are told that it is.
+    pub announced: Announced,
     /// The name of its host; empty for none.
     pub hostname: String,
     /// What people call it; empty for nothing.
@@ -160,6 +186,7 @@ impl Node {
             shard,
             flags,
             address: Address::default(),
+            announced: Announced::default(),
             hostname: String::new(),
             human_name: String::new(),
             config_epoch: 0,
@@ -179,6 +206,18 @@ impl Node {
             link: None,
             inbound: None,
         }
+    }
+
+    /// The address for a client.
+    pub fn ip_for(&self, client: Approach) -> &str {
+        let announced = if client.ipv6 { &self.announced.ipv6 } else { &self.announced.ipv4 };
+        if announced.is_empty() { &self.address.ip } else { announced }
+    }
+
+    /// The port for a client.
+    pub fn port_for(&self, client: Approach) -> u16 {
+        let announced = if client.tls { self.announced.tls_port } else { self.announced.port };
+        if announced == 0 { self.address.port_for(client.as_bus) } else { announced }
     }
 
     /// Whether it is a primary.

@@ -13,12 +13,12 @@ use std::ops::RangeInclusive;
 
 use super::id::NodeId;
 use super::moves::ranges_text;
-use super::node::{Flags, Node, NodeKey};
+use super::node::{Announced, Approach, Flags, Node, NodeKey};
 use super::nodes::Nodes;
 use super::settings::Settings;
 use super::slots::SlotSet;
 use super::state::State;
-use crate::config::cluster::{BUS_PORT_OFFSET, is_word, valid_hostname};
+use crate::config::cluster::{BUS_PORT_OFFSET, is_word, valid_hostname, valid_ipv4, valid_ipv6};
 use crate::db::slot;
 use crate::util::random::Random;
 
@@ -41,10 +41,8 @@ impl fmt::Display for ParseError {
 /// For whom a node is described.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {
-    /// A client that speaks TLS if the bus does, and not if that does not.
-    Client,
-    /// One that does otherwise.
-    OtherClient,
+    /// A client.
+    Client(Approach),
     /// This node, when it starts again.
     File,
 }
@@ -73,14 +71,18 @@ impl State {
     pub fn describe(&self, key: NodeKey, reader: Reader) -> String {
         let Some(node) = self.nodes.get(key) else { return String::new() };
         let address = &node.address;
-        let port = address.port_for(reader != Reader::OtherClient);
-        let mut line = format!("{} {}:{port}@{}", node.id, address.ip, address.bus_port);
+        let (ip, port) = match reader {
+            Reader::Client(client) => (node.ip_for(client), node.port_for(client)),
+            Reader::File => (address.ip.as_str(), address.port),
+        };
+        let mut line = format!("{} {ip}:{port}@{}", node.id, address.bus_port);
         if reader == Reader::File {
             let other = if self.settings.bus_speaks_tls { "tcp-port" } else { "tls-port" };
             write!(line, ",{},{other}={}", node.hostname, address.other_port).ok();
             if !node.human_name.is_empty() {
                 write!(line, ",nodename={}", node.human_name).ok();
             }
+            describe_announced(&node.announced, &mut line);
             write!(line, ",shard-id={}", node.shard).ok();
         } else if !node.hostname.is_empty() {
             write!(line, ",{}", node.hostname).ok();
@@ -161,6 +163,20 @@ impl State {
         state.add_strays(&strays);
         state.outbox = Default::default();
         Ok(state)
+    }
+}
+
+/// Where clients are told that a node is, as far as that is another place.
+fn describe_announced(announced: &Announced, line: &mut String) {
+    for (name, ip) in [("client-ipv4", &announced.ipv4), ("client-ipv6", &announced.ipv6)] {
+        if !ip.is_empty() {
+            write!(line, ",{name}={ip}").ok();
+        }
+    }
+    for (name, port) in [("client-tcp-port", announced.port), ("client-tls-port", announced.tls_port)] {
+        if port != 0 {
+            write!(line, ",{name}={port}").ok();
+        }
     }
 }
 
@@ -291,6 +307,10 @@ fn read_address(node: &mut Node, text: &str) -> Result<(), String> {
             "shard-id" => node.shard = node_id(value)?,
             "nodename" if value.bytes().all(is_word) => node.human_name = value.to_owned(),
             "tcp-port" | "tls-port" => node.address.other_port = number(value)?,
+            "client-ipv4" if valid_ipv4(value).is_ok() => node.announced.ipv4 = value.to_owned(),
+            "client-ipv6" if valid_ipv6(value).is_ok() => node.announced.ipv6 = value.to_owned(),
+            "client-tcp-port" => node.announced.port = number(value)?,
+            "client-tls-port" => node.announced.tls_port = number(value)?,
             // What other versions know of nodes.
             _ => {}
         }
@@ -371,13 +391,17 @@ mod tests {
     fn files_of_redis_8_and_valkey_are_read() {
         let text = format!(
             "{A} 127.0.0.1:1@2,,tls-port=3,nodename=n,shard-id={C} myself,master - 0 0 1 connected 1-3 5\n\
-             {B} 127.0.0.1:4@5,h.example,client-ipv4=1.2.3.4,tls-port=0,shard-id={C} slave {A} 0 0 1 connected\n\
+             {B} 127.0.0.1:4@5,h.example,client-ipv6=::1,client-ipv4=1.2.3.4,client-tls-port=6,client-tcp-port=7,tls-port=0,shard-id={C} slave {A} 0 0 1 connected\n\
              vars currentEpoch 1 lastVoteEpoch 0\n"
         );
         let state = parse(&text).expect("a sound file");
         let myself = state.myself();
         assert_eq!((myself.human_name.as_str(), myself.shard.as_str()), ("", C), "the name is a directive's");
-        assert_eq!(state.find(B.as_bytes()).expect("a known node").1.shard.as_str(), C);
+        let other = state.find(B.as_bytes()).expect("a known node").1;
+        let Announced { ipv4, ipv6, port, tls_port } = &other.announced;
+        assert_eq!((other.shard.as_str(), ipv4.as_str(), ipv6.as_str(), *port, *tls_port), (C, "1.2.3.4", "::1", 7, 6));
+        let written = state.to_nodes_conf();
+        assert_eq!(parse(&written).expect("a sound file").to_nodes_conf(), written);
     }
 
     #[test]

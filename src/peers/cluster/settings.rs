@@ -1,6 +1,6 @@
 //! What the directives say, as far as the rules need it.
 
-use super::node::Address;
+use super::node::{Address, Announced};
 use crate::config::Config;
 
 /// What the directives say.
@@ -30,6 +30,8 @@ pub struct Settings {
     pub bus_speaks_tls: bool,
     /// Where this node is. Without an address others find it out.
     pub address: Address,
+    /// Where clients are told that it is.
+    pub announced: Announced,
     /// The name of its host; empty for none.
     pub hostname: String,
     /// What people call it; empty for nothing.
@@ -53,6 +55,12 @@ impl Settings {
             ban_ms: i64::from(config.cluster_blacklist_ttl) * 1000,
             bus_speaks_tls: config.tls_cluster,
             address: address(config),
+            announced: Announced {
+                ipv4: text(&config.cluster_announce_client_ipv4),
+                ipv6: text(&config.cluster_announce_client_ipv6),
+                port: config.cluster_announce_client_port,
+                tls_port: config.cluster_announce_client_tls_port,
+            },
             hostname: text(&config.cluster_announce_hostname),
             human_name: text(&config.cluster_announce_human_nodename),
         }

@@ -43,11 +43,12 @@ pub struct Counters {
     pub sent: [u64; KINDS],
     /// Messages received, by kind.
     pub received: [u64; KINDS],
+    /// Bytes of those sent, by kind.
+    pub bytes_sent: [u64; KINDS],
+    /// Bytes of those received, by kind.
+    pub bytes_received: [u64; KINDS],
     /// Links dropped since too much waited to be sent.
     pub links_over_limit: u64,
-    /// Bytes sent and received.
-    pub bytes_sent: u64,
-    pub bytes_received: u64,
 }
 
 /// What a node knows of its cluster.
@@ -160,6 +161,7 @@ impl State {
         };
         node.address = settings.address;
         node.address.ip = ip;
+        node.announced = settings.announced;
         node.hostname = settings.hostname;
         node.human_name = settings.human_name;
         if changed {

@@ -159,9 +159,6 @@ fn take_in(server: &mut Server, link: LinkId, came: Came) {
     if came.more {
         server.bus.read_on.push(link);
     }
-    if let Some(cluster) = &mut server.cluster {
-        cluster.counters.bytes_received += came.bytes as u64;
-    }
     if came.opened {
         event::with(server, |state, moment| {
             let is_own = state.links().get(&link).is_some_and(|link| !link.inbound);
@@ -171,12 +168,16 @@ fn take_in(server: &mut Server, link: LinkId, came: Came) {
         });
     }
     for bytes in came.messages {
+        let kind = kind(&bytes);
+        if let Some((kind, cluster)) = kind.zip(server.cluster.as_deref_mut()) {
+            cluster.counters.bytes_received[kind as usize] += bytes.len() as u64;
+        }
         match decode(&bytes) {
             Ok(packet) => _ = event::with(server, |state, moment| state.receive(link, packet, moment)),
             Err(invalid) => {
                 log::warn!("{}", invalid.0);
                 // It has been received all the same.
-                if let Some((kind, cluster)) = kind(&bytes).zip(server.cluster.as_deref_mut()) {
+                if let Some((kind, cluster)) = kind.zip(server.cluster.as_deref_mut()) {
                     cluster.counters.received[kind as usize] += 1;
                 }
             }
@@ -246,8 +247,9 @@ fn send(server: &mut Server, to: &[LinkId], packet: &Packet) {
         let flushed = wire.flush();
         let waiting = wire.output_bytes().0 as u64;
         if let Some(cluster) = &mut server.cluster {
-            cluster.counters.sent[packet.body().kind() as usize] += 1;
-            cluster.counters.bytes_sent += bytes.len() as u64;
+            let kind = packet.body().kind() as usize;
+            cluster.counters.sent[kind] += 1;
+            cluster.counters.bytes_sent[kind] += bytes.len() as u64;
         }
         if let Err(error) = flushed {
             lose(server, *link, &error.into());

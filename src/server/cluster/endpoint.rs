@@ -2,6 +2,7 @@
 
 use crate::config::{EndpointType, ReplicaOf};
 use crate::net::ClientKey;
+use crate::peers::cluster::node::Approach;
 use crate::peers::cluster::{Node, NodeKey};
 use crate::server::Server;
 
@@ -9,31 +10,29 @@ use crate::server::Server;
 const NO_HOSTNAME: &str = "?";
 
 /// How clients are told where a node is, as `cluster-preferred-endpoint-type` says; `None` for where they are.
-pub fn preferred<'a>(server: &Server, node: &'a Node) -> Option<&'a str> {
+pub fn preferred<'a>(server: &Server, client: ClientKey, node: &'a Node) -> Option<&'a str> {
     match server.config.cluster_preferred_endpoint_type {
-        EndpointType::Ip => Some(&node.address.ip),
+        EndpointType::Ip => Some(node.ip_for(approach(server, client))),
         EndpointType::Hostname if node.hostname.is_empty() => Some(NO_HOSTNAME),
         EndpointType::Hostname => Some(&node.hostname),
         EndpointType::Unknown => None,
     }
 }
 
-/// The port of a node for a client: that for TLS if it speaks TLS here.
-pub fn port(server: &Server, client: ClientKey, node: &Node) -> u16 {
-    node.address.port_for(speaks_as_the_bus(server, client))
-}
-
-/// Whether a client speaks TLS and the bus does, or neither.
-pub fn speaks_as_the_bus(server: &Server, client: ClientKey) -> bool {
-    let speaks_tls = server.clients.get(client).is_some_and(|client| client.connection.socket().is_tls());
-    speaks_tls == server.config.tls_cluster
+/// How a client has come.
+pub fn approach(server: &Server, client: ClientKey) -> Approach {
+    let connection = server.clients.get(client).map(|client| &client.connection);
+    let tls = connection.is_some_and(|connection| connection.socket().is_tls());
+    let ipv6 = connection.and_then(|connection| connection.peer_ip()).is_some_and(|ip| ip.is_ipv6());
+    Approach { tls, ipv6, as_bus: tls == server.config.tls_cluster }
 }
 
 /// `host:port` of a node, for a client that is sent there.
 pub fn of_node(server: &Server, client: ClientKey, key: NodeKey) -> String {
     let node = server.cluster.as_deref().and_then(|cluster| cluster.node(key));
     node.map_or_else(String::new, |node| {
-        format!("{}:{}", preferred(server, node).unwrap_or_default(), port(server, client, node))
+        let port = node.port_for(approach(server, client));
+        format!("{}:{port}", preferred(server, client, node).unwrap_or_default())
     })
 }
 

@@ -71,7 +71,6 @@ pub struct Wire {
 pub struct Came {
     /// Messages, each whole.
     pub messages: Vec<Vec<u8>>,
-    pub bytes: usize,
     /// The socket may have more.
     pub more: bool,
     /// The link has just opened.
@@ -149,10 +148,7 @@ impl Wire {
         for _ in 0..READS_MAX {
             match self.socket.read(&mut room) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(read) => {
-                    self.input.extend_from_slice(&room[..read]);
-                    came.bytes += read;
-                }
+                Ok(read) => self.input.extend_from_slice(&room[..read]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

@@ -1,7 +1,7 @@
 //! Messages from bytes that anybody may have sent.
 
 use super::*;
-use crate::config::cluster::{is_word, valid_hostname};
+use crate::config::cluster::{is_word, valid_hostname, valid_ipv4, valid_ipv6};
 
 /// The longest message: two of the longest strings there are, with all around them.
 pub const MESSAGE_BYTES_MAX: usize = (1 << 30) + (1 << 20);
@@ -211,6 +211,7 @@ fn extension(reader: &mut Reader<'_>) -> Result<Extension, Invalid> {
 /// What is known of and sound.
 fn known_extension(kind: u16, data: &[u8]) -> Option<Extension> {
     let name = || text(data).filter(|name| data.last() == Some(&0) && name.len() <= NAME_BYTES_MAX);
+    let port = || data.first_chunk().map(|port| u16::from_be_bytes(*port));
     match kind {
         0 => name().filter(|name| valid_hostname(name).is_ok()).map(Extension::Hostname),
         1 => name().map(Extension::HumanName),
@@ -220,6 +221,10 @@ fn known_extension(kind: u16, data: &[u8]) -> Option<Extension> {
             Some(Extension::Forgotten { id: NodeId::from_bytes(id)?, seconds })
         }
         3 => NodeId::from_bytes(data).map(Extension::Shard),
+        4 => name().filter(|ip| valid_ipv4(ip).is_ok()).map(Extension::ClientIpv4),
+        5 => name().filter(|ip| valid_ipv6(ip).is_ok()).map(Extension::ClientIpv6),
+        6 => port().map(Extension::ClientPort),
+        7 => port().map(Extension::ClientTlsPort),
         _ => None,
     }
 }

@@ -120,21 +120,20 @@ impl Gossip {
     }
 }
 
+/// Adds a text and a zero, of an extension of this kind.
+fn put_whole(bytes: &mut Vec<u8>, text: &str, kind: u16) -> u16 {
+    bytes.extend(text.as_bytes());
+    bytes.push(0);
+    kind
+}
+
 impl Extension {
     fn write(&self, bytes: &mut Vec<u8>) {
         let at = bytes.len();
         bytes.extend([0; EXTENSION_HEADER_BYTES]);
         let kind: u16 = match self {
-            Extension::Hostname(name) => {
-                bytes.extend(name.as_bytes());
-                bytes.push(0);
-                0
-            }
-            Extension::HumanName(name) => {
-                bytes.extend(name.as_bytes());
-                bytes.push(0);
-                1
-            }
+            Extension::Hostname(text) => put_whole(bytes, text, 0),
+            Extension::HumanName(text) => put_whole(bytes, text, 1),
             Extension::Forgotten { id, seconds } => {
                 bytes.extend(id.as_bytes());
                 bytes.extend(seconds.to_be_bytes());
@@ -143,6 +142,16 @@ impl Extension {
             Extension::Shard(id) => {
                 bytes.extend(id.as_bytes());
                 3
+            }
+            Extension::ClientIpv4(text) => put_whole(bytes, text, 4),
+            Extension::ClientIpv6(text) => put_whole(bytes, text, 5),
+            Extension::ClientPort(port) => {
+                bytes.extend(port.to_be_bytes());
+                6
+            }
+            Extension::ClientTlsPort(port) => {
+                bytes.extend(port.to_be_bytes());
+                7
             }
             Extension::Other { kind, data } => {
                 bytes.extend(data);

@@ -164,6 +164,14 @@ pub enum Extension {
     Forgotten { id: NodeId, seconds: u64 },
     /// The name of its shard.
     Shard(NodeId),
+    /// Where clients that come by IPv4 are told that it is,
+    ClientIpv4(String),
+    /// and those by IPv6,
+    ClientIpv6(String),
+    /// by which port,
+    ClientPort(u16),
+    /// and by which with TLS.
+    ClientTlsPort(u16),
     /// Something else, by its number.
     Other { kind: u16, data: Vec<u8> },
 }

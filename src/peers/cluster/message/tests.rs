@@ -42,7 +42,11 @@ fn extension() -> impl Strategy<Value = Extension> {
         "[a-zA-Z0-9é_-]{0,40}".prop_map(Extension::HumanName),
         (any::<u64>(), any::<u64>()).prop_map(|(seed, seconds)| Extension::Forgotten { id: id(seed), seconds }),
         any::<u64>().prop_map(|seed| Extension::Shard(id(seed))),
-        (4..1000u16, 0..9usize).prop_map(|(kind, words)| Extension::Other { kind, data: vec![7; words * 8] }),
+        any::<[u8; 4]>().prop_map(|ip| Extension::ClientIpv4(std::net::Ipv4Addr::from(ip).to_string())),
+        any::<[u8; 16]>().prop_map(|ip| Extension::ClientIpv6(std::net::Ipv6Addr::from(ip).to_string())),
+        any::<u16>().prop_map(Extension::ClientPort),
+        any::<u16>().prop_map(Extension::ClientTlsPort),
+        (8..1000u16, 0..9usize).prop_map(|(kind, words)| Extension::Other { kind, data: vec![7; words * 8] }),
     ]
 }
 

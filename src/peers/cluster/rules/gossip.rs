@@ -3,7 +3,7 @@
 use super::Moment;
 use crate::peers::cluster::id::NodeId;
 use crate::peers::cluster::message::{Body, Extension, Gossip, Header, Marks, Message, Packet, PingKind};
-use crate::peers::cluster::node::{Flags, LinkId, Node, NodeKey};
+use crate::peers::cluster::node::{Announced, Flags, LinkId, Node, NodeKey};
 use crate::peers::cluster::outbox::Action;
 use crate::peers::cluster::state::{Health, State};
 
@@ -118,6 +118,11 @@ impl State {
                 Extension::Forgotten { id: *id, seconds }
             }));
             extensions.push(Extension::Shard(myself.shard));
+            let Announced { ipv4, ipv6, port, tls_port } = myself.announced.clone();
+            extensions.extend((!ipv4.is_empty()).then_some(Extension::ClientIpv4(ipv4)));
+            extensions.extend((!ipv6.is_empty()).then_some(Extension::ClientIpv6(ipv6)));
+            extensions.extend((port != 0).then_some(Extension::ClientPort(port)));
+            extensions.extend((tls_port != 0).then_some(Extension::ClientTlsPort(tls_port)));
         }
         extensions
     }
@@ -186,13 +191,17 @@ impl State {
         if let Some(node) = self.nodes.get_mut(sender).filter(|_| reads || extensions.iter().any(newer)) {
             node.flags.set(Flags::EXTENSIONS, true);
         }
-        let (mut hostname, mut human_name, mut shard) = ("", "", None);
+        let (mut hostname, mut human_name, mut shard, mut announced) = ("", "", None, Announced::default());
         for extension in extensions {
             match extension {
                 Extension::Hostname(name) => hostname = name,
                 Extension::HumanName(name) => human_name = name,
                 Extension::Shard(id) => shard = Some(*id),
                 Extension::Forgotten { id, seconds } => self.hear_of_forgotten(id, *seconds, moment.now_ms),
+                Extension::ClientIpv4(ip) => announced.ipv4.clone_from(ip),
+                Extension::ClientIpv6(ip) => announced.ipv6.clone_from(ip),
+                Extension::ClientPort(port) => announced.port = *port,
+                Extension::ClientTlsPort(port) => announced.tls_port = *port,
                 Extension::Other { .. } => {}
             }
         }
@@ -201,7 +210,9 @@ impl State {
         let shard = primary.map(|primary| primary.shard).or(shard);
         let Some(node) = self.nodes.get_mut(sender) else { return };
         let shard = shard.unwrap_or(node.shard);
-        if (node.hostname.as_str(), node.human_name.as_str(), node.shard) != (hostname, human_name, shard) {
+        let names = (node.hostname.as_str(), node.human_name.as_str(), node.shard);
+        if names != (hostname, human_name, shard) || node.announced != announced {
+            node.announced = announced;
             (node.hostname, node.human_name, node.shard) = (hostname.to_owned(), human_name.to_owned(), shard);
             self.share_shard(sender);
             self.outbox.save(false);
