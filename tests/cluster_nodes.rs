@@ -90,8 +90,12 @@ fn clients_are_told_the_addresses_and_ports_that_are_announced_to_them_alone() {
         }
         let moved = [("bar", 1), ("foo", 0)].map(|(key, node)| nodes[node].ask(&format!("GET {key}")).into_error());
         assert_eq!(moved, ["MOVED 5061 10.1.2.3:7001", "MOVED 12182 10.1.2.3:7001"], "{program:?}");
-        for node in &nodes {
+        for (node, program) in nodes.iter().zip(&programs) {
             for call in ["CLUSTER SLOTS", "CLUSTER SHARDS"] {
+                // A Valkey that found its shard in nodes.conf does not list it.
+                if call == "CLUSTER SHARDS" && *program != binary() {
+                    continue;
+                }
                 let mut words = Vec::new();
                 collect_words(&node.ask(call), &mut words);
                 let count = |word: &str| words.iter().filter(|shown| *shown == word).count();
@@ -101,6 +105,7 @@ fn clients_are_told_the_addresses_and_ports_that_are_announced_to_them_alone() {
                 assert_eq!((count("127.0.0.1"), count("fd00::7")), (0, 0), "{program:?} {call}: {words:?}");
             }
         }
+        let program = &programs[0];
         // The nodes go on by the real ones, after a start as well, and those announced are known at once.
         assert_eq!(nodes[1].ask("CLUSTER SAVECONFIG"), Reply::ok());
         nodes[1].kill();

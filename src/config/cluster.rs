@@ -20,14 +20,20 @@ pub fn valid_hostname(name: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// An address of IPv4.
+/// An address of IPv4, or none.
 pub fn valid_ipv4(ip: &str) -> Result<(), &'static str> {
-    ip.parse::<Ipv4Addr>().map(drop).map_err(|_| "Invalid IPv4 address")
+    match ip.is_empty() || ip.parse::<Ipv4Addr>().is_ok() {
+        true => Ok(()),
+        false => Err("Invalid IPv4 address"),
+    }
 }
 
-/// An address of IPv6.
+/// An address of IPv6, or none.
 pub fn valid_ipv6(ip: &str) -> Result<(), &'static str> {
-    ip.parse::<Ipv6Addr>().map(drop).map_err(|_| "Invalid IPv6 address")
+    match ip.is_empty() || ip.parse::<Ipv6Addr>().is_ok() {
+        true => Ok(()),
+        false => Err("Invalid IPv6 address"),
+    }
 }
 
 /// What people call a node.

@@ -38,8 +38,7 @@ SCRIPT_SHA = hashlib.sha1(SCRIPT.encode()).hexdigest()
 def keys(server):
     server.call("FLUSHALL")
     for begin in range(0, KEYS, 1000):
-        words = (word for key in range(begin, begin + 1000) for word in (b"key:%012d" % key, VALUE))
-        server.call("MSET", *words)
+        server.call_all([("SET", b"key:%012d" % key, VALUE) for key in range(begin, begin + 1000)])
 
 
 # A key alone lies in its home bucket: among others it would be chance, of which each request costs a tenth more.
@@ -104,20 +103,25 @@ SHORT = ["GET -P 64", "SET -P 64", "INCR -P 16", "LPUSH -P 64", "HSET -P 64", "S
          "LRANGE_100 -P 16", "MGET of 10 -P 16"]
 
 
-class CountedServer:
-    """A server under callgrind, which counts only when it is told to."""
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
-    def __init__(self, binary):
+
+class CountedServer:
+    """A server under callgrind, which counts only when it is told to. It may be a cluster of one node."""
+
+    def __init__(self, binary, cluster=False):
         self.binary = Path(shutil.which(binary) or binary).resolve()
         self.directory = tempfile.TemporaryDirectory(prefix="oxidis-bench-")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.out = f"{self.directory.name}/callgrind"
         # With one tick a second the cron takes no part.
         self.process = subprocess.Popen(
             ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self.out}",
-             str(self.binary), "--port", str(self.port), "--save", "", "--appendonly", "no", "--hz", "1"],
+             str(self.binary), "--port", str(self.port), "--save", "", "--appendonly", "no", "--hz", "1",
+             *(["--cluster-enabled", "yes", "--cluster-port", str(free_port())] if cluster else [])],
             cwd=self.directory.name, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         give_up = time.monotonic() + READY_SECONDS
         while True:
@@ -129,6 +133,10 @@ class CountedServer:
                     sys.exit(f"bench: {binary} does not run under valgrind")
                 time.sleep(0.05)
         self.replies = self.connection.makefile("rb")
+        if cluster:
+            self.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            while "cluster_state:ok" not in self.call("CLUSTER", "INFO"):
+                time.sleep(0.05)
 
     def __enter__(self):
         return self
@@ -139,14 +147,24 @@ class CountedServer:
         self.directory.cleanup()
 
     def call(self, *words):
-        parts = [b"*%d\r\n" % len(words := list(words))]
-        for word in words:
-            word = word if isinstance(word, bytes) else str(word).encode()
-            parts.append(b"$%d\r\n%s\r\n" % (len(word), word))
+        return self.call_all([words])[-1]
+
+    def call_all(self, calls):
+        """Sends some commands at once; the text of each reply, or its first line."""
+        parts = []
+        for words in calls:
+            parts.append(b"*%d\r\n" % len(words))
+            for word in words:
+                word = word if isinstance(word, bytes) else str(word).encode()
+                parts.append(b"$%d\r\n%s\r\n" % (len(word), word))
         self.connection.sendall(b"".join(parts))
+        return [self.reply() for _ in calls]
+
+    def reply(self):
         line = self.replies.readline()
         if line[:1] == b"$" and int(line[1:]) >= 0:
-            self.replies.read(int(line[1:]) + 2)
+            return self.replies.read(int(line[1:]) + 2).decode()
+        return line.decode()
 
     def tell(self, *words):
         subprocess.run(["vgdb", f"--pid={self.process.pid}", *words], check=True, stdout=subprocess.DEVNULL,
@@ -242,9 +260,10 @@ def write_baseline(counts):
     BASELINE.write_text("\n".join(lines) + "\n")
 
 
-def main(ours, peers, names, short, save):
+def main(ours, peers, names, short, save, cluster):
     """Prints a table of all workloads, or of those named. With `short` those of the check, which fails if one takes
-    more than the baseline allows. With `save` the counts become the baseline."""
+    more than the baseline allows. With `save` the counts become the baseline. With `cluster` each server is a node that
+    has all slots, for workloads of single keys."""
     for tool in ("valgrind", "vgdb", "redis-benchmark"):
         if not shutil.which(tool):
             sys.exit(f"bench: {tool} is missing")
@@ -253,12 +272,12 @@ def main(ours, peers, names, short, save):
     baseline = read_baseline() if BASELINE.exists() else {}
     counts, too_many = {}, []
     peers = [] if short else peers
-    with CountedServer(ours) as server:
+    with CountedServer(ours, cluster) as server:
         for name in chosen:
             counts[name] = server.count(name)
     others = []
     for peer in peers:
-        with CountedServer(peer) as server:
+        with CountedServer(peer, cluster) as server:
             others.append({name: server.count(name) for name in chosen})
     print(f"{'instructions per request':26}{'counted':>9}{'baseline':>10}{'':>9}"
           + "".join(f"{Path(peer).parent.name[-12:] + '/' + Path(peer).name:>30}" for peer in peers))

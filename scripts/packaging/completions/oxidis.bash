@@ -207,6 +207,10 @@ _oxidis() {
         --cluster-announce-port
         --cluster-announce-tls-port
         --cluster-announce-bus-port
+        --cluster-announce-client-ipv4
+        --cluster-announce-client-ipv6
+        --cluster-announce-client-port
+        --cluster-announce-client-tls-port
         --cluster-announce-human-nodename
         --cluster-preferred-endpoint-type
         --cluster-blacklist-ttl

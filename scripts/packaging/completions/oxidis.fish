@@ -202,6 +202,10 @@ complete -c oxidis -l cluster-announce-hostname
 complete -c oxidis -l cluster-announce-port
 complete -c oxidis -l cluster-announce-tls-port
 complete -c oxidis -l cluster-announce-bus-port
+complete -c oxidis -l cluster-announce-client-ipv4
+complete -c oxidis -l cluster-announce-client-ipv6
+complete -c oxidis -l cluster-announce-client-port
+complete -c oxidis -l cluster-announce-client-tls-port
 complete -c oxidis -l cluster-announce-human-nodename -d 'A name of the node for people, in logs'
 complete -c oxidis -l cluster-preferred-endpoint-type -d 'How clients are sent to other nodes'
 complete -c oxidis -l cluster-blacklist-ttl -d 'Seconds for which a node that was forgotten is not learnt of again from others'
