@@ -13,6 +13,8 @@ pub struct Resolved {
     pub command: Option<CommandId>,
     /// The command is plain, and has as many arguments as it should.
     pub is_usual: bool,
+    /// What was hashed is all there is of keys.
+    has_no_other_key: bool,
     /// The argument that was hashed, 0 for none, and its hash.
     hashed: u16,
     hash: u64,
@@ -24,7 +26,23 @@ impl Resolved {
     pub fn args<'a>(&self, request: ArgView<'a>) -> Args<'a> {
         Args::with_hash(request, usize::from(self.hashed), self.hash)
     }
+
+    /// The slot of its keys where keys are kept by slot; `Ok(None)` if it has none.
+    ///
+    /// # Errors
+    /// It may have several keys.
+    #[inline]
+    pub fn slot(&self) -> Result<Option<u16>, SeveralKeys> {
+        match self.has_no_other_key {
+            true => Ok((self.hashed > 0).then(|| db::slot_in(self.hash) as u16)),
+            false => Err(SeveralKeys),
+        }
+    }
 }
+
+/// A request may have more keys than one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeveralKeys;
 
 /// What was found out about a batch.
 #[derive(Debug, Default)]
@@ -56,11 +74,12 @@ impl Lookahead {
             Resolved { hash, ..known }
         }));
         if resolved.len() > 1 {
-            for found in resolved.iter().filter(|found| found.hashed > 0) {
-                keys.prefetch_entry(found.hash);
+            let hashes = resolved.iter().filter(|found| found.hashed > 0).map(|found| found.hash);
+            match keys.dict.is_by_slot() {
+                true => keys.dict.prefetch_by_slot(hashes),
+                false => hashes.for_each(|hash| keys.prefetch_entry(hash)),
             }
         }
-        keys.dict.prefetch_by_slot(resolved.iter().filter(|found| found.hashed > 0).map(|found| found.hash));
     }
 }
 
@@ -80,7 +99,8 @@ fn look_up(
     let is_usual = is_plain && entry.is_some_and(|entry| entry.row.arity.allows(args.len()));
     let key = entry.map_or(0, |entry| entry.first_key);
     let hashed = if usize::from(key) < args.len() { key } else { 0 };
-    let found = Resolved { command, is_usual, hashed, hash: 0 };
+    let has_no_other_key = entry.is_some_and(|entry| entry.has_no_other_key);
+    let found = Resolved { command, is_usual, has_no_other_key, hashed, hash: 0 };
     // The next argument of others may name a subcommand.
     *last = is_plain.then_some(found);
     found

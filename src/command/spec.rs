@@ -571,6 +571,19 @@ impl Spec {
             _ => 0,
         }
     }
+
+    /// Whether that is all it has of keys, or it has none, whatever its arguments are. What finds the keys of a call then
+    /// only says more of what happens to them.
+    pub fn has_no_other_key(&self) -> bool {
+        match self.keys {
+            [] => self.find_keys.is_none(),
+            [Keys { begin: Begin::Index(_), find: Find::Range { last: 0, .. }, access }] => {
+                let is_found = self.find_keys.is_none() || access.has(Access::VARIABLE_FLAGS);
+                !access.has(Access::NOT_KEY) && is_found
+            }
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -75,6 +75,8 @@ pub struct Entry {
     subcommands: Vec<(&'static str, CommandId)>,
     /// The argument that is hashed in advance; 0 for none.
     pub first_key: u16,
+    /// That is all it has of keys: see [`Spec::has_no_other_key`].
+    pub has_no_other_key: bool,
     /// The gate need not look at it for its own sake, and its first word alone is its name.
     pub is_plain: bool,
 }
@@ -161,9 +163,10 @@ impl CommandTable {
     fn add(&mut self, row: &'static Spec, full_name: String) -> CommandId {
         let id = CommandId(self.entries.len() as u16);
         let stats = CommandStats::default();
-        let first_key = row.first_key();
+        let (first_key, has_no_other_key) = (row.first_key(), row.has_no_other_key());
         let is_plain = !row.has_subcommands && !row.flags.has(ALWAYS_CHECKED);
-        self.entries.push(Entry { row, full_name, stats, subcommands: Vec::new(), first_key, is_plain });
+        let subcommands = Vec::new();
+        self.entries.push(Entry { row, full_name, stats, subcommands, first_key, has_no_other_key, is_plain });
         id
     }
 

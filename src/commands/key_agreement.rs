@@ -134,6 +134,10 @@ fn check(bed: &mut Testbed, full_name: &str, row: &Spec, choices: &mut dyn Itera
     let mut reply = String::new();
     let asked = asked::during(|| reply = bed.run_words(&words));
     assert!(asked.is_subset(&found), "{words:?} asks for {asked:?}, found are {found:?}: {reply}");
+    if row.has_no_other_key() {
+        let indexes: Vec<usize> = find(row, args).iter().map(|key| key.index).collect();
+        assert_eq!(indexes, [usize::from(row.first_key())], "{words:?}");
+    }
     if row.find_keys.is_some() && !reply.starts_with('-') {
         assert_eq!(asked, found, "{words:?}: {reply}");
     }

@@ -69,6 +69,7 @@ impl KeyHasher {
 }
 
 impl KeyHash for KeyHasher {
+    #[inline]
     fn hash_key(&self, key: &[u8]) -> u64 {
         let hash = self.seed.hash(key);
         if self.by_slot { hash & !SLOT_MASK | u64::from(slot_of(key)) } else { hash }

@@ -24,7 +24,7 @@ pub use dict::DictSlot;
 #[cfg(test)]
 pub use dict::asked;
 pub use entry::{Entry, EntryView, InEntry, StringRef};
-pub use hasher::{hash_key, keep_keys_by_slot};
+pub use hasher::{hash_key, keep_keys_by_slot, slot_in};
 pub use keyspace::{AccessClock, Databases, Expiry, WrongType};
 
 /// A key with its hash, which is the same in all databases.

@@ -58,11 +58,25 @@ pub fn numbered(number: i64) -> Option<u16> {
 /// The slot of a key.
 #[inline]
 pub fn slot_of(key: &[u8]) -> u16 {
-    slot_of_tag(hash_tag(key))
+    slot_of_tag(if has_brace(key) { hash_tag(key) } else { key })
 }
 
+#[inline]
 fn slot_of_tag(tag: &[u8]) -> u16 {
     crc16(tag) % SLOTS as u16
+}
+
+/// How many bytes are looked at together for the brace that begins a tag.
+const CHUNK: usize = 16;
+
+/// Whether there is a `{`, as few keys have one.
+#[inline]
+fn has_brace(key: &[u8]) -> bool {
+    let is_in = |bytes: &[u8]| bytes.iter().fold(false, |found, byte| found | (*byte == b'{'));
+    match key.last_chunk::<CHUNK>() {
+        Some(last) => is_in(last) || key[..key.len() - 1].as_chunks::<CHUNK>().0.iter().any(|chunk| is_in(chunk)),
+        None => is_in(key),
+    }
 }
 
 /// The part of a key that decides about its slot.
@@ -152,6 +166,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_brace_is_found_wherever_it_is(before in "[a-z}]{0,40}", brace in "[{]?", behind in "[a-z}]{0,40}") {
+            let key = [before, brace, behind].concat();
+            prop_assert_eq!(has_brace(key.as_bytes()), key.contains('{'));
+            prop_assert_eq!(slot_of(key.as_bytes()), naive(hash_tag(key.as_bytes())) % SLOTS as u16);
+        }
+
         #[test]
         fn words_at_once_give_the_sum_of_bits_one_by_one(bytes: Vec<u8>) {
             prop_assert_eq!(crc16(&bytes), naive(&bytes));

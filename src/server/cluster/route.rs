@@ -69,18 +69,12 @@ impl Detour {
 
 const SEVERAL_SLOTS: &str = "ERR Script attempted to access keys that do not hash to the same slot";
 
-/// Whether nothing stands against a call, as for most: [`check`] need not be asked then. The call has one key at a fixed
-/// place, or none, and the slot is simply there.
+/// Whether nothing stands against a call whose keys are in a slot, or that has none, as for most: [`check`] need not be
+/// asked then.
 #[inline]
-pub fn is_plainly_served(cx: &Ctx<'_>, row: &Spec, args: &Args<'_>) -> bool {
-    let Some(cluster) = cx.server.cluster.as_deref() else { return true };
-    match keys::find_only(row, *args) {
-        Some(key) => {
-            let slot = args.key(key.index).slot();
-            cluster.is_mine(slot) && cluster.is_ok() && cluster.migrating_to(slot).is_none()
-        }
-        None => !row.takes_keys() && row.keys.is_empty(),
-    }
+pub fn is_plainly_served(server: &Server, slot: Option<u16>) -> bool {
+    let (Some(cluster), Some(slot)) = (server.cluster.as_deref(), slot) else { return true };
+    cluster.is_mine(slot) && cluster.is_ok() && cluster.migrating_to(slot).is_none()
 }
 
 /// Decides about a call of a client; `flags` are those of the call, or of all that EXEC is about to run. The slot it is

@@ -10,6 +10,7 @@ use crate::command::lookahead::Resolved;
 use crate::command::{Args, CommandId, spec};
 use crate::resp::reply::Mark;
 use crate::resp::request::ArgView;
+use crate::server::Server;
 use crate::server::cluster::route;
 use crate::server::modes::ServerModes;
 use crate::server::replication::roster;
@@ -22,49 +23,35 @@ const FOREIGN_WORDS: [&[u8]; 2] = [b"post", b"host:"];
 const ATTACK_LOG_INTERVAL_S: i64 = 60;
 
 /// Runs one request of a client, the answer included: the entry from the event loop. When nothing unusual holds for
-/// the command, the client or the server, there is nothing to check.
+/// the command, the client or the server, there is nothing to check, but for the slot in a cluster.
 #[inline(always)]
 pub fn process_resolved(cx: &mut Ctx<'_>, found: &Resolved, request: ArgView<'_>) {
     if let Some(id) = found.command.filter(|_| found.is_usual) {
         let client = cx.server.clients.at_mut(cx.client);
-        if !client.modes.any() && !cx.server.modes.any() {
-            client.last_command = Some(id);
-            let db = client.db;
-            return run_unchecked(cx, id, || found.args(request), db);
+        let (is_usual, db) = (!client.modes.any(), client.db);
+        if is_usual && (!cx.server.modes.any() || is_usual_in_cluster(cx.server, found)) {
+            cx.server.clients.at_mut(cx.client).last_command = Some(id);
+            cx.command = id;
+            cx.db.begin_command(db, cx.server.clock.unix_ms());
+            call::call_new(cx, id, || found.args(request));
+            if cx.server.observers.any() {
+                settle::finish_command(cx);
+            }
+            return;
         }
     }
     process(cx, found.command, found.args(request));
 }
 
-#[inline(always)]
-fn run_unchecked<'a>(cx: &mut Ctx<'_>, id: CommandId, args: impl Fn() -> Args<'a>, db: usize) {
-    cx.command = id;
-    cx.db.begin_command(db, cx.server.clock.unix_ms());
-    call::call_new(cx, id, args);
-    if cx.server.observers.any() {
-        settle::finish_command(cx);
-    }
-}
-
 /// Whether a node of a cluster has nothing else to look at than the slot, and serves it.
-fn is_usual_in_cluster(cx: &Ctx<'_>, id: CommandId, args: &Args<'_>) -> bool {
-    let entry = cx.server.commands.entry(id);
-    cx.server.modes == ServerModes::CLUSTER
-        && !cx.client().modes.any()
-        && entry.is_plain
-        && entry.row.arity.allows(args.len())
-        && route::is_plainly_served(cx, entry.row, args)
+#[inline]
+fn is_usual_in_cluster(server: &Server, found: &Resolved) -> bool {
+    server.modes == ServerModes::CLUSTER && found.slot().is_ok_and(|slot| route::is_plainly_served(server, slot))
 }
 
 /// Runs one request of a client that may be unusual.
 #[inline(never)]
 pub fn process(cx: &mut Ctx<'_>, resolved: Option<CommandId>, args: Args<'_>) {
-    if let Some(id) = resolved.filter(|id| is_usual_in_cluster(cx, *id, &args)) {
-        let client = cx.client_mut();
-        client.last_command = Some(id);
-        let db = client.db;
-        return run_unchecked(cx, id, || args, db);
-    }
     cx.command = resolved.unwrap_or_default();
     let mark = cx.reply.mark();
     let client = cx.server.clients.at_mut(cx.client);
