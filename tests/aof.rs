@@ -403,7 +403,7 @@ fn a_log_that_has_grown_is_rewritten_by_itself() {
 fn a_child_that_dies_costs_nothing_but_another_increment() {
     let home = Home::new();
     let digest_before = {
-        let server = home.start(&["--rdb-key-save-delay", "10000000"]);
+        let server = home.start(&["--rdb-key-save-delay", "10000000", "--bgsave-default-method", "fork"]);
         let mut connection = server.connect();
         connection.cmd(&["set", "a", "1"]);
         assert_eq!(text(&mut connection, "bgrewriteaof"), "Background append only file rewriting started");
