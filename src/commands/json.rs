@@ -9,8 +9,8 @@ mod replies;
 pub mod scalars;
 
 use access::{
-    MISSING, READS, ROOT, UPDATES, change_each, changed, check_depth, document, document_mut, format_depth, no_path,
-    path, reply_each, reply_expanded, row, text_of_all, value,
+    MISSING, READS, ROOT, TEXT_OF_GET, UPDATES, change_each, changed, check_depth, check_resp3, document, document_mut,
+    format_depth, no_path, path, reply_each, reply_expanded, row, text_of_all, value,
 };
 
 use crate::command::Args;
@@ -32,6 +32,10 @@ const NEW_AT_ROOT: Error = Error::fixed("ERR new objects must be created at the 
 const NOT_STATIC: Error = Error::fixed("Err wrong static path");
 const OUT_OF_RANGE: Error = Error::fixed("ERR array index out of range");
 const DEBUG_HELP: [&str; 2] = ["MEMORY <key> [path] - reports memory usage", "HELP                - this message"];
+
+/// How long the text of values is expected to be, in bytes: most is not longer, and a buffer of this size costs no more
+/// than a smaller one.
+const TEXT_BYTES_EXPECTED: usize = 1024;
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[
@@ -97,7 +101,7 @@ enum Target {
 /// What a path stands for that a value is to be set at.
 fn targets(root: &Json, path: &Path, condition: Condition) -> Result<Vec<Target>, Error> {
     if condition != Condition::NotThere {
-        let found = locate(&path.steps, root);
+        let found = locate(&path.steps, root)?;
         if !found.is_empty() || condition == Condition::There {
             found.iter().try_for_each(check_depth)?;
             return Ok(found.into_iter().map(Target::Value).collect());
@@ -106,12 +110,12 @@ fn targets(root: &Json, path: &Path, condition: Condition) -> Result<Vec<Target>
     match path.steps.split_last() {
         _ if !path.is_static() => Err(NOT_STATIC),
         Some((Step::Names(names), before)) => {
-            let around = locate(before, root);
+            let around = locate(before, root)?;
             around.iter().try_for_each(check_depth)?;
             let name = names.first().cloned().unwrap_or_default();
             Ok(around.into_iter().map(|location| Target::Member(location, name.clone())).collect())
         }
-        Some(_) if find_first(&path.steps, root).is_none() => Err(OUT_OF_RANGE),
+        Some(_) if find_first(&path.steps, root)?.is_none() => Err(OUT_OF_RANGE),
         _ => Ok(Vec::new()),
     }
 }
@@ -290,7 +294,9 @@ fn options<'a>(cx: &Ctx<'_>, args: Args<'a>) -> Result<Options<'a>, Error> {
         } else if args.is(at, "space") {
             options.format.space = text()?;
         } else if args.is(at, "format") {
-            options.depth = format_depth(cx, args.try_get(at + 1))?;
+            let name = text()?;
+            check_resp3(cx)?;
+            options.depth = format_depth(name, TEXT_OF_GET)?;
         } else {
             // Texts were never escaped, which an old option asks for.
             if !args.is(at, "noescape") {
@@ -307,47 +313,67 @@ fn options<'a>(cx: &Ctx<'_>, args: Args<'a>) -> Result<Options<'a>, Error> {
     Ok(options)
 }
 
+/// Of several paths, and of those whose values are not text, one that makes no sense leads to nothing.
 fn get(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let Options { format, depth, paths: texts } = options(cx, args)?;
     let Some(root) = document(cx.db, &args.key(1))? else {
         cx.reply.null();
         return Ok(());
     };
-    let paths: Vec<Path> = texts.iter().map(|text| path(text)).collect::<Result<_, _>>()?;
-    let is_legacy = paths.iter().all(|path| path.is_legacy);
     if let Some(depth) = depth {
-        cx.reply.array(paths.len());
-        for path in &paths {
-            let found = find(&path.steps, root);
+        cx.reply.array(texts.len());
+        for text in texts {
+            let found = path(text).map_or(Ok(Vec::new()), |path| find(&path.steps, root))?;
             cx.reply.array(found.len());
             found.iter().for_each(|value| reply_expanded(cx.reply, value, depth));
         }
         return Ok(());
     }
-    let mut out = Vec::new();
-    match (&paths[..], is_legacy) {
-        ([path], true) => match find_first(&path.steps, root) {
-            Some(value) => write::write(value, &format, 0, &mut out),
-            None => return Err(no_path(&shown(texts[0]), "")),
-        },
-        ([path], false) => text_of_all(&find(&path.steps, root), &format, 0, &mut out),
-        (_, true) => {
-            let first = |(text, path): (&&[u8], &Path)| find_first(&path.steps, root).ok_or_else(|| no_path(text, ""));
-            let found: Vec<&Json> = texts.iter().zip(&paths).map(first).collect::<Result<_, _>>()?;
-            let members = texts.iter().copied().zip(found);
-            write::write_object(members, &format, 0, &mut out, &mut |value, level, out| {
-                write::write(value, &format, level, out);
-            });
-        }
-        (_, false) => {
-            let members = texts.iter().copied().zip(&paths);
-            write::write_object(members, &format, 0, &mut out, &mut |path, level, out| {
-                text_of_all(&find(&path.steps, root), &format, level, out);
-            });
-        }
+    let mut out = Vec::with_capacity(TEXT_BYTES_EXPECTED);
+    match texts[..] {
+        [text] => write_values(root, &path(text)?, &format, 0, &mut out)?.ok_or_else(|| no_path(&shown(text), ""))?,
+        _ => write_by_paths(root, &texts, &format, &mut out)?,
     }
     cx.reply.bulk(&out);
     Ok(())
+}
+
+/// Adds the text of the values that a path leads to, or of the first one for a path of the older kind; `None` if that
+/// leads to nothing.
+fn write_values(
+    root: &Json,
+    path: &Path,
+    format: &Format<'_>,
+    level: usize,
+    out: &mut Vec<u8>,
+) -> Result<Option<()>, Error> {
+    if path.is_legacy {
+        let first = find_first(&path.steps, root)?;
+        return Ok(first.map(|value| write::write(value, format, level, out)));
+    }
+    text_of_all(&find(&path.steps, root)?, format, level, out).map(Some)
+}
+
+/// Adds an object of what each path leads to. If all are of the older kind, that is one value each.
+fn write_by_paths(root: &Json, texts: &[&[u8]], format: &Format<'_>, out: &mut Vec<u8>) -> CmdResult {
+    let is_legacy = texts.iter().all(|text| shown(text) != *text);
+    let known = texts.iter().filter_map(|text| Some((*text, path(text).ok()?)));
+    let mut members = Vec::new();
+    for (text, mut path) in known {
+        path.is_legacy = is_legacy;
+        if is_legacy && find_first(&path.steps, root)?.is_none() {
+            return Err(no_path(text, ""));
+        }
+        members.push((text, path));
+    }
+    let mut outcome = Ok(());
+    write::write_object(members.into_iter(), format, 0, out, &mut |path, level, out| {
+        let written = write_values(root, &path, format, level, out);
+        if outcome.is_ok() {
+            outcome = written.map(|_| ());
+        }
+    });
+    outcome
 }
 
 /// A key of another type has no value here, and a path that makes no sense leads to none.
@@ -357,16 +383,13 @@ fn mget(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     cx.reply.array(last - 1);
     for at in 1..last {
         let root = document(cx.db, &args.key(at)).ok().flatten();
-        let text = root.zip(path.as_ref()).and_then(|(root, path)| {
-            let mut out = Vec::new();
-            match path.is_legacy {
-                true => write::write(find_first(&path.steps, root)?, &Format::default(), 0, &mut out),
-                false => text_of_all(&find(&path.steps, root), &Format::default(), 0, &mut out),
-            }
-            Some(out)
-        });
-        match text {
-            Some(text) => cx.reply.bulk(&text),
+        let Some((root, path)) = root.zip(path.as_ref()) else {
+            cx.reply.null();
+            continue;
+        };
+        let mut out = Vec::with_capacity(TEXT_BYTES_EXPECTED);
+        match write_values(root, path, &Format::default(), 0, &mut out)? {
+            Some(()) => cx.reply.bulk(&out),
             None => cx.reply.null(),
         }
     }
@@ -384,7 +407,7 @@ fn del(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         cx.db.delete(&key);
         1
     } else {
-        let found = locate(&path.steps, root);
+        let found = locate(&path.steps, root)?;
         edit::remove(root, found)
     };
     if deleted > 0 {
@@ -450,8 +473,15 @@ fn with_values(
         cx.reply.null();
         return Ok(());
     };
-    let path = path(text)?;
-    let found = find(&path.steps, root);
+    let path = match path(text) {
+        // One of the older kind that makes no sense leads to nothing.
+        Err(_) if missing.is_none() && shown(text) != text => {
+            cx.reply.null();
+            return Ok(());
+        }
+        path => path?,
+    };
+    let found = find(&path.steps, root)?;
     match (path.is_legacy, found.first(), missing) {
         (false, ..) => {
             cx.reply.array(found.len());
@@ -487,7 +517,8 @@ fn memory(db: &mut Databases, reply: &mut Reply, key: &Key<'_>, text: &[u8]) -> 
     let size = |value: &Json| (size_of::<Json>() + value.heap_bytes()) as i64;
     let path = path(text)?;
     let root = document(db, key)?;
-    let found: Vec<i64> = root.map_or(Vec::new(), |root| find(&path.steps, root).into_iter().map(size).collect());
+    let values = root.map_or(Ok(Vec::new()), |root| find(&path.steps, root))?;
+    let found: Vec<i64> = values.into_iter().map(size).collect();
     match (path.is_legacy, root.is_some(), found.first()) {
         (false, ..) => {
             reply.array(found.len());

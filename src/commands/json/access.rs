@@ -12,9 +12,9 @@ use crate::server::execution::{Command, Ctx, Handler};
 use crate::types::json::Document;
 use crate::types::json::edit;
 use crate::types::json::path::Path;
-use crate::types::json::path_find::{self, Location};
+use crate::types::json::path_find::{Location, TooLong, locate};
 use crate::types::json::path_text;
-use crate::types::json::read::{DEPTH_MAX, TEXT_DEPTH_MAX, read};
+use crate::types::json::read::{DEPTH_MAX, TEXT_DEPTH_MAX, read, read_all};
 use crate::types::json::value::Json;
 use crate::types::json::write::{self, Format};
 
@@ -22,6 +22,10 @@ use crate::types::json::write::{self, Format};
 pub const MISSING: Error = Error::fixed("ERR could not perform this operation on a key that doesn't exist");
 const WRONG_KEY: Error = Error::fixed("Existing key has wrong Redis type");
 const TOO_DEEP: Error = Error::fixed("ERR the document would be too deep");
+/// How long the text of several values may become, in bytes.
+const TEXT_BYTES_MAX: usize = 512 << 20;
+const TEXT_TOO_LONG: Error = Error::fixed("ERR the text of the values would be too long");
+const TOO_LONG: Error = Error::fixed("ERR the path leads through too many values");
 /// An argument that should be an integer.
 pub const NO_INTEGER: Error = Error::fixed("Couldn't parse as integer");
 /// The path of the root.
@@ -47,9 +51,20 @@ pub fn value(text: &[u8]) -> Result<Json, Error> {
     read(text).map_err(Error::text)
 }
 
+/// Reads a value behind which nothing stands: of these RedisJSON says otherwise what is wrong.
+pub fn operand(text: &[u8]) -> Result<Json, Error> {
+    read_all(text).map_err(|wrong| Error::text(format!("ERR {wrong}")))
+}
+
 /// Reads an integer.
 pub fn integer(text: &[u8]) -> Result<i64, Error> {
     std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(NO_INTEGER)
+}
+
+impl From<TooLong> for Error {
+    fn from(_: TooLong) -> Error {
+        TOO_LONG
+    }
 }
 
 /// The document of a key.
@@ -84,7 +99,7 @@ pub fn change_each<T>(
     path: &Path,
     mut change: impl FnMut(&mut Json) -> Result<Option<T>, Error>,
 ) -> Result<Vec<Option<T>>, Error> {
-    let locations = path_find::locate(&path.steps, root);
+    let locations = locate(&path.steps, root)?;
     locations.iter().try_for_each(check_depth)?;
     let apply = |location: &Location| edit::at(root, location).map_or(Ok(None), &mut change);
     locations.iter().map(apply).collect()
@@ -120,15 +135,16 @@ pub fn reply_each<T>(
     Ok(())
 }
 
-/// The text of an array of values.
-pub fn text_of_all(values: &[&Json], format: &Format<'_>, level: usize, out: &mut Vec<u8>) {
-    write::write_array(values.iter().copied(), format, level, out);
+/// The text of an array of values: those that lie in one another are in it more than once, so that it may become much
+/// longer than the document.
+pub fn text_of_all(values: &[&Json], format: &Format<'_>, level: usize, out: &mut Vec<u8>) -> CmdResult {
+    write::write_array(values.iter().copied(), format, level, out, TEXT_BYTES_MAX).map_err(|_| TEXT_TOO_LONG)
 }
 
-/// Writes a value in the types of the protocol; arrays and objects as text, if there is no depth left.
+/// Writes a value in the types of the protocol; arrays, objects and strings as JSON text, if there is no depth left.
 pub fn reply_expanded(reply: &mut Reply, value: &Json, depth: usize) {
     match value {
-        Json::Array(_) | Json::Object(_) if depth == 0 => reply.bulk(&write::text(value)),
+        Json::Array(_) | Json::Object(_) | Json::Text(_) if depth == 0 => reply.bulk(&write::text(value)),
         Json::Array(array) => {
             reply.array(array.0.len());
             array.0.iter().for_each(|value| reply_expanded(reply, value, depth - 1));
@@ -154,16 +170,22 @@ pub fn is_resp3(cx: &Ctx<'_>) -> bool {
     cx.reply.resp3
 }
 
+/// What GET and ARRPOP call a FORMAT that is text, each its own way.
+pub const TEXT_OF_GET: &[u8] = b"STRING";
+/// See [`TEXT_OF_GET`].
+pub const TEXT_OF_POP: &[u8] = b"STRINGS";
+
 /// How deep a reply of a FORMAT is taken apart; `None` for text.
-pub fn format_depth(cx: &Ctx<'_>, name: Option<&[u8]>) -> Result<Option<usize>, Error> {
-    if !is_resp3(cx) {
-        return Err(Error::fixed("ERR FORMAT argument is not supported on RESP2"));
-    }
-    let name = name.map(<[u8]>::to_ascii_uppercase);
-    match name.as_deref() {
-        Some(b"STRING") => Ok(None),
-        Some(b"EXPAND1") => Ok(Some(0)),
-        Some(b"EXPAND") => Ok(Some(usize::MAX)),
+pub fn format_depth(name: &[u8], text: &[u8]) -> Result<Option<usize>, Error> {
+    match &name.to_ascii_uppercase()[..] {
+        name if name == text => Ok(None),
+        b"EXPAND1" => Ok(Some(0)),
+        b"EXPAND" => Ok(Some(usize::MAX)),
         _ => Err(Error::fixed("ERR wrong reply format")),
     }
+}
+
+/// A FORMAT needs the types of RESP3.
+pub fn check_resp3(cx: &Ctx<'_>) -> CmdResult {
+    if is_resp3(cx) { Ok(()) } else { Err(Error::fixed("ERR FORMAT argument is not supported on RESP2")) }
 }

@@ -1,8 +1,8 @@
 //! Arrays in JSON documents.
 
 use super::access::{
-    MISSING, READS, ROOT, UPDATES, change_each, changed, document, document_mut, format_depth, integer, no_path, path,
-    reply_each, reply_expanded, row, value, wrong_value,
+    MISSING, READS, ROOT, TEXT_OF_POP, UPDATES, change_each, changed, check_resp3, document, document_mut,
+    format_depth, integer, no_path, operand, path, reply_each, reply_expanded, row, value, wrong_value,
 };
 use crate::command::Args;
 use crate::command::Error;
@@ -15,6 +15,7 @@ use crate::types::json::value::Json;
 use crate::types::json::write;
 
 const NO_ARRAY: &str = " or not an array";
+const LEGACY_EXPANDED: Error = Error::fixed("Legacy paths are supported only with FORMAT STRINGS");
 const OUT_OF_BOUNDS: Error = Error::fixed("ERR index out of bounds");
 
 /// The rows.
@@ -67,7 +68,7 @@ fn insert(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let root = document_mut(cx.db, &key)?.ok_or(MISSING)?;
     let path = path(args.get(2))?;
     let fits = |len: usize| usize::try_from(from_end(index, len)).ok().filter(|index| *index <= len);
-    let arrays = find(&path.steps, root).into_iter().filter_map(Json::as_array);
+    let arrays = find(&path.steps, root)?.into_iter().filter_map(Json::as_array);
     if arrays.into_iter().any(|array| fits(array.len()).is_none()) {
         return Err(OUT_OF_BOUNDS);
     }
@@ -83,10 +84,16 @@ fn insert(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 }
 
 fn pop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let (key, has_format) = (args.key(1), args.len() > 2 && args.is(2, "format"));
-    let depth = if has_format { format_depth(cx, args.try_get(3))? } else { None };
+    let (key, has_format) = (args.key(1), args.len() > 3 && args.is(2, "format"));
     let at = if has_format { 4 } else { 2 };
     let text = args.try_get(at).unwrap_or(ROOT);
+    let depth = if has_format { format_depth(args.get(3), TEXT_OF_POP)? } else { None };
+    if has_format {
+        check_resp3(cx)?;
+    }
+    if depth.is_some() && shown(text) != text {
+        return Err(LEGACY_EXPANDED);
+    }
     let index = args.try_get(at + 1).and_then(|text| integer(text).ok()).unwrap_or(-1);
     let root = document_mut(cx.db, &key)?.ok_or(MISSING)?;
     let path = path(text)?;
@@ -146,7 +153,7 @@ fn len(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         return Ok(());
     };
     let path = path(text)?;
-    let found = find(&path.steps, root);
+    let found = find(&path.steps, root)?;
     if is_legacy {
         let first = found.first().ok_or_else(|| no_path(text, ""))?;
         let array = first.as_array().ok_or_else(|| no_path(text, NO_ARRAY))?;
@@ -178,12 +185,12 @@ fn place_of(array: &[Json], sought: &Json, start: i64, stop: i64) -> i64 {
 
 fn index(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let text = args.get(2);
-    let sought = value(args.get(3))?;
+    let sought = operand(args.get(3))?;
     let start = args.try_get(4).map_or(Ok(0), integer)?;
     let stop = args.try_get(5).map_or(Ok(0), integer)?;
     let Some(root) = document(cx.db, &args.key(1))? else { return Err(no_path(text, "")) };
     let path = path(text)?;
-    let found = find(&path.steps, root);
+    let found = find(&path.steps, root)?;
     if path.is_legacy {
         let first = found.first().ok_or_else(|| no_path(&shown(text), ""))?;
         let array = first.as_array().ok_or_else(|| wrong_value("array", first.type_name()))?;

@@ -1,8 +1,8 @@
 //! Numbers, strings and the names of members in JSON documents.
 
 use super::access::{
-    MISSING, READS, ROOT, UPDATES, change_each, changed, document, document_mut, is_resp3, no_path, path, reply_each,
-    reply_expanded, row, text_of_all, value, wrong_value,
+    MISSING, READS, ROOT, UPDATES, change_each, changed, document, document_mut, is_resp3, no_path, operand, path,
+    reply_each, reply_expanded, row, text_of_all, wrong_value,
 };
 use crate::command::Args;
 use crate::command::Error;
@@ -58,17 +58,17 @@ fn power(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 
 /// Nothing changes if one of the results is not a number.
 fn calculate(cx: &mut Ctx<'_>, args: Args<'_>, arithmetic: Arithmetic, event: &'static str) -> CmdResult {
-    let (key, text) = (args.key(1), args.get(2));
+    let (key, text, is_resp3) = (args.key(1), args.get(2), is_resp3(cx));
     let root = document_mut(cx.db, &key)?.ok_or(MISSING)?;
     let path = path(text)?;
-    let locations = locate(&path.steps, root);
+    let locations = locate(&path.steps, root)?;
     let is_number = |value: &Json| value.number().is_some();
     let any = locations.iter().any(|location| edit::at(root, location).is_some_and(|value| is_number(value)));
     let missing = || no_path(&shown(text), " or does not contains a number");
-    if path.is_legacy && !any {
+    if path.is_legacy && !any && !is_resp3 {
         return Err(missing());
     }
-    let operand = if any { Some(value(args.get(3))?) } else { None };
+    let operand = if any { Some(operand(args.get(3))?) } else { None };
     if operand.as_ref().is_some_and(|operand| !is_number(operand)) {
         return Err(NO_NUMBER);
     }
@@ -91,28 +91,25 @@ fn calculate(cx: &mut Ctx<'_>, args: Args<'_>, arithmetic: Arithmetic, event: &'
         results.push(Some(result));
     }
     changed(cx, &key, &results, event);
-    reply_numbers(cx, path.is_legacy, &results);
-    Ok(())
+    reply_numbers(cx, path.is_legacy, &results)
 }
 
 /// Under RESP3 numbers are numbers, in an array whatever the path. Before that they are text.
-fn reply_numbers(cx: &mut Ctx<'_>, is_legacy: bool, results: &[Option<Json>]) {
+fn reply_numbers(cx: &mut Ctx<'_>, is_legacy: bool, results: &[Option<Json>]) -> CmdResult {
     let null = Json::Null;
-    let mut all: Vec<&Json> = results.iter().map(|result| result.as_ref().unwrap_or(&null)).collect();
-    if is_legacy {
-        all = results.iter().flatten().next_back().into_iter().collect();
-    }
+    let all: Vec<&Json> = results.iter().map(|result| result.as_ref().unwrap_or(&null)).collect();
     if is_resp3(cx) {
         cx.reply.array(all.len());
         all.iter().for_each(|value| reply_expanded(cx.reply, value, 0));
-        return;
+        return Ok(());
     }
     let mut out = Vec::new();
-    match (is_legacy, all.first()) {
-        (true, Some(last)) => write::write(last, &Format::default(), 0, &mut out),
-        _ => text_of_all(&all, &Format::default(), 0, &mut out),
+    match results.iter().flatten().next_back() {
+        Some(last) if is_legacy => write::write(last, &Format::default(), 0, &mut out),
+        _ => text_of_all(&all, &Format::default(), 0, &mut out)?,
     }
     cx.reply.bulk(&out);
+    Ok(())
 }
 
 fn append(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
@@ -123,14 +120,14 @@ fn append(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     };
     let root = document_mut(cx.db, &key)?.ok_or(MISSING)?;
     let path = path(text)?;
-    let locations = locate(&path.steps, root);
+    let locations = locate(&path.steps, root)?;
     let any = locations.iter().any(|location| edit::at(root, location).is_some_and(|value| value.as_text().is_some()));
     let missing = || no_path(&shown(text), " or not a string");
     if path.is_legacy && !any {
         return Err(missing());
     }
     // What is to be added is looked at only where there is something to add it to.
-    let added = if any { value(added)? } else { Json::text(b"") };
+    let added = if any { operand(added)? } else { Json::text(b"") };
     let Some(added) = added.as_text() else {
         let shown = write::text(&added);
         return Err(wrong_value("string", &String::from_utf8_lossy(&shown)));
@@ -210,7 +207,7 @@ impl About {
             }
             Err(error) => return Err(error),
         };
-        let found = find(&path.steps, root);
+        let found = find(&path.steps, root)?;
         if !is_legacy {
             cx.reply.array(found.len());
             for value in found {

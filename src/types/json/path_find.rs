@@ -1,5 +1,6 @@
 //! The values that a path leads to.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 use super::path::{Comparison, Filter, Step, Term};
@@ -18,123 +19,185 @@ pub enum Place {
 /// The way to a value from the root.
 pub type Location = Vec<Place>;
 
+/// A path that leads through more values than anyone may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong;
+
+/// How many values may be looked at on all ways of a path; a place that is noted counts as one, too. `$..*..*..*` has
+/// more ways than the document has values, by far.
+const STEPS_MAX: usize = 1 << 26;
+
 /// The values that a path leads to, in order.
-pub fn find<'j>(steps: &[Step], root: &'j Json) -> Vec<&'j Json> {
+///
+/// # Errors
+/// If the path leads through too many.
+pub fn find<'j>(steps: &[Step], root: &'j Json) -> Result<Vec<&'j Json>, TooLong> {
+    find_within(steps, root, root, &Cell::new(STEPS_MAX))
+}
+
+fn find_within<'j>(
+    steps: &[Step],
+    from: &'j Json,
+    root: &'j Json,
+    left: &Cell<usize>,
+) -> Result<Vec<&'j Json>, TooLong> {
     let mut found = Vec::new();
-    let mut walk = Walk { root, location: None, found: &mut |value, _: Option<&Location>| found.push(value) };
-    walk.follow(steps, root);
-    found
+    let mut walk = Walk { root, left, location: None, found: &mut |value, _: Option<&Location>| found.push(value) };
+    walk.follow(steps, from)?;
+    Ok(found)
 }
 
 /// The first of them.
-pub fn find_first<'j>(steps: &[Step], root: &'j Json) -> Option<&'j Json> {
-    find(steps, root).into_iter().next()
+///
+/// # Errors
+/// If the path leads through too many.
+pub fn find_first<'j>(steps: &[Step], root: &'j Json) -> Result<Option<&'j Json>, TooLong> {
+    Ok(find(steps, root)?.into_iter().next())
 }
 
 /// Where they are.
-pub fn locate(steps: &[Step], root: &Json) -> Vec<Location> {
-    let mut found = Vec::new();
+///
+/// # Errors
+/// If the path leads through too many.
+pub fn locate(steps: &[Step], root: &Json) -> Result<Vec<Location>, TooLong> {
+    let (mut found, left) = (Vec::new(), Cell::new(STEPS_MAX));
     let mut note = |_: &Json, location: Option<&Location>| found.extend(location.cloned());
-    Walk { root, location: Some(Vec::new()), found: &mut note }.follow(steps, root);
-    found
+    Walk { root, left: &left, location: Some(Vec::new()), found: &mut note }.follow(steps, root)?;
+    Ok(found)
 }
 
 type Found<'f, 'j> = &'f mut dyn FnMut(&'j Json, Option<&Location>);
 
 struct Walk<'f, 'j> {
     root: &'j Json,
+    /// How many values may still be looked at.
+    left: &'f Cell<usize>,
     /// The way that was gone, if that is of interest.
     location: Option<Location>,
     found: Found<'f, 'j>,
 }
 
 impl<'j> Walk<'_, 'j> {
-    fn follow(&mut self, steps: &[Step], value: &'j Json) {
+    fn pay(&self, steps: usize) -> Result<(), TooLong> {
+        self.left.set(self.left.get().checked_sub(steps).ok_or(TooLong)?);
+        Ok(())
+    }
+
+    fn follow(&mut self, mut steps: &[Step], value: &'j Json) -> Result<(), TooLong> {
+        // What has no values in it is asked itself; a path may have any number of such steps.
+        while let (Some((Step::Filter(filter), rest)), false) = (steps.split_first(), is_container(value)) {
+            if !self.is_so(filter, value)? {
+                return Ok(());
+            }
+            steps = rest;
+        }
         match steps.split_first() {
-            None => (self.found)(value, self.location.as_ref()),
+            None => {
+                self.pay(1 + self.location.as_ref().map_or(0, Vec::len))?;
+                (self.found)(value, self.location.as_ref());
+                Ok(())
+            }
             Some((step, rest)) => self.step(step, rest, value),
         }
     }
 
-    fn into(&mut self, steps: &[Step], value: &'j Json, place: impl FnOnce() -> Place) {
+    fn into(&mut self, steps: &[Step], value: &'j Json, place: impl FnOnce() -> Place) -> Result<(), TooLong> {
+        self.inside(place, |walk| walk.follow(steps, value))
+    }
+
+    fn inside(
+        &mut self,
+        place: impl FnOnce() -> Place,
+        go: impl FnOnce(&mut Self) -> Result<(), TooLong>,
+    ) -> Result<(), TooLong> {
         if let Some(location) = &mut self.location {
             location.push(place());
         }
-        self.follow(steps, value);
+        go(self)?;
         if let Some(location) = &mut self.location {
             location.pop();
         }
+        Ok(())
     }
 
-    fn step(&mut self, step: &Step, rest: &[Step], value: &'j Json) {
+    fn step(&mut self, step: &Step, rest: &[Step], value: &'j Json) -> Result<(), TooLong> {
         match step {
             Step::Names(names) => {
-                let Some(object) = value.as_object() else { return };
+                let Some(object) = value.as_object() else { return Ok(()) };
                 for name in names {
+                    self.pay(1)?;
                     if let Some(member) = object.get(name) {
-                        self.into(rest, member, || Place::Name(Text::new(name)));
+                        self.into(rest, member, || Place::Name(Text::new(name)))?;
                     }
                 }
+                Ok(())
             }
             Step::Indexes(indexes) => {
-                let Some(array) = value.as_array() else { return };
+                let Some(array) = value.as_array() else { return Ok(()) };
                 for index in indexes {
+                    self.pay(1)?;
                     let index = place_of(*index, array.len());
                     if let Some(element) = array.get(index) {
-                        self.into(rest, element, || Place::Index(index));
+                        self.into(rest, element, || Place::Index(index))?;
                     }
                 }
+                Ok(())
             }
             Step::Slice(start, end, each) => {
-                let Some(array) = value.as_array() else { return };
+                let Some(array) = value.as_array() else { return Ok(()) };
                 let start = start.map_or(0, |start| place_of(start, array.len()));
                 let end = end.map_or(array.len(), |end| place_of(end, array.len()));
-                let taken = array.iter().enumerate().take(end).skip(start).step_by(*each);
-                taken.for_each(|(index, element)| self.into(rest, element, || Place::Index(index)));
+                let mut taken = array.iter().enumerate().take(end).skip(start).step_by(*each);
+                taken.try_for_each(|(index, element)| self.into(rest, element, || Place::Index(index)))
             }
             Step::All => self.each(value, |walk, element, place| walk.into(rest, element, place)),
-            Step::Filter(filter) if matches!(value, Json::Array(_) | Json::Object(_)) => {
-                self.each(value, |walk, element, place| {
-                    if is_so(filter, element, walk.root) {
-                        walk.into(rest, element, place);
-                    }
-                });
+            Step::Filter(filter) if is_container(value) => {
+                self.each(
+                    value,
+                    |walk, element, place| {
+                        if walk.is_so(filter, element)? { walk.into(rest, element, place) } else { Ok(()) }
+                    },
+                )
             }
-            // What has no values in it is asked itself.
-            Step::Filter(filter) if is_so(filter, value, self.root) => self.follow(rest, value),
-            Step::Filter(_) => {}
+            Step::Filter(filter) => match self.is_so(filter, value)? {
+                true => self.follow(rest, value),
+                false => Ok(()),
+            },
             Step::Descend(inner) => {
-                self.step(inner, rest, value);
-                let again = |walk: &mut Self, element: &'j Json, place: &dyn Fn() -> Place| {
-                    if let Some(location) = &mut walk.location {
-                        location.push(place());
-                    }
-                    walk.step(step, rest, element);
-                    if let Some(location) = &mut walk.location {
-                        location.pop();
-                    }
-                };
-                self.each(value, |walk, element, place| again(walk, element, place));
+                self.step(inner, rest, value)?;
+                self.each(value, |walk, element, place| walk.inside(place, |walk| walk.step(step, rest, element)))
             }
         }
     }
 
     /// Does something with each value in a value.
-    fn each(&mut self, value: &'j Json, mut action: impl FnMut(&mut Self, &'j Json, &dyn Fn() -> Place)) {
+    fn each(
+        &mut self,
+        value: &'j Json,
+        mut action: impl FnMut(&mut Self, &'j Json, &dyn Fn() -> Place) -> Result<(), TooLong>,
+    ) -> Result<(), TooLong> {
         match value {
             Json::Array(array) => {
-                for (index, element) in array.0.iter().enumerate() {
-                    action(self, element, &|| Place::Index(index));
-                }
+                self.pay(array.0.len())?;
+                let mut elements = array.0.iter().enumerate();
+                elements.try_for_each(|(index, element)| action(self, element, &|| Place::Index(index)))
             }
             Json::Object(object) => {
-                for member in object.members() {
-                    action(self, &member.value, &|| Place::Name(member.name.clone()));
-                }
+                self.pay(object.len())?;
+                let mut members = object.members().iter();
+                members.try_for_each(|member| action(self, &member.value, &|| Place::Name(member.name.clone())))
             }
-            Json::Null | Json::Bool(_) | Json::Int(_) | Json::Big(_) | Json::Double(_) | Json::Text(_) => {}
+            Json::Null | Json::Bool(_) | Json::Int(_) | Json::Big(_) | Json::Double(_) | Json::Text(_) => Ok(()),
         }
     }
+
+    fn is_so(&self, filter: &Filter, current: &'j Json) -> Result<bool, TooLong> {
+        Question { current, root: self.root, left: self.left }.is_so(filter)
+    }
+}
+
+fn is_container(value: &Json) -> bool {
+    matches!(value, Json::Array(_) | Json::Object(_))
 }
 
 /// A place counted from the beginning; a negative one counts from the end, and is the first at least.
@@ -145,30 +208,75 @@ fn place_of(index: i64, len: usize) -> usize {
     }
 }
 
-fn is_so(filter: &Filter, current: &Json, root: &Json) -> bool {
-    match filter {
-        Filter::And(all) => all.iter().all(|filter| is_so(filter, current, root)),
-        Filter::Or(any) => any.iter().any(|filter| is_so(filter, current, root)),
-        Filter::Exists(Term::Value(_) | Term::Pattern(..)) => true,
-        Filter::Exists(Term::Current(steps)) => only(steps, current).is_some(),
-        Filter::Exists(Term::Root(steps)) => only(steps, root).is_some(),
-        Filter::Compare(one, comparison, other) => {
-            let (one_value, other_value) = (value_of(one, current, root), value_of(other, current, root));
-            if *comparison == Comparison::Matches {
-                return matches(one_value, other, other_value);
+/// What a filter is asked about.
+struct Question<'w, 'j> {
+    current: &'j Json,
+    root: &'j Json,
+    left: &'w Cell<usize>,
+}
+
+impl<'j> Question<'_, 'j> {
+    fn is_so(&self, filter: &Filter) -> Result<bool, TooLong> {
+        Ok(match filter {
+            Filter::And(all) => {
+                for filter in all {
+                    if !self.is_so(filter)? {
+                        return Ok(false);
+                    }
+                }
+                true
             }
-            let order = one_value.zip(other_value).and_then(|(one, other)| order(one, other));
-            let equal = order == Some(Ordering::Equal) || is_same_container(one_value, other_value);
-            match comparison {
-                Comparison::Equal => equal,
-                Comparison::NotEqual => !equal,
-                Comparison::Less => order == Some(Ordering::Less),
-                Comparison::LessOrEqual => matches!(order, Some(Ordering::Less | Ordering::Equal)),
-                Comparison::Greater => order == Some(Ordering::Greater),
-                Comparison::GreaterOrEqual => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
-                Comparison::Matches => false,
+            Filter::Or(any) => {
+                for filter in any {
+                    if self.is_so(filter)? {
+                        return Ok(true);
+                    }
+                }
+                false
             }
+            Filter::Exists(Term::Value(_) | Term::Pattern(..)) => true,
+            Filter::Exists(Term::Current(steps)) => self.only(steps, self.current)?.is_some(),
+            Filter::Exists(Term::Root(steps)) => self.only(steps, self.root)?.is_some(),
+            Filter::Compare(one, comparison, other) => {
+                compares(self.value(one)?, *comparison, other, self.value(other)?)
+            }
+        })
+    }
+
+    fn value<'t>(&self, term: &'t Term) -> Result<Option<&'t Json>, TooLong>
+    where
+        'j: 't,
+    {
+        match term {
+            Term::Value(value) | Term::Pattern(value, _) => Ok(Some(value)),
+            Term::Current(steps) => self.only(steps, self.current),
+            Term::Root(steps) => self.only(steps, self.root),
         }
+    }
+
+    /// What a path leads to, if that is one value.
+    fn only(&self, steps: &[Step], from: &'j Json) -> Result<Option<&'j Json>, TooLong> {
+        match find_within(steps, from, from, self.left)?[..] {
+            [value] => Ok(Some(value)),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn compares(one: Option<&Json>, comparison: Comparison, term: &Term, other: Option<&Json>) -> bool {
+    if comparison == Comparison::Matches {
+        return matches(one, term, other);
+    }
+    let order = one.zip(other).and_then(|(one, other)| order(one, other));
+    let equal = order == Some(Ordering::Equal) || is_same_container(one, other);
+    match comparison {
+        Comparison::Equal => equal,
+        Comparison::NotEqual => !equal,
+        Comparison::Less => order == Some(Ordering::Less),
+        Comparison::LessOrEqual => matches!(order, Some(Ordering::Less | Ordering::Equal)),
+        Comparison::Greater => order == Some(Ordering::Greater),
+        Comparison::GreaterOrEqual => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
+        Comparison::Matches => false,
     }
 }
 
@@ -176,22 +284,6 @@ fn is_same_container(one: Option<&Json>, other: Option<&Json>) -> bool {
     match (one, other) {
         (Some(one @ (Json::Array(_) | Json::Object(_))), Some(other)) => one == other,
         _ => false,
-    }
-}
-
-/// What a path leads to, if that is one value.
-fn only<'j>(steps: &[Step], from: &'j Json) -> Option<&'j Json> {
-    match find(steps, from)[..] {
-        [value] => Some(value),
-        _ => None,
-    }
-}
-
-fn value_of<'t>(term: &'t Term, current: &'t Json, root: &'t Json) -> Option<&'t Json> {
-    match term {
-        Term::Value(value) | Term::Pattern(value, _) => Some(value),
-        Term::Current(steps) => only(steps, current),
-        Term::Root(steps) => only(steps, root),
     }
 }
 

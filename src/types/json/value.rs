@@ -14,7 +14,7 @@ use crate::util::key_hash::HashSeed;
 /// Longest text, in bytes, that is kept in place.
 const SHORT_MAX: usize = 14;
 /// Objects of more members have an index.
-const INDEXED_FROM: usize = 24;
+pub const INDEXED_FROM: usize = 24;
 
 /// A JSON value.
 #[derive(Clone, Debug, Default)]
@@ -317,6 +317,23 @@ impl Object {
     /// Sets a member, behind the others if there is none of this name.
     pub fn set(&mut self, name: &[u8], value: Json) {
         *self.entry(name) = value;
+    }
+
+    /// Sets a member, as [`Object::set`] does.
+    pub fn put(&mut self, name: Text, value: Json) {
+        match self.position(name.bytes()) {
+            Some(place) => self.members[place].value = value,
+            None => {
+                self.members.push(Member { name, value });
+                self.note_last();
+            }
+        }
+    }
+
+    /// Adds members of names that differ to an object without any; so few that they need no index.
+    pub fn extend(&mut self, members: impl ExactSizeIterator<Item = Member>) {
+        self.members.reserve_exact(members.len());
+        self.members.extend(members);
     }
 
     /// A member's value; `null`, behind the others, if there was none of this name.

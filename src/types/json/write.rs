@@ -32,7 +32,8 @@ pub fn write(value: &Json, format: &Format<'_>, level: usize, out: &mut Vec<u8>)
         Json::Big(value) => out.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes()),
         Json::Double(value) => write_double(*value, out),
         Json::Text(text) => write_text(text.bytes(), out),
-        Json::Array(array) => write_array(array.0.iter(), format, level, out),
+        // Without a bound it does not fail.
+        Json::Array(array) => _ = write_array(array.0.iter(), format, level, out, usize::MAX),
         Json::Object(object) => {
             let members = object.members().iter().map(|member| (member.name.bytes(), &member.value));
             write_object(members, format, level, out, &mut |value, level, out| write(value, format, level, out));
@@ -40,16 +41,27 @@ pub fn write(value: &Json, format: &Format<'_>, level: usize, out: &mut Vec<u8>)
     }
 }
 
+/// A text that is longer than it may be.
+#[derive(Clone, Copy, Debug)]
+pub struct TooLong;
+
 /// Adds an array of these values.
+///
+/// # Errors
+/// If there is more than so many bytes before the last of them.
 pub fn write_array<'j>(
     values: impl ExactSizeIterator<Item = &'j Json>,
     format: &Format<'_>,
     level: usize,
     out: &mut Vec<u8>,
-) {
+    bytes_max: usize,
+) -> Result<(), TooLong> {
     let is_empty = values.len() == 0;
     out.push(b'[');
     for (count, value) in values.enumerate() {
+        if out.len() > bytes_max {
+            return Err(TooLong);
+        }
         if count > 0 {
             out.push(b',');
         }
@@ -60,6 +72,7 @@ pub fn write_array<'j>(
         line(format, level, out);
     }
     out.push(b']');
+    Ok(())
 }
 
 /// Adds an object of members that are written by a function, given how many others they lie within.
@@ -95,70 +108,51 @@ fn line(format: &Format<'_>, level: usize, out: &mut Vec<u8>) {
     }
 }
 
-fn write_text(text: &[u8], out: &mut Vec<u8>) {
+/// How many bytes are looked at together.
+const CHUNK: usize = 16;
+
+fn is_plain(byte: u8) -> bool {
+    (byte >= 0x20) & (byte != b'"') & (byte != b'\\')
+}
+
+/// How many bytes from the first on need no escape.
+fn plain_len(text: &[u8]) -> usize {
+    let chunks = text.chunks_exact(CHUNK);
+    let plain = chunks.take_while(|chunk| chunk.iter().fold(true, |plain, byte| plain & is_plain(*byte))).count();
+    let start = plain * CHUNK;
+    start + text[start..].iter().take_while(|byte| is_plain(**byte)).count()
+}
+
+fn write_text(mut text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
-    let mut plain = 0;
-    for (at, byte) in text.iter().enumerate() {
+    loop {
+        let (plain, rest) = text.split_at(plain_len(text));
+        out.extend_from_slice(plain);
+        let Some((byte, rest)) = rest.split_first() else { break };
         let short = match byte {
-            b'"' | b'\\' => *byte,
             8 => b'b',
             b'\t' => b't',
             b'\n' => b'n',
             12 => b'f',
             b'\r' => b'r',
             0..0x20 => b'u',
-            _ => continue,
+            _ => *byte,
         };
-        out.extend_from_slice(&text[plain..at]);
         out.extend_from_slice(&[b'\\', short]);
         if short == b'u' {
             // Writing to a vector cannot fail.
             let _ = write!(out, "{byte:04x}");
         }
-        plain = at + 1;
+        text = rest;
     }
-    out.extend_from_slice(&text[plain..]);
     out.push(b'"');
 }
 
 /// Adds the shortest digits that give the number again, in the form that RedisJSON chooses: with a point between them,
 /// or behind them, unless that takes more than 16 digits before it or five zeros behind it.
 pub fn write_double(value: f64, out: &mut Vec<u8>) {
-    let shortest = format!("{value:e}");
-    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let (sign, mantissa) = match mantissa.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", mantissa),
-    };
-    out.extend_from_slice(sign.as_bytes());
-    let digits: Vec<u8> = mantissa.bytes().filter(|byte| *byte != b'.').collect();
-    let point = exponent + 1;
-    let len = digits.len() as i32;
-    if value == 0.0 {
-        out.extend_from_slice(b"0.0");
-    } else if len <= point && point <= 16 {
-        out.extend_from_slice(&digits);
-        out.extend(std::iter::repeat_n(b'0', (point - len) as usize));
-        out.extend_from_slice(b".0");
-    } else if 0 < point && point <= 16 {
-        let (whole, part) = digits.split_at(point as usize);
-        out.extend_from_slice(whole);
-        out.push(b'.');
-        out.extend_from_slice(part);
-    } else if -5 < point && point <= 0 {
-        out.extend_from_slice(b"0.");
-        out.extend(std::iter::repeat_n(b'0', point.unsigned_abs() as usize));
-        out.extend_from_slice(&digits);
-    } else {
-        out.push(digits[0]);
-        if len > 1 {
-            out.push(b'.');
-            out.extend_from_slice(&digits[1..]);
-        }
-        out.push(b'e');
-        out.extend_from_slice(exponent.to_string().as_bytes());
-    }
+    // Writing to a vector cannot fail.
+    let _ = serde_json::to_writer(out, &value);
 }
 
 #[cfg(test)]
