@@ -7,7 +7,11 @@ pub mod edit;
 pub mod path;
 pub mod path_find;
 pub mod path_text;
+mod quick;
 pub mod read;
+mod scan;
+#[cfg(test)]
+mod tests;
 pub mod value;
 pub mod write;
 

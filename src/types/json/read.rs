@@ -1,14 +1,16 @@
 //! JSON text to values.
 //!
-//! The text is read by `serde_json`, as in RedisJSON, so that what is wrong with it is said in the same words. What
-//! stands behind the value is not looked at. Of members of the same name the last one counts, in the place of the first.
+//! What is well-formed is read in [`super::quick`]. What is not is read by `serde_json`, as in RedisJSON, so that what is
+//! wrong with it is said in the same words. What stands behind the value is not looked at. Of members of the same name
+//! the last one counts, in the place of the first.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::value::{INDEXED_FROM, Json, Member, Object, Text};
+use super::quick;
+use super::value::{Json, Object};
 
 /// How deep a text may be that a client sends, as in RedisJSON.
 pub const TEXT_DEPTH_MAX: usize = 127;
@@ -23,8 +25,10 @@ const NO_UTF_8: &str = "Couldn't parse as UTF-8 string";
 /// Says what is wrong with it, and where.
 pub fn read(text: &[u8]) -> Result<Json, String> {
     let text = std::str::from_utf8(text).map_err(|_| NO_UTF_8.to_owned())?;
-    let mut reader = serde_json::Deserializer::from_str(text);
-    read_from(&mut reader)
+    match quick::read(text, TEXT_DEPTH_MAX) {
+        Some((value, _)) => Ok(value),
+        None => read_slowly(&mut serde_json::Deserializer::from_str(text)),
+    }
 }
 
 /// Reads a value that a client sent and that nothing may stand behind.
@@ -33,14 +37,19 @@ pub fn read(text: &[u8]) -> Result<Json, String> {
 /// Says what is wrong with it, and where.
 pub fn read_all(text: &[u8]) -> Result<Json, String> {
     let text = std::str::from_utf8(text).map_err(|_| NO_UTF_8.to_owned())?;
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let value = read_from(&mut reader)?;
-    reader.end().map_err(|error| error.to_string())?;
-    Ok(value)
+    match quick::read(text, TEXT_DEPTH_MAX) {
+        Some((value, len)) if len == text.len() => Ok(value),
+        _ => {
+            let mut reader = serde_json::Deserializer::from_str(text);
+            let value = read_slowly(&mut reader)?;
+            reader.end().map_err(|error| error.to_string())?;
+            Ok(value)
+        }
+    }
 }
 
-fn read_from(reader: &mut serde_json::Deserializer<serde_json::de::StrRead<'_>>) -> Result<Json, String> {
-    Seed(&Scratch::default()).deserialize(reader).map_err(|error| error.to_string())
+fn read_slowly(reader: &mut serde_json::Deserializer<serde_json::de::StrRead<'_>>) -> Result<Json, String> {
+    Seed(&Cell::new(0)).deserialize(reader).map_err(|error| error.to_string())
 }
 
 /// Reads a document from a file, which may be deeper.
@@ -49,27 +58,23 @@ fn read_from(reader: &mut serde_json::Deserializer<serde_json::de::StrRead<'_>>)
 /// If it is no JSON, or too deep.
 pub fn read_stored(text: &[u8]) -> Result<Json, String> {
     let text = std::str::from_utf8(text).map_err(|_| "a document that is no UTF-8".to_owned())?;
-    let mut reader = serde_json::Deserializer::from_str(text);
-    reader.disable_recursion_limit();
-    read_from(&mut reader)
+    match quick::read(text, DEPTH_MAX) {
+        Some((value, _)) => Ok(value),
+        None => {
+            let mut reader = serde_json::Deserializer::from_str(text);
+            reader.disable_recursion_limit();
+            read_slowly(&mut reader)
+        }
+    }
 }
 
-/// What has been read of arrays and objects that are not at their end, those within others behind these. Each then gets
-/// an allocation of its size.
-#[derive(Default)]
-struct Scratch {
-    depth: Cell<usize>,
-    values: RefCell<Vec<Json>>,
-    members: RefCell<Vec<Member>>,
-}
-
-/// Makes a value of what is read.
+/// Makes a value of what is read; the cell tells how deep it lies.
 #[derive(Clone, Copy)]
-struct Seed<'s>(&'s Scratch);
+struct Seed<'d>(&'d Cell<usize>);
 
 impl Seed<'_> {
     fn inside<T, E: Error>(self, read: impl FnOnce(Self) -> Result<T, E>) -> Result<T, E> {
-        let depth = &self.0.depth;
+        let depth = self.0;
         if depth.get() == DEPTH_MAX {
             return Err(E::custom("recursion limit exceeded"));
         }
@@ -120,78 +125,25 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Json, A::Error> {
-        let scratch = &self.0.values;
-        let start = scratch.borrow().len();
         self.inside(|seed| {
+            let mut array = Vec::new();
             while let Some(value) = values.next_element_seed(seed)? {
-                scratch.borrow_mut().push(value);
+                array.push(value);
             }
-            Ok(())
-        })?;
-        let array: Vec<Json> = scratch.borrow_mut().drain(start..).collect();
-        Ok(Json::array(array))
+            array.shrink_to_fit();
+            Ok(Json::array(array))
+        })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json, A::Error> {
-        let scratch = &self.0.members;
-        let start = scratch.borrow().len();
-        let mut object = Object::default();
         self.inside(|seed| {
-            // Which names have been seen, by a bit that they share with others: most need not be looked for.
-            let mut seen = 0u64;
-            while let Some(name) = members.next_key_seed(Name)? {
+            let mut object = Object::default();
+            while let Some(name) = members.next_key::<String>()? {
                 let value = members.next_value_seed(seed)?;
-                let bit = 1 << mark(name.bytes());
-                let mut read = scratch.borrow_mut();
-                let known = match seen & bit {
-                    0 => None,
-                    _ => read[start..].iter().position(|member| member.name == name),
-                };
-                seen |= bit;
-                match known {
-                    Some(place) => read[start + place].value = value,
-                    None if object.is_empty() && read.len() - start < INDEXED_FROM => {
-                        read.push(Member { name, value });
-                    }
-                    None => {
-                        object.extend(read.drain(start..));
-                        object.put(name, value);
-                    }
-                }
+                object.set(name.as_bytes(), value);
             }
-            Ok(())
-        })?;
-        object.extend(scratch.borrow_mut().drain(start..));
-        object.shrink();
-        Ok(Json::Object(Box::new(object)))
-    }
-}
-
-/// One of 64 numbers for a name.
-fn mark(name: &[u8]) -> u32 {
-    let edge = |byte: Option<&u8>| byte.map_or(0, |byte| u32::from(*byte));
-    (name.len() as u32 + 3 * edge(name.first()) + 11 * edge(name.last())) % 64
-}
-
-/// The name of a member.
-struct Name;
-
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Text;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Name {
-    type Value = Text;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Text, E> {
-        Ok(Text::new(value.as_bytes()))
+            object.shrink();
+            Ok(Json::Object(Box::new(object)))
+        })
     }
 }

@@ -330,10 +330,9 @@ impl Object {
         }
     }
 
-    /// Adds members of names that differ to an object without any; so few that they need no index.
-    pub fn extend(&mut self, members: impl ExactSizeIterator<Item = Member>) {
-        self.members.reserve_exact(members.len());
-        self.members.extend(members);
+    /// An object of members whose names differ, and so few that they need no index.
+    pub fn of(members: Vec<Member>) -> Object {
+        Object { members, index: None }
     }
 
     /// A member's value; `null`, behind the others, if there was none of this name.

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use super::scan::special_at;
 use super::value::Json;
 
 /// What stands between the parts of a text; empty for the shortest one.
@@ -22,8 +23,30 @@ pub fn text(value: &Json) -> Vec<u8> {
     out
 }
 
+impl Format<'_> {
+    fn is_shortest(&self) -> bool {
+        self.indent.is_empty() && self.newline.is_empty() && self.space.is_empty()
+    }
+}
+
 /// Adds the text of a value that lies within so many others.
 pub fn write(value: &Json, format: &Format<'_>, level: usize, out: &mut Vec<u8>) {
+    match value {
+        Json::Array(_) | Json::Object(_) if format.is_shortest() => write_shortest(value, out),
+        // Without a bound it does not fail.
+        Json::Array(array) => _ = write_array(array.0.iter(), format, level, out, usize::MAX),
+        Json::Object(object) => {
+            let members = object.members().iter().map(|member| (member.name.bytes(), &member.value));
+            write_object(members, format, level, out, &mut |value, level, out| write(value, format, level, out));
+        }
+        Json::Null | Json::Bool(_) | Json::Int(_) | Json::Big(_) | Json::Double(_) | Json::Text(_) => {
+            write_shortest(value, out);
+        }
+    }
+}
+
+/// Adds the text of a value without anything between its parts.
+fn write_shortest(value: &Json, out: &mut Vec<u8>) {
     match value {
         Json::Null => out.extend_from_slice(b"null"),
         Json::Bool(true) => out.extend_from_slice(b"true"),
@@ -32,13 +55,35 @@ pub fn write(value: &Json, format: &Format<'_>, level: usize, out: &mut Vec<u8>)
         Json::Big(value) => out.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes()),
         Json::Double(value) => write_double(*value, out),
         Json::Text(text) => write_text(text.bytes(), out),
-        // Without a bound it does not fail.
-        Json::Array(array) => _ = write_array(array.0.iter(), format, level, out, usize::MAX),
+        Json::Array(array) => {
+            let mut before = b'[';
+            for value in &array.0 {
+                out.push(before);
+                before = b',';
+                write_shortest(value, out);
+            }
+            close(array.0.is_empty(), b"[]", out);
+        }
         Json::Object(object) => {
-            let members = object.members().iter().map(|member| (member.name.bytes(), &member.value));
-            write_object(members, format, level, out, &mut |value, level, out| write(value, format, level, out));
+            let mut before = b'{';
+            for member in object.members() {
+                out.push(before);
+                before = b',';
+                write_text(member.name.bytes(), out);
+                out.push(b':');
+                write_shortest(&member.value, out);
+            }
+            close(object.is_empty(), b"{}", out);
         }
     }
+}
+
+/// Adds the closing bracket, behind the opening one if there was nothing to put that before.
+fn close(is_empty: bool, brackets: &[u8; 2], out: &mut Vec<u8>) {
+    if is_empty {
+        out.push(brackets[0]);
+    }
+    out.push(brackets[1]);
 }
 
 /// A text that is longer than it may be.
@@ -108,27 +153,21 @@ fn line(format: &Format<'_>, level: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// How many bytes are looked at together.
-const CHUNK: usize = 16;
-
-fn is_plain(byte: u8) -> bool {
-    (byte >= 0x20) & (byte != b'"') & (byte != b'\\')
-}
-
-/// How many bytes from the first on need no escape.
-fn plain_len(text: &[u8]) -> usize {
-    let chunks = text.chunks_exact(CHUNK);
-    let plain = chunks.take_while(|chunk| chunk.iter().fold(true, |plain, byte| plain & is_plain(*byte))).count();
-    let start = plain * CHUNK;
-    start + text[start..].iter().take_while(|byte| is_plain(**byte)).count()
-}
-
-fn write_text(mut text: &[u8], out: &mut Vec<u8>) {
+fn write_text(text: &[u8], out: &mut Vec<u8>) {
+    out.reserve(text.len() + 2);
     out.push(b'"');
-    loop {
-        let (plain, rest) = text.split_at(plain_len(text));
-        out.extend_from_slice(plain);
-        let Some((byte, rest)) = rest.split_first() else { break };
+    let plain = special_at(text);
+    out.extend_from_slice(&text[..plain]);
+    if plain < text.len() {
+        write_escaped(&text[plain..], out);
+    }
+    out.push(b'"');
+}
+
+/// Adds text that begins with a byte to be escaped.
+#[cold]
+fn write_escaped(mut text: &[u8], out: &mut Vec<u8>) {
+    while let Some((byte, rest)) = text.split_first() {
         let short = match byte {
             8 => b'b',
             b'\t' => b't',
@@ -143,16 +182,24 @@ fn write_text(mut text: &[u8], out: &mut Vec<u8>) {
             // Writing to a vector cannot fail.
             let _ = write!(out, "{byte:04x}");
         }
+        let (plain, rest) = rest.split_at(special_at(rest));
+        out.extend_from_slice(plain);
         text = rest;
     }
-    out.push(b'"');
 }
 
 /// Adds the shortest digits that give the number again, in the form that RedisJSON chooses: with a point between them,
 /// or behind them, unless that takes more than 16 digits before it or five zeros behind it.
 pub fn write_double(value: f64, out: &mut Vec<u8>) {
+    let start = out.len();
     // Writing to a vector cannot fail.
-    let _ = serde_json::to_writer(out, &value);
+    let _ = serde_json::to_writer(&mut *out, &value);
+    // A sign before an exponent above 0 is not written.
+    if value.abs() >= 1e16
+        && let Some(place) = out[start..].iter().position(|byte| *byte == b'+')
+    {
+        out.remove(start + place);
+    }
 }
 
 #[cfg(test)]
@@ -175,6 +222,12 @@ mod tests {
             (0.00001, "0.00001"),
             (0.000001, "1e-6"),
             (-12.5, "-12.5"),
+            (1e300, "1e300"),
+            (-1.25e17, "-1.25e17"),
+            (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e308"),
+            (123456789012345.67, "123456789012345.67"),
         ];
         for (value, expected) in cases {
             let mut out = Vec::new();
@@ -183,7 +236,37 @@ mod tests {
         }
     }
 
+    /// Put together from the shortest digits of the standard library.
+    fn by_digits(value: f64) -> String {
+        let shortest = format!("{value:e}");
+        let (mantissa, exponent) = shortest.split_once('e').expect("an exponent");
+        let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+        let (digits, point) = (mantissa.replace('.', ""), exponent.parse::<i32>().expect("a number") + 1);
+        let len = digits.len() as i32;
+        let zeros = |count: i32| "0".repeat(count as usize);
+        let text = match (digits.split_at_checked(point.max(0) as usize), point) {
+            _ if value == 0.0 => "0.0".to_owned(),
+            (_, 1..=16) if len <= point => format!("{digits}{}.0", zeros(point - len)),
+            (Some((whole, part)), 1..=16) => format!("{whole}.{part}"),
+            (_, -4..=0) => format!("0.{}{digits}", zeros(-point)),
+            _ if len == 1 => format!("{digits}e{exponent}"),
+            _ => format!("{}.{}e{exponent}", &digits[..1], &digits[1..]),
+        };
+        format!("{sign}{text}")
+    }
+
     proptest! {
+        #[test]
+        fn a_number_is_written_by_its_shortest_digits(bits: u64, digits in -1_000_000i64..1_000_000, scale in -12..24i32) {
+            for value in [f64::from_bits(bits), digits as f64 * 10f64.powi(scale)] {
+                if value.is_finite() {
+                    let mut out = Vec::new();
+                    write_double(value, &mut out);
+                    prop_assert_eq!(String::from_utf8_lossy(&out), by_digits(value));
+                }
+            }
+        }
+
         #[test]
         fn a_number_comes_back(bits: u64) {
             let value = f64::from_bits(bits);

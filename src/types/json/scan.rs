@@ -1,0 +1,65 @@
+//! Looking for the bytes in strings that are not written as they are: quotes, backslashes and those below a blank.
+//!
+//! Eight bytes are looked at together as a number. Subtracting n from each of them borrows from the highest bit of those
+//! below n, and of some above one of these: the lowest bit that is set belongs to the first byte that is sought.
+
+const ONES: u64 = u64::from_ne_bytes([1; WORD]);
+const HIGH: u64 = ONES << 7;
+const WORD: usize = 8;
+
+/// Has the highest bit of the first special byte set, and no lower one.
+#[inline]
+fn special(bytes: [u8; WORD]) -> u64 {
+    let word = u64::from_le_bytes(bytes);
+    let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word & HIGH;
+    let same = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    below(word, b' ') | same(b'"') | same(b'\\')
+}
+
+/// Where the first special byte is; behind the last byte, if there is none.
+#[inline]
+pub fn special_at(text: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(bytes) = text[at..].first_chunk::<WORD>() {
+        let found = special(*bytes);
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += WORD;
+    }
+    let rest = &text[at..];
+    at + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
+}
+
+fn is_special(byte: u8) -> bool {
+    byte < b' ' || byte == b'"' || byte == b'\\'
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_byte_is_told_at_every_place() {
+        for place in 0..20 {
+            for byte in 0..=255 {
+                for other in [b'a', b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xff] {
+                    let mut text = [other; 24];
+                    text[place] = byte;
+                    assert_eq!(special_at(&text), if is_special(byte) { place } else { 24 }, "{byte} at {place}");
+                    assert_eq!(special_at(&text[..place]), place);
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_special_byte_is_found(text: Vec<u8>) {
+            let expected = text.iter().position(|byte| is_special(*byte)).unwrap_or(text.len());
+            prop_assert_eq!(special_at(&text), expected);
+        }
+    }
+}
