@@ -1,11 +1,14 @@
-//! What Redis brings as modules and is built in here: replies, events, files, and random commands beside the module.
+//! JSON documents, which Redis has by a module and which are built in here: replies, events, files, damaged ones too, and
+//! random commands beside the module.
 //!
 //! OXIDIS_REJSON names the module `rejson.so` for the redis-server 7.0 that is compared with; without it, that is
-//! skipped, which is said. OXIDIS_MODULES_COMMANDS says how many random commands there are, OXIDIS_MODULES_SEED which.
+//! skipped, which is said. A longer comparison runs by OXIDIS_JSON_COMMANDS, the number of commands, with `--ignored`.
 
 mod common;
-#[path = "modules/json.rs"]
-mod json;
+#[path = "modules/draw.rs"]
+mod draw;
+#[path = "modules/random.rs"]
+mod random;
 
 use std::env;
 
@@ -13,84 +16,16 @@ use common::dataset::redis_7;
 use common::{Connection, Reply, Server, run, wait_until};
 
 /// A redis-server with a module that a variable names.
-fn with_module(variable: &str) -> Option<Server> {
+fn with_module(variable: &str, arguments: &[&str]) -> Option<Server> {
     let Ok(module) = env::var(variable) else {
-        eprintln!("SKIPPED: {variable} names no module");
+        assert!(env::var_os("OXIDIS_REDIS_REQUIRED").is_none(), "{variable} names no module");
+        println!("SKIPPED: {variable} names no module");
         return None;
     };
-    redis_7().map(|program| Server::start_program(&program, &["--loadmodule", &module]))
-}
-
-fn pair(variable: &str) -> Option<(Server, Server)> {
-    with_module(variable).map(|real| (Server::start(), real))
-}
-
-fn number_of(variable: &str, otherwise: u64) -> u64 {
-    env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
-}
-
-/// Random numbers that follow from a seed.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound as u64) as usize
-    }
-
-    fn choose<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.below(from.len())]
-    }
-}
-
-#[test]
-#[ignore = "as long as one likes: OXIDIS_MODULES_COMMANDS"]
-fn random_json_commands_have_the_replies_of_the_module() {
-    let Some((own, real)) = pair("OXIDIS_REJSON") else { return };
-    let seed = number_of("OXIDIS_MODULES_SEED", 1 + u64::from(std::process::id()));
-    println!("OXIDIS_MODULES_SEED={seed}");
-    let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let (mut own, mut real) = (own.connect(), real.connect());
-    let mut before: Vec<String> = Vec::new();
-    for count in 0..number_of("OXIDIS_MODULES_COMMANDS", 4000) {
-        if count % 500 == 0 {
-            let protocol = if count % 1000 == 0 { "2" } else { "3" };
-            for client in [&mut own, &mut real] {
-                client.cmd(&["FLUSHALL"]);
-                client.cmd(&["HELLO", protocol]);
-            }
-            before.clear();
-        }
-        let words = json::command(&mut chance);
-        before.push(words.join(" "));
-        let (ours, theirs) = (own.cmd(&words), real.cmd(&words));
-        let (ours, theirs) = (json::canonical(&words[0], ours), json::canonical(&words[0], theirs));
-        assert_eq!(ours, theirs, "{}", before[before.len().saturating_sub(40)..].join("\n"));
-        // Whatever a member's place is, the documents are the same.
-        if count % 50 == 0 {
-            let get = ["JSON.MGET", "a", "b", "c", "$"];
-            let (ours, theirs) = (own.cmd(&get), real.cmd(&get));
-            assert_eq!(json::canonical("", ours), json::canonical("", theirs), "{}", before.join("\n"));
-        }
-    }
+    redis_7().map(|program| Server::start_program(&program, &[&["--loadmodule", &module], arguments].concat()))
 }
 
 const DOCUMENT: &str = r#"{"text":"a\"b\né","numbers":[1,-2.5,1e300,18446744073709551615,-0.0],"deep":{"a":{"b":[{"c":null},true]}},"long":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}"#;
-
-#[test]
-fn json_payloads_are_taken_by_the_module_and_its_own_are_taken_here() {
-    let Some((own, real)) = pair("OXIDIS_REJSON") else { return };
-    let mut clients = [own.connect(), real.connect()];
-    for (from, to) in [(0, 1), (1, 0)] {
-        clients.iter_mut().for_each(|client| _ = client.cmd(&["FLUSHALL"]));
-        assert_eq!(clients[from].cmd(&["JSON.SET", "k", "$", DOCUMENT]), Reply::ok());
-        let Reply::Bulk(payload) = clients[from].cmd(&["DUMP", "k"]) else { panic!("no payload") };
-        assert_eq!(clients[to].cmd(&[b"RESTORE".as_slice(), b"k", b"0", &payload]), Reply::ok());
-        assert_eq!(clients[to].cmd(&["JSON.GET", "k"]), Reply::bulk(DOCUMENT));
-    }
-}
 
 fn filled(arguments: &[&str]) -> (Server, Connection) {
     let server = Server::start_with(&[&["--enable-debug-command", "yes"], arguments].concat());

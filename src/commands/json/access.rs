@@ -2,6 +2,8 @@
 //!
 //! Errors have the words of RedisJSON, which has no code before some of them.
 
+use std::cmp::Reverse;
+
 use crate::command::Error;
 use crate::command::error::CmdResult;
 use crate::command::spec::*;
@@ -103,6 +105,23 @@ pub fn change_each<T>(
     locations.iter().try_for_each(check_depth)?;
     let apply = |location: &Location| edit::at(root, location).map_or(Ok(None), &mut change);
     locations.iter().map(apply).collect()
+}
+
+/// As [`change_each`], but values within others before these: where a change moves them, their places are still right.
+pub fn change_inner_first<T>(
+    root: &mut Json,
+    path: &Path,
+    mut change: impl FnMut(&mut Json) -> Option<T>,
+) -> Result<Vec<Option<T>>, Error> {
+    let locations = locate(&path.steps, root)?;
+    locations.iter().try_for_each(check_depth)?;
+    let mut order: Vec<usize> = (0..locations.len()).collect();
+    order.sort_by_key(|at| Reverse(locations[*at].len()));
+    let mut results: Vec<Option<T>> = locations.iter().map(|_| None).collect();
+    for at in order {
+        results[at] = edit::at(root, &locations[at]).and_then(&mut change);
+    }
+    Ok(results)
 }
 
 /// Says that a document has changed, if any of the changes applied.

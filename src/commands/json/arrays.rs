@@ -1,8 +1,12 @@
 //! Arrays in JSON documents.
+//!
+//! Of arrays within arrays that a path leads to, RedisJSON changes the outer ones first, and stops with an error where
+//! an inner one is no longer at its place, what came before being changed, or falls over. Only POP does it like this
+//! here, where RedisJSON has an answer: no value for those that are gone.
 
 use super::access::{
-    MISSING, READS, ROOT, TEXT_OF_POP, UPDATES, change_each, changed, check_resp3, document, document_mut,
-    format_depth, integer, no_path, operand, path, reply_each, reply_expanded, row, value, wrong_value,
+    MISSING, READS, ROOT, TEXT_OF_POP, UPDATES, change_each, change_inner_first, changed, check_resp3, document,
+    document_mut, format_depth, integer, no_path, operand, path, reply_each, reply_expanded, row, value, wrong_value,
 };
 use crate::command::Args;
 use crate::command::Error;
@@ -72,12 +76,11 @@ fn insert(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     if arrays.into_iter().any(|array| fits(array.len()).is_none()) {
         return Err(OUT_OF_BOUNDS);
     }
-    let results = change_each(root, &path, |value| {
-        Ok(value.as_array_mut().and_then(|array| {
-            let index = fits(array.len())?;
-            array.splice(index..index, added.iter().cloned());
-            Some(array.len() as i64)
-        }))
+    let results = change_inner_first(root, &path, |value| {
+        let array = value.as_array_mut()?;
+        let index = fits(array.len())?;
+        array.splice(index..index, added.iter().cloned());
+        Some(array.len() as i64)
     })?;
     changed(cx, &key, &results, "json.arrinsert");
     reply_each(cx, &path, results, || no_path(&shown(args.get(2)), NO_ARRAY), |reply, len| reply.integer(len))
@@ -120,23 +123,29 @@ fn pop(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     )
 }
 
+/// The first and the last place of what TRIM keeps. A last one before the beginning is the first place.
+fn kept(start: i64, stop: i64, len: usize) -> Option<(usize, usize)> {
+    let last = i64::try_from(len).ok()?.checked_sub(1).filter(|last| *last >= 0)?;
+    let within = |index: i64| from_end(index, len).clamp(0, last);
+    let (first, stop) = (within(start), within(stop));
+    let keeps = first <= stop && start <= last;
+    keeps.then_some((first as usize, stop as usize))
+}
+
 fn trim(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let (key, start, stop) = (args.key(1), integer(args.get(3))?, integer(args.get(4))?);
     let root = document_mut(cx.db, &key)?.ok_or(MISSING)?;
     let path = path(args.get(2))?;
-    let results = change_each(root, &path, |value| {
-        Ok(value.as_array_mut().map(|array| {
-            let len = array.len();
-            let start = usize::try_from(from_end(start, len).max(0)).unwrap_or(len).min(len);
-            let end = usize::try_from(from_end(stop, len).saturating_add(1)).unwrap_or(0).min(len);
-            if start < end {
-                array.truncate(end);
+    let results = change_inner_first(root, &path, |value| {
+        let array = value.as_array_mut()?;
+        match kept(start, stop, array.len()) {
+            Some((start, stop)) => {
+                array.truncate(stop + 1);
                 array.drain(..start);
-            } else {
-                array.clear();
             }
-            array.len() as i64
-        }))
+            None => array.clear(),
+        }
+        Some(array.len() as i64)
     })?;
     changed(cx, &key, &results, "json.arrtrim");
     reply_each(cx, &path, results, || no_path(&shown(args.get(2)), NO_ARRAY), |reply, len| reply.integer(len))

@@ -1,0 +1,347 @@
+//! Random commands about JSON documents, and their replies in a form in which the order of members is no matter.
+//!
+//! What RedisJSON itself stumbles over is not drawn:
+//! - SET, MERGE and MSET with `..`, and MSET of one key twice: the places of values are noted before the first is set,
+//!   and it falls over where one of them is then gone;
+//! - ARRINSERT, ARRTRIM and ARRPOP with `..`: of arrays within arrays the outer ones change first, and where an inner
+//!   one is then at another place RedisJSON falls over, or says that the path does not exist after half of the change,
+//!   which it tells neither replicas nor the log;
+//! - ARRINSERT of several arrays at a place that one of them may not have, and products and powers of several numbers
+//!   of which one may be infinite: the others have changed when RedisJSON refuses, which nobody is told;
+//! - DEL with `*`: a place whose text begins with that of another, as 10 and 1, counts as one within that;
+//! - writes that come to a value on more ways than one, as `$..b..a`: RedisJSON counts it as often, or leaves it;
+//! - writes with filters: what changes may move what the filter is still to be asked about;
+//! - numbers of more digits than a double has: some of them are read there as a double that is not the nearest;
+//! - DEBUG MEMORY: memory is laid out in another way.
+
+use super::common::Reply;
+
+/// Random numbers that follow from a seed.
+pub struct Chance(u64);
+
+impl Chance {
+    /// Those of a seed.
+    pub fn of(seed: u64) -> Chance {
+        Chance(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+
+    fn choose<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from[self.below(from.len())]
+    }
+}
+
+const PATHS: &[&str] = &[
+    "$",
+    ".",
+    "$.a",
+    "$.b",
+    "$.c",
+    ".a",
+    ".b",
+    "c",
+    "a.b",
+    ".a[0]",
+    "$.a[0]",
+    "$.a[-1]",
+    "$.b[1]",
+    "$.a.b",
+    "$.a.b.c",
+    "$.*",
+    "$.a[*]",
+    "$[0]",
+    "$.a[1:]",
+    "$.a[0,1]",
+    "$['a','b']",
+    "$.a[9]",
+    "$.d",
+    ".d",
+    "$.c.d",
+    "$[",
+    "$.a[",
+    "$.",
+    "x y",
+    "$.a[-2:]",
+    "$.c[::2]",
+    "$.long",
+    "$[\"a\"]",
+    "$.a.*",
+    "$.b[-1].a",
+];
+/// Those of any depth.
+const DESCENDING: &[&str] = &["$..a", "$..b", "..a", "$..c", "$..[0]", "$..*", "$..a.b", "$..b..a", "$..[1:]"];
+/// Those of these that lead to each value on one way.
+const DESCENDING_ONCE: &[&str] = &["$..a", "$..b", "..a", "$..c", "$..[0]", "$..*", "$..a.b"];
+/// Those that lead to one value at most.
+const STATIC: &[&str] =
+    &["$", ".", "$.a", "$.b", ".c", "a.b", ".a[0]", "$.a[-1]", "$.b[1]", "$.a.b.c", "$[0]", "$.d", ".d", "$[", "x y"];
+/// Those from which values may be removed.
+const REMOVABLE: &[&str] = &[
+    "$.a",
+    "$.b",
+    "c",
+    ".a[0]",
+    "$.b[1]",
+    "$.a.b",
+    "$..a",
+    "$..b",
+    "..a",
+    "$['a','b']",
+    "$.a[0,1]",
+    "$.d",
+    "$[",
+    ".",
+    "$",
+];
+/// Paths for reading: where the module changes what a filter finds in an object, it changes nothing.
+const FILTERS: &[&str] = &[
+    "$[?(@.a)]",
+    "$.a[?(@>1)]",
+    "$[?(@==1)]",
+    "$..[?(@.b==\"x\")]",
+    "$.a[?(@.b",
+    "$.a[?(@=~\"^x\")]",
+    "$[?(@.a>1||@.b<=2)]",
+    "$[?@.a!=null]",
+    "$.a[?(@==$.b)]",
+    "$.*[?(@>=1&&@<3)]",
+    "$[?(@.a&&(@.b||@.c))]",
+    "$..[?(@==true)]",
+    "$.a[?(@.a[0]==1)]",
+    "$[?(@.a.b)].a",
+    "$..[?(@.a>$.b)]",
+    "$.a[?(@==[1])]",
+    "$[?(1<2)]",
+    "$[?('x'==@)]",
+];
+const NAMES: &[&str] = &["a", "b", "c"];
+const SCALARS: &[&str] = &[
+    "1",
+    "2",
+    "0",
+    "-3",
+    "1.5",
+    "2.0",
+    "\"x\"",
+    "\"xyz\"",
+    "\"\"",
+    "true",
+    "false",
+    "null",
+    "1e3",
+    "9223372036854775807",
+    "\"a text that is longer than others\"",
+    "-0.0",
+    "1e300",
+    "-9223372036854775808",
+    "18446744073709551615",
+    "123456789012345678901234567890",
+    "0.1",
+    "123.456e-7",
+    "\"\\u00e9\\ud83d\\ude00\\n\\t\\\"\\\\/\\u0001\"",
+    "\"a\u{e9}\u{1f600} and what follows it here\"",
+];
+const WRONG: &[&str] = &[
+    "nope",
+    "{",
+    "[1,",
+    "{\"a\":}",
+    "\"x",
+    "1 2",
+    "",
+    "tru",
+    "[1,]",
+    "{\"a\":1,}",
+    "01",
+    "1.",
+    "-",
+    "1e",
+    "1e999",
+    "\"\\x\"",
+    "\"\\ud800\"",
+    "\"\\ud800\\u0041\"",
+    "\"a\nb\"",
+    "[1 2]",
+    "{a:1}",
+    "{\"a\" 1}",
+    " \n [1,\n  x]",
+    "]",
+    "nul",
+    "+1",
+    "NaN",
+];
+const NUMBERS: &[&str] =
+    &["1", "-1", "2", "0.5", "0", "3", "\"a\"", "x", "1.0", "1x", "9223372036854775807", "1e200", "-2", "[1]"];
+const INDEXES: &[&str] = &["0", "1", "-1", "2", "-2", "5", "-5", "x"];
+const KEYS: &[&str] = &["a", "a", "b", "b", "c", "missing", "string"];
+
+fn value(chance: &mut Chance, depth: usize) -> String {
+    match chance.below(if depth == 0 { 3 } else { 8 }) {
+        0..=2 => chance.choose(SCALARS).to_owned(),
+        3..=4 => {
+            let values: Vec<String> = (0..chance.below(4)).map(|_| value(chance, depth - 1)).collect();
+            format!("[{}]", values.join(","))
+        }
+        _ => {
+            let count = chance.below(4);
+            let member = |name: &&str| (*name).to_owned();
+            let names: Vec<String> = NAMES.iter().take(count).map(member).collect();
+            let members: Vec<String> =
+                names.iter().map(|name| format!("\"{name}\":{}", value(chance, depth - 1))).collect();
+            format!("{{{}}}", members.join(","))
+        }
+    }
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// A text that is to be set, rarely one that is none.
+fn text(chance: &mut Chance) -> String {
+    match chance.below(60) {
+        0..3 => chance.choose(WRONG).to_owned(),
+        3 => {
+            // Some byte is another one, or all behind it is missing.
+            let mut text = value(chance, 3);
+            let at = (0..=chance.below(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            let rest = text.split_off(at);
+            text + chance.choose(&["", ",", "]", "}", "\"", " ", "1", "x", ":"]) + rest.get(1..).unwrap_or_default()
+        }
+        4 => {
+            let names = 20 + chance.below(20);
+            let members: Vec<String> =
+                (0..names).map(|name| format!("\"m{}\":{}", 10 + name * 7 % 31, value(chance, 0))).collect();
+            format!("{{\"a\":1,{},\"b\":[1]}}", members.join(","))
+        }
+        5 => format!(" {{ \"a\" : {} ,\n\t\"a\" :{} }} ", value(chance, 1), value(chance, 1)),
+        _ => value(chance, 3),
+    }
+}
+
+/// A call of any command.
+pub fn command(chance: &mut Chance) -> Vec<String> {
+    match chance.below(32) {
+        0..6 => sets(chance),
+        6..18 => {
+            let path = match chance.below(4) {
+                0 => chance.choose(FILTERS),
+                1 => chance.choose(DESCENDING),
+                _ => chance.choose(PATHS),
+            };
+            reads(chance, path)
+        }
+        18..24 => {
+            let paths = if chance.below(4) == 0 { DESCENDING_ONCE } else { PATHS };
+            let path = chance.choose(paths);
+            changes(chance, path)
+        }
+        24..31 => arrays(chance),
+        _ => owned(&["SET", "string", "x"]),
+    }
+}
+
+fn sets(chance: &mut Chance) -> Vec<String> {
+    let (key, path, new) = (chance.choose(KEYS), chance.choose(PATHS), text(chance));
+    match chance.below(10) {
+        0..5 => owned(&["JSON.SET", key, chance.choose(&["$", "$", "."]), &new]),
+        5..7 => owned(&["JSON.SET", key, path, &new]),
+        7 => owned(&["JSON.SET", key, path, &new, chance.choose(&["NX", "XX", "xx", "NXX"])]),
+        8 => {
+            let other = chance.choose(&["a", "c", "missing", "string"]);
+            owned(&["JSON.MSET", "b", chance.choose(&["$", "$", path]), &new, other, path, &value(chance, 1)])
+        }
+        _ => owned(&["JSON.MERGE", key, path, &new]),
+    }
+}
+
+fn reads(chance: &mut Chance, path: &str) -> Vec<String> {
+    let key = chance.choose(KEYS);
+    let other = chance.choose(PATHS);
+    let (one, two) = (chance.choose(INDEXES), chance.choose(INDEXES));
+    match chance.below(14) {
+        0 | 1 => owned(&["JSON.GET", key, path]),
+        2 => owned(&["JSON.GET", key, path, "INDENT", "  ", "NEWLINE", "\n", "SPACE", " "]),
+        3 => owned(&["JSON.GET", key, chance.choose(&["NOESCAPE", "noescape", "$", path])]),
+        4 => owned(&["JSON.GET", key, path, other, "$.a"]),
+        5 => owned(&["JSON.GET", key, "FORMAT", chance.choose(&["EXPAND", "EXPAND1", "STRING", "x"]), path]),
+        6 => owned(&["JSON.MGET", "a", "b", "string", "c", path]),
+        7 => owned(&["JSON.TYPE", key, path]),
+        8 => owned(&["JSON.STRLEN", key, path]),
+        9 => owned(&["JSON.ARRINDEX", key, path, &value(chance, 1)]),
+        10 => owned(&["JSON.ARRINDEX", key, path, chance.choose(SCALARS), one, two]),
+        11 => owned(&["JSON.ARRLEN", key, path]),
+        12 => owned(&[chance.choose(&["JSON.OBJKEYS", "JSON.OBJLEN"]), key, path]),
+        _ => owned(&["JSON.RESP", key, path]),
+    }
+}
+
+fn changes(chance: &mut Chance, path: &str) -> Vec<String> {
+    let key = chance.choose(KEYS);
+    let one = chance.choose(STATIC);
+    match chance.below(9) {
+        0 => owned(&[chance.choose(&["JSON.DEL", "JSON.FORGET"]), key, chance.choose(REMOVABLE)]),
+        1 => owned(&[chance.choose(&["JSON.CLEAR", "JSON.TOGGLE"]), key, path]),
+        2..4 => owned(&["JSON.NUMINCRBY", key, path, chance.choose(NUMBERS)]),
+        4 => owned(&["JSON.NUMMULTBY", key, one, chance.choose(NUMBERS)]),
+        5 => owned(&["JSON.NUMPOWBY", key, one, chance.choose(&["2", "0.5", "3", "-1", "0", "x"])]),
+        6 => owned(&["JSON.STRAPPEND", key, path, chance.choose(&["\"x\"", "\"yz\"", "1", "x", "\"\"", "\"a\"b"])]),
+        7 => owned(&["JSON.TOGGLE", key, path]),
+        _ => owned(&["JSON.ARRAPPEND", key, path, &text(chance)]),
+    }
+}
+
+fn arrays(chance: &mut Chance) -> Vec<String> {
+    let (key, path) = (chance.choose(KEYS), chance.choose(PATHS));
+    let (one, other, new) = (chance.choose(INDEXES), chance.choose(INDEXES), text(chance));
+    match chance.below(8) {
+        0 => owned(&["JSON.ARRAPPEND", key, path, &new, "1"]),
+        1 => owned(&["JSON.ARRINSERT", key, path, "0", &new]),
+        2 => owned(&["JSON.ARRINSERT", key, chance.choose(STATIC), one, &new]),
+        3 => owned(&["JSON.ARRPOP", key, path]),
+        4 => owned(&["JSON.ARRPOP", key, path, one]),
+        5 => owned(&["JSON.ARRPOP", key, "FORMAT", chance.choose(&["STRINGS", "EXPAND", "EXPAND1", "x"]), path, one]),
+        _ => owned(&["JSON.ARRTRIM", key, path, one, other]),
+    }
+}
+
+/// Where in a wrong escape the fault is, versions of `serde_json` tell in different ways.
+const ESCAPE: &str = "invalid escape at line ";
+
+/// A reply whose documents have their members by name, and whose lists of names are sorted. Redis 7.0 gives clients
+/// doubles of RESP2 with other digits than later ones do.
+pub fn canonical(command: &str, reply: Reply) -> String {
+    let sorts = matches!(command, "JSON.OBJKEYS" | "JSON.RESP");
+    match reply {
+        Reply::Bulk(text) => match serde_json::from_slice::<serde_json::Value>(&text) {
+            Ok(value) if value.is_object() || value.is_array() => value.to_string(),
+            Ok(value) if value.is_number() && command == "JSON.RESP" => {
+                format!("{:?}", String::from_utf8_lossy(&text).parse::<f64>())
+            }
+            _ => format!("{:?}", String::from_utf8_lossy(&text)),
+        },
+        Reply::Array(items) => {
+            let mut items: Vec<String> = items.into_iter().map(|item| canonical(command, item)).collect();
+            if sorts {
+                items.sort();
+            }
+            format!("[{}]", items.join(", "))
+        }
+        Reply::Map(pairs) => {
+            let mut pairs: Vec<String> = pairs
+                .into_iter()
+                .map(|(name, value)| format!("{}: {}", canonical(command, name), canonical(command, value)))
+                .collect();
+            pairs.sort();
+            format!("{{{}}}", pairs.join(", "))
+        }
+        Reply::Error(text) if text.starts_with(ESCAPE) => ESCAPE.to_owned(),
+        other => format!("{other:?}"),
+    }
+}
