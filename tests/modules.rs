@@ -9,6 +9,8 @@ mod common;
 mod draw;
 #[path = "modules/random.rs"]
 mod random;
+#[path = "modules/replies.rs"]
+mod replies;
 
 use std::env;
 
