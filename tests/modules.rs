@@ -7,6 +7,8 @@
 mod common;
 #[path = "modules/draw.rs"]
 mod draw;
+#[path = "modules/exchange.rs"]
+mod exchange;
 #[path = "modules/random.rs"]
 mod random;
 #[path = "modules/replies.rs"]
