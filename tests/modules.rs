@@ -5,6 +5,8 @@
 //! skipped, which is said. A longer comparison runs by OXIDIS_JSON_COMMANDS, the number of commands, with `--ignored`.
 
 mod common;
+#[path = "modules/damage.rs"]
+mod damage;
 #[path = "modules/draw.rs"]
 mod draw;
 #[path = "modules/exchange.rs"]
