@@ -21,6 +21,7 @@ use crate::db::{Databases, Key};
 use crate::resp::reply::Reply;
 use crate::server::effects::Event;
 use crate::server::execution::{Command, Ctx};
+use crate::types::json::floats::Floats;
 use crate::types::json::path::{Path, Step};
 use crate::types::json::path_find::{Location, find, find_first, locate};
 use crate::types::json::path_text::shown;
@@ -31,6 +32,7 @@ use crate::types::json::{Document, edit};
 const NEW_AT_ROOT: Error = Error::fixed("ERR new objects must be created at the root");
 const NOT_STATIC: Error = Error::fixed("Err wrong static path");
 const OUT_OF_RANGE: Error = Error::fixed("ERR array index out of range");
+const NO_FLOATS: Error = Error::fixed("ERR FPHA is one of FP16, BF16, FP32 and FP64");
 const DEBUG_HELP: [&str; 2] = ["MEMORY <key> [path] - reports memory usage", "HELP                - this message"];
 
 /// How long the text of values is expected to be, in bytes: most is not longer, and a buffer of this size costs no more
@@ -72,7 +74,11 @@ pub const COMMANDS: &[Command] = &[
         .docs("1.0.0", "key [path]", "Returns values in the types of the protocol.")
         .complexity("O(N) for N values in the document."),
     row("json.set", 4, set, &[WRITE, DENYOOM], UPDATES)
-        .docs("1.0.0", "key path value [NX | XX] [FORMAT format]", "Sets the values at a path.")
+        .docs(
+            "1.0.0",
+            "key path value [NX | XX] [FPHA <FP16 | BF16 | FP32 | FP64>] [FORMAT format]",
+            "Sets the values at a path.",
+        )
         .complexity("O(N) for N values in the document and in what is set."),
     row("json.toggle", 3, toggle, &[WRITE], UPDATES)
         .docs("2.0.0", "key path", "Turns booleans into the other one.")
@@ -148,13 +154,17 @@ fn set_targets(root: &mut Json, targets: &[Target], value: Json, merges: bool) -
     any
 }
 
-fn condition_of(args: Args<'_>) -> Result<Condition, Error> {
-    let (mut condition, mut at) = (Condition::None, 4);
+/// What SET is told behind the value: when it sets, and what numbers in arrays are to become.
+fn options_of_set(args: Args<'_>) -> Result<(Condition, Option<Floats>), Error> {
+    let (mut condition, mut floats, mut at) = (Condition::None, None, 4);
     while at < args.len() {
         if args.is(at, "nx") && condition == Condition::None {
             condition = Condition::NotThere;
         } else if args.is(at, "xx") && condition == Condition::None {
             condition = Condition::There;
+        } else if args.is(at, "fpha") && floats.is_none() {
+            at += 1;
+            floats = Some(args.try_get(at).and_then(Floats::of).ok_or(NO_FLOATS)?);
         } else if args.is(at, "format") {
             at += 1;
             let is_known = at < args.len() && (args.is(at, "json") || args.is(at, "string"));
@@ -166,13 +176,22 @@ fn condition_of(args: Args<'_>) -> Result<Condition, Error> {
         }
         at += 1;
     }
-    Ok(condition)
+    Ok((condition, floats))
+}
+
+fn value_as(text: &[u8], floats: Option<Floats>) -> Result<Json, Error> {
+    let mut value = value(text)?;
+    if let Some(floats) = floats {
+        let out_of_range = |_| Error::text(format!("ERR value out of range for {}", floats.name()));
+        floats.apply(&mut value).map_err(out_of_range)?;
+    }
+    Ok(value)
 }
 
 fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
-    let (key, condition) = (args.key(1), condition_of(args)?);
+    let (key, (condition, floats)) = (args.key(1), options_of_set(args)?);
     let Some(root) = document_mut(cx.db, &key)? else {
-        let new = value(args.get(3))?;
+        let new = value_as(args.get(3), floats)?;
         if condition == Condition::There {
             cx.reply.null();
             return Ok(());
@@ -183,7 +202,7 @@ fn set(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
         cx.db.put_bundled(&key, Document(new));
         return done(cx, &key, true, "json.set");
     };
-    let new = value(args.get(3))?;
+    let new = value_as(args.get(3), floats)?;
     let is_set = if is_root(args.get(2)) {
         let may = condition != Condition::NotThere;
         if may {

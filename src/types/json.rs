@@ -4,6 +4,7 @@
 //! what follows it says which values are meant, and [`edit`] changes them.
 
 pub mod edit;
+pub mod floats;
 pub mod path;
 pub mod path_find;
 pub mod path_text;

@@ -243,3 +243,25 @@ fn a_path_may_not_lead_through_too_many_values() {
     }
     assert_eq!(client.cmd(&["JSON.GET", "k"]), Reply::bulk(deep.as_str()));
 }
+
+/// An option of Redis 8.8, which the module here does not have.
+#[test]
+fn set_makes_numbers_in_arrays_floats_of_a_kind() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let ok = Reply::ok();
+    for (line, reply, after) in [
+        ("JSON.SET k $ [[1,2,3,4e3],[5,6.0,7,8]] FPHA FP16", ok.clone(), "[[1.0,2.0,3.0,4000.0],[5.0,6.0,7.0,8.0]]"),
+        ("JSON.SET k $[0] [0.1,3.14159265] XX fpha bf16", ok.clone(), "[[0.1,3.14],[5.0,6.0,7.0,8.0]]"),
+        ("JSON.SET k $[1] [0.1,3.14159265] FPHA FP32", ok.clone(), "[[0.1,3.14],[0.1,3.1415927]]"),
+        ("JSON.SET k $ 7 FPHA FP64 NX", Reply::Null, "[[0.1,3.14],[0.1,3.1415927]]"),
+        ("JSON.SET k $ {\"a\":[1,\"x\"],\"b\":[7]} FPHA FP64", ok, "{\"a\":[1,\"x\"],\"b\":[7.0]}"),
+        ("JSON.SET k $ [1e5] FPHA FP16", error("ERR value out of range for FP16"), "{\"a\":[1,\"x\"],\"b\":[7.0]}"),
+    ] {
+        assert_eq!(run(&mut client, line), reply, "{line}");
+        assert_eq!(run(&mut client, "JSON.GET k"), Reply::bulk(after), "{line}");
+    }
+    for line in ["JSON.SET k $ [1] FPHA", "JSON.SET k $ [1] FPHA FP8", "JSON.SET k $ [1] FPHA FP16 FPHA FP16"] {
+        assert!(matches!(run(&mut client, line), Reply::Error(_)), "{line}");
+    }
+}

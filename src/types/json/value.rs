@@ -296,6 +296,11 @@ impl Object {
         &self.members
     }
 
+    /// The values of the members, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Json> {
+        self.members.iter_mut().map(|member| &mut member.value)
+    }
+
     /// Where a member of this name is.
     pub fn position(&self, name: &[u8]) -> Option<usize> {
         match &self.index {
