@@ -98,6 +98,44 @@ fn what_a_server_cannot_hold_is_refused_or_left_out_and_named() {
     assert!(content(&mut server.connect()) == expected);
 }
 
+#[test]
+fn types_of_modules_are_named_that_a_server_lacks_or_needs_modules_for() {
+    let made = ["json.set document $ 1", "bf.add filter x", "vadd vectors values 1 1 e", "bf.add other x"];
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let server = start_on(&binary(), folder.path(), &["--dbfilename", "dump.rdb"]);
+    run_all(&mut server.connect(), &made.map(str::to_owned));
+    assert_eq!(server.connect().cmd(&["save"]), Reply::ok());
+    drop(server);
+    let (code, text) = code_and_text(&convert(&["dump.rdb", "out.rdb", "--for", "valkey-9.0"], folder.path()));
+    assert_eq!(code, Some(1));
+    assert!(text.contains("a value of the module type '"), "{text}");
+    assert!(text.contains(" of Redis, not version 80 of Valkey"), "{text}");
+    let arguments = ["dump.rdb", "out.rdb", "--for", "valkey-9.0", "--skip-keys"];
+    let (code, text) = code_and_text(&convert(&arguments, folder.path()));
+    assert_eq!(code, Some(0), "{text}");
+    for (key, name) in
+        [("document", "ReJSON-RL"), ("filter", "MBbloom--"), ("other", "MBbloom--"), ("vectors", "vectorset")]
+    {
+        let line = format!("left out: key '{key}' in DB 0: a value of the module type '{name}' needs");
+        assert!(text.contains(&line), "{text}");
+    }
+    assert!(!text.contains("only with modules"), "{text}");
+    std::fs::remove_file(folder.path().join("out.rdb")).expect("a file");
+    for (target, is_told) in [("7.0", true), ("valkey-8.0", true), ("8.0", false), ("8.2", false)] {
+        let (code, text) = code_and_text(&convert(&["dump.rdb", "out.rdb", "--for", target], folder.path()));
+        assert_eq!(code, Some(0), "{text}");
+        let told = format!(
+            "{target} loads this only with modules that have the types MBbloom-- (2 keys), ReJSON-RL (1 keys), \
+             vectorset (1 keys)"
+        );
+        assert_eq!(text.contains(&told), is_told, "{target}: {text}");
+        std::fs::remove_file(folder.path().join("out.rdb")).expect("a file");
+    }
+    let server = start_on(&binary(), folder.path(), &["--dbfilename", "dump.rdb", "--rdb-save-for", "valkey-9.0"]);
+    assert!(matches!(server.connect().cmd(&["SAVE"]), Reply::Error(_)));
+    server.await_log("a value of the module type '");
+}
+
 /// Has a log with a base and increments, and ends its server; what is in it.
 fn log(folder: &Path, preamble: &str) -> std::collections::BTreeMap<String, String> {
     let server = start_on(&binary(), folder, &["--appendonly", "yes", "--aof-use-rdb-preamble", preamble]);

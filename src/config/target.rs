@@ -20,6 +20,11 @@ const REDIS: ((u32, u32), (u32, u32)) = ((2, 6), (8, 12));
 const VALKEY: ((u32, u32), (u32, u32)) = ((7, 2), (9, 2));
 
 impl TargetServer {
+    /// Whether it has the types of Redis's modules by itself.
+    pub fn has_types_of_modules(self) -> bool {
+        !self.is_valkey && self.version >= (8, 0)
+    }
+
     /// The server of a text: `7.2`, `8.2.3`, `valkey-9.1`.
     ///
     /// # Errors

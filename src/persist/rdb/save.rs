@@ -13,7 +13,7 @@ use super::write::{Sink, Writer};
 use crate::db::dict::Dict;
 use crate::db::slot::SLOTS;
 use crate::db::{AccessClock, DatabaseSize, Databases, EntryView, Images};
-use crate::types::uncommon;
+use crate::types::{ValueType, uncommon};
 
 /// The most keys that the event loop asks for the version they need, which holds it up.
 pub const KEYS_ASKED_MAX: usize = 10_000;
@@ -72,9 +72,12 @@ impl Refused<'_> {
     pub fn reason(&self, version: Version) -> String {
         match self {
             Refused::Key(database, entry) => {
-                let (key, kind) = (entry.key().escape_ascii(), entry.value_type().name());
-                let needs = forms::since(*entry).version();
-                format!("key '{key}' in DB {database}: a {kind} like this needs {needs}, not {version}")
+                let (key, needs) = (entry.key().escape_ascii(), forms::since(*entry).version());
+                let what = match entry.value_type() {
+                    ValueType::Bundled(name) => format!("a value of the module type '{name}'"),
+                    other => format!("a {} like this", other.name()),
+                };
+                format!("key '{key}' in DB {database}: {what} needs {needs}, not {version}")
             }
             Refused::Library(code) => {
                 let head = code.split(|byte| *byte == b'\n').next().unwrap_or_default().escape_ascii();

@@ -3,8 +3,10 @@
 //!
 //! What is read is a snapshot, the folder of a log of commands with its manifest, or the one file of an old log. It is
 //! loaded whole, into memory, and nothing of it is changed. The new file takes its name when it is whole and on the
-//! disk. What the target cannot hold ends the conversion, unless it is to be left out; then it is named and counted.
+//! disk. What the target cannot hold ends the conversion, unless it is to be left out; then it is named and counted. The
+//! types that it may have from modules, of which a file tells nothing, are named.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
@@ -21,12 +23,14 @@ use crate::config::{Config, LogLevel, TargetServer};
 use crate::db::Databases;
 use crate::net::listeners::Listeners;
 use crate::persist::aof::manifest;
+use crate::persist::rdb::forms;
 use crate::persist::rdb::load::{Loader, Progress, Settings};
 use crate::persist::rdb::save::{self, Options, Refused};
 use crate::persist::rdb::version::{self, MAGIC_BYTES, Version};
 use crate::persist::rdb::write::FileSink;
 use crate::script::library::Restore;
 use crate::server::Server;
+use crate::types::ValueType;
 use crate::util::platform::os_error_text;
 use crate::util::replace_file::sync_folder;
 
@@ -267,6 +271,11 @@ fn write(task: &Task, server: &Server, db: &Databases) -> Result<String, String>
         fs::remove_file(&temporary).ok();
         error_text(error)
     })?;
+    if !task.target.has_types_of_modules()
+        && let Some(types) = types_of_modules(db, version)
+    {
+        eprintln!("{} loads this only with modules that have the types {types}", task.target);
+    }
     let modules = server.persist.last_load.skipped;
     Ok(format!(
         "{}: {} keys, {bytes} bytes in {version}. Left out: {keys_out} keys, {libraries_out} libraries of functions, \
@@ -274,6 +283,21 @@ fn write(task: &Task, server: &Server, db: &Databases) -> Result<String, String>
         task.to.display(),
         keys - keys_out,
     ))
+}
+
+/// The types of modules that a file of this version has values of, and how many; `None` if there are none.
+fn types_of_modules(db: &Databases, version: Version) -> Option<String> {
+    let entries = (0..db.count()).flat_map(|index| db.database(index).dict.iter());
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for entry in entries {
+        if let ValueType::Bundled(name) = entry.value_type()
+            && forms::form(entry, version).is_some()
+        {
+            *counts.entry(name).or_default() += 1;
+        }
+    }
+    let named: Vec<String> = counts.iter().map(|(name, count)| format!("{name} ({count} keys)")).collect();
+    (!named.is_empty()).then(|| named.join(", "))
 }
 
 /// A name for a file until it is whole.
