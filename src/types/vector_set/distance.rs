@@ -1,9 +1,9 @@
 //! Sums over pairs of vectors: what every comparison of two vectors comes down to.
 //!
 //! Each has a plain form in safe Rust, which any processor runs and compilers turn into the vector instructions every
-//! processor of its family has, and forms for x86-64 with AVX2 and with AVX-512. The best the processor has is chosen
-//! on the first call. Sums of integers and bits are the same in every form; sums of floats are added up in another
-//! order and may differ in the last bits.
+//! processor of its family has, and forms for x86-64 with AVX2 and with AVX-512, of which the best the processor has is
+//! chosen on the first call, and for ARM with NEON, which every 64-bit one has. Sums of integers and bits are the same in
+//! every form; sums of floats are added up in another order and may differ in the last bits.
 
 // Vector instructions are intrinsics, which Rust counts as unsafe.
 #![allow(unsafe_code)]
@@ -32,6 +32,10 @@ fn short_dot_i8(a: &[i8], b: &[i8]) -> i32 {
         x86::Level::Avx2 => return unsafe { x86::dot_i8_avx2(a, b) },
         x86::Level::Plain => {}
     }
+    // SAFETY: every processor of this family has NEON.
+    #[cfg(target_arch = "aarch64")]
+    return unsafe { arm::dot_i8(a, b) };
+    #[cfg(not(target_arch = "aarch64"))]
     plain_dot_i8(a, b)
 }
 
@@ -48,6 +52,10 @@ pub fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
         x86::Level::Avx2 => return unsafe { x86::dot_f32_avx2(a, b) },
         x86::Level::Plain => {}
     }
+    // SAFETY: every processor of this family has NEON.
+    #[cfg(target_arch = "aarch64")]
+    return unsafe { arm::dot_f32(a, b) };
+    #[cfg(not(target_arch = "aarch64"))]
     plain_dot_f32(a, b)
 }
 
@@ -196,6 +204,43 @@ mod x86 {
     }
 }
 
+/// Bits are counted by NEON in the plain form, too: compilers see to that.
+#[cfg(target_arch = "aarch64")]
+mod arm {
+    use std::arch::aarch64::*;
+
+    /// Products of bytes fit into words; neighboring words are added to four sums, those of either half to their own.
+    #[target_feature(enable = "neon")]
+    pub fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
+        let (a_runs, b_runs) = (a.chunks_exact(16), b.chunks_exact(16));
+        let rest = crate::types::vector_set::distance::plain_dot_i8(a_runs.remainder(), b_runs.remainder());
+        let mut sums = [vdupq_n_s32(0); 2];
+        for (a, b) in a_runs.zip(b_runs) {
+            // SAFETY: a run has sixteen bytes, and the load needs no alignment.
+            let (a, b) = unsafe { (vld1q_s8(a.as_ptr()), vld1q_s8(b.as_ptr())) };
+            sums[0] = vpadalq_s16(sums[0], vmull_s8(vget_low_s8(a), vget_low_s8(b)));
+            sums[1] = vpadalq_s16(sums[1], vmull_high_s8(a, b));
+        }
+        vaddvq_s32(vaddq_s32(sums[0], sums[1])) + rest
+    }
+
+    #[target_feature(enable = "neon")]
+    pub fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
+        let (a_runs, b_runs) = (a.chunks_exact(16), b.chunks_exact(16));
+        let rest = crate::types::vector_set::distance::plain_dot_f32(a_runs.remainder(), b_runs.remainder());
+        let mut sums = [vdupq_n_f32(0.0); 4];
+        for (a, b) in a_runs.zip(b_runs) {
+            for (quarter, sum) in sums.iter_mut().enumerate() {
+                let (a, b) = (&a[quarter * 4..quarter * 4 + 4], &b[quarter * 4..quarter * 4 + 4]);
+                // SAFETY: both slices have four floats, and the load needs no alignment.
+                let (a, b) = unsafe { (vld1q_f32(a.as_ptr()), vld1q_f32(b.as_ptr())) };
+                *sum = vfmaq_f32(*sum, a, b);
+            }
+        }
+        vaddvq_f32(vaddq_f32(vaddq_f32(sums[0], sums[1]), vaddq_f32(sums[2], sums[3]))) + rest
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,6 +256,7 @@ mod tests {
 
     /// Every form this processor can run, with its results.
     fn all_dots_i8(a: &[i8], b: &[i8]) -> Vec<i32> {
+        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
         let mut found = vec![short_dot_i8(a, b)];
         #[cfg(target_arch = "x86_64")]
         {
@@ -227,6 +273,7 @@ mod tests {
     }
 
     fn all_dots_f32(a: &[f32], b: &[f32]) -> Vec<f32> {
+        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
         let mut found = vec![dot_f32(a, b), plain_dot_f32(a, b)];
         #[cfg(target_arch = "x86_64")]
         {
