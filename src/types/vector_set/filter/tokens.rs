@@ -21,7 +21,6 @@ pub enum Token {
 
 /// What a run of letters or signs may begin with: the longest that fits is taken.
 const SYMBOLS: &[(&[u8], Symbol)] = &[
-    (b"null", Symbol::Null),
     (b"not", Symbol::Operator(Operator::Not)),
     (b"and", Symbol::Operator(Operator::And)),
     (b"or", Symbol::Operator(Operator::Or)),
@@ -50,7 +49,6 @@ enum Symbol {
     Operator(Operator),
     Open,
     Close,
-    Null,
 }
 
 /// Cuts a text into words.
@@ -151,6 +149,10 @@ impl<'a> Tokens<'a> {
     fn symbol(&mut self) -> Result<Token, usize> {
         let start = self.at;
         let run = self.run(|byte| byte.is_ascii_alphabetic() || b"+-*%/!()<>=|&".contains(&byte));
+        // Redis takes it by itself alone: one with a parenthesis behind it is an error.
+        if run == b"null" {
+            return Ok(Token::Value(Value::Null));
+        }
         let fitting = SYMBOLS.iter().filter(|(name, _)| run.starts_with(name)).max_by_key(|(name, _)| name.len());
         let Some((name, symbol)) = fitting else {
             return Err(self.here());
@@ -160,7 +162,6 @@ impl<'a> Tokens<'a> {
             Symbol::Operator(operator) => Token::Operator(*operator),
             Symbol::Open => Token::Open,
             Symbol::Close => Token::Close,
-            Symbol::Null => Token::Value(Value::Null),
         })
     }
 }

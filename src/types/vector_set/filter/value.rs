@@ -50,9 +50,10 @@ impl Operator {
         }
     }
 
-    /// Whether `a OP b OP c` is `a OP (b OP c)`.
+    /// Whether `a OP b OP c` is `a OP (b OP c)`. Redis does not count negation among these, so that in `!!a` the first
+    /// one is worked out before it has what it negates.
     pub fn binds_right(self) -> bool {
-        matches!(self, Self::Power | Self::Not)
+        self == Self::Power
     }
 
     /// How many values it takes.
