@@ -1,8 +1,13 @@
 //! The graph of near neighbors: a hierarchical navigable small world (Malkov and Yashunin, <https://arxiv.org/abs/1603.09320>).
 //!
 //! Every node is on level 0, one of several on level 1 too, one of several of those on level 2, and so on. On each of
-//! its levels a node is linked with near nodes. A search enters at the top, goes to the nearest node of each level and
-//! from there down; on level 0 it looks around as far as its exploration factor (EF) lets it.
+//! its levels a node is linked with near nodes. A search enters at the top, looks for the nearest few nodes of each level
+//! and goes down from these; on level 0 it looks around as far as its exploration factor (EF) lets it.
+//!
+//! The paper goes down from the one nearest node. Where vectors lie in groups, that one may be in another group than the
+//! target, and level 0, whose links hardly leave a group, has no way across: a few more places to start from cost little
+//! and are the way. For the same reason levels are less sparse than M would allow: a group has nodes on a level whose
+//! links do leave it.
 //!
 //! Links are mutual on every level, other than in the paper: whoever removes a node finds all that point to it, so
 //! that removing is no worse than never having had it, and files can be read by Redis, which demands it. A node whose
@@ -26,6 +31,12 @@ pub const LEVEL_MAX: usize = 16;
 /// The largest M with which each node has its places on level 0 beforehand. With more a node has a list that grows:
 /// a few bytes must not take kilobytes.
 const M_IN_ROWS: usize = 64;
+
+/// How many of the nearest nodes of a level above the one it is about a search keeps on its way down.
+const BEAM: usize = 16;
+
+/// How many times rarer a level is than the one below, at most.
+const SHARE_MAX: usize = 8;
 
 /// What becomes of a link that is wanted by a node.
 enum Verdict {
@@ -98,7 +109,7 @@ impl Graph {
 
     /// A level for a new node: each is `share` times rarer than the one below.
     pub fn random_level(&self, random: &mut Random) -> usize {
-        let share = self.m.clamp(4, 16) as u64;
+        let share = self.m.clamp(4, SHARE_MAX) as u64;
         (0..LEVEL_MAX).take_while(|_| random.below(share) == 0).count()
     }
 
@@ -117,18 +128,15 @@ impl Graph {
 
     /// Adds a node whose vector is the last of `vectors`, and links it with near nodes found with the factor `ef`.
     pub fn insert(&mut self, vectors: &Vectors, level: usize, ef: usize) {
-        let (before, entry) = (self.len(), self.entry);
-        let (node, top) = (before as u32, self.top());
-        self.push(&vec![Vec::new(); level + 1]);
-        if before == 0 {
+        let (node, top) = (self.len() as u32, self.top());
+        if node == 0 {
+            self.push(&vec![Vec::new(); level + 1]);
             return;
         }
-        with_scratch(self.len(), |scratch| {
-            let target = vectors.view(node);
-            let mut nearest = vec![Near::new(entry, vectors.between(entry, node))];
-            for level_above in (level + 1..=top).rev() {
-                nearest = vec![self.descend(vectors, target, nearest[0], level_above)];
-            }
+        let target = vectors.view(node);
+        with_scratch(self.len() + 1, |scratch| {
+            let mut nearest = self.way_down(vectors, target, level, scratch);
+            self.push(&vec![Vec::new(); level + 1]);
             for level in (0..=level.min(top)).rev() {
                 nearest = self.search_level(vectors, target, &nearest, level, ef, scratch);
                 self.join(vectors, node, level, &nearest);
@@ -142,8 +150,8 @@ impl Graph {
             return Vec::new();
         }
         with_scratch(self.len(), |scratch| {
-            let start = self.way_down(vectors, target);
-            self.search_level(vectors, target, &[start], 0, ef, scratch)
+            let starts = self.way_down(vectors, target, 0, scratch);
+            self.search_level(vectors, target, &starts, 0, ef, scratch)
         })
     }
 
@@ -160,14 +168,18 @@ impl Graph {
             return Vec::new();
         }
         with_scratch(self.len(), |scratch| {
-            let start = self.way_down(vectors, target);
-            let (mut ahead, mut asked) = (BinaryHeap::from([Reverse(start)]), 1);
+            let starts = self.way_down(vectors, target, 0, scratch);
+            scratch.restart(self.len());
             let Scratch { seen, pool, .. } = scratch;
-            seen.insert(start.node());
             pool.reset(ef);
-            if accept(start.node()) {
-                pool.offer(start);
+            for start in &starts {
+                seen.insert(start.node());
+                if accept(start.node()) {
+                    pool.offer(*start);
+                }
             }
+            let mut asked = starts.len();
+            let mut ahead: BinaryHeap<Reverse<Near>> = starts.into_iter().map(Reverse).collect();
             while let Some(Reverse(nearest)) = ahead.pop() {
                 if !pool.wants(nearest) || asked >= effort {
                     break;
@@ -190,23 +202,12 @@ impl Graph {
         })
     }
 
-    /// Where on level 0 a search begins.
-    fn way_down(&self, vectors: &Vectors, target: View<'_>) -> Near {
-        let start = Near::new(self.entry, vectors.distance(target, vectors.view(self.entry)));
-        (1..=self.top()).rev().fold(start, |nearest, level| self.descend(vectors, target, nearest, level))
-    }
-
-    /// Goes to nearer neighbors on a level as long as there are some.
-    fn descend(&self, vectors: &Vectors, target: View<'_>, mut nearest: Near, level: usize) -> Near {
-        loop {
-            let links = self.links(nearest.node(), level);
-            prefetch(vectors, links);
-            let distance = |node: &u32| Near::new(*node, vectors.distance(target, vectors.view(*node)));
-            match links.iter().map(distance).min() {
-                Some(found) if found < nearest => nearest = found,
-                _ => return nearest,
-            }
-        }
+    /// Where on a level a search begins: the nearest few nodes of the level above, or the entry.
+    fn way_down(&self, vectors: &Vectors, target: View<'_>, level: usize, scratch: &mut Scratch) -> Vec<Near> {
+        let entry = Near::new(self.entry, vectors.distance(target, vectors.view(self.entry)));
+        let levels_above = (level + 1..=self.top()).rev();
+        levels_above
+            .fold(vec![entry], |starts, above| self.search_level(vectors, target, &starts, above, BEAM, scratch))
     }
 
     /// The nearest of `ef` nodes of a level, looked at from some of its nodes on, the nearest first.
@@ -250,6 +251,16 @@ impl Graph {
                     self.link(node, near.node(), level);
                 }
                 Verdict::Refused => {}
+            }
+        }
+        // Links that nobody has to give up another for are free; some room is left for nodes to come.
+        for near in &nearest {
+            if self.links(node, level).len() >= self.links_max(level) / 4 * 3 {
+                break;
+            }
+            let has_room = self.links(near.node(), level).len() < self.links_max(level);
+            if has_room && !self.links(node, level).contains(&near.node()) {
+                self.link(node, near.node(), level);
             }
         }
         // What room its neighbors have left is used at once: it costs little time here, and a search finds more.
@@ -366,10 +377,8 @@ impl Graph {
         }
         let target = vectors.view(node);
         let found = with_scratch(self.len(), |scratch| {
-            let start = Near::new(self.entry, vectors.between(self.entry, node));
-            let start =
-                (level + 1..=self.top()).rev().fold(start, |at, above| self.descend(vectors, target, at, above));
-            self.search_level(vectors, target, &[start], level, ef, scratch)
+            let starts = self.way_down(vectors, target, level, scratch);
+            self.search_level(vectors, target, &starts, level, ef, scratch)
         });
         let others: Vec<Near> = found.into_iter().filter(|near| near.node() != gone).collect();
         self.join(vectors, node, level, &others);
