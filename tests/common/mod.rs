@@ -7,6 +7,7 @@
 pub mod certificates;
 pub mod cluster;
 pub mod dataset;
+pub mod random;
 pub mod replication;
 pub mod tls;
 
@@ -135,6 +136,14 @@ impl Server {
     /// The process's number.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The most address space it ever had, in bytes: what was asked for counts, used or not. 0 where no file tells.
+    pub fn address_space_peak(&self) -> u64 {
+        let told = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line = told.lines().find_map(|line| line.strip_prefix("VmPeak:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok())
+            .map_or(0, |kilobytes| kilobytes * 1024)
     }
 
     /// The TCP port the server listens on.

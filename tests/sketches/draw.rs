@@ -2,7 +2,7 @@
 //! bits, increments that break its replies, sizes it takes no care of, chunks behind a cuckoo filter, and digests of a
 //! single value.
 
-use super::Random;
+use crate::common::random::Random;
 
 /// A family: its name and what draws a command.
 pub type Family = (&'static str, fn(&mut Random) -> Vec<String>);
