@@ -27,12 +27,31 @@ pub fn special_at(text: &[u8]) -> usize {
         }
         at += WORD;
     }
-    let rest = &text[at..];
-    at + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
+    if at == text.len() {
+        return at;
+    }
+    // The last bytes, together with some before them that are known to be plain.
+    if let Some(bytes) = text.last_chunk::<WORD>() {
+        let found = special(*bytes);
+        return if found == 0 { text.len() } else { text.len() - WORD + found.trailing_zeros() as usize / 8 };
+    }
+    short_special_at(text)
 }
 
-fn is_special(byte: u8) -> bool {
-    byte < b' ' || byte == b'"' || byte == b'\\'
+/// The same of a text of one to seven bytes: all of them stand in a word, some twice.
+#[inline]
+fn short_special_at(text: &[u8]) -> usize {
+    const HALF: usize = WORD / 2;
+    let (len, mut word) = (text.len(), [b' '; WORD]);
+    if let (Some(first), Some(last)) = (text.first_chunk::<HALF>(), text.last_chunk::<HALF>()) {
+        word[..HALF].copy_from_slice(first);
+        word[HALF..].copy_from_slice(last);
+        let place = special(word).trailing_zeros() as usize / 8;
+        return if place < HALF { place } else { len + place - WORD };
+    }
+    let places = [0, len / 2, len - 1];
+    (word[0], word[1], word[2]) = (text[places[0]], text[places[1]], text[places[2]]);
+    places.get(special(word).trailing_zeros() as usize / 8).copied().unwrap_or(len)
 }
 
 #[cfg(test)]
@@ -41,14 +60,19 @@ mod tests {
 
     use super::*;
 
+    fn is_special(byte: u8) -> bool {
+        byte < b' ' || byte == b'"' || byte == b'\\'
+    }
+
     #[test]
-    fn every_byte_is_told_at_every_place() {
-        for place in 0..20 {
+    fn every_byte_is_told_at_every_place_of_a_text_of_any_length() {
+        for (len, place) in (0..=20).flat_map(|len| (0..len).map(move |place| (len, place))) {
             for byte in 0..=255 {
                 for other in [b'a', b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xff] {
-                    let mut text = [other; 24];
+                    let mut text = [other; 20];
                     text[place] = byte;
-                    assert_eq!(special_at(&text), if is_special(byte) { place } else { 24 }, "{byte} at {place}");
+                    let expected = if is_special(byte) { place } else { len };
+                    assert_eq!(special_at(&text[..len]), expected, "{byte} at {place} of {len}");
                     assert_eq!(special_at(&text[..place]), place);
                 }
             }
