@@ -314,12 +314,22 @@ fn arrays(chance: &mut Chance) -> Vec<String> {
 /// Where in a wrong escape the fault is, versions of `serde_json` tell in different ways.
 const ESCAPE: &str = "invalid escape at line ";
 
-/// A reply whose documents have their members by name, and whose lists of names are sorted. Redis 7.0 gives clients
+/// A reply whose documents have their members by name, and in which what is told of members is sorted. Redis 7.0 gives clients
 /// doubles of RESP2 with other digits than later ones do.
-pub fn canonical(command: &str, reply: Reply) -> String {
-    let sorts = matches!(command, "JSON.OBJKEYS" | "JSON.RESP");
+pub fn canonical(words: &[String], reply: Reply) -> String {
+    let lists_members = matches!(&*words[0], "JSON.OBJKEYS" | "JSON.RESP");
+    let sorts = lists_members || words.iter().any(|word| word.contains("..") || word.contains(['*', '?']));
+    canonical_by(&words[0], sorts, reply)
+}
+
+fn canonical_by(command: &str, sorts: bool, reply: Reply) -> String {
     match reply {
         Reply::Bulk(text) => match serde_json::from_slice::<serde_json::Value>(&text) {
+            Ok(serde_json::Value::Array(values)) if sorts => {
+                let mut values: Vec<String> = values.iter().map(serde_json::Value::to_string).collect();
+                values.sort();
+                format!("[{}]", values.join(","))
+            }
             Ok(value) if value.is_object() || value.is_array() => value.to_string(),
             Ok(value) if value.is_number() && command == "JSON.RESP" => {
                 format!("{:?}", String::from_utf8_lossy(&text).parse::<f64>())
@@ -327,7 +337,7 @@ pub fn canonical(command: &str, reply: Reply) -> String {
             _ => format!("{:?}", String::from_utf8_lossy(&text)),
         },
         Reply::Array(items) => {
-            let mut items: Vec<String> = items.into_iter().map(|item| canonical(command, item)).collect();
+            let mut items: Vec<String> = items.into_iter().map(|item| canonical_by(command, sorts, item)).collect();
             if sorts {
                 items.sort();
             }
@@ -336,7 +346,9 @@ pub fn canonical(command: &str, reply: Reply) -> String {
         Reply::Map(pairs) => {
             let mut pairs: Vec<String> = pairs
                 .into_iter()
-                .map(|(name, value)| format!("{}: {}", canonical(command, name), canonical(command, value)))
+                .map(|(name, value)| {
+                    format!("{}: {}", canonical_by(command, sorts, name), canonical_by(command, sorts, value))
+                })
                 .collect();
             pairs.sort();
             format!("{{{}}}", pairs.join(", "))
