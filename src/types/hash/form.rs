@@ -101,7 +101,7 @@ impl Form {
     fn big_mut(&mut self) -> &mut BigHash {
         let mut sharing = self.sharing();
         let changed: *mut BigHash = &mut **sharing;
-        self.0.raw = changed.cast::<u8>().wrapping_add(BIG);
+        self.0.raw = sharing.as_raw().cast_mut().cast::<u8>().wrapping_add(BIG);
         // SAFETY: the word owns it, and is mutably borrowed.
         unsafe { &mut *changed }
     }

@@ -99,7 +99,7 @@ impl Form {
         if self.is_big() {
             let mut sharing = self.sharing();
             let changed: *mut Big = &mut **sharing;
-            self.0.raw = changed.cast::<u8>().wrapping_add(BIG);
+            self.0.raw = sharing.as_raw().cast_mut().cast::<u8>().wrapping_add(BIG);
             // SAFETY: the word owns it, and is mutably borrowed.
             return FormMut::Big(unsafe { &mut *changed });
         }
