@@ -359,7 +359,7 @@ impl List {
 
     /// Puts an element in a node of its own behind all others.
     pub fn push_big(&mut self, text: Vec<u8>, limits: &Limits) {
-        self.push_node(Node::Plain(text.into_boxed_slice()), limits);
+        self.push_node(Node::Plain(Sharing::new(text.into_boxed_slice())), limits);
     }
 
     fn push_node(&mut self, node: Node, limits: &Limits) {

@@ -1,10 +1,13 @@
 //! The nodes of a quicklist: a listpack, a big element by itself, or either of them compressed.
+//!
+//! Copies of a list have its nodes in common: what a node holds is copied when it is changed while others have it, too.
 
 use std::ops::ControlFlow;
 
 use super::{Bounds, End, Needle, find_in_pack, visit_pack};
 use crate::types::listpack::{Element, GappedListpack, Growth};
 use crate::types::lzf;
+use crate::types::sharing::Sharing;
 use crate::util::alloc::size_class;
 
 /// Less than this is not compressed.
@@ -19,11 +22,11 @@ const FRAME_BYTES: usize = 7;
 #[derive(Clone, Debug)]
 pub enum Node {
     /// Elements.
-    Packed { pack: GappedListpack, count: u32 },
+    Packed { pack: Sharing<GappedListpack>, count: u32 },
     /// One element.
-    Plain(Box<[u8]>),
+    Plain(Sharing<Box<[u8]>>),
     /// Either, compressed from `full` bytes.
-    Compressed { bytes: Box<[u8]>, full: u32, count: u32, plain: bool },
+    Compressed { bytes: Sharing<Box<[u8]>>, full: u32, count: u32, plain: bool },
 }
 
 const _: () = assert!(size_of::<Node>() <= 32);
@@ -37,17 +40,17 @@ impl Node {
     /// A node of one element.
     pub fn of(text: &[u8], bounds: &Bounds) -> Self {
         if bounds.is_plain(text) {
-            return Self::Plain(text.into());
+            return Self::Plain(Sharing::new(text.into()));
         }
         let mut pack = GappedListpack::new();
         pack.push_last(Element::of(text), growth(bounds, true));
-        Self::Packed { pack, count: 1 }
+        Self::Packed { pack: Sharing::new(pack), count: 1 }
     }
 
     /// A node of a listpack.
     pub fn packed(pack: GappedListpack) -> Self {
         let count = pack.len() as u32;
-        Self::Packed { pack, count }
+        Self::Packed { pack: Sharing::new(pack), count }
     }
 
     /// The number of elements.
@@ -75,12 +78,22 @@ impl Node {
         !matches!(self, Self::Plain(_) | Self::Compressed { plain: true, .. })
     }
 
+    /// Asks for what a copy of it needs.
+    pub fn prefetch(&self) {
+        match self {
+            Self::Packed { pack, .. } => pack.prefetch(),
+            Self::Plain(bytes) | Self::Compressed { bytes, .. } => bytes.prefetch(),
+        }
+    }
+
     /// The memory it owns.
     pub fn heap_bytes(&self) -> usize {
-        size_class(match self {
-            Self::Packed { pack, .. } => pack.capacity(),
-            Self::Plain(bytes) | Self::Compressed { bytes, .. } => bytes.len(),
-        })
+        match self {
+            Self::Packed { pack, .. } => size_class(Sharing::<GappedListpack>::BYTES) + size_class(pack.capacity()),
+            Self::Plain(bytes) | Self::Compressed { bytes, .. } => {
+                size_class(Sharing::<Box<[u8]>>::BYTES) + size_class(bytes.len())
+            }
+        }
     }
 
     /// One line on it.
@@ -130,7 +143,10 @@ impl Node {
     fn opened(&self) -> Self {
         let Self::Compressed { bytes, full, count, plain } = self else { return self.clone() };
         let bytes = lzf::decompress(bytes, *full as usize).expect("what was compressed here").into_boxed_slice();
-        if *plain { Self::Plain(bytes) } else { Self::Packed { pack: GappedListpack::trusted(bytes), count: *count } }
+        match *plain {
+            true => Self::Plain(Sharing::new(bytes)),
+            false => Self::Packed { pack: Sharing::new(GappedListpack::trusted(bytes)), count: *count },
+        }
     }
 
     /// Shows its bytes when it is not compressed, and whether they are one element.
@@ -158,7 +174,7 @@ impl Node {
     pub fn compress(&mut self) {
         let (bytes, plain) = match self {
             Self::Packed { pack, .. } => (pack.bytes(), false),
-            Self::Plain(bytes) => (&**bytes, true),
+            Self::Plain(bytes) => (&***bytes, true),
             Self::Compressed { .. } => return,
         };
         if bytes.len() < COMPRESS_BYTES_MIN {
@@ -167,7 +183,7 @@ impl Node {
         let Ok(full) = u32::try_from(bytes.len()) else { return };
         if let Some(packed) = lzf::compress(bytes, bytes.len() - SAVED_BYTES_MIN) {
             let count = self.count() as u32;
-            *self = Self::Compressed { bytes: packed.into_boxed_slice(), full, count, plain };
+            *self = Self::Compressed { bytes: Sharing::new(packed.into_boxed_slice()), full, count, plain };
         }
     }
 
@@ -203,6 +219,7 @@ impl Node {
         if !bounds.allow_one_more(pack.bytes().len(), *count as usize, text) {
             return false;
         }
+        let pack: &mut GappedListpack = pack;
         pack.insert(pack.seek(index as isize).unwrap_or(pack.end()), &[Element::of(text)]);
         *count += 1;
         true
@@ -218,7 +235,7 @@ impl Node {
                 true
             }
             Self::Plain(bytes) if bounds.is_plain(text) => {
-                *bytes = text.into();
+                *bytes = Sharing::new(text.into());
                 true
             }
             Self::Packed { .. } | Self::Plain(_) | Self::Compressed { .. } => false,
@@ -231,6 +248,7 @@ impl Node {
         self.open();
         match self {
             Self::Packed { pack, count } => {
+                let pack: &mut GappedListpack = pack;
                 let at = match end {
                     End::Head => pack.first(),
                     End::Tail => pack.last(),
@@ -257,6 +275,7 @@ impl Node {
     pub fn remove_range(&mut self, index: usize, removed: usize) {
         self.open();
         let Self::Packed { pack, count } = self else { return };
+        let pack: &mut GappedListpack = pack;
         let position = |index: usize| pack.seek(index as isize).unwrap_or(pack.end());
         if index == 0 {
             pack.cut_before(position(removed), removed);
@@ -271,10 +290,12 @@ impl Node {
 
     /// Removes up to `most` elements that are wanted gone, the nearest to where one comes from first; returns how many.
     pub fn remove(&mut self, toward: End, most: usize, gone: impl Fn(Element<'_>) -> bool) -> usize {
-        let was_compressed = matches!(self, Self::Compressed { .. });
-        let mut opened = if was_compressed { self.opened() } else { std::mem::take(self) };
+        if !matches!(self, Self::Compressed { .. }) {
+            return self.remove_open(toward, most, gone);
+        }
+        let mut opened = self.opened();
         let removed = opened.remove_open(toward, most, gone);
-        if removed > 0 || !was_compressed {
+        if removed > 0 {
             *self = opened;
         }
         removed
@@ -304,10 +325,12 @@ impl Node {
                         positions.reverse();
                     }
                 }
-                pack.remove_all(&positions);
-                *count -= positions.len() as u32;
+                // What others have, too, is left alone where nothing goes.
                 if !positions.is_empty() {
+                    let pack: &mut GappedListpack = pack;
+                    pack.remove_all(&positions);
                     pack.shrink(2);
+                    *count -= positions.len() as u32;
                 }
                 positions.len()
             }
@@ -326,9 +349,10 @@ impl Node {
         }
         self.open();
         let Self::Packed { pack, count } = self else { return None };
+        let pack: &mut GappedListpack = pack;
         let (at, behind) = (pack.seek(index as isize)?, *count as usize - index);
         *count = index as u32;
-        let node = Self::Packed { pack: pack.split_off(at, behind), count: behind as u32 };
+        let node = Self::Packed { pack: Sharing::new(pack.split_off(at, behind)), count: behind as u32 };
         pack.shrink(4);
         Some(node)
     }
@@ -360,6 +384,6 @@ impl Node {
 impl Default for Node {
     /// A node without elements, which has no place in a list.
     fn default() -> Self {
-        Self::Packed { pack: GappedListpack::new(), count: 0 }
+        Self::packed(GappedListpack::new())
     }
 }

@@ -25,11 +25,18 @@ const SHORT_NODES_MAX: usize = 4;
 const CHANGED_MAX: usize = 3;
 
 /// A quicklist, or a listpack that is long for one.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Quicklist {
     nodes: VecDeque<Node>,
     len: usize,
     encoding: Encoding,
+}
+
+impl Clone for Quicklist {
+    fn clone(&self) -> Self {
+        self.nodes.iter().for_each(Node::prefetch);
+        Self { nodes: self.nodes.clone(), ..*self }
+    }
 }
 
 /// What it is to OBJECT ENCODING.

@@ -146,6 +146,27 @@ proptest! {
     }
 
     #[test]
+    fn copies_of_a_list_stay_what_it_was(
+        limits in limits(), steps in prop::collection::vec((step(), 0..8u8), 0..120),
+    ) {
+        let (mut list, mut twin) = (List::default(), VecDeque::new());
+        let mut copies = Vec::new();
+        for (step, kind) in steps {
+            match kind {
+                0 => copies.push((list.clone(), twin.clone())),
+                1 if !copies.is_empty() => drop(copies.remove(0)),
+                2 => list = list.clone(),
+                _ => {}
+            }
+            apply(&mut list, &mut twin, step, &limits);
+        }
+        copies.push((list, twin));
+        for (copy, twin) in copies {
+            prop_assert_eq!(elements(&copy, 0, End::Tail), Vec::from(twin));
+        }
+    }
+
+    #[test]
     fn limits_may_change_from_step_to_step(steps in prop::collection::vec((limits(), step()), 0..120)) {
         let (mut list, mut twin) = (List::default(), VecDeque::new());
         for (limits, step) in steps {

@@ -3,6 +3,8 @@
 //! What is pending stands once in the group, ordered by id, with the time and number of its deliveries and the number
 //! of its consumer; a consumer has only the ids of its share. So a pending entry takes 56 bytes besides the trees'
 //! slack, and to hand it over to another consumer moves one id.
+//!
+//! Copies of a stream have its groups in common; one that is changed meanwhile is copied with all that is pending.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 
@@ -11,23 +13,24 @@ use slab::Slab;
 use super::log::Place;
 use super::pending::{ConsumerId, Delivery, Pending};
 use super::{Log, StreamId};
+use crate::types::sharing::Sharing;
 use crate::types::uncommon::{self, Uncommon};
 
 /// The groups of a stream, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Groups {
-    by_name: BTreeMap<Box<[u8]>, Group>,
+    by_name: BTreeMap<Box<[u8]>, Sharing<Group>>,
 }
 
 impl Groups {
     /// A group.
     pub fn get(&self, name: &[u8]) -> Option<&Group> {
-        self.by_name.get(name)
+        self.by_name.get(name).map(|group| &**group)
     }
 
     /// A group, to change it.
     pub fn get_mut(&mut self, name: &[u8]) -> Option<&mut Group> {
-        self.by_name.get_mut(name)
+        self.by_name.get_mut(name).map(|group| &mut **group)
     }
 
     /// Adds a group that has read up to an id; `None` if there is one of that name.
@@ -36,7 +39,7 @@ impl Groups {
             btree_map::Entry::Occupied(_) => None,
             btree_map::Entry::Vacant(vacant) => {
                 let group = Group { last_id, entries_read, ..Group::default() };
-                Some(vacant.insert(group))
+                Some(vacant.insert(Sharing::new(group)))
             }
         }
     }
@@ -60,7 +63,7 @@ impl Groups {
 
     /// The groups in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Group)> {
-        self.by_name.iter().map(|(name, group)| (&**name, group))
+        self.by_name.iter().map(|(name, group)| (&**name, &**group))
     }
 
     /// Whether some group has yet to read an entry, or to acknowledge it.

@@ -3,6 +3,8 @@
 //! The full blocks are exactly as long as they must be, in a tree. The last block stands apart: to add an entry, or to
 //! read the latest ones, nothing has to be looked up. It is there whenever any is, and a block without live entries
 //! goes at once. An entry that is deleted before its block goes is only marked.
+//!
+//! Copies of a stream have its full blocks in common, until an entry in one is deleted.
 
 use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound;
@@ -10,11 +12,12 @@ use std::ops::Bound;
 use super::StreamId;
 use super::block::{self, BLOCK_BYTES_MAX, BlockLimits, Entry, Mark, Tail, Walk};
 use crate::types::listpack::{Listpack, Pack, Storage};
+use crate::types::sharing::Sharing;
 
 /// The entries, and what was counted of those that are gone.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Log {
-    full: BTreeMap<StreamId, Listpack>,
+    full: BTreeMap<StreamId, Sharing<Listpack>>,
     tail: Option<Tail>,
     length: u64,
     first_id: StreamId,
@@ -26,6 +29,13 @@ pub struct Log {
     pub entries_added: u64,
     /// How often something else happened to the blocks than an addition, which makes every [`Place`] void.
     changes: u64,
+}
+
+impl Clone for Log {
+    fn clone(&self) -> Self {
+        self.full.values().for_each(Sharing::prefetch);
+        Self { full: self.full.clone(), tail: self.tail.clone(), ..*self }
+    }
 }
 
 /// How far somebody has read: what follows is found without walking through its block again.
@@ -105,7 +115,7 @@ impl Log {
             log.length = log.length.checked_add(live)?;
             // Other servers may leave a block behind that has nothing but deleted entries.
             if live > 0 {
-                log.full.insert(id, pack);
+                log.full.insert(id, Sharing::new(pack));
             }
         }
         log.last_id = last_id.unwrap_or_default();
@@ -170,7 +180,7 @@ impl Log {
             Some(tail) if !tail.is_full_for(bytes, limits) => tail.push(id, texts),
             tail => {
                 if let Some(full) = tail.replace(Tail::with_first(id, texts)) {
-                    self.full.insert(full.id, full.pack.into_exact());
+                    self.full.insert(full.id, Sharing::new(full.pack.into_exact()));
                 }
             }
         }
@@ -280,7 +290,7 @@ impl Log {
     /// The last of the full blocks takes the place of the one that grows.
     fn reopen_last(&mut self) {
         if self.tail.is_none() {
-            self.tail = self.full.pop_last().and_then(|(id, pack)| Tail::reopen(id, pack));
+            self.tail = self.full.pop_last().and_then(|(id, pack)| Tail::reopen(id, pack.into_inner()));
         }
     }
 
@@ -383,7 +393,7 @@ impl Log {
 
     /// Memory of the blocks. At most `samples` of them are looked at and taken for the rest, unless that is 0.
     pub fn heap_bytes(&self, samples: usize) -> usize {
-        let per_block = size_of::<(StreamId, Listpack)>() * 3 / 2;
+        let per_block = size_of::<(StreamId, Sharing<Listpack>)>() * 3 / 2 + Sharing::<Listpack>::BYTES;
         let looked_at = if samples == 0 { self.full.len() } else { samples.min(self.full.len()) };
         let bytes: usize = self.full.values().take(looked_at).map(|pack| pack.capacity() + per_block).sum();
         let full = (bytes * self.full.len()).checked_div(looked_at).unwrap_or(0);
@@ -459,7 +469,7 @@ impl<'a> Finder<'a> {
 pub struct Entries<'a> {
     from: StreamId,
     to: StreamId,
-    full: btree_map::Range<'a, StreamId, Listpack>,
+    full: btree_map::Range<'a, StreamId, Sharing<Listpack>>,
     tail: Option<&'a Tail>,
     walk: Option<Walk<'a>>,
     /// The block of the walk from the front.

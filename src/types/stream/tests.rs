@@ -10,7 +10,7 @@ use crate::types::listpack::{Element, Listpack};
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The same stream, kept in the simplest way.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Naive {
     entries: BTreeMap<StreamId, Pairs>,
     last_id: StreamId,
@@ -156,7 +156,7 @@ proptest! {
 
     #[test]
     fn a_stream_does_what_a_map_of_entries_does(
-        changes in prop::collection::vec(change(), 0..80),
+        changes in prop::collection::vec((change(), 0..8u8), 0..80),
         entries in 0u64..6,
         bytes in prop::sample::select(vec![0usize, 40, 120, 4096]),
         from in 0u64..40,
@@ -164,13 +164,21 @@ proptest! {
     ) {
         let limits = BlockLimits { bytes, entries };
         let (mut stream, mut naive) = (Stream::default(), Naive::default());
-        for change in changes {
+        let mut copies = Vec::new();
+        for (change, kind) in changes {
+            match kind {
+                0 => copies.push((stream.clone(), naive.clone())),
+                1 if !copies.is_empty() => drop(copies.remove(0)),
+                2 => stream = stream.clone(),
+                _ => {}
+            }
             apply(&mut stream, &mut naive, change, limits);
             check(&stream, &naive, StreamId::new(from, 1), StreamId::new(to, 1));
         }
-        let copy = stream.clone();
-        drop(stream);
-        check(&copy, &naive, StreamId::MIN, StreamId::MAX);
+        copies.push((stream, naive));
+        for (copy, naive) in copies {
+            check(&copy, &naive, StreamId::MIN, StreamId::MAX);
+        }
     }
 
     #[test]
