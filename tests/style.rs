@@ -46,6 +46,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/types/listpack/thin.rs",
     "src/types/table.rs",
     "src/types/table/arena.rs",
+    "src/types/table/lent.rs",
     "src/types/table/resize.rs",
     "src/types/table/segment.rs",
     "src/types/table/tests.rs",

@@ -115,6 +115,8 @@ impl fmt::Debug for Item {
 unsafe impl Packed for Item {
     type Ref<'a> = &'a [u8];
 
+    const COPY: Option<fn(&[u8]) -> Self> = Some(Self::new);
+
     #[inline]
     fn into_raw(self) -> NonNull<u8> {
         std::mem::ManuallyDrop::new(self).0

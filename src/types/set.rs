@@ -27,6 +27,7 @@ use super::hash::{self, FieldExpiry};
 use super::intset::Intset;
 use super::item::Item;
 use super::listpack::{Element, Elements, IntText, Listpack};
+use super::sharing::{Share, Told};
 use super::table::{self, Probe, Table};
 use super::uncommon::{self, Uncommon};
 use super::{Collection, ExpiringParts};
@@ -100,11 +101,18 @@ fn outnumber(remaining: usize, removed: usize) -> bool {
     remaining.saturating_mul(REMAINING_SHARE) > removed
 }
 
-impl Clone for Big {
-    fn clone(&self) -> Self {
+impl Share for Big {
+    fn copy(&self, told: &Told) -> Self {
         match self {
-            Self::Table(table) => Self::Table(table.copied(Item::new)),
+            Self::Table(table) => Self::Table(table.copy(told)),
             Self::Timed(timed) => Self::Timed(timed.clone()),
+        }
+    }
+
+    fn told(&mut self) {
+        match self {
+            Self::Table(table) => table.told(),
+            Self::Timed(_) => {}
         }
     }
 }

@@ -32,6 +32,8 @@
 #![allow(unsafe_code)]
 
 mod arena;
+mod lent;
+mod loans;
 mod resize;
 mod segment;
 #[cfg(test)]
@@ -59,6 +61,9 @@ const RANDOM_TRIES_MAX: u32 = 4096;
 pub unsafe trait Packed: Sized {
     /// What a reader of the table is given.
     type Ref<'a>: Copy;
+
+    /// Makes a copy of an item, if tables may share theirs: see [`lent`].
+    const COPY: Option<fn(Self::Ref<'_>) -> Self> = None;
 
     /// The item as an address.
     fn into_raw(self) -> NonNull<u8>;
@@ -202,12 +207,14 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     /// The item of a key, to be changed or removed.
     #[inline(always)]
     pub fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<SlotMut<'_, T, H>> {
+        self.before_change(hash);
         let (place, raw) = self.place_of(self.segment(hash), hash, key)?;
         Some(SlotMut { table: self, hash, place, raw })
     }
 
     /// The item at an address, found by its hash and without reading it.
     pub fn find_address(&mut self, hash: u64, address: NonNull<u8>) -> Option<SlotMut<'_, T, H>> {
+        self.before_change(hash);
         let segment = self.segment(hash);
         let (place, raw) = segment.find(segment.position_of(hash), |raw| raw == address)?;
         Some(SlotMut { table: self, hash, place, raw })
@@ -219,6 +226,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         hash: u64,
         mut accepts: impl FnMut(T::Ref<'_>) -> bool,
     ) -> Option<SlotMut<'_, T, H>> {
+        self.before_change(hash);
         let segment = self.segment(hash);
         let (place, raw) = segment.find(segment.position_of(hash), |raw| {
             // SAFETY: the item lives in the table, which is borrowed.
@@ -231,6 +239,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     /// The item of a key, or where to put it.
     #[inline(always)]
     pub fn probe(&mut self, hash: u64, key: &[u8]) -> Probe<'_, T, H> {
+        self.before_change(hash);
         match self.place_of(self.segment(hash), hash, key) {
             Some((place, raw)) => Probe::Found(SlotMut { table: self, hash, place, raw }),
             None => Probe::Vacant(VacantSlot { table: self, hash }),
@@ -244,6 +253,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         // SAFETY: the item is alive.
         let key = unsafe { T::key_of(raw) };
         debug_assert!(self.find(hash, key).is_none(), "the key is there already");
+        self.before_change(hash);
         let mut first = self.first_cell(self.cell(hash));
         while self.is_full(self.directory[first]) {
             self.make_room(hash);
@@ -350,6 +360,8 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     /// Like [`Table::random`], to be changed or removed.
     pub fn random_mut(&mut self, random: &mut Random) -> Option<SlotMut<'_, T, H>> {
         let (hash, place) = self.random_place(random)?;
+        // A copy of the segment has the item in the same place.
+        self.before_change(hash);
         let raw = self.segment(hash).raw_at(place);
         Some(SlotMut { table: self, hash, place, raw })
     }
@@ -386,33 +398,6 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     /// All items, in the order of buckets.
     pub fn iter(&self) -> Iter<'_, T, H> {
         Iter { table: self, cell: 0, place: Place::FIRST }
-    }
-
-    /// A table of the same shape with a copy of each item: much less work than putting them in one by one.
-    pub fn copied(&self, mut copy: impl FnMut(T::Ref<'_>) -> T) -> Self {
-        let Self { depth, len, hasher, resizing, split_limit, deepest, buckets, cell_buckets_max, stale, .. } = *self;
-        let (directory, arena, owns) = (Vec::with_capacity(self.directory.len()), Arena::new(), PhantomData);
-        let mut copied = Self {
-            directory,
-            depth,
-            len,
-            hasher,
-            arena,
-            resizing,
-            split_limit,
-            deepest,
-            buckets,
-            cell_buckets_max,
-            stale,
-            owns,
-        };
-        for cell in self.first_cells() {
-            let segment = self.directory[cell];
-            // SAFETY: the item lives in the table, which is borrowed.
-            let segment = segment.copied(&mut copied.arena, |raw| copy(unsafe { T::view(raw) }).into_raw());
-            copied.directory.extend(std::iter::repeat_n(segment, self.cells_of(segment)));
-        }
-        copied
     }
 
     /// Moves all items out into a table of their own, which another thread may drop.
@@ -485,6 +470,14 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         })
     }
 
+    /// Something of this hash may be changed, or come.
+    #[inline(always)]
+    fn before_change(&mut self, hash: u64) {
+        if T::COPY.is_some() && self.segment(hash).is_lent() {
+            self.own(hash);
+        }
+    }
+
     #[inline(always)]
     fn place_of(&self, segment: Segment, hash: u64, key: &[u8]) -> Option<(Place, NonNull<u8>)> {
         // SAFETY: the item lives in the table, which is borrowed.
@@ -494,15 +487,14 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
 
 impl<T: Packed, H: KeyHash> Drop for Table<T, H> {
     fn drop(&mut self) {
+        let is_shared = T::COPY.is_some() && self.arena.is_shared();
         let mut cell = 0;
         while let Some(&segment) = self.directory.get(cell) {
             cell += self.cells_of(segment);
-            if std::mem::needs_drop::<T>() {
-                // SAFETY: each item is visited once, and nobody reads the table after this.
-                segment.for_each_prefetched(|_, raw| drop(unsafe { T::from_raw(raw) }));
+            if !is_shared || !segment.give_back(&mut self.arena) {
+                // SAFETY: the other cells of the segment are skipped, and nobody reads the table after this.
+                unsafe { segment.free_with_items::<T>(&mut self.arena) }
             }
-            // SAFETY: the other cells of the segment are skipped.
-            unsafe { segment.free(&mut self.arena) }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Small tools that know nothing of Redis commands.
 
+pub mod address_hash;
 pub mod alloc;
 pub mod bit_set;
 pub mod bits;

@@ -9,6 +9,7 @@ use std::num::NonZeroI64;
 use super::field::{Field, FieldRef};
 use super::{FieldExpiry, Pair};
 use crate::types::listpack::Element;
+use crate::types::sharing::{Share, Told};
 use crate::types::table::{Iter, Probe, SlotMut, Statistics, Table};
 use crate::util::key_hash::HashSeed;
 use crate::util::random::Random;
@@ -30,10 +31,13 @@ impl Default for BigHash {
     }
 }
 
-impl Clone for BigHash {
-    fn clone(&self) -> Self {
-        let fields = self.fields.copied(|field| Field::new(field.name(), field.value(), field.expiry()));
-        Self { fields, by_expiry: self.by_expiry.clone(), planned: None }
+impl Share for BigHash {
+    fn copy(&self, told: &Told) -> Self {
+        Self { fields: self.fields.copy(told), by_expiry: self.by_expiry.clone(), planned: None }
+    }
+
+    fn told(&mut self) {
+        self.fields.told();
     }
 }
 

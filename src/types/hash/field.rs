@@ -230,6 +230,8 @@ impl Drop for Field {
 unsafe impl Packed for Field {
     type Ref<'a> = FieldRef<'a>;
 
+    const COPY: Option<fn(FieldRef<'_>) -> Self> = Some(|field| Self::new(field.name(), field.value(), field.expiry()));
+
     #[inline(always)]
     fn into_raw(self) -> NonNull<u8> {
         ManuallyDrop::new(self).0

@@ -5,9 +5,15 @@
 //! else: a fifth of all memory at worst, measured. Here a run freed joins its free neighbours and serves any size.
 //! Arrays too small or too large for that come from the allocator, and so do all arrays of a small table: for one
 //! of many tables with a thousand items each, a chunk would be far too much.
+//!
+//! Tables that have segments in common (see [`super::lent`]) have their chunks in common, too.
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
+use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::loans::Loans;
 
 /// Arrays of at most this many bytes come from the allocator.
 pub const SMALL_MAX: usize = 8 * UNIT;
@@ -73,21 +79,80 @@ impl Chunk {
     }
 }
 
-/// The memory of a table's buckets.
-pub struct Arena {
-    /// By ascending address.
-    chunks: Vec<Chunk>,
-    /// Bytes of arrays that came from the allocator.
-    outside: usize,
-}
+/// Chunks, by ascending address.
+#[derive(Default)]
+struct Chunks(Vec<Chunk>);
 
 // SAFETY: chunks are owned; nothing in them belongs to a thread.
-unsafe impl Send for Arena {}
+unsafe impl Send for Chunks {}
+
+impl Chunks {
+    fn take(&mut self, units: usize) -> NonNull<u8> {
+        self.0.iter_mut().find_map(|chunk| chunk.take(units)).unwrap_or_else(|| self.grow(units))
+    }
+
+    #[cold]
+    fn grow(&mut self, units: usize) -> NonNull<u8> {
+        let mut chunk = Chunk::new();
+        let memory = chunk.take(units).unwrap_or_else(|| unreachable!("a run is at most a chunk"));
+        let place = self.0.partition_point(|other| other.memory < chunk.memory);
+        self.0.insert(place, chunk);
+        memory
+    }
+
+    /// Takes a run back; false if it lies in no chunk.
+    fn free(&mut self, memory: NonNull<u8>, bytes: usize) -> bool {
+        let Some(place) = self.chunk_of(memory) else { return false };
+        let chunk = &mut self.0[place];
+        chunk.mark((memory.addr().get() - chunk.memory.addr().get()) / UNIT, bytes.div_ceil(UNIT), false);
+        chunk.longest = CHUNK_UNITS;
+        if chunk.used == [0; WORDS] {
+            let chunk = self.0.remove(place);
+            // SAFETY: allocated with this layout, and none of its units is in use.
+            unsafe { dealloc(chunk.memory.as_ptr(), CHUNK_LAYOUT) }
+        }
+        true
+    }
+
+    /// The chunk that an array lies in.
+    fn chunk_of(&self, memory: NonNull<u8>) -> Option<usize> {
+        let place = self.0.partition_point(|chunk| chunk.memory <= memory).checked_sub(1)?;
+        let offset = memory.addr().get() - self.0[place].memory.addr().get();
+        (offset < CHUNK_LAYOUT.size()).then_some(place)
+    }
+}
+
+impl Drop for Chunks {
+    fn drop(&mut self) {
+        for chunk in &self.0 {
+            // SAFETY: allocated with this layout; who drops the chunks uses none of their memory.
+            unsafe { dealloc(chunk.memory.as_ptr(), CHUNK_LAYOUT) }
+        }
+    }
+}
+
+/// What a large table has, and copies of it have in common.
+#[derive(Default)]
+struct Common {
+    chunks: Chunks,
+    loans: Loans,
+}
+
+/// The memory of a table's buckets.
+pub struct Arena {
+    /// Bytes of those arrays of this table that came from the allocator.
+    outside: usize,
+    common: OnceLock<Arc<Mutex<Common>>>,
+}
 
 impl Arena {
     /// An arena that owns no memory yet.
     pub const fn new() -> Self {
-        Self { chunks: Vec::new(), outside: 0 }
+        Self { outside: 0, common: OnceLock::new() }
+    }
+
+    fn common(&self) -> Option<MutexGuard<'_, Common>> {
+        self.common.get().map(|common| common.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// `bytes` of zeros, at a multiple of 64. `bytes` is not 0, and a multiple of 64.
@@ -99,60 +164,62 @@ impl Arena {
             self.outside += bytes;
             return NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(layout));
         };
-        let memory = self.chunks.iter_mut().find_map(|chunk| chunk.take(units)).unwrap_or_else(|| self.grow(units));
+        let common = self.common.get_or_init(Arc::default);
+        let memory = common.lock().unwrap_or_else(PoisonError::into_inner).chunks.take(units);
         // SAFETY: the run has at least `bytes`, and is nobody else's.
         unsafe { memory.write_bytes(0, bytes) };
-        memory
-    }
-
-    #[cold]
-    fn grow(&mut self, units: usize) -> NonNull<u8> {
-        let mut chunk = Chunk::new();
-        let memory = chunk.take(units).unwrap_or_else(|| unreachable!("a run is at most a chunk"));
-        let place = self.chunks.partition_point(|other| other.memory < chunk.memory);
-        self.chunks.insert(place, chunk);
         memory
     }
 
     /// Takes memory back.
     ///
     /// # Safety
-    /// It comes from `allocate_zeroed` of this arena with this number of bytes, and is not used any more.
+    /// It comes from `allocate_zeroed` of this arena, or of one that has it in common, with this number of bytes, and is
+    /// not used any more.
     pub unsafe fn free(&mut self, memory: NonNull<u8>, bytes: usize) {
-        let Some(place) = self.chunk_of(memory) else {
-            self.outside -= bytes;
-            // SAFETY: allocated in `allocate_zeroed` with this layout.
-            return unsafe { dealloc(memory.as_ptr(), direct_layout(bytes)) };
-        };
-        let chunk = &mut self.chunks[place];
-        chunk.mark((memory.addr().get() - chunk.memory.addr().get()) / UNIT, bytes.div_ceil(UNIT), false);
-        chunk.longest = CHUNK_UNITS;
-        if chunk.used == [0; WORDS] {
-            let chunk = self.chunks.remove(place);
-            // SAFETY: allocated with this layout, and none of its units is in use.
-            unsafe { dealloc(chunk.memory.as_ptr(), CHUNK_LAYOUT) }
+        let may_be_in_chunk = units_of(bytes).is_some();
+        if may_be_in_chunk && self.common().is_some_and(|mut common| common.chunks.free(memory, bytes)) {
+            return;
         }
+        self.outside -= bytes;
+        // SAFETY: allocated in `allocate_zeroed` with this layout.
+        unsafe { dealloc(memory.as_ptr(), direct_layout(bytes)) }
     }
 
-    /// The chunk that an array lies in.
-    fn chunk_of(&self, memory: NonNull<u8>) -> Option<usize> {
-        let place = self.chunks.partition_point(|chunk| chunk.memory <= memory).checked_sub(1)?;
-        let offset = memory.addr().get() - self.chunks[place].memory.addr().get();
-        (offset < CHUNK_LAYOUT.size()).then_some(place)
+    /// An arena for a copy of the table, which has all its arrays, too: these are told.
+    pub fn lend(&self, arrays: &[NonNull<u8>]) -> Self {
+        let common = self.common.get_or_init(Arc::default);
+        common.lock().unwrap_or_else(PoisonError::into_inner).loans.lend(arrays);
+        Self { outside: self.outside, common: Arc::clone(common).into() }
+    }
+
+    /// Whether there are other tables that may have arrays of this one. If not, they are through with them.
+    pub fn is_shared(&self) -> bool {
+        let shared = self.common.get().is_some_and(|common| Arc::strong_count(common) > 1);
+        fence(Ordering::Acquire);
+        shared
+    }
+
+    /// Whether other tables have an array, too.
+    pub fn is_lent(&self, array: NonNull<u8>) -> bool {
+        self.common().is_some_and(|common| common.loans.have(array))
+    }
+
+    /// Forgets an array that other tables have, too; false if there are none.
+    pub fn give_back(&mut self, array: NonNull<u8>, bytes: usize) -> bool {
+        let Some(mut common) = self.common() else { return false };
+        let others_have_it = common.loans.give_back(array);
+        let is_outside = common.chunks.chunk_of(array).is_none();
+        drop(common);
+        if others_have_it && is_outside {
+            self.outside -= bytes;
+        }
+        others_have_it
     }
 
     /// Memory held in chunks, in bytes, whether in use or not.
     pub fn bytes(&self) -> usize {
-        self.chunks.len() * CHUNK_LAYOUT.size()
-    }
-}
-
-impl Drop for Arena {
-    fn drop(&mut self) {
-        for chunk in &self.chunks {
-            // SAFETY: allocated with this layout; who drops the arena uses none of its memory.
-            unsafe { dealloc(chunk.memory.as_ptr(), CHUNK_LAYOUT) }
-        }
+        self.common().map_or(0, |common| common.chunks.0.len() * CHUNK_LAYOUT.size())
     }
 }
 

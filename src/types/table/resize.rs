@@ -110,7 +110,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         self.cell_buckets_max = self.cell_buckets_max.div_ceil(2);
     }
 
-    fn set_segment(&mut self, first: usize, segment: Segment) {
+    pub(super) fn set_segment(&mut self, first: usize, segment: Segment) {
         let cells = self.cells_of(segment);
         self.directory[first..first + cells].fill(segment);
         self.cell_buckets_max = self.cell_buckets_max.max(segment.buckets().div_ceil(cells as u32));
@@ -119,8 +119,11 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
     /// Frees buckets that no cell refers to any more.
     fn free(&mut self, segment: Segment) {
         self.buckets -= segment.buckets() as usize;
-        // SAFETY: callers have put other segments into all cells of this one.
-        unsafe { segment.free(&mut self.arena) }
+        debug_assert!(!segment.is_lent() || segment.count == 0);
+        if !segment.is_lent() || !segment.give_back(&mut self.arena) {
+            // SAFETY: callers have put other segments into all cells of this one, and other tables do not have it.
+            unsafe { segment.free(&mut self.arena) }
+        }
     }
 
     #[inline(always)]
@@ -161,7 +164,7 @@ impl<T: Packed, H: KeyHash> Table<T, H> {
         let (low_cell, high_cell) = (first & !bit, first | bit);
         let (low, high) = (self.directory[low_cell], self.directory[high_cell]);
         let count = low.count + high.count;
-        if low.depth() != high.depth() || count > self.split_limit / 2 {
+        if low.depth() != high.depth() || count > self.split_limit / 2 || low.is_lent() || high.is_lent() {
             return false;
         }
         let mut whole = Segment::with_buckets(&mut self.arena, buckets_for(count, count / 4), depth - 1);

@@ -32,6 +32,10 @@ const TAG_PRESENT: u64 = 0x80;
 const ADDRESS_BITS: u32 = 48;
 const ADDRESS_MASK: u64 = (1 << ADDRESS_BITS) - 1;
 const BUCKETS_MAX: u32 = (1 << 24) - 1;
+/// Where a shape has the depth: those bits of a number of bits to shift by that the processor looks at.
+const DEPTH_MASK: u32 = 0x3f;
+/// The bit of a shape that says that other tables may have the segment.
+const LENT: u32 = 0x80;
 const OVERFLOW_MAX: u64 = 255;
 const OVERFLOW_SHIFT: u32 = 56;
 /// How far ahead a walk asks for the memory of items.
@@ -197,7 +201,7 @@ pub struct Segment {
     buckets: NonNull<Bucket>,
     /// Items held. Only the copy in the first directory cell of a segment is kept up to date.
     pub count: u32,
-    /// Number of buckets, above 8 bits of depth.
+    /// Number of buckets, above a bit for what is lent, an unused one, and 6 bits of depth.
     shape: u32,
 }
 
@@ -230,10 +234,50 @@ impl Segment {
         }
     }
 
+    /// Gives the buckets back, and drops all items.
+    ///
+    /// # Safety
+    /// As for `free`; the items are those of a table of `T`s, and nobody else has them.
+    pub unsafe fn free_with_items<T: Packed>(self, arena: &mut Arena) {
+        if std::mem::needs_drop::<T>() {
+            // SAFETY: each item is visited once, and nobody reads the segment after this.
+            self.for_each_prefetched(|_, raw| drop(unsafe { T::from_raw(raw) }));
+        }
+        // SAFETY: by contract.
+        unsafe { self.free(arena) }
+    }
+
     /// How many hash bits, from the top, all items of this segment share.
     #[inline(always)]
     pub fn depth(self) -> u32 {
-        self.shape & 0xff
+        self.shape & DEPTH_MASK
+    }
+
+    /// Whether other tables may have the segment, too: see [`super::lent`].
+    #[inline(always)]
+    pub fn is_lent(self) -> bool {
+        self.shape & LENT != 0
+    }
+
+    /// The segment, which others may have, too. One without memory is everybody's anyway.
+    pub fn lent(self) -> Self {
+        let lent = if self.buckets() > 0 { LENT } else { 0 };
+        Self { shape: self.shape | lent, ..self }
+    }
+
+    /// The segment, which nobody else has.
+    pub fn not_lent(self) -> Self {
+        Self { shape: self.shape & !LENT, ..self }
+    }
+
+    /// Where its buckets are.
+    pub fn array(self) -> NonNull<u8> {
+        self.buckets.cast()
+    }
+
+    /// Forgets the buckets if other tables have them, too.
+    pub fn give_back(self, arena: &mut Arena) -> bool {
+        self.buckets() > 0 && arena.give_back(self.array(), bytes(self.buckets()))
     }
 
     /// The number of buckets; 0 for a segment without memory.

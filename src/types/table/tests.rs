@@ -1,5 +1,7 @@
 //! The table against naive twins: a `HashMap`, a count of overflows, a scan of all keys, a chi-square test.
 
+mod lent;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,6 +10,7 @@ use proptest::prelude::*;
 use super::arena::{SMALL_MAX, UNIT};
 use super::resize::{buckets_for, ladder};
 use super::*;
+use crate::types::sharing::Sharing;
 use crate::util::random::entropy;
 
 thread_local! {
@@ -34,6 +37,8 @@ impl Drop for Item {
 // SAFETY: a box of 8-aligned data, and back.
 unsafe impl Packed for Item {
     type Ref<'a> = &'a (Vec<u8>, u64);
+
+    const COPY: Option<fn(&(Vec<u8>, u64)) -> Self> = Some(|item| Self::new(&item.0, item.1));
 
     fn into_raw(self) -> NonNull<u8> {
         let item = std::mem::ManuallyDrop::new(self);
@@ -305,7 +310,11 @@ proptest! {
         for operation in operations {
             apply(&operation, &mut table, &mut twin, |number| key(spread(style, number), u64::from(number)))?;
         }
-        let copy = table.copied(|(key, value)| Item::new(key, *value));
+        let table = Sharing::new(table);
+        let mut copy = table.clone();
+        for cell in 0..table.directory.len() {
+            copy.before_change((cell as u64) << 1 << (63 - table.depth));
+        }
         copy.check();
         prop_assert_eq!(copy.statistics().displaced, table.statistics().displaced);
         drop(table);
