@@ -16,7 +16,9 @@
 //! per cell is all there is to be remembered: less than a bit per key, while a snapshot is being taken.
 //!
 //! Copies are [`Image`]s: entries of their own. What is a string of more than a kilobyte is shared with the keyspace
-//! until that changes it.
+//! until that changes it, and so are the parts of large collections: segments of tables, nodes of lists and blocks of
+//! streams ([`crate::types::sharing`]), and the items of sorted sets, which are left to whoever reads them. Nothing of a
+//! collection is copied before a command changes it, and then no more than one such part for each that is changed.
 
 #[cfg(test)]
 mod tests;
@@ -74,7 +76,7 @@ pub struct Images {
 impl Images {
     fn push(&mut self, entry: EntryView<'_>, blessed: &Blessed) {
         self.bytes += size_of::<Image>() + entry.heap_bytes(SAMPLES);
-        self.images.push(Image { entry: Entry::copy_of(entry), blessed: blessed.contains_key(entry.key()) });
+        self.images.push(Image { entry: Entry::image_of(entry), blessed: blessed.contains_key(entry.key()) });
     }
 }
 

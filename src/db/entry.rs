@@ -383,13 +383,13 @@ impl Entry {
     /// A copy of this entry under another key, expiry and access included.
     pub fn duplicate(&self, key: &[u8]) -> Self {
         let view = self.view();
-        let slot = view.slot_of_copy();
+        let slot = view.slot_of_copy(EntryView::copy_of_collection);
         Self::build(key, view.inline_value(), view.access(), Shape { slot, ..self.shape() })
     }
 
-    /// A copy of a borrowed entry, all that belongs to it included.
-    pub fn copy_of(view: EntryView<'_>) -> Self {
-        let (slot, layout) = (view.slot_of_copy(), view.layout());
+    /// A copy of a borrowed entry, all that belongs to it included: of a collection, an image ([`InEntry::image`]).
+    pub fn image_of(view: EntryView<'_>) -> Self {
+        let (slot, layout) = (view.slot_of_copy(EntryView::image_of_collection), view.layout());
         let copy = Self(allocate(layout));
         // SAFETY: both have the size of the layout. What the slot of the copy would own twice is overwritten at once
         // with what is its own.

@@ -15,6 +15,7 @@ mod item;
 mod ordered;
 mod packed;
 mod range;
+mod readers;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -99,6 +100,15 @@ impl Default for Form {
 }
 
 impl SortedSet {
+    /// The set as it is now, made at once: to be walked through, and for nothing else.
+    pub fn image(&self) -> Self {
+        let form = match &self.form {
+            Form::Packed(packed) => Form::Packed(packed.clone()),
+            Form::Ordered(ordered) => Form::Ordered(Sharing::new(ordered.image())),
+        };
+        Self { form }
+    }
+
     /// A set of these elements, in any order, whose members are distinct. Scores are not NaN.
     pub fn from_entries<M: AsRef<[u8]>>(mut entries: Vec<(M, f64)>, limits: Limits) -> Self {
         sort(&mut entries);

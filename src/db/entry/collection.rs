@@ -17,6 +17,11 @@ use crate::types::{Array, Bitmap, Collection, ExpiringParts, Hash, List, PathHas
 pub unsafe trait InEntry: Collection + Clone + Send + 'static {
     /// The kind of entry that has this collection in its slot.
     const KIND: Kind;
+
+    /// The collection as it is now, to be walked through and for nothing else, however it is changed meanwhile.
+    fn image(&self) -> Self {
+        self.clone()
+    }
 }
 
 macro_rules! in_entry {
@@ -28,7 +33,17 @@ macro_rules! in_entry {
         }
     )*};
 }
-in_entry!(List, Set, SortedSet, Hash, Stream, Array, PathHash, Bitmap, Bundled);
+in_entry!(List, Set, Hash, Stream, Array, PathHash, Bitmap, Bundled);
+
+const _: () = assert!(size_of::<SortedSet>() <= Kind::SortedSet.slot_bytes() && align_of::<SortedSet>() <= WORD);
+// SAFETY: the kind has the type's name, and the assertion above tells that it fits.
+unsafe impl InEntry for SortedSet {
+    const KIND: Kind = Kind::SortedSet;
+
+    fn image(&self) -> Self {
+        SortedSet::image(self)
+    }
+}
 
 /// What is uncommon about a collection of a kind, whatever is in it.
 const fn uncommon_kind(kind: Kind) -> Option<Uncommon> {
@@ -158,6 +173,13 @@ impl<'a> EntryView<'a> {
     pub(super) fn copy_of_collection(self) -> Slot {
         let copy = with_collection!(self, T => self.collection::<T>().map(|value| into_slot(value.clone())), else None);
         copy.unwrap_or([MaybeUninit::uninit(); COLLECTION_BYTES / WORD])
+    }
+
+    /// The slot of an image of the collection: see [`InEntry::image`].
+    pub(super) fn image_of_collection(self) -> Slot {
+        let image =
+            with_collection!(self, T => self.collection::<T>().map(|value| into_slot(value.image())), else None);
+        image.unwrap_or([MaybeUninit::uninit(); COLLECTION_BYTES / WORD])
     }
 
     /// The collection, if the entry has one of this type.

@@ -188,13 +188,13 @@ impl<'a> EntryView<'a> {
         unsafe { self.raw.add(self.header().slot_offset()) }
     }
 
-    /// The slot of a copy, which owns as much as this one.
-    pub(super) fn slot_of_copy(self) -> Slot {
+    /// The slot of a copy, which owns as much as this one, of a collection as `copy_of_collection` makes it.
+    pub(super) fn slot_of_copy(self, copy_of_collection: impl FnOnce(Self) -> Slot) -> Slot {
         match self.kind() {
             Kind::Int => word_slot(self.slot()),
             Kind::Inline => word_slot(0),
             Kind::Shared => word_slot(arc_into_slot(self.shared().to_arc())),
-            collection_kinds!() => self.copy_of_collection(),
+            collection_kinds!() => copy_of_collection(self),
         }
     }
 

@@ -2,14 +2,17 @@
 //!
 //! # Invariants
 //! The tree holds one slot for each item of the table, and none else. An item that is changed or freed is taken out of
-//! the tree first; this file alone gets at both.
+//! the tree first; this file alone gets at both. An image ([`Ordered::image`]) has a tree and no table: its items are
+//! those of another set, which leaves them alone for as long as the image lives.
 
 // The tree's slots are made here, with a promise that the compiler cannot check.
 #![allow(unsafe_code)]
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::item::{Item, ItemRef, Slot};
+use super::readers::{Kept, Readers};
 use super::tree::{self, SeekElement, SeekMember, SeekScore, Tree};
 use super::{Change, Entry, LexRange, ScoreRange, StoredScore};
 use crate::types::listpack::Element;
@@ -25,6 +28,10 @@ pub struct Ordered {
     tree: Tree,
     /// The memory of all items.
     item_bytes: usize,
+    /// The images there are.
+    readers: Readers,
+    /// What keeps the items of an image.
+    kept: Option<Arc<Kept>>,
 }
 
 fn entry(item: ItemRef<'_>) -> Entry<'_> {
@@ -64,7 +71,15 @@ impl Ordered {
                 }
             }
         }
-        Self { tree: Tree::from_sorted(&slots), table, item_bytes }
+        Self { tree: Tree::from_sorted(&slots), table, item_bytes, readers: Readers::default(), kept: None }
+    }
+
+    /// The elements as they are now, made at once: to be walked through by whoever copies a data set. Its members cannot
+    /// be looked up, and nothing in it can be changed.
+    pub fn image(&self) -> Self {
+        let kept = self.kept.clone().unwrap_or_else(|| self.readers.add());
+        let (table, tree) = (Table::new(HashSeed::of_process()), self.tree.clone());
+        Self { table, tree, item_bytes: self.item_bytes, readers: Readers::default(), kept: Some(kept) }
     }
 
     /// The number of elements.
@@ -98,6 +113,9 @@ impl Ordered {
                 let Some(score) = decide(None) else { return Change::None };
                 let item = vacant.insert(Item::new(member, score)).into_view();
                 self.item_bytes += item.heap_bytes();
+                if self.readers.are_there() {
+                    self.readers.note_new(item.address());
+                }
                 self.tree.insert(&SeekElement::new(score, member), slot_of(item));
                 Change::Added
             }
@@ -106,8 +124,16 @@ impl Ordered {
                 let Some(score) = decide(Some(current)).filter(|score| *score != current) else { return Change::None };
                 let (address, bytes) = (slot.address(), slot.view().heap_bytes());
                 let (old, new) = (SeekElement::new(current, member), SeekElement::new(score, member));
+                let readers = &mut self.readers;
                 let moved = self.tree.update(&old, address, &new, || {
-                    slot.update(|item| item.set_score(score));
+                    slot.update(|item| match readers.are_there() {
+                        false => item.set_score(score),
+                        true => {
+                            let old = std::mem::replace(item, Item::new(member, score));
+                            readers.note_new(item.view().address());
+                            readers.leave(old);
+                        }
+                    });
                     slot_of(slot.view())
                 });
                 assert!(moved, "what is in the table is in the tree");
@@ -124,7 +150,10 @@ impl Ordered {
         let removed = self.tree.remove(&SeekElement::at(slot.view()), slot.address());
         assert!(removed, "what is in the table is in the tree");
         self.item_bytes -= slot.view().heap_bytes();
-        slot.remove();
+        let item = slot.remove();
+        if self.readers.are_there() {
+            self.readers.leave(item);
+        }
         true
     }
 
@@ -147,7 +176,10 @@ impl Ordered {
                     unreachable!("what is in the tree is in the table")
                 };
                 self.item_bytes -= item.heap_bytes();
-                found.remove();
+                let item = found.remove();
+                if self.readers.are_there() {
+                    self.readers.leave(item);
+                }
             }
         }
     }
@@ -187,6 +219,14 @@ impl Ordered {
 impl Clone for Ordered {
     fn clone(&self) -> Self {
         Self::from_sorted(self.tree.iter(0..self.len()).map(|item| (item.member(), item.score())))
+    }
+}
+
+impl Drop for Ordered {
+    fn drop(&mut self) {
+        if self.readers.are_there() {
+            self.readers.leave_all(self.table.take());
+        }
     }
 }
 

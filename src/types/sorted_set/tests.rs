@@ -194,6 +194,35 @@ proptest! {
     }
 
     #[test]
+    fn images_stay_what_the_set_was(
+        start in proptest::collection::vec((member(), score()), 0..400),
+        steps in proptest::collection::vec((step(), 0..8u8), 1..150),
+    ) {
+        let mut twin = Twin::default();
+        for (member, score) in start {
+            twin.insert(&member, score);
+        }
+        let mut set = SortedSet::from_entries(twin.0.clone(), NEVER);
+        let mut images: Vec<(SortedSet, Twin)> = Vec::new();
+        for (step, kind) in steps {
+            match kind {
+                0 if images.len() < 4 => images.push((set.image(), twin.clone())),
+                1 if !images.is_empty() => drop(images.remove(0)),
+                2 => set = set.clone(),
+                _ => {}
+            }
+            take(&mut set, &mut twin, NEVER, step);
+        }
+        check(&set, &twin);
+        drop(set);
+        for (image, twin) in images {
+            prop_assert_eq!(image.len(), twin.0.len());
+            prop_assert!(same(&image.image().iter().map(owned).collect::<Vec<_>>(), &twin.0));
+            prop_assert!(same(&image.iter().map(owned).collect::<Vec<_>>(), &twin.0));
+        }
+    }
+
+    #[test]
     fn sets_grow_out_of_their_listpack(
         entries in 0..12usize, value in 0..6usize, steps in proptest::collection::vec(step(), 1..60),
     ) {
@@ -359,4 +388,23 @@ fn a_set_is_sixteen_bytes_and_can_be_freed_elsewhere() {
     let set = SortedSet::from_entries((0..1000).map(|index| (name(index), 1.0)).collect(), NEVER);
     assert_eq!(set.free_effort(), 1000);
     std::thread::spawn(move || drop(set)).join().expect("freed");
+}
+
+#[test]
+fn another_thread_reads_and_drops_an_image_of_a_set_that_is_changed_here() {
+    let entries: Vec<_> = (0..5000).map(|number| (format!("{number}"), f64::from(number))).collect();
+    let mut set = SortedSet::from_entries(entries, NEVER);
+    for round in 0..10u32 {
+        let image = set.image();
+        let reader = std::thread::spawn(move || {
+            let odd = image.iter().filter(|entry| entry.score().fract() != 0.0).count();
+            assert_eq!(odd, 100 * round as usize);
+        });
+        for number in 0..100 {
+            let number = round * 100 + number;
+            set.insert(format!("{number}").as_bytes(), f64::from(number) + 0.5, NEVER);
+            set.remove(format!("{}", 4999 - number).as_bytes());
+        }
+        reader.join().expect("it saw one value");
+    }
 }

@@ -18,6 +18,9 @@
 //! the next node: a full one gives some of its entries to a neighbour, or is split. At the ends of the order it is
 //! split unevenly, so that a set filled in order has full leaves. A node that becomes small joins a small neighbour.
 //! An element whose new score leaves it between the same neighbours only has its key changed.
+//!
+//! Copies of a tree have its inner nodes in common, with all that is below them, until they are changed: a change copies
+//! those on its way, and the leaves of the last one, some 50 KB.
 
 mod keys;
 mod seek;
@@ -28,6 +31,7 @@ use std::ops::Range;
 use std::ptr::NonNull;
 
 use super::item::{ItemRef, Slot, score_key, upper};
+use crate::types::sharing::Sharing;
 use crate::util::alloc::size_class;
 use keys::{ENTRIES_MAX, Keys};
 
@@ -49,10 +53,10 @@ enum Found {
     Kept,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Node {
     Leaf(Box<Keys>),
-    Inner(Box<Inner>),
+    Inner(Sharing<Inner>),
 }
 
 #[derive(Debug)]
@@ -61,7 +65,16 @@ struct Inner {
     branches: Vec<Branch>,
 }
 
-#[derive(Debug)]
+impl Clone for Inner {
+    /// A copy with room for as much.
+    fn clone(&self) -> Self {
+        let mut branches = Vec::with_capacity(ENTRIES_MAX);
+        branches.extend_from_slice(&self.branches);
+        Self { keys: self.keys.clone(), branches }
+    }
+}
+
+#[derive(Clone, Debug)]
 struct Branch {
     /// The number of elements below.
     count: usize,
@@ -120,6 +133,7 @@ impl Node {
                 Some(_) | None => Found::Nowhere,
             },
             Node::Inner(inner) => {
+                let inner: &mut Inner = inner;
                 let child = inner.child_of(seek);
                 let branch = &mut inner.branches[child];
                 let found = branch.node.remove(seek, address, keep);
@@ -143,6 +157,7 @@ impl Node {
                 count
             }
             Node::Inner(inner) => {
+                let inner: &mut Inner = inner;
                 let (child, rank) = inner.child_at(rank);
                 let branch = &mut inner.branches[child];
                 let count = branch.node.take(rank, most, taken);
@@ -161,6 +176,7 @@ impl Node {
                 entries
             }
             (Node::Inner(inner), Node::Inner(left)) => {
+                let (inner, left): (&mut Inner, &mut Inner) = (inner, left);
                 inner.keys.move_front(entries, &mut left.keys);
                 let before = left.branches.len();
                 left.branches.extend(inner.branches.drain(..entries));
@@ -178,6 +194,7 @@ impl Node {
                 entries
             }
             (Node::Inner(inner), Node::Inner(right)) => {
+                let (inner, right): (&mut Inner, &mut Inner) = (inner, right);
                 inner.keys.move_back(entries, &mut right.keys);
                 let first = inner.branches.len() - entries;
                 right.branches.splice(..0, inner.branches.drain(first..));
@@ -193,15 +210,15 @@ impl Node {
             Node::Inner(inner) => {
                 let below: usize = inner.branches.iter().map(|branch| branch.node.heap_bytes()).sum();
                 let branches = size_class(inner.branches.capacity() * size_of::<Branch>());
-                size_class(size_of::<Inner>()) + branches + below
+                size_class(Sharing::<Inner>::BYTES) + branches + below
             }
         }
     }
 }
 
 impl Inner {
-    fn new() -> Box<Self> {
-        Box::new(Self { keys: Keys::new(), branches: Vec::with_capacity(ENTRIES_MAX) })
+    fn new() -> Sharing<Self> {
+        Sharing::new(Self { keys: Keys::new(), branches: Vec::with_capacity(ENTRIES_MAX) })
     }
 
     /// The branch where the elements just before a place are, if there are any: the last that begins before it.
@@ -304,8 +321,8 @@ impl Inner {
     }
 }
 
-/// The tree.
-#[derive(Debug)]
+/// The tree. A copy has the same elements.
+#[derive(Clone, Debug)]
 pub struct Tree {
     root: Node,
     len: usize,

@@ -14,7 +14,7 @@ pub const ENTRIES_MAX: usize = LANES - 1;
 pub const UNUSED: i32 = i32::MAX;
 
 /// The keys of some elements, in order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Keys {
     /// Upper halves of score keys; see `UNUSED`.
     pub uppers: [i32; LANES],
