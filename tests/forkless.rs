@@ -307,3 +307,23 @@ fn a_replica_that_goes_away_ends_the_walk_that_was_for_it_alone() {
     follow(&replica, primary.port());
     wait_for_same(&[&primary, &replica]);
 }
+
+#[test]
+fn a_snapshot_of_a_cluster_says_how_many_keys_each_slot_has() {
+    let server = start(&["--cluster-enabled", "yes"]);
+    let mut connection = server.connect();
+    connection.cmd(&["cluster", "addslotsrange", "0", "16383"]);
+    wait_until("the cluster has all slots", || {
+        connection.cmd(&["cluster", "info"]).text().contains("cluster_state:ok")
+    });
+    // What expires needs a version that tells of slots.
+    run_all(&mut connection, &["hset a f v".to_owned(), "hpexpire a 100000000 fields 1 f".to_owned()]);
+    for method in ["fork", "forkless"] {
+        connection.cmd(&["bgsave", method]);
+        wait_for_save(&mut connection);
+        let file = fs::read(server.directory().join("dump.rdb")).expect("a file");
+        // The slot is 15495, as a length of two bytes; it has one key, which does not expire.
+        let told = [0xf4, 0x7c, 0x87, 1, 0];
+        assert!(file.windows(told.len()).any(|bytes| bytes == told), "{method}");
+    }
+}

@@ -52,7 +52,7 @@ pub struct Image {
 }
 
 /// How large a database was when a snapshot began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabaseSize {
     /// Its number.
     pub database: usize,
@@ -60,6 +60,8 @@ pub struct DatabaseSize {
     pub keys: usize,
     /// Those of them that expire.
     pub expiring: usize,
+    /// The slots that have some, and how many, where keys are kept by slot.
+    pub slots: Vec<(usize, usize)>,
 }
 
 /// Copies of some keys of a database.

@@ -258,6 +258,11 @@ impl Dict {
         self.slots.is_some()
     }
 
+    /// The slots that have keys, and how many, where keys are kept by slot.
+    pub fn slots(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.slots.iter().flat_map(|slots| slots.filled()).map(|(slot, table)| (slot, table.len()))
+    }
+
     /// How many keys a slot has, where keys are kept by slot.
     pub fn len_of_slot(&self, slot: usize) -> usize {
         self.slots.as_ref().map_or(0, |slots| slots.count(slot))
@@ -295,8 +300,7 @@ impl Dict {
     /// From now on the content as it is at this moment is kept for a snapshot, until all of it was taken; a number
     /// tells it from others. See [`Capture`].
     pub fn begin_capture(&mut self, database: usize) {
-        let filled = self.slots.iter().flat_map(|slots| slots.filled()).map(|(slot, table)| (slot, table.len()));
-        let tables = self.slots.is_none().then_some((0, self.keys.len())).into_iter().chain(filled);
+        let tables = self.slots.is_none().then_some((0, self.keys.len())).into_iter().chain(self.slots());
         self.indexes.capture = Some(Box::new(Capture::new(database, tables, self.slots.is_some())));
     }
 

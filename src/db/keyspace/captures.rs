@@ -13,7 +13,8 @@ impl Databases {
         self.end_capture();
         let mut sizes = Vec::new();
         for (database, db) in self.all.iter_mut().enumerate().filter(|(_, db)| !db.dict.is_empty()) {
-            sizes.push(DatabaseSize { database, keys: db.dict.len(), expiring: db.dict.expires_len() });
+            let (keys, expiring, slots) = (db.dict.len(), db.dict.expires_len(), db.dict.slots().collect());
+            sizes.push(DatabaseSize { database, keys, expiring, slots });
             db.dict.begin_capture(database);
         }
         sizes

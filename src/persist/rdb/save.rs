@@ -149,7 +149,8 @@ pub fn save_images(
         }
         if selected.replace(database) != Some(database) {
             let size = sizes.iter().position(|size| size.database == database).map(|place| sizes.swap_remove(place));
-            file.select(database, size);
+            file.select(database, size.as_ref());
+            size.iter().for_each(|size| file.slots(size));
         }
         for image in images {
             file.key(database, image.entry.view(), image.blessed);
@@ -245,7 +246,7 @@ impl<'a> File<'a> {
     }
 
     /// The keys that follow are those of a database; where that is said first it is said how large it is.
-    fn select(&mut self, database: usize, size: Option<DatabaseSize>) {
+    fn select(&mut self, database: usize, size: Option<&DatabaseSize>) {
         self.out.byte(opcode::SELECT_DB);
         self.out.length(database as u64);
         if let Some(size) = size.filter(|_| self.version.is_from(VERSION_AUX)) {
@@ -255,21 +256,35 @@ impl<'a> File<'a> {
         }
     }
 
+    /// How large the slots of a database are whose keys come in any order: whoever reads the file makes room for them.
+    /// How many keys of each expire is not known, nor of importance; here all slots have the same share of them.
+    fn slots(&mut self, size: &DatabaseSize) {
+        if SLOT_INFO.allows(self.version) {
+            for &(slot, keys) in &size.slots {
+                self.slot(slot, keys, keys * size.expiring / size.keys.max(1));
+            }
+        }
+    }
+
+    fn slot(&mut self, slot: usize, keys: usize, expiring: usize) {
+        self.out.byte(opcode::SLOT_INFO);
+        [slot, keys, expiring].iter().for_each(|number| self.out.length(*number as u64));
+    }
+
     fn database(&mut self, db: &Databases, index: usize, on_key: OnKey<'_>) {
         let dict = &db.database(index).dict;
         if dict.is_empty() {
             return;
         }
-        let size = DatabaseSize { database: index, keys: dict.len(), expiring: dict.expires_len() };
-        self.select(index, Some(size));
+        let (keys, expiring) = (dict.len(), dict.expires_len());
+        self.select(index, Some(&DatabaseSize { database: index, keys, expiring, slots: Vec::new() }));
         let mut saved = 0;
         if !dict.is_by_slot() || !SLOT_INFO.allows(self.version) {
             return self.entries(index, dict, dict.iter(), &mut saved, on_key);
         }
         for slot in (0..SLOTS).filter(|slot| dict.len_of_slot(*slot) > 0) {
             let expiring = dict.iter_slot(slot).filter(|entry| entry.expire_at().is_some()).count();
-            self.out.byte(opcode::SLOT_INFO);
-            [slot, dict.len_of_slot(slot), expiring].iter().for_each(|number| self.out.length(*number as u64));
+            self.slot(slot, dict.len_of_slot(slot), expiring);
             self.entries(index, dict, dict.iter_slot(slot), &mut saved, on_key);
         }
     }
