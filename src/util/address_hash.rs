@@ -8,6 +8,9 @@ pub type AddressMap<V> = HashMap<usize, V, BuildHasherDefault<AddressHasher>>;
 /// A set of addresses.
 pub type AddressSet = HashSet<usize, BuildHasherDefault<AddressHasher>>;
 
+/// An odd number whose bits have no pattern: the golden ratio's.
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// Hashes addresses.
 #[derive(Default)]
 pub struct AddressHasher(u64);
@@ -18,9 +21,10 @@ impl Hasher for AddressHasher {
     }
 
     fn write_usize(&mut self, number: usize) {
-        // The upper half of the product depends on all bits.
-        let product = u128::from(self.0 ^ number as u64) * u128::from(0x9e37_79b9_7f4a_7c15_u64);
-        self.0 = product as u64 ^ (product >> 64) as u64;
+        let product = (self.0 ^ number as u64).wrapping_mul(FACTOR);
+        // The upper half of a product depends on more bits than the lower one.
+        let product = (product ^ product >> 32).wrapping_mul(FACTOR);
+        self.0 = product ^ product >> 32;
     }
 
     fn finish(&self) -> u64 {
