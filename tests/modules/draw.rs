@@ -11,7 +11,8 @@
 //! - DEL with `*`: a place whose text begins with that of another, as 10 and 1, counts as one within that;
 //! - writes that come to a value on more ways than one, as `$..b..a`: RedisJSON counts it as often, or leaves it;
 //! - writes with filters: what changes may move what the filter is still to be asked about;
-//! - numbers of more digits than a double has: some of them are read there as a double that is not the nearest;
+//! - numbers that RedisJSON reads as a double beside the nearest, as it does with some of more digits than a double has
+//!   and some of large exponents: here they are read as the nearest, so that what was saved comes back;
 //! - DEBUG MEMORY: memory is laid out in another way.
 
 use super::common::Reply;
@@ -212,7 +213,9 @@ fn text(chance: &mut Chance) -> String {
             let mut text = value(chance, 3);
             let at = (0..=chance.below(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
             let rest = text.split_off(at);
-            text + chance.choose(&["", ",", "]", "}", "\"", " ", "1", "x", ":"]) + rest.get(1..).unwrap_or_default()
+            text += chance.choose(&["", ",", "]", "}", "\"", " ", "1", "x", ":"]);
+            text += rest.get(1..).unwrap_or_default();
+            if has_nearest_doubles(&text) { text } else { value(chance, 3) }
         }
         4 => {
             let names = 20 + chance.below(20);
@@ -223,6 +226,13 @@ fn text(chance: &mut Chance) -> String {
         5 => format!(" {{ \"a\" : {} ,\n\t\"a\" :{} }} ", value(chance, 1), value(chance, 1)),
         _ => value(chance, 3),
     }
+}
+
+/// Whether `serde_json`, by which RedisJSON reads, finds the nearest double for each number of a text.
+pub fn has_nearest_doubles(text: &str) -> bool {
+    let is_of_number = |byte: char| byte.is_ascii_digit() || matches!(byte, '.' | 'e' | 'E' | '+' | '-');
+    text.split(|byte| !is_of_number(byte))
+        .all(|number| serde_json::from_str(number).map_or(true, |value: f64| number.parse() == Ok(value)))
 }
 
 /// A call of any command.

@@ -75,3 +75,13 @@ fn replies_that_differ_in_the_order_of_members_alone_count_as_the_same() {
     assert!(!same("[1,2]", "[2,1]"));
     assert!(!same("1", "1.0"));
 }
+
+#[test]
+fn numbers_that_redisjson_reads_as_a_double_beside_the_nearest_are_not_drawn() {
+    for text in ["18446744073719551615", "[1,123.456e-72]", "{\"a\":[1,18446744073719551615]}"] {
+        assert!(!draw::has_nearest_doubles(text), "{text}");
+    }
+    for text in ["18446744073709551615", "123456789012345678901234567890", "[1e300,{\"a\":-0.0}]", "1e+,.", "{}"] {
+        assert!(draw::has_nearest_doubles(text), "{text}");
+    }
+}
