@@ -138,7 +138,7 @@ fn a_format_takes_values_apart_as_deep_as_it_says() {
         document,
         "3",
         &[
-            ("JSON.GET k FORMAT EXPAND $.a", array(&[array(&[whole.clone()])])),
+            ("JSON.GET k FORMAT EXPAND $.a", array(&[array(std::slice::from_ref(&whole))])),
             ("JSON.GET k FORMAT EXPAND1 $.a", array(&[array(&[Reply::bulk(r#"[1,"x",[true]]"#)])])),
             ("JSON.GET k FORMAT EXPAND1 $.s", array(&[array(&[Reply::bulk("\"y\"")])])),
             ("JSON.GET k FORMAT STRING $.s", Reply::bulk("[\"y\"]")),
