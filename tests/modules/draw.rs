@@ -321,6 +321,34 @@ fn arrays(chance: &mut Chance) -> Vec<String> {
     }
 }
 
+fn is_number(text: &str) -> bool {
+    serde_json::from_str::<f64>(text).is_ok()
+}
+
+/// A document with its numbers as texts, so that each of their digits counts: `serde_json` takes some that differ for the
+/// same.
+fn with_numbers_quoted(text: &[u8]) -> Vec<u8> {
+    let mut quoted = Vec::new();
+    let (mut is_in_text, mut is_in_number, mut is_escaped) = (false, false, false);
+    for &byte in text {
+        let is_of_number = !is_in_text
+            && if is_in_number {
+                matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')
+            } else {
+                matches!(byte, b'0'..=b'9' | b'-')
+            };
+        if is_of_number != is_in_number {
+            quoted.push(b'"');
+            is_in_number = is_of_number;
+        }
+        is_in_text ^= byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        quoted.push(byte);
+    }
+    quoted.extend(is_in_number.then_some(b'"'));
+    quoted
+}
+
 /// Where in a wrong escape the fault is, versions of `serde_json` tell in different ways.
 const ESCAPE: &str = "invalid escape at line ";
 
@@ -334,17 +362,17 @@ pub fn canonical(words: &[String], reply: Reply) -> String {
 
 fn canonical_by(command: &str, sorts: bool, reply: Reply) -> String {
     match reply {
-        Reply::Bulk(text) => match serde_json::from_slice::<serde_json::Value>(&text) {
+        Reply::Bulk(text) => match serde_json::from_slice::<serde_json::Value>(&with_numbers_quoted(&text)) {
             Ok(serde_json::Value::Array(values)) if sorts => {
                 let mut values: Vec<String> = values.iter().map(serde_json::Value::to_string).collect();
                 values.sort();
                 format!("[{}]", values.join(","))
             }
             Ok(value) if value.is_object() || value.is_array() => value.to_string(),
-            Ok(value) if value.is_number() && command == "JSON.RESP" => {
-                format!("{:?}", String::from_utf8_lossy(&text).parse::<f64>())
-            }
-            _ => format!("{:?}", String::from_utf8_lossy(&text)),
+            _ => match String::from_utf8_lossy(&text) {
+                text if command == "JSON.RESP" && is_number(&text) => format!("{:?}", text.parse::<f64>()),
+                text => format!("{text:?}"),
+            },
         },
         Reply::Array(items) => {
             let mut items: Vec<String> = items.into_iter().map(|item| canonical_by(command, sorts, item)).collect();

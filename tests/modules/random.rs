@@ -74,6 +74,9 @@ fn replies_that_differ_in_the_order_of_members_alone_count_as_the_same() {
     assert!(same(r#"{"a":1,"b":[2]}"#, r#"{"b":[2],"a":1}"#));
     assert!(!same("[1,2]", "[2,1]"));
     assert!(!same("1", "1.0"));
+    assert!(!same("[1e3]", "[1000.0]"));
+    assert!(!same("[1.844674407371955e19]", "[1.8446744073719554e19]"));
+    assert!(same(r#"{"a\"1":1.5e-7,"b":"-2"}"#, r#"{"b":"-2","a\"1":1.5e-7}"#));
 }
 
 #[test]
