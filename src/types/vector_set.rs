@@ -312,9 +312,7 @@ impl VectorSet {
         let mut found = match (search.all, search.filter) {
             (true, _) => self.nearest_of_all(view, search.count, accept),
             (false, None) => self.graph.search(&self.vectors, view, ef),
-            (false, Some(_)) => {
-                self.graph.search_filtered(&self.vectors, view, search.count.min(ef), search.effort, &mut accept)
-            }
+            (false, Some(_)) => self.graph.search_filtered(&self.vectors, view, ef, search.effort, &mut accept),
         };
         found.truncate(search.count);
         found.into_iter().map(|near| {

@@ -133,6 +133,25 @@ fn a_filter_finds_the_nearest_of_those_that_match() {
 }
 
 #[test]
+fn a_search_for_one_element_with_a_filter_looks_as_far_around_as_ef_says() {
+    let mut random = Random::from_seed(5);
+    let mut set = filled(600, shape(8, Quantization::None), &mut random);
+    for number in 0..600 {
+        set.set_attributes(format!("e{number}").as_bytes(), format!("{{\"n\":{number}}}").as_bytes());
+    }
+    let filter = Filter::new(b".n % 2 == 0").expect("an expression");
+    let options = |ef, all| Search { count: 1, ef, filter: Some(&filter), effort: usize::MAX, all };
+    let targets: Vec<Target> = (0..200).map(|_| set.target(vector(&mut random, 8))).collect();
+    let hits = |ef| {
+        let is_nearest =
+            |target: &&Target| found(&set, target, &options(ef, false)) == found(&set, target, &options(1, true));
+        targets.iter().filter(is_nearest).count()
+    };
+    let (close, wide) = (hits(1), hits(100));
+    assert!(close < 195 && wide >= 199, "{close} and {wide} of 200");
+}
+
+#[test]
 fn equal_seeds_give_equal_sets() {
     let build = || filled(300, shape(6, Quantization::Int8), &mut Random::from_seed(9));
     let links = |set: &VectorSet| -> Vec<Vec<Vec<u64>>> { set.saved().map(|element| element.links).collect() };
