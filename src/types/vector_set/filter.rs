@@ -38,9 +38,13 @@ enum Waiting {
 impl Filter {
     /// Reads an expression. The error is where in it something is wrong; the beginning if that cannot be said.
     pub fn new(expression: &[u8]) -> Result<Self, usize> {
-        let mut tokens = Tokens::new(expression);
+        let (mut text, mut tokens) = (Tokens::new(expression), Vec::new());
+        // The whole text first: what is no token is told before what is in the wrong place.
+        while let Some(token) = text.next()? {
+            tokens.push(token);
+        }
         let (mut steps, mut waiting) = (Vec::new(), Vec::new());
-        while let Some(token) = tokens.next()? {
+        for token in tokens {
             match token {
                 Token::Value(value) => steps.push(Step::Push(value)),
                 Token::Field(name) => steps.push(Step::Field(name)),

@@ -175,6 +175,8 @@ fn what_is_no_expression_is_told_from_where_it_goes_wrong() {
         ("()", "()"),
         ("(1", "(1"),
         ("1)", "1)"),
+        ("1) + [2 3]", "3]"),
+        ("1) and true * true", " * true"),
         ("1 +", "1 +"),
         ("and 1", "and 1"),
         ("1 andx 5", " 5"),
