@@ -4,7 +4,8 @@
 //! are linked does not, nor which are chosen at random: of those only the form of the reply is compared. Scores may
 //! differ in the last digits, by the order in which floats are added, and what is equally far comes in any order.
 //! Components that are no numbers, or whose squares are none, are not drawn: nothing is near or far from such a vector,
-//! and one of them puts the order of all that Redis finds in disarray.
+//! and one of them puts the order of all that Redis finds in disarray. Nor is REDUCE with more components than the vector
+//! has: Redis 8.2.3 takes that, and makes vectors longer by it; later versions refuse it, as is done here.
 
 use crate::common::Reply;
 use crate::common::random::Random;
@@ -56,9 +57,9 @@ fn component(random: &mut Random) -> String {
     }
 }
 
-/// A vector as VADD and VSIM take it.
-fn vector(random: &mut Random, dimension: usize, words: &mut Vec<Vec<u8>>) {
-    let dimension = if random.below(30) == 0 { 1 + random.below(8) } else { dimension };
+/// A vector as VADD and VSIM take it, now and then of another dimension, but of no fewer components than the least.
+fn vector(random: &mut Random, dimension: usize, least: usize, words: &mut Vec<Vec<u8>>) {
+    let dimension = if random.below(30) == 0 { least.max(1 + random.below(8)) } else { dimension };
     if random.below(3) == 0 {
         let floats = (0..dimension).map(|_| (random.below(2001) as f32 - 1000.0) / 100.0);
         let mut blob: Vec<u8> = floats.flat_map(f32::to_le_bytes).collect();
@@ -67,7 +68,8 @@ fn vector(random: &mut Random, dimension: usize, words: &mut Vec<Vec<u8>>) {
         return;
     }
     let count = match random.below(60) {
-        0 => one_of(random, &["0", "-1", "x", "99999999999999999999", "2"]).to_owned(),
+        0 => one_of(random, &["0", "-1", "x", "99999999999999999999"]).to_owned(),
+        1 => least.max(2).to_string(),
         _ => dimension.to_string(),
     };
     words.extend(["VALUES".into(), count.into_bytes()]);
@@ -101,10 +103,11 @@ pub fn filter(random: &mut Random, depth: usize) -> String {
 }
 
 fn add(random: &mut Random, words: &mut Vec<Vec<u8>>, form: &str, dimension: usize, reduced: Option<usize>) {
-    if let Some(to) = reduced.filter(|_| random.below(30) > 0) {
+    let reduced = reduced.filter(|_| random.below(30) > 0);
+    if let Some(to) = reduced {
         words.extend(["REDUCE".into(), to.to_string().into_bytes()]);
     }
-    vector(random, dimension, words);
+    vector(random, dimension, reduced.unwrap_or(1), words);
     words.push(name(random).into_bytes());
     if !form.is_empty() && random.below(30) > 0 {
         words.push(form.into());
@@ -127,7 +130,7 @@ fn add(random: &mut Random, words: &mut Vec<Vec<u8>>, form: &str, dimension: usi
 fn search(random: &mut Random, words: &mut Vec<Vec<u8>>, dimension: usize) {
     match random.below(2) {
         0 => words.extend(["ELE".into(), name(random).into_bytes()]),
-        _ => vector(random, dimension, words),
+        _ => vector(random, dimension, 1, words),
     }
     if random.below(6) > 0 {
         words.push("WITHSCORES".into());
