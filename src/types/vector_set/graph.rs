@@ -172,13 +172,13 @@ impl Graph {
             scratch.restart(self.len());
             let Scratch { seen, pool, .. } = scratch;
             pool.reset(ef);
-            for start in &starts {
+            for start in starts.iter().take(effort) {
                 seen.insert(start.node());
                 if accept(start.node()) {
                     pool.offer(*start);
                 }
             }
-            let mut asked = starts.len();
+            let mut asked = starts.len().min(effort);
             let mut ahead: BinaryHeap<Reverse<Near>> = starts.into_iter().map(Reverse).collect();
             while let Some(Reverse(nearest)) = ahead.pop() {
                 if !pool.wants(nearest) || asked >= effort {
@@ -253,14 +253,17 @@ impl Graph {
                 Verdict::Refused => {}
             }
         }
-        // Links that nobody has to give up another for are free; some room is left for nodes to come.
-        for near in &nearest {
-            if self.links(node, level).len() >= self.links_max(level) / 4 * 3 {
-                break;
-            }
-            let has_room = self.links(near.node(), level).len() < self.links_max(level);
-            if has_room && !self.links(node, level).contains(&near.node()) {
-                self.link(node, near.node(), level);
+        // Links that nobody has to give up another for are free. A new node has no more of its own than M, but the nearest
+        // that was there before gets them among what was found; some room is left for nodes to come.
+        if let Some(older) = taken.first().map(|near| near.node()) {
+            for other in nearest.iter().map(|near| near.node()).filter(|other| *other != older) {
+                if self.links(older, level).len() >= self.links_max(level) / 4 * 3 {
+                    break;
+                }
+                let has_room = self.links(other, level).len() < self.links_max(level);
+                if has_room && !self.links(older, level).contains(&other) {
+                    self.link(older, other, level);
+                }
             }
         }
         // What room its neighbors have left is used at once: it costs little time here, and a search finds more.

@@ -152,6 +152,38 @@ fn a_search_for_one_element_with_a_filter_looks_as_far_around_as_ef_says() {
 }
 
 #[test]
+fn a_search_with_a_filter_begins_with_no_more_nodes_than_it_may_ask_about() {
+    let mut random = Random::from_seed(6);
+    let mut set = filled(600, shape(8, Quantization::None), &mut random);
+    for number in 0..600 {
+        set.set_attributes(format!("e{number}").as_bytes(), b"{}");
+    }
+    let filter = Filter::new(b"1").expect("an expression");
+    for _ in 0..50 {
+        let target = set.target(vector(&mut random, 8));
+        for effort in [1, 2, 5] {
+            let options = Search { count: 100, ef: 100, filter: Some(&filter), effort, all: false };
+            let count = found(&set, &target, &options).len();
+            // The neighbors of the last one are all looked at.
+            assert!((1..=if effort == 1 { 1 } else { effort + 32 }).contains(&count), "{count} for {effort}");
+        }
+    }
+}
+
+#[test]
+fn a_new_node_has_no_more_links_than_m() {
+    let mut random = Random::from_seed(7);
+    for m in [4, 16] {
+        let mut set = VectorSet::new(Shape { m, ..shape(8, Quantization::None) }, 1);
+        for number in 0..400u32 {
+            set.insert(format!("e{number}").as_bytes(), vector(&mut random, 8), None, 60);
+            let links = set.graph.links(number, 0).len();
+            assert!(links <= m && (links > 0 || number == 0), "{links} of {m} for {number}");
+        }
+    }
+}
+
+#[test]
 fn equal_seeds_give_equal_sets() {
     let build = || filled(300, shape(6, Quantization::Int8), &mut Random::from_seed(9));
     let links = |set: &VectorSet| -> Vec<Vec<Vec<u64>>> { set.saved().map(|element| element.links).collect() };
