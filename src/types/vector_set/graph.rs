@@ -61,13 +61,15 @@ pub struct Graph {
     listed_from: usize,
     /// The node a search begins at, one of the highest.
     entry: u32,
+    /// The node that was linked last on level 0, and the nearest that were found for it: see [`Graph::fill`].
+    unfilled: Option<(u32, Box<[u32]>)>,
 }
 
 impl Graph {
     /// A graph without nodes that will have at most `m` links a node and level.
     pub fn new(m: usize) -> Self {
         let (width, listed_from) = if m > M_IN_ROWS { (1, 0) } else { (1 + 2 * m, 1) };
-        Self { m, base: Rows::new(width), lists: Rows::new(1), listed_from, entry: 0 }
+        Self { m, base: Rows::new(width), lists: Rows::new(1), listed_from, entry: 0, unfilled: None }
     }
 
     /// The number of nodes.
@@ -133,6 +135,7 @@ impl Graph {
             self.push(&vec![Vec::new(); level + 1]);
             return;
         }
+        self.fill();
         let target = vectors.view(node);
         with_scratch(self.len() + 1, |scratch| {
             let mut nearest = self.way_down(vectors, target, level, scratch);
@@ -253,18 +256,9 @@ impl Graph {
                 Verdict::Refused => {}
             }
         }
-        // Links that nobody has to give up another for are free. A new node has no more of its own than M, but the nearest
-        // that was there before gets them among what was found; some room is left for nodes to come.
-        if let Some(older) = taken.first().map(|near| near.node()) {
-            for other in nearest.iter().map(|near| near.node()).filter(|other| *other != older) {
-                if self.links(older, level).len() >= self.links_max(level) / 4 * 3 {
-                    break;
-                }
-                let has_room = self.links(other, level).len() < self.links_max(level);
-                if has_room && !self.links(older, level).contains(&other) {
-                    self.link(older, other, level);
-                }
-            }
+        if level == 0 {
+            let near = nearest.iter().map(|near| near.node()).take(self.links_max(0));
+            self.unfilled = Some((node, near.collect()));
         }
         // What room its neighbors have left is used at once: it costs little time here, and a search finds more.
         for _ in 0..2 {
@@ -277,6 +271,21 @@ impl Graph {
             && let Some(near) = nearest.first()
         {
             self.squeeze_in(vectors, node, near.node(), level);
+        }
+    }
+
+    /// Gives the node that was linked last the links that nobody has to give up another for; some room is left for nodes
+    /// to come. A new node has no more than M, as in Redis: it gets these when the next one comes.
+    fn fill(&mut self) {
+        let Some((node, near)) = self.unfilled.take() else { return };
+        for &other in &near {
+            if self.links(node, 0).len() >= self.links_max(0) / 4 * 3 {
+                return;
+            }
+            let has_room = self.links(other, 0).len() < self.links_max(0);
+            if has_room && !self.links(node, 0).contains(&other) {
+                self.link(node, other, 0);
+            }
         }
     }
 
@@ -350,6 +359,8 @@ impl Graph {
             }
         }
         self.renumber_last(node);
+        // Nodes have other numbers now.
+        self.unfilled = None;
     }
 
     /// Links nodes that had a neighbor in common with one another: each gets back one link, the shortest first.
@@ -451,7 +462,8 @@ impl Graph {
     pub fn heap_bytes(&self) -> usize {
         let list = |links: &Vec<u32>| size_of::<Vec<u32>>() + links.capacity() * size_of::<u32>();
         let listed = (0..self.len()).filter_map(|node| self.lists.row(node)[0].as_deref()).flatten();
-        self.base.heap_bytes() + self.lists.heap_bytes() + listed.map(list).sum::<usize>()
+        let unfilled = self.unfilled.as_ref().map_or(0, |(_, near)| size_of_val(&**near));
+        self.base.heap_bytes() + self.lists.heap_bytes() + listed.map(list).sum::<usize>() + unfilled
     }
 
     /// The number of allocations, about.
