@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use common::replication::Dice;
+use common::random::Random;
 use common::{Connection, PATIENCE, Reply, Server, encode, wait_until};
 
 /// Numbers from here on, of nine digits, stand for writes.
@@ -73,7 +73,7 @@ fn traced_server(folder: &Path, trace: &Path) -> Option<std::ffi::OsString> {
 /// Everybody in a test.
 struct Bench {
     server: Server,
-    dice: Dice,
+    dice: Random,
     drawn: u64,
     clients: Vec<Connection>,
     /// How many answers each of them has to come.
@@ -93,8 +93,14 @@ impl Bench {
         ];
         let server = Server::start_program(program, arguments.as_flattened());
         let clients = (0..CLIENTS).map(|_| server.connect()).collect();
-        let mut bench =
-            Bench { server, dice: Dice(seed), drawn: FIRST, clients, awaited: vec![0; CLIENTS], replicas: Vec::new() };
+        let mut bench = Bench {
+            server,
+            dice: Random(seed),
+            drawn: FIRST,
+            clients,
+            awaited: vec![0; CLIENTS],
+            replicas: Vec::new(),
+        };
         bench.say(0, &[&["SETRANGE", "big", &BIG_BYTES.to_string(), "x"]]);
         bench.listen(&encode(&["SYNC"]));
         let notes = ["CONFIG", "SET", "notify-keyspace-events", "KEA"];

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use common::random::Random;
 use common::replication::*;
 use common::{binary, wait_within};
 
@@ -46,7 +47,7 @@ impl Group {
     }
 
     /// Something happens.
-    fn strike(&mut self, dice: &mut Dice) {
+    fn strike(&mut self, dice: &mut Random) {
         let node = dice.roll(4) as usize;
         let lasts = Duration::from_millis(20 + dice.roll(600));
         match dice.roll(4) {
@@ -89,7 +90,7 @@ fn all_nodes_agree_once_all_is_well_again() {
     let mut group = Group::start();
     for round in 0..rounds {
         println!("round {round} of seed {seed}");
-        let mut dice = Dice(seed.wrapping_add(round << 32));
+        let mut dice = Random(seed.wrapping_add(round << 32));
         let over = Arc::new(AtomicBool::new(false));
         let port = group.nodes[0].port();
         let writers = (0..WRITERS).map(|writer| {

@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::replication::{Dice, Node, digest, follow, wait_for_link, wait_for_same};
+use common::random::Random;
+use common::replication::{Node, digest, follow, wait_for_link, wait_for_same};
 use common::{Connection, Reply, Server, binary, run, wait_until};
 
 /// A field of what XINFO STREAM … FULL tells of the stream `s`.
@@ -215,7 +216,7 @@ fn pending(server: &Server) -> Vec<Reply> {
 fn whatever_is_done_to_streams_is_the_same_on_replicas_and_after_a_restart() {
     let seed = std::env::var("OXIDIS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     eprintln!("seed {seed}");
-    let mut dice = Dice(seed);
+    let mut dice = Random(seed);
     let mut node = Node::start(&binary(), &[&COMMON[..], &["auto-aof-rewrite-percentage 0"]].concat());
     let replica = Server::start_with(&["--enable-debug-command", "yes"]);
     follow(&replica, node.port());
@@ -224,7 +225,7 @@ fn whatever_is_done_to_streams_is_the_same_on_replicas_and_after_a_restart() {
         let mut client = node.server().connect();
         for _ in 0..400 {
             let (key, who, name) = (dice.roll(4), dice.roll(3), dice.roll(12));
-            let id = |dice: &mut Dice| format!("{}-1", 1 + dice.roll(40));
+            let id = |dice: &mut Random| format!("{}-1", 1 + dice.roll(40));
             let command = match dice.roll(13) {
                 0..=2 => format!("XADD x{key} IDMP p{who} {name} DELREF MAXLEN ~ 50 * f {name}"),
                 3 => format!("XADD x{key} IDMPAUTO p{who} * f {name} g {who}"),

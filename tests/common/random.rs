@@ -1,6 +1,6 @@
 //! Chance that follows from a seed.
 
-/// A generator: SplitMix64.
+/// A generator: SplitMix64 (Steele, Lea and Flood), small, and good enough to choose words.
 #[derive(Debug)]
 pub struct Random(pub u64);
 
@@ -13,13 +13,23 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from 0 to below a bound.
+    /// A number from 0 to below that of some sides.
+    pub fn roll(&mut self, sides: u64) -> u64 {
+        self.next() % sides
+    }
+
+    /// The same, of places.
     pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
+        self.roll(bound as u64) as usize
     }
 
     /// One of some.
     pub fn pick<'t, T>(&mut self, some: &'t [T]) -> &'t T {
         &some[self.below(some.len())]
+    }
+
+    /// One of some words.
+    pub fn word<'t>(&mut self, some: &[&'t str]) -> &'t str {
+        some[self.below(some.len())]
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::random::Random;
 use super::{Connection, PATIENCE, Reply, Server, binary, encode, wait_until};
 
 /// Arguments every node gets: tests look at digests, nobody should wait for further replicas, and what is written while a
@@ -109,21 +110,8 @@ pub fn differing(nodes: &[&Server]) -> Vec<(usize, Vec<String>)> {
     found
 }
 
-/// Numbers that are the same in each run.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut value = self.0;
-        value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (value ^ (value >> 31)) % sides
-    }
-}
-
 /// The next writes of a seed, of all types: one, or a transaction.
-fn next_writes(dice: &mut Dice) -> Vec<String> {
+fn next_writes(dice: &mut Random) -> Vec<String> {
     let (key, member) = (dice.roll(40), dice.roll(60));
     let big = "x".repeat(dice.roll(300) as usize);
     let line = match dice.roll(22) {
@@ -158,7 +146,7 @@ fn next_writes(dice: &mut Dice) -> Vec<String> {
 
 /// Writes of all types, the same for the same seed.
 pub fn write_everything(client: &mut Connection, seed: u64, commands: usize) {
-    let mut dice = Dice(seed);
+    let mut dice = Random(seed);
     let mut asked = 0;
     for number in 0..commands {
         for line in next_writes(&mut dice) {
@@ -173,7 +161,7 @@ pub fn write_everything(client: &mut Connection, seed: u64, commands: usize) {
 
 /// Writes of all types until it is over, to whoever listens at a port meanwhile.
 pub fn write_on(port: u16, seed: u64, over: &AtomicBool) {
-    let mut dice = Dice(seed);
+    let mut dice = Random(seed);
     while !over.load(Ordering::Relaxed) {
         let Some(mut client) = Tolerant::to(port) else {
             thread::sleep(Duration::from_millis(5));
@@ -183,7 +171,7 @@ pub fn write_on(port: u16, seed: u64, over: &AtomicBool) {
     }
 }
 
-fn write_some(client: &mut Tolerant, dice: &mut Dice) -> Option<()> {
+fn write_some(client: &mut Tolerant, dice: &mut Random) -> Option<()> {
     for line in (0..20).flat_map(|_| next_writes(dice)) {
         client.send(&line.split(' ').collect::<Vec<_>>())?;
     }

@@ -6,6 +6,8 @@
 //! Times are either far from now or over: a key that expired during a run would do so on one server first. Relative
 //! times never repeat, and absolute ones lie behind [`ABSOLUTE_SECONDS`], so which of two is later is never close.
 
+use crate::common::random::Random;
+
 /// A word of a command.
 pub type Word = Vec<u8>;
 
@@ -21,7 +23,7 @@ pub const ACTORS: usize = 2;
 /// The source of everything random in a run.
 #[derive(Debug)]
 pub struct Draw {
-    state: u64,
+    random: Random,
     /// Counts up with each use, for what must not repeat.
     unique: u64,
     /// Which connection the command is for.
@@ -35,7 +37,7 @@ pub struct Draw {
 impl Draw {
     /// A source that a seed determines.
     pub fn from_seed(seed: u64) -> Draw {
-        Draw { state: seed, unique: 0, actor: 0, in_transaction: [false; ACTORS], announced: 0 }
+        Draw { random: Random(seed), unique: 0, actor: 0, in_transaction: [false; ACTORS], announced: 0 }
     }
 
     /// True if the command to be made will be queued.
@@ -43,13 +45,9 @@ impl Draw {
         self.in_transaction[self.actor]
     }
 
-    /// SplitMix64 (Steele, Lea and Flood): small, and good enough to choose words.
+    /// 64 random bits.
     pub fn bits(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.state;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
+        self.random.next()
     }
 
     /// A number below `bound`.

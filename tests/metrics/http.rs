@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
 
-use crate::common::replication::Dice;
+use crate::common::random::Random;
 use crate::common::{Server, free_port, socket_to};
 
 /// A server and its port for HTTP.
@@ -95,12 +95,12 @@ pub fn seed() -> u64 {
 }
 
 /// Requests that went wrong.
-pub struct Noise(Dice);
+pub struct Noise(Random);
 
 impl Noise {
     /// Begins with a seed.
     pub fn new(seed: u64) -> Noise {
-        Noise(Dice(seed))
+        Noise(Random(seed))
     }
 
     /// A number below another.

@@ -16,27 +16,7 @@
 //! - DEBUG MEMORY: memory is laid out in another way.
 
 use super::common::Reply;
-
-/// Random numbers that follow from a seed.
-pub struct Chance(u64);
-
-impl Chance {
-    /// Those of a seed.
-    pub fn of(seed: u64) -> Chance {
-        Chance(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound as u64) as usize
-    }
-
-    fn choose<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.below(from.len())]
-    }
-}
+use super::common::random::Random;
 
 const PATHS: &[&str] = &[
     "$",
@@ -182,19 +162,19 @@ const NUMBERS: &[&str] =
 const INDEXES: &[&str] = &["0", "1", "-1", "2", "-2", "5", "-5", "x"];
 const KEYS: &[&str] = &["a", "a", "b", "b", "c", "missing", "string"];
 
-fn value(chance: &mut Chance, depth: usize) -> String {
-    match chance.below(if depth == 0 { 3 } else { 8 }) {
-        0..=2 => chance.choose(SCALARS).to_owned(),
+fn value(random: &mut Random, depth: usize) -> String {
+    match random.below(if depth == 0 { 3 } else { 8 }) {
+        0..=2 => random.word(SCALARS).to_owned(),
         3..=4 => {
-            let values: Vec<String> = (0..chance.below(4)).map(|_| value(chance, depth - 1)).collect();
+            let values: Vec<String> = (0..random.below(4)).map(|_| value(random, depth - 1)).collect();
             format!("[{}]", values.join(","))
         }
         _ => {
-            let count = chance.below(4);
+            let count = random.below(4);
             let member = |name: &&str| (*name).to_owned();
             let names: Vec<String> = NAMES.iter().take(count).map(member).collect();
             let members: Vec<String> =
-                names.iter().map(|name| format!("\"{name}\":{}", value(chance, depth - 1))).collect();
+                names.iter().map(|name| format!("\"{name}\":{}", value(random, depth - 1))).collect();
             format!("{{{}}}", members.join(","))
         }
     }
@@ -205,26 +185,26 @@ fn owned(words: &[&str]) -> Vec<String> {
 }
 
 /// A text that is to be set, rarely one that is none.
-fn text(chance: &mut Chance) -> String {
-    match chance.below(60) {
-        0..3 => chance.choose(WRONG).to_owned(),
+fn text(random: &mut Random) -> String {
+    match random.below(60) {
+        0..3 => random.word(WRONG).to_owned(),
         3 => {
             // Some byte is another one, or all behind it is missing.
-            let mut text = value(chance, 3);
-            let at = (0..=chance.below(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            let mut text = value(random, 3);
+            let at = (0..=random.below(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
             let rest = text.split_off(at);
-            text += chance.choose(&["", ",", "]", "}", "\"", " ", "1", "x", ":"]);
+            text += random.word(&["", ",", "]", "}", "\"", " ", "1", "x", ":"]);
             text += rest.get(1..).unwrap_or_default();
-            if has_nearest_doubles(&text) { text } else { value(chance, 3) }
+            if has_nearest_doubles(&text) { text } else { value(random, 3) }
         }
         4 => {
-            let names = 20 + chance.below(20);
+            let names = 20 + random.below(20);
             let members: Vec<String> =
-                (0..names).map(|name| format!("\"m{}\":{}", 10 + name * 7 % 31, value(chance, 0))).collect();
+                (0..names).map(|name| format!("\"m{}\":{}", 10 + name * 7 % 31, value(random, 0))).collect();
             format!("{{\"a\":1,{},\"b\":[1]}}", members.join(","))
         }
-        5 => format!(" {{ \"a\" : {} ,\n\t\"a\" :{} }} ", value(chance, 1), value(chance, 1)),
-        _ => value(chance, 3),
+        5 => format!(" {{ \"a\" : {} ,\n\t\"a\" :{} }} ", value(random, 1), value(random, 1)),
+        _ => value(random, 3),
     }
 }
 
@@ -236,87 +216,87 @@ pub fn has_nearest_doubles(text: &str) -> bool {
 }
 
 /// A call of any command.
-pub fn command(chance: &mut Chance) -> Vec<String> {
-    match chance.below(32) {
-        0..6 => sets(chance),
+pub fn command(random: &mut Random) -> Vec<String> {
+    match random.below(32) {
+        0..6 => sets(random),
         6..18 => {
-            let path = match chance.below(4) {
-                0 => chance.choose(FILTERS),
-                1 => chance.choose(DESCENDING),
-                _ => chance.choose(PATHS),
+            let path = match random.below(4) {
+                0 => random.word(FILTERS),
+                1 => random.word(DESCENDING),
+                _ => random.word(PATHS),
             };
-            reads(chance, path)
+            reads(random, path)
         }
         18..24 => {
-            let paths = if chance.below(4) == 0 { DESCENDING_ONCE } else { PATHS };
-            let path = chance.choose(paths);
-            changes(chance, path)
+            let paths = if random.below(4) == 0 { DESCENDING_ONCE } else { PATHS };
+            let path = random.word(paths);
+            changes(random, path)
         }
-        24..31 => arrays(chance),
+        24..31 => arrays(random),
         _ => owned(&["SET", "string", "x"]),
     }
 }
 
-fn sets(chance: &mut Chance) -> Vec<String> {
-    let (key, path, new) = (chance.choose(KEYS), chance.choose(PATHS), text(chance));
-    match chance.below(10) {
-        0..5 => owned(&["JSON.SET", key, chance.choose(&["$", "$", "."]), &new]),
+fn sets(random: &mut Random) -> Vec<String> {
+    let (key, path, new) = (random.word(KEYS), random.word(PATHS), text(random));
+    match random.below(10) {
+        0..5 => owned(&["JSON.SET", key, random.word(&["$", "$", "."]), &new]),
         5..7 => owned(&["JSON.SET", key, path, &new]),
-        7 => owned(&["JSON.SET", key, path, &new, chance.choose(&["NX", "XX", "xx", "NXX"])]),
+        7 => owned(&["JSON.SET", key, path, &new, random.word(&["NX", "XX", "xx", "NXX"])]),
         8 => {
-            let other = chance.choose(&["a", "c", "missing", "string"]);
-            owned(&["JSON.MSET", "b", chance.choose(&["$", "$", path]), &new, other, path, &value(chance, 1)])
+            let other = random.word(&["a", "c", "missing", "string"]);
+            owned(&["JSON.MSET", "b", random.word(&["$", "$", path]), &new, other, path, &value(random, 1)])
         }
         _ => owned(&["JSON.MERGE", key, path, &new]),
     }
 }
 
-fn reads(chance: &mut Chance, path: &str) -> Vec<String> {
-    let key = chance.choose(KEYS);
-    let other = chance.choose(PATHS);
-    let (one, two) = (chance.choose(INDEXES), chance.choose(INDEXES));
-    match chance.below(14) {
+fn reads(random: &mut Random, path: &str) -> Vec<String> {
+    let key = random.word(KEYS);
+    let other = random.word(PATHS);
+    let (one, two) = (random.word(INDEXES), random.word(INDEXES));
+    match random.below(14) {
         0 | 1 => owned(&["JSON.GET", key, path]),
         2 => owned(&["JSON.GET", key, path, "INDENT", "  ", "NEWLINE", "\n", "SPACE", " "]),
-        3 => owned(&["JSON.GET", key, chance.choose(&["NOESCAPE", "noescape", "$", path])]),
+        3 => owned(&["JSON.GET", key, random.word(&["NOESCAPE", "noescape", "$", path])]),
         4 => owned(&["JSON.GET", key, path, other, "$.a"]),
-        5 => owned(&["JSON.GET", key, "FORMAT", chance.choose(&["EXPAND", "EXPAND1", "STRING", "x"]), path]),
+        5 => owned(&["JSON.GET", key, "FORMAT", random.word(&["EXPAND", "EXPAND1", "STRING", "x"]), path]),
         6 => owned(&["JSON.MGET", "a", "b", "string", "c", path]),
         7 => owned(&["JSON.TYPE", key, path]),
         8 => owned(&["JSON.STRLEN", key, path]),
-        9 => owned(&["JSON.ARRINDEX", key, path, &value(chance, 1)]),
-        10 => owned(&["JSON.ARRINDEX", key, path, chance.choose(SCALARS), one, two]),
+        9 => owned(&["JSON.ARRINDEX", key, path, &value(random, 1)]),
+        10 => owned(&["JSON.ARRINDEX", key, path, random.word(SCALARS), one, two]),
         11 => owned(&["JSON.ARRLEN", key, path]),
-        12 => owned(&[chance.choose(&["JSON.OBJKEYS", "JSON.OBJLEN"]), key, path]),
+        12 => owned(&[random.word(&["JSON.OBJKEYS", "JSON.OBJLEN"]), key, path]),
         _ => owned(&["JSON.RESP", key, path]),
     }
 }
 
-fn changes(chance: &mut Chance, path: &str) -> Vec<String> {
-    let key = chance.choose(KEYS);
-    let one = chance.choose(STATIC);
-    match chance.below(9) {
-        0 => owned(&[chance.choose(&["JSON.DEL", "JSON.FORGET"]), key, chance.choose(REMOVABLE)]),
-        1 => owned(&[chance.choose(&["JSON.CLEAR", "JSON.TOGGLE"]), key, path]),
-        2..4 => owned(&["JSON.NUMINCRBY", key, path, chance.choose(NUMBERS)]),
-        4 => owned(&["JSON.NUMMULTBY", key, one, chance.choose(NUMBERS)]),
-        5 => owned(&["JSON.NUMPOWBY", key, one, chance.choose(&["2", "0.5", "3", "-1", "0", "x"])]),
-        6 => owned(&["JSON.STRAPPEND", key, path, chance.choose(&["\"x\"", "\"yz\"", "1", "x", "\"\"", "\"a\"b"])]),
+fn changes(random: &mut Random, path: &str) -> Vec<String> {
+    let key = random.word(KEYS);
+    let one = random.word(STATIC);
+    match random.below(9) {
+        0 => owned(&[random.word(&["JSON.DEL", "JSON.FORGET"]), key, random.word(REMOVABLE)]),
+        1 => owned(&[random.word(&["JSON.CLEAR", "JSON.TOGGLE"]), key, path]),
+        2..4 => owned(&["JSON.NUMINCRBY", key, path, random.word(NUMBERS)]),
+        4 => owned(&["JSON.NUMMULTBY", key, one, random.word(NUMBERS)]),
+        5 => owned(&["JSON.NUMPOWBY", key, one, random.word(&["2", "0.5", "3", "-1", "0", "x"])]),
+        6 => owned(&["JSON.STRAPPEND", key, path, random.word(&["\"x\"", "\"yz\"", "1", "x", "\"\"", "\"a\"b"])]),
         7 => owned(&["JSON.TOGGLE", key, path]),
-        _ => owned(&["JSON.ARRAPPEND", key, path, &text(chance)]),
+        _ => owned(&["JSON.ARRAPPEND", key, path, &text(random)]),
     }
 }
 
-fn arrays(chance: &mut Chance) -> Vec<String> {
-    let (key, path) = (chance.choose(KEYS), chance.choose(PATHS));
-    let (one, other, new) = (chance.choose(INDEXES), chance.choose(INDEXES), text(chance));
-    match chance.below(8) {
+fn arrays(random: &mut Random) -> Vec<String> {
+    let (key, path) = (random.word(KEYS), random.word(PATHS));
+    let (one, other, new) = (random.word(INDEXES), random.word(INDEXES), text(random));
+    match random.below(8) {
         0 => owned(&["JSON.ARRAPPEND", key, path, &new, "1"]),
         1 => owned(&["JSON.ARRINSERT", key, path, "0", &new]),
-        2 => owned(&["JSON.ARRINSERT", key, chance.choose(STATIC), one, &new]),
+        2 => owned(&["JSON.ARRINSERT", key, random.word(STATIC), one, &new]),
         3 => owned(&["JSON.ARRPOP", key, path]),
         4 => owned(&["JSON.ARRPOP", key, path, one]),
-        5 => owned(&["JSON.ARRPOP", key, "FORMAT", chance.choose(&["STRINGS", "EXPAND", "EXPAND1", "x"]), path, one]),
+        5 => owned(&["JSON.ARRPOP", key, "FORMAT", random.word(&["STRINGS", "EXPAND", "EXPAND1", "x"]), path, one]),
         _ => owned(&["JSON.ARRTRIM", key, path, one, other]),
     }
 }

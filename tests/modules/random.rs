@@ -2,8 +2,9 @@
 
 use std::env;
 
+use super::common::random::Random;
 use super::common::{Reply, Server, encode};
-use super::draw::{self, Chance};
+use super::draw;
 use super::with_module;
 
 /// How many commands go out at once, behind which the documents are compared.
@@ -12,7 +13,7 @@ const BATCH: usize = 50;
 const ROUND: usize = 500;
 
 fn compare(seed: u64, commands: usize, own: &Server, real: &Server) {
-    let mut chance = Chance::of(seed);
+    let mut random = Random(seed);
     let mut sides = [own.connect(), real.connect()];
     let mut before: Vec<String> = Vec::new();
     for count in (0..commands).step_by(BATCH) {
@@ -24,7 +25,7 @@ fn compare(seed: u64, commands: usize, own: &Server, real: &Server) {
             }
             before.clear();
         }
-        let mut batch: Vec<Vec<String>> = (0..BATCH).map(|_| draw::command(&mut chance)).collect();
+        let mut batch: Vec<Vec<String>> = (0..BATCH).map(|_| draw::command(&mut random)).collect();
         // Whatever a member's place is, the documents are the same.
         batch.push(["JSON.MGET", "a", "b", "c", "$"].map(str::to_owned).to_vec());
         let sent: Vec<u8> = batch.iter().flat_map(|words| encode(words)).collect();

@@ -36,11 +36,6 @@ const ATTRIBUTES: &[&str] = &[
     "{\"n\": 5 , \"s\" : \"long long long long long\"}",
 ];
 
-/// One of some words.
-fn one_of(random: &mut Random, some: &[&'static str]) -> &'static str {
-    some[random.below(some.len())]
-}
-
 fn name(random: &mut Random) -> String {
     match random.below(40) {
         0 => "none".to_owned(),
@@ -51,7 +46,7 @@ fn name(random: &mut Random) -> String {
 
 fn component(random: &mut Random) -> String {
     match random.below(60) {
-        0 => one_of(random, &["x", "", "-0", "1e15", "1e-15"]).to_owned(),
+        0 => random.word(&["x", "", "-0", "1e15", "1e-15"]).to_owned(),
         1..20 => (random.below(9) as i64 - 4).to_string(),
         _ => format!("{}.{:03}", random.below(9) as i64 - 4, random.below(1000)),
     }
@@ -68,7 +63,7 @@ fn vector(random: &mut Random, dimension: usize, least: usize, words: &mut Vec<V
         return;
     }
     let count = match random.below(60) {
-        0 => one_of(random, &["0", "-1", "x", "99999999999999999999"]).to_owned(),
+        0 => random.word(&["0", "-1", "x", "99999999999999999999"]).to_owned(),
         1 => least.max(2).to_string(),
         _ => dimension.to_string(),
     };
@@ -79,24 +74,25 @@ fn vector(random: &mut Random, dimension: usize, least: usize, words: &mut Vec<V
 /// An expression over attributes, mostly a sound one.
 pub fn filter(random: &mut Random, depth: usize) -> String {
     let value = |random: &mut Random| {
-        one_of(random, &["1", "2", "-3.5", "\"a\"", "'b'", ".n", ".s", ".t", ".b", ".z", ".o", "100", "true", "null"])
+        random
+            .word(&["1", "2", "-3.5", "\"a\"", "'b'", ".n", ".s", ".t", ".b", ".z", ".o", "100", "true", "null"])
             .to_string()
     };
     if random.below(60) == 0 {
-        return one_of(random, &["", "(", ")", ".n=1", "and", "1 +", ".n == ", "\"a", "in", "[1", "!"]).to_owned();
+        return random.word(&["", "(", ")", ".n=1", "and", "1 +", ".n == ", "\"a", "in", "[1", "!"]).to_owned();
     }
     match random.below(if depth == 0 { 3 } else { 8 }) {
         0..3 => {
-            let operator = one_of(random, &["==", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/", "%", "**"]);
+            let operator = random.word(&["==", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/", "%", "**"]);
             let right = value(random);
             format!("{} {operator} {right}", value(random))
         }
-        3 => format!("{} in [1, \"a\", {}]", value(random), one_of(random, &["2", "\"b\"", "'x'"])),
-        4 => format!("{} in {}", value(random), one_of(random, &[".t", ".s", ".n"])),
+        3 => format!("{} in [1, \"a\", {}]", value(random), random.word(&["2", "\"b\"", "'x'"])),
+        4 => format!("{} in {}", value(random), random.word(&[".t", ".s", ".n"])),
         5 => format!("not ({})", filter(random, depth - 1)),
         6 => format!("!{}", filter(random, depth - 1)),
         _ => {
-            let operator = one_of(random, &["and", "or", "&&", "||"]);
+            let operator = random.word(&["and", "or", "&&", "||"]);
             format!("({}) {operator} {}", filter(random, depth - 1), filter(random, depth - 1))
         }
     }
@@ -117,7 +113,7 @@ fn add(random: &mut Random, words: &mut Vec<Vec<u8>>, form: &str, dimension: usi
         if random.below(5) == 0 {
             words.extend(option.iter().map(|word| word.as_bytes().to_vec()));
             if option == &["SETATTR"] {
-                words.push(one_of(random, ATTRIBUTES).as_bytes().to_vec());
+                words.push(random.word(ATTRIBUTES).as_bytes().to_vec());
             }
         }
     }
@@ -139,7 +135,7 @@ fn search(random: &mut Random, words: &mut Vec<Vec<u8>>, dimension: usize) {
         if random.below(chances) == 0 {
             words.push(word.into());
             if !values.is_empty() {
-                words.push(one_of(random, values).as_bytes().to_vec());
+                words.push(random.word(values).as_bytes().to_vec());
             }
         }
     };
@@ -182,7 +178,7 @@ pub fn command(random: &mut Random) -> Vec<Vec<u8>> {
         26 | 27 => say(&["VEMB", key, &name(random)]),
         28 => say(&["VEMB", key, &name(random), "RAW"]),
         29 => say(&["VGETATTR", key, &name(random)]),
-        30..33 => say(&["VSETATTR", key, &name(random), one_of(random, ATTRIBUTES)]),
+        30..33 => say(&["VSETATTR", key, &name(random), random.word(ATTRIBUTES)]),
         33 => say(&["VINFO", key]),
         34 => say(&["VISMEMBER", key, &name(random)]),
         35 => match random.below(2) {
@@ -191,11 +187,11 @@ pub fn command(random: &mut Random) -> Vec<Vec<u8>> {
         },
         36 => match random.below(3) {
             0 => say(&["VRANDMEMBER", key]),
-            _ => say(&["VRANDMEMBER", key, one_of(random, &["1", "3", "100", "-5", "0", "x"])]),
+            _ => say(&["VRANDMEMBER", key, random.word(&["1", "3", "100", "-5", "0", "x"])]),
         },
         37 if random.below(4) == 0 && key != "string" => say(&["DEL", key]),
         // A word too few.
-        38 => say(&[one_of(random, &["VADD", "VSIM", "VREM", "VEMB", "VLINKS", "VSETATTR", "VCARD"]), key]),
+        38 => say(&[random.word(&["VADD", "VSIM", "VREM", "VEMB", "VLINKS", "VSETATTR", "VCARD"]), key]),
         _ => say(&["EXISTS", key]),
     }
     words
