@@ -23,6 +23,8 @@ import time
 from datetime import date
 from pathlib import Path
 
+from resp import encoded
+
 BASELINE = Path(__file__).with_name("baseline.txt")
 # How much more than the baseline says fails the check, in per cent.
 TOLERANCE_PERCENT = 5
@@ -151,13 +153,7 @@ class CountedServer:
 
     def call_all(self, calls):
         """Sends some commands at once; the text of each reply, or its first line."""
-        parts = []
-        for words in calls:
-            parts.append(b"*%d\r\n" % len(words))
-            for word in words:
-                word = word if isinstance(word, bytes) else str(word).encode()
-                parts.append(b"$%d\r\n%s\r\n" % (len(word), word))
-        self.connection.sendall(b"".join(parts))
+        self.connection.sendall(b"".join(map(encoded, calls)))
         return [self.reply() for _ in calls]
 
     def reply(self):

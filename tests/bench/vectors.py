@@ -10,6 +10,8 @@ import array
 import random
 import struct
 
+from resp import encoded
+
 DIMENSION = 128
 CENTERS = 100
 # How far vectors lie around their center, of the centers' own spread.
@@ -53,11 +55,6 @@ def piped(server, commands):
     server.replies = server.connection.makefile("rb")
     replies = [server.reply() for _ in commands]
     return cpu_us(server) - before, replies
-
-
-def encoded(words):
-    words = [word if isinstance(word, bytes) else str(word).encode() for word in words]
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
 
 
 def turns(servers, commands, at_once):
