@@ -31,16 +31,8 @@ pub fn find(row: &Spec, args: Args<'_>) -> Vec<FoundKey> {
 
 /// The key of a call that has one alone, always at the same place: what [`find`] finds, without the list.
 pub fn find_only(row: &Spec, args: Args<'_>) -> Option<FoundKey> {
-    match row.keys {
-        _ if row.find_keys.is_some() => None,
-        [Keys { begin: Begin::Index(index), find: Find::Range { last: 0, .. }, access }]
-            if !access.has(Access::NOT_KEY) =>
-        {
-            let index = usize::from(*index);
-            (index < args.len()).then_some(FoundKey { index, access: *access })
-        }
-        _ => None,
-    }
+    let (index, access) = row.only_key().filter(|_| row.find_keys.is_none())?;
+    (index < args.len()).then_some(FoundKey { index, access })
 }
 
 /// The arguments of a call that are no keys but names of channels that are in slots as keys are.

@@ -572,16 +572,22 @@ impl Spec {
         }
     }
 
-    /// Whether that is all it has of keys, or it has none, whatever its arguments are. What finds the keys of a call then
-    /// only says more of what happens to them.
-    pub fn has_no_other_key(&self) -> bool {
+    /// Where the only key of its rules stands, and what happens to it, if that is all they have.
+    pub fn only_key(&self) -> Option<(usize, Access)> {
         match self.keys {
-            [] => self.find_keys.is_none(),
-            [Keys { begin: Begin::Index(_), find: Find::Range { last: 0, .. }, access }] => {
-                let is_found = self.find_keys.is_none() || access.has(Access::VARIABLE_FLAGS);
-                !access.has(Access::NOT_KEY) && is_found
+            [Keys { begin: Begin::Index(index), find: Find::Range { last: 0, .. }, access }] => {
+                (!access.has(Access::NOT_KEY)).then_some((usize::from(*index), *access))
             }
-            _ => false,
+            _ => None,
+        }
+    }
+
+    /// Whether the first key is all it has of keys, or it has none, whatever its arguments are. What finds the keys of a
+    /// call then only says more of what happens to them.
+    pub fn has_no_other_key(&self) -> bool {
+        match self.find_keys {
+            None => self.keys.is_empty() || self.only_key().is_some(),
+            Some(_) => self.only_key().is_some_and(|(_, access)| access.has(Access::VARIABLE_FLAGS)),
         }
     }
 }

@@ -373,23 +373,16 @@ fn write_values(
     text_of_all(&find(&path.steps, root)?, format, level, out).map(Some)
 }
 
-/// Adds an object of what each path leads to. If all are of the older kind, that is one value each.
+/// Adds an object of what each path leads to. If all are of the older kind, that is one value each, and has to be there.
 fn write_by_paths(root: &Json, texts: &[&[u8]], format: &Format<'_>, out: &mut Vec<u8>) -> CmdResult {
     let is_legacy = texts.iter().all(|text| shown(text) != *text);
-    let known = texts.iter().filter_map(|text| Some((*text, path(text).ok()?)));
-    let mut members = Vec::new();
-    for (text, mut path) in known {
-        path.is_legacy = is_legacy;
-        if is_legacy && find_first(&path.steps, root)?.is_none() {
-            return Err(no_path(text, ""));
-        }
-        members.push((text, path));
-    }
+    let known = texts.iter().filter_map(|text| Some((*text, Path { is_legacy, ..path(text).ok()? })));
+    let members: Vec<_> = known.map(|(text, path)| (text, (text, path))).collect();
     let mut outcome = Ok(());
-    write::write_object(members.into_iter(), format, 0, out, &mut |path, level, out| {
-        let written = write_values(root, &path, format, level, out);
+    write::write_object(members.into_iter(), format, 0, out, &mut |(text, path), level, out| {
         if outcome.is_ok() {
-            outcome = written.map(|_| ());
+            let written = write_values(root, &path, format, level, out);
+            outcome = written.and_then(|any| any.ok_or_else(|| no_path(text, "")));
         }
     });
     outcome

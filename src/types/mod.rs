@@ -119,6 +119,15 @@ pub trait Collection {
 
     /// Adds its elements to the digest of a value.
     fn digest(&self, digest: &mut Digest);
+
+    /// The collection as it is now, made at once, to be walked through and for nothing else, however it is changed
+    /// meanwhile.
+    fn image(&self) -> Self
+    where
+        Self: Clone,
+    {
+        self.clone()
+    }
 }
 
 /// A collection whose parts may expire, each by itself: the fields of a hash, the members of a set.

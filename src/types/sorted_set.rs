@@ -100,15 +100,6 @@ impl Default for Form {
 }
 
 impl SortedSet {
-    /// The set as it is now, made at once: to be walked through, and for nothing else.
-    pub fn image(&self) -> Self {
-        let form = match &self.form {
-            Form::Packed(packed) => Form::Packed(packed.clone()),
-            Form::Ordered(ordered) => Form::Ordered(Sharing::new(ordered.image())),
-        };
-        Self { form }
-    }
-
     /// A set of these elements, in any order, whose members are distinct. Scores are not NaN.
     pub fn from_entries<M: AsRef<[u8]>>(mut entries: Vec<(M, f64)>, limits: Limits) -> Self {
         sort(&mut entries);
@@ -380,6 +371,14 @@ impl<'a> DoubleEndedIterator for Iter<'a> {
 impl ExactSizeIterator for Iter<'_> {}
 
 impl Collection for SortedSet {
+    fn image(&self) -> Self {
+        let form = match &self.form {
+            Form::Packed(packed) => Form::Packed(packed.clone()),
+            Form::Ordered(ordered) => Form::Ordered(Sharing::new(ordered.image())),
+        };
+        Self { form }
+    }
+
     fn len(&self) -> usize {
         match &self.form {
             Form::Packed(packed) => packed.len(),

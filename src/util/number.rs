@@ -55,17 +55,21 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     short_decimal(text).or_else(|| parse_i64(text).map(|integer| integer as f64)).or_else(|| parse_any_f64(text))
 }
 
+/// Integers of so many digits are exact as doubles.
+pub const EXACT_DIGITS: usize = 15;
+
+/// Powers of ten that are, too.
+pub const EXACT_POWERS: [f64; EXACT_DIGITS + 1] =
+    [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
 /// A decimal of up to fifteen digits, with or without a point and a minus sign, as most are. Its digits are exact as a
 /// double, and so is the power of ten they are divided by; the quotient is rounded once, as it should be.
 fn short_decimal(text: &[u8]) -> Option<f64> {
-    const DIGITS_MAX: usize = 15;
-    const POWERS: [f64; DIGITS_MAX + 1] =
-        [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
     };
-    if digits.is_empty() || digits.len() > DIGITS_MAX {
+    if digits.is_empty() || digits.len() > EXACT_DIGITS {
         return None;
     }
     let (mut value, mut point) = (0u64, None);
@@ -78,7 +82,7 @@ fn short_decimal(text: &[u8]) -> Option<f64> {
     }
     let magnitude = match point {
         None => value as f64,
-        Some(place) => value as f64 / POWERS[digits.len() - 1 - place],
+        Some(place) => value as f64 / EXACT_POWERS[digits.len() - 1 - place],
     };
     Some(if negative { -magnitude } else { magnitude })
 }

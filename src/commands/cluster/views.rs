@@ -4,9 +4,8 @@ use super::common::{DISABLED, node, state};
 use crate::command::error::CmdResult;
 use crate::command::{Args, Error};
 use crate::config::EndpointType;
-use crate::net::ClientKey;
 use crate::peers::cluster::link::Link;
-use crate::peers::cluster::node::LinkId;
+use crate::peers::cluster::node::{Approach, LinkId};
 use crate::peers::cluster::nodes_conf::Reader;
 use crate::peers::cluster::{Node, NodeId, SlotSet, State};
 use crate::resp::reply::Reply;
@@ -74,7 +73,7 @@ fn runs(cluster: &State) -> Vec<(u16, u16, &Node)> {
 pub fn slots(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
     let cluster = cx.server.cluster.as_deref().ok_or(DISABLED)?;
     let own_offset = own_offset(cx.server);
-    let runs = runs(cluster);
+    let (runs, client) = (runs(cluster), endpoint::approach(cx.server, cx.client));
     cx.reply.array(runs.len());
     for (first, last, primary) in runs {
         let replicas: Vec<&Node> = primary
@@ -87,7 +86,7 @@ pub fn slots(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         cx.reply.integer(first.into());
         cx.reply.integer(last.into());
         for node in std::iter::once(primary).chain(replicas) {
-            reply_node(cx.server, cx.reply, cx.client, node);
+            reply_node(cx.server, cx.reply, client, node);
         }
     }
     Ok(())
@@ -105,17 +104,16 @@ fn offset(node: &Node, own: i64) -> i64 {
 }
 
 /// A node as CLUSTER SLOTS shows it: where it is preferably looked for, its name, and where it is besides.
-fn reply_node(server: &Server, reply: &mut Reply, client: ClientKey, node: &Node) {
+fn reply_node(server: &Server, reply: &mut Reply, client: Approach, node: &Node) {
     let kind = server.config.cluster_preferred_endpoint_type;
     reply.array(4);
-    let approach = endpoint::approach(server, client);
     match endpoint::preferred(server, client, node) {
         Some(place) => reply.bulk(place.as_bytes()),
         None => reply.null(),
     }
-    reply.integer(node.port_for(approach).into());
+    reply.integer(node.port_for(client).into());
     reply.bulk(node.id.as_bytes());
-    let ip = (kind != EndpointType::Ip).then_some(("ip", node.ip_for(approach)));
+    let ip = (kind != EndpointType::Ip).then_some(("ip", node.ip_for(client)));
     let hostname =
         (kind != EndpointType::Hostname && !node.hostname.is_empty()).then_some(("hostname", node.hostname.as_str()));
     let others: Vec<(&str, &str)> = ip.into_iter().chain(hostname).collect();
@@ -137,6 +135,7 @@ pub fn shards(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
             None => shards.push((node.shard, vec![node])),
         }
     }
+    let client = endpoint::approach(cx.server, cx.client);
     cx.reply.array(shards.len());
     for (_, nodes) in &shards {
         let none = SlotSet::default();
@@ -151,13 +150,13 @@ pub fn shards(cx: &mut Ctx<'_>, _: Args<'_>) -> CmdResult {
         cx.reply.bulk(b"nodes");
         cx.reply.array(nodes.len());
         for node in nodes {
-            reply_shard_node(cx.server, cx.reply, cx.client, node, offset(node, own_offset));
+            reply_shard_node(cx.server, cx.reply, client, node, offset(node, own_offset));
         }
     }
     Ok(())
 }
 
-fn reply_shard_node(server: &Server, reply: &mut Reply, client: ClientKey, node: &Node, offset: i64) {
+fn reply_shard_node(server: &Server, reply: &mut Reply, client: Approach, node: &Node, offset: i64) {
     let address = &node.address;
     let tls = server.config.tls_cluster;
     let (plain_port, tls_port) =
@@ -184,7 +183,7 @@ fn reply_shard_node(server: &Server, reply: &mut Reply, client: ClientKey, node:
             ports += 1;
         }
     }
-    text(reply, "ip", node.ip_for(endpoint::approach(server, client)));
+    text(reply, "ip", node.ip_for(client));
     text(reply, "endpoint", endpoint::preferred(server, client, node).unwrap_or_default());
     if !node.hostname.is_empty() {
         text(reply, "hostname", &node.hostname);

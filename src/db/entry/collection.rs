@@ -17,11 +17,6 @@ use crate::types::{Array, Bitmap, Collection, ExpiringParts, Hash, List, PathHas
 pub unsafe trait InEntry: Collection + Clone + Send + 'static {
     /// The kind of entry that has this collection in its slot.
     const KIND: Kind;
-
-    /// The collection as it is now, to be walked through and for nothing else, however it is changed meanwhile.
-    fn image(&self) -> Self {
-        self.clone()
-    }
 }
 
 macro_rules! in_entry {
@@ -33,17 +28,7 @@ macro_rules! in_entry {
         }
     )*};
 }
-in_entry!(List, Set, Hash, Stream, Array, PathHash, Bitmap, Bundled);
-
-const _: () = assert!(size_of::<SortedSet>() <= Kind::SortedSet.slot_bytes() && align_of::<SortedSet>() <= WORD);
-// SAFETY: the kind has the type's name, and the assertion above tells that it fits.
-unsafe impl InEntry for SortedSet {
-    const KIND: Kind = Kind::SortedSet;
-
-    fn image(&self) -> Self {
-        SortedSet::image(self)
-    }
-}
+in_entry!(List, Set, SortedSet, Hash, Stream, Array, PathHash, Bitmap, Bundled);
 
 /// What is uncommon about a collection of a kind, whatever is in it.
 const fn uncommon_kind(kind: Kind) -> Option<Uncommon> {
@@ -175,7 +160,7 @@ impl<'a> EntryView<'a> {
         copy.unwrap_or([MaybeUninit::uninit(); COLLECTION_BYTES / WORD])
     }
 
-    /// The slot of an image of the collection: see [`InEntry::image`].
+    /// The slot of an image of the collection: see [`Collection::image`].
     pub(super) fn image_of_collection(self) -> Slot {
         let image =
             with_collection!(self, T => self.collection::<T>().map(|value| into_slot(value.image())), else None);

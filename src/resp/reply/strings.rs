@@ -41,12 +41,31 @@ const fn digit(value: usize) -> u8 {
 /// Writes a string of this kind behind what the buffer holds; false if it is long, or the buffer has not the room.
 #[inline(always)]
 pub fn push_short(buffer: &mut Vec<u8>, kind: u8, text: &[u8]) -> bool {
+    match HEADERS.get(text.len()) {
+        // SAFETY: headers have six bytes at most.
+        Some(header) => unsafe { push_behind(buffer, header | u64::from(kind), (header >> 56) as usize, text) },
+        None => false,
+    }
+}
+
+/// Writes a line of this kind, such as `:12`, behind what the buffer holds; false if it is long, or the buffer has not
+/// the room.
+#[inline(always)]
+pub fn push_line(buffer: &mut Vec<u8>, kind: u8, text: &[u8]) -> bool {
+    // SAFETY: this is one byte.
+    text.len() <= SHORT_MAX && unsafe { push_behind(buffer, u64::from(kind), 1, text) }
+}
+
+/// Writes the first `head` bytes of a header, a text and CRLF behind what the buffer holds; false if that has not the room.
+///
+/// # Safety
+/// `head` is 6 at most.
+#[inline(always)]
+unsafe fn push_behind(buffer: &mut Vec<u8>, header: u64, head: usize, text: &[u8]) -> bool {
     let (start, length) = (buffer.len(), text.len());
-    if length > SHORT_MAX || buffer.capacity() - start < length + MARGIN {
+    if buffer.capacity() - start < length + MARGIN {
         return false;
     }
-    let header = HEADERS[length] | u64::from(kind);
-    let head = (header >> 56) as usize;
     // SAFETY: behind `start` there is room for the header (8 bytes are written, at most 6 kept), the string and CRLF: 6,
     // `length` and 2 bytes, and never are more than `MARGIN` written besides the string. All of them are written before
     // they become part of the vector. The string is no part of the buffer, which is mutably borrowed.
@@ -56,26 +75,6 @@ pub fn push_short(buffer: &mut Vec<u8>, kind: u8, text: &[u8]) -> bool {
         copy(text, to.add(head));
         to.add(head + length).cast::<[u8; 2]>().write(*b"\r\n");
         buffer.set_len(start + head + length + 2);
-    }
-    true
-}
-
-/// Writes a line of this kind, such as `:12`, behind what the buffer holds; false if it is long, or the buffer has not
-/// the room.
-#[inline(always)]
-pub fn push_line(buffer: &mut Vec<u8>, kind: u8, text: &[u8]) -> bool {
-    let (start, length) = (buffer.len(), text.len());
-    if length > SHORT_MAX || buffer.capacity() - start < length + MARGIN {
-        return false;
-    }
-    // SAFETY: behind `start` there is room for the kind, the text and CRLF, which are all written before they become
-    // part of the vector. The text is no part of the buffer, which is mutably borrowed.
-    unsafe {
-        let to = buffer.as_mut_ptr().add(start);
-        to.write(kind);
-        copy(text, to.add(1));
-        to.add(1 + length).cast::<[u8; 2]>().write(*b"\r\n");
-        buffer.set_len(start + length + 3);
     }
     true
 }

@@ -10,9 +10,9 @@ use crate::server::Server;
 const NO_HOSTNAME: &str = "?";
 
 /// How clients are told where a node is, as `cluster-preferred-endpoint-type` says; `None` for where they are.
-pub fn preferred<'a>(server: &Server, client: ClientKey, node: &'a Node) -> Option<&'a str> {
+pub fn preferred<'a>(server: &Server, client: Approach, node: &'a Node) -> Option<&'a str> {
     match server.config.cluster_preferred_endpoint_type {
-        EndpointType::Ip => Some(node.ip_for(approach(server, client))),
+        EndpointType::Ip => Some(node.ip_for(client)),
         EndpointType::Hostname if node.hostname.is_empty() => Some(NO_HOSTNAME),
         EndpointType::Hostname => Some(&node.hostname),
         EndpointType::Unknown => None,
@@ -31,8 +31,8 @@ pub fn approach(server: &Server, client: ClientKey) -> Approach {
 pub fn of_node(server: &Server, client: ClientKey, key: NodeKey) -> String {
     let node = server.cluster.as_deref().and_then(|cluster| cluster.node(key));
     node.map_or_else(String::new, |node| {
-        let port = node.port_for(approach(server, client));
-        format!("{}:{port}", preferred(server, client, node).unwrap_or_default())
+        let client = approach(server, client);
+        format!("{}:{}", preferred(server, client, node).unwrap_or_default(), node.port_for(client))
     })
 }
 

@@ -10,10 +10,9 @@
 
 use super::scan::special_at;
 use super::value::{INDEXED_FROM, Json, Member, Object, Text};
+use crate::util::number::{EXACT_DIGITS, EXACT_POWERS};
 
-/// Powers of ten that a double holds exactly and that integers of as many digits can be divided by.
-const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
-/// Integers of fewer digits are below 2^63, and those of `POWERS` below 2^53.
+/// Integers of so many digits are below 2^63.
 const DIGITS_MAX: usize = 18;
 
 /// Reads a value that lies in no more than so many arrays and objects, and tells where it ends. `None` if the text is
@@ -157,11 +156,11 @@ impl Reader<'_> {
             Some(b'.') => {
                 self.at += 1;
                 let (value, behind) = self.digits(whole);
-                let is_simple = behind > 0 && digits + behind < POWERS.len();
+                let is_simple = behind > 0 && digits + behind <= EXACT_DIGITS;
                 if !is_simple || matches!(self.text.get(self.at), Some(b'e' | b'E')) {
                     return self.any_number(start);
                 }
-                let value = value as f64 / POWERS[behind];
+                let value = value as f64 / EXACT_POWERS[behind];
                 Some(Json::Double(if is_negative { -value } else { value }))
             }
             Some(b'e' | b'E') => self.any_number(start),

@@ -328,11 +328,15 @@ impl Object {
     pub fn put(&mut self, name: Text, value: Json) {
         match self.position(name.bytes()) {
             Some(place) => self.members[place].value = value,
-            None => {
-                self.members.push(Member { name, value });
-                self.note_last();
-            }
+            None => _ = self.add(name, value),
         }
+    }
+
+    /// Adds a member of a new name; its place.
+    fn add(&mut self, name: Text, value: Json) -> usize {
+        self.members.push(Member { name, value });
+        self.note_last();
+        self.members.len() - 1
     }
 
     /// An object of members whose names differ, and so few that they need no index.
@@ -342,11 +346,7 @@ impl Object {
 
     /// A member's value; `null`, behind the others, if there was none of this name.
     pub fn entry(&mut self, name: &[u8]) -> &mut Json {
-        let place = self.position(name).unwrap_or_else(|| {
-            self.members.push(Member { name: Text::new(name), value: Json::Null });
-            self.note_last();
-            self.members.len() - 1
-        });
+        let place = self.position(name).unwrap_or_else(|| self.add(Text::new(name), Json::Null));
         &mut self.members[place].value
     }
 

@@ -113,9 +113,7 @@ impl Ordered {
                 let Some(score) = decide(None) else { return Change::None };
                 let item = vacant.insert(Item::new(member, score)).into_view();
                 self.item_bytes += item.heap_bytes();
-                if self.readers.are_there() {
-                    self.readers.note_new(item.address());
-                }
+                self.readers.note_new(item.address());
                 self.tree.insert(&SeekElement::new(score, member), slot_of(item));
                 Change::Added
             }
@@ -150,10 +148,7 @@ impl Ordered {
         let removed = self.tree.remove(&SeekElement::at(slot.view()), slot.address());
         assert!(removed, "what is in the table is in the tree");
         self.item_bytes -= slot.view().heap_bytes();
-        let item = slot.remove();
-        if self.readers.are_there() {
-            self.readers.leave(item);
-        }
+        self.readers.leave(slot.remove());
         true
     }
 
@@ -176,10 +171,7 @@ impl Ordered {
                     unreachable!("what is in the tree is in the table")
                 };
                 self.item_bytes -= item.heap_bytes();
-                let item = found.remove();
-                if self.readers.are_there() {
-                    self.readers.leave(item);
-                }
+                self.readers.leave(found.remove());
             }
         }
     }

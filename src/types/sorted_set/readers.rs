@@ -81,13 +81,24 @@ impl Readers {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner).as_deref_mut()
     }
 
-    /// An item was made, while there are some.
+    /// An item was made.
+    #[inline]
     pub fn note_new(&mut self, address: NonNull<u8>) {
-        self.latest().map(|latest| latest.new.insert(address.addr().get()));
+        if self.are_there() {
+            self.latest().map(|latest| latest.new.insert(address.addr().get()));
+        }
     }
 
-    /// An item is no more in the set.
+    /// An item is no more in the set: it is freed, unless some may read it.
+    #[inline]
     pub fn leave(&mut self, item: Item) {
+        if self.are_there() {
+            self.keep(item);
+        }
+    }
+
+    #[cold]
+    fn keep(&mut self, item: Item) {
         let address = item.view().address().addr().get();
         let Some(latest) = self.latest() else { return };
         if latest.new.remove(&address) {

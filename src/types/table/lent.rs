@@ -11,8 +11,9 @@
 //! loans                  1: 2 tables, 2: 2 tables
 //! ```
 //! What is lent is marked in the directory, where a change looks anyway. The mark says that others may have the segment:
-//! [`Loans`](super::loans::Loans), which all these tables have in common, knows whether they still do. The original is read by others while
-//! it is copied, so nothing is marked in its directory before it is changed itself ([`Share::told`]).
+//! [`Loans`](super::loans::Loans), which all these tables have in common, knows whether they still do. The original is
+//! read by others while it is copied, so nothing is marked in its directory before it is changed itself
+//! ([`Share::told`]).
 //!
 //! Whoever is the last to have a segment frees it with its items, on whichever thread that is.
 

@@ -122,8 +122,7 @@ impl Bucket {
 
     #[inline(always)]
     fn position(&self, slot: u32) -> u32 {
-        let high = (self.word(slot) >> ADDRESS_BITS) as u32;
-        high << TAG_BITS | (self.meta() >> (slot * 8)) as u32 & ((1 << TAG_BITS) - 1)
+        position_of(self.word(slot), self.meta() >> (slot * 8))
     }
 
     /// The first item with all bits of `position` that `accepts` says yes to.
@@ -167,6 +166,13 @@ fn word_of(position: u32, raw: NonNull<u8>) -> u64 {
     assert!(address & !ADDRESS_MASK == 0, "an address of more than 48 bits");
     debug_assert!(address.is_multiple_of(8));
     address | u64::from(position >> TAG_BITS) << ADDRESS_BITS
+}
+
+/// The position of an item, of its word and its tag. What stands above the tag does not count.
+#[inline(always)]
+fn position_of(word: u64, tag: u64) -> u32 {
+    let high = (word >> ADDRESS_BITS) as u32;
+    high << TAG_BITS | tag as u32 & ((1 << TAG_BITS) - 1)
 }
 
 #[inline(always)]
@@ -441,9 +447,7 @@ impl Segment {
                 let (word, tag) = (bucket.word(slot), tags & 0xff);
                 tags >>= 8;
                 if tag != 0 {
-                    let high = (word >> ADDRESS_BITS) as u32;
-                    let position = high << TAG_BITS | tag as u32 & ((1 << TAG_BITS) - 1);
-                    self.place_word(position, word, tag);
+                    self.place_word(position_of(word, tag), word, tag);
                 }
             }
         }
