@@ -4,14 +4,18 @@
 //! compresses, sums, writes, syncs. The event loop gives no more than it can be rid of: what was given and is not
 //! written is counted, and the loop makes no more copies of its own accord while that is [`QUEUE_BYTES_MAX`] or more.
 //!
+//! Where processors are few the thread stands back behind whoever serves clients.
+//!
 //! What becomes of the work is decided once, under a lock: either the thread commits it, which is the moment when its
-//! file takes its name, or the loop abandons it. So a thread that somebody gave up a moment ago changes nothing.
+//! file takes its name, or the loop abandons it. So a thread that somebody gave up a moment ago changes nothing. To give
+//! a large file the name of another can take a tenth of a second; the loop, which looks at every turn how things stand,
+//! does not wait for that.
 
 use std::fmt;
 use std::io;
 use std::process;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -19,7 +23,7 @@ use std::time::Instant;
 
 use super::fork::{Ended, Report};
 use crate::db::Images;
-use crate::util::platform::SignalStack;
+use crate::util::platform::{SignalStack, stand_back};
 
 /// Bytes that may wait for the thread before the loop makes no more copies for it.
 pub const QUEUE_BYTES_MAX: usize = 4 << 20;
@@ -39,6 +43,8 @@ enum Fate {
 #[derive(Debug)]
 struct Shared {
     fate: Mutex<Fate>,
+    /// Whether that is [`Fate::Abandoned`], for who cannot wait for a commit to end.
+    is_abandoned: AtomicBool,
     /// Bytes given and not written yet, and the most there ever were.
     waiting: AtomicUsize,
     waiting_max: AtomicUsize,
@@ -54,7 +60,7 @@ impl Shared {
     }
 
     fn is_abandoned(&self) -> bool {
-        *self.fate() == Fate::Abandoned
+        self.is_abandoned.load(Relaxed)
     }
 }
 
@@ -90,11 +96,12 @@ impl Thread {
         Some(Ended { status: i32::from(!well), signal: None })
     }
 
-    /// Has the work come to nothing, unless it was committed.
+    /// Has the work come to nothing, unless it was committed. Waits for a commit that has begun.
     pub fn abandon(&self) {
         let mut fate = self.shared.fate();
         if *fate == Fate::Open {
             *fate = Fate::Abandoned;
+            self.shared.is_abandoned.store(true, Relaxed);
         }
     }
 }
@@ -261,6 +268,7 @@ impl Drop for Outcome {
 pub fn start(tag: String, work: impl FnOnce(&mut Supply) -> bool + Send + 'static) -> io::Result<(Thread, Feed)> {
     let shared = Arc::new(Shared {
         fate: Mutex::new(Fate::Open),
+        is_abandoned: AtomicBool::new(false),
         waiting: AtomicUsize::new(0),
         waiting_max: AtomicUsize::new(0),
         keys: AtomicU64::new(0),
@@ -270,6 +278,7 @@ pub fn start(tag: String, work: impl FnOnce(&mut Supply) -> bool + Send + 'stati
     let mut supply = Supply { receiver, shared: Arc::clone(&shared), bytes: 0, is_whole: false };
     thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
         let _stack = SignalStack::begin();
+        stand_back();
         let mut outcome = Outcome(Arc::clone(&supply.shared), false);
         outcome.1 = work(&mut supply);
         // What nobody took is freed before anybody learns that the work is over.
@@ -288,6 +297,8 @@ pub fn new_tag() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::db::keyspace::NewString;
     use crate::db::{Databases, Expiry, Key};
@@ -365,6 +376,26 @@ mod tests {
         feed.finish();
         assert!(wait(&thread).well());
         thread.abandon();
+        assert!(wait(&thread).well());
+    }
+
+    #[test]
+    fn a_commit_that_takes_long_makes_nobody_wait_who_asks_how_things_stand() {
+        let (go_on, may_go_on) = channel::<()>();
+        let (tell, told) = channel();
+        let (thread, feed) = start(new_tag(), move |supply| {
+            supply.by_ref().for_each(drop);
+            let slow = || {
+                tell.send(()).map_err(io::Error::other)?;
+                may_go_on.recv_timeout(Duration::from_secs(10)).map_err(io::Error::other)
+            };
+            supply.commit(slow).is_ok()
+        })
+        .expect("a thread");
+        feed.finish();
+        assert_eq!(told.recv(), Ok(()));
+        assert_eq!(thread.ended(), None);
+        go_on.send(()).expect("a thread that waits");
         assert!(wait(&thread).well());
     }
 
