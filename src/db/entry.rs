@@ -59,6 +59,8 @@ const COLLECTION_BYTES: usize = 2 * WORD;
 const LONG_KEY: u64 = 255;
 const EXPIRES: u64 = 1;
 const RAW: u64 = 2;
+/// Where the key begins, in bytes: a number of words, in those bits of the flags. It follows from all the rest.
+const KEY_OFFSET: u64 = 0x38;
 /// Strong count, weak count and the vector itself.
 const SHARED_BYTES: usize = 2 * WORD + size_of::<Vec<u8>>();
 

@@ -49,7 +49,7 @@ pub fn slot_in(hash: u64) -> usize {
 }
 
 /// How the tables of a database hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct KeyHasher {
     seed: HashSeed,
     /// Whether keys are kept by slot.

@@ -30,7 +30,7 @@ pub use thin::ThinListpack;
 
 use std::fmt;
 
-use element::{back_length_bytes, decode, read_back_length, short_head, size_at};
+use element::{back_length_bytes, decode, read_back_length, short_head, size_at, small_size};
 
 const HEADER_BYTES: usize = 6;
 const END: u8 = 0xff;
@@ -230,6 +230,14 @@ impl<S: AsRef<[u8]>> Pack<S> {
             };
             if found {
                 return Some(at);
+            }
+            // As a rule both an element and what belongs to it are small.
+            if stride == 2
+                && let Some(size) = small_size(byte)
+                && let Some(next) = small_size(bytes[at + size])
+            {
+                at += size + next;
+                continue;
             }
             for _ in 0..stride {
                 if at >= end {

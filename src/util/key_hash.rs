@@ -33,47 +33,71 @@ use std::sync::OnceLock;
 use super::random::entropy;
 use super::siphash::siphash;
 
-static PROCESS_SEED: OnceLock<HashSeed> = OnceLock::new();
+static PROCESS_KEYS: OnceLock<Keys> = OnceLock::new();
 
-/// The secret 128-bit key of the hash, and by which means it hashes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HashSeed {
+/// The secret 128-bit key of the hash, by which means it hashes, and what follows from the key for that.
+#[derive(Debug)]
+struct Keys {
     key: [u64; 2],
     /// By rounds of AES, which the processor has.
     by_aes: bool,
+    rounds: aes::Rounds,
+}
+
+/// The seed of a hash: a secret that lasts as long as the process.
+#[derive(Debug, Clone, Copy)]
+pub struct HashSeed(&'static Keys);
+
+impl Keys {
+    fn new(key: [u64; 2], by_aes: bool) -> Keys {
+        Keys { key, by_aes, rounds: aes::Rounds::of(key) }
+    }
+
+    /// Keys from the operating system's randomness.
+    fn random() -> Keys {
+        Keys::new([entropy(), entropy()], aes::is_there())
+    }
 }
 
 impl HashSeed {
-    /// A seed whose hashes are the same on every machine.
-    pub const fn portable(low: u64, high: u64) -> Self {
-        Self { key: [low, high], by_aes: false }
-    }
-
     /// The seed of all tables, drawn at the start of the process so that nobody can choose keys that collide.
     #[inline(always)]
     pub fn of_process() -> Self {
-        *PROCESS_SEED.get_or_init(Self::random)
+        Self(PROCESS_KEYS.get_or_init(Keys::random))
     }
 
-    /// Has the seed of all tables follow from a text; false if it is drawn already.
+    /// Has the seed of all tables follow from a text; false if it is drawn already. Its hashes are the same on every
+    /// machine.
     pub fn set_process_seed(text: &[u8]) -> bool {
         let half = |number| siphash([number, 0], text);
-        PROCESS_SEED.set(Self::portable(half(0), half(1))).is_ok()
-    }
-
-    /// A seed from the operating system's randomness.
-    pub fn random() -> Self {
-        Self { key: [entropy(), entropy()], by_aes: aes::is_there() }
+        PROCESS_KEYS.set(Keys::new([half(0), half(1)], false)).is_ok()
     }
 
     /// The hash of `bytes`.
     #[inline(always)]
     pub fn hash(&self, bytes: &[u8]) -> u64 {
-        if self.by_aes {
+        if self.0.by_aes {
             // SAFETY: `by_aes` is only set where the processor has the rounds.
-            return unsafe { aes::hash(self.key, bytes) };
+            return unsafe { aes::hash(&self.0.rounds, bytes) };
         }
-        siphash(self.key, bytes)
+        siphash(self.0.key, bytes)
+    }
+}
+
+#[cfg(test)]
+impl HashSeed {
+    /// A seed whose hashes are the same on every machine.
+    pub fn portable(low: u64, high: u64) -> Self {
+        Self::of([low, high], false)
+    }
+
+    /// A seed of its own.
+    pub fn random() -> Self {
+        Self(Box::leak(Box::new(Keys::random())))
+    }
+
+    fn of(key: [u64; 2], by_aes: bool) -> Self {
+        Self(Box::leak(Box::new(Keys::new(key, by_aes))))
     }
 }
 
@@ -97,31 +121,48 @@ mod aes {
         std::arch::is_x86_feature_detected!("aes")
     }
 
+    /// A block of 16 bytes where instructions take it from memory.
+    #[derive(Debug)]
+    #[repr(align(16))]
+    struct Block([u64; 2]);
+
+    /// What a state begins with, and what is added to it in each round.
+    #[derive(Debug)]
+    pub struct Rounds {
+        start: Block,
+        keys: [Block; 8],
+    }
+
+    impl Rounds {
+        pub fn of([low, high]: [u64; 2]) -> Rounds {
+            let keys = CONSTANTS.map(|[one, two]| Block([low ^ one, high ^ two]));
+            Rounds { start: Block([low, high]), keys }
+        }
+    }
+
     #[target_feature(enable = "aes")]
-    pub fn hash(key: [u64; 2], bytes: &[u8]) -> u64 {
-        let key = vector(key);
-        let mut state = key;
+    pub fn hash(rounds: &Rounds, bytes: &[u8]) -> u64 {
+        let [a, b, c, d, keys @ ..] = &rounds.keys;
+        let block_keys = [a, b, c, d];
+        let mut state = vector(rounds.start.0);
         let last = match bytes.last_chunk::<16>() {
             Some(last) => {
                 for block in bytes[..bytes.len() - 1].as_chunks::<16>().0 {
-                    state = four_rounds(_mm_xor_si128(state, block_of(block)), key, 0);
+                    state = four_rounds(_mm_xor_si128(state, block_of(block)), block_keys);
                 }
                 block_of(last)
             }
             None => vector(super::short_block(bytes)),
         };
-        state = four_rounds(_mm_xor_si128(state, last), key, 0);
-        state = four_rounds(_mm_xor_si128(state, vector([bytes.len() as u64, 0])), key, 4);
+        state = four_rounds(_mm_xor_si128(state, last), block_keys);
+        state = four_rounds(_mm_xor_si128(state, vector([bytes.len() as u64, 0])), keys.each_ref());
         _mm_cvtsi128_si64(state) as u64
     }
 
     #[target_feature(enable = "aes")]
     #[inline]
-    fn four_rounds(mut state: __m128i, key: __m128i, first: usize) -> __m128i {
-        for constant in &CONSTANTS[first..first + 4] {
-            state = _mm_xor_si128(_mm_aesenc_si128(state, key), vector(*constant));
-        }
-        state
+    fn four_rounds(state: __m128i, keys: [&Block; 4]) -> __m128i {
+        keys.into_iter().fold(state, |state, key| _mm_aesenc_si128(state, vector(key.0)))
     }
 
     #[target_feature(enable = "aes")]
@@ -144,10 +185,19 @@ mod aes {
         false
     }
 
+    #[derive(Debug)]
+    pub struct Rounds;
+
+    impl Rounds {
+        pub fn of(_: [u64; 2]) -> Rounds {
+            Rounds
+        }
+    }
+
     /// # Safety
     /// Never called: see [`is_there`].
-    pub unsafe fn hash(key: [u64; 2], bytes: &[u8]) -> u64 {
-        super::siphash(key, bytes)
+    pub unsafe fn hash(_: &Rounds, _: &[u8]) -> u64 {
+        0
     }
 }
 
@@ -263,9 +313,10 @@ mod tests {
     fn every_length_hashes_as_by_the_book() {
         let bytes: Vec<u8> = (0..80u8).map(|byte| byte.wrapping_mul(37)).collect();
         for length in 0..bytes.len() {
-            let seed = HashSeed { key: [3, length as u64], by_aes: aes::is_there() };
+            let key = [3, length as u64];
             let wanted = if aes::is_there() { twin::hash } else { siphash };
-            assert_eq!(seed.hash(&bytes[..length]), wanted(seed.key, &bytes[..length]), "length {length}");
+            let hash = HashSeed::of(key, aes::is_there()).hash(&bytes[..length]);
+            assert_eq!(hash, wanted(key, &bytes[..length]), "length {length}");
         }
     }
 
@@ -313,7 +364,7 @@ mod tests {
         #[test]
         fn any_bytes_hash_as_by_the_book(key: [u64; 2], bytes in proptest::collection::vec(any::<u8>(), 0..50)) {
             if aes::is_there() {
-                prop_assert_eq!(HashSeed { key, by_aes: true }.hash(&bytes), twin::hash(key, &bytes));
+                prop_assert_eq!(HashSeed::of(key, true).hash(&bytes), twin::hash(key, &bytes));
             }
         }
 

@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::{
-    ACCESS_BITS, EMBEDDED_MAX, EXPIRES, Entry, INLINE_MAX, Kind, LONG_KEY, RAW, SHARED_BYTES, Slot, WORD,
+    ACCESS_BITS, EMBEDDED_MAX, EXPIRES, Entry, INLINE_MAX, KEY_OFFSET, Kind, LONG_KEY, RAW, SHARED_BYTES, Slot, WORD,
     arc_into_slot, collection_kinds, layout, size_class, word_slot,
 };
 use crate::types::ValueType;
@@ -22,6 +22,9 @@ impl Header {
     pub(super) fn new(kind: Kind, flags: u64, access: u32, key: usize, value: usize) -> Self {
         debug_assert!(value <= INLINE_MAX && access >> ACCESS_BITS == 0);
         let key = (key as u64).min(LONG_KEY);
+        let words = |word: bool| if word { WORD } else { 0 };
+        let offset = WORD + words(flags & EXPIRES != 0) + kind.slot_bytes() + words(key == LONG_KEY);
+        let flags = flags | offset as u64;
         Self(kind as u64 | flags << 8 | u64::from(access) << 16 | key << 40 | (value as u64) << 48)
     }
 
@@ -65,12 +68,12 @@ impl Header {
 
     #[inline(always)]
     pub(super) fn slot_offset(self) -> usize {
-        WORD + if self.expires() { WORD } else { 0 }
+        WORD + (self.flags() & EXPIRES) as usize * WORD
     }
 
     #[inline(always)]
     pub(super) fn key_offset(self) -> usize {
-        self.slot_offset() + self.kind().slot_bytes() + if self.short_key_len() == LONG_KEY { WORD } else { 0 }
+        (self.flags() & KEY_OFFSET) as usize
     }
 }
 

@@ -209,16 +209,21 @@ pub(super) fn short_head(length: usize) -> Option<u8> {
     (length <= SHORT_BYTES_MAX).then_some(0x80 | length as u8)
 }
 
+/// How many bytes an element takes that begins with a byte and is a small integer or a short string, whose length takes
+/// one byte.
+#[inline(always)]
+pub(super) fn small_size(first: u8) -> Option<usize> {
+    match first ^ 0x80 {
+        length @ 0..=0x3f => Some(2 + usize::from(length)),
+        0x80.. => Some(2),
+        _ => None,
+    }
+}
+
 /// How many bytes the element at a position takes; 0 at the end.
 #[inline(always)]
 pub(super) fn size_at(bytes: &[u8], at: usize) -> usize {
-    // Small integers and short strings, whose length takes one byte.
-    let byte = bytes[at];
-    match byte ^ 0x80 {
-        length @ 0..=0x3f => 2 + usize::from(length),
-        0x80.. => 2,
-        _ => size_of_others(bytes, at),
-    }
+    small_size(bytes[at]).unwrap_or_else(|| size_of_others(bytes, at))
 }
 
 #[inline(never)]
