@@ -1,38 +1,19 @@
 """What loading and saving a file take, of many small keys: seconds, processor time, and memory while a child saves.
 
-All servers load the same file, which ours has written: values of hexadecimal digits that nothing compresses.
+All servers load the same file, which ours has written; what they save goes elsewhere.
 """
 
-import random
 import statistics
-import tempfile
 import time
 
+from datasets import Dataset, small_keys
 from report import row
-from server import Server
-from workloads import VALUE_BYTES
 
 
-class Saved:
-    """A data set of many small keys in an RDB file that every server reads."""
-
-    def __init__(self, options):
-        self.directory = tempfile.TemporaryDirectory(prefix="oxidis-bench-")
-        self.arguments = "--dir", self.directory.name, "--enable-debug-command", "yes"
-        with Server("ours", options.ours, options.port, *self.arguments) as server:
-            some = random.Random(1)
-            for first in range(0, options.saved_keys, 1000):
-                # What cannot be compressed, as most small values.
-                values = some.randbytes(1000 * VALUE_BYTES // 2).hex().encode()
-                server.call("MSET", *(word for at in range(1000) for word in (
-                    b"key:%012d" % (first + at), values[at * VALUE_BYTES:(at + 1) * VALUE_BYTES])))
-            server.call("SAVE")
-
-
-def persistence(options, saved, binary):
+def persistence(options, data, binary):
     """Seconds, wall and processor, that loading and saving take; and the memory that saving beside the loop takes."""
     figures = {}
-    with Server("", binary, options.port, *saved.arguments, ready_seconds=600) as server:
+    with data.loaded("", binary, options.port) as server:
         figures["load"] = server.start_seconds, server.cpu_ns() / 1e9
         cpu, started = server.cpu_ns(), time.monotonic()
         server.call("SAVE")
@@ -50,13 +31,13 @@ def persistence(options, saved, binary):
 
 
 def persistence_rows(options):
-    """The rows of the table on loading and saving; both servers read the same file, in turn."""
-    saved, samples = Saved(options), ([], [])
+    """The rows of the table on loading and saving; both servers load the same file, in turn."""
+    data, samples = Dataset(options, lambda server: small_keys(server, options.saved_keys)), ([], [])
     for number in range(min(options.rounds, 3)):
         for side in (0, 1) if number % 2 == 0 else (1, 0):
             binary = (options.ours, options.peer)[side]
-            samples[side].append(persistence(options, saved, binary))
-    saved.directory.cleanup()
+            samples[side].append(persistence(options, data, binary))
+    data.end()
     rows = []
     for name, what, column, digits in (
         ("load", "load, seconds", 0, 2), ("load", "load, seconds of CPU", 1, 2),
