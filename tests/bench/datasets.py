@@ -1,4 +1,4 @@
-"""Data sets that every server loads from the same RDB file, so that they are made once: by ours, quickly, by scripts.
+"""Data sets that every server loads from the same RDB file, so that they are made once: by ours, of scripts, or here.
 
 Small keys have random values of hexadecimal digits, which nothing compresses, as most small values. The mixed set has
 collections of a hundred elements of all five types, two of a million elements each, and small keys that clients can change.
@@ -110,3 +110,23 @@ class Dataset:
 
     def end(self):
         self.directory.cleanup()
+
+
+class ManyKeys(Dataset):
+    """A file of so many keys as redis-benchmark draws them, of one value each: it is written here, more quickly.
+
+    What it has, see https://rdb.fnordig.de/file_format.html: a version that all servers know, a database with the sizes
+    of its two tables, a string (type 0) for each key, and in place of a checksum zeros, which say that there is none.
+    """
+
+    KEY_BYTES = len(b"\0\x10key:000000000000\x20") + VALUE_BYTES
+
+    def __init__(self, count):
+        self.directory = tempfile.TemporaryDirectory(prefix="oxidis-bench-")
+        at_once = min(count, 1000)
+        keys = (b"\0\x10key:%%012d%c" % VALUE_BYTES + b"x" * VALUE_BYTES) * at_once
+        with open(f"{self.directory.name}/dump.rdb", "wb") as file:
+            file.write(b"REDIS0009\xfe\0\xfb" + b"\x80" + count.to_bytes(4, "big") + b"\0")
+            for first in range(0, count, at_once):
+                file.write(keys % tuple(range(first, first + at_once)))
+            file.write(b"\xff" + bytes(8))

@@ -12,7 +12,7 @@ import sys
 import time
 
 from server import CLIENT_CORE, Server, Tls, both, die
-from workloads import VALUE_BYTES, preload
+from workloads import preload
 
 CLIENTS = 50
 
@@ -21,7 +21,7 @@ def benchmark(server, workload, requests, clients=CLIENTS):
     """Runs a workload once: (requests a second, server CPU µs a request, busy share)."""
     share = requests // len(workload.commands)
     base = ["taskset", "-c", str(CLIENT_CORE), "redis-benchmark", "-h", "127.0.0.1", *server.client, *workload.options,
-            "-n", str(share), "-r", str(workload.draw), "-d", str(VALUE_BYTES), "-P", str(workload.pipeline),
+            "-n", str(share), "-r", str(workload.draw), "-d", str(workload.size), "-P", str(workload.pipeline),
             "-c", str(clients // len(workload.commands)), "--csv"]
     cpu, started = server.cpu_ns(), time.monotonic()
     running = [
@@ -43,9 +43,9 @@ def benchmark(server, workload, requests, clients=CLIENTS):
     return rate, cpu / 1000 / requests, cpu / 1e9 / seconds
 
 
-def rounded(requests, workload):
+def rounded(requests, workload, clients=CLIENTS):
     """A count that fills whole pipelines of every client."""
-    batch = CLIENTS * workload.pipeline
+    batch = clients * workload.pipeline
     return max(1, round(requests / batch)) * batch
 
 

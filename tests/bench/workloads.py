@@ -15,18 +15,19 @@ class Workload:
     """What redis-benchmark runs: one of its tests, a command, or several commands at the same time.
 
     `fill` brings the data before the first run, `refill` before each; both are given the server and the
-    number of requests to come.
+    number of requests to come. `size` is that of the values it writes.
     """
 
-    def __init__(self, *commands, pipeline=64, draw=KEYS, fill=None, refill=None, options=()):
-        self.commands, self.pipeline, self.draw = commands, pipeline, draw
+    def __init__(self, *commands, pipeline=64, draw=KEYS, size=VALUE_BYTES, fill=None, refill=None, options=()):
+        self.commands, self.pipeline, self.draw, self.size = commands, pipeline, draw, size
         self.fill, self.refill, self.options = fill, refill, options
 
 
 def preload(server, _, size=VALUE_BYTES, keys=KEYS):
     """Gives every key that redis-benchmark may draw a value, of the size it writes."""
     value = b"x" * size
-    server.fill(["MSET"], (word for key in range(keys) for word in (b"key:%012d" % key, value)), 2000)
+    server.fill(["MSET"], (word for key in range(keys) for word in (b"key:%012d" % key, value)),
+                2 * max(1, min(1000, 2**20 // size)))
 
 
 def elements(*command, of=None, score=False, value=None, count=None):
