@@ -1,4 +1,4 @@
-"""Data sets that every server loads from the same RDB file, so that they are made once: by ours, of scripts, or here.
+"""Data sets, each an RDB file that is made once, of scripts by ours or here, and that every server loads.
 
 Small keys have random values of hexadecimal digits, which nothing compresses, as most small values. The mixed set has
 collections of a hundred elements of all five types, two of a million elements each, and small keys that clients can change.

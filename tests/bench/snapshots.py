@@ -19,7 +19,7 @@ from server import Server, die
 from workloads import VALUE_BYTES
 
 CORES = "0-1"
-# How often it is looked whether a save has ended; and at each how many of these looks at the memory, which takes longer.
+# The pause between two looks whether a save has ended; every fifth is a look at the memory too, which takes longer.
 LOOK_SECONDS, LOOKS = 0.02, 5
 STEADY = f"{WRITES_PER_SECOND:,} SETs/s"
 # A change to the element of each type that has this number.
