@@ -39,5 +39,6 @@ def chart(title, rows, peers):
             parts.append(f'<text x="{LABELS + ratio * scale + 5:.1f}" y="{bar_y + BAR - 3}" font-size="11">{ratio:.2f}×</text>')
     # Where a peer would take as much as ours.
     x = LABELS + scale
-    parts.append(f'<line x1="{x:.1f}" y1="{top - 4}" x2="{x:.1f}" y2="{height - MARGIN}" stroke="{OURS}" stroke-dasharray="3 3"/>')
+    parts.append(f'<line x1="{x:.1f}" y1="{top - 4}" x2="{x:.1f}" y2="{height - MARGIN}" stroke="{OURS}" '
+                 'stroke-dasharray="3 3"/>')
     return "\n".join([*parts, "</svg>"]) + "\n"

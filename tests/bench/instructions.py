@@ -10,7 +10,6 @@ The kernel's part is not in it, nor what waiting for memory costs; `scripts/benc
 """
 
 import hashlib
-import os
 import platform
 import re
 import shutil

@@ -9,8 +9,11 @@ it finds by its graph; what is as near as the tenth counts, so that ties are no 
 import array
 import random
 import struct
+import sys
 
+from report import row
 from resp import encoded
+from server import Server, both
 
 DIMENSION = 128
 CENTERS = 100
@@ -125,3 +128,21 @@ def measure(servers, count, asked, only=""):
                 server.resume()
                 server.call("FLUSHALL", "SYNC")
                 server.stop()
+
+
+def vectors_rows(options):
+    """The rows of the table on vector sets; none if the peer has no such sets."""
+    servers = [Server(label, binary, options.port + number) for number, (label, binary) in enumerate(both(options))]
+    rows = []
+    try:
+        if servers[1].call("VCARD", "none") is None:
+            return rows
+        for server in servers:
+            server.stop()
+        for name, ours, peer, digits, more in measure(servers, options.vector_count, options.queries, options.vectors):
+            rows.append(row(name, ours, peer, digits, more))
+            print(f"  {name}: {ours:.{digits}f} against {peer:.{digits}f}", file=sys.stderr, flush=True)
+    finally:
+        for server in servers:
+            server.end()
+    return rows
