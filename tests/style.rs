@@ -28,6 +28,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/server/crash.rs",
     "src/db/dict.rs",
     "src/db/entry.rs",
+    "src/db/entry/packed.rs",
     "src/db/entry/view.rs",
     "src/db/entry/collection.rs",
     "src/resp/reply/strings.rs",

@@ -15,16 +15,17 @@
 //! ranges of hashes and no places in the table, so it may split, merge and shrink its segments as it likes, and a bit
 //! per cell is all there is to be remembered: less than a bit per key, while a snapshot is being taken.
 //!
-//! Copies are [`Image`]s: entries of their own. What is a string of more than a kilobyte is shared with the keyspace
-//! until that changes it, and so are the parts of large collections: segments of tables, nodes of lists and blocks of
-//! streams ([`crate::types::sharing`]), and the items of sorted sets, which are left to whoever reads them. Nothing of a
-//! collection is copied before a command changes it, and then no more than one such part for each that is changed.
+//! Copies are entries of their own, those of small keys one behind the other ([`PackedEntries`]). What is a string of more
+//! than a kilobyte is shared with the keyspace until that changes it, and so are the parts of large collections: segments
+//! of tables, nodes of lists and blocks of streams ([`crate::types::sharing`]), and the items of sorted sets, which are
+//! left to whoever reads them. Nothing of a collection is copied before a command changes it, and then no more than one
+//! such part for each that is changed.
 
 #[cfg(test)]
 mod tests;
 
 use super::blessed::Blessed;
-use super::entry::{Entry, EntryView};
+use super::entry::{Entry, EntryView, PackedEntries};
 use super::hasher::{KeyHasher, slot_in};
 use super::slot::SLOTS;
 use crate::types::table::Table;
@@ -37,18 +38,19 @@ const BITS_MAX: u32 = 40;
 const BYTES_AT_ONCE: usize = 64 * 1024;
 /// How many keys ahead the memory of an entry is asked for.
 const KEYS_AHEAD: usize = 12;
+/// Room made at once for copies of small keys.
+const ROOM_BYTES: usize = 64 * 1024;
 /// Elements of a collection looked at to estimate its size.
 const SAMPLES: usize = 2;
 
 /// A table of keys.
 type KeyTable = Table<Entry, KeyHasher>;
 
-/// A copy of a key, and of what is known of it beside its entry.
-pub struct Image {
-    /// The entry.
-    pub entry: Entry,
+/// A copy of a key that owns something, or of which something is known beside its entry.
+struct Image {
+    entry: Entry,
     /// It is not to be evicted.
-    pub blessed: bool,
+    blessed: bool,
 }
 
 /// How large a database was when a snapshot began.
@@ -69,16 +71,42 @@ pub struct DatabaseSize {
 pub struct Images {
     /// The number that the database had at the beginning.
     pub database: usize,
-    /// The copies.
-    pub images: Vec<Image>,
     /// Memory that they take, about, in bytes; what is shared counts.
     pub bytes: usize,
+    plain: PackedEntries,
+    others: Vec<Image>,
 }
 
 impl Images {
+    /// None yet.
+    fn of(database: usize) -> Images {
+        Images { database, plain: PackedEntries::with_room_for(ROOM_BYTES), ..Images::default() }
+    }
+
     fn push(&mut self, entry: EntryView<'_>, blessed: &Blessed) {
+        let blessed = blessed.contains_key(entry.key());
+        if !blessed && let Some(bytes) = self.plain.push(entry) {
+            self.bytes += bytes;
+            return;
+        }
         self.bytes += size_of::<Image>() + entry.heap_bytes(SAMPLES);
-        self.images.push(Image { entry: Entry::image_of(entry), blessed: blessed.contains_key(entry.key()) });
+        self.others.push(Image { entry: Entry::image_of(entry), blessed });
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.plain.len() + self.others.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The copies, and whether each is not to be evicted.
+    pub fn iter(&self) -> impl Iterator<Item = (EntryView<'_>, bool)> {
+        let plain = self.plain.iter().map(|entry| (entry, false));
+        plain.chain(self.others.iter().map(|image| (image.entry.view(), image.blessed)))
     }
 }
 
@@ -157,7 +185,7 @@ impl Capture {
             parts.iter().enumerate().for_each(|(number, part)| numbers[part.slot] = number as u16);
             numbers.into()
         });
-        Capture { parts, by_slot, next: (0, 0), images: Images { database, ..Images::default() } }
+        Capture { parts, by_slot, next: (0, 0), images: Images::of(database) }
     }
 
     /// Something of this hash is about to be changed, or to come, in a table.
@@ -201,10 +229,10 @@ impl Capture {
         }
     }
 
-    /// What was copied since the last call.
-    pub fn take_images(&mut self) -> Images {
-        let next = Images { database: self.images.database, ..Images::default() };
-        std::mem::replace(&mut self.images, next)
+    /// What was copied since the last call, if anything was.
+    pub fn take_images(&mut self) -> Option<Images> {
+        let next = (!self.images.is_empty()).then(|| Images::of(self.images.database))?;
+        Some(std::mem::replace(&mut self.images, next))
     }
 
     /// Memory of what was copied since then, in bytes.

@@ -333,7 +333,7 @@ impl Dict {
         if capture.is_complete() {
             self.indexes.capture = None;
         }
-        Some(taken).filter(|taken| !taken.images.is_empty())
+        taken
     }
 
     /// Moves all entries out into a dictionary of their own, which another thread may drop. What is kept for a snapshot

@@ -25,6 +25,7 @@
 #![allow(unsafe_code)]
 
 mod collection;
+mod packed;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -40,6 +41,7 @@ use crate::util::number::parse_i64;
 use crate::util::prefetch::prefetch_read;
 
 pub use collection::InEntry;
+pub use packed::PackedEntries;
 use view::Header;
 pub use view::{EntryView, StringRef};
 

@@ -162,7 +162,7 @@ impl Feed {
 
     /// Gives some copies.
     pub fn give(&mut self, images: Images) {
-        self.given += images.images.len() as u64;
+        self.given += images.len() as u64;
         let waiting = self.shared.waiting.fetch_add(images.bytes, Relaxed) + images.bytes;
         self.shared.waiting_max.fetch_max(waiting, Relaxed);
         self.sender.send(Delivery::Copies(images)).ok();
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn what_was_given_is_counted_until_it_is_written() {
         let (thread, mut feed) = start(new_tag(), |supply| {
-            let keys: usize = supply.by_ref().map(|images| images.images.len()).sum();
+            let keys: usize = supply.by_ref().map(|images| images.len()).sum();
             keys == 6 && supply.commit(|| Ok(())).is_ok()
         })
         .expect("a thread");

@@ -5,9 +5,9 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
 
-/// How much nicer than others a thread is that stands back: it gets about a tenth of a processor that it shares.
+/// How much nicer than others a thread is that stands back: it gets about a quarter of a processor that it shares with another.
 #[cfg(target_os = "linux")]
-const STANDING_BACK: libc::c_int = 10;
+const STANDING_BACK: libc::c_int = 5;
 
 /// A point of local time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -65,14 +65,14 @@ pub fn write_images(
 ) -> io::Result<()> {
     let mut script = Script::begin(functions, out)?;
     let (mut selected, mut keys) = (None, 0);
-    for Images { database, images, .. } in images {
-        if selected.replace(database) != Some(database) {
-            script.select(database)?;
+    for some in images {
+        if selected.replace(some.database) != Some(some.database) {
+            script.select(some.database)?;
         }
-        for image in images {
-            script.entry(image.entry.view())?;
-            if image.blessed {
-                script.bless(image.entry.view().key())?;
+        for (entry, blessed) in some.iter() {
+            script.entry(entry)?;
+            if blessed {
+                script.bless(entry.key())?;
             }
             keys += 1;
             on_key(keys);

@@ -143,7 +143,8 @@ pub fn save_images(
     let mut file = File::begin(options, version, outline.clock, sink, refuse);
     let mut sizes = outline.sizes.clone();
     let (mut selected, mut saved) = (None, 0);
-    for Images { database, images, .. } in images {
+    for some in images {
+        let database = some.database;
         if file.out.has_failed() {
             break;
         }
@@ -152,8 +153,8 @@ pub fn save_images(
             file.select(database, size.as_ref());
             size.iter().for_each(|size| file.slots(size));
         }
-        for image in images {
-            file.key(database, image.entry.view(), image.blessed);
+        for (entry, blessed) in some.iter() {
+            file.key(database, entry, blessed);
             saved += 1;
             on_key(saved);
         }

@@ -28,9 +28,9 @@ const ATTACK_LOG_INTERVAL_S: i64 = 60;
 pub fn process_resolved(cx: &mut Ctx<'_>, found: &Resolved, request: ArgView<'_>) {
     if let Some(id) = found.command.filter(|_| found.is_usual) {
         let client = cx.server.clients.at_mut(cx.client);
+        client.last_command = Some(id);
         let (is_usual, db) = (!client.modes.any(), client.db);
         if is_usual && (!cx.server.modes.any() || is_usual_in_cluster(cx.server, found)) {
-            cx.server.clients.at_mut(cx.client).last_command = Some(id);
             cx.command = id;
             cx.db.begin_command(db, cx.server.clock.unix_ms());
             call::call_new(cx, id, || found.args(request));
