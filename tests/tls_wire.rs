@@ -49,7 +49,7 @@ fn config(versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
     roots.add(CertificateDer::from_pem_file(file("ca.crt")).expect("a certificate")).expect("an authority");
     let chain = vec![CertificateDer::from_pem_file(file("client.crt")).expect("a certificate")];
     let key = PrivateKeyDer::from_pem_file(file("client.key")).expect("a key");
-    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_protocol_versions(versions)
         .expect("versions")
         .with_root_certificates(roots)

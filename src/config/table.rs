@@ -407,7 +407,7 @@ directives! {
     /// The server that is to load the snapshots; none for the lowest version that holds the data. Ours.
     "rdb-save-for" => rdb_save_for: Option<TargetServer> = None, SavedFor, MUTABLE;
     /// How snapshots are made in the background. Of Valkey.
-    "bgsave-default-method" => bgsave_default_method: SnapshotMethod = SnapshotMethod::Fork, OneOf::names(), MUTABLE;
+    "bgsave-default-method" => bgsave_default_method: SnapshotMethod = SnapshotMethod::Forkless, OneOf::names(), MUTABLE;
     /// The share of the event loop's time that goes into snapshots without a child while clients are served, in per
     /// cent. Ours.
     "snapshot-cpu-percent" => snapshot_cpu_percent: u32 = 30, Number::between(1, 95), MUTABLE;

@@ -49,7 +49,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("backup-sealed-ttl", "0"),
     ("backupdirname", "backupdir"),
     ("bgsave-cpulist", ""),
-    ("bgsave-default-method", "fork"),
+    ("bgsave-default-method", "forkless"),
     ("bgsave_cpulist", ""),
     ("bind", "* -::*"),
     ("bigkeys-scan", "no"),

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from resp import encoded
+from server import take_precedence
 from workloads import VALUE_BYTES
 
 WRITES_PER_SECOND = 100_000
@@ -96,6 +97,7 @@ class Probe:
 def probe(port, over, report):
     connection, waits = socket.create_connection(("127.0.0.1", port)), []
     gc.disable()
+    take_precedence()
     report.send("ready")
     while not over.is_set():
         started = time.perf_counter()

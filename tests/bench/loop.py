@@ -8,7 +8,7 @@ import time
 
 from report import figure, row
 from runs import benchmark, rounded
-from server import Server, both
+from server import Server, both, take_precedence
 from workloads import KEYS, VALUE_BYTES, Workload, elements, preload
 
 CALLS = 1_000_000
@@ -65,7 +65,7 @@ def growth(options, label, binary):
     that comes from other processes on the same core it is kept out by a real-time priority, where that is allowed.
     """
     with Server(label, binary, options.port) as server:
-        server.take_precedence()
+        take_precedence(server.process.pid)
         preload(server, None)
         server.call("CONFIG", "SET", "slowlog-log-slower-than", 1000)
         server.call("CONFIG", "SET", "slowlog-max-len", 10_000)

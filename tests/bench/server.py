@@ -4,6 +4,7 @@ What a server takes is read from the kernel: processor time of all its threads f
 its resident pages. Servers that a benchmark has started end with it, see RUNNING.
 """
 
+import contextlib
 import itertools
 import os
 import re
@@ -48,6 +49,14 @@ class Tls:
 
     def client(self, port):
         return ["-p", str(port), "--tls", "--cacert", self.certificate, "--tls-ciphersuites", self.CIPHER]
+
+
+def take_precedence(pid=0):
+    """Gives a process, or this one, a real-time priority, where that is allowed."""
+    try:
+        os.sched_setscheduler(pid, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+    except PermissionError:
+        pass
 
 
 class Server:
@@ -128,10 +137,14 @@ class Server:
         while some := list(itertools.islice(words, batch)):
             self.call(*command, *some)
 
-    def take_precedence(self):
-        """Keeps other processes from taking the core away, if this one may say so."""
+    @contextlib.contextmanager
+    def precedence(self):
+        """Keeps other processes from taking the core away, if this one may say so. Children and new threads do not
+        inherit that."""
+        take_precedence(self.process.pid)
+        yield
         try:
-            os.sched_setscheduler(self.process.pid, os.SCHED_FIFO, os.sched_param(1))
+            os.sched_setscheduler(self.process.pid, os.SCHED_OTHER, os.sched_param(0))
         except PermissionError:
             pass
 

@@ -2,9 +2,12 @@
 
 Each server loads the same file, and may use both cores, as a save uses a second one. It saves three times: with nothing else
 to do; under so many writes a second as every server answers with ease, which are the same for all; and while
-redis-benchmark writes as fast as it can, of which a part is left. A client that asks again and again tells its waits under
-the steady writes, for as long before the save too: these are the machine's, as are those during the save in part. Memory
-is that of the server and its children, what they share counted once, above what it was before the save.
+redis-benchmark writes as fast as it can, of which a part is left.
+
+A client that asks again and again tells its waits under the steady writes, for as long before the save too. Loop and client
+take precedence then, if they may, so that what is waited for is the loop and not a core; what is left of that is to be seen
+before the save. Memory is that of the server and its children, what they share counted once, above what it was before the
+save at full speed: to count it takes locks that a server might wait for.
 """
 
 import random
@@ -19,7 +22,7 @@ from server import Server, die
 from workloads import VALUE_BYTES
 
 CORES = "0-1"
-# The pause between two looks whether a save has ended; every fifth is a look at the memory too, which takes longer.
+# The pause between two looks whether a save has ended; every fifth is a look at the memory too, where that is wanted.
 LOOK_SECONDS, LOOKS = 0.02, 5
 STEADY = f"{WRITES_PER_SECOND:,} SETs/s"
 # A change to the element of each type that has this number.
@@ -37,69 +40,79 @@ def is_saving(server):
 
 
 class Watched:
-    """A server under load, watched until something is over: seconds, requests a second, MB more, sorted waits in ms.
+    """A server under load, watched until something is over: seconds, requests a second, with `memory` MB more.
 
     `count` tells how many requests have been answered, `words` are those of the command that begins it, if any.
     """
 
-    def __init__(self, server, count, is_over, *words):
-        pid = server.process.pid
-        probe, bytes_before, looks = Probe(server.port), process_group_bytes(pid), 0
+    def __init__(self, server, count, is_over, *words, memory=False):
+        def group_bytes():
+            return process_group_bytes(server.process.pid) if memory else 0
+
+        bytes_before, looks = group_bytes(), 0
         most, counted, started = bytes_before, count(), time.monotonic()
         if words and server.call(*words) is None:
             die(f"{' '.join(words)} was refused")
         while not is_over():
             looks += 1
             if looks % LOOKS == 1:
-                most = max(most, process_group_bytes(pid))
+                most = max(most, group_bytes())
             time.sleep(LOOK_SECONDS)
         self.seconds = time.monotonic() - started
         self.rate = (count() - counted) / self.seconds
         self.mb = (most - bytes_before) / 2**20
+
+
+class Waited:
+    """How long a client waits while a server is watched, in ms, and what was watched."""
+
+    def __init__(self, server, *watched):
+        probe = Probe(server.port)
+        self.watched = Watched(server, *watched)
         self.waits = probe.end()
 
-    def waited(self, share):
+    def most_of(self, share):
         return self.waits[min(int(len(self.waits) * share), len(self.waits) - 1)]
 
 
-def before_and_during(server, count, seconds, *words):
-    """Watches a server for some seconds, and then until a save is over."""
-    end = time.monotonic() + seconds
-    before = Watched(server, count, lambda: time.monotonic() > end)
-    return before, Watched(server, count, lambda: not is_saving(server), "BGSAVE", *words)
-
-
 def steady(options, server, keys, seconds, *words):
-    """A save under steady writes."""
-    with Writer(server.port, keys) as writer:
+    """A save under steady writes, watched for some seconds before."""
+    with Writer(server.port, keys) as writer, server.precedence():
         time.sleep(options.seconds / 3)
-        before, during = before_and_during(server, writer.count, seconds, *words)
+        end = time.monotonic() + seconds
+        before = Waited(server, writer.count, lambda: time.monotonic() > end)
+        during = Waited(server, writer.count, lambda: not is_saving(server), "BGSAVE", *words)
     return {
-        f"{STEADY}: seconds": during.seconds,
-        f"{STEADY}: MB of memory": during.mb,
-        f"{STEADY}: ms waited, 99.9 %": during.waited(0.999),
-        f"{STEADY}: ms waited, 99.9 %, no save": before.waited(0.999),
-        f"{STEADY}: ms waited at most": during.waited(1),
-        f"{STEADY}: ms waited at most, no save": before.waited(1),
-        f"{STEADY}: requests/s": during.rate,
-        f"{STEADY}: requests/s, no save": before.rate,
+        f"{STEADY}: seconds": during.watched.seconds,
+        f"{STEADY}: ms waited, 99.9 %": during.most_of(0.999),
+        f"{STEADY}: ms waited, 99.9 %, no save": before.most_of(0.999),
+        f"{STEADY}: ms waited at most": during.most_of(1),
+        f"{STEADY}: ms waited at most, no save": before.most_of(1),
+        f"{STEADY}: requests/s": during.watched.rate,
+        f"{STEADY}: requests/s, no save": before.watched.rate,
     }
 
 
-def full_speed(options, server, keys, seconds, *words):
+def full_speed(options, server, keys, *words):
     """A save while redis-benchmark writes as fast as it can."""
     load = subprocess.Popen(
         ["redis-benchmark", "-p", str(server.port), "-t", "set", "-r", str(keys), "-n", "1000000000",
          "-d", str(VALUE_BYTES), "-P", "4", "-c", "50", "-q"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def count():
+        return int(server.info("stats", "total_commands_processed"))
+
     try:
         time.sleep(2)
-        before, during = before_and_during(
-            server, lambda: int(server.info("stats", "total_commands_processed")), seconds, *words)
+        end = time.monotonic() + options.seconds
+        before = Watched(server, count, lambda: time.monotonic() > end)
+        during = Watched(server, count, lambda: not is_saving(server), "BGSAVE", *words, memory=True)
     finally:
         load.kill()
         load.wait()
     return {
         "full speed: seconds": during.seconds,
+        "full speed: MB of memory": during.mb,
         "full speed: requests/s, no save": before.rate,
         "full speed: % of requests left": 100 * during.rate / before.rate,
     }
@@ -115,7 +128,7 @@ def snapshot(options, data, keys, binary, *words):
         idle = time.monotonic() - started
         seconds = max(options.seconds, idle)
         return {"idle: seconds": idle, **steady(options, server, keys, seconds, *words),
-                **full_speed(options, server, keys, options.seconds, *words)}
+                **full_speed(options, server, keys, *words)}
 
 
 def longest_changes(options, binary, *words):

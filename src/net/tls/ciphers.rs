@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_provider_is_left_with_what_the_lists_name() {
         let restricted = |ciphers, suites| {
-            let mut provider = rustls::crypto::ring::default_provider();
+            let mut provider = rustls::crypto::aws_lc_rs::default_provider();
             restrict(&mut provider, ciphers, suites).map(|()| provider.cipher_suites.len())
         };
         assert_eq!(restricted(None, None).unwrap(), 9);

@@ -36,5 +36,5 @@ impl std::fmt::Display for TlsError {
 impl std::error::Error for TlsError {}
 
 fn provider() -> CryptoProvider {
-    rustls::crypto::ring::default_provider()
+    rustls::crypto::aws_lc_rs::default_provider()
 }

@@ -14,7 +14,7 @@ use rustls::ticketer::TicketRotator;
 /// Has a server resume sessions, for some seconds and so many of them.
 pub fn enable(config: &mut ServerConfig, timeout_s: u32, size: usize) {
     let make = || -> Result<Box<dyn ProducesTickets>, rustls::crypto::GetRandomFailed> {
-        let ticketer = rustls::crypto::ring::Ticketer::new().map_err(|_| rustls::crypto::GetRandomFailed)?;
+        let ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(|_| rustls::crypto::GetRandomFailed)?;
         Ok(Box::new(Ticketer(ticketer)))
     };
     match TicketRotator::new(timeout_s, make) {
