@@ -211,6 +211,12 @@ impl Conditions {
     }
 }
 
+/// Every second argument from one on as a score.
+#[inline(never)]
+fn scores(args: &Args<'_>, first: usize) -> Result<Vec<f64>, Error> {
+    (first..args.len()).step_by(2).map(|index| score(args.get(index))).collect()
+}
+
 fn score(text: &[u8]) -> Result<f64, Error> {
     number::parse_f64(text).ok_or(NOT_A_SCORE)
 }
@@ -231,8 +237,7 @@ fn zincrby(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
 /// Every score is read before any is set. A single one, the usual case, needs no memory.
 fn add(cx: &mut Ctx<'_>, args: Args<'_>, conditions: Conditions, first: usize) -> CmdResult {
     let first_score = score(args.get(first))?;
-    let others: Vec<f64> =
-        (first + 2..args.len()).step_by(2).map(|index| score(args.get(index))).collect::<Result<_, _>>()?;
+    let others = if first + 2 < args.len() { scores(&args, first + 2)? } else { Vec::new() };
     let (key, limits) = (args.key(1), limits(&cx.server.config));
     let set = match conditions.only_existing {
         true => cx.db.collection_mut::<SortedSet>(&key)?,

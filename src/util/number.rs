@@ -35,6 +35,37 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
     if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
 }
 
+/// The number that digits begin with, eight of them at a time, and the bytes that follow, of which not all of the next eight
+/// are digits.
+#[inline]
+fn leading_eights(digits: &[u8]) -> (u64, &[u8]) {
+    let (mut value, mut rest) = (0u64, digits);
+    while let Some((chunk, behind)) = rest.split_first_chunk()
+        && let Some(eight) = eight_digits(u64::from_le_bytes(*chunk))
+    {
+        value = value.wrapping_mul(100_000_000).wrapping_add(eight);
+        rest = behind;
+    }
+    (value, rest)
+}
+
+/// The number of eight digits, the first of them in the lowest byte of a word; `None` if not all are.
+#[inline(always)]
+fn eight_digits(word: u64) -> Option<u64> {
+    const HIGH_HALVES: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const ZEROS: u64 = 0x3030_3030_3030_3030;
+    // From ':' on the low half of a byte goes over when six is added.
+    let raised = word.wrapping_add(0x0606_0606_0606_0606);
+    if word & HIGH_HALVES != ZEROS || raised & HIGH_HALVES != ZEROS {
+        return None;
+    }
+    let ones = word - ZEROS;
+    // Two, four and eight digits at the places of the last of them.
+    let twos = (ones * 10 + (ones >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (twos * 100 + (twos >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
+}
+
 /// Reads an unsigned integer. Leading zeros and a plus sign are allowed here, as in the parts of a stream ID.
 pub fn parse_u64(text: &[u8]) -> Option<u64> {
     let digits = text.strip_prefix(b"+").unwrap_or(text);
@@ -72,8 +103,8 @@ fn short_decimal(text: &[u8]) -> Option<f64> {
     if digits.is_empty() || digits.len() > EXACT_DIGITS {
         return None;
     }
-    let (mut value, mut point) = (0u64, None);
-    for (place, &byte) in digits.iter().enumerate() {
+    let ((mut value, rest), mut point) = (leading_eights(digits), None);
+    for (place, &byte) in (digits.len() - rest.len()..).zip(rest) {
         match byte {
             b'0'..=b'9' => value = value * 10 + u64::from(byte - b'0'),
             b'.' if point.is_none() && digits.len() > 1 => point = Some(place),
@@ -220,6 +251,20 @@ mod tests {
         fn short_decimals_are_read_as_all_others(text in "-?[0-9]{0,12}[.]?[0-9]{0,12}|[-+.0-9e]{0,6}|-?[0-9]{15,20}") {
             let (short, any) = (parse_f64(text.as_bytes()), parse_any_f64(text.as_bytes()));
             prop_assert_eq!(short.map(f64::to_bits), any.map(f64::to_bits), "{:?}", text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn digits_are_read_eight_at_a_time_as_one_by_one(text in "[0-9]{0,20}|[0-9]{0,9}[ -~][0-9]{0,9}|[ -~]{8}") {
+            let (value, rest) = leading_eights(text.as_bytes());
+            let read = text.len() - rest.len();
+            let digits = text[..read].bytes();
+            prop_assert_eq!(value, digits.fold(0u64, |value, byte| {
+                value.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'))
+            }));
+            prop_assert!(read.is_multiple_of(8));
+            prop_assert!(rest.len() < 8 || !rest[..8].iter().all(u8::is_ascii_digit));
         }
     }
 

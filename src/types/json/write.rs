@@ -262,7 +262,10 @@ mod tests {
                 if value.is_finite() {
                     let mut out = Vec::new();
                     write_double(value, &mut out);
-                    prop_assert_eq!(String::from_utf8_lossy(&out), by_digits(value));
+                    let (text, expected) = (String::from_utf8_lossy(&out), by_digits(value));
+                    // A number right between two texts of the same length may have either.
+                    let is_as_short = text.len() == expected.len() && text.parse() == Ok(value);
+                    prop_assert!(text == expected || is_as_short, "{text} {expected}");
                 }
             }
         }
