@@ -119,7 +119,7 @@ fn begin_entries(reply: &mut Reply, count: usize, with_scores: bool) {
 }
 
 /// Writes an element of such an array.
-#[inline]
+#[inline(always)]
 fn write_entry(reply: &mut Reply, entry: &Entry<'_>, with_scores: bool) {
     if with_scores && reply.resp3 {
         reply.array(2);

@@ -61,7 +61,10 @@ impl Reply {
     #[inline]
     pub fn take_buffer(&mut self) -> Vec<u8> {
         debug_assert!(self.is_empty());
-        self.clear();
+        // As a rule that was done when the last of it was sent.
+        if !self.buf.is_empty() || self.cut.is_some() {
+            self.clear();
+        }
         std::mem::take(&mut self.buf)
     }
 
