@@ -434,7 +434,7 @@ const SAMPLES: &[&str] = &[
     "CN",
     "json",
     "milliseconds",
-    "forkless",
+    "fork",
     "10.0.0.0/8 ::1/128",
 ];
 
