@@ -38,8 +38,6 @@ const BITS_MAX: u32 = 40;
 const BYTES_AT_ONCE: usize = 64 * 1024;
 /// How many keys ahead the memory of an entry is asked for.
 const KEYS_AHEAD: usize = 12;
-/// Room made at once for copies of small keys.
-const ROOM_BYTES: usize = 64 * 1024;
 /// Elements of a collection looked at to estimate its size.
 const SAMPLES: usize = 2;
 
@@ -71,31 +69,30 @@ pub struct DatabaseSize {
 pub struct Images {
     /// The number that the database had at the beginning.
     pub database: usize,
-    /// Memory that they take, about, in bytes; what is shared counts.
-    pub bytes: usize,
     plain: PackedEntries,
     others: Vec<Image>,
+    /// Memory that the others take.
+    others_bytes: usize,
 }
 
 impl Images {
-    /// None yet.
-    fn of(database: usize) -> Images {
-        Images { database, plain: PackedEntries::with_room_for(ROOM_BYTES), ..Images::default() }
-    }
-
     fn push(&mut self, entry: EntryView<'_>, blessed: &Blessed) {
         let blessed = blessed.contains_key(entry.key());
-        if !blessed && let Some(bytes) = self.plain.push(entry) {
-            self.bytes += bytes;
+        if !blessed && self.plain.push(entry) {
             return;
         }
-        self.bytes += size_of::<Image>() + entry.heap_bytes(SAMPLES);
+        self.others_bytes += size_of::<Image>() + entry.heap_bytes(SAMPLES);
         self.others.push(Image { entry: Entry::image_of(entry), blessed });
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
         self.plain.len() + self.others.len()
+    }
+
+    /// Memory that they take, about, in bytes; what is shared counts.
+    pub fn bytes(&self) -> usize {
+        self.plain.bytes() + self.others_bytes
     }
 
     /// Whether there are none.
@@ -185,7 +182,7 @@ impl Capture {
             parts.iter().enumerate().for_each(|(number, part)| numbers[part.slot] = number as u16);
             numbers.into()
         });
-        Capture { parts, by_slot, next: (0, 0), images: Images::of(database) }
+        Capture { parts, by_slot, next: (0, 0), images: Images { database, ..Images::default() } }
     }
 
     /// Something of this hash is about to be changed, or to come, in a table.
@@ -231,12 +228,12 @@ impl Capture {
 
     /// What was copied since the last call, if anything was.
     pub fn take_images(&mut self) -> Option<Images> {
-        let next = (!self.images.is_empty()).then(|| Images::of(self.images.database))?;
+        let next = (!self.images.is_empty()).then(|| Images { database: self.images.database, ..Images::default() })?;
         Some(std::mem::replace(&mut self.images, next))
     }
 
     /// Memory of what was copied since then, in bytes.
     pub fn bytes(&self) -> usize {
-        self.images.bytes
+        self.images.bytes()
     }
 }

@@ -163,7 +163,7 @@ impl Feed {
     /// Gives some copies.
     pub fn give(&mut self, images: Images) {
         self.given += images.len() as u64;
-        let waiting = self.shared.waiting.fetch_add(images.bytes, Relaxed) + images.bytes;
+        let waiting = self.shared.waiting.fetch_add(images.bytes(), Relaxed) + images.bytes();
         self.shared.waiting_max.fetch_max(waiting, Relaxed);
         self.sender.send(Delivery::Copies(images)).ok();
     }
@@ -191,7 +191,7 @@ impl Iterator for Supply {
         self.shared.waiting.fetch_sub(std::mem::take(&mut self.bytes), Relaxed);
         match self.receiver.recv() {
             Ok(Delivery::Copies(images)) if !self.shared.is_abandoned() => {
-                self.bytes = images.bytes;
+                self.bytes = images.bytes();
                 Some(images)
             }
             Ok(Delivery::Copies(_)) | Err(_) => None,
@@ -333,7 +333,7 @@ mod tests {
         })
         .expect("a thread");
         let images = copies();
-        let bytes = images.bytes as u64;
+        let bytes = images.bytes() as u64;
         feed.give(images);
         feed.give(copies());
         feed.finish();

@@ -1,7 +1,8 @@
-//! Copies of entries that own nothing, one behind the other in one allocation.
+//! Copies of entries that own nothing, one behind the other in a few allocations.
 //!
 //! A snapshot copies every key there is. Most are integers and short strings, whose entries are all there is of them: to
-//! copy one is to append some words, and to free thousands is to free one vector.
+//! copy one is to append some words, and to free thousands is to free a few vectors. Of these each is as long as those
+//! before it together, up to a bound: a few copies take little memory, and of many little is unused.
 
 // Entries of any length in one vector cannot be written in safe Rust.
 #![allow(unsafe_code)]
@@ -12,39 +13,56 @@ use std::ptr::NonNull;
 
 use super::{EntryView, Kind, WORD};
 
+/// The words of the first vector, and those that the longest have.
+const FIRST_WORDS: usize = 128;
+const MOST_WORDS: usize = 8192;
+
+/// Entries, each of which begins with a word of its own. Behind its value some bytes of its last word mean nothing. Cells,
+/// since a view may set the access field of what it shows.
+type Words = Vec<Cell<MaybeUninit<u64>>>;
+
 /// Copies of entries that own nothing.
 #[derive(Default)]
 pub struct PackedEntries {
-    /// Each entry begins with a word of its own. Behind its value some bytes of its last word mean nothing. A cell, since
-    /// a view may set the access field of what it shows.
-    words: Vec<Cell<MaybeUninit<u64>>>,
+    /// None of them grows.
+    full: Vec<Words>,
+    last: Words,
+    /// The words that all have room for.
+    room: usize,
     len: usize,
 }
 
 impl PackedEntries {
-    /// None yet, with room for some bytes.
-    pub fn with_room_for(bytes: usize) -> PackedEntries {
-        PackedEntries { words: Vec::with_capacity(bytes / WORD), len: 0 }
-    }
-
-    /// Appends a copy, if the entry owns nothing: how many bytes that took.
+    /// Appends a copy, if the entry owns nothing. Whether that was so.
     #[inline]
-    pub fn push(&mut self, entry: EntryView<'_>) -> Option<usize> {
+    pub fn push(&mut self, entry: EntryView<'_>) -> bool {
         if !matches!(entry.kind(), Kind::Int | Kind::Inline) {
-            return None;
+            return false;
         }
         let words = words_of(entry);
-        let begin = self.words.len();
-        self.words.reserve(words);
+        if self.last.capacity() - self.last.len() < words {
+            self.make_room(words);
+        }
+        let begin = self.last.len();
         // SAFETY: there is room for so many words behind those in use. An allocation of an entry has the size of a class,
         // which is a number of words, so the last of them is within it.
         unsafe {
-            let end = self.words.as_mut_ptr().add(begin);
+            let end = self.last.as_mut_ptr().add(begin);
             end.cast::<u64>().copy_from_nonoverlapping(entry.raw().as_ptr().cast(), words);
-            self.words.set_len(begin + words);
+            self.last.set_len(begin + words);
         }
         self.len += 1;
-        Some(words * WORD)
+        true
+    }
+
+    #[cold]
+    fn make_room(&mut self, words: usize) {
+        let next = Words::with_capacity(self.room.clamp(FIRST_WORDS, MOST_WORDS).max(words));
+        self.room += next.capacity();
+        let full = std::mem::replace(&mut self.last, next);
+        if !full.is_empty() {
+            self.full.push(full);
+        }
     }
 
     /// How many there are.
@@ -52,21 +70,30 @@ impl PackedEntries {
         self.len
     }
 
+    /// Memory that they take, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.room * WORD
+    }
+
     /// The entries, in the order they came.
     pub fn iter(&self) -> impl Iterator<Item = EntryView<'_>> {
-        let mut rest = &self.words[..];
-        std::iter::from_fn(move || {
-            if rest.is_empty() {
-                return None;
-            }
-            let first = NonNull::from(rest).cast();
-            // SAFETY: here an entry begins, which `push` has copied whole; it lives, and owns itself, while `self` is
-            // borrowed.
-            let entry = unsafe { EntryView::new(first) };
-            rest = &rest[words_of(entry)..];
-            Some(entry)
-        })
+        self.full.iter().chain([&self.last]).flat_map(entries_of)
     }
+}
+
+fn entries_of(words: &Words) -> impl Iterator<Item = EntryView<'_>> {
+    let mut rest = &words[..];
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let first = NonNull::from(rest).cast();
+        // SAFETY: here an entry begins, which `push` has copied whole; it lives, and owns itself, while the words are
+        // borrowed.
+        let entry = unsafe { EntryView::new(first) };
+        rest = &rest[words_of(entry)..];
+        Some(entry)
+    })
 }
 
 /// The words that the bytes of an entry take.
@@ -94,9 +121,23 @@ mod tests {
         let mut packed = PackedEntries::default();
         let long = Entry::string(b"long", &[b'x'; INLINE_MAX + 1], None, 0);
         let hash = Entry::collection(b"hash", Hash::default(), None, 0);
-        assert_eq!(packed.push(long.view()), None);
-        assert_eq!(packed.push(hash.view()), None);
-        assert_eq!((packed.len(), packed.iter().count()), (0, 0));
+        assert!(!packed.push(long.view()) && !packed.push(hash.view()));
+        assert_eq!((packed.len(), packed.iter().count(), packed.bytes()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_few_copies_take_little_memory_and_of_many_little_is_unused() {
+        let (small, long) = (Entry::int(b"key", 1, None, 0), Entry::int(&[b'k'; 1 << 20], 1, None, 0));
+        let mut packed = PackedEntries::default();
+        assert!(packed.push(small.view()) && packed.bytes() <= 1024);
+        for _ in 0..100_000 {
+            assert!(packed.push(small.view()));
+        }
+        let used = packed.len() * words_of(small.view()) * WORD;
+        assert!(packed.bytes() <= used + used / 16, "{} of {used}", packed.bytes());
+        assert!(packed.push(long.view()) && packed.push(small.view()));
+        assert_eq!(packed.iter().map(|entry| entry.key().len()).max(), Some(1 << 20));
+        assert_eq!(packed.iter().count(), packed.len());
     }
 
     proptest! {
@@ -113,21 +154,20 @@ mod tests {
                     any::<Option<i64>>(),
                     0u32..1 << 24,
                 ),
-                0..20,
+                0..40,
             ),
-            room in 0usize..4096,
         ) {
             let entries: Vec<Entry> = entries
                 .iter()
                 .map(|(key, value, expire, access)| Entry::string(key, value, *expire, *access))
                 .collect();
-            let mut packed = PackedEntries::with_room_for(room);
-            let mut bytes = 0;
+            let mut packed = PackedEntries::default();
             for entry in &entries {
-                bytes += packed.push(entry.view()).expect("it owns nothing");
+                assert!(packed.push(entry.view()), "it owns nothing");
             }
             let wanted: Vec<_> = entries.iter().map(|entry| told(entry.view())).collect();
-            prop_assert_eq!(bytes, packed.words.len() * WORD);
+            let room: usize = packed.full.iter().chain([&packed.last]).map(|words| words.capacity()).sum();
+            prop_assert_eq!(packed.bytes(), room * WORD);
             prop_assert_eq!(packed.len(), entries.len());
             // The copies do not need what they were copied from.
             drop(entries);
