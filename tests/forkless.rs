@@ -219,6 +219,27 @@ fn a_thread_that_lags_holds_up_the_save_and_nobody_else() {
 }
 
 #[test]
+fn a_server_that_is_killed_while_it_saves_has_the_file_there_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path().to_str().expect("a path");
+    let wanted = {
+        let server = start(&["--dir", folder]);
+        let mut client = server.connect();
+        fill_all(&mut client);
+        assert_eq!(text(&mut client, "save"), "OK");
+        let wanted = digest(&mut client);
+        assert_eq!(text(&mut client, "config set rdb-key-save-delay 10000"), "OK");
+        assert_eq!(text(&mut client, "bgsave forkless"), STARTED);
+        run_all(&mut client, &change_everything(1));
+        wait_until("some keys are written", || figure(&mut client, "current_save_keys_processed") > 0);
+        assert_eq!(info(&mut client, "rdb_bgsave_in_progress"), "1");
+        wanted
+    };
+    let server = start(&["--dir", folder]);
+    assert_eq!(digest(&mut server.connect()), wanted);
+}
+
+#[test]
 fn copies_that_wait_for_the_thread_have_no_keys_evicted() {
     let server = start(&["--rdb-key-save-delay", "200", "--maxmemory-policy", "allkeys-random"]);
     let mut client = server.connect();
