@@ -391,7 +391,8 @@ impl Entry {
         Self::build(key, view.inline_value(), view.access(), Shape { slot, ..self.shape() })
     }
 
-    /// A copy of a borrowed entry, all that belongs to it included: of a collection, an image ([`Collection::image`](crate::types::Collection::image)).
+    /// A copy of a borrowed entry, all that belongs to it included: of a collection, an image
+    /// ([`crate::types::Collection::image`]).
     pub fn image_of(view: EntryView<'_>) -> Self {
         let (slot, layout) = (view.slot_of_copy(EntryView::image_of_collection), view.layout());
         let copy = Self(allocate(layout));

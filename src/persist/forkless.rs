@@ -28,22 +28,12 @@ use crate::util::platform::{SignalStack, stand_back};
 /// Bytes that may wait for the thread before the loop makes no more copies for it.
 pub const QUEUE_BYTES_MAX: usize = 4 << 20;
 
-/// What has become of the work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    /// It goes on.
-    Open,
-    /// Its outcome stands.
-    Committed,
-    /// Nobody wants it any more.
-    Abandoned,
-}
-
 /// What thread and loop know together.
 #[derive(Debug)]
 struct Shared {
-    fate: Mutex<Fate>,
-    /// Whether that is [`Fate::Abandoned`], for who cannot wait for a commit to end.
+    /// The outcome stands. Locked while that is decided.
+    committed: Mutex<bool>,
+    /// Nobody wants the outcome any more. It is set under the lock, and read by who cannot wait for a commit to end.
     is_abandoned: AtomicBool,
     /// Bytes given and not written yet, and the most there ever were.
     waiting: AtomicUsize,
@@ -55,8 +45,8 @@ struct Shared {
 }
 
 impl Shared {
-    fn fate(&self) -> MutexGuard<'_, Fate> {
-        self.fate.lock().unwrap_or_else(PoisonError::into_inner)
+    fn committed(&self) -> MutexGuard<'_, bool> {
+        self.committed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_abandoned(&self) -> bool {
@@ -98,9 +88,8 @@ impl Thread {
 
     /// Has the work come to nothing, unless it was committed. Waits for a commit that has begun.
     pub fn abandon(&self) {
-        let mut fate = self.shared.fate();
-        if *fate == Fate::Open {
-            *fate = Fate::Abandoned;
+        let committed = self.shared.committed();
+        if !*committed {
             self.shared.is_abandoned.store(true, Relaxed);
         }
     }
@@ -225,12 +214,12 @@ impl Supply {
     /// Those of what is done, and if nobody wants it any more.
     pub fn commit(&self, action: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         self.check_whole()?;
-        let mut fate = self.shared.fate();
-        if *fate == Fate::Abandoned {
+        let mut committed = self.shared.committed();
+        if self.shared.is_abandoned() {
             return Err(io::Error::other(GivenUp));
         }
         action()?;
-        *fate = Fate::Committed;
+        *committed = true;
         Ok(())
     }
 }
@@ -267,7 +256,7 @@ impl Drop for Outcome {
 /// When the system gives no thread.
 pub fn start(tag: String, work: impl FnOnce(&mut Supply) -> bool + Send + 'static) -> io::Result<(Thread, Feed)> {
     let shared = Arc::new(Shared {
-        fate: Mutex::new(Fate::Open),
+        committed: Mutex::new(false),
         is_abandoned: AtomicBool::new(false),
         waiting: AtomicUsize::new(0),
         waiting_max: AtomicUsize::new(0),

@@ -5,7 +5,8 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
 
-/// How much nicer than others a thread is that stands back: it gets about a quarter of a processor that it shares with another.
+/// How much nicer than others a thread is that stands back: it gets about a quarter of a processor that it shares with
+/// another.
 #[cfg(target_os = "linux")]
 const STANDING_BACK: libc::c_int = 5;
 

@@ -10,7 +10,7 @@ import time
 
 from report import row
 from runs import benchmark, medians, rounded
-from server import Server, both
+from server import Server, both, die
 from workloads import KEYS, VALUE_BYTES, Workload
 
 SLOTS = 16_384
@@ -36,7 +36,7 @@ class Cluster:
         give_up = time.monotonic() + READY_SECONDS
         while not all(self.serves(server) for server in self.servers):
             if time.monotonic() > give_up:
-                raise SystemExit(f"bench: {self.label}: the cluster does not serve")
+                die(f"{self.label}: the cluster does not serve")
             time.sleep(0.1)
 
     def serves(self, server):

@@ -10,12 +10,11 @@ import multiprocessing
 import random
 import re
 import socket
-import sys
 import time
 from pathlib import Path
 
 from resp import encoded
-from server import take_precedence
+from server import die, take_precedence
 from workloads import VALUE_BYTES
 
 WRITES_PER_SECOND = 100_000
@@ -37,7 +36,7 @@ class Writer:
     def count(self):
         """How many writes have been answered."""
         if not self.process.is_alive():
-            sys.exit("bench: the writer has ended")
+            die("the writer has ended")
         return self.answered.value
 
     def __enter__(self):
@@ -71,7 +70,7 @@ def write(port, keys, answered, ready):
         except BlockingIOError:
             continue
         if not replies or b"-" in replies:
-            sys.exit(f"bench: a write was answered by {replies[:100]}")
+            die(f"a write was answered by {replies[:100]}")
         received += len(replies)
         answered.value = received // len(b"+OK\r\n")
 

@@ -49,14 +49,11 @@ def rounded(requests, workload, clients=CLIENTS):
     return max(1, round(requests / batch)) * batch
 
 
-def sample(server, workload, requests):
-    """One run on data of its own, while the other server is stopped."""
-    server.resume()
+def refilled(server, workload, requests):
+    """One run on data of its own."""
     if workload.refill:
         workload.refill(server, requests)
-    found = benchmark(server, workload, requests)
-    server.stop()
-    return found
+    return benchmark(server, workload, requests)
 
 
 def speed(options, names):
@@ -76,16 +73,10 @@ def speed(options, names):
             probe = rounded(20_000 * min(workload.pipeline, 8), workload)
             if workload.fill:
                 workload.fill(server, probe)
-            rate = sample(server, workload, probe)[0]
+            rate = refilled(server, workload, probe)[0]
+            server.stop()
             count[server] = rounded(rate * options.seconds, workload)
-        samples = {ours: [], peer: []}
-        for number in range(options.rounds):
-            for server in (ours, peer) if number % 2 == 0 else (peer, ours):
-                samples[server].append(sample(server, workload, count[server]))
-        results[name] = [
-            tuple(statistics.median(column) for column in zip(*samples[server]))
-            for server in (ours, peer)
-        ]
+        results[name] = medians((ours, peer), options.rounds, lambda server: refilled(server, workload, count[server]))
         print(f"  {name}: {results[name][0][1]:.3f} against {results[name][1][1]:.3f} µs CPU",
               file=sys.stderr, flush=True)
     ours.end()

@@ -121,11 +121,7 @@ def full_speed(options, server, keys, *words):
 def snapshot(options, data, keys, binary, *words):
     """What a save in the background costs a server that has loaded `data`, in which clients change so many keys."""
     with data.loaded("", binary, options.port, core=CORES) as server:
-        started = time.monotonic()
-        server.call("BGSAVE", *words)
-        while is_saving(server):
-            time.sleep(LOOK_SECONDS)
-        idle = time.monotonic() - started
+        idle = Watched(server, lambda: 0, lambda: not is_saving(server), "BGSAVE", *words).seconds
         seconds = max(options.seconds, idle)
         return {"idle: seconds": idle, **steady(options, server, keys, seconds, *words),
                 **full_speed(options, server, keys, *words)}
