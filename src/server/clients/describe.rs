@@ -6,15 +6,13 @@ use crate::command::Args;
 use crate::peers::repl::replica::Channel;
 use crate::resp::reply::Reply;
 use crate::server::Server;
+use crate::server::clients::messages::OUTPUT_PIECE_BYTES;
 use crate::util::redact::REDACTED;
 
 /// What an active client has at its disposal of the read buffer all clients share, in bytes.
 const SHARED_INPUT_BYTES: usize = 16 * 1024;
 /// How long a client counts as active after its last request, in milliseconds.
 const ACTIVE_MS: i64 = 2000;
-/// Output up to this size counts as a buffer of fixed size, as Redis has one for each client; the rest as a list of
-/// pieces of this size.
-const OUTPUT_PIECE_BYTES: usize = 16 * 1024;
 
 /// The request a client runs at this moment, as far as its own line tells about it.
 #[derive(Clone, Copy, Debug)]
