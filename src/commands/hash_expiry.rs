@@ -155,6 +155,30 @@ fn reply_values<'a>(
     Ok(found)
 }
 
+/// The same, and those that are there expire at a time from now on.
+fn expire_and_reply<'a>(
+    cx: &mut Ctx<'_>,
+    key: &Key<'_>,
+    fields: PartList<'a>,
+    at: i64,
+) -> Result<Vec<&'a [u8]>, Error> {
+    delete_due::<Hash>(cx, key, fields.iter())?;
+    let now_ms = cx.now_ms();
+    let Some(hash) = cx.db.collection_mut::<Hash>(key)? else {
+        return reply_values(cx, key, fields, false);
+    };
+    let mut found = Vec::with_capacity(fields.len());
+    cx.reply.array(fields.len());
+    hash.expire_each(fields.iter(), at, now_ms, |field, value| match value {
+        Some(value) => {
+            write(cx.reply, value);
+            found.push(field);
+        }
+        None => cx.reply.null(),
+    });
+    Ok(found)
+}
+
 /// What HGETEX or HSETEX is to do about the expiry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lifetime {
@@ -180,7 +204,10 @@ fn hgetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     let fields = PartList::read::<Hash>(args, at, Hash::WORDS.not_a_count)?;
     let is_over = matches!(lifetime, Lifetime::Until(time) if time <= now_ms);
-    let found = reply_values(cx, &key, fields, is_over)?;
+    let found = match lifetime {
+        Lifetime::Until(time) if !is_over => expire_and_reply(cx, &key, fields, time)?,
+        _ => reply_values(cx, &key, fields, is_over)?,
+    };
     let Some(hash) = cx.db.collection_mut::<Hash>(&key)? else { return Ok(()) };
     if lifetime != Lifetime::Untouched {
         hash.expect_times();
@@ -216,7 +243,6 @@ fn hgetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
             deleted_as_expired::<Hash>(cx, &key, &found);
         }
         Lifetime::Until(time) => {
-            found.iter().for_each(|field| hash.set_expiry(field, Some(time)));
             let fits = hash.plan_fits();
             cx.name_fields(found.iter().copied());
             expiry_set::<Hash>(cx, &key, found.len(), fits);

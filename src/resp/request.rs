@@ -15,23 +15,19 @@
 //! a header line, and any two bytes for the CRLF behind a payload. One thing differs: a NUL in a line does not hide
 //! what is behind it.
 
+mod arriving;
 mod opening;
 
 use std::sync::Arc;
 
 use crate::util::quote;
+use arriving::Arriving;
 use opening::{Opening, short_header};
 
 /// Arguments of at least this many bytes get their own allocation.
 pub const BIG_ARGUMENT: usize = 32 * 1024;
 /// The longest line (an inline request, or the header of an array or bulk) that is waited for, in bytes.
 pub const LINE_MAX: usize = 64 * 1024;
-/// The smallest step by which a big argument's allocation grows, in bytes.
-const BIG_STEP: usize = 64 * 1024;
-/// How many times as long as what has arrived it becomes longer: each time all of it is moved, to fresh memory.
-const GROWTH: usize = 3;
-/// The most bytes of a big argument that are asked of the socket at once.
-const BIG_READ: usize = 256 * 1024;
 /// Room for arguments that a [`Batch`] keeps when it is cleared.
 const ARGS_KEPT: usize = 64 * 1024;
 /// The longest buffer that can be framed, in bytes: places in it are noted in 32 bits.
@@ -287,8 +283,8 @@ pub struct Progress {
     offset: usize,
     /// Complete big arguments.
     big: Vec<Arc<Vec<u8>>>,
-    /// The big argument that arrives now, and the length it will have.
-    arriving: Option<Box<(Vec<u8>, usize)>>,
+    /// The big argument that arrives now.
+    arriving: Option<Box<Arriving>>,
     /// How many bytes at the end of the buffer were copied into it.
     copied: usize,
 }
@@ -301,7 +297,7 @@ impl Progress {
 
     /// Bytes that arrived of the big argument that is not complete.
     pub fn arrived(&self) -> usize {
-        self.arriving.as_ref().map_or(0, |big| big.0.len())
+        self.arriving.as_ref().map_or(0, |big| big.bytes.len())
     }
 
     /// How many bytes at the end of the buffer last framed are not needed any more: they were copied into the big
@@ -315,24 +311,14 @@ impl Progress {
     /// Bytes held besides the connection's buffer.
     pub fn bytes(&self) -> usize {
         let big: usize = self.big.iter().map(|big| big.capacity()).sum();
-        let arriving = self.arriving.as_ref().map_or(0, |big| big.0.capacity());
+        let arriving = self.arriving.as_ref().map_or(0, |big| big.bytes.capacity());
         self.args.capacity() * size_of::<Arg>() + big + arriving
     }
 
     /// The allocation of a big argument that waits for more bytes: the socket may be read straight into it. At
     /// most the returned number of bytes belong to it.
     pub fn arriving(&mut self) -> Option<(&mut Vec<u8>, usize)> {
-        let (bytes, len) = &mut **self.arriving.as_mut()?;
-        let missing = *len - bytes.len();
-        if missing == 0 {
-            return None;
-        }
-        let step = missing.min((GROWTH * bytes.len()).max(BIG_STEP));
-        if bytes.capacity() == bytes.len() {
-            bytes.reserve_exact(step);
-        }
-        let room = (bytes.capacity() - bytes.len()).min(missing).min(BIG_READ);
-        Some((bytes, room))
+        self.arriving.as_mut()?.room()
     }
 }
 
@@ -514,7 +500,7 @@ fn multi_bulk(
             }
             batch.args.push(Arg { start: batch.big.len() as u32, len: IN_BIG });
             if let Some(big) = progress.arriving.take() {
-                batch.big.push(Arc::new(big.0));
+                batch.big.push(Arc::new(big.bytes));
             }
         } else {
             if buffer.len() < at + length + 2 {
@@ -564,17 +550,9 @@ fn suspend(progress: &mut Progress, batch: &mut Batch, first: usize, start: u32)
 
 /// Moves what the buffer has of a big argument into its own allocation; true when it is complete, CRLF included.
 fn collect_big(buffer: &[u8], at: &mut usize, length: usize, progress: &mut Progress) -> bool {
-    let big = progress.arriving.get_or_insert_with(|| Box::new((Vec::new(), length)));
-    let available = &buffer[(*at).min(buffer.len())..];
-    let take = available.len().min(length - big.0.len());
-    if take > 0 {
-        if big.0.capacity() - big.0.len() < take {
-            big.0.reserve_exact(take.max(BIG_STEP).min(length - big.0.len()));
-        }
-        big.0.extend_from_slice(&available[..take]);
-        *at += take;
-    }
-    if big.0.len() < length || buffer.len() < *at + 2 {
+    let big = progress.arriving.get_or_insert_with(|| Box::new(Arriving::new(length)));
+    *at += big.take(&buffer[(*at).min(buffer.len())..]);
+    if big.bytes.len() < length || buffer.len() < *at + 2 {
         return false;
     }
     *at += 2;

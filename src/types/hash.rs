@@ -231,6 +231,28 @@ impl Hash {
         }
     }
 
+    /// Has fields that live expire at a time (48 bits, and above 0). `each` is told the value of one after the other, `None`
+    /// where none lives.
+    pub fn expire_each<'f>(
+        &mut self,
+        names: impl Iterator<Item = &'f [u8]>,
+        at: i64,
+        now_ms: i64,
+        mut each: impl FnMut(&'f [u8], Option<Element<'_>>),
+    ) {
+        if let FormMut::Big(big) = self.0.view_mut() {
+            return big.expire_each(names, at, now_ms, each);
+        }
+        for name in names {
+            let value = self.get(name, now_ms);
+            let lives = value.is_some();
+            each(name, value);
+            if lives {
+                self.set_expiry(name, Some(at));
+            }
+        }
+    }
+
     /// All fields, those whose time has come included.
     #[inline]
     pub fn pairs(&self) -> Pairs<'_> {

@@ -4,6 +4,7 @@
 
 use proptest::prelude::*;
 
+use super::arriving::{BIG_READ, BIG_STEP};
 use super::*;
 
 const LIMITS: Limits =

@@ -16,6 +16,8 @@ use crate::util::random::Random;
 
 /// About what an entry of the index takes, in bytes.
 const INDEX_ENTRY_BYTES: usize = 24;
+/// How many fields are looked up at a time.
+const BATCH: usize = 16;
 
 /// A big hash.
 pub struct BigHash {
@@ -92,6 +94,37 @@ impl BigHash {
             let old = slot.view().expiry();
             slot.update(|field| field.set_expiry(expiry));
             self.reindex(hash, old, expiry);
+        }
+    }
+
+    /// See `Hash::expire_each`.
+    pub fn expire_each<'f>(
+        &mut self,
+        mut names: impl Iterator<Item = &'f [u8]>,
+        at: i64,
+        now_ms: i64,
+        mut each: impl FnMut(&'f [u8], Option<Element<'_>>),
+    ) {
+        // Fields lie anywhere, so they are asked for some time before they are needed.
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            batch.extend(names.by_ref().take(BATCH).map(|name| (self.fields.hash(name), name)));
+            if batch.is_empty() {
+                return;
+            }
+            batch.iter().for_each(|(hash, _)| self.fields.prefetch_bucket(*hash));
+            batch.iter().for_each(|(hash, _)| self.fields.prefetch_item(*hash));
+            for (hash, name) in batch.drain(..) {
+                let Some(mut slot) = self.fields.find_mut(hash, name).filter(|slot| !pair(slot.view()).is_due(now_ms))
+                else {
+                    each(name, None);
+                    continue;
+                };
+                let old = slot.view().expiry();
+                each(name, Some(Element::Bytes(slot.view().value())));
+                slot.update(|field| field.set_expiry(Some(at)));
+                self.reindex(hash, old, Some(at));
+            }
         }
     }
 

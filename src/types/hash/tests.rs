@@ -12,6 +12,8 @@ type Naive = BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)>;
 enum Change {
     Set(Vec<u8>, Vec<u8>, FieldExpiry),
     SetExpiry(Vec<u8>, Option<i64>),
+    /// Fields, their time, and what time it is.
+    ExpireEach(Vec<Vec<u8>>, i64, i64),
     Remove(Vec<u8>),
     RemoveDue(i64, usize),
     Share,
@@ -48,6 +50,8 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         8 => (field(), value(), expiry()).prop_map(|(field, value, expiry)| Change::Set(field, value, expiry)),
         2 => (field(), prop::option::of(1i64..6)).prop_map(|(field, expiry)| Change::SetExpiry(field, expiry)),
+        2 => (prop::collection::vec(field(), 0..40), 1i64..6, 1i64..6)
+            .prop_map(|(fields, at, now)| Change::ExpireEach(fields, at, now)),
         4 => field().prop_map(Change::Remove),
         1 => (1i64..8, 0usize..4).prop_map(|(now, most)| Change::RemoveDue(now, most)),
         1 => Just(Change::Share),
@@ -69,6 +73,18 @@ fn apply(hash: &mut Hash, naive: &mut Naive, change: Change) {
             if let Some(entry) = naive.get_mut(&field) {
                 entry.1 = expiry;
             }
+        }
+        Change::ExpireEach(fields, at, now) => {
+            let mut asked = fields.iter();
+            hash.expire_each(fields.iter().map(Vec::as_slice), at, now, |field, value| {
+                assert_eq!(asked.next().map(Vec::as_slice), Some(field));
+                let living = naive.get_mut(field).filter(|(_, expiry)| expiry.is_none_or(|at| at >= now));
+                assert_eq!(value.map(|value| value.to_vec()), living.as_deref().map(|(value, _)| value.clone()));
+                if let Some((_, expiry)) = living {
+                    *expiry = Some(at);
+                }
+            });
+            assert_eq!(asked.next(), None);
         }
         Change::Remove(field) => assert_eq!(hash.remove(&field), naive.remove(&field).is_some()),
         Change::RemoveDue(now, most) => {
