@@ -70,6 +70,31 @@ fn large_messages_arrive_whole() {
 }
 
 #[test]
+fn the_soft_limit_is_one_of_omem() {
+    let limit = 200_000;
+    let server = Server::start_with(&["--client-output-buffer-limit", &format!("pubsub 0 {limit} 0")]);
+    let (mut lazy, mut publisher) = (server.connect(), server.connect());
+    lazy.cmd(&["CLIENT", "SETNAME", "lazy"]);
+    lazy.cmd(&["SUBSCRIBE", "ch"]);
+    let omem = |publisher: &mut Connection| {
+        let list = publisher.cmd(&["CLIENT", "LIST"]).text().to_string();
+        let line = list.lines().find(|line| line.contains("name=lazy"))?;
+        line.split(" omem=").nth(1)?.split(' ').next()?.parse::<usize>().ok()
+    };
+    let message = "x".repeat(1000);
+    let (mut last, mut most) = (0, 0);
+    for _ in 0..100_000 {
+        publisher.cmd(&["PUBLISH", "ch", &message]);
+        match omem(&mut publisher) {
+            Some(waiting) => (last, most) = (waiting, most.max(waiting)),
+            None => break,
+        }
+    }
+    assert!(last + 3 * message.len() >= limit, "closed at {last}, at most {most}");
+    assert_eq!(omem(&mut publisher), None);
+}
+
+#[test]
 fn a_subscriber_that_does_not_read_is_closed() {
     let server = Server::start_with(&["--client-output-buffer-limit", "pubsub 1mb 0 0"]);
     let (mut lazy, mut publisher) = (server.connect(), server.connect());

@@ -357,17 +357,6 @@ fn output_beyond_its_limit_is_not_sent() {
     assert_eq!(server.answer(&encode(&["GET", "key"]).repeat(50), false), "");
 }
 
-/// Redis keeps the first 16 KB of a client's output in the client itself.
-#[test]
-fn output_limits_apply_to_what_omem_counts() {
-    let server = Server::start_with(&["--client-output-buffer-limit", "normal 20000 0 0"]);
-    let mut client = server.connect();
-    client.cmd(&["SET", "short", &"x".repeat(20_000 + 16 * 1024 - 100)]);
-    client.cmd(&["SET", "long", &"x".repeat(20_000 + 16 * 1024)]);
-    assert_eq!(client.cmd(&["GET", "short"]).text().len(), 20_000 + 16 * 1024 - 100);
-    assert_eq!(server.answer(&encode(&["GET", "long"]), false), "");
-}
-
 #[test]
 fn the_longest_time_above_the_soft_output_limit_is_endless() {
     let server = Server::start();

@@ -74,7 +74,7 @@ fn line_with(server: &Server, client: &Client, running: Option<Running>, shown: 
     let queued = client.transaction.as_ref().map_or(-1, |transaction| transaction.queue.len() as i64);
     let queued_bytes = client.transaction.as_ref().map_or(0, |transaction| transaction.bytes);
     let input = input_bytes(client, running, now);
-    let output = running.map_or(client.output.len(), |running| running.output_bytes);
+    let output = running.map_or(client.output.len(), |running| running.output_bytes) as u64;
     let listed = output.saturating_sub(OUTPUT_PIECE_BYTES);
     let total = client.memory() + running.map_or(0, |running| running.memory());
     let mut line = Vec::with_capacity(400);

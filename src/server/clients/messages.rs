@@ -9,9 +9,9 @@ use crate::server::Server;
 use crate::server::effects::Observers;
 use crate::server::replication::roster;
 
-/// Output up to this size counts as a buffer of fixed size, as Redis has one for each client, which no limit applies to;
-/// the rest as a list of pieces of this size.
-pub const OUTPUT_PIECE_BYTES: usize = 16 * 1024;
+/// Output up to this size counts as a buffer of fixed size, as Redis has one for each client; the rest as a list of
+/// pieces of this size, which `omem` of CLIENT LIST is about.
+pub const OUTPUT_PIECE_BYTES: u64 = 16 * 1024;
 
 impl Server {
     /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply
@@ -67,18 +67,17 @@ impl Server {
 /// Output of a turn from which on its limits are looked at, in bytes: what a socket does not take is looked at anyway.
 pub const OUTPUT_CHECKED_FROM: usize = 16 * 1024;
 /// Unsent output above which a client that has yet to authenticate is closed, in bytes.
-const UNAUTHENTICATED_OUTPUT_MAX: usize = 1024;
+const UNAUTHENTICATED_OUTPUT_MAX: u64 = 1024;
 
 /// From how many bytes of output on a client will be closed at once, so that no more need be kept; 0 for no limit.
 #[inline]
 pub fn output_max(client: &Client, config: &Config) -> usize {
     let limits = &config.client_output_buffer_limit;
-    let hard_bytes = match Class::of(client) {
+    match Class::of(client) {
         Class::Normal => limits.normal.hard_bytes as usize,
         Class::Pubsub => limits.pubsub.hard_bytes as usize,
         Class::Primary | Class::Replica => 0,
-    };
-    if hard_bytes == 0 { 0 } else { hard_bytes.saturating_add(OUTPUT_PIECE_BYTES) }
+    }
 }
 
 /// Closes a client whose output has grown past `client-output-buffer-limit`: at once past the hard limit, or when it
@@ -98,14 +97,14 @@ pub fn check_output_limit(server: &mut Server, key: ClientKey) {
         // What is kept for all is no burden.
         limit.hard_bytes = limit.hard_bytes.max(server.config.repl_backlog_size);
     }
-    let output = client.output.len();
-    // As CLIENT LIST has it in `omem`.
-    let waiting = output.saturating_sub(OUTPUT_PIECE_BYTES) as u64 + stream;
+    let waiting = client.output.len() as u64 + stream;
     let stranger =
         client.modes.has(Modes::UNAUTHENTICATED) && server.acl.needs_password() && client.connection.output_stuck;
     let too_much = limit.hard_bytes != 0 && waiting >= limit.hard_bytes || client.output.is_cut();
-    let hard = too_much || stranger && output > UNAUTHENTICATED_OUTPUT_MAX;
-    let soft = limit.soft_bytes != 0 && waiting >= limit.soft_bytes;
+    let hard = too_much || stranger && waiting > UNAUTHENTICATED_OUTPUT_MAX;
+    // Redis has the whole of a long reply in the list, and of messages what the buffer has no room for.
+    let listed = (client.output.len() as u64).saturating_sub(OUTPUT_PIECE_BYTES) + stream;
+    let soft = limit.soft_bytes != 0 && listed >= limit.soft_bytes;
     let since = match (soft, client.connection.output_over_soft_since) {
         (false, _) => None,
         (true, None) => Some(now),
