@@ -54,6 +54,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/persist/fork.rs",
     "src/types/vector_set/distance.rs",
     "src/util/alloc.rs",
+    "src/util/bits/counting.rs",
     "src/util/clock.rs",
     "src/util/key_hash.rs",
     "src/util/platform.rs",

@@ -4,56 +4,17 @@
 //! across the bounds of bytes as well. All loops take many bytes at a time, or are so plain that the compiler turns
 //! them into vector instructions.
 
+mod counting;
+
 use std::ops::Range;
 
-/// Words that are added at a time: about one or two of the processor's vectors.
-const LANE: usize = 4;
-type Lane = [u64; LANE];
-/// Bytes of eight lanes.
-const BLOCK: usize = 8 * LANE * 8;
+pub use counting::count_ones;
+
+/// Bytes that are searched at a time.
+const BLOCK: usize = 256;
 
 /// Bytes that are combined at a time.
 const PIECE: usize = 4096;
-
-/// How many bits are set.
-///
-/// A processor that need not have an instruction for it counts the bits of a word in a dozen steps. Adding three words
-/// to a sum and a carry, each bit for itself, takes five; so eight lanes and what was left before become a single one
-/// whose bits count eight each, and only those are counted (Harley and Seal's way).
-pub fn count_ones(bytes: &[u8]) -> u64 {
-    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    let (mut ones, mut twos, mut fours, mut count) = ([0; LANE], [0; LANE], [0; LANE], 0);
-    for block in blocks {
-        let (words, _) = block.as_chunks::<8>();
-        let lane = |index: usize| std::array::from_fn(|at| u64::from_ne_bytes(words[LANE * index + at]));
-        let (four, other_four, eight);
-        let mut two = [[0; LANE]; 4];
-        for (pair, two) in two.iter_mut().enumerate() {
-            (ones, *two) = add(ones, lane(2 * pair), lane(2 * pair + 1));
-        }
-        (twos, four) = add(twos, two[0], two[1]);
-        (twos, other_four) = add(twos, two[2], two[3]);
-        (fours, eight) = add(fours, four, other_four);
-        count += 8 * count_words(&eight);
-    }
-    let (words, rest) = rest.as_chunks::<8>();
-    let in_words: u64 = words.iter().map(|word| u64::from(u64::from_ne_bytes(*word).count_ones())).sum();
-    let in_rest: u64 = rest.iter().map(|byte| u64::from(byte.count_ones())).sum();
-    count + 4 * count_words(&fours) + 2 * count_words(&twos) + count_words(&ones) + in_words + in_rest
-}
-
-/// The sum of three bits and what it carries, for each bit.
-#[inline(always)]
-fn add(one: Lane, two: Lane, three: Lane) -> (Lane, Lane) {
-    let odd: Lane = std::array::from_fn(|at| one[at] ^ two[at]);
-    let sum = std::array::from_fn(|at| odd[at] ^ three[at]);
-    (sum, std::array::from_fn(|at| one[at] & two[at] | odd[at] & three[at]))
-}
-
-#[inline(always)]
-fn count_words(words: &[u64]) -> u64 {
-    words.iter().map(|word| u64::from(word.count_ones())).sum()
-}
 
 /// How many bits in a range are set. What lies outside of the bytes does not count.
 pub fn count_ones_in(bytes: &[u8], bits: Range<usize>) -> u64 {
@@ -274,16 +235,6 @@ mod tests {
         assert_eq!(result.len(), sources[0].len());
         for index in (0..result.len() * 8).step_by(13) {
             assert_eq!(bit(&result, index), naive_combination(Combination::One, &sources, index), "bit {index}");
-        }
-    }
-
-    #[test]
-    fn many_bits_are_counted_block_by_block() {
-        let bytes: Vec<u8> = (0..5000u32).map(|at| (at.wrapping_mul(0x9e37_79b1) >> 21) as u8).collect();
-        let naive = |bytes: &[u8]| bytes.iter().map(|byte| u64::from(byte.count_ones())).sum::<u64>();
-        for len in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 9 * BLOCK + 70, bytes.len()] {
-            assert_eq!(count_ones(&bytes[..len]), naive(&bytes[..len]), "{len} bytes");
-            assert_eq!(count_ones(&vec![0xff; len]), 8 * len as u64, "{len} bytes of ones");
         }
     }
 
