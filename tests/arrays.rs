@@ -168,6 +168,8 @@ fn a_replica_gets_arrays_with_the_data_set_and_one_by_one() {
 #[test]
 fn what_memory_usage_tells_is_what_an_array_takes() {
     let (_server, mut client) = server();
+    // The long requests may be slow, and what is noted of them takes memory, too.
+    client.cmd(&["CONFIG", "SET", "slowlog-log-slower-than", "-1"]);
     let used = |client: &mut Connection| figure(client, "used_memory");
     for (name, index, value) in
         [("numbers", 1, "1234567"), ("texts", 1, "a text of thirty bytes, as it is"), ("far", 5000, "x")]

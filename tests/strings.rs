@@ -415,9 +415,9 @@ fn ranges_of_bits_are_checked_before_the_key_is_looked_up() {
 fn a_big_string_that_becomes_a_little_longer_stays_where_it_is() {
     let server = Server::start();
     let mut client = server.connect();
-    client.cmd(&["SET", "k", &"x".repeat(4 << 20)]);
+    client.cmd(&["SET", "k", &"x".repeat(16 << 20)]);
     let bytes = run(&mut client, "MEMORY USAGE k");
-    expect(&mut client, "APPEND k y", Reply::Integer((4 << 20) + 1));
-    expect(&mut client, "SETRANGE k 4200000 z", Reply::Integer(4_200_001));
+    expect(&mut client, "APPEND k y", Reply::Integer((16 << 20) + 1));
+    expect(&mut client, "SETRANGE k 16800000 z", Reply::Integer(16_800_001));
     assert_eq!(run(&mut client, "MEMORY USAGE k"), bytes);
 }

@@ -61,8 +61,8 @@ impl Reply {
     #[inline]
     pub fn take_buffer(&mut self) -> Vec<u8> {
         debug_assert!(self.is_empty());
-        // As a rule that was done when the last of it was sent.
-        if !self.buf.is_empty() || self.cut.is_some() {
+        // As a rule that was done when the last of it was sent, but what is cut off is not sent.
+        if !self.buf.is_empty() || self.cut.is_some() || self.has_room_for_many_notes() {
             self.clear();
         }
         std::mem::take(&mut self.buf)
@@ -72,7 +72,12 @@ impl Reply {
     /// holders each counts a third, so that all of them together count no more than there is.
     pub fn memory(&self) -> usize {
         let shares = self.chunks.iter().map(|chunk| chunk.bytes.len() / Arc::strong_count(&chunk.bytes));
-        self.buf.capacity() + self.chunks.capacity() * size_of::<Chunk>() + shares.sum::<usize>()
+        let notes = self.chunks.capacity() * size_of::<Chunk>() + self.error_starts.capacity() * size_of::<usize>();
+        self.buf.capacity() + notes + shares.sum::<usize>()
+    }
+
+    fn has_room_for_many_notes(&self) -> bool {
+        self.chunks.capacity() + self.error_starts.capacity() > NOTES_KEPT
     }
 
     /// Bytes of memory it owns, those of shared values not counted.
@@ -146,7 +151,7 @@ impl Reply {
             self.chunks.clear();
         }
         self.error_starts.clear();
-        if self.chunks.capacity() + self.error_starts.capacity() > NOTES_KEPT {
+        if self.has_room_for_many_notes() {
             (self.chunks, self.error_starts) = (VecDeque::new(), Vec::new());
         }
         self.cut = None;
@@ -195,7 +200,13 @@ mod tests {
     fn room_for_notes_is_given_back() {
         let mut reply = Reply::new(Protocol::Resp2);
         (0..10 * NOTES_KEPT).for_each(|_| reply.error("ERR no"));
+        assert!(reply.memory() >= reply.capacity() + 10 * NOTES_KEPT * size_of::<usize>());
         reply.consume(reply.len());
+        assert!(reply.error_starts.capacity() <= NOTES_KEPT);
+        let mark = reply.mark();
+        (0..10 * NOTES_KEPT).for_each(|_| reply.error("ERR nobody is told"));
+        reply.truncate(mark);
+        reply.take_buffer();
         assert!(reply.error_starts.capacity() <= NOTES_KEPT);
     }
 

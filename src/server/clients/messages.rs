@@ -102,7 +102,8 @@ pub fn check_output_limit(server: &mut Server, key: ClientKey) {
         client.modes.has(Modes::UNAUTHENTICATED) && server.acl.needs_password() && client.connection.output_stuck;
     let too_much = limit.hard_bytes != 0 && waiting >= limit.hard_bytes || client.output.is_cut();
     let hard = too_much || stranger && waiting > UNAUTHENTICATED_OUTPUT_MAX;
-    // Redis has the whole of a long reply in the list, and of messages what the buffer has no room for.
+    // The hard limit takes all for listed, as it is in Redis of replies whose length is told last; the time of the soft one
+    // begins when `omem` says so.
     let listed = (client.output.len() as u64).saturating_sub(OUTPUT_PIECE_BYTES) + stream;
     let soft = limit.soft_bytes != 0 && listed >= limit.soft_bytes;
     let since = match (soft, client.connection.output_over_soft_since) {
