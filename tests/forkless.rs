@@ -255,6 +255,43 @@ fn copies_that_wait_for_the_thread_have_no_keys_evicted() {
     assert_eq!(text(&mut client, "bgsave cancel"), "Background saving cancelled");
 }
 
+/// Of a process that saves a copy of it is left, which is not the server's.
+#[test]
+fn what_was_flushed_but_is_yet_to_be_saved_leaves_room_for_new_keys() {
+    let server = start(&["--rdb-key-save-delay", "1000"]);
+    let mut client = server.connect();
+    assert_eq!(text(&mut client, "debug populate 5000 key 20000"), "OK");
+    let limit = figure(&mut client, "used_memory") + (5 << 20);
+    assert_eq!(text(&mut client, &format!("config set maxmemory {limit}")), "OK");
+    assert_eq!(text(&mut client, "bgsave forkless"), STARTED);
+    assert_eq!(text(&mut client, "flushdb"), "OK");
+    let value = "x".repeat(20_000);
+    for number in 0..3000 {
+        assert_eq!(client.cmd(&["set", &format!("new:{number}"), &value]), Reply::ok(), "{number}");
+    }
+    assert_eq!(info(&mut client, "rdb_bgsave_in_progress"), "1");
+    assert_eq!(text(&mut client, "bgsave cancel"), "Background saving cancelled");
+    wait_until("it is freed", || figure(&mut client, "mem_not_counted_for_evict") < 1 << 20);
+}
+
+#[test]
+fn a_save_ends_in_the_folder_where_it_began() {
+    let folders = [0; 2].map(|_| tempfile::tempdir().expect("a folder"));
+    let [first, second] = folders.each_ref().map(|folder| folder.path().to_str().expect("a path"));
+    let server = start(&["--dir", first, "--enable-protected-configs", "yes", "--rdb-key-save-delay", "100"]);
+    let mut client = server.connect();
+    assert_eq!(text(&mut client, "debug populate 3000 key 10"), "OK");
+    assert_eq!(text(&mut client, "bgsave forkless"), STARTED);
+    assert_eq!(client.cmd(&["config", "set", "dir", second]), Reply::ok());
+    wait_until("it is saved", || info(&mut client, "rdb_bgsave_in_progress") == "0");
+    assert_eq!(info(&mut client, "rdb_last_bgsave_status"), "ok");
+    let names = |folder: &str| {
+        let names = std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").file_name());
+        names.map(|name| name.to_string_lossy().into_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((names(first), names(second)), (vec!["dump.rdb".to_owned()], vec![]));
+}
+
 #[test]
 fn a_rewrite_of_the_log_holds_the_moment_it_was_begun() {
     for preamble in ["yes", "no"] {

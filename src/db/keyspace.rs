@@ -185,7 +185,14 @@ pub struct Databases {
     random: Random,
     notes: Vec<Note>,
     /// What was flushed while a snapshot is being taken that has not got it all.
-    flushed: Vec<Dict>,
+    flushed: Vec<Flushed>,
+}
+
+/// A database that was flushed while a snapshot was being taken that had not got it all.
+struct Flushed {
+    dict: Dict,
+    /// The memory that it takes, about.
+    bytes: usize,
 }
 
 /// Tries to find a random key that has not expired where expired ones are not deleted.

@@ -24,7 +24,7 @@ pub fn make_room(server: &mut Server, db: &mut Databases) -> bool {
     if left_to_primary || server.modes.has(ServerModes::LOADING) || server.modes.has(ServerModes::PAUSED) {
         return true;
     }
-    if !server.out_of_memory() {
+    if !server.out_of_memory(db) {
         note_excess(server, false);
         return true;
     }
@@ -40,7 +40,7 @@ pub fn make_room(server: &mut Server, db: &mut Databases) -> bool {
 /// that protecting them does not stop all writes.
 fn may_go_beyond(server: &Server, db: &Databases, policy: EvictionPolicy) -> bool {
     let margin = usize::try_from(server.config.maxmemory / 4).unwrap_or(usize::MAX);
-    db.protects_candidates(policy) && server.memory_excess() <= margin
+    db.protects_candidates(policy) && server.memory_excess(db) <= margin
 }
 
 /// Evicts until there is room or the time is up; false when nothing is left to evict. What it takes to tell others of
@@ -48,7 +48,7 @@ fn may_go_beyond(server: &Server, db: &Databases, policy: EvictionPolicy) -> boo
 fn evict(server: &mut Server, db: &mut Databases, policy: EvictionPolicy) -> bool {
     let started = server.clock.tick();
     let limit_us = time_limit_us(server.config.maxmemory_eviction_tenacity);
-    let excess = server.memory_excess();
+    let excess = server.memory_excess(db);
     let (mut evicted, mut freed) = (0, 0);
     let mut enough = true;
     while freed < excess {
@@ -60,7 +60,7 @@ fn evict(server: &mut Server, db: &mut Databases, policy: EvictionPolicy) -> boo
         evicted += 1;
         if evicted % KEYS_PER_CLOCK == 0 {
             // What another thread frees has not been counted.
-            if db.lazyfree.lazily.eviction && !server.out_of_memory() {
+            if db.lazyfree.lazily.eviction && !server.out_of_memory(db) {
                 break;
             }
             let now = server.clock.tick();
@@ -103,7 +103,7 @@ fn wait_for_lazyfree(server: &mut Server, db: &Databases) -> bool {
     let started = server.clock.tick();
     let limit_us = time_limit_us(server.config.maxmemory_eviction_tenacity);
     loop {
-        let enough = !server.out_of_memory();
+        let enough = !server.out_of_memory(db);
         let now = server.clock.tick();
         let waited_us = server.clock.micros_between(started, now);
         if enough || db.lazyfree.pending() == 0 || waited_us > limit_us {

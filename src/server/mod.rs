@@ -350,21 +350,21 @@ impl Server {
     }
 
     /// Whether memory in use exceeds `maxmemory`.
-    pub fn out_of_memory(&self) -> bool {
-        self.memory_excess() > 0
+    pub fn out_of_memory(&self, db: &Databases) -> bool {
+        self.memory_excess(db) > 0
     }
 
     /// Bytes in use beyond `maxmemory`.
-    pub fn memory_excess(&self) -> usize {
-        let used = crate::util::alloc::used_memory().saturating_sub(self.not_counted_for_evict());
+    pub fn memory_excess(&self, db: &Databases) -> usize {
+        let used = crate::util::alloc::used_memory().saturating_sub(self.not_counted_for_evict(db));
         used.saturating_sub(usize::try_from(self.config.maxmemory).unwrap_or(usize::MAX))
     }
 
     /// Bytes in use that evicting keys would make more rather than less: of what is to be logged, kept for replicas that
-    /// lag, and copied for a snapshot.
-    pub fn not_counted_for_evict(&self) -> usize {
+    /// lag, and copied for a snapshot or kept for it though it was flushed.
+    pub fn not_counted_for_evict(&self, db: &Databases) -> usize {
         let copied = self.persist.feed.as_ref().map_or(0, Feed::waiting);
-        self.persist.aof.writer().buffer_bytes() + self.repl.memory().1 + copied
+        self.persist.aof.writer().buffer_bytes() + self.repl.memory().1 + copied + db.flushed_bytes()
     }
 
     /// Enters a command that has ended into those logs whose limits it reached. `measured` is what it took.

@@ -1,10 +1,11 @@
 //! A snapshot of all databases taken in slices: see [`crate::db::capture`].
 
-use super::Databases;
 use super::access::AccessClock;
+use super::{Databases, Flushed};
 use crate::db::capture::{DatabaseSize, Images};
 use crate::db::dict::Dict;
 use crate::db::expire::ExpireCycle;
+use crate::util::alloc::used_memory;
 
 impl Databases {
     /// From now on the content of all databases as it is at this moment is kept, until it was taken. How large those are
@@ -40,19 +41,26 @@ impl Databases {
         for dict in self.captured() {
             dict.take_images().into_iter().for_each(&mut take);
         }
-        let (kept, done) = std::mem::take(&mut self.flushed).into_iter().partition(Dict::is_captured);
-        self.flushed = kept;
-        done.into_iter().for_each(|dict| self.lazyfree.free_later(dict));
+        for flushed in std::mem::take(&mut self.flushed) {
+            match flushed.dict.is_captured() {
+                true => self.flushed.push(flushed),
+                false => self.lazyfree.free_later(flushed.dict),
+            }
+        }
     }
 
     /// Empties a database; how many keys it had. With `lazily`, another thread frees them. What a snapshot still needs is
     /// kept.
     pub fn flush(&mut self, index: usize, lazily: bool) -> usize {
+        let all: usize = self.all.iter().map(|db| db.dict.len()).sum();
         let dict = self.all[index].dict.take();
         self.all[index].cycle = ExpireCycle::default();
         let keys = dict.len();
         if dict.is_captured() {
-            self.flushed.push(dict);
+            // Each key for as much as the others: looking at all of them would take long.
+            let used = used_memory().saturating_sub(self.flushed_bytes()) as u128;
+            let bytes = (used * keys as u128 / all.max(1) as u128) as usize;
+            self.flushed.push(Flushed { dict, bytes });
         } else if lazily {
             self.lazyfree.free_later(dict);
         }
@@ -62,15 +70,20 @@ impl Databases {
     /// Keeps nothing for a snapshot any more.
     pub fn end_capture(&mut self) {
         self.captured().for_each(Dict::end_capture);
-        for dict in std::mem::take(&mut self.flushed) {
-            self.lazyfree.free_later(dict);
+        for flushed in std::mem::take(&mut self.flushed) {
+            self.lazyfree.free_later(flushed.dict);
         }
+    }
+
+    /// About how much memory is taken by what was flushed and is kept for a snapshot, in bytes.
+    pub fn flushed_bytes(&self) -> usize {
+        self.flushed.iter().map(|flushed| flushed.bytes).sum()
     }
 
     /// The dictionaries of which something is kept, those included that were flushed.
     fn captured(&mut self) -> impl Iterator<Item = &mut Dict> {
         let live = self.all.iter_mut().map(|db| &mut db.dict);
-        live.chain(&mut self.flushed).filter(|dict| dict.is_captured())
+        live.chain(self.flushed.iter_mut().map(|flushed| &mut flushed.dict)).filter(|dict| dict.is_captured())
     }
 
     /// How the use of keys is noted, for who wants to tell it from what entries note.

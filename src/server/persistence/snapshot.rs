@@ -111,10 +111,12 @@ struct Place {
 }
 
 impl Place {
+    /// In the folder that the server is in now: a thread goes on while CONFIG SET has it go elsewhere.
     fn new(config: &Config, tag: &str) -> Place {
+        let folder = std::env::current_dir().unwrap_or_default();
         Place {
-            target: config.dbfilename.clone().into(),
-            temporary: temporary(config, tag),
+            target: folder.join(&config.dbfilename),
+            temporary: folder.join(temporary(config, tag)),
             folder: config.dir.clone(),
             sync_every: if config.rdb_save_incremental_fsync { SYNC_EVERY } else { 0 },
         }
@@ -127,7 +129,7 @@ impl Place {
             Err(error) => {
                 log::warn!(
                     "Failed opening the temp RDB file {} (in server root dir {}) for saving: {}",
-                    self.temporary.display(),
+                    name(&self.temporary),
                     self.folder,
                     platform::os_error_text(&error)
                 );
@@ -152,8 +154,8 @@ impl Place {
             if !is_given_up(&error) {
                 log::warn!(
                     "Error moving temp DB file {} on the final destination {} (in server root dir {}): {}",
-                    self.temporary.display(),
-                    self.target.display(),
+                    name(&self.temporary),
+                    name(&self.target),
                     self.folder,
                     platform::os_error_text(&error)
                 );
@@ -168,6 +170,10 @@ impl Place {
         log::info!("DB saved on disk");
         true
     }
+}
+
+fn name(path: &Path) -> std::path::Display<'_> {
+    Path::new(path.file_name().unwrap_or_default()).display()
 }
 
 /// Writes the file of the data set; whether that went well. What did not is logged.

@@ -159,7 +159,7 @@ pub fn section(source: &Source<'_>, section: &mut Section<'_>) {
     section.field("rss_overhead_bytes", 0);
     section.field("mem_fragmentation_ratio", ratio(memory.fragmentation()));
     section.field("mem_fragmentation_bytes", memory.fragmentation_bytes());
-    section.field("mem_not_counted_for_evict", source.server.not_counted_for_evict());
+    section.field("mem_not_counted_for_evict", source.server.not_counted_for_evict(source.db));
     section.field("mem_replication_backlog", memory.backlog);
     section.field("mem_total_replication_buffers", memory.backlog + memory.replicas);
     let main = source.server.repl.link.main.as_ref();
