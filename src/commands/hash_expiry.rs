@@ -13,6 +13,7 @@ use crate::command::{Args, Error};
 use crate::db::Key;
 use crate::server::execution::{Command, Ctx};
 use crate::types::hash::{FieldExpiry, Hash};
+use crate::types::listpack::Element;
 use crate::types::{Collection, ExpiringParts};
 use crate::util::number::parse_i64;
 
@@ -127,55 +128,40 @@ fn hexpire(cx: &mut Ctx<'_>, args: Args<'_>, unit: TimeUnit) -> CmdResult {
     expire::<Hash>(cx, &key, &NewTime { at, unit, condition, condition_word, parts })
 }
 
-/// Answers with the values of fields that are there, null for the others; which are there. Taken, a field is there once
-/// at most.
-fn reply_values<'a>(
-    cx: &mut Ctx<'_>,
-    key: &Key<'_>,
-    fields: PartList<'a>,
-    takes: bool,
-) -> Result<Vec<&'a [u8]>, Error> {
-    delete_due::<Hash>(cx, key, fields.iter())?;
-    let now_ms = cx.now_ms();
-    let mut hash = cx.db.collection_mut::<Hash>(key)?;
-    let mut found = Vec::with_capacity(fields.len());
-    cx.reply.array(fields.len());
-    for field in fields.iter() {
-        match hash.as_deref().and_then(|hash| hash.get(field, now_ms)) {
-            Some(value) => {
-                write(cx.reply, value);
-                found.push(field);
-            }
-            None => cx.reply.null(),
-        }
-        if let Some(hash) = hash.as_deref_mut().filter(|_| takes) {
-            hash.remove(field);
-        }
-    }
-    Ok(found)
+/// What becomes of fields whose values were told.
+#[derive(Clone, Copy)]
+enum Then {
+    /// They are as before.
+    Stay,
+    /// They are removed, so that a field is there once at most.
+    Go,
+    /// They expire at this time from now on, which has not come.
+    ExpireAt(i64),
 }
 
-/// The same, and those that are there expire at a time from now on.
-fn expire_and_reply<'a>(
-    cx: &mut Ctx<'_>,
-    key: &Key<'_>,
-    fields: PartList<'a>,
-    at: i64,
-) -> Result<Vec<&'a [u8]>, Error> {
+/// Answers with the values of fields that are there, null for the others; which are there.
+fn reply_values<'a>(cx: &mut Ctx<'_>, key: &Key<'_>, fields: PartList<'a>, then: Then) -> Result<Vec<&'a [u8]>, Error> {
     delete_due::<Hash>(cx, key, fields.iter())?;
     let now_ms = cx.now_ms();
-    let Some(hash) = cx.db.collection_mut::<Hash>(key)? else {
-        return reply_values(cx, key, fields, false);
-    };
+    let hash = cx.db.collection_mut::<Hash>(key)?;
     let mut found = Vec::with_capacity(fields.len());
     cx.reply.array(fields.len());
-    hash.expire_each(fields.iter(), at, now_ms, |field, value| match value {
+    let mut tell = |field: &'a [u8], value: Option<Element<'_>>| match value {
         Some(value) => {
             write(cx.reply, value);
             found.push(field);
         }
         None => cx.reply.null(),
-    });
+    };
+    match (hash, then) {
+        (None, _) => fields.iter().for_each(|field| tell(field, None)),
+        (Some(hash), Then::ExpireAt(at)) => hash.expire_each(fields.iter(), at, now_ms, tell),
+        (Some(hash), Then::Stay) => fields.iter().for_each(|field| tell(field, hash.get(field, now_ms))),
+        (Some(hash), Then::Go) => fields.iter().for_each(|field| {
+            tell(field, hash.get(field, now_ms));
+            hash.remove(field);
+        }),
+    }
     Ok(found)
 }
 
@@ -204,10 +190,12 @@ fn hgetex(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     }
     let fields = PartList::read::<Hash>(args, at, Hash::WORDS.not_a_count)?;
     let is_over = matches!(lifetime, Lifetime::Until(time) if time <= now_ms);
-    let found = match lifetime {
-        Lifetime::Until(time) if !is_over => expire_and_reply(cx, &key, fields, time)?,
-        _ => reply_values(cx, &key, fields, is_over)?,
+    let then = match lifetime {
+        Lifetime::Until(_) if is_over => Then::Go,
+        Lifetime::Until(time) => Then::ExpireAt(time),
+        Lifetime::Untouched | Lifetime::Persist | Lifetime::Keep => Then::Stay,
     };
+    let found = reply_values(cx, &key, fields, then)?;
     let Some(hash) = cx.db.collection_mut::<Hash>(&key)? else { return Ok(()) };
     if lifetime != Lifetime::Untouched {
         hash.expect_times();
@@ -382,7 +370,7 @@ fn hgetdel(cx: &mut Ctx<'_>, args: Args<'_>) -> CmdResult {
     let key = args.key(1);
     is_there::<Hash>(cx, &key)?;
     let fields = PartList::read::<Hash>(args, 2, Hash::WORDS.not_a_count)?;
-    let found = reply_values(cx, &key, fields, true)?;
+    let found = reply_values(cx, &key, fields, Then::Go)?;
     let Some(hash) = cx.db.collection_mut::<Hash>(&key)? else { return Ok(()) };
     let (fits, emptied) = (hash.plan_fits(), hash.is_empty());
     let count = found.len();

@@ -52,12 +52,12 @@ impl Databases {
     /// Empties a database; how many keys it had. With `lazily`, another thread frees them. What a snapshot still needs is
     /// kept.
     pub fn flush(&mut self, index: usize, lazily: bool) -> usize {
-        let all: usize = self.all.iter().map(|db| db.dict.len()).sum();
         let dict = self.all[index].dict.take();
         self.all[index].cycle = ExpireCycle::default();
         let keys = dict.len();
         if dict.is_captured() {
             // Each key for as much as the others: looking at all of them would take long.
+            let all = keys + self.all.iter().map(|db| db.dict.len()).sum::<usize>();
             let used = used_memory().saturating_sub(self.flushed_bytes()) as u128;
             let bytes = (used * keys as u128 / all.max(1) as u128) as usize;
             self.flushed.push(Flushed { dict, bytes });

@@ -6,7 +6,7 @@ use crate::command::Args;
 use crate::peers::repl::replica::Channel;
 use crate::resp::reply::Reply;
 use crate::server::Server;
-use crate::server::clients::messages::OUTPUT_PIECE_BYTES;
+use crate::server::clients::messages::{OUTPUT_PIECE_BYTES, listed_bytes};
 use crate::util::redact::REDACTED;
 
 /// What an active client has at its disposal of the read buffer all clients share, in bytes.
@@ -75,7 +75,7 @@ fn line_with(server: &Server, client: &Client, running: Option<Running>, shown: 
     let queued_bytes = client.transaction.as_ref().map_or(0, |transaction| transaction.bytes);
     let input = input_bytes(client, running, now);
     let output = running.map_or(client.output.len(), |running| running.output_bytes) as u64;
-    let listed = output.saturating_sub(OUTPUT_PIECE_BYTES);
+    let listed = listed_bytes(output);
     let total = client.memory() + running.map_or(0, |running| running.memory());
     let mut line = Vec::with_capacity(400);
     let mut add = |text: &str, bytes: &[u8]| {

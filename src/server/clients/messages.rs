@@ -13,6 +13,11 @@ use crate::server::replication::roster;
 /// pieces of this size, which `omem` of CLIENT LIST is about.
 pub const OUTPUT_PIECE_BYTES: u64 = 16 * 1024;
 
+/// What `omem` counts of so much output, in bytes.
+pub fn listed_bytes(output: u64) -> u64 {
+    output.saturating_sub(OUTPUT_PIECE_BYTES)
+}
+
 impl Server {
     /// Where a message for a client goes that is not the reply to its command: into its output, or behind the reply
     /// when its command runs. `None` when it is gone.
@@ -104,7 +109,7 @@ pub fn check_output_limit(server: &mut Server, key: ClientKey) {
     let hard = too_much || stranger && waiting > UNAUTHENTICATED_OUTPUT_MAX;
     // The hard limit takes all for listed, as it is in Redis of replies whose length is told last; the time of the soft one
     // begins when `omem` says so.
-    let listed = (client.output.len() as u64).saturating_sub(OUTPUT_PIECE_BYTES) + stream;
+    let listed = listed_bytes(client.output.len() as u64) + stream;
     let soft = limit.soft_bytes != 0 && listed >= limit.soft_bytes;
     let since = match (soft, client.connection.output_over_soft_since) {
         (false, _) => None,

@@ -120,8 +120,8 @@ impl BigHash {
                     each(name, None);
                     continue;
                 };
-                let old = slot.view().expiry();
-                each(name, Some(Element::Bytes(slot.view().value())));
+                let Pair { value, expiry: old, .. } = pair(slot.view());
+                each(name, Some(value));
                 slot.update(|field| field.set_expiry(Some(at)));
                 self.reindex(hash, old, Some(at));
             }
